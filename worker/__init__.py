@@ -1,0 +1,1 @@
+"""One task of a point-source analysis: data, likelihood engine, statistics and the run directory."""

@@ -1,0 +1,1 @@
+"""Files to arrays: one reader per data format, each returning a `Dataset`."""

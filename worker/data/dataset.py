@@ -1,0 +1,103 @@
+"""What every reader returns: seasons of events with their instrument response. No right ascensions, no times.
+
+Right ascensions are read by nobody on the trial side: a background is made by scrambling them, so
+the arrays that the engine sees do not have them at all.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+class Events(NamedTuple):
+    """Events of one season after cleaning; unusable sigmas are kept as 0 (they count in N).
+
+    Attributes
+    ----------
+    dec : ndarray (n,), float32, rad
+    sigma : ndarray (n,), float32, rad
+        0 where the angular error is unusable.
+    log_e : ndarray (n,), float32
+        log10(E / GeV), reconstructed.
+    """
+
+    dec: F32
+    sigma: F32
+    log_e: F32
+
+
+class EffectiveArea(NamedTuple):
+    """Effective area in bins of neutrino energy and declination (muon neutrinos, nu + antinu mean).
+
+    Attributes
+    ----------
+    log_e_nu : ndarray (n_e + 1,)
+        Edges, log10(E_nu / GeV), increasing.
+    sin_dec : ndarray (n_d + 1,)
+        Edges, increasing, from -1 to 1.
+    area_cm2 : ndarray (n_e, n_d), cm^2
+    """
+
+    log_e_nu: F64
+    sin_dec: F64
+    area_cm2: F64
+
+
+class Smearing(NamedTuple):
+    """p(log_e, psi, sigma | E_nu, dec_nu) as a list of cells; each (E_nu, dec) bin owns a slice of them.
+
+    Attributes
+    ----------
+    log_e_nu : ndarray (n_e + 1,)
+        Edges of the neutrino energy bins, log10(E_nu / GeV).
+    dec : ndarray (n_d + 1,), rad
+        Edges of the declination bins.
+    start : ndarray (n_e * n_d + 1,), int64
+        Cells of bin (i, j) are ``start[i * n_d + j] : start[i * n_d + j + 1]``; none where the release has none.
+    cells : ndarray (n_cells, 7), float32
+        Columns log_e_lo, log_e_hi, psi_lo, psi_hi (rad), sigma_lo, sigma_hi (rad), weight; weights of a bin sum to 1.
+    """
+
+    log_e_nu: F64
+    dec: F64
+    start: I64
+    cells: F32
+
+
+@dataclass(frozen=True)
+class Season:
+    """One data-taking period with its own response.
+
+    Attributes
+    ----------
+    livetime_days : float
+    notes : tuple of str
+        What cleaning did, one sentence each ("dropped ..."), for people.
+    """
+
+    name: str
+    livetime_days: float
+    events: Events
+    area: EffectiveArea
+    smearing: Smearing
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All seasons of an analysis.
+
+    Attributes
+    ----------
+    label : str
+        "synthetic", "semi-real" or "real": printed on every result.
+    """
+
+    label: str
+    seasons: tuple[Season, ...]

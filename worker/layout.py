@@ -1,0 +1,96 @@
+"""Where every file of a run lies: csky's tree for trials, and ours for what is made from them.
+
+Pure functions of names; nothing here touches the disk. Paths are relative to the run directory
+unless a function says otherwise.
+"""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+SPEC = PurePosixPath("analysis.yaml")
+PLAN = PurePosixPath("plan.json")
+DAG = PurePosixPath("analysis.dag")
+DATA = PurePosixPath("prepared/data.npz")
+RESULTS = PurePosixPath("results")
+SUMMARY = RESULTS / "summary.json"
+REPORT = PurePosixPath("report/index.html")
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Decimal places that a level of directory names needs so that no two values share a name.
+
+    0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
+    """
+    need = 0
+    for value in values:
+        text = f"{value:.6f}".rstrip("0").rstrip(".")
+        need = max(need, len(text.partition(".")[2]))
+    return need
+
+
+def dec_level(dec_deg: float, places: int = 0) -> str:
+    """``+005``, ``-085``; with 2 places ``+000.40``. Never ``-000``."""
+    width = 4 if places == 0 else 5 + places
+    return f"{round(dec_deg, places) + 0.0:+0{width}.{places}f}"
+
+
+def nsig_level(n_sig: float, places: int = 1) -> str:
+    """``010.0``; more places where the grid needs them."""
+    places = max(places, 1)
+    return f"{n_sig:0{4 + places}.{places}f}"
+
+
+def trials_name(n: int, seed: int, first: int = 0) -> str:
+    """``trials__N_001000_seed_0000.npy``, with ``_first_0003000`` where the cut does not start the stream."""
+    suffix = f"_first_{first:07d}" if first else ""
+    return f"trials__N_{n:06d}_seed_{seed:04d}{suffix}.npy"
+
+
+def record_name(file: PurePosixPath) -> PurePosixPath:
+    """The sidecar record of an output file: digest, versions, host, times, memory, sha256."""
+    return file.with_suffix(".json")
+
+
+def trials_dir(name: str) -> PurePosixPath:
+    """Root of csky's tree."""
+    return PurePosixPath("trials") / name
+
+
+def bg_dir(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
+    """Background trials of one declination."""
+    return trials_dir(name) / "bg" / "dec" / dec_level(dec_deg, places)
+
+
+def sig_dir(name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1) -> PurePosixPath:
+    """Signal trials of one declination and signal strength."""
+    return trials_dir(name) / "sig" / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
+
+
+def scan_dir(name: str, nside: int) -> PurePosixPath:
+    """Background skies: the hottest spot of each, in the tutorial's columns."""
+    return trials_dir(name) / "scan" / "nside" / f"{nside:03d}"
+
+
+def rings_name(n: int, seed: int, first: int = 0) -> str:
+    """The largest TS of every healpix ring of each sky: what p-values can be recomputed from."""
+    return trials_name(n, seed, first).replace("trials__", "rings__")
+
+
+def map_dir(name: str, nside: int) -> PurePosixPath:
+    """TS, ns and gamma of the observed sky, one file per declination band."""
+    return trials_dir(name) / "map" / "nside" / f"{nside:03d}"
+
+
+def band_name(band: int, n_bands: int) -> str:
+    """``map__band_00_of_04.npy``."""
+    return f"map__band_{band:02d}_of_{n_bands:02d}.npy"
+
+
+def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
+    """All background TS of one declination: sorted positive values and the count of trials."""
+    return PurePosixPath("collected/bg/dec") / f"{dec_level(dec_deg, places)}.npz"
+
+
+def sig_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
+    """All signal trials of one declination, by n_sig."""
+    return PurePosixPath("collected/sig/dec") / f"{dec_level(dec_deg, places)}.npz"

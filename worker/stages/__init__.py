@@ -1,0 +1,1 @@
+"""What each task does: the one place where engine, statistics and the run directory meet."""

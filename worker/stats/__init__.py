@@ -1,0 +1,1 @@
+"""Statistics of trials: numbers in, numbers out."""
