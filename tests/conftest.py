@@ -1,0 +1,65 @@
+"""What all tests share: where real data lie, how a missing thing is reported, a fixed environment."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# One thread per process, as in a job; before any test imports numpy or numba.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# The same examples in every run, and no verdict that depends on how busy the machine is.
+settings.register_profile("dagmaker", derandomize=True, deadline=None)
+settings.load_profile("dagmaker")
+
+
+def in_ci() -> bool:
+    """Whether the environment says CI, as in CI=true."""
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip for want of something that an ordinary machine may lack; in CI nothing may be lacking."""
+    if in_ci():
+        pytest.fail(f"in CI this may not be skipped: {reason}")
+    pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under xdist, hand out the pool tests first: they take longest and mostly wait."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("pool") is None)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real neutrino data: DAGMAKER_DATA, or ``../shared/data`` beside the checkout."""
+    chosen = os.environ.get("DAGMAKER_DATA")
+    folder = Path(chosen) if chosen else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is not a folder (set DAGMAKER_DATA to one)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ic86_2011_dir(data_dir: Path) -> Path:
+    """The first-year release: ``upgoing_events.txt`` and its companions."""
+    return _part(data_dir, "ic86_2011")
+
+
+@pytest.fixture(scope="session")
+def icetracks_dr2_dir(data_dir: Path) -> Path:
+    """Parts of the ten- and 14-year track releases."""
+    return _part(data_dir, "icetracks_dr2")
+
+
+def _part(data_dir: Path, name: str) -> Path:
+    if not (data_dir / name).is_dir():
+        pytest.skip(f"no real data: {data_dir} has no folder {name}")
+    return data_dir / name

@@ -1,0 +1,1 @@
+"""A real, private HTCondor pool on one machine, and the tests that run on it."""
