@@ -1,1 +1,36 @@
 """Files to arrays: one reader per data format, each returning a `Dataset`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worker.data.dataset import Dataset
+    from worker.data.table import Progress
+    from worker.spec import Spec
+
+
+def read(spec: Spec, progress: Progress | None = None) -> Dataset:
+    """Read, or make, the data that ``spec.data`` describes.
+
+    Parameters
+    ----------
+    spec : Spec
+    progress : callable, optional
+        Called with a fraction from 0 to 1 as the reading goes on.
+
+    Raises
+    ------
+    worker.errors.InputError
+        A file that is missing or damaged.
+    """
+    from pathlib import Path
+
+    data, sigma_max_deg = spec.data, spec.likelihood.sigma_max_deg
+    if data.format == "icetracks":
+        from worker.data.icetracks import read_release
+
+        return read_release(
+            Path(data.dir), data.seasons, label=data.label, sigma_max_deg=sigma_max_deg, progress=progress
+        )
+    raise NotImplementedError(data.format)

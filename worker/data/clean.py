@@ -1,0 +1,68 @@
+"""What is done to events before they are used, and the sentence that says so."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.data.dataset import F64, Events
+
+
+def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
+    """Events in radians, sorted by declination, with unusable angular errors set to 0.
+
+    No event is dropped: an event without a usable angular error counts in N but has no signal
+    density. Sorting takes the order of the times away and serves everything that works in bands.
+    The floor on sigma belongs to the likelihood, not here.
+
+    Parameters
+    ----------
+    dec_deg, sigma_deg : ndarray (n,), deg
+    log_e : ndarray (n,)
+        log10(E / GeV).
+    sigma_max_deg : float
+        A larger angular error is unusable.
+
+    Returns
+    -------
+    events : Events
+    notes : tuple of str
+    """
+    zero = sigma_deg <= 0
+    undefined = ~np.isfinite(sigma_deg)
+    large = ~zero & ~undefined & (sigma_deg > sigma_max_deg)
+    usable = ~(zero | undefined | large)
+    sigma = np.where(usable, np.deg2rad(sigma_deg), 0.0)
+    order = np.lexsort((sigma, log_e, dec_deg))
+    events = Events(
+        dec=np.deg2rad(dec_deg + 0.0)[order].astype(np.float32),  # a printed -0.000 is 0
+        sigma=sigma[order].astype(np.float32),
+        log_e=(log_e + 0.0)[order].astype(np.float32),
+    )
+    reasons = (
+        ("an angular error of 0 or less", zero),
+        ("an angular error that is no finite number", undefined),
+        (f"an angular error above {sigma_max_deg:g} deg", large),
+    )
+    n = len(sigma_deg)
+    notes = tuple(
+        f"{np.count_nonzero(bad)} of {n} events have {what}: they stay in N and carry no signal density"
+        for what, bad in reasons
+        if bad.any()
+    )
+    return events, notes
+
+
+def repeated(columns: Sequence[F64]) -> int:
+    """Events that repeat another one in every given column (n,): the count beyond the first of each."""
+    order = np.lexsort(tuple(columns))
+    same: NDArray[np.bool_] = np.ones(max(len(order) - 1, 0), bool)
+    for column in columns:
+        same &= np.diff(column[order]) == 0
+    return int(np.count_nonzero(same))
+
+
+def repeated_note(columns: Sequence[F64], what: str) -> tuple[str, ...]:
+    """One sentence about repeated events, or none."""
+    n = repeated(columns)
+    return (f"{n} of {len(columns[0])} events repeat another one in {what}: kept",) if n else ()

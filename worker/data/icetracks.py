@@ -1,0 +1,155 @@
+"""The published track releases (10 and 14 years): a folder with events/, uptime/ and irfs/."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from worker.data.clean import clean_events, repeated_note
+from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
+from worker.data.response import read_area, read_smearing
+from worker.data.table import Progress, Table, header_of, read_table
+from worker.errors import InputError
+
+_EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
+_IDENTITY = ("run", "event", "subevent")
+_UPTIME = ("MJD_start[days]", "MJD_stop[days]")
+_ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10, "XI": 11}
+_ROMAN |= {"XII": 12, "XIII": 13, "XIV": 14, "XV": 15}
+
+Response = tuple[EffectiveArea, Smearing, tuple[str, ...]]
+
+
+def read_release(
+    folder: Path, seasons: Iterable[str], *, label: str, sigma_max_deg: float, progress: Progress | None = None
+) -> Dataset:
+    """Seasons of a release; a configuration that several seasons share is read once and shared.
+
+    Raises
+    ------
+    InputError
+        A season or file that is not there, or a damaged one.
+    """
+    names = tuple(seasons)
+    configs = {name: config_of(folder, name) for name in names}
+    for name in names:  # minutes of reading must not end in a missing name
+        _event_file(folder, name)
+    distinct = list(dict.fromkeys(configs.values()))
+    responses: dict[str, Response] = {}
+    for k, config in enumerate(distinct):
+        responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
+    read = tuple(_season(folder, name, responses[configs[name]], sigma_max_deg) for name in names)
+    return Dataset(label, read)
+
+
+def _part(progress: Progress | None, k: int, n: int) -> Progress | None:
+    return None if progress is None else lambda fraction: progress((k + fraction) / n)
+
+
+def read_response(folder: Path, config: str, progress: Progress | None = None) -> Response:
+    """Effective area, smearing and notes of one detector configuration."""
+    area = read_area(folder / "irfs" / f"{config}_effectiveArea.csv")
+    smearing, notes = read_smearing(folder / "irfs" / f"{config}_smearing.csv", progress)
+    return area, smearing, notes
+
+
+def available_seasons(folder: Path) -> tuple[str, ...]:
+    """Seasons that have an event file."""
+    return tuple(sorted(p.name.removesuffix("_exp.csv") for p in (folder / "events").glob("*_exp.csv")))
+
+
+def available_configs(folder: Path) -> tuple[str, ...]:
+    """Detector configurations that have both response files."""
+    areas = {p.name.removesuffix("_effectiveArea.csv") for p in (folder / "irfs").glob("*_effectiveArea.csv")}
+    smearings = {p.name.removesuffix("_smearing.csv") for p in (folder / "irfs").glob("*_smearing.csv")}
+    return tuple(sorted(areas & smearings))
+
+
+def config_of(folder: Path, season: str) -> str:
+    """Find the configuration whose response belongs to a season, among the files that exist.
+
+    The season's own name; otherwise the latest configuration of the same detector that is not later
+    than the season (10 years: IC86_II for IC86_V); otherwise one for the whole detector (14 years: IC86).
+    """
+    configs = available_configs(folder)
+    if season in configs:
+        return season
+    detector, _, number = season.partition("_")
+    earlier = [c for c in configs if c.startswith(f"{detector}_") and 0 < _year(c.partition("_")[2]) <= _year(number)]
+    if earlier:
+        return max(earlier, key=lambda c: _year(c.partition("_")[2]))
+    if detector in configs:
+        return detector
+    raise InputError(
+        f"{folder / 'irfs'}: no response for season {season!r}: both files (_effectiveArea.csv and "
+        f"_smearing.csv) are there for {', '.join(configs) or 'nothing'}. "
+        "Put them there, or take the season out of `data.seasons`"
+    )
+
+
+def _year(roman: str) -> int:
+    return _ROMAN.get(roman, 0)
+
+
+def _event_file(folder: Path, season: str) -> Path:
+    path = folder / "events" / f"{season}_exp.csv"
+    if not path.is_file():
+        there = ", ".join(available_seasons(folder)) or "none"
+        raise InputError(
+            f"{path}: no events of season {season!r}; seasons there: {there}. Correct `data.seasons` or `data.dir`"
+        )
+    return path
+
+
+def _season(folder: Path, name: str, response: Response, sigma_max_deg: float) -> Season:
+    area, smearing, response_notes = response
+    uptime = _read_uptime(folder / "uptime" / f"{name}_exp.csv")
+    table = _read_events(_event_file(folder, name))
+    events, cleaning = clean_events(
+        table.column("Dec[deg]"),
+        table.column("AngErr[deg]"),
+        table.column("log10(E/GeV)"),
+        sigma_max_deg=sigma_max_deg,
+    )
+    again = repeated_note([np.ascontiguousarray(c) for c in table.values.T], "every published column")
+    outside = _outside_note(table, uptime)
+    livetime = float(np.sum(uptime[:, 1] - uptime[:, 0]))
+    return Season(name, livetime, events, area, smearing, cleaning + again + outside + response_notes)
+
+
+def _read_uptime(path: Path) -> np.ndarray:
+    table = read_table(path, _UPTIME)
+    start, stop = table.column(_UPTIME[0]), table.column(_UPTIME[1])
+    table.refuse(stop <= start, "a run that does not end after it starts", "Correct or remove that line")
+    order = np.argsort(start)
+    table = table._replace(values=table.values[order], lines=table.lines[order])
+    overlap = np.append(False, table.values[1:, 0] < table.values[:-1, 1])
+    table.refuse(overlap, "a run that starts before an earlier one ends", "Its time would count twice: correct it")
+    return table.values
+
+
+def _read_events(path: Path) -> Table:
+    present = header_of(path)
+    table = read_table(path, (*(name for name in _IDENTITY if name in present), *_EVENTS))
+    dec, ra, log_e = (table.column(name) for name in ("Dec[deg]", "RA[deg]", "log10(E/GeV)"))
+    if _looks_like_radians(dec, ra):
+        raise InputError(
+            f"{path}: every |Dec| is below pi/2 and every RA below 2 pi: these are radians under a header "
+            "that says deg. Convert them to degrees"
+        )
+    table.refuse(np.abs(dec) > 90, "a declination beyond 90 deg", "Are the columns in the order of the header, in deg?")
+    table.refuse((ra < 0) | (ra > 360), "a right ascension outside 0 to 360 deg", "Are the columns in order, in deg?")
+    table.refuse(np.abs(log_e) > 15, "an impossible log10(E/GeV)", "Is the column in GeV rather than its log10?")
+    return table
+
+
+def _outside_note(table: Table, uptime: np.ndarray) -> tuple[str, ...]:
+    mjd = table.column("MJD[days]")
+    at = np.searchsorted(uptime[:, 0], mjd, side="right") - 1
+    n = int(np.count_nonzero((at < 0) | (mjd > uptime[at, 1])))
+    return (f"{n} of {len(mjd)} events lie outside the good runs of the uptime file: kept",) if n else ()
+
+
+def _looks_like_radians(dec: F64, ra: F64) -> bool:
+    # a hundred events of a real sky do not crowd into three degrees
+    return len(dec) > 100 and bool(np.abs(dec).max() < 1.6) and bool(np.abs(ra).max() < 6.3)

@@ -1,0 +1,194 @@
+"""Tables of numbers in text files: read in pieces, by column name, with errors that say file, line and cure."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from worker.data.dataset import F64, I64
+from worker.data.parse import NOT_A_NUMBER, TOO_FEW, parse_lines
+from worker.errors import InputError
+
+Progress = Callable[[float], None]
+
+_CHUNK = 1 << 22
+_LONGEST_LINE = 1 << 14
+
+
+class Table(NamedTuple):
+    """Named columns of a file.
+
+    Attributes
+    ----------
+    values : ndarray (n, n_columns)
+        In the order the columns were asked for.
+    lines : ndarray (n,), int64
+        Line in the file, counted from 1.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    values: F64
+    lines: I64
+
+    def column(self, name: str) -> F64:
+        """One column, (n,)."""
+        values: F64 = self.values[:, self.columns.index(name)]
+        return values
+
+    def refuse(self, bad: np.ndarray, what: str, cure: str) -> None:
+        """Raise InputError with the first line at which ``bad`` (n,) is true, if there is one."""
+        if not bad.any():
+            return
+        first = int(np.argmax(bad))
+        more = int(np.count_nonzero(bad)) - 1
+        others = f" (and {more} more lines)" if more else ""
+        row = ", ".join(f"{n} {v:g}" for n, v in zip(self.columns, self.values[first], strict=True))
+        raise InputError(f"{self.path}:{self.lines[first]}: {what}{others}; found {row}. {cure}")
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Column names on the first line, without the leading ``#``."""
+    with _opened(path) as file:
+        return _header(file, path)
+
+
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    header: bool = True,
+    n_key: int = 0,
+    progress: Progress | None = None,
+) -> Table:
+    """Read the named columns of a whitespace- or comma-separated table.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names as in the header, units included. Where ``header`` is false: the names of all columns, in order.
+    n_key : int
+        0 keeps all lines. Otherwise lines whose last field is 0 are dropped, but the first of each
+        combination of the first ``n_key`` fields is kept, so that the grid stays whole.
+    progress : callable, optional
+        Called with the fraction of the file that has been read.
+
+    Raises
+    ------
+    InputError
+        Absent or empty file, missing column or other unit, text or NaN in a number, wrong number of
+        fields, last line cut off.
+    """
+    with _opened(path) as file:
+        names = _header(file, path) if header else tuple(columns)
+        places = [_place(path, names, name) for name in columns]
+        size = max(path.stat().st_size, 1)
+        parts, lines = [], []
+        for rows, numbers, done in _pieces(file, path, len(names), 2 if header else 1, n_key):
+            parts.append(rows[:, places])
+            lines.append(numbers)
+            if progress is not None:
+                progress(min(done / size, 1.0))
+    if not sum(len(part) for part in parts):
+        raise InputError(f"{path}: holds no rows of numbers. The file is empty or was cut off: get it again")
+    return Table(path, tuple(columns), np.concatenate(parts), np.concatenate(lines))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        found = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
+        there = f"its folder holds: {', '.join(found[:20])}" if found else "its folder is absent or empty"
+        raise InputError(f"{path}: no such file; {there}. Check the path in `data`, or get the file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from None
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[str, ...]:
+    start = file.read(_LONGEST_LINE)
+    line, end, _ = start.partition(b"\n")
+    file.seek(len(line) + len(end))
+    names = tuple(line.decode("utf-8-sig", errors="replace").lstrip("#").replace(",", " ").split())
+    if not names:
+        raise InputError(f"{path}:1: no header line. The file is empty or was cut off: get it again")
+    if all(_is_number(name) for name in names):
+        raise InputError(f"{path}:1: numbers where the header with the column names should be. Restore the first line")
+    return names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _place(path: Path, names: Sequence[str], wanted: str) -> int:
+    if wanted in names:
+        return names.index(wanted)
+    quantity, _, unit = wanted.partition("[")
+    other = [n for n in names if n.partition("[")[0] == quantity]
+    if other:
+        raise InputError(
+            f"{path}:1: column {other[0]!r} has another unit than {'[' + unit if unit else 'none'}. "
+            f"Convert it and name it {wanted!r}"
+        )
+    raise InputError(
+        f"{path}:1: no column {wanted!r}; found {', '.join(names)}. Is it the right kind of file? "
+        "The names are those of the published releases"
+    )
+
+
+def _pieces(file: BinaryIO, path: Path, n_columns: int, first_line: int, n_key: int) -> Iterator[tuple[F64, I64, int]]:
+    """Rows (n, n_columns), their line numbers and the bytes read so far, piece by piece of whole lines."""
+    view = memoryview(bytearray(_CHUNK))
+    buf = np.frombuffer(view, np.uint8)
+    rows = np.empty((_CHUNK // (2 * n_columns) + 1, n_columns))
+    lines = np.empty(len(rows), np.int64)
+    last = np.full(n_columns, math.nan)
+    have, line = 0, first_line
+    while read := file.readinto(view[have:]):  # type: ignore[attr-defined]
+        have += read
+        stop = _last_line_end(view, have)
+        if stop == 0 and have == _CHUNK:
+            raise InputError(f"{path}:{line}: a line of more than {_CHUNK} bytes: this is no table. Get the file again")
+        kept, passed, code, place = parse_lines(buf, stop, n_key, last, rows, lines)
+        if code:
+            raise _damage(f"{path}:{line + passed}", code, bytes(view[:stop]), place, n_columns)
+        yield rows[:kept].copy(), lines[:kept] + line, file.tell()
+        line += passed
+        have -= stop
+        view[:have] = bytes(view[stop : stop + have])
+    if bytes(view[:have]).strip():
+        raise InputError(
+            f"{path}:{line}: the last line has no line end: the file was cut off there. Get it again "
+            "(if you know that it is whole, end it with a newline)"
+        )
+
+
+def _last_line_end(view: memoryview, have: int) -> int:
+    """Bytes up to and including the last line end in view[:have]; 0 where there is none."""
+    tail = max(have - _LONGEST_LINE, 0)
+    found = bytes(view[tail:have]).rfind(b"\n")
+    if found >= 0:
+        return tail + found + 1
+    return bytes(view[:have]).rfind(b"\n") + 1
+
+
+def _damage(where: str, code: int, text: bytes, place: int, n_columns: int) -> InputError:
+    start = text.rfind(b"\n", 0, place) + 1
+    whole = text[start : text.find(b"\n", start)].decode("utf-8", errors="replace").replace(",", " ")
+    fields = whole.split()
+    if code == NOT_A_NUMBER:
+        token = text[place : place + 40].replace(b",", b" ").split()[0].decode("utf-8", errors="replace")
+        column = len(text[start:place].replace(b",", b" ").split()) + 1
+        what = f"{token!r} in column {column} is not a finite number"
+        cure = "Correct or remove that line, or get the file again"
+    else:
+        what = f"{len(fields)} fields where the header names {n_columns}"
+        cure = "The line was cut off: get the file again" if code == TOO_FEW else "Remove what is too much"
+    return InputError(f"{where}: {what}: {whole[:120]!r}. {cure}")
