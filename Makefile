@@ -1,0 +1,74 @@
+# Everything a newcomer, a developer and the CI need; each target sets up what it lacks.
+# Needs python3 (3.11 or newer) and network for pip; `make test` also fetches a private HTCondor with apt.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.ONESHELL:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= $(shell nproc)
+SPEC ?= analysis.yaml
+RUN ?= runs/example
+# Processes of pytest. The tests of a pool mostly wait, so one more than there are cores.
+WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + 1 : 8 )))
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+# The first interpreter that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help run test quick lint bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RUN (runs/example), on JOBS processes
+	@$(BIN)/dagmaker run $(SPEC) --run=$(RUN) --jobs=$(JOBS)
+
+test: lint ## everything: style, types, all tests, on a real HTCondor pool too
+	@$(PYTEST) --durations=10
+
+quick: lint ## style, types and the fast tests: under two minutes
+	@$(PYTEST) -m "not slow and not pool"
+
+lint: $(READY) ## style and types only
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy -p tests.pool
+
+bench: $(READY) ## speed of the engine on this machine
+	@$(BIN)/python -m benchmarks
+
+clean: ## forget the environment and the caches; runs/ stays
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./runs -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# Made again when the project's dependencies change, or the interpreter that it was made with has gone.
+$(READY): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then
+		echo "no Python 3.11 or newer found: install one (Debian: apt-get install python3 python3-venv)," \
+			"or name it: make PYTHON=/path/to/python3" >&2
+		exit 1
+	fi
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then
+		if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
+			if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+				echo "$(PYTHON) lacks the venv module: installing Debian's python3-venv"
+				apt-get -qq update
+				DEBIAN_FRONTEND=noninteractive apt-get -qq -y install python3-venv >/dev/null
+			else
+				echo "$(PYTHON) cannot make a virtual environment: ask for the package python3-venv" \
+					"(Debian: apt-get install python3-venv), or name another: make PYTHON=/path/to/python3" >&2
+				exit 1
+			fi
+		fi
+		echo "making $(VENV) with $$($(PYTHON) --version)"
+		$(PYTHON) -m venv --clear $(VENV)
+	fi
+	echo "installing dagmaker and what it needs into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(READY)
