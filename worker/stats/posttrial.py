@@ -1,0 +1,107 @@
+"""The post-trial p-value: how often a background sky is at least as hot as the observed one."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from worker.errors import InputError
+from worker.stats.binomial import LEVEL, clopper_pearson
+
+F64 = NDArray[np.float64]
+
+
+class PostTrial(NamedTuple):
+    """A post-trial p-value by counting, and beside it the effective-trials parametrisation.
+
+    Attributes
+    ----------
+    p : float
+        (k + 1) / (n + 1).
+    k, n : int
+        Background skies at least as hot as the observed one, and all of them.
+    lo, hi : float
+        Clopper-Pearson interval of coverage `level`.
+    n_eff, n_eff_error : float
+        Effective number of independent positions, and its error n_eff / sqrt(n).
+    ks_p : float
+        KS p-value of 1 - (1 - p_i)^n_eff being uniform over the background skies. n_eff comes from the
+        same skies, so this errs on the high side: a small value is a real misfit.
+    p_eff : float
+        1 - (1 - p_observed)^n_eff.
+    level : float
+    """
+
+    p: float
+    k: int
+    n: int
+    lo: float
+    hi: float
+    n_eff: float
+    n_eff_error: float
+    ks_p: float
+    p_eff: float
+    level: float
+
+
+def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: float = LEVEL) -> PostTrial:
+    """Post-trial p-value of an observed hottest spot.
+
+    Parameters
+    ----------
+    mlog10p_observed : float
+        -log10 p of the hottest spot of the observed sky.
+    mlog10p_background : array_like (n,)
+        The same of each background sky.
+    level : float
+        Coverage of the interval.
+
+    Raises
+    ------
+    InputError
+        No background skies, or a value that is not a finite number >= 0.
+    """
+    background = np.asarray(mlog10p_background, dtype=float).ravel()
+    if len(background) == 0:
+        raise InputError("no background skies: the post-trial p-value counts them; run scan_trials first")
+    every = np.append(background, mlog10p_observed)
+    bad = ~(np.isfinite(every) & (every >= 0))
+    if np.any(bad):
+        i = int(np.argmax(bad))
+        where = "of the observed sky" if i == len(background) else f"of background sky {i}"
+        raise InputError(f"mlog10p {where} is {every[i]}: -log10 of a p-value is finite and >= 0; scan it again")
+    n = len(background)
+    k = int(np.count_nonzero(background >= mlog10p_observed))
+    lo, hi = clopper_pearson(k, n, level)
+    n_eff = effective_trials(background)
+    return PostTrial(
+        p=(k + 1) / (n + 1),
+        k=k,
+        n=n,
+        lo=float(lo),
+        hi=float(hi),
+        n_eff=n_eff,
+        n_eff_error=n_eff / math.sqrt(n),
+        ks_p=float(stats.kstest(parametrised(background, n_eff), "uniform").pvalue),
+        p_eff=float(parametrised(mlog10p_observed, n_eff)),
+        level=level,
+    )
+
+
+def effective_trials(mlog10p: ArrayLike) -> float:
+    """Maximum-likelihood N_eff of 1 - (1 - p)^N_eff: -n / sum ln(1 - p_i)."""
+    logs = _log_one_minus_p(mlog10p)
+    return -len(logs) / float(np.sum(logs))
+
+
+def parametrised(mlog10p: ArrayLike, n_eff: float) -> F64:
+    """Post-trial p-value 1 - (1 - p)^n_eff."""
+    return -np.expm1(n_eff * _log_one_minus_p(mlog10p))
+
+
+def _log_one_minus_p(mlog10p: ArrayLike) -> F64:
+    # p = 1 (a sky without one positive TS) would give ln 0: the largest double below 1 stands for it.
+    p = np.minimum(10.0 ** -np.asarray(mlog10p, dtype=float), 1.0 - 2.0**-53)
+    return np.log1p(-p)

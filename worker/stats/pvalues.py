@@ -1,0 +1,119 @@
+"""From a TS at a declination to a p-value: interpolation between the background grid's declinations."""
+
+import math
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from worker.errors import InputError
+from worker.stats.significance import How
+
+F64 = NDArray[np.float64]
+Interpolation = Literal["linear", "log"]
+
+
+class Survival(Protocol):
+    """What a TS distribution must offer: `TSD` counts and fits, `Chi2Tail` is parametric."""
+
+    def logsf(self, ts: ArrayLike, how: How = ..., /) -> F64:
+        """Logarithm of P(TS >= ts)."""
+
+
+def log_p(
+    tsds: Mapping[float, Survival],
+    dec: ArrayLike,
+    ts: ArrayLike,
+    interpolation: Interpolation = "linear",
+    how: How = "hybrid",
+) -> F64:
+    """Logarithm of the p-value of a TS at a declination; finite however large TS is.
+
+    Between the two bracketing declinations of the grid p (`linear`, as csky) or ln p (`log`) is
+    interpolated linearly in dec; beyond the grid its end is used.
+
+    Parameters
+    ----------
+    tsds : mapping of dec (deg) to TS distribution
+    dec : array_like, rad, broadcast with `ts`
+    ts : array_like
+        NaN gives NaN.
+    interpolation : 'linear' or 'log'
+    how : 'hybrid', 'fit' or 'empirical'
+        See `TSD.sf`.
+
+    Returns
+    -------
+    ndarray of the broadcast shape
+
+    Raises
+    ------
+    InputError
+        No declination in the grid, or a dec that is not in [-pi/2, pi/2].
+    """
+    if not tsds:
+        raise InputError("no background declination: p-values need the TS distribution of at least one")
+    dec_rad, flat = np.broadcast_arrays(np.asarray(dec, dtype=np.float64), np.asarray(ts, dtype=np.float64))
+    shape, flat = flat.shape, flat.ravel()
+    lower, weight = _bracket(np.array(sorted(tsds), dtype=np.float64), dec_rad.ravel())
+    upper = np.minimum(lower + 1, len(tsds) - 1)
+    at_lower = _by_declination(tsds, lower, flat, weight < 1.0, how)
+    at_upper = _by_declination(tsds, upper, flat, weight > 0.0, how)
+    if interpolation == "log":
+        mixed = (1.0 - weight) * at_lower + weight * at_upper
+    else:
+        with np.errstate(divide="ignore"):  # ln 0 of an unused neighbour adds nothing
+            mixed = np.asarray(np.logaddexp(np.log1p(-weight) + at_lower, np.log(weight) + at_upper), dtype=np.float64)
+    return mixed.reshape(shape)
+
+
+def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
+    """Index of the grid declination below each dec (rad), and the weight of the one above, clamped to [0, 1]."""
+    outside = ~(np.abs(dec) <= math.pi / 2 + 1e-9)
+    if np.any(outside):
+        worst = dec[int(np.argmax(outside))]
+        raise InputError(f"dec = {worst}: declinations are in radians, within [-pi/2, pi/2]")
+    dec_deg = np.degrees(dec)
+    last = len(grid_deg) - 1
+    lower = np.clip(np.searchsorted(grid_deg, dec_deg, side="right") - 1, 0, max(last - 1, 0))
+    gap = grid_deg[np.minimum(lower + 1, last)] - grid_deg[lower]
+    weight = np.clip((dec_deg - grid_deg[lower]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
+    return lower, weight
+
+
+def _by_declination(
+    tsds: Mapping[float, Survival], index: NDArray[np.int64], ts: F64, used: NDArray[np.bool_], how: How
+) -> F64:
+    """Logarithm of the p-value of each TS from the distribution at ``sorted(tsds)[index]``; 0 where not `used`."""
+    out = np.zeros(len(ts))
+    (rows,) = np.nonzero(used)
+    rows = rows[np.argsort(index[rows], kind="stable")]
+    starts = np.searchsorted(index[rows], np.arange(len(tsds) + 1))
+    for j, dec_deg in enumerate(sorted(tsds)):
+        mine = rows[starts[j] : starts[j + 1]]
+        if len(mine):
+            out[mine] = tsds[dec_deg].logsf(ts[mine], how)
+    return out
+
+
+def ts_to_p(
+    tsds: Mapping[float, Survival],
+    dec: ArrayLike,
+    ts: ArrayLike,
+    interpolation: Interpolation = "linear",
+    how: How = "hybrid",
+) -> F64:
+    """P-value of a TS at a declination; arguments as `log_p`."""
+    return np.exp(log_p(tsds, dec, ts, interpolation, how))
+
+
+def mlog10p(
+    tsds: Mapping[float, Survival],
+    dec: ArrayLike,
+    ts: ArrayLike,
+    interpolation: Interpolation = "linear",
+    how: How = "hybrid",
+) -> F64:
+    """-log10 of the p-value; arguments as `log_p`. Never -0."""
+    return -log_p(tsds, dec, ts, interpolation, how) / math.log(10.0) + 0.0

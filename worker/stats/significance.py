@@ -1,0 +1,54 @@
+"""P-values and sigmas: the record of one p-value, and what a significance costs in trials."""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+F64 = NDArray[np.float64]
+How = Literal["hybrid", "fit", "empirical"]
+
+
+class PValue(NamedTuple):
+    """A p-value with its way and its interval.
+
+    Attributes
+    ----------
+    p : float
+    how : 'hybrid', 'fit' or 'empirical'
+        The way that was asked for.
+    k, n : int
+        Trials with TS >= ts, and all trials.
+    lo, hi : float
+        Interval of coverage `level`: Clopper-Pearson where trials were counted, Fisher information
+        (statistical error of the fit only) where the fit was used.
+    way : 'fit' or 'empirical'
+        Which one `hybrid` took at this TS.
+    level : float
+    """
+
+    p: float
+    how: How
+    k: int
+    n: int
+    lo: float
+    hi: float
+    way: Literal["fit", "empirical"]
+    level: float
+
+
+def nsigma_to_p(n_sigma: ArrayLike) -> F64:
+    """One-sided tail of the normal distribution: 5 sigma is 2.87e-7."""
+    return np.asarray(special.ndtr(-np.asarray(n_sigma, dtype=np.float64)))
+
+
+def p_to_nsigma(p: ArrayLike) -> F64:
+    """One-sided significance of a p-value; negative above 0.5, inf at 0."""
+    return np.asarray(-special.ndtri(np.asarray(p, dtype=np.float64)))
+
+
+def trials_needed(p: float, relative_error: float = 0.1) -> int:
+    """Trials after which a counted p-value has this relative error: (1 - p) / (p error^2)."""
+    return math.ceil((1.0 - p) / (p * relative_error**2))
