@@ -26,7 +26,7 @@ _12 = np.uint64(12)
 _U = types.uint64
 
 
-@njit(types.UniTuple(_U, 4)(_U, _U, _U, _U, _U, _U), cache=True, inline="always", error_model="numpy")
+@njit(types.UniTuple(_U, 4)(_U, _U, _U, _U, _U, _U), cache=True, error_model="numpy")
 def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Ten rounds of Philox 4x32: four 32-bit words in uint64 registers.
 
@@ -50,19 +50,19 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def block(k0, k1, stream, trial, index):  # type: ignore[no-untyped-def]
     """The four words of draw `index` of `stream` in `trial`, all unsigned 64-bit integers."""
     return philox(index & _LOW, stream, trial & _LOW, trial >> _32, k0, k1)
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def unit32(word):  # type: ignore[no-untyped-def]
     """A number in (0, 1) from one 32-bit word."""
     return (np.float64(np.int64(word)) + 0.5) * 2.0**-32
 
 
-@njit(cache=True, inline="always", error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def unit52(high, low):  # type: ignore[no-untyped-def]
     """A number in (0, 1) with 52 random bits, from two 32-bit words."""
     return (np.float64(np.int64(((high << _32) | low) >> _12)) + 0.5) * 2.0**-52

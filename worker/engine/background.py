@@ -1,0 +1,186 @@
+"""Background densities from the data: p(sin dec) and b(log_e | sin dec), smooth and positive everywhere.
+
+Both are kernel estimates on fixed grids, so that no single event decides their value:
+
+- p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
+- b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice
+  exceed (or stay below), an exponential in log_e (a power law in energy) takes over, whose slope is the
+  maximum-likelihood one of those events. Each slice sums to 1 over the energy bins.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from worker.engine import fmath
+
+F64 = NDArray[np.float64]
+
+LOG_E_STEP = 0.05
+SIN_DEC_STEP = 0.01
+DENSITY_BANDWIDTH = 0.02  # in sin dec
+ENERGY_BANDWIDTH = 0.1  # in log_e
+SLICE_BANDWIDTH = 0.04  # in sin dec, of the energy density
+TAIL_EVENTS = 50.0
+MAX_SLOPE = 30.0  # per dex, of an exponential tail
+MIN_SLOPE = 1.0
+
+
+class EnergyGrid(NamedTuple):
+    """Bins of reconstructed energy: `n` bins of `LOG_E_STEP` from `lo`, all in log10(E / GeV)."""
+
+    lo: float
+    n: int
+
+    @property
+    def edges(self) -> F64:
+        """Bin edges, (n + 1,)."""
+        return self.lo + LOG_E_STEP * np.arange(self.n + 1)
+
+    @classmethod
+    def covering(cls, lo: float, hi: float) -> "EnergyGrid":
+        """The smallest grid of whole steps that holds [lo, hi]."""
+        first = int(np.floor(lo / LOG_E_STEP + 1e-9))
+        last = int(np.ceil(hi / LOG_E_STEP - 1e-9))
+        return cls(first * LOG_E_STEP, max(last - first, 1))
+
+
+class Background(NamedTuple):
+    """Background of one season.
+
+    Attributes
+    ----------
+    density : ndarray (n_nodes,)
+        p(sin dec) at `n_nodes` equidistant nodes over [-1, 1].
+    energy : ndarray (n_nodes, n_bins)
+        Probability of each energy bin at the same nodes; rows sum to 1.
+    """
+
+    density: F64
+    energy: F64
+
+
+@njit(cache=True, error_model="numpy")
+def energy_bin(log_e, lo, n):  # type: ignore[no-untyped-def]
+    """Index of the energy bin; energies beyond the grid belong to its first or last bin."""
+    return min(max(int((log_e - lo) / LOG_E_STEP), 0), n - 1)
+
+
+@njit(cache=True, error_model="numpy")
+def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
+    """Linear interpolation of equidistant nodes over [-1, 1]."""
+    x = (sin_dec + 1.0) * (0.5 * (nodes.shape[0] - 1))
+    i = min(max(int(x), 0), nodes.shape[0] - 2)
+    t = x - i
+    return nodes[i] * (1.0 - t) + nodes[i + 1] * t
+
+
+@njit(cache=True, error_model="numpy")
+def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
+    """p(sin dec) * b(bin e | sin dec) of one event."""
+    x = (sin_dec + 1.0) * (0.5 * (density.shape[0] - 1))
+    i = min(max(int(x), 0), density.shape[0] - 2)
+    t = x - i
+    return (density[i] * (1.0 - t) + density[i + 1] * t) * (energy[i, e] * (1.0 - t) + energy[i + 1, e] * t)
+
+
+@njit(cache=True, error_model="numpy")
+def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-def]
+    """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles."""
+    n_bins, n_columns = counts.shape
+    out = np.zeros((nodes.size, n_columns))
+    reach = 5.0 * bandwidth
+    for k in range(nodes.size):
+        for i in range(n_bins):
+            centre = -1.0 + (i + 0.5) * step
+            weight = 0.0
+            for image in (centre, -2.0 - centre, 2.0 - centre):
+                d = image - nodes[k]
+                if abs(d) < reach:
+                    weight += fmath.exp(-0.5 * (d / bandwidth) ** 2)
+            if weight > 0.0:
+                for e in range(n_columns):
+                    out[k, e] += weight * counts[i, e]
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
+    """A histogram smoothed with a Gaussian kernel in bins, keeping its sum."""
+    n = row.size
+    reach = int(5.0 * bandwidth / step)
+    out = np.zeros(n)
+    for i in range(n):
+        if row[i] == 0.0:
+            continue
+        total = 0.0
+        for j in range(max(i - reach, 0), min(i + reach + 1, n)):
+            total += fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
+        for j in range(max(i - reach, 0), min(i + reach + 1, n)):
+            out[j] += row[i] / total * fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
+    """Replace the upper end of a smoothed histogram, in place, by an exponential of the same content.
+
+    The tail begins where at least `tail_events` lie above; its slope is the inverse mean excess.
+    """
+    above = 0.0
+    first = row.size
+    while first > 1 and above < tail_events:
+        first -= 1
+        above += row[first]
+    excess = 0.0
+    for i in range(first, row.size):
+        excess += row[i] * (i - first + 0.5) * step
+    slope = min(max(above / excess, MIN_SLOPE), MAX_SLOPE)
+    left = 1.0
+    norm = 1.0 - fmath.exp(-slope * step * (row.size - first))
+    for i in range(first, row.size):
+        right = fmath.exp(-slope * step * (i - first + 1))
+        row[i] = above * (left - right) / norm
+        left = right
+
+
+@njit(cache=True, error_model="numpy")
+def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped-def]
+    counts = np.zeros((n_sin, n_energy))
+    for i in range(sin_dec.size):
+        counts[min(int((sin_dec[i] + 1.0) / step), n_sin - 1), bins[i]] += 1.0
+    return counts
+
+
+@njit(cache=True, error_model="numpy")
+def _energy_rows(smoothed, peak, step, tail_events):  # type: ignore[no-untyped-def]
+    out = np.empty_like(smoothed)
+    for k in range(smoothed.shape[0]):
+        row = _smooth_energy(smoothed[k] / peak, ENERGY_BANDWIDTH, step)
+        total = row.sum()
+        few = min(tail_events, 0.1 * total)
+        _tail(row, step, few)
+        _tail(row[::-1], step, few)
+        out[k] = row / row.sum()
+    return out
+
+
+def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
+    """Background densities of one season.
+
+    Parameters
+    ----------
+    sin_dec : ndarray (n,)
+    bins : ndarray (n,), int64
+        Energy bin of each event.
+    n_bins : int
+        Number of energy bins.
+    """
+    counts = _histogram(sin_dec, bins, SIN_DEC_STEP, round(2 / SIN_DEC_STEP), n_bins)
+    nodes = np.linspace(-1.0, 1.0, round(2 / SIN_DEC_STEP) + 1)
+    density = _smooth_sin_dec(counts.sum(axis=1)[:, None], DENSITY_BANDWIDTH, SIN_DEC_STEP, nodes)[:, 0]
+    integral = SIN_DEC_STEP * (density[1:] + density[:-1]).sum() / 2
+    rows = _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes)
+    return Background(density / integral, _energy_rows(rows, 1.0, LOG_E_STEP, TAIL_EVENTS))

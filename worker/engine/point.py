@@ -1,0 +1,290 @@
+"""One source declination: the background events that can matter, and drawing and fitting trials there.
+
+Only an event whose right ascension falls into its own window around the source has S > 0, with probability
+window / 2 pi. Instead of scrambling all events, those inside are drawn directly: event i has the hazard
+h_i = -ln(1 - p_i), and exponential steps along the cumulative hazard visit exactly the accepted events, each
+independently with probability p_i. This is the same distribution, at a cost that does not depend on N.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from worker import rng
+from worker.engine import fmath
+from worker.engine.background import energy_bin, event_density
+from worker.engine.fit import fit
+
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+PI = 3.141592653589793
+
+
+class Candidates(NamedTuple):
+    """Background events that can have S > 0 at one declination; the first `n_always` always do.
+
+    Attributes
+    ----------
+    hazard : ndarray (n,)
+        Cumulative hazard of the events after the first `n_always` (0 for those).
+    guide : ndarray (n_guide,), int32
+        First event whose cumulative hazard exceeds i / n_guide of the total.
+    half_window : ndarray (n,), rad
+        Half of the half-width of the right-ascension window.
+    sin2_ddec : ndarray (n,)
+        sin^2 of half the declination difference.
+    coscos : ndarray (n,)
+        Product of the cosines of the declinations.
+    inv_2sigma2 : ndarray (n,), rad^-2
+    weight : ndarray (n,)
+        1 / (sigma^2 p b): W without the exponential and without the signal energy density.
+    row, season : ndarray (n,), int32
+    """
+
+    n_always: int
+    hazard: F64
+    guide: I32
+    half_window: F64
+    sin2_ddec: F64
+    coscos: F64
+    inv_2sigma2: F64
+    weight: F64
+    row: I32
+    season: I32
+
+
+class Injector(NamedTuple):
+    """Signal events of one declination and spectrum.
+
+    Attributes
+    ----------
+    count_cdf : ndarray (n_max + 1,)
+        P(number of events <= i); for a fixed number a step.
+    cell_cdf : ndarray (n_cells,)
+        Cumulative probability of the cells, over all seasons.
+    cells : ndarray (n_cells, 6), float32
+        log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi (rad).
+    season : ndarray (n_cells,), int32
+    sin_dec, cos_dec : float
+        Of the source.
+    sigma_floor, sigma_max : float, rad
+    cut : float
+        S = 0 beyond this many sigma.
+    grid_lo : float
+        Lower edge of the energy bins.
+    n_bins : int
+    density, energy : ndarray (n_seasons, n_nodes), (n_seasons, n_nodes, n_bins)
+        Background densities, for W of injected events.
+    """
+
+    count_cdf: F64
+    cell_cdf: F64
+    cells: NDArray[np.float32]
+    season: I32
+    sin_dec: float
+    cos_dec: float
+    sigma_floor: float
+    sigma_max: float
+    cut: float
+    grid_lo: float
+    n_bins: int
+    density: F64
+    energy: F64
+
+
+@njit(cache=True, error_model="numpy")
+def windows(dec, event_dec, sigma, cut, half, sin2, coscos):  # type: ignore[no-untyped-def]
+    """Half of the half-width of each event's right-ascension window at a source declination.
+
+    -1 where S = 0 for every right ascension, pi / 2 where S > 0 for every one. Also sin^2(ddec / 2) and the
+    product of cosines. All arrays (n,), rad.
+    """
+    cos_source = fmath.cos(dec)
+    for i in range(event_dec.size):
+        half[i] = -1.0
+        ddec = abs(event_dec[i] - dec)
+        radius = cut * sigma[i]
+        if not ddec < radius:
+            continue
+        s = fmath.sin(0.5 * ddec)
+        sin2[i] = s * s
+        coscos[i] = cos_source * fmath.cos(event_dec[i])
+        if radius >= PI:
+            half[i] = 0.5 * PI
+            continue
+        r = fmath.sin(0.5 * radius)
+        x = r * r - sin2[i]
+        if x >= coscos[i]:
+            half[i] = 0.5 * PI
+        elif x > 0.0:
+            half[i] = fmath.asin(np.sqrt(x / coscos[i]))
+
+
+@njit(cache=True, error_model="numpy")
+def hazards(half, n_always, out):  # type: ignore[no-untyped-def]
+    """Cumulative hazard of being inside a window of 4 `half` out of 2 pi."""
+    total = 0.0
+    for i in range(half.size):
+        if i >= n_always:
+            total -= fmath.log(1.0 - half[i] * (2.0 / PI))
+        out[i] = total
+
+
+@njit(cache=True, error_model="numpy")
+def _draw_background(c, k0, k1, trial, index, place):  # type: ignore[no-untyped-def]
+    """Accepted events of one trial and a uniform number for each one's place in its window; returns how many."""
+    n = 0
+    draw = np.uint64(0)
+    one = np.uint64(1)
+    for i in range(c.n_always):
+        a, b, _, _ = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, draw)
+        index[n] = i
+        place[n] = rng.unit52(a, b)
+        n += 1
+        draw += one
+    size = c.hazard.size
+    if size == c.n_always:
+        return n
+    total = c.hazard[size - 1]
+    scale = c.guide.size / total
+    at = 0.0
+    while True:
+        a, b, d, e = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, draw)
+        draw += one
+        at -= fmath.log(rng.unit52(a, b))
+        if at >= total:
+            return n
+        i = c.guide[min(int(at * scale), c.guide.size - 1)]
+        while c.hazard[i] <= at:
+            i += 1
+        index[n] = i
+        place[n] = rng.unit52(d, e)
+        n += 1
+        at = c.hazard[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _spatial(c, n, index, place, inv_n, w, row, season):  # type: ignore[no-untyped-def]
+    """Weights, rows and seasons of accepted events."""
+    for i in range(n):
+        k = index[i]
+        s = fmath.sin((2.0 * place[i] - 1.0) * c.half_window[k])
+        psi2 = fmath.angle2_from_chord2(4.0 * (c.sin2_ddec[k] + c.coscos[k] * s * s))
+        w[i] = c.weight[k] * fmath.exp(-psi2 * c.inv_2sigma2[k])
+        row[i] = c.row[k]
+    for i in range(n):
+        season[i] = c.season[index[i]]
+        w[i] *= inv_n[season[i]]
+
+
+@njit(cache=True, error_model="numpy")
+def _search(cdf, u):  # type: ignore[no-untyped-def]
+    """First index whose cumulative probability exceeds u."""
+    lo, hi = 0, cdf.size - 1
+    while lo < hi:
+        middle = (lo + hi) // 2
+        if cdf[middle] > u:
+            hi = middle
+        else:
+            lo = middle + 1
+    return lo
+
+
+@njit(cache=True, error_model="numpy")
+def _between(lo, hi, word):  # type: ignore[no-untyped-def]
+    return lo + (hi - lo) * rng.unit32(word)
+
+
+@njit(cache=True, error_model="numpy")
+def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
+    """Signal events of one trial.
+
+    Parameters
+    ----------
+    j : Injector
+    draws : ndarray (n_max, 5)
+        Filled with log_e, psi, sigma (rad), sin(dec), season of each event.
+
+    Returns
+    -------
+    int, the number of events
+    """
+    a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
+    n = _search(j.count_cdf, rng.unit52(a, b))
+    for i in range(n):
+        a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
+        f, g, _, _ = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
+        cell = _search(j.cell_cdf, rng.unit52(a, b))
+        edges = j.cells[cell]
+        psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
+        half = fmath.sin(0.5 * psi)
+        chord2 = 4.0 * half * half
+        sin_psi = 2.0 * half * np.sqrt(max(1.0 - half * half, 0.0))
+        _, cos_angle = fmath.sincos_turns(rng.unit32(g))
+        sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
+        draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
+        draws[i, 1] = psi
+        draws[i, 2] = _between(np.float64(edges[4]), np.float64(edges[5]), f)
+        draws[i, 3] = min(max(sin_dec, -1.0), 1.0)
+        draws[i, 4] = j.season[cell]
+    return n
+
+
+@njit(cache=True, error_model="numpy")
+def _add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no-untyped-def]
+    """Append the signal events with S > 0; returns the new number of events with S > 0."""
+    for i in range(n_signal):
+        sigma = max(draws[i, 2], j.sigma_floor)
+        psi = draws[i, 1]
+        if sigma > j.sigma_max or psi >= j.cut * sigma:
+            continue
+        s = int(draws[i, 4])
+        e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)
+        background = event_density(j.density[s], j.energy[s], draws[i, 3], e)
+        w[n] = fmath.exp(-0.5 * psi * psi / (sigma * sigma)) / (sigma * sigma * background) * inv_n[s]
+        row[n] = s * j.n_bins + e
+        season[n] = s
+        n += 1
+    return n
+
+
+@njit(cache=True, error_model="numpy")
+def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
+    """Draw one trial into the scratch arrays; returns the number of events with S > 0."""
+    index, place, w, row, season, rest, n_events, inv_n, draws = scratch
+    n_signal = 0
+    for s in range(n_data.size):
+        n_events[s] = n_data[s]
+    if inject:
+        n_signal = draw_signal(injector, k0, k1, trial, draws)
+        for i in range(n_signal):
+            n_events[int(draws[i, 4])] += 1.0
+    for s in range(n_data.size):
+        inv_n[s] = 1.0 / n_events[s]
+        rest[s] = n_events[s]
+    n = _draw_background(c, k0, k1, trial, index, place)
+    _spatial(c, n, index, place, inv_n, w, row, season)
+    if inject:
+        n = _add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
+    for i in range(n):
+        rest[season[i]] -= 1.0
+    return n
+
+
+@njit(cache=True, error_model="numpy")
+def run_trials(c, inject, injector, model, n_data, k0, k1, first, scratch, work, slopes, out):  # type: ignore[no-untyped-def]
+    """Trials first, first + 1, ... of a stream: rows ts, ns, gamma of `out` (n, 3)."""
+    _, _, w, row, season, rest, n_events, _, _ = scratch
+    for t in range(out.shape[0]):
+        trial = first + np.uint64(t)
+        n = _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch)
+        out[t, 0], out[t, 1], out[t, 2] = fit(n, w, row, season, rest, n_events, model, work, slopes)
+
+
+@njit(cache=True, error_model="numpy")
+def draw_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
+    """The events of one trial, for replay and tests; see `_one_trial`."""
+    return _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch)

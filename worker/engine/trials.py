@@ -1,0 +1,183 @@
+"""Pseudo-experiments at one declination: background, or background with injected signal."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine import fmath
+from worker.engine.analysis import Analysis, signal_cells, table_at
+from worker.engine.fit import workspace
+from worker.engine.point import PI, Candidates, Injector, draw_trial, hazards, run_trials, windows
+from worker.engine.response import Spectrum
+from worker.engine.tables import SignalTable
+
+F64 = NDArray[np.float64]
+
+TRIAL_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+
+
+class Point(NamedTuple):
+    """A source declination (rad), ready for trials."""
+
+    dec: float
+    table: SignalTable
+    candidates: Candidates
+
+
+def candidates_at(analysis: Analysis, dec: float) -> Candidates:
+    """Background events that can have S > 0 at a declination (rad)."""
+    sky = analysis.sky
+    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
+    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    inside = np.flatnonzero(half >= 0)
+    always = half[inside] >= 0.5 * PI
+    order = np.concatenate([inside[always], inside[~always]])
+    n_always = int(always.sum())
+    hazard = np.empty(order.size)
+    hazards(half[order], n_always, hazard)
+    sigma = sky.sigma[order]
+    return Candidates(
+        n_always,
+        hazard,
+        _guide(hazard, n_always),
+        half[order],
+        sin2[order],
+        coscos[order],
+        0.5 / (sigma * sigma),
+        sky.weight[order] * analysis.n_data[sky.season[order]],  # N grows by the injected events: divided by N later
+        sky.row[order],
+        sky.season[order],
+    )
+
+
+def _guide(hazard: F64, n_always: int) -> NDArray[np.int32]:
+    n = hazard.size - n_always
+    if n == 0:
+        return np.zeros(1, np.int32)
+    starts = np.arange(n) * (hazard[-1] / n)
+    return (np.searchsorted(hazard[n_always:], starts, side="right") + n_always).astype(np.int32)
+
+
+def point_at(analysis: Analysis, dec: float) -> Point:
+    """Signal table and candidates of a declination (rad)."""
+    return Point(dec, table_at(analysis, dec), candidates_at(analysis, dec))
+
+
+def poisson_cdf(mean: float) -> F64:
+    """P(n <= i) for i = 0, 1, ... until 1 is reached to 1e-16."""
+    n_max = int(mean + 12 * np.sqrt(mean) + 30)
+    # From the mode outwards, normalised: no underflow for large means.
+    terms = np.zeros(n_max + 1)
+    mode = int(mean)
+    terms[mode] = 1.0
+    for i in range(mode, n_max):
+        terms[i + 1] = terms[i] * mean / (i + 1)
+    for i in range(mode, 0, -1):
+        terms[i - 1] = terms[i] * i / mean
+    cdf = np.empty(n_max + 1)
+    total = 0.0
+    for i, term in enumerate(terms):
+        total += float(term)
+        cdf[i] = total
+    return cdf / total
+
+
+def injector_at(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True) -> Injector:
+    """What injects `n_sig` events (the mean if `poisson`) at a declination (rad).
+
+    Raises
+    ------
+    ValueError
+        If the detector accepts nothing there, or a fixed number is not whole.
+    """
+    cells, season, expected = signal_cells(analysis, dec, spectrum)
+    total = expected.sum() if n_sig > 0 else 1.0
+    if total <= 0:
+        raise ValueError(f"no acceptance for gamma = {spectrum.gamma} at dec = {np.degrees(dec):.3f} deg")
+    if poisson:
+        counts = poisson_cdf(n_sig) if n_sig > 0 else np.ones(1)
+    elif n_sig != int(n_sig):
+        raise ValueError(f"a fixed number of events must be whole, not {n_sig}: use poisson: true")
+    else:
+        counts = np.concatenate([np.zeros(int(n_sig)), np.ones(1)])
+    cdf = np.cumsum(expected)
+    return Injector(
+        counts,
+        cdf / cdf[-1] if cdf.size else np.ones(1),
+        np.ascontiguousarray(cells) if cdf.size else np.zeros((1, 6), np.float32),
+        season if cdf.size else np.zeros(1, np.int32),
+        fmath.sin(dec),
+        fmath.cos(dec),
+        analysis.cuts.sigma_floor,
+        analysis.cuts.sigma_max,
+        analysis.cuts.cut,
+        analysis.grid.lo,
+        analysis.grid.n,
+        analysis.density,
+        analysis.energy,
+    )
+
+
+def _no_signal(analysis: Analysis, dec: float) -> Injector:
+    return injector_at(analysis, dec, Spectrum(2.0), 0.0)
+
+
+def _scratch(analysis: Analysis, point: Point, injector: Injector) -> tuple[np.ndarray, ...]:
+    n_max = injector.count_cdf.size
+    size = point.candidates.hazard.size + n_max + 8
+    seasons = analysis.n_seasons
+    return (
+        np.empty(size, np.int64),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
+        np.empty(seasons),
+        np.empty(seasons),
+        np.empty(seasons),
+        np.empty((n_max, 5)),
+    )
+
+
+def run(
+    analysis: Analysis, point: Point, key: tuple[int, int], first: int, n: int, injector: Injector | None = None
+) -> NDArray[np.void]:
+    """Trials first ... first + n - 1 of the stream of `key`.
+
+    Returns
+    -------
+    ndarray (n,) of `TRIAL_DTYPE`: ts, ns, gamma
+    """
+    inject = injector is not None
+    what = injector if injector is not None else _no_signal(analysis, point.dec)
+    scratch = _scratch(analysis, point, what)
+    work = workspace(scratch[0].size, analysis.n_rows, analysis.n_seasons)
+    out = np.empty((n, 3))
+    run_trials(
+        point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
+        np.uint64(first), scratch, work, np.empty(analysis.cuts.gammas.size), out,
+    )  # fmt: skip
+    return out.view(TRIAL_DTYPE)[:, 0]
+
+
+class Drawn(NamedTuple):
+    """The events of one trial with S > 0: weights S / (B b N), rows, seasons; events without S; all events."""
+
+    w: F64
+    row: NDArray[np.int32]
+    season: NDArray[np.int32]
+    rest: F64
+    n_events: F64
+
+
+def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, injector: Injector | None = None) -> Drawn:
+    """The events of one trial: what `run` fits, for replay, pictures and tests."""
+    what = injector if injector is not None else _no_signal(analysis, point.dec)
+    scratch = _scratch(analysis, point, what)
+    n = draw_trial(
+        point.candidates, injector is not None, what, analysis.n_data,
+        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch,
+    )  # fmt: skip
+    _, _, w, row, season, rest, n_events, _, _ = scratch
+    return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())
