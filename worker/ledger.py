@@ -1,0 +1,203 @@
+"""What a run must contain: the frozen spec, the plan, and from them every expected file. Never a glob.
+
+The plan is written by `dagmaker build`; every worker and every aggregation reads the same one.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from worker import layout
+from worker.errors import InputError
+from worker.spec import Spec
+from worker.specfile import load_resolved, text_digest
+
+PLAN_VERSION = 1
+_NODE_KEYS = {"name": str, "task": str, "args": dict, "dir": str}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory that has been opened.
+
+    Attributes
+    ----------
+    path : Path
+    spec : Spec
+    plan : mapping
+        plan.json as it stands.
+    """
+
+    path: Path
+    spec: Spec
+    plan: Mapping[str, Any]
+
+
+class Expected(NamedTuple):
+    """One file that the plan promises.
+
+    Attributes
+    ----------
+    path : PurePosixPath
+        Relative to the run directory.
+    n : int
+        Trials (or skies) in it: ``[first, first + n)`` of the stream of `seed`. 0 for a map.
+    band : (int, int) or None
+        (band, bands) where the file holds one declination band of a map.
+    point : mapping
+        The address of its node: ``dec`` (deg), ``n_sig``, ``nside``; empty for the scan.
+    """
+
+    path: PurePosixPath
+    n: int
+    seed: int
+    first: int
+    band: tuple[int, int] | None
+    point: Mapping[str, float]
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Raises
+    ------
+    InputError
+        If it is no run directory, the plan cannot be read, or the spec was changed since the plan was made.
+    """
+    path = Path(path)
+    spec_file, plan_file = path / layout.SPEC, path / layout.PLAN
+    for file in (spec_file, plan_file):
+        if not file.is_file():
+            raise InputError(
+                f"{path}: this is not a run directory: it has no {file.name}; "
+                f"make one with `dagmaker build SPEC --run={path}`"
+            )
+    plan = _read_plan(plan_file)
+    try:
+        found = text_digest(spec_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{spec_file}: cannot be read ({error}); restore it, or build the run again") from None
+    if found != plan["spec_digest"]:
+        raise InputError(
+            f"{spec_file}: the spec was changed since the run was built (its digest is {found[:12]}, the plan was made "
+            f"for {plan['spec_digest'][:12]}); restore it, or edit your own spec and `dagmaker build` it again"
+        )
+    return Run(path, load_resolved(spec_file), plan)
+
+
+def expected(run: Run, task: str, **point: float) -> list[Expected]:
+    """Files of a task at a point, in the order of the stream; keys that are not given are free.
+
+    Examples
+    --------
+    ``expected(run, "sig_trials", dec=5.0)`` lists the files of every n_sig at dec 5 deg, and
+    ``expected(run, "sig_trials", dec=5.0, n_sig=10.0)`` those of one.
+
+    Raises
+    ------
+    InputError
+        If the plan has no such point; the text names those that it has.
+    """
+    return list(each_expected(run, task, **point))
+
+
+def each_expected(run: Run, task: str, **point: float) -> Iterator[Expected]:
+    """As `expected`, one at a time: a plan may promise a million files."""
+    for node in nodes(run, task, **point):
+        folder = PurePosixPath(node["dir"])
+        for name, n, first, band in _names(node):
+            yield Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
+
+
+def missing(run: Run, task: str, **point: float) -> list[Expected]:
+    """Those of `expected` that are not there; each folder is listed once.
+
+    Presence only: a file that is there is whole (see `worker.store`), and is checked when it is loaded.
+    """
+    found: list[Expected] = []
+    for node in nodes(run, task, **point):
+        folder = PurePosixPath(node["dir"])
+        there = _listing(run.path / folder)
+        found.extend(
+            Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
+            for name, n, first, band in _names(node)
+            if name not in there
+        )
+    return found
+
+
+def nodes(run: Run, task: str, **point: float) -> list[Mapping[str, Any]]:
+    """Nodes of a task whose address agrees exactly with `point`.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    of_task = [node for node in run.plan["nodes"] if node["task"] == task]
+    found = [node for node in of_task if all(node["args"].get(key) == value for key, value in point.items())]
+    if not found:
+        raise InputError(_no_such_point(run, task, of_task, point))
+    return found
+
+
+def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
+    """(file name, n, first, band) of every output of a node."""
+    seed = int(node.get("seed") or 0)
+    bands = int(node.get("bands", 1))
+    if node["task"] == "scan_map":
+        for band in range(bands):
+            yield layout.band_name(band, bands), 0, 0, (band, bands)
+        return
+    name = layout.rings_name if node["task"] == "scan_trials" else layout.trials_name
+    for first, n in node.get("cuts", ()):
+        yield name(n, seed, first), n, first, None
+
+
+def _listing(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed: {error.strerror}; check its permissions and the disk") from None
+
+
+def _no_such_point(run: Run, task: str, of_task: list[Mapping[str, Any]], point: Mapping[str, float]) -> str:
+    plan = run.path / layout.PLAN
+    if not of_task:
+        return f"{plan}: the plan has no task {task}; it has {', '.join(dict.fromkeys(_tasks(run)))}"
+    asked = " ".join(f"{key}={value:g}" for key, value in point.items())
+    for key, value in point.items():
+        values = sorted({node["args"][key] for node in of_task if key in node["args"]})
+        if value not in values:
+            shown = ", ".join(f"{v:g}" for v in values[:12]) + (", ..." if len(values) > 12 else "")
+            return f"{plan}: the plan has no {task} at {asked}; its values of {key} are {shown or 'none'}"
+    return f"{plan}: the plan has no {task} at {asked}, though each of these values occurs in it"
+
+
+def _tasks(run: Run) -> Iterator[str]:
+    return (node["task"] for node in run.plan["nodes"])
+
+
+def _read_plan(file: Path) -> dict[str, Any]:
+    """Read plan.json; a plan that cannot be trusted is refused as a whole."""
+    cure = "build the run again with `dagmaker build`"
+    try:
+        plan = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: the plan cannot be read ({error}); {cure}") from None
+    if not isinstance(plan, dict) or plan.get("plan_version") != PLAN_VERSION:
+        found = plan.get("plan_version") if isinstance(plan, dict) else type(plan).__name__
+        raise InputError(f"{file}: found plan_version {found}, this program reads {PLAN_VERSION}; {cure}")
+    if not isinstance(plan.get("spec_digest"), str) or not isinstance(plan.get("nodes"), list):
+        raise InputError(f"{file}: the plan has no spec_digest or no nodes; {cure}")
+    for node in plan["nodes"]:
+        if not isinstance(node, dict) or any(not isinstance(node.get(key), kind) for key, kind in _NODE_KEYS.items()):
+            name = node.get("name", "?") if isinstance(node, dict) else "?"
+            raise InputError(f"{file}: node {name} lacks one of {', '.join(_NODE_KEYS)}; {cure}")
+    return plan

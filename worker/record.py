@@ -1,0 +1,160 @@
+"""The small record that every process leaves beside its output: what made it, where, and at what cost.
+
+Nothing in a record decides a number; outputs are the same bytes with or without it.
+"""
+
+import platform
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("dagmaker", "fire", "healpy", "numba", "numpy", "pydantic", "scipy")
+_FIELDS = ("task", "args", "digest", "n", "sha256", "wall_s", "cpu_s", "max_rss_mb", "host", "cpu", "versions")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a sidecar file holds.
+
+    Attributes
+    ----------
+    task : str
+    args : dict
+        The address of the output: dec (deg), n_sig, seed, first, ... as given to the task.
+    digest : str
+        Trial digest: what the content depends on besides its address.
+    n : int
+        Trials (or skies, events, pixels) in the output.
+    sha256 : str
+        Of the bytes of the output file; filled by `worker.store`.
+    wall_s, cpu_s : float, s
+    max_rss_mb : float, MB (1e6 bytes)
+        Peak resident memory during this task.
+    """
+
+    task: str
+    args: Mapping[str, Any]
+    digest: str
+    n: int
+    sha256: str = ""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_mb: float = 0.0
+    host: str = ""
+    cpu: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, in a fixed order."""
+        return asdict(self)
+
+    def with_sha256(self, sha256: str) -> "Record":
+        """The same record of a file with these bytes."""
+        return replace(self, sha256=sha256)
+
+
+def from_json(data: Any) -> Record:
+    """Read a record back.
+
+    Raises
+    ------
+    ValueError
+        If `data` is not a record: keys missing, unknown, or of the wrong kind.
+    """
+    if not isinstance(data, dict) or set(data) != set(_FIELDS):
+        raise ValueError("it is not a record: its keys are not those of one")
+    if not isinstance(data["args"], dict) or not isinstance(data["n"], int) or not isinstance(data["digest"], str):
+        raise ValueError("it is not a record: args, n or digest is of the wrong kind")
+    return Record(**data)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on, without importing them."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+@cache
+def cpu_model() -> str:
+    """Name of the processor, for comparing speeds."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.machine()
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _reset_peak() -> bool:
+    """Start the kernel's peak-memory mark anew (a persistent worker runs many tasks); False where not permitted."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _peak_mb(was_reset: bool) -> float:
+    """Peak resident memory in MB: since the reset, or of the whole process where there was none."""
+    if was_reset:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A running measurement; `record` may be taken any number of times, each with the cost so far."""
+
+    task: str
+    args: Mapping[str, Any]
+    digest: str
+    wall_start: float
+    cpu_start: float
+    was_reset: bool
+
+    def record(self, n: int) -> Record:
+        """The record of an output with `n` trials (skies, pixels ...) written now."""
+        return Record(
+            task=self.task,
+            args=dict(self.args),
+            digest=self.digest,
+            n=int(n),
+            wall_s=round(time.perf_counter() - self.wall_start, 4),
+            cpu_s=round(time.process_time() - self.cpu_start, 4),
+            max_rss_mb=round(_peak_mb(self.was_reset), 1),
+            host=platform.node(),
+            cpu=cpu_model(),
+            versions=versions(),
+        )
+
+
+@contextmanager
+def measure(task: str, args: Mapping[str, Any], digest: str = "") -> Iterator[Meter]:
+    """Measure a task from here to the moment its record is taken.
+
+    Examples
+    --------
+    >>> with measure("bg_trials", {"dec": 5.0, "n": 10, "seed": 0, "first": 0}, "ab12") as meter:
+    ...     record = meter.record(n=10)
+    >>> record.task, record.n
+    ('bg_trials', 10)
+    """
+    was_reset = _reset_peak()
+    yield Meter(task, args, digest, time.perf_counter(), time.process_time(), was_reset)

@@ -1,0 +1,106 @@
+"""What every key of the spec means and a value that is right: for messages, and for the schema that editors read."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Hint(NamedTuple):
+    """A meaning with its unit, and an example as one writes it in YAML."""
+
+    meaning: str
+    example: str
+
+
+HINTS: dict[str, Hint] = {
+    "version": Hint("version of this file's format", "1"),
+    "name": Hint("names the trials directory, RUN/trials/<name>/", "ic86"),
+    "seed": Hint("the only source of randomness", "2011"),
+    "data": Hint("what is analysed", "{format: synthetic}"),
+    "data.format": Hint(
+        "synthetic, icetracks (10- and 14-year releases) or ic86_2011 (first-year release)", "synthetic"
+    ),
+    "data.n_events": Hint("events of the made-up season", "138322"),
+    "data.livetime_days": Hint("livetime in days", "332.9"),
+    "data.dir": Hint("folder of the release; relative to this file; ${VAR} is replaced", "${DATA}/icetracks"),
+    "data.seasons": Hint("data-taking periods, as the files of events/ are named", "[IC86_I]"),
+    "data.label": Hint("real or semi-real; printed on every result", "real"),
+    "data.irfs": Hint("folder with the irfs of a track release, for the smearing", "${DATA}/icetracks/irfs"),
+    "data.irfs_config": Hint("which of these irfs", "IC86"),
+    "likelihood": Hint("bounds and cuts of the fit", "{gamma_min: 1, gamma_max: 4}"),
+    "likelihood.gamma_min": Hint("smallest fitted spectral index", "1.0"),
+    "likelihood.gamma_max": Hint("largest fitted spectral index", "4.0"),
+    "likelihood.gamma_step": Hint("spacing of the tabulated energy likelihood ratio", "0.0625"),
+    "likelihood.cut_n_sigma": Hint("signal density ends at this many sigma of an event", "5.0"),
+    "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
+    "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
+    "background": Hint("background trials on a declination grid", "{dec_deg: [-30, 0, 30], n_trials: 10000}"),
+    "background.dec_deg": Hint("declinations in degrees, a range or a list", "{start: -85, stop: 85, step: 10}"),
+    "background.dec_deg.start": Hint("first declination, deg", "-85"),
+    "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
+    "background.dec_deg.step": Hint("spacing, deg", "10"),
+    "background.n_trials": Hint("trials per declination", "10000"),
+    "background.trials_per_file": Hint("trials per process and file", "5000"),
+    "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
+    "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma", "2.0"),
+    "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "null"),
+    "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
+    "signal.n_sig": Hint("numbers of signal events, increasing", "[2, 6, 14, 30]"),
+    "signal.n_trials": Hint("trials per declination and n_sig", "1000"),
+    "signal.trials_per_file": Hint("trials per process and file", "1000"),
+    "sensitivity": Hint("definitions of sensitivity and discovery potential", "{beta: 0.9}"),
+    "sensitivity.beta": Hint("fraction of trials above the background median", "0.9"),
+    "sensitivity.discovery_beta": Hint("fraction of trials above the discovery threshold", "0.5"),
+    "sensitivity.discovery_nsigma": Hint("discovery threshold, one-sided sigma", "5.0"),
+    "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
+    "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
+    "scan": Hint("all-sky scan of scrambled skies", "{nside: 32, n_skies: 200}"),
+    "scan.nside": Hint("healpix resolution of the scans", "32"),
+    "scan.map_nside": Hint("resolution of a finer map for pictures; null for none", "128"),
+    "scan.dec_min_deg": Hint("southern end of the scan, deg", "-85"),
+    "scan.dec_max_deg": Hint("northern end of the scan, deg", "85"),
+    "scan.dec_split_deg": Hint("hottest spots are given north and south of this too, deg", "-5"),
+    "scan.n_skies": Hint("background skies behind the post-trial p-value", "200"),
+    "scan.skies_per_file": Hint("skies per process and file", "10"),
+    "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
+    "scan.interpolation": Hint("of p between background declinations", "linear"),
+    "scan.survival": Hint("p of a TS", "hybrid"),
+    "unblind": Hint("who allowed the real sky to be opened", "{token: null}"),
+    "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
+    "unblind.approved_by": Hint("who approved", "null"),
+    "unblind.date": Hint("when, as text in quotes", "'2026-01-31'"),
+    "unblind.reason": Hint("why", "null"),
+    "unblind.waive": Hint("names of failed checks that are waived", "[]"),
+    "resources": Hint("what one process asks of the batch system", "{request_memory_mb: 1000}"),
+    "resources.request_cpus": Hint("cores", "1"),
+    "resources.request_memory_mb": Hint("memory, MB", "1000"),
+    "resources.request_disk_mb": Hint("disk, MB", "500"),
+    "resources.max_retries": Hint("retries of a failed process", "2"),
+    "site": Hint("a profile under templates/sites/", "personal"),
+}
+
+
+def hint_of(path: tuple[str | int, ...]) -> Hint | None:
+    """The hint of a place; an element of a list has that of its list."""
+    return HINTS.get(".".join(str(part) for part in path if not isinstance(part, int)))
+
+
+def example(path: tuple[str | int, ...]) -> str:
+    """``; write e.g. step: 10``, or nothing where there is no example."""
+    keys = [part for part in path if not isinstance(part, int)]
+    hint = hint_of(path)
+    return f"; write e.g. {keys[-1]}: {hint.example}" if hint and keys else ""
+
+
+def describe(schema: dict[str, Any]) -> None:
+    """Add the hints to a JSON schema of the spec, in place."""
+    definitions = schema["$defs"]
+    for section, properties in (("", schema["properties"]), *_sections(definitions)):
+        for key, entry in properties.items():
+            hint = HINTS[f"{section}.{key}".removeprefix(".")]
+            entry["description"] = f"{hint.meaning}; e.g. {hint.example}"
+
+
+def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    places = {"Synthetic": "data", "IceTracks": "data", "IC86First": "data", "DecRange": "background.dec_deg"}
+    for name, definition in definitions.items():
+        yield places.get(name, name.lower()), definition["properties"]

@@ -1,0 +1,286 @@
+"""The worker's tasks: their arguments, units and meaning. What they do is in `worker.stages`, imported when called."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def prepare(*, run: str) -> None:
+    """Read the data of the spec once, clean them, and keep them as one small file.
+
+    Writes RUN/prepared/data.npz, which every later task opens in well under a second. Prints what cleaning did.
+
+    Parameters
+    ----------
+    run : str
+        The run directory, as made by `dagmaker build`.
+
+    Examples
+    --------
+    worker prepare --run=runs/example
+    """
+    _stage("prepare.prepare", run)
+
+
+def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) -> None:
+    """Background trials of one declination: TS, ns and gamma of scrambled data.
+
+    Writes trials [first, first + n) of the stream of (dec, seed), the same ones however the stream is cut:
+    RUN/trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    n : int
+        Number of trials.
+    seed : int
+        File seed: another seed is another, independent stream.
+    first : int
+        Where in the stream to begin.
+
+    Examples
+    --------
+    worker bg_trials --run=runs/example --dec=5 --n=1000 --seed=0
+    """
+    _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first)
+
+
+def sig_trials(*, run: str, dec: float, n_sig: float, n: int, seed: int = 0, first: int = 0) -> None:
+    """Signal trials of one declination and signal strength: as bg_trials, with events injected.
+
+    Writes RUN/trials/NAME/sig/dec/+005/nsig/010.0/trials__N_001000_seed_0000.npy
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination of the source, a value of the background grid.
+    n_sig : float, events
+        Mean number of injected events (exact number where the spec says ``poisson: false``).
+    n : int
+        Number of trials.
+    seed : int
+        File seed: another seed is another, independent stream.
+    first : int
+        Where in the stream to begin.
+
+    Examples
+    --------
+    worker sig_trials --run=runs/example --dec=5 --n_sig=10 --n=1000 --seed=0
+    """
+    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first)
+
+
+def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None) -> None:
+    """Background skies: scan scrambled skies and keep the hottest spot of each.
+
+    Writes RUN/trials/NAME/scan/nside/032/rings__N_000010_seed_0000.npy (the largest TS of every ring) and, once
+    the background is known, the hottest spots.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    n : int
+        Number of skies.
+    seed : int
+        File seed: another seed is another, independent stream of skies.
+    first : int
+        Where in the stream to begin.
+    band : str
+        Only one declination band of each sky, such as 2of8 (bands count from 0).
+
+    Examples
+    --------
+    worker scan_trials --run=runs/example --n=10 --seed=0 --first=20
+    """
+    _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band)
+
+
+def scan_map(*, run: str, nside: int, band: int = 0, bands: int = 1) -> None:
+    """Scan one declination band of the observed sky, which is a scrambled one until unblinding.
+
+    Writes RUN/trials/NAME/map/nside/032/map__band_00_of_04.npy with TS, ns and gamma of every pixel.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    nside : int
+        Healpix resolution, a power of 2.
+    band : int
+        Which band, from 0.
+    bands : int
+        How many bands the sky is split into; the merged map does not depend on it.
+
+    Examples
+    --------
+    worker scan_map --run=runs/example --nside=128 --band=0 --bands=4
+    """
+    _stage("scans.scan_map", run, nside=nside, band=band, bands=bands)
+
+
+def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
+    """Merge the background trials of one declination; every file that the plan promises must be there.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    allow_missing : bool
+        Go on over missing files, and record them.
+
+    Examples
+    --------
+    worker collect_bg --run=runs/example --dec=5
+    """
+    _stage("collect.collect_bg", run, dec=dec, allow_missing=allow_missing)
+
+
+def collect_sig(*, run: str, dec: float, allow_missing: bool = False) -> None:
+    """Merge the signal trials of one declination, all n_sig; every file that the plan promises must be there.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    allow_missing : bool
+        Go on over missing files, and record them.
+
+    Examples
+    --------
+    worker collect_sig --run=runs/example --dec=5
+    """
+    _stage("collect.collect_sig", run, dec=dec, allow_missing=allow_missing)
+
+
+def distributions(*, run: str) -> None:
+    """Describe the background TS of every declination: eta, fit, median.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker distributions --run=runs/example
+    """
+    _stage("results.distributions", run)
+
+
+def sensitivity(*, run: str) -> None:
+    """Sensitivity and discovery potential of every declination, in events and in TeV / cm^2 / s.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker sensitivity --run=runs/example
+    """
+    _stage("results.sensitivity", run)
+
+
+def collect_scan(*, run: str, allow_missing: bool = False) -> None:
+    """Merge the maps of the observed sky and the background skies, and turn TS into p-values.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    allow_missing : bool
+        Go on over missing background skies, and record them; a map with a hole is always refused.
+
+    Examples
+    --------
+    worker collect_scan --run=runs/example
+    """
+    _stage("collect.collect_scan", run, allow_missing=allow_missing)
+
+
+def post_trial(*, run: str) -> None:
+    """Post-trial p-value of the hottest spot, with its interval.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker post_trial --run=runs/example
+    """
+    _stage("results.post_trial", run)
+
+
+def report(*, run: str, dag_status: int | None = None, failed_count: int | None = None) -> None:
+    """Write figures and RUN/report/index.html from whatever results there are.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dag_status : int
+        DAGMan's $DAG_STATUS (0 for success), where a DAG calls this as its FINAL node.
+    failed_count : int
+        DAGMan's $FAILED_COUNT: how many nodes failed.
+
+    Examples
+    --------
+    worker report --run=runs/example
+    """
+    _stage("report.report", run, dag_status=dag_status, failed_count=failed_count)
+
+
+def serve() -> None:
+    """Run tasks one after another, as told on standard input: for the local runner.
+
+    Reads one JSON list of arguments per line, such as ["bg_trials", "--run=RUN", "--dec=5", "--n=1000"], and
+    answers each with one line {"rc": int, "out": str, "err": str, "wall_s": float, "cpu_s": float}. Ends with its
+    input.
+
+    Examples
+    --------
+    echo '["prepare", "--run=runs/example"]' | worker serve
+    """
+    from worker.serve import serve as serve_forever
+
+    raise SystemExit(serve_forever())
+
+
+def _stage(place: str, run: str, **args: Any) -> None:
+    """Import the stage only now: ``--help`` and argument errors must not wait for numba."""
+    module, _, name = place.partition(".")
+    getattr(import_module(f"worker.stages.{module}"), name)(Path(run), **args)
+
+
+TASKS: dict[str, Callable[..., None]] = {
+    task.__name__: task
+    for task in (
+        prepare,
+        bg_trials,
+        sig_trials,
+        scan_trials,
+        scan_map,
+        collect_bg,
+        collect_sig,
+        distributions,
+        sensitivity,
+        collect_scan,
+        post_trial,
+        report,
+        serve,
+    )
+}
