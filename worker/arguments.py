@@ -8,7 +8,7 @@ import difflib
 import inspect
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -28,6 +28,8 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "band": (0, 511, ""),
     "bands": (1, 512, ""),
     "failed_count": (0, 10**9, ""),
+    "jobs": (1, 4096, " processes"),
+    "slots": (1, 10**6, " slots"),
 }
 
 
@@ -40,23 +42,24 @@ class Parameter(NamedTuple):
     default: Any
 
 
-def signature(task: str) -> dict[str, Parameter]:
-    """Parameters of a task, in order.
+def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Parameter]:
+    """Parameters of a task (or of another command line's command, with its `tasks`), in order.
 
     Raises
     ------
     SpecError
         If there is no such task; the text names one that is meant, or all.
     """
-    if task not in TASKS:
-        raise SpecError(f"there is no task {task!r}{_did_you_mean(task, TASKS)}; tasks: {', '.join(TASKS)}")
+    if task not in tasks:
+        kind = "task" if tasks is TASKS else "command"
+        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)}; {kind}s: {', '.join(tasks)}")
     return {
         name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
-        for name, parameter in inspect.signature(TASKS[task]).parameters.items()
+        for name, parameter in inspect.signature(tasks[task]).parameters.items()
     }
 
 
-def parse(task: str, words: Sequence[str]) -> dict[str, Any]:
+def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Any]:
     """Values of the arguments that are given.
 
     Parameters
@@ -69,7 +72,7 @@ def parse(task: str, words: Sequence[str]) -> dict[str, Any]:
     SpecError
         Every problem, one line each; nothing has been run.
     """
-    parameters = signature(task)
+    parameters = signature(task, tasks)
     values: dict[str, Any] = {}
     problems: list[str] = []
     given = _split(words, parameters, problems)
