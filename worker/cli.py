@@ -13,7 +13,7 @@ from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signa
 from worker.errors import EXIT_CODES, DagmakerError, SpecError
 from worker.tasks import TASKS
 
-__all__ = ["TASKS", "Parameter", "argv", "main", "parse", "parse_band", "signature"]
+__all__ = ["TASKS", "Parameter", "argv", "for_fire", "main", "parse", "parse_band", "signature"]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")

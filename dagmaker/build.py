@@ -1,0 +1,153 @@
+"""A spec becomes a run directory: everything that DAGMan or the local runner needs, from the spec alone.
+
+The same spec and version give the same bytes. A directory holds one analysis; more trials or another site are the
+same analysis, another seed or likelihood is not.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from dagmaker import lock, plan, render, sites
+from dagmaker.plan import Plan
+from worker import layout, specfile
+from worker.atomic import Written, reason, write_all
+from worker.errors import InputError, RefusedError
+from worker.spec import Spec
+
+
+class Built(NamedTuple):
+    """What `build` made.
+
+    Attributes
+    ----------
+    run : Path
+        Absolute.
+    changed, same : int
+        Files written, and files that already were as they should be.
+    """
+
+    run: Path
+    spec: Spec
+    plan: Plan
+    changed: int
+    same: int
+
+
+def _identity(spec: Spec) -> dict[str, object]:
+    """What every trial depends on: changing one of these makes another analysis."""
+    return {
+        "name": spec.name,
+        "seed": spec.seed,
+        "data": spec.data,
+        "likelihood": spec.likelihood,
+        "signal.gamma": spec.signal.gamma,
+        "signal.cutoff_tev": spec.signal.cutoff_tev,
+        "signal.poisson": spec.signal.poisson,
+    }
+
+
+def refuse_foreign(run: Path, spec: Spec) -> None:
+    """Raise if the directory holds something else.
+
+    Raises
+    ------
+    RefusedError
+        Another analysis, or files of unknown origin.
+    """
+    frozen = run / layout.SPEC
+    if not frozen.exists():
+        found = sorted(path.name for path in run.iterdir() if not path.name.startswith("."))
+        if found:
+            raise RefusedError(
+                f"{run}: holds {found[0]}{' and more' if len(found) > 1 else ''}, but no {layout.SPEC}: "
+                "it is not a run directory; use a new or an empty directory"
+            )
+        return
+    old, new = _identity(specfile.load_resolved(frozen)), _identity(spec)
+    differs = [key for key in new if old[key] != new[key]]
+    if differs:
+        raise RefusedError(
+            f"{run}: holds another analysis: {', '.join(differs)} differ from {frozen}; "
+            "finished trials would not belong to this spec; use another run directory"
+        )
+
+
+def _changed(run: Path, texts: Iterator[tuple[str, str]], kept: set[str]) -> Iterator[Written]:
+    """The files whose bytes differ from what is on the disk."""
+    for name, text in texts:
+        kept.add(name)
+        raw = text.encode()
+        try:
+            same = (run / name).read_bytes() == raw
+        except (FileNotFoundError, NotADirectoryError):
+            same = False
+        if not same:
+            yield Written(PurePosixPath(name), raw)
+
+
+def _remove_stale(run: Path, kept: set[str]) -> None:
+    """Remove lists of processes and submit files of an earlier plan: they are ours, and nothing points to them."""
+    for pattern in ("batches/*.txt", "*.sub"):
+        for path in run.glob(pattern):
+            if str(path.relative_to(run)) not in kept:
+                path.unlink()
+
+
+def _make_folders(run: Path, site: sites.Site, kept: set[str]) -> None:
+    """Make the folders that HTCondor writes logs into: it does not make them itself."""
+    for name in sorted(kept):
+        path = PurePosixPath(name)
+        if path.parent.name == "batches":
+            (run / "logs" / path.stem).mkdir(parents=True, exist_ok=True)
+    Path(render.log_dir(site, PurePosixPath(run))).mkdir(parents=True, exist_ok=True)
+
+
+def _write(run: Path, spec: Spec) -> Built:
+    resolved = specfile.resolved_text(spec)
+    site = sites.load(spec.site)
+    made = plan.make(spec, specfile.text_digest(resolved))
+    kept: set[str] = set()
+    texts = render.files(made, spec.resources, site, render.here(PurePosixPath(run)), resolved)
+    changed = list(_changed(run, texts, kept))
+    _make_folders(run, site, kept)
+    for written in changed:
+        write_all(run, [written])
+    _remove_stale(run, kept)
+    if specfile.load_resolved(run / layout.SPEC) != spec:
+        raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")
+    return Built(run, spec, made, len(changed), len(kept) - len(changed))
+
+
+def locked(spec: Spec, run: Path) -> Built:
+    """Build while the caller holds the lock of the directory."""
+    refuse_foreign(run, spec)
+    try:
+        return _write(run, spec)
+    except OSError as error:
+        raise InputError(f"{error.filename or run}: cannot be written: {reason(error)}") from error
+
+
+def make_directory(run: Path) -> Path:
+    """The run directory, absolute, made if it is not there."""
+    run = run.absolute()
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run}: cannot be made: {reason(error)}") from error
+    return run
+
+
+def build(spec: Spec, run: Path) -> Built:
+    """Write the run directory of a spec; the same again changes nothing.
+
+    Raises
+    ------
+    RefusedError
+        The directory holds another analysis, or is in use.
+    InputError
+        It cannot be written.
+    """
+    run = make_directory(run)
+    with lock.held(run):
+        return locked(spec, run)

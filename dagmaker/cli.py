@@ -1,0 +1,101 @@
+"""`dagmaker COMMAND ...`: argv is checked against the command's signature before anything runs."""
+
+import inspect
+import sys
+import traceback
+from collections.abc import Sequence
+
+from dagmaker.commands import COMMANDS, POSITIONAL
+from worker.cli import for_fire, parse, signature
+from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
+
+_HELP = ("-h", "--help", "help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code (see `worker.errors.EXIT_CODES`) and raises nothing.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The command and its arguments; those of the process if None.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in _HELP:
+        print(_overview())
+        return 0 if words else SpecError.exit_code
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"dagmaker {version('dagmaker')}")
+        return 0
+    command = words[0]
+    if command in COMMANDS and any(word in _HELP[:2] for word in words[1:]):
+        print(_help(command))
+        return 0
+    return _guarded(command, words[1:])
+
+
+def _guarded(command: str, words: Sequence[str]) -> int:
+    """Turn every way to end into an exit code and, where it helps, a sentence on stderr."""
+    try:
+        return _run(command, words)
+    except DagmakerError as error:
+        for line in str(error).splitlines() or [type(error).__name__]:
+            print(f"dagmaker {command}: {line}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"dagmaker {command}: stopped", file=sys.stderr)
+        return StoppedError.exit_code
+    except BrokenPipeError:
+        return 1
+    except Exception:  # the last line of defence: an exit code for everything, with the traceback for whoever mends it
+        traceback.print_exc()
+        print(f"dagmaker {command}: unexpected error (above); please report it", file=sys.stderr)
+        return 1
+
+
+def _run(command: str, words: Sequence[str]) -> int:
+    values = parse(command, _named(command, words), COMMANDS)
+    import fire
+
+    ended: list[int] = []
+    fire.Fire(
+        lambda **given: ended.append(COMMANDS[command](**given)),
+        command=for_fire(values),
+        name=f"dagmaker {command}",
+    )
+    return ended[0]
+
+
+def _named(command: str, words: Sequence[str]) -> list[str]:
+    """Give the one argument that may stand without a name its name."""
+    words = list(words)
+    name = POSITIONAL.get(command)
+    if name and words and not words[0].startswith("-"):
+        words[0] = f"--{name}={words[0]}"
+    return words
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(
+        f"  {name:<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
+    )
+    codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
+    usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
+    return f"{usage}\n\ncommands:\n{commands}\n\nexit codes:\n{codes}"
+
+
+def _help(command: str) -> str:
+    words = []
+    for parameter in signature(command, COMMANDS).values():
+        if parameter.name == POSITIONAL.get(command):
+            words.append("DIR" if parameter.name == "run" else parameter.name.upper())
+        elif parameter.kind is bool:
+            words.append(f"[--{parameter.name}]")
+        elif parameter.required:
+            words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
+        else:
+            words.append(f"[--{parameter.name}={parameter.default}]")
+    return f"usage: {' '.join(['dagmaker', command, *words])}\n\n{inspect.getdoc(COMMANDS[command])}"

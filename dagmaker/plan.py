@@ -1,0 +1,237 @@
+"""What there is to do, as data: nodes, how each is cut into processes, and who waits for whom.
+
+`make` is the whole topology; `write` and `read` are its form in the run directory. A node is one task at one
+point (a declination, a declination and n_sig, ...): its files share a directory and one stream of trials.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from worker import layout
+from worker.errors import InputError
+from worker.spec import Spec
+
+VERSION = 1
+SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
+
+Cut = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One task at one point.
+
+    Attributes
+    ----------
+    name : str
+        Letters, digits and ``_`` only: DAGMan refuses ``.``, ``+`` and blanks in node names.
+    task : str
+        Name of the worker's task; the stage that progress is reported for.
+    args : tuple of (str, number)
+        What is the same for all processes of the node (``dec`` in degrees, ``n_sig``, ``nside``).
+    seed : int or None
+        File seed of the stream; None where the task draws nothing.
+    dir : str
+        Where the outputs lie, relative to the run directory.
+    cuts : tuple of (first, n)
+        The pieces of the stream, one file each; empty where there is nothing to cut.
+    bands : int
+        Declination bands that each piece is split into.
+    parents : tuple of str
+        Nodes whose outputs this one reads.
+    """
+
+    name: str
+    task: str
+    args: tuple[tuple[str, float], ...] = ()
+    seed: int | None = None
+    dir: str = ""
+    cuts: tuple[Cut, ...] = ()
+    bands: int = 1
+    parents: tuple[str, ...] = ()
+
+    @property
+    def n_processes(self) -> int:
+        """One for each cut and band; one where there are neither."""
+        return max(1, len(self.cuts)) * self.bands
+
+    @property
+    def n_trials(self) -> int:
+        """Trials (or skies) of all cuts together."""
+        return sum(n for _, n in self.cuts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All nodes, parents before children."""
+
+    name: str
+    spec_digest: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def n_processes(self) -> int:
+        """Processes of all nodes."""
+        return sum(node.n_processes for node in self.nodes)
+
+    def tasks(self) -> tuple[str, ...]:
+        """The stages, in the order in which they begin."""
+        return tuple(dict.fromkeys(node.task for node in self.nodes))
+
+
+def cuts(n: int, per_file: int) -> tuple[Cut, ...]:
+    """Cut [0, n) into pieces of `per_file`; the remainder is a shorter last piece, never dropped."""
+    return tuple((first, min(per_file, n - first)) for first in range(0, n, per_file))
+
+
+def _word(level: str) -> str:
+    """A directory level as part of a node name: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
+    return level.replace("+", "p").replace("-", "m").replace(".", "d")
+
+
+def _points(spec: Spec) -> Iterator[Node]:
+    decs = spec.background.decs
+    places, nsig_places = layout.decimals(decs), layout.decimals(spec.signal.n_sig)
+    bg_cuts = cuts(spec.background.n_trials, spec.background.trials_per_file)
+    sig_cuts = cuts(spec.signal.n_trials, spec.signal.trials_per_file)
+    for dec in decs:
+        at = _word(layout.dec_level(dec, places))
+        bg = Node(
+            name=f"bg_{at}",
+            task="bg_trials",
+            args=(("dec", dec),),
+            seed=SEED,
+            dir=str(layout.bg_dir(spec.name, dec, places)),
+            cuts=bg_cuts,
+            parents=("prepare",),
+        )
+        sig = [
+            Node(
+                name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
+                task="sig_trials",
+                args=(("dec", dec), ("n_sig", n_sig)),
+                seed=SEED,
+                dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places)),
+                cuts=sig_cuts,
+                parents=("prepare",),
+            )
+            for n_sig in spec.signal.n_sig
+        ]
+        collected = layout.bg_collected(dec, places).parent, layout.sig_collected(dec, places).parent
+        yield bg
+        yield from sig
+        yield Node(f"collect_bg_{at}", "collect_bg", (("dec", dec),), None, str(collected[0]), parents=(bg.name,))
+        names = tuple(node.name for node in sig)
+        yield Node(f"collect_sig_{at}", "collect_sig", (("dec", dec),), None, str(collected[1]), parents=names)
+
+
+def _skies(spec: Spec) -> Iterator[Node]:
+    scan = spec.scan
+    yield Node(
+        name="scan",
+        task="scan_trials",
+        seed=SEED,
+        dir=str(layout.scan_dir(spec.name, scan.nside)),
+        cuts=cuts(scan.n_skies, scan.skies_per_file),
+        parents=("prepare",),
+    )
+    for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
+        yield Node(
+            name=f"map_nside{nside:03d}",
+            task="scan_map",
+            args=(("nside", nside),),
+            seed=SEED,
+            dir=str(layout.map_dir(spec.name, nside)),
+            bands=scan.bands,
+            parents=("prepare",),
+        )
+
+
+def make(spec: Spec, spec_digest: str) -> Plan:
+    """The stage graph of an analysis.
+
+    prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
+    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
+    """
+    points, skies = tuple(_points(spec)), tuple(_skies(spec))
+    collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
+    collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
+    results, collected = str(layout.RESULTS), "collected"
+    nodes = (
+        Node("prepare", "prepare", dir=str(layout.DATA.parent)),
+        *sorted(points, key=lambda node: ("bg_trials", "sig_trials", "collect_bg", "collect_sig").index(node.task)),
+        *skies,
+        Node("distributions", "distributions", dir=collected, parents=collect_bg),
+        Node("sensitivity", "sensitivity", dir=results, parents=("distributions", *collect_sig)),
+        Node("collect_scan", "collect_scan", dir=results, parents=("distributions", *(node.name for node in skies))),
+        Node("post_trial", "post_trial", dir=results, parents=("collect_scan",)),
+        Node("report", "report", dir=str(layout.REPORT.parent), parents=("sensitivity", "post_trial")),
+    )
+    return Plan(spec.name, spec_digest, nodes)
+
+
+def write(plan: Plan) -> str:
+    """plan.json: one node per line, the same bytes for the same plan."""
+    head = json.dumps({"plan_version": VERSION, "name": plan.name, "spec_digest": plan.spec_digest})
+    lines = (
+        json.dumps(
+            {
+                "name": node.name,
+                "task": node.task,
+                "args": dict(node.args),
+                "seed": node.seed,
+                "dir": node.dir,
+                "cuts": node.cuts,
+                "bands": node.bands,
+                "parents": node.parents,
+            },
+            separators=(",", ":"),
+        )
+        for node in plan.nodes
+    )
+    return head[:-1] + ', "nodes": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def _node(raw: dict[str, Any]) -> Node:
+    return Node(
+        name=raw["name"],
+        task=raw["task"],
+        args=tuple(raw["args"].items()),
+        seed=raw["seed"],
+        dir=raw["dir"],
+        cuts=tuple((first, n) for first, n in raw["cuts"]),
+        bands=raw["bands"],
+        parents=tuple(raw["parents"]),
+    )
+
+
+def read(text: str, where: str = "plan.json") -> Plan:
+    """The plan that `write` wrote.
+
+    Raises
+    ------
+    InputError
+        The text is not a plan of this version.
+    """
+    try:
+        raw = json.loads(text)
+        if raw["plan_version"] != VERSION:
+            raise InputError(f"{where}: plan version {raw['plan_version']}, this program writes and reads {VERSION}")
+        return Plan(raw["name"], raw["spec_digest"], tuple(_node(node) for node in raw["nodes"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{where}: not a plan ({type(error).__name__}: {error}); write it again with `dagmaker build`"
+        ) from error
+
+
+def files_per_process(task: str) -> int:
+    """Output files of one process: the array and its record; a scan also keeps the rings' maxima."""
+    return 3 if task == "scan_trials" else 2
+
+
+def n_files(n: int, per_file: int) -> int:
+    """Files that n trials are cut into."""
+    return math.ceil(n / per_file)

@@ -1,0 +1,42 @@
+"""What is done, seen from outside: one look at each folder, no file opened. The workers and `collect` look inside."""
+
+import os
+from pathlib import Path
+
+from dagmaker import processes
+from dagmaker.plan import Node
+
+STREAMS = (*processes.TRIALS, processes.MAP)
+
+
+class Presence:
+    """The files of a run directory, each folder read once."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._folders: dict[str, frozenset[str]] = {}
+
+    def _names(self, folder: str) -> frozenset[str]:
+        if folder not in self._folders:
+            try:
+                with os.scandir(self._run / folder) as entries:
+                    self._folders[folder] = frozenset(entry.name for entry in entries)
+            except (FileNotFoundError, NotADirectoryError):
+                self._folders[folder] = frozenset()
+        return self._folders[folder]
+
+    def done(self, node: Node) -> frozenset[int]:
+        """Indices of the processes whose outputs, and the record of the first, are all there."""
+        names = self._names(node.dir)
+        if not names:
+            return frozenset()
+        return frozenset(
+            index
+            for index, wanted in enumerate(processes.outputs(node))
+            if wanted and names.issuperset(wanted) and _record(wanted[0]) in names
+        )
+
+
+def _record(name: str) -> str:
+    """Name of the record beside an output, without the cost of a path object."""
+    return name.rpartition(".")[0] + ".json"

@@ -1,0 +1,78 @@
+"""The processes of a node: the argv of each, and the files it leaves."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dagmaker.plan import Cut, Node
+from worker import layout
+
+MAP = "scan_map"
+SCAN = "scan_trials"
+TRIALS = ("bg_trials", "sig_trials", SCAN)
+
+
+class Process(NamedTuple):
+    """One start of the worker.
+
+    Attributes
+    ----------
+    node : str
+    position : int
+        Among the processes of the node.
+    argv : tuple of str
+        Task and flags, without ``--run``.
+    """
+
+    node: str
+    position: int
+    argv: tuple[str, ...]
+
+
+def number(value: float) -> str:
+    """A number as a flag's value: ``5`` for 5.0, ``0.4`` for 0.4; reads back as the same number."""
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def flags(node: Node) -> tuple[str, ...]:
+    """Task and the flags that all processes of the node share."""
+    return (node.task, *(f"--{key}={number(value)}" for key, value in node.args))
+
+
+def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
+    """Flags of one process; like `worker.cli.argv`, defaults are left out except the seed."""
+    first, n = cut
+    if n:
+        yield f"--n={n}"
+        yield f"--seed={node.seed or 0}"
+    if first:
+        yield f"--first={first}"
+    if node.bands > 1 and node.task == MAP:
+        if band:
+            yield f"--band={band}"
+        yield f"--bands={node.bands}"
+    elif node.bands > 1:
+        yield f"--band={band}of{node.bands}"
+
+
+def of(node: Node) -> Iterator[Process]:
+    """Every process of a node, cut by cut, the bands of a cut together."""
+    head = flags(node)
+    position = 0
+    for cut in node.cuts or ((0, 0),):
+        for band in range(node.bands):
+            yield Process(node.name, position, (*head, *_piece(node, cut, band)))
+            position += 1
+
+
+def outputs(node: Node) -> Iterator[tuple[str, ...]]:
+    """File names in `node.dir` that each process leaves, in the order of `of`; empty where they cannot be known."""
+    if node.task == MAP:
+        for band in range(node.bands):
+            yield (layout.band_name(band, node.bands),)
+        return
+    if node.task not in TRIALS:
+        yield from ((),) * node.n_processes
+        return
+    for first, n in node.cuts:
+        name = layout.trials_name(n, node.seed or 0, first)
+        yield (name, layout.rings_name(n, node.seed or 0, first)) if node.task == SCAN else (name,)

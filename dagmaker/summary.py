@@ -1,0 +1,95 @@
+"""What a run found, on one screen, from RUN/results/summary.json."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dagmaker.display import duration, rate
+from worker import layout
+
+
+def lines(run: Path) -> list[str]:
+    """The summary of a finished run; says so where there is none."""
+    path = run / layout.SUMMARY
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return [f"{path}: no summary: {error}"]
+    return ["", *_head(found), *_fluxes(found), *_hottest(found), *_post_trial(found), *_timing(found), *_where(run)]
+
+
+def _head(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{found.get('name', '?')}: {_label(found)} data, scrambled sky (the real sky was not touched)"
+
+
+def _label(found: Mapping[str, Any]) -> str:
+    data = found.get("data", "")
+    return str(data.get("label", "?") if isinstance(data, Mapping) else data)
+
+
+def _three(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """South, middle and north of a grid."""
+    by_dec = sorted(rows, key=lambda row: float(row["dec_deg"]))
+    picks = sorted({round(fraction * (len(by_dec) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
+    return [by_dec[i] for i in picks]
+
+
+def _fluxes(found: Mapping[str, Any]) -> Iterator[str]:
+    discovery = {row["dec_deg"]: row for row in found.get("discovery", ())}
+    rows = found.get("sensitivity", ())
+    if not rows:
+        return
+    yield ""
+    yield f"{'dec':>9}  {'sensitivity':>24}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
+    for row in _three(rows):
+        yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {_flux(discovery.get(row['dec_deg'], {})):>24}"
+
+
+def _flux(row: Mapping[str, Any]) -> str:
+    if row.get("flux") is None:
+        return "-"
+    return f"{row['flux']:.3g} (n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g})"
+
+
+def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
+    spot = found.get("scan", {}).get("hottest", {})
+    spot = spot.get("all", spot) if isinstance(spot, Mapping) else {}
+    if "ts" not in spot:
+        return
+    yield ""
+    yield (
+        f"hottest spot of the scrambled sky: ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
+        f" TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}"
+    )
+
+
+def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
+    post = found.get("post_trial")
+    if not post:
+        return
+    yield (
+        f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]"
+        f" ({post['k']} of {post['n']} background skies are at least as hot)"
+    )
+
+
+def _timing(found: Mapping[str, Any]) -> Iterator[str]:
+    timing = found.get("timing")
+    if not timing:
+        return
+    yield ""
+    yield f"{'stage':<14}{'processes or trials':>20}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>10}"
+    for stage, row in timing.items():
+        speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
+        memory = f"{row['max_rss_mb']:.0f} MB" if row.get("max_rss_mb") else "-"
+        wall, cpu = duration(row["wall_s"]), duration(row["cpu_s"])
+        yield f"{stage:<14}{row['n']:>20,}{wall:>10}{cpu:>10}{rate(speed):>16}{memory:>10}"
+
+
+def _where(run: Path) -> Iterator[str]:
+    yield ""
+    yield f"results: {run / layout.SUMMARY}"
+    if (run / layout.REPORT).exists():
+        yield f"report:  {run / layout.REPORT}"
