@@ -4,54 +4,27 @@ Every model is frozen and refuses unknown keys; keys carry their unit.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, model_validator
 
 from worker import layout
-
-MAX_DECS = 10000  # declinations of a grid; every one has a directory of its own
-MAX_TRIALS = 10**12  # of one stream: far above any use, far below what an address can hold
-
-
-def _whole(value: Any) -> Any:
-    """``1e5`` is a whole number too, however YAML reads it."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-
-
-def _check(faults: Sequence[tuple[str, str]]) -> None:
-    """Refuse a section whose keys do not fit together: (key, sentence) of each fault."""
-    if faults:
-        text = "; ".join(f"{key}: {sentence}" if key else sentence for key, sentence in faults)
-        raise PydanticCustomError("faults", "{text}", {"text": text, "faults": list(faults)})
-
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[Whole, Field(ge=1, le=MAX_TRIALS)]
-DecDeg = Annotated[Number, Field(ge=-90, le=90)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-Nside = Annotated[Whole, Field(ge=1, le=4096)]
-
-
-class Model(BaseModel):
-    """A closed, immutable section of the spec."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from worker.fields import (
+    Count,
+    DecDeg,
+    Fraction,
+    Model,
+    Name,
+    Nside,
+    Number,
+    Positive,
+    Whole,
+    not_bool,
+    one_name_each,
+    refuse,
+    ring_decs_deg,
+)
+from worker.grid import DecGrid, DecRange, NSigList
 
 
 class Synthetic(Model):
@@ -73,7 +46,7 @@ class IceTracks(Model):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         twice = sorted({season for season in self.seasons if self.seasons.count(season) > 1})
-        _check([("seasons", f"found {', '.join(twice)} twice; write each season once")] if twice else [])
+        refuse(*[("seasons", f"found {season} twice; write each season once") for season in twice])
         return self
 
 
@@ -104,103 +77,18 @@ class Likelihood(Model):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         faults = []
-        width = self.gamma_max - self.gamma_min
+        low, high, width = self.gamma_min, self.gamma_max, self.gamma_max - self.gamma_min
+        steps = width / self.gamma_step
         if width < 1:
-            faults.append(
-                ("gamma_max", f"found {self.gamma_max:g}; must be at least gamma_min + 1 = {self.gamma_min + 1:g}")
-            )
-        elif abs(width / self.gamma_step - round(width / self.gamma_step)) > 1e-9:
-            faults.append(
-                (
-                    "gamma_step",
-                    f"found {self.gamma_step:g}; must divide gamma_max - gamma_min = {width:g}; "
-                    "write e.g. gamma_step: 0.0625",
-                )
-            )
-        if self.sigma_max_deg <= self.sigma_floor_deg:
-            faults.append(
-                (
-                    "sigma_max_deg",
-                    f"found {self.sigma_max_deg:g}; must be larger than sigma_floor_deg = {self.sigma_floor_deg:g}",
-                )
-            )
-        _check(faults)
+            faults.append(("gamma_max", f"found {high:g}; must be at least gamma_min + 1 = {low + 1:g}"))
+        elif abs(steps - round(steps)) > 1e-9:
+            text = f"found {self.gamma_step:g}; must divide gamma_max - gamma_min = {width:g}"
+            faults.append(("gamma_step", f"{text}; write e.g. gamma_step: 0.0625"))
+        floor, largest = self.sigma_floor_deg, self.sigma_max_deg
+        if largest <= floor:
+            faults.append(("sigma_max_deg", f"found {largest:g}; must be larger than sigma_floor_deg = {floor:g}"))
+        refuse(*faults)
         return self
-
-
-class DecRange(Model):
-    """Declinations start, start + step, ..., stop (included)."""
-
-    start: DecDeg
-    stop: DecDeg
-    step: Positive
-
-    @model_validator(mode="after")
-    def _ends_at_stop(self) -> Self:
-        steps = (self.stop - self.start) / self.step
-        if steps < 0:
-            _check([("stop", f"found {self.stop:g}; the grid is empty: stop must not be below start = {self.start:g}")])
-        if steps >= MAX_DECS:
-            _check(
-                [("step", f"found {self.step:g}; the grid has more than {MAX_DECS} declinations: write a larger step")]
-            )
-        if abs(steps - round(steps)) > 1e-6:
-            _check(
-                [
-                    (
-                        "step",
-                        f"found {self.step:g}; must divide stop - start = {self.stop - self.start:g}, "
-                        "for the grid to end at stop",
-                    )
-                ]
-            )
-        return self
-
-    def values(self) -> tuple[float, ...]:
-        """Declinations in degrees, rounded to 1e-6 deg."""
-        n = round((self.stop - self.start) / self.step)
-        return tuple(round(self.start + i * self.step, 6) + 0.0 for i in range(n + 1))
-
-
-def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
-    for before, after in pairwise(values):
-        if after == before:
-            _check([("", f"found {after:g} twice; write each value once")])
-        if after < before:
-            _check([("", f"found {after:g} after {before:g}; values must increase")])
-    return values
-
-
-def _grid_kind(value: Any) -> str | None:
-    if isinstance(value, (DecRange, Mapping)):
-        return "range"
-    return "list" if isinstance(value, (list, tuple)) else None
-
-
-DecList = Annotated[
-    tuple[DecDeg, ...], Field(min_length=1, max_length=MAX_DECS, strict=False), AfterValidator(_increasing)
-]
-DecGrid = Annotated[Annotated[DecRange, Tag("range")] | Annotated[DecList, Tag("list")], Discriminator(_grid_kind)]
-NSigList = Annotated[
-    tuple[Annotated[Number, Field(gt=0, le=1e5)], ...],
-    Field(min_length=3, strict=False),
-    AfterValidator(_increasing),
-]
-
-
-def _one_name_each(key: str, values: Sequence[float], names: Sequence[str]) -> None:
-    """Two points of a grid never share a directory (names have at most six decimals)."""
-    for i in range(1, len(names)):
-        if names[i] == names[i - 1]:
-            _check(
-                [
-                    (
-                        key,
-                        f"{values[i - 1]!r} and {values[i]!r} would share the directory {names[i]}; "
-                        "keep them at least 0.000001 apart",
-                    )
-                ]
-            )
 
 
 class Background(Model):
@@ -213,7 +101,7 @@ class Background(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = layout.decimals(self.decs)
-        _one_name_each("dec_deg", self.decs, [layout.dec_level(dec, places) for dec in self.decs])
+        one_name_each("dec_deg", self.decs, [layout.dec_level(dec, places) for dec in self.decs])
         return self
 
     @property
@@ -235,7 +123,7 @@ class Signal(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = layout.decimals(self.n_sig)
-        _one_name_each("n_sig", self.n_sig, [layout.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        one_name_each("n_sig", self.n_sig, [layout.nsig_level(n_sig, places) for n_sig in self.n_sig])
         return self
 
 
@@ -265,40 +153,31 @@ class Scan(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        faults = []
-        for key, value in (("nside", self.nside), ("map_nside", self.map_nside)):
-            if value is not None and value & (value - 1):
-                faults.append(
-                    (key, f"found {value}; must be a power of 2: write {key}: {2 ** round(math.log2(value))}")
-                )
-        if self.dec_max_deg <= self.dec_min_deg:
-            faults.append(
-                ("dec_max_deg", f"found {self.dec_max_deg:g}; must be larger than dec_min_deg = {self.dec_min_deg:g}")
-            )
-        elif not faults:
-            faults = self._ring_faults()
-        _check(faults)
+        maps = [(key, n) for key, n in (("nside", self.nside), ("map_nside", self.map_nside)) if n is not None]
+        faults = [
+            (key, f"found {n}; must be a power of 2: write {key}: {2 ** round(math.log2(n))}")
+            for key, n in maps
+            if n & (n - 1)
+        ]
+        low, high = self.dec_min_deg, self.dec_max_deg
+        if high <= low:
+            faults.append(("dec_max_deg", f"found {high:g}; must be larger than dec_min_deg = {low:g}"))
+        if not faults:
+            faults = [fault for key, n in maps for fault in self._ring_faults(key, n)]
+        refuse(*faults)
         return self
 
-    def _ring_faults(self) -> list[tuple[str, str]]:
+    def _ring_faults(self, key: str, nside: int) -> list[tuple[str, str]]:
         """Every map must have a ring of pixels for each of its bands."""
-        for key, nside in (("nside", self.nside), ("map_nside", self.map_nside)):
-            if nside is None:
-                continue
-            n_rings = sum(self.dec_min_deg <= dec <= self.dec_max_deg for dec in _ring_decs_deg(nside))
-            if n_rings == 0:
-                between = f"dec_min_deg = {self.dec_min_deg:g} and dec_max_deg = {self.dec_max_deg:g}"
-                return [(key, f"found {nside}; there is no pixel between {between}: use a larger {key} or range")]
-            if n_rings < self.bands:
-                return [("bands", f"found {self.bands}; {key} = {nside} has only {n_rings} rings of pixels: use fewer")]
+        low, high = self.dec_min_deg, self.dec_max_deg
+        n_rings = sum(low <= dec <= high for dec in ring_decs_deg(nside))
+        if n_rings == 0:
+            between = f"between dec_min_deg = {low:g} and dec_max_deg = {high:g}"
+            return [(key, f"found {nside}; there is no pixel {between}: use a larger {key} or range")]
+        if n_rings < self.bands:
+            text = f"found {self.bands}; {key} = {nside} has only {n_rings} rings of pixels: write at most that many"
+            return [("bands", text)]
         return []
-
-
-def _ring_decs_deg(nside: int) -> list[float]:
-    """Declinations of the rings of a healpix map, deg (Gorski et al. 2005, eqs. 4 and 8)."""
-    cap = [1 - i * i / (3 * nside * nside) for i in range(1, nside)]
-    belt = [4 / 3 - 2 * i / (3 * nside) for i in range(nside, 3 * nside + 1)]
-    return [math.degrees(math.asin(z)) for z in (*cap, *belt, *(-z for z in reversed(cap)))]
 
 
 class Unblind(Model):
@@ -323,7 +202,7 @@ class Resources(Model):
 class Spec(Model):
     """The whole analysis."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(not_bool)]
     name: Name
     seed: Annotated[Whole, Field(ge=0, lt=2**63)]
     data: Data

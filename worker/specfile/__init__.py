@@ -128,7 +128,9 @@ def _spec(text: str, where: str, base: Path | None) -> Spec:
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as failure:
-        found += messages.problems(failure.errors(), document.data, document.lines)
+        told = {problem.path for problem in found}
+        follows = messages.problems(failure.errors(), document.data, document.lines)
+        found += [problem for problem in follows if problem.path not in told]
     if spec is not None and base is not None and not found:
         found += paths.missing(spec.data, document.lines)
     if found or spec is None:

@@ -42,7 +42,7 @@ HINTS: dict[str, Hint] = {
     "background.trials_per_file": Hint("trials per process and file", "5000"),
     "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
     "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma", "2.0"),
-    "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "null"),
+    "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
     "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
     "signal.n_sig": Hint("numbers of signal events, increasing", "[2, 6, 14, 30]"),
     "signal.n_trials": Hint("trials per declination and n_sig", "1000"),

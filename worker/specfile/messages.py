@@ -2,10 +2,13 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker.spec import FORMATS, DecRange, Model, Spec
+from worker.fields import Model
+from worker.grid import DecRange
+from worker.spec import FORMATS, Spec
 from worker.specfile.hints import example
 from worker.specfile.problem import Path, Problem
 
@@ -25,8 +28,10 @@ _MUST = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} {entries}",
     "model_type": "must be a section with keys of its own",
+    "model_attributes_type": "must be a section with keys of its own",
     "union_tag_not_found": "must be a list of degrees or a range {{start: -85, stop: 85, step: 10}}",
 }
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ALIASES = {"true": ("yes", "on", "y"), "false": ("no", "off", "n")}
 
 
@@ -42,9 +47,14 @@ def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, in
     lines : mapping
         Line of each place in it.
     """
+    meant = {
+        (*path[:-1], *_close(str(path[-1]), _allowed(path[:-1], data)))
+        for path in (_document_path(error["loc"]) for error in errors if error["type"] == "extra_forbidden")
+    }
     found: list[Problem] = []
     for error in errors:
-        found.extend(_explain(error, data, lines))
+        if error["type"] != "missing" or _document_path(error["loc"]) not in meant:
+            found.extend(_explain(error, data, lines))
     return found
 
 
@@ -57,7 +67,7 @@ def show(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a section"
     if isinstance(value, (list, tuple)):
-        return "a list" if value else "an empty list"
+        return f"a list of {len(value)}" if value else "an empty list"
     if isinstance(value, float):
         return number(value)
     text = repr(value)
@@ -73,8 +83,13 @@ def number(value: float) -> str:
 
 def did_you_mean(word: str, allowed: list[str]) -> str:
     """``; did you mean 'n_trials'?`` or nothing."""
-    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    close = _close(word, allowed)
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _close(word: str, allowed: list[str]) -> list[str]:
+    """The allowed word that is nearest to `word`, or none."""
+    return difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
 
 
 def _explain(error: Any, data: Mapping[str, Any], lines: Mapping[Path, int]) -> Iterator[Problem]:
@@ -104,13 +119,32 @@ def _must(kind: str, context: Mapping[str, Any], value: Any, otherwise: str) -> 
     numbers = {key: number(bound) if isinstance(bound, (int, float)) else bound for key, bound in context.items()}
     numbers["entries"] = "entry" if context.get("min_length") == 1 else "entries"
     rule = _MUST.get(kind, otherwise.lower()).format_map(numbers)
-    if isinstance(value, str):
-        if kind in ("int_type", "float_type") and value.lstrip("+-")[:1].isdigit():
-            return f"{rule}, without quotes, unit or blanks"
-        for right, words in _ALIASES.items():
-            if kind == "bool_type" and value.lower() in words:
-                return f"{rule} (YAML 1.2 has no '{value}': write {right})"
+    if not isinstance(value, str):
+        return rule
+    if kind in ("int_type", "float_type"):
+        return rule + _misspelt(value)
+    if kind.startswith("model_") and ":" in value:
+        return f"{rule}, and a blank after each ':'"
+    for right, words in _ALIASES.items():
+        if kind == "bool_type" and value.lower() in words:
+            return f"{rule} (YAML 1.2 has no '{value}': write {right})"
     return rule
+
+
+def _misspelt(text: str) -> str:
+    """What turns a number into text."""
+    sexagesimal = re.fullmatch(r"([-+]?)(\d+):(\d+)(?::(\d+(?:\.\d*)?))?", text)
+    if sexagesimal:
+        sign, degrees, minutes, seconds = sexagesimal.groups()
+        value = int(degrees) + int(minutes) / 60 + float(seconds or 0) / 3600
+        return f" (angles are decimal: write {'-' if sign == '-' else ''}{value:.6g})"
+    if re.fullmatch(_NUMBER, text):
+        return " (without quotes)"
+    if re.fullmatch(_NUMBER, text.replace("_", "").replace(",", "")):
+        return " (without separators between the digits)"
+    if re.fullmatch(_NUMBER + r"\s*[A-Za-z%]+", text):
+        return " (without a unit)"
+    return ""
 
 
 def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines: Mapping[Path, int]) -> Problem:
@@ -131,7 +165,7 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
         words = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
     if place == ("version",):
         return Problem(
-            place, _line(place, lines), f"found {show(found)}; this program reads version 1: write version: 1"
+            place, _line(place, lines), f"found {show(found)}; this program reads version 1; write version: 1"
         )
     meant = did_you_mean(found, words) if isinstance(found, str) else ""
     return Problem(place, _line(place, lines), f"found {show(found)}; must be {_or(words)}{meant}")
@@ -143,7 +177,8 @@ def _or(words: list[str]) -> str:
 
 def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
     allowed = _allowed(path[:-1], data)
-    return f"unknown key{did_you_mean(str(path[-1]), allowed)}; keys here: {', '.join(allowed)}"
+    meant = did_you_mean(str(path[-1]), allowed)
+    return f"unknown key{meant}{' ' if meant else '; '}keys here: {', '.join(allowed)}"
 
 
 def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ def dotted(path: Path) -> str:
 def error(problems: Iterable[Problem], where: str) -> SpecError:
     """All problems, one line each, in the order of the document."""
     lines = []
-    for problem in sorted(problems, key=lambda p: (p.line, dotted(p.path), p.text)):
+    for problem in sorted(problems, key=lambda p: p.line):
         place = f"{where}:{problem.line}" if problem.line else where
         path = f"{dotted(problem.path)}: " if problem.path else ""
         lines.append(f"{place}: {path}{problem.text}")

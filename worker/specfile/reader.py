@@ -110,7 +110,8 @@ class _Reading:
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         if node.tag not in _KNOWN:
-            self.problems.append(Problem(path, _line(node), f"found the tag {node.tag}; a spec has none: remove it"))
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.problems.append(Problem(path, _line(node), f"found the tag {tag}; a spec has none: remove it"))
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
@@ -163,9 +164,27 @@ def _yaml_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     rows = text.split("\n")
     row = rows[line] if line < len(rows) else ""
-    what = error.problem or error.context or "it is not YAML"
-    if "but found another document" in what:
+    if "but found another document" in (error.problem or ""):
         return Problem((), line + 1, "a second document begins here; a spec is one document: remove the '---'")
-    if "\t" in row[: column + 1]:
-        what = "found a tab; YAML is indented with spaces only: replace it"
+    what = "found a tab; YAML is indented with spaces only: replace it" if "\t" in row[: column + 1] else _cause(error)
     return Problem((), line + 1, f"column {column + 1}: this is not YAML: {what}")
+
+
+def _cause(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's words, or plainer ones for the mistakes that people make."""
+    context, problem = error.context or "", error.problem or "it cannot be read"
+    began = f"line {error.context_mark.line + 1}, column {error.context_mark.column + 1}" if error.context_mark else ""
+    if "flow sequence" in context or "flow mapping" in context:
+        bracket = "]" if "sequence" in context else "}"
+        return f"the list or mapping that begins on {began} is not closed: write the missing comma or '{bracket}'"
+    if "quoted scalar" in context:
+        return f"the quote that begins on {began} is not closed"
+    if problem == "expected <block end>, but found '<block mapping start>'":
+        return "this line is indented further than the lines of its section: give them all the same indentation"
+    if problem == "expected <block end>, but found ':'":
+        return "found ':' without a key before it"
+    if problem == "mapping values are not allowed here":
+        return (
+            "found a second ':' on a line, or a line that is indented too far: put the text in quotes, or move it left"
+        )
+    return problem

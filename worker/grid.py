@@ -1,0 +1,51 @@
+"""Grids of declination and of signal strength, as the spec writes them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from worker.fields import MAX_DECS, DecDeg, Model, Number, Positive, increasing, refuse
+
+
+class DecRange(Model):
+    """Declinations start, start + step, ..., stop (included)."""
+
+    start: DecDeg
+    stop: DecDeg
+    step: Positive
+
+    @model_validator(mode="after")
+    def _ends_at_stop(self) -> Self:
+        start, stop, step = self.start, self.stop, self.step
+        steps = (stop - start) / step
+        if steps < 0:
+            refuse(("stop", f"found {stop:g}; the grid is empty: stop must not be below start = {start:g}"))
+        if steps >= MAX_DECS:
+            refuse(("step", f"found {step:g}; the grid has more than {MAX_DECS} declinations: write a larger step"))
+        if abs(steps - round(steps)) > 1e-6:
+            text = f"found {step:g}; must divide stop - start = {stop - start:g}, for the grid to end at stop"
+            refuse(("step", text))
+        return self
+
+    def values(self) -> tuple[float, ...]:
+        """Declinations in degrees, rounded to 1e-6 deg."""
+        n = round((self.stop - self.start) / self.step)
+        return tuple(round(self.start + i * self.step, 6) + 0.0 for i in range(n + 1))
+
+
+def _grid_kind(value: Any) -> str | None:
+    if isinstance(value, (DecRange, Mapping)):
+        return "range"
+    return "list" if isinstance(value, (list, tuple)) else None
+
+
+DecList = Annotated[
+    tuple[DecDeg, ...], Field(min_length=1, max_length=MAX_DECS, strict=False), AfterValidator(increasing)
+]
+DecGrid = Annotated[Annotated[DecRange, Tag("range")] | Annotated[DecList, Tag("list")], Discriminator(_grid_kind)]
+NSigList = Annotated[
+    tuple[Annotated[Number, Field(gt=0, le=1e5)], ...],
+    Field(min_length=3, strict=False),
+    AfterValidator(increasing),
+]
