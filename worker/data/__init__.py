@@ -33,4 +33,13 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
         return read_release(
             Path(data.dir), data.seasons, label=data.label, sigma_max_deg=sigma_max_deg, progress=progress
         )
-    raise NotImplementedError(data.format)
+    if data.format == "ic86_2011":
+        from worker.data.ic86_first import read_first_year
+
+        irfs = (Path(data.irfs), data.irfs_config) if data.irfs is not None else None
+        return read_first_year(
+            Path(data.dir), data.livetime_days, sigma_max_deg=sigma_max_deg, irfs=irfs, progress=progress
+        )
+    from worker.data.synthetic import make
+
+    return make(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)

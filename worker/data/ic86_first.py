@@ -1,0 +1,134 @@
+"""The first-year release (IC86-2011): events, effective area and median angular resolution, no smearing.
+
+Its folder holds upgoing_events.txt, downgoing_events.txt, TabulatedAeff.txt (m^2 in bins of the energy
+in GeV and of cos(zenith)) and AngRes.txt (median angular resolution in deg, log10 of the energy in GeV).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from worker.data import detector
+from worker.data.clean import clean_events, repeated_note
+from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
+from worker.data.grid import grid_of
+from worker.data.icetracks import available_configs, read_response
+from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
+from worker.data.table import Progress, Table, read_table
+from worker.errors import InputError
+
+NAME = "IC86_2011"
+EVENT_FILES = ("upgoing_events.txt", "downgoing_events.txt")
+_EVENTS = ("MJD", "log10(E)", "ang_err", "RA", "Dec")
+_AREA = ("E_min[GeV]", "E_max[GeV]", "cos(zenith)_min", "cos(zenith)_max", "Aeff[m^2]")
+_RESOLUTION = ("median resolution [deg]", "log10(E)")
+_CM2_PER_M2 = 1e4
+_SIGMA_WIDTH = 0.6
+_GAUSSIAN_SHAPE = 50.0
+
+
+def read_first_year(
+    folder: Path,
+    livetime_days: float,
+    *,
+    sigma_max_deg: float,
+    irfs: tuple[Path, str] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read the season, with a smearing from formulas or from a track release.
+
+    Parameters
+    ----------
+    livetime_days : float
+        The release does not carry it.
+    irfs : tuple of folder and configuration, optional
+        A track release whose smearing to use; its effective area is not used.
+
+    Returns
+    -------
+    Dataset
+        Labelled "semi-real": the events are real, their smearing is not that of their selection.
+    """
+    events, notes = _read_events(folder, sigma_max_deg)
+    area = _read_area(folder / "TabulatedAeff.txt")
+    if irfs is None:
+        smearing, source = _parametrised(folder / "AngRes.txt")
+    else:
+        smearing, source = _borrowed(*irfs, progress)
+    return Dataset("semi-real", (Season(NAME, livetime_days, events, area, smearing, (*source, *notes)),))
+
+
+def _read_events(folder: Path, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
+    tables = [read_table(folder / name, _EVENTS) for name in EVENT_FILES]
+    for table in tables:
+        _check(table)
+    columns = [np.concatenate([table.column(name) for table in tables]) for name in _EVENTS]
+    _, log_e, sigma_deg, _, dec_deg = columns
+    events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
+    return events, notes + repeated_note(columns, "every published column (all rounded)")
+
+
+def _check(table: Table) -> None:
+    dec, ra, log_e = (table.column(name) for name in ("Dec", "RA", "log10(E)"))
+    table.refuse(np.abs(dec) > 90, "a declination beyond 90 deg", "Are the columns in the order of the header, in deg?")
+    table.refuse((ra < 0) | (ra > 360), "a right ascension outside 0 to 360 deg", "Are the columns in order, in deg?")
+    table.refuse(np.abs(log_e) > 15, "an impossible log10(E)", "Is the column in GeV rather than its log10?")
+
+
+def _read_area(path: Path) -> EffectiveArea:
+    """Effective area in cm^2 and sin(dec): at the South Pole sin(dec) = -cos(zenith)."""
+    table = read_table(path, _AREA)
+    area = table.column("Aeff[m^2]")
+    table.refuse(area < 0, "a negative effective area", "Get the file again")
+    grid = grid_of(table)
+    if len(area) != grid.shape[0] * grid.shape[1]:
+        raise InputError(f"{path}: {len(area)} rows for {grid.shape} bins: some are given twice. Get the file again")
+    if grid.first[0] <= 0 or grid.second[0] != -1 or grid.second[-1] != 1:
+        raise InputError(
+            f"{path}: energies from {grid.first[0]:g} GeV, cos(zenith) from {grid.second[0]:g} to {grid.second[-1]:g}: "
+            "energies must be positive, and cos(zenith) must span -1 to 1. Get the file again"
+        )
+    out = np.empty(len(area))
+    out[grid.bin] = area * _CM2_PER_M2
+    by_sin_dec = out.reshape(grid.shape)[:, ::-1]
+    return EffectiveArea(np.log10(grid.first), -grid.second[::-1] + 0.0, np.ascontiguousarray(by_sin_dec))
+
+
+def _borrowed(folder: Path, config: str, progress: Progress | None) -> tuple[Smearing, tuple[str, ...]]:
+    configs = available_configs(folder)
+    if config not in configs:
+        raise InputError(
+            f"{folder / 'irfs'}: no response {config!r} (both _effectiveArea.csv and _smearing.csv); "
+            f"there are: {', '.join(configs) or 'none'}. Correct `data.irfs` or `data.irfs_config`"
+        )
+    _, smearing, notes = read_response(folder, config, progress)
+    return smearing, (f"smearing of {config} of a track release, another selection of the detector", *notes)
+
+
+def _parametrised(path: Path) -> tuple[Smearing, tuple[str, ...]]:
+    """Smearing around the published median resolution."""
+    table = read_table(path, _RESOLUTION, header=False)
+    median_deg, log_e = table.values.T
+    table.refuse((median_deg <= 0) | (median_deg > 180), "a median resolution that is none", "In deg, above 0")
+    order = np.argsort(log_e)
+    model = _model(log_e[order], median_deg[order])
+    smearing = build_smearing(detector.SMEARING_LOG_E_NU, np.deg2rad(detector.SMEARING_DEC_DEG), model)
+    note = (
+        "parametrised smearing (the release has none): psi Rayleigh around sigma, sigma log-normal "
+        f"(width {_SIGMA_WIDTH:g}) around the published median resolution, energies as in a detector like IC86"
+    )
+    return smearing, (note,)
+
+
+def _model(nodes: F64, median_deg: F64) -> Model:
+    def sigma_deg(log_e_nu: float, log_e: float, sin_dec: float) -> tuple[float, float]:
+        # the release gives one resolution for all declinations, against the neutrino's energy
+        del log_e, sin_dec
+        median = np.exp(np.interp(log_e_nu, nodes, np.log(median_deg))) / RAYLEIGH_MEDIAN
+        return float(median), _SIGMA_WIDTH
+
+    def pull(log_e_nu: float, sin_dec: float) -> tuple[float, float]:
+        del log_e_nu, sin_dec
+        return 1.0, _GAUSSIAN_SHAPE
+
+    return Model(detector.proxy, sigma_deg, pull)
