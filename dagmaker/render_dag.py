@@ -10,6 +10,7 @@ from dagmaker.quote import dag_path, dag_value
 from dagmaker.sites import Site
 
 FINAL = "report"
+FINAL_SCRIPT = "final.sh"
 NODE_RETRIES = 1  # of a whole cluster, on top of each process's own retries
 
 
@@ -62,5 +63,3 @@ def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) -> Ite
         yield f"MAXJOBS {task} {limit}"
     yield from _edges(plan, clusters)
     yield from _job(run, "FINAL", FINAL, FINAL)
-    script = dag_path(str(run / "final.sh"))
-    yield f"SCRIPT POST {FINAL} /bin/sh {script} $DAG_STATUS $FAILED_COUNT $RETURN"
