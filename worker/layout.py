@@ -12,6 +12,10 @@ PLAN = PurePosixPath("plan.json")
 DAG = PurePosixPath("analysis.dag")
 DATA = PurePosixPath("prepared/data.npz")
 RESULTS = PurePosixPath("results")
+BACKGROUND = RESULTS / "background.json"
+SENSITIVITY = RESULTS / "sensitivity.json"
+SCAN = RESULTS / "scan.json"
+POST_TRIAL = RESULTS / "post_trial.json"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath("report/index.html")
 
@@ -71,9 +75,10 @@ def scan_dir(name: str, nside: int) -> PurePosixPath:
     return trials_dir(name) / "scan" / "nside" / f"{nside:03d}"
 
 
-def rings_name(n: int, seed: int, first: int = 0) -> str:
+def rings_name(n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
     """The largest TS of every healpix ring of each sky: what p-values can be recomputed from."""
-    return trials_name(n, seed, first).replace("trials__", "rings__")
+    suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
+    return trials_name(n, seed, first).replace("trials__", "rings__").replace(".npy", f"{suffix}.npy")
 
 
 def map_dir(name: str, nside: int) -> PurePosixPath:
@@ -94,3 +99,18 @@ def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
 def sig_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
     """All signal trials of one declination, by n_sig."""
     return PurePosixPath("collected/sig/dec") / f"{dec_level(dec_deg, places)}.npz"
+
+
+def files_of(collected: PurePosixPath) -> PurePosixPath:
+    """The records of all files behind a collected one: path, sha256, n, times, host."""
+    return collected.with_suffix(".files.json")
+
+
+def map_file(nside: int, suffix: str = ".npy") -> PurePosixPath:
+    """The observed sky: -log10 p, TS, ns, gamma, (4, npix)."""
+    return RESULTS / f"map_nside_{nside:03d}{suffix}"
+
+
+def skies_file(region: str = "all") -> PurePosixPath:
+    """Hottest spots of all background skies, in a region."""
+    return RESULTS / f"skies_{region}.npy"

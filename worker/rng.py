@@ -11,7 +11,7 @@ answers published with Random123.
 import hashlib
 
 import numpy as np
-from numba import njit, types
+from numba import njit
 from numpy.typing import NDArray
 
 BACKGROUND, COUNT, SIGNAL, SKY, OTHER = range(5)
@@ -23,10 +23,8 @@ _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _12 = np.uint64(12)
 
-_U = types.uint64
 
-
-@njit(types.UniTuple(_U, 4)(_U, _U, _U, _U, _U, _U), cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Ten rounds of Philox 4x32: four 32-bit words in uint64 registers.
 

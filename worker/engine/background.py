@@ -37,7 +37,7 @@ class EnergyGrid(NamedTuple):
     @property
     def edges(self) -> F64:
         """Bin edges, (n + 1,)."""
-        return self.lo + LOG_E_STEP * np.arange(self.n + 1)
+        return self.lo + LOG_E_STEP * np.arange(self.n + 1, dtype=np.float64)
 
     @classmethod
     def covering(cls, lo: float, hi: float) -> "EnergyGrid":

@@ -81,7 +81,7 @@ def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # t
 
 @njit(cache=True, error_model="numpy")
 def _terms(n, w, row, season, table, q, y):  # type: ignore[no-untyped-def]
-    """y of every event, padded with zeros to whole lanes; returns the padded length."""
+    """Terms y of every event, padded with zeros to whole lanes; returns the padded length."""
     for i in range(n):
         y[i] = w[i] * table[row[i]] - q[season[i]]
     padded = (n + LANES - 1) // LANES * LANES

@@ -5,6 +5,8 @@ here uses only + - * / sqrt and bit moves, without fused multiply-add, and errs 
 Polynomials: fdlibm (log, asin) and Taylor series on reduced ranges (exp, sin, cos).
 """
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -24,23 +26,27 @@ _1023 = np.int64(1023)
 
 
 @intrinsic
-def float_bits(typingctx, x):  # type: ignore[no-untyped-def]
+def float_bits(typingctx, x):  # type: ignore[no-untyped-def]  # noqa: ARG001 (numba's interface)
     """The int64 with the bits of a float64."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
         return builder.bitcast(args[0], ir.IntType(64))
 
     return types.int64(types.float64), codegen
 
 
 @intrinsic
-def bits_float(typingctx, n):  # type: ignore[no-untyped-def]
+def bits_float(typingctx, n):  # type: ignore[no-untyped-def]  # noqa: ARG001 (numba's interface)
     """The float64 with the bits of an int64."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]  # noqa: ARG001
         return builder.bitcast(args[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
+
+
+_bits: Any = float_bits  # the type checker does not know that numba supplies the first argument
+_float: Any = bits_float
 
 
 @njit(cache=True, error_model="numpy")
@@ -65,16 +71,16 @@ def exp(x):  # type: ignore[no-untyped-def]
     p = p * r + 1.0
     p = p * r + 1.0
     # The low bits of `shifted` are k in two's complement: moved up, they add k to the exponent.
-    scaled = bits_float(float_bits(p) + (float_bits(shifted) << _52))
+    scaled = _float(_bits(p) + (_bits(shifted) << _52))
     return scaled if x > -700.0 else 0.0
 
 
 @njit(cache=True, error_model="numpy")
 def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a positive, normal number (fdlibm's e_log.c, branch-free)."""
-    bits = float_bits(x)
+    bits = _bits(x)
     k = (bits - _SQRT_HALF_BITS) >> _52
-    f = bits_float(bits - (k << _52)) - 1.0
+    f = _float(bits - (k << _52)) - 1.0
     s = f / (2.0 + f)
     z = s * s
     w = z * z

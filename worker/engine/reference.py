@@ -38,7 +38,7 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     y = drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]
     inside = np.log1p(ns[:, None] * y[None, :]).sum(axis=1)
     outside = (drawn.rest * np.log1p(-ns[:, None] * (share / drawn.n_events)[None, :])).sum(axis=1)
-    return 2.0 * (inside + outside)
+    return np.asarray(2.0 * (inside + outside), dtype=np.float64)
 
 
 def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, float, float]:

@@ -34,10 +34,7 @@ def _flux_integral(lo, hi, gamma):  # type: ignore[no-untyped-def]
     a = LN10 * (lo - PIVOT)
     b = LN10 * (hi - PIVOT)
     k = 1.0 - gamma
-    if abs(k) < 1e-12:
-        value = b - a
-    else:
-        value = (fmath.exp(k * b) - fmath.exp(k * a)) / k
+    value = b - a if abs(k) < 1e-12 else (fmath.exp(k * b) - fmath.exp(k * a)) / k
     return value * 1e5  # 10^PIVOT
 
 

@@ -31,7 +31,7 @@ class Rings(NamedTuple):
     dec : ndarray (n,), rad
     first : ndarray (n,), int64
         First pixel of each ring.
-    count : ndarray (n,), int64
+    n_pix : ndarray (n,), int64
         Pixels of each ring.
     shift : ndarray (n,)
         Right ascension of the first pixel in units of the pixel spacing (0 or 1/2).
@@ -39,7 +39,7 @@ class Rings(NamedTuple):
 
     dec: F64
     first: I64
-    count: I64
+    n_pix: I64
     shift: F64
 
 
@@ -48,11 +48,11 @@ class RingEvents(NamedTuple):
 
     Attributes
     ----------
-    index : int64, into `Sky`
+    event : int64, into `Sky`
     half : float64, rad, half of the half-width of the right-ascension window
     """
 
-    index: I64
+    event: I64
     half: F64
     sin2: F64
     coscos: F64
@@ -82,10 +82,10 @@ def _asin(z: float) -> float:
 
 def band(rings: Rings, k: int, n: int) -> Rings:
     """Band k of n: consecutive rings with about equal numbers of pixels; together all rings, none twice."""
-    ends = np.searchsorted(np.cumsum(rings.count), rings.count.sum() * np.arange(1, n) / n, side="left") + 1
+    ends = np.searchsorted(np.cumsum(rings.n_pix), rings.n_pix.sum() * np.arange(1, n) / n, side="left") + 1
     edges = np.concatenate([[0], np.minimum(ends, len(rings.dec)), [len(rings.dec)]])
     part = slice(int(edges[k]), int(edges[k + 1]))
-    return Rings(*(a[part] for a in rings))
+    return Rings(rings.dec[part], rings.first[part], rings.n_pix[part], rings.shift[part])
 
 
 def ring_events(analysis: Analysis, dec: float) -> RingEvents:
@@ -126,8 +126,8 @@ def _pixel_range(turn, half, shift, count):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-def]
     start[:] = 0
-    for i in range(events.index.size):
-        lo, n = _pixel_range(turn[events.index[i]], events.half[i], shift, count)
+    for i in range(events.event.size):
+        lo, n = _pixel_range(turn[events.event[i]], events.half[i], shift, count)
         for p in range(lo, lo + n):
             start[p % count + 1] += 1
     for p in range(count):
@@ -142,8 +142,8 @@ def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, seaso
         fill[p] = start[p]
     spacing = 1.0 / count
     limit = 0.5 * cut * cut
-    for i in range(events.index.size):
-        k = events.index[i]
+    for i in range(events.event.size):
+        k = events.event[i]
         lo, n = _pixel_range(turn[k], events.half[i], shift, count)
         for p in range(lo, lo + n):
             delta = turn[k] - (p + shift) * spacing  # turns, possibly off by whole turns
@@ -188,7 +188,7 @@ class Scanner:
         self._keep = keep
         self._events: dict[int, RingEvents] = {}
         self._tables: dict[tuple[int, ...], SignalTable] = {}
-        most = int(rings.count.max()) if rings.count.size else 0
+        most = int(rings.n_pix.max()) if rings.n_pix.size else 0
         self._start = np.zeros(most + 1, np.int64)
         self._fill = np.zeros(most + 1, np.int64)
         self._pairs = self._space(1)
@@ -228,7 +228,7 @@ class Scanner:
         ndarray (count, 3)
         """
         events, table = self._ring_events(r), self._table(r)
-        count, shift = int(self.rings.count[r]), float(self.rings.shift[r])
+        count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
         start, fill = self._start[: count + 1], self._fill[:count]
         n = _count_pairs(events, turn, shift, count, start)
         if n > self._pairs[0].size:

@@ -13,6 +13,7 @@ from worker.engine.response import Spectrum
 from worker.engine.tables import SignalTable
 
 F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
 
 TRIAL_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
@@ -51,12 +52,13 @@ def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     )
 
 
-def _guide(hazard: F64, n_always: int) -> NDArray[np.int32]:
+def _guide(hazard: F64, n_always: int) -> I32:
     n = hazard.size - n_always
     if n == 0:
         return np.zeros(1, np.int32)
     starts = np.arange(n) * (hazard[-1] / n)
-    return (np.searchsorted(hazard[n_always:], starts, side="right") + n_always).astype(np.int32)
+    guide: I32 = (np.searchsorted(hazard[n_always:], starts, side="right") + n_always).astype(np.int32)
+    return guide
 
 
 def point_at(analysis: Analysis, dec: float) -> Point:

@@ -1,0 +1,113 @@
+"""What every task begins with: the opened run, the prepared data, and the digests of what it makes."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worker import layout, store
+from worker.data.prepared import unpack
+from worker.engine import analysis as engine
+from worker.engine.response import Spectrum
+from worker.engine.trials import Point, point_at
+from worker.errors import InputError, SpecError
+from worker.ledger import Run
+from worker.spec import Likelihood, Signal
+from worker.specfile import digest
+
+ENGINE = 1
+"""Raised by every change of the engine that changes a bit of a trial: old files are then foreign."""
+
+
+def data_digest(run: Run) -> str:
+    """Digest of the prepared data's content.
+
+    Raises
+    ------
+    InputError
+        If the data are not prepared.
+    """
+    try:
+        return store.load_record(run.path, layout.DATA).digest
+    except InputError as error:
+        raise InputError(f"{error} (`worker prepare --run={run.path}` comes before all other tasks)") from None
+
+
+def trial_digest(run: Run, kind: str, **more: Any) -> str:
+    """What a file of trials depends on besides its address: data, likelihood, seed, engine, and `more`."""
+    return digest(
+        {
+            "engine": ENGINE,
+            "kind": kind,
+            "data": data_digest(run),
+            "likelihood": run.spec.likelihood.model_dump(mode="json"),
+            "seed": run.spec.seed,
+            **more,
+        }
+    )
+
+
+def signal_address(signal: Signal) -> Mapping[str, Any]:
+    """The part of the spec that decides what an injected event looks like."""
+    return {"gamma": signal.gamma, "cutoff_tev": signal.cutoff_tev, "poisson": signal.poisson}
+
+
+def spectrum(signal: Signal) -> Spectrum:
+    """The injected spectrum."""
+    if signal.cutoff_tev is None:
+        return Spectrum(signal.gamma)
+    return Spectrum(signal.gamma, float(np.log10(signal.cutoff_tev)) + 3.0)
+
+
+def cuts(likelihood: Likelihood) -> engine.Cuts:
+    """Bounds and cuts of the likelihood in the engine's units."""
+    n = round((likelihood.gamma_max - likelihood.gamma_min) / likelihood.gamma_step)
+    return engine.Cuts(
+        likelihood.gamma_min + likelihood.gamma_step * np.arange(n + 1, dtype=np.float64),
+        likelihood.cut_n_sigma,
+        float(np.radians(likelihood.sigma_floor_deg)),
+        float(np.radians(likelihood.sigma_max_deg)),
+    )
+
+
+def analysis(run: Run) -> engine.Analysis:
+    """The engine's view of the prepared data; kept between the tasks of one process."""
+    return _analysis(run.path, data_digest(run), run.spec.likelihood)
+
+
+@lru_cache(maxsize=1)
+def _analysis(path: Path, content: str, likelihood: Likelihood) -> engine.Analysis:
+    dataset = unpack(store.load_arrays(path, layout.DATA, content))
+    empty = [season.name for season in dataset.seasons if season.events.dec.size == 0]
+    if empty:
+        raise InputError(f"{path / layout.DATA}: no events in {', '.join(empty)}; leave it out of data.seasons")
+    return engine.build(dataset, cuts(likelihood))
+
+
+@lru_cache(maxsize=4)
+def _point(path: Path, content: str, likelihood: Likelihood, dec_deg: float) -> Point:
+    return point_at(_analysis(path, content, likelihood), float(np.radians(dec_deg)))
+
+
+def point(run: Run, dec_deg: float) -> Point:
+    """A declination ready for trials; kept between the tasks of one process."""
+    return _point(run.path, data_digest(run), run.spec.likelihood, dec_deg)
+
+
+def dec_places(run: Run, dec_deg: float) -> int:
+    """Decimals of the declination level in directory names.
+
+    Raises
+    ------
+    SpecError
+        If a declination off the grid would not have a name of its own at that many decimals.
+    """
+    places = layout.decimals(run.spec.background.decs)
+    if abs(round(dec_deg, places) - dec_deg) > 1e-9:
+        raise SpecError(
+            f"--dec={dec_deg:g}: the directories of this analysis have {places} decimals, so this declination has no "
+            f"name of its own; choose one of background.dec_deg or add it there"
+        )
+    return places

@@ -1,0 +1,53 @@
+"""prepare: read the data of the spec once and keep what every other task needs in one small file."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worker import data, layout, store
+from worker.data.prepared import content_digest, pack
+from worker.errors import InputError
+from worker.ledger import Run, open_run
+from worker.record import measure
+
+
+def prepare(path: Path) -> None:
+    """Write RUN/prepared/data.npz unless it is there already."""
+    run = open_run(path)
+    args = _what(run)
+    if _is_done(run, args):
+        print(f"already done: {layout.DATA}")
+        return
+    with measure("prepare", args) as meter:
+        dataset = data.read(run.spec, _progress if sys.stderr.isatty() else None)
+        for season in dataset.seasons:
+            print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")
+            for note in season.notes:
+                print(f"{season.name}: {note}")
+        record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
+    store.save_arrays(path, layout.DATA, pack(dataset), replace(record, digest=content_digest(dataset)), compress=True)
+    print(f"-> {layout.DATA}")
+
+
+def _what(run: Run) -> dict[str, Any]:
+    """What the prepared file depends on."""
+    spec = run.spec
+    args: dict[str, Any] = {"data": spec.data.model_dump(mode="json"), "sigma_max_deg": spec.likelihood.sigma_max_deg}
+    if spec.data.format == "synthetic":
+        args["seed"] = spec.seed
+    return args
+
+
+def _is_done(run: Run, args: dict[str, Any]) -> bool:
+    if store.state(run.path, layout.DATA, None, None, None) != "done":
+        return False
+    try:
+        return dict(store.load_record(run.path, layout.DATA).args) == args
+    except InputError:
+        return False
+
+
+def _progress(fraction: float) -> None:
+    end = "\n" if fraction >= 1 else ""
+    print(f"\rreading: {100 * fraction:3.0f} %", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,131 @@
+"""distributions, sensitivity, post_trial: numbers from collected trials, as JSON for programs."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import layout, rng, store
+from worker.engine.analysis import to_e2dnde
+from worker.errors import InputError
+from worker.ledger import Run, open_run
+from worker.stages import context, hottest
+from worker.stats.distributions import TSD
+from worker.stats.posttrial import post_trial as evaluate
+from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig
+
+UNIT = "TeV cm^-2 s^-1"
+
+
+def distributions(path: Path) -> None:
+    """eta, chi2 fit and median of the background TS at every declination."""
+    run = open_run(path)
+    rows = []
+    for dec, tsd in hottest.load_tsds(run).items():
+        rows.append(
+            {
+                "dec_deg": dec, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
+                "loc": tsd.loc, "scale": tsd.scale, "median": tsd.median(),
+                "ts_3sigma": float(tsd.isf_nsigma(3.0)), "ts_5sigma": float(tsd.isf_nsigma(5.0)),
+            }
+        )  # fmt: skip
+        print(f"{dec:+8.3f} deg: {tsd!r}")
+    store.save_json(path, layout.BACKGROUND, {"background": [_finite(row) for row in rows]})
+    print(f"-> {layout.BACKGROUND}")
+
+
+def sensitivity(path: Path) -> None:
+    """Sensitivity and discovery potential of every declination, in events and as a flux."""
+    run = open_run(path)
+    wanted = run.spec.sensitivity
+    places = layout.decimals(run.spec.background.decs)
+    out: dict[str, list[dict[str, Any]]] = {"sensitivity": [], "discovery": [], "bias": []}
+    for dec, tsd in hottest.load_tsds(run).items():
+        arrays = store.load_arrays(path, layout.sig_collected(dec, places))
+        trials = _ts_by_n_sig(arrays, tsd)
+        for kind, beta, threshold in (
+            ("sensitivity", wanted.beta, tsd.median()),
+            ("discovery", wanted.discovery_beta, float(tsd.isf_nsigma(wanted.discovery_nsigma))),
+        ):
+            out[kind].append(_find(run, kind, dec, trials, threshold, beta))
+        out["bias"].append({"dec_deg": dec, "rows": _bias(arrays)})
+    store.save_json(path, layout.SENSITIVITY, {**out, "unit": UNIT, "e0_tev": wanted.e0_tev})
+    print(f"-> {layout.SENSITIVITY}")
+
+
+def _ts_by_n_sig(arrays: Mapping[str, NDArray[Any]], tsd: TSD) -> dict[float, NDArray[np.float64]]:
+    background = np.concatenate([np.zeros(tsd.n - len(tsd.ts)), tsd.ts])
+    return {0.0: background} | {float(n): arrays[f"trials_{i}"]["ts"] for i, n in enumerate(arrays["n_sig"])}
+
+
+def _find(
+    run: Run, kind: str, dec: float, trials: Mapping[float, NDArray[np.float64]], threshold: float, beta: float
+) -> dict[str, Any]:
+    """One row of summary.json; n_sig is null, with the reason, where the trials do not bracket beta."""
+    row: dict[str, Any] = {"dec_deg": dec, "beta": beta, "threshold": threshold, "unit": UNIT}
+    key = rng.key(run.spec.seed, "bootstrap", kind, float(dec))
+    try:
+        found = find_n_sig(trials, threshold, beta, run.spec.sensitivity.n_bootstrap, key)
+    except NotBracketedError as error:
+        print(f"{kind} at dec = {dec:g} deg: {error}")
+        return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
+    return row | _found(run, dec, found)
+
+
+def _found(run: Run, dec: float, found: NSig) -> dict[str, Any]:
+    per_event = to_e2dnde(
+        context.analysis(run),
+        float(np.radians(dec)),
+        context.spectrum(run.spec.signal),
+        1.0,
+        run.spec.sensitivity.e0_tev,
+    )
+    return _finite(
+        {
+            "n_sig": found.n_sig, "n_sig_error": found.error, "flux": found.n_sig * per_event,
+            "flux_error": found.error * per_event, "curve": found.curve, "chi2": found.chi2, "dof": found.dof,
+            "params": list(found.params) if found.params else None,
+            "points": [point._asdict() for point in found.points],
+        }
+    )  # fmt: skip
+
+
+def _bias(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, float | None]]:
+    """Fitted ns and gamma against injected n_sig."""
+    rows: list[dict[str, float | None]] = []
+    for i, n_sig in enumerate(arrays["n_sig"]):
+        trials = arrays[f"trials_{i}"]
+        ns, gamma = trials["ns"], trials["gamma"][trials["ns"] > 0]
+        rows.append(
+            {
+                "n_sig": float(n_sig), "n": len(ns), "ns_mean": float(ns.mean()),
+                "ns_error": float(ns.std(ddof=1) / math.sqrt(len(ns))) if len(ns) > 1 else None,
+                "ns_median": float(np.median(ns)), "gamma_median": float(np.median(gamma)) if len(gamma) else None,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def post_trial(path: Path) -> None:
+    """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
+    open_run(path)
+    scan = store.load_json(path, layout.SCAN)
+    out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
+    for region, spot in scan["regions"].items():
+        skies = store.load_array(path, layout.skies_file(region), None, hottest.SPOT_DTYPE)
+        out["regions"][region] = _finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
+    if "all" not in out["regions"]:
+        raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
+    out["post_trial"] = out["regions"]["all"]
+    store.save_json(path, layout.POST_TRIAL, out)
+    found = out["post_trial"]
+    print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")
+    print(f"-> {layout.POST_TRIAL}")
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """NaN and infinities as null: JSON has no word for them."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -1,0 +1,109 @@
+"""scan_trials, scan_map: background skies and the observed sky, ring by ring.
+
+At one declination p falls with TS, so the hottest pixel of a ring is the one with the largest TS, whatever
+the background distributions say. A background sky is therefore kept as the largest TS of each ring: a few
+kilobytes from which hottest spots of any hemisphere are computed, and computed again when more background
+trials arrive, without a new scan.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import layout, rng, store
+from worker.arguments import parse_band
+from worker.engine import scan as engine
+from worker.ledger import Run, expected, open_run
+from worker.record import measure
+from worker.stages import context, hottest
+from worker.stages.trials import is_done
+
+RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+KEEP_BELOW = 128
+"""Scans of many skies keep the events of every ring in memory up to this nside."""
+
+
+def rings(run: Run, nside: int) -> engine.Rings:
+    """Rings of the spec's declination range."""
+    scan = run.spec.scan
+    return engine.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
+
+
+def sky_key(run: Run, seed: int) -> tuple[int, int]:
+    """Address of a stream of background skies."""
+    return rng.key(run.spec.seed, "scan_trials", int(seed))
+
+
+def observed_key(run: Run) -> tuple[int, int]:
+    """Address of the sky that plays the observed one until unblinding: one more scrambled sky."""
+    return rng.key(run.spec.seed, "observed_sky")
+
+
+def scan_digest(run: Run) -> str:
+    """Digest of a file of background skies."""
+    return context.trial_digest(run, "scan_trials", area=_area(run, run.spec.scan.nside))
+
+
+def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
+    """Digest of a band of the observed sky."""
+    return context.trial_digest(run, "scan_map", area={**_area(run, nside), "band": [band, bands]})
+
+
+def _area(run: Run, nside: int) -> dict[str, float]:
+    scan = run.spec.scan
+    return {"nside": nside, "dec_min_deg": scan.dec_min_deg, "dec_max_deg": scan.dec_max_deg}
+
+
+def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> None:
+    """Background skies [first, first + n): the largest TS of every ring."""
+    run = open_run(path)
+    nside = run.spec.scan.nside
+    part = parse_band(band) if band else None
+    rel = layout.scan_dir(run.spec.name, nside) / layout.rings_name(n, seed, first, part)
+    digest = scan_digest(run)
+    if not is_done(run, rel, n, RING_DTYPE, digest):
+        with measure("scan_trials", {"nside": nside, "seed": seed, "first": first, "band": band}, digest) as meter:
+            analysis = context.analysis(run)
+            chosen = rings(run, nside) if part is None else engine.band(rings(run, nside), *part)
+            scanner = engine.Scanner(analysis, chosen, keep=nside < KEEP_BELOW)
+            out = np.empty((n, len(chosen.dec)), RING_DTYPE)
+            for i in range(n):
+                turn = engine.right_ascensions(analysis, sky_key(run, seed), first + i)
+                for r in range(len(chosen.dec)):
+                    out[i, r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+            store.save_array(path, rel, out, meter.record(n))
+        print(f"-> {rel}")
+    if part is None and not _is_planned(run, n, seed, first):
+        hottest.write_spots(run, rel, n, seed, first)
+
+
+def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
+    """The pixel with the largest TS (ties: the lowest pixel)."""
+    p = int(np.argmax(ring[:, 0]))
+    return first + p, ring[p, 0], ring[p, 1], ring[p, 2]
+
+
+def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
+    """Whether collect_scan will turn these skies into hottest spots."""
+    return any((e.n, e.seed, e.first) == (n, seed, first) for e in expected(run, "scan_trials"))
+
+
+def scan_map(path: Path, nside: int, band: int, bands: int) -> None:
+    """One declination band of the observed (scrambled) sky."""
+    run = open_run(path)
+    rel = layout.map_dir(run.spec.name, nside) / layout.band_name(band, bands)
+    digest = map_digest(run, nside, band, bands)
+    chosen = engine.band(rings(run, nside), band, bands)
+    n = int(chosen.n_pix.sum())
+    if is_done(run, rel, n, MAP_DTYPE, digest):
+        return
+    with measure("scan_map", {"nside": nside, "band": band, "bands": bands}, digest) as meter:
+        analysis = context.analysis(run)
+        scanner = engine.Scanner(analysis, chosen, keep=False)
+        turn = engine.right_ascensions(analysis, observed_key(run), 0)
+        parts = [scanner.ring(r, turn) for r in range(len(chosen.dec))]
+        values = np.concatenate(parts) if parts else np.empty((0, 3))
+        store.save_array(path, rel, values.view(MAP_DTYPE)[:, 0], meter.record(n))
+    print(f"-> {rel}")

@@ -1,0 +1,102 @@
+"""bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import layout, rng, store
+from worker.engine import trials as engine
+from worker.engine.point import Injector
+from worker.errors import InputError, SpecError
+from worker.ledger import Run, open_run
+from worker.record import measure
+from worker.stages import context
+
+BLOCK = 500
+"""Trials between two chances to notice a Ctrl-C: a compiled loop cannot be interrupted."""
+
+
+def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
+    """Background trials [first, first + n) of the stream of (dec, seed)."""
+    run = open_run(path)
+    rel = layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)) / layout.trials_name(n, seed, first)
+    digest = context.trial_digest(run, "bg_trials")
+    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
+        return
+    with measure("bg_trials", {"dec": dec, "seed": seed, "first": first}, digest) as meter:
+        trials = _run(run, dec, bg_key(run, dec, seed), first, n, None)
+        store.save_array(path, rel, trials, meter.record(n))
+    print(f"-> {rel}")
+
+
+def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: int) -> None:
+    """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
+    run = open_run(path)
+    places = layout.decimals([*run.spec.signal.n_sig])
+    folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places)
+    if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
+        raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
+    rel = folder / layout.trials_name(n, seed, first)
+    digest = context.trial_digest(run, "sig_trials", signal=context.signal_address(run.spec.signal))
+    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
+        return
+    with measure("sig_trials", {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first}, digest) as meter:
+        injector = injector_at(run, dec, n_sig)
+        trials = _run(run, dec, sig_key(run, dec, n_sig, seed), first, n, injector)
+        store.save_array(path, rel, trials, meter.record(n))
+    print(f"-> {rel}")
+
+
+def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
+    """Address of a stream of background trials; `dec` in degrees."""
+    return rng.key(run.spec.seed, "bg_trials", float(dec), int(seed))
+
+
+def sig_key(run: Run, dec: float, n_sig: float, seed: int) -> tuple[int, int]:
+    """Address of a stream of signal trials; `dec` in degrees."""
+    signal = run.spec.signal
+    spectrum = (float(signal.gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
+    return rng.key(run.spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, int(seed))
+
+
+def injector_at(run: Run, dec: float, n_sig: float) -> Injector:
+    """What injects `n_sig` events at `dec` (deg).
+
+    Raises
+    ------
+    SpecError
+        If the detector accepts nothing there.
+    """
+    signal = run.spec.signal
+    try:
+        return engine.injector_at(
+            context.analysis(run), float(np.radians(dec)), context.spectrum(signal), n_sig, signal.poisson
+        )
+    except ValueError as error:
+        raise SpecError(f"signal trials at dec = {dec:g} deg, n_sig = {n_sig:g}: {error}") from None
+
+
+def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], digest: str) -> bool:
+    """Whether a valid output is there already; a foreign one is refused, a corrupt one will be replaced.
+
+    Raises
+    ------
+    InputError
+        If there is a sound file of another analysis.
+    """
+    state = store.state(run.path, rel, n, dtype, digest)
+    if state == "foreign":
+        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
+        raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
+    if state == "done":
+        print(f"already done: {rel}")
+    return state == "done"
+
+
+def _run(run: Run, dec: float, key: tuple[int, int], first: int, n: int, injector: Injector | None) -> NDArray[np.void]:
+    analysis, point = context.analysis(run), context.point(run, dec)
+    blocks = range(first, first + n, BLOCK)
+    return np.concatenate(
+        [engine.run(analysis, point, key, start, min(BLOCK, first + n - start), injector) for start in blocks]
+    )
