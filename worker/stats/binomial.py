@@ -27,7 +27,7 @@ def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[F
     lo, hi : ndarray
         0 where k = 0, 1 where k = n.
     """
-    k, n = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
+    k, n = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
     tail = 0.5 * (1.0 - level)
     # btdtri is undefined for a zero parameter; the limit is the end of [0, 1].
     lo = np.where(k > 0, special.betaincinv(np.maximum(k, 1.0), n - k + 1.0, tail), 0.0)
@@ -41,6 +41,6 @@ def fraction_error(k: ArrayLike, n: ArrayLike) -> F64:
     The binomial error at p = (k + 1) / (n + 2), the mean of the posterior for a flat prior: no
     point with k = 0 gets infinite weight.
     """
-    k, n = np.asarray(k, dtype=float), np.asarray(n, dtype=float)
+    k, n = np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64)
     p = (k + 1.0) / (n + 2.0)
     return np.asarray(np.sqrt(p * (1.0 - p) / n))

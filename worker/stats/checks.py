@@ -49,22 +49,27 @@ class Bias(NamedTuple):
     pull: float
 
 
-def p_uniform(p: ArrayLike, eta: float, name: str = "p_uniform", min_p: float = MIN_KS_P) -> Check:
+def p_uniform(p: ArrayLike, eta: float, n_reference: int, name: str = "p_uniform", min_p: float = MIN_KS_P) -> Check:
     """P-values of background trials: uniform below eta (KS), and 1 for a fraction 1 - eta (the atom at TS = 0).
 
-    The two tests share one p-value, the smaller one doubled. The trials must not be those that
-    `p` was made from, or the test has little power.
+    The two tests share one p-value, the smaller one doubled. Both allow for the finite number of
+    trials that the p-values were read from, which must be other trials than those tested: for
+    instance one half of them for the distribution and the other half here.
 
     Parameters
     ----------
     p : array_like (n,)
     eta : float
-        P(TS > 0) of the distribution that made `p`, as known from its own trials.
+        P(TS > 0) of the distribution that made `p`.
+    n_reference : int
+        Trials of that distribution.
     """
     p = _finite(p, name)
-    below = p[p < 1.0]
-    atom = float(stats.binomtest(len(below), len(p), eta).pvalue) if 0.0 < eta < 1.0 else 1.0
-    shape = float(stats.kstest(below / eta, "uniform").pvalue) if len(below) else 1.0
+    below = np.sort(p[p < 1.0]) / eta if eta > 0 else p[p < 1.0]
+    positive = round(eta * n_reference)
+    table = np.array([[len(below), len(p) - len(below)], [positive, n_reference - positive]])
+    atom = float(stats.fisher_exact(table).pvalue)
+    shape = _ks_against_sample(below, positive) if len(below) and positive else 1.0
     value = min(2.0 * min(atom, shape), 1.0)
     passed = value >= min_p
     sentence = (
@@ -153,8 +158,8 @@ def n_sig_bias(
     excess = abs(worst.relative) - 2.0 * _or_zero(worst.error) / worst.n_sig
     sentence = (
         f"fitted ns is {worst.mean_ns:.2f} +- {worst.error:.2f} for n_sig = {worst.n_sig:g} "
-        f"({100 * worst.relative:+.1f} %; allowed {100 * limit:g} % beyond two of its errors), the worst of {len(table)} "
-        f"between {low:g} and {high:g}"
+        f"({100 * worst.relative:+.1f} %; allowed {100 * limit:g} % beyond two of its errors), "
+        f"the worst of {len(table)} between {low:g} and {high:g}"
     )
     passed = excess <= limit
     return Check(name, abs(worst.relative), limit, passed, sentence + _cure(passed, "explain it before quoting fluxes"))
@@ -186,8 +191,15 @@ def _finite(values: ArrayLike, name: str) -> F64:
     return out
 
 
+def _ks_against_sample(uniform: F64, n_reference: int) -> float:
+    """KS p-value of numbers that were made uniform with a sample of n_reference: the two-sample distance law."""
+    distance = float(stats.kstest(uniform, "uniform").statistic)
+    effective = len(uniform) * n_reference / (len(uniform) + n_reference)
+    return float(stats.kstwo.sf(distance, max(round(effective), 1)))
+
+
 def _discrete_ks(values: F64, grid: F64) -> tuple[float, float]:
-    """KS distance and p-value of values drawn from the points of `grid` (sorted, repeated by weight); conservative, as ties make it."""
+    """KS distance and p-value of values drawn from the points of `grid` (sorted); conservative, as ties make it."""
     at = np.unique(grid)
     expected = np.searchsorted(grid, at + 1e-12, side="right") / len(grid)
     found = np.searchsorted(np.sort(values), at + 1e-12, side="right") / len(values)

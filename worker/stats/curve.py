@@ -100,7 +100,7 @@ def starts(n_sig: F64, fraction: F64) -> Curves:
     levels = low + (high - low) * np.array([0.25, 0.75])
     at = np.interp(levels, fraction + 1e-12 * np.arange(len(fraction)), n_sig)
     q = 2.0 * special.gammaincinv(0.5 * df[:, None], np.clip(levels, 0.02, 0.98))
-    scale = max(at[1] - at[0], 1e-3 * n_sig[-1]) / (q[:, 1] - q[:, 0])
+    scale = max(at[1] - at[0], 1e-3 * n_sig[-1]) / np.maximum(q[:, 1] - q[:, 0], 1e-3)
     return Curves(df, at[0] - scale * q[:, 0], scale, np.full(len(df), np.inf))
 
 

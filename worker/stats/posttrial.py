@@ -63,7 +63,7 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
     InputError
         No background skies, or a value that is not a finite number >= 0.
     """
-    background = np.asarray(mlog10p_background, dtype=float).ravel()
+    background = np.asarray(mlog10p_background, dtype=np.float64).ravel()
     if len(background) == 0:
         raise InputError("no background skies: the post-trial p-value counts them; run scan_trials first")
     every = np.append(background, mlog10p_observed)
@@ -92,16 +92,16 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
 
 def effective_trials(mlog10p: ArrayLike) -> float:
     """Maximum-likelihood N_eff of 1 - (1 - p)^N_eff: -n / sum ln(1 - p_i)."""
-    logs = _log_one_minus_p(mlog10p)
+    # p = 1 (a sky without one positive TS) would give ln 0: the largest double below 1 stands for it.
+    logs = np.log1p(-np.minimum(_p(mlog10p), 1.0 - 2.0**-53))
     return -len(logs) / float(np.sum(logs))
 
 
 def parametrised(mlog10p: ArrayLike, n_eff: float) -> F64:
     """Post-trial p-value 1 - (1 - p)^n_eff."""
-    return -np.expm1(n_eff * _log_one_minus_p(mlog10p))
+    with np.errstate(divide="ignore"):  # p = 1 gives ln 0, and 1 in the end
+        return np.asarray(-np.expm1(n_eff * np.log1p(-_p(mlog10p))))
 
 
-def _log_one_minus_p(mlog10p: ArrayLike) -> F64:
-    # p = 1 (a sky without one positive TS) would give ln 0: the largest double below 1 stands for it.
-    p = np.minimum(10.0 ** -np.asarray(mlog10p, dtype=float), 1.0 - 2.0**-53)
-    return np.log1p(-p)
+def _p(mlog10p: ArrayLike) -> F64:
+    return np.asarray(10.0 ** -np.asarray(mlog10p, dtype=np.float64))

@@ -63,8 +63,9 @@ def log_p(
     if interpolation == "log":
         mixed = (1.0 - weight) * at_lower + weight * at_upper
     else:
-        with np.errstate(divide="ignore"):  # ln 0 of an unused neighbour adds nothing
-            mixed = np.asarray(np.logaddexp(np.log1p(-weight) + at_lower, np.log(weight) + at_upper), dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):  # ln 0 of an unused neighbour; NaN stays NaN
+            both = np.logaddexp(np.log1p(-weight) + at_lower, np.log(weight) + at_upper)
+        mixed = np.where(at_lower == at_upper, at_lower, both)  # p = 1 stays 1, to the last bit
     return mixed.reshape(shape)
 
 

@@ -1,0 +1,99 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from worker.errors import InputError
+from worker.stats.checks import bias_table, enough_trials, n_sig_bias, p_uniform, ra_uniform, sin_dec_uniform
+from worker.stats.distributions import TSD
+
+
+def background(generator, n, eta=0.55, scale=1.0):
+    return np.where(generator.random(n) < eta, stats.chi2.rvs(1.1, scale=scale, size=n, random_state=generator), 0.0)
+
+
+def test_p_uniform_holds_its_level_and_sees_a_wrong_background():
+    """300 good halves: at most a few below p = 0.01; another scale, and another eta, always fail."""
+    generator = np.random.default_rng(1)
+    low = 0
+    for _ in range(300):
+        tsd = TSD.from_trials(background(generator, 2000))
+        low += p_uniform(tsd.sf(background(generator, 2000)), tsd.eta, 2000).value < 0.01
+    assert low <= 3 + 4 * math.sqrt(3)
+    tsd = TSD.from_trials(background(generator, 5000))
+    for wrong in (background(generator, 5000, scale=1.3), background(generator, 5000, eta=0.62)):
+        check = p_uniform(tsd.sf(wrong), tsd.eta, 5000)
+        assert not check.passed
+        assert "add background trials" in check.sentence
+
+
+def test_p_uniform_without_one_positive_trial():
+    assert p_uniform(np.ones(100), 0.0, 100).passed
+    assert not p_uniform(np.ones(100), 0.5, 100).passed
+    assert not p_uniform(np.full(100, 1 / 101), 0.0, 100).passed
+
+
+def test_hottest_spots_in_sin_dec():
+    generator = np.random.default_rng(2)
+    limit = math.radians(85)
+    sin_dec = generator.uniform(-math.sin(limit), math.sin(limit), 500)
+    assert sin_dec_uniform(np.arcsin(sin_dec), -limit, limit).passed
+    bad = sin_dec_uniform(np.arcsin(np.abs(sin_dec)), -limit, limit)
+    assert not bad.passed
+    assert "denser declination grid" in bad.sentence
+    assert not sin_dec_uniform(generator.uniform(-limit, limit, 500), -limit, limit).passed  # uniform in dec is wrong
+
+
+def test_few_rings_and_many_skies_need_the_pixels():
+    """20,000 spots on 15 rings: the continuous test fails for its coarseness, the one with pixels does not."""
+    generator = np.random.default_rng(3)
+    rings = np.arcsin(np.linspace(-0.9, 0.9, 15))
+    pixels = np.repeat(rings, 40)
+    spots = generator.choice(pixels, 20_000)
+    limit = math.asin(0.96)
+    assert not sin_dec_uniform(spots, -limit, limit).passed
+    assert sin_dec_uniform(spots, -limit, limit, pixels).passed
+    assert not sin_dec_uniform(spots[spots > -1.0], -limit, limit, pixels).passed
+
+
+def test_hottest_spots_in_ra():
+    generator = np.random.default_rng(4)
+    ra = generator.uniform(0, 2 * math.pi, 500)
+    assert ra_uniform(ra).passed
+    assert ra_uniform(ra - math.pi).passed
+    assert not ra_uniform(ra * 0.8).passed
+
+
+def test_bias_table_by_hand():
+    (row,) = bias_table({0.0: [0.0, 1.0], 10.0: [9.0, 10.0, 14.0]})
+    error = np.std([9, 10, 14], ddof=1) / math.sqrt(3)
+    assert row[:3] == (10.0, 3, 11.0)
+    assert row[3:] == pytest.approx((error, 0.1, 1.0 / error))
+
+
+def test_bias_limit():
+    generator = np.random.default_rng(5)
+    fitted = {n: generator.normal(n, 5, 4000) for n in (2.0, 10.0, 20.0, 30.0)}
+    assert n_sig_bias(fitted).passed
+    biased = n_sig_bias({**fitted, 20.0: 1.1 * fitted[20.0]})
+    assert not biased.passed
+    assert biased.value == pytest.approx(0.1, abs=0.02)
+    assert "for n_sig = 20" in biased.sentence
+    assert n_sig_bias({**fitted, 2.0: 3 * fitted[2.0]}).passed  # outside the range that is held to the limit
+    assert n_sig_bias({10.0: generator.normal(11, 5, 4)}).passed  # four trials cannot tell
+    assert not n_sig_bias({2.0: fitted[2.0]}).passed
+
+
+def test_enough_trials():
+    assert enough_trials(80_000, 3).passed
+    check = enough_trials(80_000, 5)
+    assert not check.passed
+    assert check.limit == pytest.approx(3.49e8, rel=1e-2)
+    assert enough_trials(20_000, 3, relative_error=0.2).passed
+
+
+@pytest.mark.parametrize("values", [[], [1.0, np.nan]])
+def test_unusable_values(values):
+    with pytest.raises(InputError, match="it needs at least one, all finite"):
+        ra_uniform(values)
