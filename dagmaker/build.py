@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import lock, plan, render, render_dag, sites
+from dagmaker import lock, plan, render, sites
 from dagmaker.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
@@ -113,7 +113,6 @@ def _write(run: Path, spec: Spec) -> Built:
     _make_folders(run, site, kept)
     for written in changed:
         write_all(run, [written])
-    (run / render_dag.FINAL_SCRIPT).chmod(0o755)
     _remove_stale(run, kept)
     if specfile.load_resolved(run / layout.SPEC) != spec:
         raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")

@@ -5,9 +5,9 @@ point (a declination, a declination and n_sig, ...): its files share a directory
 """
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from worker import layout
@@ -36,6 +36,8 @@ class Node:
         File seed of the stream; None where the task draws nothing.
     dir : str
         Where the outputs lie, relative to the run directory.
+    file : str
+        Name of the output in `dir` where there is but one; empty where names follow from cuts or bands.
     cuts : tuple of (first, n)
         The pieces of the stream, one file each; empty where there is nothing to cut.
     bands : int
@@ -49,6 +51,7 @@ class Node:
     args: tuple[tuple[str, float], ...] = ()
     seed: int | None = None
     dir: str = ""
+    file: str = ""
     cuts: tuple[Cut, ...] = ()
     bands: int = 1
     parents: tuple[str, ...] = ()
@@ -92,6 +95,11 @@ def _word(level: str) -> str:
     return level.replace("+", "p").replace("-", "m").replace(".", "d")
 
 
+def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
+    """A node of one process that makes one file."""
+    return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
+
+
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
     places, nsig_places = layout.decimals(decs), layout.decimals(spec.signal.n_sig)
@@ -120,12 +128,11 @@ def _points(spec: Spec) -> Iterator[Node]:
             )
             for n_sig in spec.signal.n_sig
         ]
-        collected = layout.bg_collected(dec, places).parent, layout.sig_collected(dec, places).parent
         yield bg
         yield from sig
-        yield Node(f"collect_bg_{at}", "collect_bg", (("dec", dec),), None, str(collected[0]), parents=(bg.name,))
-        names = tuple(node.name for node in sig)
-        yield Node(f"collect_sig_{at}", "collect_sig", (("dec", dec),), None, str(collected[1]), parents=names)
+        bg_file, sig_file = layout.bg_collected(dec, places), layout.sig_collected(dec, places)
+        yield _single(f"collect_bg_{at}", "collect_bg", bg_file, (bg.name,), ("dec", dec))
+        yield _single(f"collect_sig_{at}", "collect_sig", sig_file, tuple(node.name for node in sig), ("dec", dec))
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
@@ -159,16 +166,16 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
     collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
     collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
-    results, collected = str(layout.RESULTS), "collected"
+    scans = tuple(node.name for node in skies)
     nodes = (
-        Node("prepare", "prepare", dir=str(layout.DATA.parent)),
+        _single("prepare", "prepare", layout.DATA, ()),
         *sorted(points, key=lambda node: ("bg_trials", "sig_trials", "collect_bg", "collect_sig").index(node.task)),
         *skies,
-        Node("distributions", "distributions", dir=collected, parents=collect_bg),
-        Node("sensitivity", "sensitivity", dir=results, parents=("distributions", *collect_sig)),
-        Node("collect_scan", "collect_scan", dir=results, parents=("distributions", *(node.name for node in skies))),
-        Node("post_trial", "post_trial", dir=results, parents=("collect_scan",)),
-        Node("report", "report", dir=str(layout.REPORT.parent), parents=("sensitivity", "post_trial")),
+        _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
+        _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
+        _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
+        _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
+        _single("report", "report", layout.SUMMARY, ("sensitivity", "post_trial")),
     )
     return Plan(spec.name, spec_digest, nodes)
 
@@ -184,6 +191,7 @@ def write(plan: Plan) -> str:
                 "args": dict(node.args),
                 "seed": node.seed,
                 "dir": node.dir,
+                "file": node.file,
                 "cuts": node.cuts,
                 "bands": node.bands,
                 "parents": node.parents,
@@ -202,6 +210,7 @@ def _node(raw: dict[str, Any]) -> Node:
         args=tuple(raw["args"].items()),
         seed=raw["seed"],
         dir=raw["dir"],
+        file=raw["file"],
         cuts=tuple((first, n) for first, n in raw["cuts"]),
         bands=raw["bands"],
         parents=tuple(raw["parents"]),
@@ -225,13 +234,3 @@ def read(text: str, where: str = "plan.json") -> Plan:
         raise InputError(
             f"{where}: not a plan ({type(error).__name__}: {error}); write it again with `dagmaker build`"
         ) from error
-
-
-def files_per_process(task: str) -> int:
-    """Output files of one process: the array and its record; a scan also keeps the rings' maxima."""
-    return 3 if task == "scan_trials" else 2
-
-
-def n_files(n: int, per_file: int) -> int:
-    """Files that n trials are cut into."""
-    return math.ceil(n / per_file)

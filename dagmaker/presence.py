@@ -6,8 +6,6 @@ from pathlib import Path
 from dagmaker import processes
 from dagmaker.plan import Node
 
-STREAMS = (*processes.TRIALS, processes.MAP)
-
 
 class Presence:
     """The files of a run directory, each folder read once."""
@@ -26,14 +24,24 @@ class Presence:
         return self._folders[folder]
 
     def done(self, node: Node) -> frozenset[int]:
-        """Indices of the processes whose outputs, and the record of the first, are all there."""
+        """Positions of the processes whose output is there."""
         names = self._names(node.dir)
         if not names:
             return frozenset()
+        return frozenset(position for position, name in enumerate(processes.outputs(node)) if name in names)
+
+    def trusted(self, node: Node) -> frozenset[int]:
+        """Positions that need no look from a worker: trials and maps with their record beside them.
+
+        What is made from other files may be older than they are: that is for the worker to see.
+        """
+        if node.file:
+            return frozenset()
+        names = self._names(node.dir)
         return frozenset(
-            index
-            for index, wanted in enumerate(processes.outputs(node))
-            if wanted and names.issuperset(wanted) and _record(wanted[0]) in names
+            position
+            for position, name in enumerate(processes.outputs(node))
+            if name in names and _record(name) in names
         )
 
 

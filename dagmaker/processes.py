@@ -64,15 +64,16 @@ def of(node: Node) -> Iterator[Process]:
             position += 1
 
 
-def outputs(node: Node) -> Iterator[tuple[str, ...]]:
-    """File names in `node.dir` that each process leaves, in the order of `of`; empty where they cannot be known."""
-    if node.task == MAP:
-        for band in range(node.bands):
-            yield (layout.band_name(band, node.bands),)
-        return
-    if node.task not in TRIALS:
-        yield from ((),) * node.n_processes
-        return
-    for first, n in node.cuts:
-        name = layout.trials_name(n, node.seed or 0, first)
-        yield (name, layout.rings_name(n, node.seed or 0, first)) if node.task == SCAN else (name,)
+def outputs(node: Node) -> Iterator[str]:
+    """File name in `node.dir` that each process leaves, in the order of `of`."""
+    if node.file:
+        yield node.file
+    elif node.task == MAP:
+        yield from (layout.band_name(band, node.bands) for band in range(node.bands))
+    elif node.task == SCAN:
+        for first, n in node.cuts:
+            for band in range(node.bands):
+                part = (band, node.bands) if node.bands > 1 else None
+                yield layout.rings_name(n, node.seed or 0, first, part)
+    else:
+        yield from (layout.trials_name(n, node.seed or 0, first) for first, n in node.cuts)

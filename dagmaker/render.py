@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from dagmaker import clusters, interpreter, plan, render_dag, templates
 from dagmaker.plan import Plan
 from dagmaker.quote import argument, submit_value
-from dagmaker.render_dag import FINAL_SCRIPT
 from dagmaker.sites import Site
 from worker import layout
 from worker.spec import Resources
@@ -67,7 +66,6 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
         site=site,
         resources=resources,
         python=submit_value(place.python),
-        python_argument=argument(place.python),
         run=argument("." if site.transfer else run),
         run_dir=submit_value(run),
         initial_dir=submit_value(run),
@@ -90,5 +88,4 @@ def files(p: Plan, resources: Resources, site: Site, place: Place, resolved_spec
         yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
-    yield FINAL_SCRIPT, templates.render(("final.sh.j2",))
     yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run)) + "\n"

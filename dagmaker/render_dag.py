@@ -10,7 +10,6 @@ from dagmaker.quote import dag_path, dag_value
 from dagmaker.sites import Site
 
 FINAL = "report"
-FINAL_SCRIPT = "final.sh"
 NODE_RETRIES = 1  # of a whole cluster, on top of each process's own retries
 
 

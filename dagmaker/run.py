@@ -134,7 +134,7 @@ def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[st
         On SIGINT or SIGTERM, with everything finished so far on the disk.
     """
     state = progress.make(built.plan)
-    schedule = Schedule(built.plan, Presence(built.run).done, built.spec.resources.max_retries)
+    schedule = Schedule(built.plan, Presence(built.run).trusted, built.spec.resources.max_retries)
     children = Children(jobs, command)
     runner = Runner(built.run, schedule, state, children, screen)
     schedule.on_skipped = lambda node, n: state.skip(node.task, n)
