@@ -115,7 +115,8 @@ class Child:
             os.killpg(self.pid, number)
 
     def close(self) -> None:
-        """Free what belongs to a dead child."""
+        """Free what belongs to a child that has ended or is about to."""
+        self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout, self._stderr):
             if stream is not None:
                 with suppress(OSError):
@@ -138,9 +139,10 @@ class Children:
 
     def idle(self) -> Child | None:
         """A child without work; started if there is room."""
-        for child in self._all:
-            if child.process is None and not child.dead:
+        for child in [child for child in self._all if child.process is None]:
+            if not child.dead:
                 return child
+            self._forget(child)
         if len(self._all) >= self._jobs:
             return None
         child = Child(self._command)
@@ -174,6 +176,5 @@ class Children:
         for child in list(self._all):
             if not child.dead:
                 child.send_signal(signal.SIGKILL)
-            child._popen.wait()
             self._forget(child)
         self._selector.close()

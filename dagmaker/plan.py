@@ -175,7 +175,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
         _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
         _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
-        _single("report", "report", layout.SUMMARY, ("sensitivity", "post_trial")),
+        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial")),
     )
     return Plan(spec.name, spec_digest, nodes)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker.display import duration, rate
+from dagmaker.priority import PRIORITY
 from worker import layout
 
 
@@ -75,17 +76,24 @@ def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
 def _timing(found: Mapping[str, Any]) -> Iterator[str]:
-    timing = found.get("timing")
+    timing = found.get("timing") or {}
     if not timing:
         return
     yield ""
-    yield f"{'stage':<14}{'processes or trials':>20}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>10}"
-    for stage, row in timing.items():
+    yield f"{'stage':<14}{'files':>8}{'trials':>12}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>9}"
+    for stage in [*filter(timing.__contains__, PRIORITY), *sorted(timing.keys() - PRIORITY.keys())]:
+        row = timing[stage]
         speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
-        memory = f"{row['max_rss_mb']:.0f} MB" if row.get("max_rss_mb") else "-"
-        wall, cpu = duration(row["wall_s"]), duration(row["cpu_s"])
-        yield f"{stage:<14}{row['n']:>20,}{wall:>10}{cpu:>10}{rate(speed):>16}{memory:>10}"
+        wall, cpu = _seconds(row["wall_s"]), _seconds(row["cpu_s"])
+        yield (
+            f"{stage:<14}{row.get('files', 1):>8,}{row['n']:>12,}{wall:>10}{cpu:>10}{rate(speed):>16}"
+            f"{row['max_rss_mb']:>6.0f} MB"
+        )
 
 
 def _where(run: Path) -> Iterator[str]:
