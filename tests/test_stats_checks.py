@@ -5,7 +5,16 @@ import pytest
 from scipy import stats
 
 from worker.errors import InputError
-from worker.stats.checks import bias_table, enough_trials, n_sig_bias, p_uniform, ra_uniform, sin_dec_uniform
+from worker.stats.checks import (
+    Check,
+    bias_table,
+    combined,
+    enough_trials,
+    n_sig_bias,
+    p_uniform,
+    ra_uniform,
+    sin_dec_uniform,
+)
 from worker.stats.distributions import TSD
 
 
@@ -26,6 +35,18 @@ def test_p_uniform_holds_its_level_and_sees_a_wrong_background():
         check = p_uniform(tsd.sf(wrong), tsd.eta, 5000)
         assert not check.passed
         assert "add background trials" in check.sentence
+
+
+def test_combined_keeps_its_level_and_sees_one_bad_declination():
+    good = [Check(f"dec_{i}", p, 1e-3, p >= 1e-3, "text") for i, p in enumerate(np.linspace(5e-4, 1, 170))]
+    check = combined("p_uniform", good)
+    assert not good[0].passed
+    assert check.passed
+    assert check.value == pytest.approx(170 * 5e-4)
+    assert "it is dec_0: text" in check.sentence
+    assert not combined("p_uniform", [*good, Check("bad", 1e-6, 1e-3, False, "text")]).passed
+    with pytest.raises(InputError, match="nothing to combine"):
+        combined("p_uniform", [])
 
 
 def test_p_uniform_without_one_positive_trial():

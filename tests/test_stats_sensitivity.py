@@ -13,7 +13,9 @@ from scipy import interpolate, optimize, stats
 from worker import rng
 from worker.errors import InputError
 from worker.stats import curve, monotone
-from worker.stats.sensitivity import NotBracketedError, find_n_sig, find_n_sig_from_points, passing_points, point
+from worker.stats.distributions import TSD
+from worker.stats.passing import background_point, passing_points, point
+from worker.stats.sensitivity import NotBracketedError, find_n_sig, find_n_sig_from_points
 
 GRID = (0, 2, 4, 6, 8, 10, 14, 18, 22, 26, 30)
 KEY = rng.key(2011, "bootstrap", 5.0)
@@ -65,6 +67,13 @@ def test_calibration(threshold, beta, s):
     allowed = 0.04 if expected < 1.5 else 0.02
     assert abs(found.mean() - expected) < allowed * expected + 4 * error / math.sqrt(40)
     assert np.std(found) == pytest.approx(error, rel=4 / math.sqrt(2 * 40))
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, 1.0, 2.0, 2.5, 9.0])
+def test_background_point_counts_as_the_full_array_does(threshold):
+    trials = [0.0, 0.0, 0.0, 1.0, 2.0, 2.0, 5.0]
+    (expected,) = passing_points({0.0: trials}, threshold)
+    assert background_point(TSD.from_trials(trials), threshold) == expected
 
 
 def test_calibration_has_power():

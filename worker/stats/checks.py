@@ -1,7 +1,7 @@
 """Checks before unblinding: each gives a number, its limit and a sentence. They report; they block nothing."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -179,6 +179,27 @@ def enough_trials(n: int, n_sigma: float, relative_error: float = 0.1, name: str
     passed = n >= need
     sentence = f"{n} trials; {n_sigma:g} sigma counted to {100 * relative_error:g} % takes {need:.3g}"
     return Check(name, float(n), float(need), passed, sentence + _cure(passed, "beyond the trials p rests on the fit"))
+
+
+def combined(name: str, checks: Sequence[Check]) -> Check:
+    """One check from many whose value is a p-value: the smallest, times their number (Bonferroni).
+
+    A grid of 170 declinations held to 1e-3 each would fail by chance in one analysis of six; the
+    combined check keeps its level whatever the grid.
+
+    Parameters
+    ----------
+    name : str
+    checks : sequence of Check
+        At least one; those of `p_uniform` for instance, of every declination.
+    """
+    if not checks:
+        raise InputError(f"check {name}: there is nothing to combine")
+    worst = min(checks, key=lambda check: check.value)
+    value = min(worst.value * len(checks), 1.0)
+    passed = value >= worst.limit
+    sentence = f"smallest of {len(checks)} p-values, times their number, is {value:.3g}; it is {worst.name}: "
+    return Check(name, value, worst.limit, passed, sentence + worst.sentence)
 
 
 def _finite(values: ArrayLike, name: str) -> F64:

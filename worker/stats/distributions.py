@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worker.errors import InputError
+from worker.stats import counted
 from worker.stats.binomial import LEVEL, clopper_pearson
 from worker.stats.chi2 import Chi2Fit, Chi2Tail, Fit, TooFewTrialsError, fit_chi2, shape_variance
 from worker.stats.significance import How, PValue, nsigma_to_p, p_to_nsigma
@@ -142,25 +143,15 @@ class TSD:
 
     def quantile(self, q: float) -> float:
         """Quantile of all trials, zeros included; the same number as ``np.quantile`` of the full array."""
-        position = (self.n - 1) * q
-        i = min(int(position), self.n - 1)
-        t = position - i
-        a, b = self._ordered(i), self._ordered(min(i + 1, self.n - 1))
-        return a + (b - a) * t if t < 0.5 else b - (b - a) * (1.0 - t)
+        return counted.quantile(self.ts, self.n, q)
 
     def median(self) -> float:
         """Median of all trials, zeros included."""
         return self.quantile(0.5)
 
-    def _ordered(self, i: int) -> float:
-        zeros = self.n - len(self.ts)
-        return float(self.ts[i - zeros]) if i >= zeros else 0.0
-
     def count(self, ts: ArrayLike) -> NDArray[np.int64]:
         """Trials with TS >= ts: n for ts <= 0."""
-        ts = np.asarray(ts, dtype=np.float64)
-        above = len(self.ts) - np.searchsorted(self.ts, ts, side="left")
-        return np.where(ts <= 0, self.n, above)
+        return counted.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
 
     def sf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
         """P(TS >= ts) of the background: 1 for ts <= 0, NaN for NaN.
@@ -219,25 +210,12 @@ class TSD:
         if how == "fit":
             return self.tail.isf(p)
         if how == "empirical" or self.joint is None:
-            return self._counted_isf(p)
+            return counted.isf(self.ts, self.n, p)
         at_joint = (self.joint.k + 1) / (self.n + 1)
         far = p < at_joint
-        counted = self._counted_isf(np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
+        near = counted.isf(self.ts, self.n, np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
         fitted = self.tail.isf(np.where(far, p, at_joint) * math.exp(-self.joint.shift))
-        return np.where(far, fitted, counted)
-
-    def _counted_isf(self, p: F64) -> F64:
-        # k + 1 >= p (n + 1); the factor keeps p = (k + 1) / (n + 1) on its own step after rounding.
-        k = np.ceil(p * (self.n + 1) * (1.0 - 1e-12)).astype(np.int64) - 1
-        if np.any(k < 1):
-            worst = float(np.min(p))
-            raise TooFewTrialsError(
-                f"p = {worst:.3g} ({float(p_to_nsigma(worst)):.2f} sigma) is beyond {self.n} trials by counting "
-                f"(smallest {2 / (self.n + 1):.3g}): run at least {math.ceil(2 / worst)} trials, or use the fit"
-            )
-        positive = len(self.ts)
-        stored = np.append(self.ts, 0.0)  # index -1 serves the atom
-        return stored[np.where(k <= positive, positive - k, positive)]
+        return np.where(far, fitted, near)
 
     def isf_nsigma(self, n_sigma: ArrayLike, how: How = "hybrid") -> F64:
         """Return the TS threshold of a one-sided significance."""
@@ -247,10 +225,10 @@ class TSD:
         """P-value of one TS with its way, counts and interval."""
         k = int(self.count(ts))
         p = float(self.sf(ts, how))
-        counted = how == "empirical" or (how == "hybrid" and (self.joint is None or ts <= self.joint.ts))
+        by_count = how == "empirical" or (how == "hybrid" and (self.joint is None or ts <= self.joint.ts))
         if ts <= 0:
             return PValue(1.0, how, k, self.n, 1.0, 1.0, "empirical", level)  # by definition: no error
-        if counted:
+        if by_count:
             lo, hi = clopper_pearson(k, self.n, level)
             return PValue(p, how, k, self.n, float(lo), float(hi), "empirical", level)
         width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * self._log_error(ts, how))

@@ -6,7 +6,7 @@ Sensitivity: the background median, 0.9. Discovery potential: the 5 sigma thresh
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from worker import rng
 from worker.errors import InputError
 from worker.stats import curve, monotone
 from worker.stats.binomial import LEVEL, fraction_error
+from worker.stats.passing import Point, passing_points
 
 F64 = NDArray[np.float64]
 
@@ -29,16 +30,6 @@ class NotBracketedError(InputError):
     def __init__(self, text: str, add_n_sig: float) -> None:
         super().__init__(text)
         self.add_n_sig = add_n_sig
-
-
-class Point(NamedTuple):
-    """Trials of one n_sig: k of n exceed the threshold."""
-
-    n_sig: float
-    k: int
-    n: int
-    fraction: float
-    error: float
 
 
 @dataclass(frozen=True)
@@ -86,33 +77,6 @@ class NSig:
             return curve.cdf(at, *(np.asarray(value) for value in self.params))
         x, k, n = _columns(self.points)
         return monotone.spline_at(x, monotone.isotonic((k / n)[None, :], n)[0], at)
-
-
-def passing_points(trials: Mapping[float, ArrayLike], threshold: float) -> tuple[Point, ...]:
-    """Count trials above a threshold.
-
-    Parameters
-    ----------
-    trials : mapping of n_sig to ndarray (n_trials,) of TS
-        With the background trials at 0.
-    threshold : float
-        A trial passes with TS > threshold.
-    """
-    points = []
-    for n_sig in sorted(trials):
-        ts = np.asarray(trials[n_sig], dtype=np.float64)
-        if not (math.isfinite(n_sig) and n_sig >= 0) or ts.size == 0 or not np.all(np.isfinite(ts)):
-            raise InputError(
-                f"trials at n_sig = {n_sig}: {ts.size} TS values, {np.count_nonzero(~np.isfinite(ts))} of them not "
-                "finite; every n_sig >= 0 needs at least one trial and finite TS: make these trials again"
-            )
-        points.append(point(n_sig, int(np.count_nonzero(ts > threshold)), ts.size))
-    return tuple(points)
-
-
-def point(n_sig: float, k: int, n: int) -> Point:
-    """Make a point from counts."""
-    return Point(float(n_sig), k, n, k / n, float(fraction_error(k, n)))
 
 
 def find_n_sig(

@@ -1,0 +1,55 @@
+"""How many trials of each n_sig pass a TS threshold."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from worker.errors import InputError
+from worker.stats.binomial import fraction_error
+from worker.stats.distributions import TSD
+
+
+class Point(NamedTuple):
+    """Trials of one n_sig: k of n exceed the threshold."""
+
+    n_sig: float
+    k: int
+    n: int
+    fraction: float
+    error: float
+
+
+def passing_points(trials: Mapping[float, ArrayLike], threshold: float) -> tuple[Point, ...]:
+    """Count trials above a threshold.
+
+    Parameters
+    ----------
+    trials : mapping of n_sig to ndarray (n_trials,) of TS
+        With the background trials at 0.
+    threshold : float
+        A trial passes with TS > threshold.
+    """
+    points = []
+    for n_sig in sorted(trials):
+        ts = np.asarray(trials[n_sig], dtype=np.float64)
+        if not (math.isfinite(n_sig) and n_sig >= 0) or ts.size == 0 or not np.all(np.isfinite(ts)):
+            raise InputError(
+                f"trials at n_sig = {n_sig}: {ts.size} TS values, {np.count_nonzero(~np.isfinite(ts))} of them not "
+                "finite; every n_sig >= 0 needs at least one trial and finite TS: make these trials again"
+            )
+        points.append(point(n_sig, int(np.count_nonzero(ts > threshold)), ts.size))
+    return tuple(points)
+
+
+def background_point(tsd: TSD, threshold: float) -> Point:
+    """Count the background trials of a distribution, without its zeros being written out."""
+    k = len(tsd.ts) - int(np.searchsorted(tsd.ts, threshold, side="right")) if threshold >= 0 else tsd.n
+    return point(0.0, k, tsd.n)
+
+
+def point(n_sig: float, k: int, n: int) -> Point:
+    """Make a point from counts."""
+    return Point(float(n_sig), k, n, k / n, float(fraction_error(k, n)))
