@@ -152,9 +152,13 @@ def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, 
         for band in range(bands):
             yield layout.band_name(band, bands), 0, 0, (band, bands)
         return
-    name = layout.rings_name if node["task"] == "scan_trials" else layout.trials_name
     for first, n in node.get("cuts", ()):
-        yield name(n, seed, first), n, first, None
+        if node["task"] != "scan_trials":
+            yield layout.trials_name(n, seed, first), n, first, None
+            continue
+        for band in range(bands):
+            part = (band, bands) if bands > 1 else None
+            yield layout.rings_name(n, seed, first, part), n, first, part
 
 
 def _listing(folder: Path) -> set[str]:
