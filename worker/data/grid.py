@@ -36,20 +36,33 @@ def grid_of(table: Table) -> Grid:
     Raises
     ------
     InputError
-        Gaps or overlaps between bins, or combinations that have no row.
+        Gaps or overlaps between the bins of an axis.
     """
     first, i = _edges(table, 0)
     second, j = _edges(table, 2)
-    n2 = len(second) - 1
-    number = i * n2 + j
-    missing = np.setdiff1d(np.arange((len(first) - 1) * n2), number)
-    if missing.size:
-        a, b = divmod(int(missing[0]), n2)
-        raise InputError(
-            f"{table.path}: {missing.size} bins of the grid have no row, the first is {table.columns[0]} {first[a]:g}, "
-            f"{table.columns[2]} {second[b]:g}. The file is incomplete: get it again"
-        )
-    return Grid(first, second, number)
+    return Grid(first, second, i * (len(second) - 1) + j)
+
+
+def values_on(table: Table, grid: Grid, values: F64) -> F64:
+    """Arrange one value per row (n_rows,) as (n1, n2): every bin has exactly one row.
+
+    Raises
+    ------
+    InputError
+        A bin without a row, or with more than one.
+    """
+    n1, n2 = grid.shape
+    rows = np.bincount(grid.bin, minlength=n1 * n2)
+    if (rows == 1).all():
+        out = np.empty(n1 * n2)
+        out[grid.bin] = values
+        return out.reshape(n1, n2)
+    i, j = divmod(int(np.argmax(rows != 1)), n2)
+    raise InputError(
+        f"{table.path}: {np.count_nonzero(rows != 1)} of {n1 * n2} bins do not have exactly one row; the first, with "
+        f"{rows[i * n2 + j]} rows, begins at {table.columns[0]} {grid.first[i]:g}, {table.columns[2]} "
+        f"{grid.second[j]:g}. The file is incomplete, or parts of it are repeated: get it again"
+    )
 
 
 def _edges(table: Table, column: int) -> tuple[F64, I64]:

@@ -11,7 +11,7 @@ import numpy as np
 from worker.data import detector
 from worker.data.clean import clean_events, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
-from worker.data.grid import grid_of
+from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import available_configs, read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
 from worker.data.table import Progress, Table, read_table
@@ -81,17 +81,13 @@ def _read_area(path: Path) -> EffectiveArea:
     area = table.column("Aeff[m^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     grid = grid_of(table)
-    if len(area) != grid.shape[0] * grid.shape[1]:
-        raise InputError(f"{path}: {len(area)} rows for {grid.shape} bins: some are given twice. Get the file again")
     if grid.first[0] <= 0 or grid.second[0] != -1 or grid.second[-1] != 1:
         raise InputError(
             f"{path}: energies from {grid.first[0]:g} GeV, cos(zenith) from {grid.second[0]:g} to {grid.second[-1]:g}: "
             "energies must be positive, and cos(zenith) must span -1 to 1. Get the file again"
         )
-    out = np.empty(len(area))
-    out[grid.bin] = area * _CM2_PER_M2
-    by_sin_dec = out.reshape(grid.shape)[:, ::-1]
-    return EffectiveArea(np.log10(grid.first), -grid.second[::-1] + 0.0, np.ascontiguousarray(by_sin_dec))
+    by_sin_dec = np.ascontiguousarray(values_on(table, grid, area * _CM2_PER_M2)[:, ::-1])
+    return EffectiveArea(np.log10(grid.first), -grid.second[::-1] + 0.0, by_sin_dec)
 
 
 def _borrowed(folder: Path, config: str, progress: Progress | None) -> tuple[Smearing, tuple[str, ...]]:

@@ -9,13 +9,12 @@ from worker.data.clean import clean_events, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
-from worker.errors import InputError
+from worker.errors import InputError, SpecError
 
 _EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
 _IDENTITY = ("run", "event", "subevent")
 _UPTIME = ("MJD_start[days]", "MJD_stop[days]")
-_ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "X": 10, "XI": 11}
-_ROMAN |= {"XII": 12, "XIII": 13, "XIV": 14, "XV": 15}
+_YEARS = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV"]
 
 Response = tuple[EffectiveArea, Smearing, tuple[str, ...]]
 
@@ -31,15 +30,25 @@ def read_release(
         A season or file that is not there, or a damaged one.
     """
     names = tuple(seasons)
+    _check_names(folder, names)
     configs = {name: config_of(folder, name) for name in names}
-    for name in names:  # minutes of reading must not end in a missing name
-        _event_file(folder, name)
     distinct = list(dict.fromkeys(configs.values()))
     responses: dict[str, Response] = {}
     for k, config in enumerate(distinct):
         responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
     read = tuple(_season(folder, name, responses[configs[name]], sigma_max_deg) for name in names)
     return Dataset(label, read)
+
+
+def _check_names(folder: Path, names: tuple[str, ...]) -> None:
+    """Refuse what can be refused before anything is read."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the release")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SpecError(f"data.seasons: {', '.join(twice)} given more than once: its events would count twice")
+    for name in names:
+        _event_file(folder, name)
 
 
 def _part(progress: Progress | None, k: int, n: int) -> Progress | None:
@@ -88,7 +97,7 @@ def config_of(folder: Path, season: str) -> str:
 
 
 def _year(roman: str) -> int:
-    return _ROMAN.get(roman, 0)
+    return _YEARS.index(roman) + 1 if roman in _YEARS else 0
 
 
 def _event_file(folder: Path, season: str) -> Path:
@@ -103,7 +112,7 @@ def _event_file(folder: Path, season: str) -> Path:
 
 def _season(folder: Path, name: str, response: Response, sigma_max_deg: float) -> Season:
     area, smearing, response_notes = response
-    uptime = _read_uptime(folder / "uptime" / f"{name}_exp.csv")
+    uptime, uptime_notes = _read_uptime(folder / "uptime" / f"{name}_exp.csv")
     table = _read_events(_event_file(folder, name))
     events, cleaning = clean_events(
         table.column("Dec[deg]"),
@@ -114,18 +123,28 @@ def _season(folder: Path, name: str, response: Response, sigma_max_deg: float) -
     again = repeated_note([np.ascontiguousarray(c) for c in table.values.T], "every published column")
     outside = _outside_note(table, uptime)
     livetime = float(np.sum(uptime[:, 1] - uptime[:, 0]))
-    return Season(name, livetime, events, area, smearing, cleaning + again + outside + response_notes)
+    notes = cleaning + again + outside + uptime_notes + response_notes
+    return Season(name, livetime, events, area, smearing, notes)
 
 
-def _read_uptime(path: Path) -> np.ndarray:
+def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
+    """Good runs (n, 2), increasing and disjoint: time that two runs share counts once."""
     table = read_table(path, _UPTIME)
-    start, stop = table.column(_UPTIME[0]), table.column(_UPTIME[1])
-    table.refuse(stop <= start, "a run that does not end after it starts", "Correct or remove that line")
-    order = np.argsort(start)
-    table = table._replace(values=table.values[order], lines=table.lines[order])
-    overlap = np.append(False, table.values[1:, 0] < table.values[:-1, 1])
-    table.refuse(overlap, "a run that starts before an earlier one ends", "Its time would count twice: correct it")
-    return table.values
+    table.refuse(
+        table.column(_UPTIME[1]) <= table.column(_UPTIME[0]),
+        "a run that does not end after it starts",
+        "Correct or remove that line",
+    )
+    runs = table.values[np.lexsort(table.values.T[::-1])]
+    ended = np.maximum.accumulate(np.concatenate([runs[:1, 0], runs[:-1, 1]]))
+    shared = np.clip(np.minimum(ended, runs[:, 1]) - runs[:, 0], 0, None)
+    if not shared.any():
+        return runs, ()
+    note = (
+        f"{np.count_nonzero(shared)} runs of {path.name} overlap earlier ones by {shared.sum():.3g} days: counted once"
+    )
+    runs = np.column_stack([np.maximum(runs[:, 0], ended), runs[:, 1]])
+    return runs[runs[:, 1] > runs[:, 0]], (note,)
 
 
 def _read_events(path: Path) -> Table:

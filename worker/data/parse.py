@@ -2,7 +2,7 @@
 
 The parser reads every field of every line, so a damaged line is found wherever it is, and keeps only
 the lines that are asked for. Numbers of up to 15 digits and exponents to 22 are correctly rounded
-(mantissa and power of ten are both exact doubles); longer ones are right to 1e-15.
+(mantissa and power of ten are both exact doubles); longer ones are right to 1e-14.
 """
 
 import numpy as np
@@ -91,14 +91,14 @@ def _line(buf: NDArray[np.uint8], i: int, row: NDArray[np.float64]) -> tuple[int
         if n == row.size:
             return TOO_MANY, i
         value, end = _number(buf, i)
-        if end < 0 or not (_is_blank(buf[end]) or buf[end] == _NEWLINE):
+        if end < 0 or not (_is_blank(buf[end]) or buf[end] == _NEWLINE) or not np.isfinite(value):
             return NOT_A_NUMBER, i
         row[n] = value
         n, i = n + 1, end
 
 
 @njit(cache=True, nogil=True)
-def parse_lines(  # noqa: PLR0917 -- a compiled kernel takes no keywords
+def parse_lines(
     buf: NDArray[np.uint8],
     stop: int,
     n_key: int,

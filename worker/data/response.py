@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
-from worker.data.grid import grid_of
+from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
 from worker.errors import InputError
 
@@ -34,13 +34,8 @@ def read_area(path: Path) -> EffectiveArea:
     area = table.column("A_Eff[cm^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     grid = grid_of(table)
-    if len(area) != grid.shape[0] * grid.shape[1]:
-        raise InputError(
-            f"{path}: {len(area)} rows for {grid.shape} bins: some bins are given twice. Get the file again"
-        )
-    out = np.empty(len(area))
-    out[grid.bin] = area
-    return EffectiveArea(grid.first, np.sin(_declinations(path, grid.second)), out.reshape(grid.shape))
+    by_bin = values_on(table, grid, area)
+    return EffectiveArea(grid.first, np.sin(_declinations(path, grid.second)), by_bin)
 
 
 def _declinations(path: Path, edges_deg: F64) -> F64:
@@ -55,7 +50,8 @@ def _declinations(path: Path, edges_deg: F64) -> F64:
 def read_smearing(path: Path, progress: Progress | None = None) -> tuple[Smearing, tuple[str, ...]]:
     """Cells with non-zero weight, in radians; the weights of each (E_nu, dec) bin sum to 1.
 
-    The file has 3.4 million rows; those with Fractional_Counts 0 are checked and passed over.
+    The file has 3.4 million rows; those with Fractional_Counts 0 are checked and passed over. A bin
+    without rows is empty: the releases leave out what is 0.
 
     Returns
     -------

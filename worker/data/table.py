@@ -70,8 +70,9 @@ def read_table(
     columns : sequence of str
         Names as in the header, units included. Where ``header`` is false: the names of all columns, in order.
     n_key : int
-        0 keeps all lines. Otherwise lines whose last field is 0 are dropped, but the first of each
-        combination of the first ``n_key`` fields is kept, so that the grid stays whole.
+        0 keeps all lines. Otherwise, where the file has these columns in this order, lines whose last
+        field is 0 are dropped while reading, but for the first of each run of equal leading ``n_key``
+        fields: it keeps the grid whole.
     progress : callable, optional
         Called with the fraction of the file that has been read.
 
@@ -84,6 +85,8 @@ def read_table(
     with _opened(path) as file:
         names = _header(file, path) if header else tuple(columns)
         places = [_place(path, names, name) for name in columns]
+        if names[:n_key] != tuple(columns[:n_key]) or names[-1] != columns[-1]:
+            n_key = 0  # other columns lead: the rows to drop cannot be told while reading
         size = max(path.stat().st_size, 1)
         parts, lines = [], []
         for rows, numbers, done in _pieces(file, path, len(names), 2 if header else 1, n_key):
