@@ -471,6 +471,7 @@ print(visible, leftovers)
 """
 
 
+@pytest.mark.slow
 def test_sigkill_at_any_moment_leaves_no_visible_partial_file(tmp_path: Path) -> None:
     """Forty deaths at moments spread over several writes; what they leave is hidden, and swept."""
     (tmp_path / "a").mkdir()
@@ -483,13 +484,25 @@ def test_sigkill_at_any_moment_leaves_no_visible_partial_file(tmp_path: Path) ->
 
 def test_sweeping_spares_what_is_still_being_written(tmp_path: Path) -> None:
     mine = tmp_path / atomic.temporary_name("a.npy")
-    other_host = tmp_path / ".a.part-some.other.host-999999-0123abcd.npy"
+    other_host = tmp_path / ".a.part-some-other.host-4026531836-999999-0123abcd.npy"
+    abandoned = tmp_path / ".b.part-some-other.host-4026531836-999999-0123abcd.npy"
     dead = tmp_path / atomic.temporary_name("b.npy").replace(f"-{os.getpid()}-", f"-{dead_pid()}-")
-    for path in (mine, other_host, dead, tmp_path / "c.npy", tmp_path / ".hidden"):
+    for path in (mine, other_host, abandoned, dead, tmp_path / "c.npy", tmp_path / ".hidden"):
         path.touch()
-    assert atomic.sweep(tmp_path) == [dead]
+    long_ago = time.time() - 7200
+    os.utime(abandoned, (long_ago, long_ago))
+    os.utime(mine, (long_ago, long_ago))
+    assert set(atomic.sweep(tmp_path)) == {dead, abandoned}
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, other_host.name, "c.npy", ".hidden"}
     assert atomic.sweep(tmp_path / "absent") == []
+
+
+def test_the_next_write_to_a_folder_clears_what_the_dead_left(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    dead = path.with_name(atomic.temporary_name(path.name).replace(f"-{os.getpid()}-", f"-{dead_pid()}-"))
+    dead.write_bytes(b"half")
+    save(tmp_path)
+    assert hidden(tmp_path) == []
 
 
 def dead_pid() -> int:

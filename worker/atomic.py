@@ -3,9 +3,11 @@
 import errno
 import os
 import platform
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -27,6 +29,8 @@ _REASONS = {
     errno.EMFILE: "too many files are open; raise `ulimit -n`",
     errno.ENOENT: "the folder disappeared while writing; is somebody deleting the run directory?",
 }
+
+_ABANDONED_S = 3600.0
 
 
 class Written(NamedTuple):
@@ -64,6 +68,8 @@ def write_all(run: Path, files: Sequence[Written]) -> None:
             target = run / file.rel
             temp.replace(target)
         _sync_dir(target.parent)
+        with suppress(OSError):
+            sweep(target.parent)
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {reason(error)}") from error
     finally:
@@ -81,24 +87,36 @@ def temporary_name(name: str) -> str:
     """A hidden name in the same folder, with the same extension, that tells who writes it."""
     stem, dot, extension = name.rpartition(".")
     base, ending = (stem, dot + extension) if dot else (name, "")
-    return f".{base}.part-{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{ending}"
+    return f".{base}.part-{_here()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{ending}"
 
 
 def sweep(folder: Path) -> list[Path]:
-    """Remove what killed processes of this machine left in `folder`; returns what was removed.
+    """Remove what killed processes left in `folder`; returns what was removed. Every write does this to its folder.
 
-    Files of other machines and of living processes stay: they may still be written.
+    What belongs to a living process stays. Of another machine (or container) one cannot know: there, what has not
+    been written to for an hour goes.
     """
     removed = []
-    marker = f".part-{platform.node()}-"
-    for path in sorted(folder.glob(".*.part-*")) if folder.is_dir() else []:
-        _, found, rest = path.name.partition(marker)
+    marker = f".part-{_here()}-"
+    for path in sorted(folder.glob(".*.part-*-*-*")) if folder.is_dir() else []:
+        _, mine, rest = path.name.partition(marker)
         pid = rest.partition("-")[0]
-        if found and pid.isdigit() and not _alive(int(pid)):
-            with suppress(OSError):
+        with suppress(OSError, ValueError):  # another process may sweep too
+            abandoned = not _alive(int(pid)) if mine else path.stat().st_mtime < time.time() - _ABANDONED_S
+            if abandoned:
                 path.unlink()
                 removed.append(path)
     return removed
+
+
+@cache
+def _here() -> str:
+    """Name of this machine and process namespace: where a process number means something."""
+    try:
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        namespace = 0
+    return f"{platform.node()}-{namespace}"
 
 
 def _alive(pid: int) -> bool:
