@@ -34,10 +34,12 @@ def dag_path(text: str) -> str:
     Raises
     ------
     SpecError
-        It holds a blank or a quote: DAGMan splits its lines at blanks and has no quoting there.
+        It holds a blank, a quote or a dollar: DAGMan splits its lines at blanks, has no quoting there, and
+        macros in it would be expanded.
     """
-    if any(character in _plain(text, "DAG file") for character in " '\"\\"):
+    if any(character in _plain(text, "DAG file") for character in " '\"\\$"):
         raise SpecError(
-            f"{text}: DAGMan cannot use a path with a blank, a quote or a backslash; use another run directory"
+            f"{text}: DAGMan cannot use a path with a blank, a quote, a dollar or a backslash; "
+            "use another run directory"
         )
     return text

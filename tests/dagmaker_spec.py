@@ -1,0 +1,43 @@
+"""Small specs for the tests of dagmaker."""
+
+from typing import Any
+
+from worker import specfile
+from worker.spec import Spec
+
+TEXT = """
+version: 1
+name: {name}
+seed: {seed}
+data: {{format: synthetic, n_events: 20000}}
+background: {{dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
+signal: {{n_sig: {n_sig}, n_trials: {n_trials}, trials_per_file: {sig_file}}}
+scan: {{nside: 4, map_nside: {map_nside}, n_skies: {n_skies}, skies_per_file: {sky_file}, bands: {bands}}}
+site: {site}
+"""
+
+DEFAULTS: dict[str, Any] = {
+    "name": "tiny",
+    "seed": 1,
+    "decs": [-30, 5, 40],
+    "n_bg": 250,
+    "bg_file": 100,
+    "n_sig": [4, 10, 20],
+    "n_trials": 150,
+    "sig_file": 100,
+    "map_nside": 8,
+    "n_skies": 5,
+    "sky_file": 2,
+    "bands": 2,
+    "site": "personal",
+}
+
+
+def text(**changes: Any) -> str:
+    """YAML of a spec of 46 processes that runs in seconds, with changes."""
+    return TEXT.format(**{**DEFAULTS, **changes})
+
+
+def spec(**changes: Any) -> Spec:
+    """The same, read."""
+    return specfile.loads(text(**changes))

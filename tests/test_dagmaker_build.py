@@ -1,0 +1,151 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dagmaker import lock
+from dagmaker.build import build
+from tests.dagmaker_spec import spec, text
+from worker import specfile
+from worker.errors import InputError, RefusedError
+
+
+def _bytes(run: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("*")) if p.is_file() and p.name != lock.NAME
+    }
+
+
+def test_two_builds_have_the_same_bytes(tmp_path):
+    """Two directories differ in nothing but their own path."""
+    first, second = build(spec(), tmp_path / "one").run, build(spec(), tmp_path / "two").run
+    there = {name: raw.replace(bytes(second), bytes(first)) for name, raw in _bytes(second).items()}
+    assert there == _bytes(first)
+    assert len(there) > 30
+
+
+def test_the_same_in_another_process_with_another_hash_seed(tmp_path):
+    (tmp_path / "spec.yaml").write_text(text())
+    for seed, run in (("1", "run"), ("2", "run")):
+        subprocess.run(
+            [sys.executable, "-m", "dagmaker", "build", str(tmp_path / "spec.yaml"), f"--run={tmp_path / run}"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        )
+        found = _bytes(tmp_path / run)
+        if seed == "1":
+            first = found
+            (tmp_path / run).rename(tmp_path / "first")
+    assert found == first
+
+
+def test_building_again_changes_nothing(tmp_path):
+    first = build(spec(), tmp_path / "run")
+    times = {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()}
+    again = build(spec(), tmp_path / "run")
+    assert (again.changed, again.same) == (0, first.changed)
+    del times[first.run / lock.NAME]
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_a_damaged_file_is_written_again(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    before = _bytes(run)
+    (run / "bg_trials.sub").write_text("spoilt")
+    (run / "batches" / "scan.txt").unlink()
+    assert build(spec(), run).changed == 2
+    assert _bytes(run) == before
+
+
+def test_more_trials_are_the_same_analysis_and_stale_lists_go(tmp_path):
+    run = build(spec(decs=[-30, 5, 40]), tmp_path / "run").run
+    assert (run / "batches" / "bg_m030.txt").exists()
+    build(spec(decs=[5, 40], n_bg=500), run)
+    assert not (run / "batches" / "bg_m030.txt").exists()
+    assert (run / "batches" / "bg_p005.txt").read_text().count("\n") == 5
+
+
+@pytest.mark.parametrize(("change", "word"), [({"seed": 2}, "seed"), ({"name": "other"}, "name")])
+def test_another_analysis_is_refused_and_nothing_is_touched(tmp_path, change, word):
+    run = build(spec(), tmp_path / "run").run
+    before = _bytes(run)
+    with pytest.raises(RefusedError, match=f"holds another analysis: {word} differ"):
+        build(spec(**change), run)
+    assert _bytes(run) == before
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RefusedError, match=r"holds thesis\.tex, but no analysis\.yaml: it is not a run directory"):
+        build(spec(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != lock.NAME] == ["thesis.tex"]
+
+
+def test_frozen_spec_reads_back(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    assert specfile.load_resolved(run / "analysis.yaml") == spec()
+
+
+def test_folders_of_the_logs_are_there(tmp_path):
+    """HTCondor does not make the folder of an error file; a job without it is held."""
+    run = build(spec(), tmp_path / "run").run
+    clusters = [path.stem for path in (run / "batches").iterdir()]
+    assert all((run / "logs" / name).is_dir() for name in clusters)
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="run: cannot be made: there is a file of this name"):
+        build(spec(), tmp_path / "run")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_place(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="you may not write there"):
+        build(spec(), tmp_path / "run")
+
+
+def test_one_writer_at_a_time(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    with (
+        lock.held(run),
+        pytest.raises(RefusedError, match=r"dagmaker, process \d+ on .*, is working in this directory"),
+    ):
+        build(spec(), run)
+    build(spec(), run)
+
+
+@pytest.mark.slow
+def test_a_million_processes(tmp_path):
+    """170 declinations, 20 n_sig, 10,000 skies: under 60 s, 1 GB and 5,000 nodes."""
+    big = text(
+        decs="{start: -84.5, stop: 84.5, step: 1}",
+        n_bg=10_000_000,
+        bg_file=10_000,
+        n_sig=list(range(1, 21)),
+        n_trials=24_000,
+        sig_file=100,
+        n_skies=10_000,
+        sky_file=1,
+        bands=8,
+    )
+    (tmp_path / "big.yaml").write_text(big)
+    script = (
+        "import resource, sys, time; from dagmaker.cli import main; t = time.time(); code = main(sys.argv[1:]);"
+        "print(code, time.time() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "build", str(tmp_path / "big.yaml"), f"--run={tmp_path / 'run'}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, wall_s, rss_mb = map(float, done.stdout.splitlines()[-1].split())
+    assert code == 0 and "996,362 processes" in done.stdout
+    assert wall_s < 60 and rss_mb < 1024
+    dag = (tmp_path / "run" / "analysis.dag").read_text()
+    assert 1000 < dag.count("\nJOB ") < 5000

@@ -1,0 +1,158 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dagmaker.cli import main
+from dagmaker.commands import COMMANDS
+from tests.dagmaker_spec import text
+from worker.errors import EXIT_CODES
+
+
+@pytest.fixture
+def spec_file(tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text(text())
+    return path
+
+
+def test_check_good(spec_file, capsys):
+    assert main(["check", str(spec_file)]) == 0
+    assert capsys.readouterr().out == (
+        f"{spec_file}: good: tiny, synthetic data, 3 declinations from -30 to 40 deg, 46 processes\n"
+    )
+
+
+def test_check_tells_every_problem_at_once(spec_file, capsys):
+    spec_file.write_text(text(seed=-1, n_bg=0, site="personal") + "extra: 1\n")
+    assert main(["check", str(spec_file)]) == 2
+    told = capsys.readouterr().err
+    for word in ("seed", "background.n_trials", "extra"):
+        assert word in told
+    assert all(line.startswith("dagmaker check: ") for line in told.splitlines())
+
+
+def test_check_knows_the_sites(spec_file, capsys):
+    spec_file.write_text(text(site="moon"))
+    assert main(["check", str(spec_file)]) == 2
+    assert "known sites are" in capsys.readouterr().err
+
+
+def test_plan(spec_file, capsys):
+    assert main(["plan", str(spec_file), "--slots=10"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("tiny: 46 processes, ")
+    assert "on 10 slots that are always busy" in out
+    assert "DAGMan       21 nodes, submitted in 1.05 s at 20 per second" in out
+
+
+def test_plan_for_programs(spec_file, capsys):
+    assert main(["plan", str(spec_file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["processes"], found["dag_nodes"]) == ("tiny", 46, 21)
+    assert [stage["processes"] for stage in found["stages"]] == [1, 9, 18, 3, 3, 3, 4, 1, 1, 1, 1, 1]
+
+
+def test_build_and_status(spec_file, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["build", f"--spec={spec_file}", f"--run={run}"]) == 0
+    assert f"condor_submit_dag {run}/analysis.dag" in capsys.readouterr().out
+    assert main(["status", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert not found["complete"]
+    assert {stage["done"] for stage in found["stages"]} == {0}
+    assert main(["status", str(run)]) == 0
+    assert "not complete" in capsys.readouterr().out
+
+
+def test_status_of_something_else(tmp_path, capsys):
+    assert main(["status", str(tmp_path)]) == 3
+    assert "this is not a run directory: it has no plan.json" in capsys.readouterr().err
+
+
+def test_schema_is_json(capsys):
+    assert main(["schema"]) == 0
+    assert "background" in json.loads(capsys.readouterr().out)["properties"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["build", "SPEC", "--run=RUN", "--fast"], "unknown flag --fast; flags: --spec --run"),
+        (["build", "SPEC", "--runn=RUN"], "unknown flag --runn; did you mean run?"),
+        (["build", "SPEC", "RUN"], "stray word; every argument is written --name=value"),
+        (["build", "SPEC"], "--run is missing"),
+        (["build", "--run=RUN"], "--spec is missing"),
+        (["build", "SPEC", "--spec=SPEC", "--run=RUN"], "--spec is given twice"),
+        (["run", "SPEC", "--run=RUN", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes"),
+        (["run", "SPEC", "--run=RUN", "--jobs=many"], "--jobs=many: must be a whole number"),
+        (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: check, plan"),
+        (["status"], "--run is missing"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_runs(spec_file, tmp_path, capsys, words, message):
+    words = [word.replace("SPEC", str(spec_file)).replace("RUN", str(tmp_path / "run")) for word in words]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_command(capsys):
+    assert main([]) == 2
+    assert "usage: dagmaker COMMAND" in capsys.readouterr().out
+
+
+def test_overview_explains_the_exit_codes(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(meaning in out for meaning in EXIT_CODES.values())
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: dagmaker {command}")
+    assert f"dagmaker {command}" in out.partition("Examples")[2]
+
+
+def test_help_is_fast():
+    """The best of three, in a fresh process, under half a second."""
+    walls = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "dagmaker", "run", "--help"], check=True, capture_output=True)
+        walls.append(time.perf_counter() - start)
+    assert min(walls) < 0.5
+
+
+def test_importing_the_front_end_imports_nothing_heavy():
+    heavy = ("numpy", "numba", "healpy", "matplotlib", "pydantic", "scipy", "rich", "htcondor2", "jinja2")
+    code = f"import sys, dagmaker.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["ic86_i_icetracks", "ic86_2011"])
+def test_example_specs_are_the_analysis_on_other_data(name, tmp_path, monkeypatch):
+    """Every key but the name and the data is that of analysis.yaml."""
+    from worker import specfile
+
+    root = Path(__file__).resolve().parents[1]
+    for folder in ("icetracks/events", "icetracks/uptime", "icetracks/irfs", "ic86_2011"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("AngRes.txt", "TabulatedAeff.txt", "downgoing_events.txt", "upgoing_events.txt"):
+        (tmp_path / "ic86_2011" / file).touch()
+    for part in ("events", "uptime"):
+        (tmp_path / "icetracks" / part / "IC86_I_exp.csv").touch()
+    for part in ("effectiveArea", "smearing"):
+        (tmp_path / "icetracks" / "irfs" / f"IC86_{part}.csv").touch()
+    monkeypatch.setenv("DAGMAKER_DATA", str(tmp_path))
+    example = specfile.load(root / "examples" / f"{name}.yaml")
+    base = specfile.load(root / "analysis.yaml")
+    assert example.name == name
+    assert example.model_copy(update={"name": base.name, "data": base.data}) == base

@@ -1,0 +1,171 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import PurePosixPath
+
+import pytest
+
+from dagmaker import clusters, plan, render, render_dag, sites
+from dagmaker.build import build
+from dagmaker.render import Place
+from tests.dagmaker_spec import spec
+
+htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
+
+RUN = PurePosixPath("/data/user/runs/tiny")
+PLACE = Place(RUN, "/opt/venv/bin/python", "/opt/source")
+
+
+def _files(place=PLACE, site="personal", **changes):
+    made = spec(**changes)
+    texts = render.files(plan.make(made, "0" * 64), made.resources, sites.load(site), place, "spec\n")
+    return dict(texts)
+
+
+def _dag(**changes):
+    return _files(**changes)["analysis.dag"].splitlines()
+
+
+def test_two_renders_are_identical():
+    assert list(_files().items()) == list(_files().items())
+
+
+def test_dag_of_the_tiny_spec():
+    """The shape of the file, spelt out: one node per task and declination, the report as FINAL."""
+    lines = _dag()
+    assert lines[:5] == [
+        "# tiny: 46 processes in 21 nodes. Written by `dagmaker build`.",
+        "CONFIG /data/user/runs/tiny/dagman.config",
+        "JOBSTATE_LOG /data/user/runs/tiny/logs/jobstate.log",
+        "JOB prepare /data/user/runs/tiny/prepare.sub",
+        'VARS prepare batch="/data/user/runs/tiny/batches/prepare.txt" node="prepare"',
+    ]
+    start = lines.index("JOB sig_p005 /data/user/runs/tiny/sig_trials.sub")
+    assert lines[start + 1 : start + 5] == [
+        'VARS sig_p005 batch="/data/user/runs/tiny/batches/sig_p005.txt" node="sig_p005"',
+        "RETRY sig_p005 1 UNLESS-EXIT 2",
+        "PRIORITY sig_p005 40",
+        "CATEGORY sig_p005 sig_trials",
+    ]
+    starts = "bg_m030 sig_m030 bg_p005 sig_p005 bg_p040 sig_p040"
+    first = next(line for line in lines if line.startswith("PARENT prepare CHILD"))
+    assert set(first.split()[3:]) == {*starts.split(), "scan", "map_nside004", "map_nside008"}
+    assert "PARENT bg_p005 CHILD collect_bg_p005" in lines
+    assert "PARENT sig_p005 CHILD collect_sig_p005" in lines
+    assert "PARENT collect_bg_m030 collect_bg_p005 collect_bg_p040 CHILD distributions" in lines
+    assert "PARENT distributions scan map_nside004 map_nside008 CHILD collect_scan" in lines
+    assert lines[-2:] == [
+        "FINAL report /data/user/runs/tiny/report.sub",
+        'VARS report batch="/data/user/runs/tiny/batches/report.txt" node="report"',
+    ]
+
+
+def test_final_has_no_edge_and_no_node_is_declared_twice():
+    lines = _dag()
+    names = [line.split()[1] for line in lines if line.startswith(("JOB ", "FINAL "))]
+    assert len(set(names)) == len(names)
+    edges = [line for line in lines if line.startswith("PARENT")]
+    assert not [line for line in edges if "report" in line.split()]
+    assert {word for line in edges for word in line.split()} - {"PARENT", "CHILD"} <= set(names)
+
+
+def test_batches_hold_every_process_once():
+    made = plan.make(spec(), "")
+    files = _files()
+    lines = [line for name, text in files.items() if name.startswith("batches/") for line in text.splitlines()]
+    assert len(lines) == len(set(lines)) == made.n_processes
+    assert files["batches/sig_p005.txt"].splitlines()[:3] == [
+        "sig_trials --dec=5 --n_sig=4 --n=100 --seed=0",
+        "sig_trials --dec=5 --n_sig=4 --n=50 --seed=0 --first=100",
+        "sig_trials --dec=5 --n_sig=10 --n=100 --seed=0",
+    ]
+
+
+def test_large_nodes_become_several_clusters_that_all_wait_and_are_waited_for():
+    files = _files(n_bg=250_000, bg_file=100, decs=[5])
+    names = [f"bg_p005_c{i}" for i in range(3)]
+    sizes = [len(files[f"batches/{name}.txt"].splitlines()) for name in names]
+    assert sizes == [1000, 1000, 500]
+    dag = files["analysis.dag"]
+    assert f"PARENT {' '.join(names)} CHILD collect_bg_p005\n" in dag
+    assert set(names) <= set(re.search(r"PARENT prepare CHILD (.*)", dag)[1].split())
+
+
+def test_clusters_are_never_larger_than_their_limit():
+    made = plan.make(spec(n_bg=1_000_000, bg_file=7), "")
+    packed = clusters.make(made)
+    assert max(len(cluster.lines) for cluster in packed.clusters) == clusters.SIZE
+    assert sum(len(cluster.lines) for cluster in packed.clusters) == made.n_processes
+
+
+@pytest.mark.parametrize("site", ["personal", "shared-fs"])
+def test_htcondor_reads_every_submit_file(site, monkeypatch):
+    """What the bindings expand is what was meant: the program, its arguments, its environment."""
+    monkeypatch.setenv("USER", "somebody")
+    subs = {name: text for name, text in _files(site=site).items() if name.endswith(".sub")}
+    assert len(subs) == 12
+    for name, text in subs.items():
+        _check_submit(name.removesuffix(".sub"), text, str(RUN))
+
+
+def _check_submit(task, text, run):
+    submit = htcondor2.Submit(text)
+    submit["args"] = f"{task} --n=5"
+    submit["node"], submit["batch"] = "some_node", "some_file"
+    assert submit.expand("executable") == "/opt/venv/bin/python"
+    assert submit.expand("arguments").startswith(f'"-m worker {task} --n=5 --run={run}')
+    assert submit.expand("environment").startswith('"PATH=/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/source')
+    assert submit.expand("error").startswith(f"{run}/logs/some_node/")
+    assert submit.expand("max_retries") == "2"
+    assert submit.getQArgs() == "args from $(batch)"
+
+
+def test_report_is_told_how_the_dag_went():
+    text = _files()["report.sub"]
+    assert "--dag_status=$(DAG_STATUS) --failed_count=$(FAILED_COUNT)" in text
+
+
+def test_a_run_directory_that_dagman_cannot_name_is_refused():
+    from worker.errors import SpecError
+
+    with pytest.raises(SpecError, match="DAGMan cannot use a path with a blank"):
+        _files(place=Place(PurePosixPath("/data/my runs"), "/usr/bin/python"))
+
+
+def test_shared_fs_keeps_event_logs_on_the_submit_host(monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    files = _files(site="shared-fs")
+    log = next(line for line in files["bg_trials.sub"].splitlines() if line.startswith("log = "))
+    assert re.fullmatch(r"log = /scratch/somebody/dagmaker/tiny-[0-9a-f]{8}/bg_trials\.log", log)
+    assert "DAGMAN_DEFAULT_NODE_LOG = /scratch/somebody/dagmaker/tiny-" in files["dagman.config"]
+    assert "max_idle = 1000" in files["bg_trials.sub"] and "max_idle" not in files["prepare.sub"]
+    assert "MAXJOBS collect_bg 20" in files["analysis.dag"]
+
+
+def test_dagman_never_gets_the_setting_that_makes_it_crawl():
+    config = [line for line in _files()["dagman.config"].splitlines() if not line.startswith("#")]
+    assert not [line for line in config if "DAGMAN_MAX_JOBS_IDLE" in line]
+
+
+def test_every_task_has_a_priority():
+    assert set(plan.make(spec(), "").tasks()) == set(render_dag.PRIORITY)
+
+
+def test_the_dag_checker_finds_nothing(tmp_path):
+    checker = shutil.which("condor_dag_checker")
+    if checker is None:
+        pytest.skip("condor_dag_checker (HTCondor 24.10.1 and later) is not on PATH")
+    built = build(spec(), tmp_path / "run")
+    (tmp_path / "condor_config").touch()
+    done = subprocess.run(
+        [checker, "-Strict", "-CheckJDL", "-CheckExternalFiles", "-json", str(built.run / "analysis.dag")],
+        env={"CONDOR_CONFIG": str(tmp_path / "condor_config"), **os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)[0]
+    assert "Errors" not in found, found
+    assert (found["TotalNodes"], found["FinalNode"]) == (21, "report")

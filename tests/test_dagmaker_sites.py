@@ -1,0 +1,81 @@
+import shutil
+
+import pytest
+
+from dagmaker import sites, templates
+from worker.errors import InputError, SpecError
+
+
+@pytest.fixture
+def own_templates(tmp_path, monkeypatch):
+    """A site's own copy of the templates."""
+    copy = tmp_path / "templates"
+    shutil.copytree(templates.folder(), copy)
+    monkeypatch.setenv(templates.VARIABLE, str(copy))
+    return copy / "htcondor" / "sites"
+
+
+def test_profiles_that_come_with_us(monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    assert sites.load("personal").log_dir is None
+    assert sites.load("shared-fs").log_dir == "/scratch/somebody/dagmaker"
+
+
+def test_unknown_site_names_those_that_there_are():
+    with pytest.raises(
+        SpecError, match=r"site: moon: there is no profile .*moon\.yaml; known sites are personal, shared-fs"
+    ):
+        sites.load("moon")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tranfer: true", "unknown key tranfer; known are transfer, log_dir"),
+        ("- a", "a site profile is a list of `key: value` lines"),
+        ("a: [", "not YAML"),
+        ("max_idle: 0", "max_idle must be a whole number of at least 1, not 0"),
+        ("max_starts: true", "max_starts must be a whole number of at least 1, not True"),
+        ("commands: 5", "commands must be a mapping such as"),
+        ("dagman: {DAGMAN_MAX_JOBS_IDLE: 0}", "slows submission to one node per second; leave it out"),
+        ("log_dir: /x/${NOT_SET_ANYWHERE}", "no environment variable 'NOT_SET_ANYWHERE'"),
+    ],
+)
+def test_bad_profiles(own_templates, text, message):
+    (own_templates / "own.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        sites.load("own")
+    assert message in str(caught.value)
+    assert "own.yaml" in str(caught.value)
+
+
+def test_a_sites_own_commands_reach_the_submit_files(own_templates):
+    (own_templates / "own.yaml").write_text("commands: {requirements: HasFastDisk}\naccounting_group: 1_week\n")
+    site = sites.load("own")
+    assert site.commands == {"requirements": "HasFastDisk"}
+    text = _submit(site)
+    assert "\nrequirements = HasFastDisk\n" in text
+    assert "\naccounting_group = 1_week\n" in text
+
+
+def _submit(site):
+    from pathlib import PurePosixPath
+
+    from dagmaker import plan, render
+    from tests.dagmaker_spec import spec
+
+    made = spec()
+    place = render.Place(PurePosixPath("/run"), "/usr/bin/python3")
+    return dict(render.files(plan.make(made, ""), made.resources, site, place, ""))["bg_trials.sub"]
+
+
+def test_no_templates_at_all(tmp_path, monkeypatch):
+    monkeypatch.setenv(templates.VARIABLE, str(tmp_path))
+    with pytest.raises(InputError, match=r"no templates in .*; install dagmaker again, or set DAGMAKER_TEMPLATES"):
+        templates.folder()
+
+
+def test_a_broken_template_is_named(own_templates):
+    (own_templates.parent / "default.sub.j2").write_text("{% if %}")
+    with pytest.raises(InputError, match="this template cannot be used: TemplateSyntaxError"):
+        _submit(sites.load("personal"))
