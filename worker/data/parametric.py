@@ -19,7 +19,7 @@ PROXY_Z = np.linspace(-2.4, 2.4, 11)
 PSI_CDF = np.array([0, 0.03, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.96, 0.99])
 """Edges of the psi cells: quantiles."""
 FLOOR_DEG = 0.2
-SIGMA_EDGES_DEG = np.array([0.2, 0.24, 0.3, 0.4, 0.55, 0.8, 1.2, 1.8, 2.8, 4.5, 8.0])
+SIGMA_EDGES_DEG = np.array([0.2, 0.24, 0.3, 0.38, 0.5, 0.65, 0.85, 1.1, 1.5, 2.1, 3.0, 4.7, 8.0])
 """Edges of the sigma cells; what is below the first goes into the first cell."""
 RAYLEIGH_MEDIAN = 1.1774100225154747
 _PRUNE = 1e-5
