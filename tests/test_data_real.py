@@ -27,10 +27,10 @@ import json, resource, sys, time
 from pathlib import Path
 from worker.data.icetracks import read_release
 from worker.data.prepared import content_digest
-begin = time.perf_counter()
+begin = time.process_time()
 dataset = read_release(Path(sys.argv[1]), ("IC86_I",), label="semi-real", sigma_max_deg=5.0)
 print(json.dumps({
-    "wall_s": time.perf_counter() - begin,
+    "cpu_s": time.process_time() - begin,
     "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     "digest": content_digest(dataset),
 }))
@@ -171,7 +171,7 @@ def test_reading_600_mb_takes_little_memory_and_time(release: Path, dataset: Dat
     )
     measured = json.loads(done.stdout)
     assert measured["max_rss_mb"] < 500
-    assert measured["wall_s"] < 30  # 2.5 s on a quiet core; the margin is for busy machines and compilation
+    assert measured["cpu_s"] < 20  # 2.5 s, and 4 s more where the parser is not compiled yet
     assert measured["digest"] == content_digest(Dataset("", dataset.seasons[:1])), "the same from another process"
 
 
