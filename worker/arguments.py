@@ -52,7 +52,7 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
     """
     if task not in tasks:
         kind = "task" if tasks is TASKS else "command"
-        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)}; {kind}s: {', '.join(tasks)}")
+        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)} {kind}s: {', '.join(tasks)}")
     return {
         name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
         for name, parameter in inspect.signature(tasks[task]).parameters.items()
@@ -111,7 +111,7 @@ def argv(task: str, **args: Any) -> list[str]:
     parameters = signature(task)
     unknown = [name for name in args if name not in parameters]
     if unknown:
-        raise SpecError(f"{task} has no --{unknown[0]}{_did_you_mean(unknown[0], parameters)}")
+        raise SpecError(f"{task} has no --{unknown[0]}{_did_you_mean(unknown[0], parameters).rstrip(';')}")
     words = []
     for parameter in parameters.values():
         value = args.get(parameter.name, None if parameter.required else parameter.default)
@@ -157,7 +157,7 @@ def _split(words: Sequence[str], parameters: Mapping[str, Parameter], problems: 
         parameter = parameters.get(name)
         if parameter is None:
             flags = " ".join(f"--{known}" for known in parameters) or "none"
-            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)}; flags: {flags}")
+            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)} flags: {flags}")
             if not equals and rest and not rest[0].startswith("--"):
                 rest.pop(0)  # its value is no stray word
             continue
@@ -203,7 +203,7 @@ def _number(parameter: Parameter, text: str) -> float | int:
         value = float(value) + 0.0
     low, high, unit = _RANGES.get(name, (-math.inf, math.inf, ""))
     if not low <= value <= high:
-        raise SpecError(f"--{name}={text}: must be from {low:.19g} to {high:.19g}{unit}{_example(parameter)}")
+        raise SpecError(f"--{name}={text}: must be from {low} to {high}{unit}{_example(parameter)}")
     return value
 
 
@@ -215,7 +215,8 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     if "bands" in values or isinstance(values.get("band"), int):
         band, bands = values.get("band", 0), values.get("bands", 1)
         if band >= bands:
-            return [f"--band={band}: must be from 0 to {bands - 1}, as there are {bands} bands (--bands={bands})"]
+            right = "must be 0, as there is 1 band" if bands == 1 else f"must be below {bands}, the number of bands"
+            return [f"--band={band}: {right} (--bands={bands})"]
     return []
 
 
@@ -246,4 +247,4 @@ def _is_bool(parameter: Parameter | None) -> bool:
 
 def _did_you_mean(word: str, allowed: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {close[0]}?" if close else ";"

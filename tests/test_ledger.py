@@ -1,0 +1,208 @@
+"""What a run must contain, from its plan: opened only when it can be trusted, listed exactly."""
+
+import json
+import time
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+
+from dagmaker import plan as plans
+from dagmaker import processes
+from worker import ledger, specfile
+from worker.errors import InputError
+
+SPEC = {
+    "version": 1,
+    "name": "x",
+    "seed": 7,
+    "data": {"format": "synthetic"},
+    "background": {"dec_deg": [-30, 0, 5], "n_trials": 25, "trials_per_file": 10},
+    "signal": {"n_sig": [2, 5, 9.5], "n_trials": 10},
+    "scan": {"nside": 16, "map_nside": 32, "n_skies": 5, "skies_per_file": 2, "bands": 3},
+}
+
+
+def built(path: Path, **changes: object) -> Path:
+    """The spec and the plan of a run, as `dagmaker build` freezes them."""
+    spec = specfile.loads(yaml.safe_dump({**SPEC, **changes}))
+    text = specfile.resolved_text(spec)
+    (path / "analysis.yaml").write_text(text)
+    (path / "plan.json").write_text(plans.write(plans.make(spec, specfile.text_digest(text))))
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> ledger.Run:
+    return ledger.open_run(built(tmp_path))
+
+
+def names(found: list[ledger.Expected]) -> list[str]:
+    return [str(e.path) for e in found]
+
+
+def test_the_files_of_a_point(run: ledger.Run) -> None:
+    found = ledger.expected(run, "bg_trials", dec=5)
+    folder = "trials/x/bg/dec/+005/trials__"
+    assert names(found) == [
+        f"{folder}N_000010_seed_0000.npy",
+        f"{folder}N_000010_seed_0000_first_0000010.npy",
+        f"{folder}N_000005_seed_0000_first_0000020.npy",
+    ]
+    assert [(e.n, e.seed, e.first, e.band) for e in found] == [(10, 0, 0, None), (10, 0, 10, None), (5, 0, 20, None)]
+    assert found[0].point == {"dec": 5.0}
+    assert found[0].path == PurePosixPath(found[0].path)
+
+
+def test_free_keys_and_exact_ones(run: ledger.Run) -> None:
+    assert [e.point["n_sig"] for e in ledger.expected(run, "sig_trials", dec=-30)] == [2.0, 5.0, 9.5]
+    assert [e.point["dec"] for e in ledger.expected(run, "sig_trials", n_sig=9.5)] == [-30.0, 0.0, 5.0]
+    assert len(ledger.expected(run, "sig_trials", dec=0, n_sig=9.5)) == 1
+    assert len(ledger.expected(run, "sig_trials", dec=-0.0)) == 3
+    assert len(ledger.expected(run, "sig_trials")) == 9
+
+
+def test_skies_and_maps(run: ledger.Run) -> None:
+    assert names(ledger.expected(run, "scan_trials")) == [
+        "trials/x/scan/nside/016/rings__N_000002_seed_0000.npy",
+        "trials/x/scan/nside/016/rings__N_000002_seed_0000_first_0000002.npy",
+        "trials/x/scan/nside/016/rings__N_000001_seed_0000_first_0000004.npy",
+    ]
+    bands = ledger.expected(run, "scan_map", nside=32)
+    assert [e.band for e in bands] == [(0, 3), (1, 3), (2, 3)]
+    assert names(bands)[2] == "trials/x/map/nside/032/map__band_02_of_03.npy"
+
+
+def test_the_planner_and_the_ledger_name_the_same_files(run: ledger.Run) -> None:
+    """The plan is read twice, by the runner and by the worker: both must expect the same."""
+    plan = plans.read((run.path / "plan.json").read_text())
+    for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+        told = [f"{n.dir}/{name}" for n in plan.nodes if n.task == task for name in processes.outputs(n)]
+        assert names(ledger.expected(run, task)) == told
+        assert len(told) == len(set(told)) > 0
+
+
+def test_skies_in_bands_agree_too(run: ledger.Run, tmp_path: Path) -> None:
+    data = json.loads((tmp_path / "plan.json").read_text())
+    for node in data["nodes"]:
+        if node["task"] == "scan_trials":
+            node["bands"] = 2
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    found = ledger.expected(ledger.open_run(tmp_path), "scan_trials")
+    node = next(n for n in plans.read(json.dumps(data)).nodes if n.task == "scan_trials")
+    assert [e.path.name for e in found] == list(processes.outputs(node))
+    assert [e.band for e in found[:2]] == [(0, 2), (1, 2)]
+
+
+def test_missing(run: ledger.Run) -> None:
+    everything = ledger.expected(run, "bg_trials")
+    assert ledger.missing(run, "bg_trials") == everything
+    for e in everything[:4]:
+        (run.path / e.path).parent.mkdir(parents=True, exist_ok=True)
+        (run.path / e.path).touch()
+    (run.path / everything[4].path.with_name("trials__N_000099_seed_0000.npy")).touch()  # nobody promised this one
+    assert ledger.missing(run, "bg_trials") == everything[4:]
+    assert ledger.missing(run, "bg_trials", dec=-30) == []
+    assert len(ledger.missing(run, "bg_trials", dec=0)) == 2
+
+
+def test_a_file_where_the_folder_should_be_is_a_hole(run: ledger.Run) -> None:
+    (run.path / "trials").write_text("x")
+    assert len(ledger.missing(run, "bg_trials", dec=5)) == 3
+
+
+@pytest.mark.parametrize(
+    ("task", "point", "words"),
+    [
+        ("bg_trials", {"dec": 7.5}, "the plan has no bg_trials at dec=7.5; its values of dec are -30, 0, 5"),
+        (
+            "sig_trials",
+            {"dec": 5, "n_sig": 3},
+            "the plan has no sig_trials at dec=5 n_sig=3; its values of n_sig are 2, 5, 9.5",
+        ),
+        ("bg_trials", {"ra": 1}, "the plan has no bg_trials at ra=1; its values of ra are none"),
+        (
+            "unblind",
+            {},
+            "the plan has no task unblind; it has prepare, bg_trials, sig_trials, collect_bg, collect_sig, "
+            "scan_trials, scan_map, distributions, sensitivity, collect_scan, post_trial, report",
+        ),
+    ],
+)
+def test_a_point_that_is_not_in_the_plan(run: ledger.Run, task: str, point: dict[str, float], words: str) -> None:
+    for listing in (ledger.expected, ledger.missing):
+        with pytest.raises(InputError) as caught:
+            listing(run, task, **point)
+        assert str(caught.value) == f"{run.path / 'plan.json'}: {words}"
+
+
+def test_a_long_grid_is_not_listed_whole(tmp_path: Path) -> None:
+    grid = {"dec_deg": {"start": -85, "stop": 85, "step": 1}, "n_trials": 1}
+    run = ledger.open_run(built(tmp_path, background=grid))
+    with pytest.raises(InputError, match=r"are -85, -84, .*, -74, \.\.\.$"):
+        ledger.expected(run, "bg_trials", dec=0.5)
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        ledger.open_run(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: this is not a run directory: it has no analysis.yaml; "
+        f"make one with `dagmaker build SPEC --run={tmp_path}`"
+    )
+    with pytest.raises(InputError, match="not a run directory"):
+        ledger.open_run(tmp_path / "absent")
+
+
+def test_a_spec_that_was_changed_after_the_build(tmp_path: Path) -> None:
+    path = built(tmp_path) / "analysis.yaml"
+    path.write_text(path.read_text().replace("seed: 7", "seed: 8"))
+    with pytest.raises(InputError) as caught:
+        ledger.open_run(tmp_path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: the spec was changed since the run was built (its digest is ")
+    assert text.endswith("; restore it, or edit your own spec and `dagmaker build` it again")
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda text: text[:-10], "the plan cannot be read"),
+        (lambda text: "", "the plan cannot be read"),
+        (lambda text: "[]", "found plan_version list, this program reads 1"),
+        (
+            lambda text: text.replace('"plan_version": 1', '"plan_version": 2'),
+            "found plan_version 2, this program reads 1",
+        ),
+        (lambda text: text.replace('"nodes"', '"knots"'), "the plan has no spec_digest or no nodes"),
+        (
+            lambda text: text.replace('"task":"prepare"', '"tusk":"prepare"'),
+            "node prepare lacks one of name, task, args, dir",
+        ),
+    ],
+)
+def test_a_damaged_plan(tmp_path: Path, damage: object, words: str) -> None:
+    path = built(tmp_path) / "plan.json"
+    text = path.read_text()
+    assert damage(text) != text
+    path.write_text(damage(text))
+    with pytest.raises(InputError) as caught:
+        ledger.open_run(tmp_path)
+    assert words in str(caught.value)
+    assert str(caught.value).endswith("; build the run again with `dagmaker build`")
+
+
+@pytest.mark.slow
+def test_a_million_files_are_listed_lazily_and_in_seconds(tmp_path: Path) -> None:
+    background = {"dec_deg": {"start": -84.5, "stop": 84.5, "step": 1}, "n_trials": 2_000_000, "trials_per_file": 1000}
+    signal = {"n_sig": list(range(1, 21)), "n_trials": 200_000, "trials_per_file": 1000}
+    run = ledger.open_run(built(tmp_path, background=background, signal=signal))
+    begin = time.process_time()
+    first = next(ledger.each_expected(run, "sig_trials"))
+    assert time.process_time() - begin < 0.5
+    assert first.first == 0
+    begin = time.process_time()
+    n_files = sum(1 for task in ("bg_trials", "sig_trials") for _ in ledger.each_expected(run, task))
+    assert n_files == 170 * 2000 + 170 * 20 * 200 == 1_020_000
+    assert time.process_time() - begin < 30
