@@ -1,5 +1,6 @@
 """The run directory under every kind of damage: a file is whole or absent, and what is wrong is said."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import unavailable
-from worker import atomic, layout, store
+from worker import arrays, atomic, layout, store
 from worker.errors import InputError
 from worker.record import Record, from_json, measure
 
@@ -80,18 +83,18 @@ def test_any_plain_array_comes_back(tmp_path: Path, array: np.ndarray) -> None:
 
 def test_several_arrays_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     rel = PurePosixPath("collected/x.npz")
-    arrays = {"b": trials(), "a": np.arange(5)}
-    store.save_arrays(tmp_path, rel, arrays, record())
+    content = {"b": trials(), "a": np.arange(5)}
+    store.save_arrays(tmp_path, rel, content, record())
     first = (tmp_path / rel).read_bytes()
     with zipfile.ZipFile(tmp_path / rel) as archive:
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-    store.save_arrays(tmp_path, rel, dict(reversed(arrays.items())), record())
+    store.save_arrays(tmp_path, rel, dict(reversed(content.items())), record())
     assert (tmp_path / rel).read_bytes() == first
     found = store.load_arrays(tmp_path, rel, DIGEST)
     assert list(found) == ["a", "b"]
-    np.testing.assert_array_equal(found["b"], arrays["b"])
+    np.testing.assert_array_equal(found["b"], content["b"])
     with np.load(tmp_path / rel) as opened:
-        np.testing.assert_array_equal(opened["a"], arrays["a"])
+        np.testing.assert_array_equal(opened["a"], content["a"])
 
 
 def test_compressed_arrays_come_back(tmp_path: Path) -> None:
@@ -304,6 +307,41 @@ def test_a_bit_flipped_in_an_npz_without_record_is_seen_by_its_checksum(tmp_path
     path.with_suffix(".json").unlink()
     with pytest.raises(InputError, match="Bad CRC"):
         store.load_arrays(tmp_path, rel)
+
+
+@settings(max_examples=400)
+@given(data=st.data(), kind=st.sampled_from(["npy", "npz", "deflated"]))
+def test_no_damage_whatever_gives_another_exception(data: st.DataObject, kind: str) -> None:
+    """Bytes changed, cut or added anywhere: an array, or the one error that says so; no crash, no huge allocation."""
+    raw = bytearray(SOUND[kind])
+    for _ in range(data.draw(st.integers(1, 3))):
+        where = data.draw(st.integers(0, len(raw) - 1))
+        what = data.draw(st.sampled_from(["set", "cut", "insert"]))
+        if what == "set":
+            raw[where] = data.draw(st.integers(0, 255))
+        elif what == "cut":
+            del raw[where : where + data.draw(st.integers(1, 8))]
+        else:
+            raw[where:where] = data.draw(st.binary(min_size=1, max_size=4))
+        raw = raw or bytearray(b"x")
+    with contextlib.suppress(arrays.BadFormatError):
+        (arrays.parse_npy if kind == "npy" else arrays.parse_npz)(bytes(raw))
+
+
+SOUND = {
+    "npy": arrays.npy_bytes(trials(3)),
+    "npz": arrays.npz_bytes({"a": np.arange(3), "b": trials(2)}),
+    "deflated": arrays.npz_bytes({"a": np.arange(3), "b": trials(2)}, compress=True),
+}
+
+
+@pytest.mark.parametrize("header", ["(-1, -3)", "(-3,)", "()", "(3, -1)", "(True,)", "(3.0,)", "(1 << 70,)"])
+def test_shapes_that_cannot_be(header: str) -> None:
+    raw = arrays.npy_bytes(np.arange(3))
+    bad = raw.replace(b"(3,), }" + b" " * 10, f"{header}, }}".encode().ljust(17))
+    assert len(bad) == len(raw)
+    with pytest.raises(arrays.BadFormatError):
+        arrays.parse_npy(bad)
 
 
 # -- disks that say no -----------------------------------------------------------------------------------------
