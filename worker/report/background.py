@@ -1,0 +1,149 @@
+"""Background TS distributions: panels, heat map, fit parameters, and p-values by counting and by the fit."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from worker.report import style
+from worker.report.drawn import Drawn
+from worker.report.results import Results, three
+from worker.report.shape import EDGES, Shape
+
+PANELS = 18
+
+
+def panels(results: Results) -> Drawn:
+    """One small histogram per declination, with the chi2 fit."""
+    shapes = results.need_shapes()
+    shown = [shapes[i] for i in np.unique(np.linspace(0, len(shapes) - 1, PANELS).round().astype(int))]
+    columns = min(6, len(shown))
+    n_rows = -(-len(shown) // columns)
+    figure = style.new(max(2.3 * columns, 5.0), 2.1 * n_rows + 0.7)
+    grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
+    last = max(int(np.flatnonzero(shape.counts).max(initial=3)) for shape in shown) + 1
+    step = 4 if last > 24 else 2
+    top = max(_per_unit(shape, step).max() for shape in shown)
+    for axis, shape in zip(grid.flat, shown, strict=False):
+        _panel(axis, shape, step)
+    for axis in grid.flat[len(shown) :]:
+        axis.set_visible(False)
+    low = min(1.0 / (shape.n * _width(step)) for shape in shown)
+    grid[0, 0].set(xlim=(0, EDGES[last] + 1), ylim=(0.4 * low, 5.0 * max(top, low)), yscale="log")
+    figure.supxlabel("TS", fontsize=14)
+    figure.supylabel("trials per unit TS / all trials", fontsize=14)
+    what = f"{len(shown)} of {len(shapes)} declinations" if len(shown) < len(shapes) else "Every declination"
+    return Drawn(
+        figure,
+        f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
+        "TS = 0 and is not drawn. Line: η times a chi2 with loc 0, scale 1 and fitted ndof. Numbers: η, ndof, trials.",
+    )
+
+
+def _width(step: int) -> float:
+    return float(step * EDGES[1])
+
+
+def _per_unit(shape: Shape, step: int) -> np.ndarray:
+    return shape.counts.reshape(-1, step).sum(axis=1) / (shape.n * _width(step))
+
+
+def _panel(axis: Axes, shape: Shape, step: int) -> None:
+    edges = EDGES[::step]
+    axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, fill=True, alpha=0.35)
+    axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, linewidth=1.0)
+    if np.isfinite(shape.ndof):
+        # The fit's mean over each bin: its density is infinite at 0 where ndof < 2.
+        axis.plot(0.5 * (edges[1:] + edges[:-1]), -np.diff(shape.p_fit[::step]) / _width(step), color=style.RED, lw=1.5)
+    axis.set_title(style.dec_text(shape.dec_deg), fontsize=12, pad=3)
+    text = f"η {shape.eta:.3f}\nndof {shape.ndof:.2f}\nn {shape.n:,}"
+    axis.text(0.96, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=10, linespacing=1.15)
+    axis.tick_params(labelsize=10.5)
+
+
+def heat(results: Results) -> Drawn:
+    """The same histograms side by side, against sin(dec), with the thresholds."""
+    shapes = results.need_shapes()
+    x = style.edges([s.sin_dec for s in shapes], -1.0, 1.0)
+    last = max(int(np.flatnonzero(shape.counts).max(initial=3)) for shape in shapes) + 1
+    last = min(max(last, int(1.08 * np.nanmax([s.thresholds[1] for s in shapes] + [0.0]) / EDGES[1])), len(EDGES) - 1)
+    step = 2
+    density = np.array([_per_unit(shape, step) for shape in shapes]).T
+    figure = style.new(9.0, 5.4)
+    axis = figure.subplots()
+    positive = density[density > 0]
+    if len(positive):
+        norm = LogNorm(positive.min(), max(positive.max(), 2 * positive.min()))
+        shade = np.where(density > 0, density, np.nan)
+        mesh = axis.pcolormesh(x, EDGES[::step], shade, cmap=style.HEAT, norm=norm, rasterized=True)
+        figure.colorbar(mesh, ax=axis, label="trials per unit TS / all trials", pad=0.01)
+    at = [s.sin_dec for s in shapes]
+    axis.plot(at, [s.median[1] for s in shapes], "-", color=style.GREEN, label="median")
+    axis.plot(at, [s.thresholds[0] for s in shapes], "--", color=style.SKY, label="3σ (one-sided)")
+    axis.plot(at, [s.thresholds[1] for s in shapes], "-", color=style.BLUE, label="5σ (one-sided)")
+    style.sin_dec_axis(axis)
+    axis.set(ylim=(0, EDGES[last]), ylabel="TS")
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    return Drawn(
+        figure,
+        "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
+        "that is 3σ and 5σ. Above the last trials the thresholds rest on the chi2 fit.",
+    )
+
+
+def parameters(results: Results) -> Drawn:
+    """eta, ndof, scale with loc, and median against sin(dec), with errors."""
+    shapes = results.need_shapes()
+    x = np.array([s.sin_dec for s in shapes])
+    figure = style.new(10.5, 7.0)
+    (eta, ndof), (scale, median) = figure.subplots(2, 2, sharex=True)
+    bar = {"fmt": "o", "markersize": 4 if len(shapes) > 60 else 5.5}
+    eta.errorbar(x, [s.eta for s in shapes], [s.eta_error for s in shapes], color=style.BLUE, **bar)
+    eta.axhline(0.5, color=style.GREY, linestyle=":")
+    eta.set_ylabel("η = P(TS > 0)")
+    free = np.array([s.free for s in shapes])
+    ndof.errorbar(x, [s.ndof for s in shapes], [s.ndof_error for s in shapes], color=style.BLUE, label="scale 1", **bar)
+    open_bar = bar | {"fmt": "s", "markerfacecolor": "white"}
+    ndof.errorbar(x, free[:, 0], free[:, 1], color=style.ORANGE, label="scale free", **open_bar)
+    ndof.axhline(1.0, color=style.GREY, linestyle=":")
+    ndof.set_ylabel("ndof")
+    ndof.legend(ncols=2)
+    scale.axhline(1.0, color=style.BLUE, label="scale, fixed at 1 (used)")
+    scale.errorbar(x, free[:, 2], free[:, 3], color=style.ORANGE, label="scale, free", **open_bar)
+    scale.axhline(0.0, color=style.PURPLE, linestyle="--", label="loc, fixed at 0")
+    scale.set(ylim=(-0.15, max(1.9, 1.25 * float(np.nanmax(np.append(free[:, 2], 1.0))))), ylabel="scale and loc")
+    scale.legend(ncols=2, loc="upper center")
+    m = np.array([s.median for s in shapes])
+    median.errorbar(x, m[:, 1], [m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], color=style.GREEN, **bar)
+    median.set_ylabel("median TS")
+    for axis in (eta, ndof, scale, median):
+        style.sin_dec_axis(axis, degrees=axis in (eta, ndof), label=axis in (scale, median))
+    return Drawn(
+        figure,
+        "What describes each background distribution, with one-sigma errors (η: binomial; ndof and scale: Fisher "
+        "information; median: order statistics). Where η is below one half the median is exactly 0. The fit with scale "
+        "1 is the one that p-values use; the one with a free scale shows how far the shape is from it.",
+    )
+
+
+def survival(results: Results) -> Drawn:
+    """P(TS >= ts) by counting, by the fit, and as used, at three declinations."""
+    shapes = three(results.need_shapes())
+    figure = style.new(4.1 * len(shapes) + 0.4, 4.6)
+    axes = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
+    for axis, shape in zip(axes, shapes, strict=True):
+        counted = np.where(shape.p_counted > 0, shape.p_counted, np.nan)
+        axis.plot(EDGES, shape.p_fit, "--", color=style.RED, label="chi2 fit")
+        axis.plot(EDGES, shape.p_hybrid, "-", color=style.GREEN, linewidth=4, alpha=0.45, label="used (hybrid)")
+        axis.step(EDGES, counted, where="pre", color=style.BLUE, label="counted")
+        if np.isfinite(shape.joint):
+            axis.axvline(shape.joint, color=style.GREY, linestyle=":")
+        axis.set_title(style.dec_text(shape.dec_deg))
+        axis.set(xlabel="TS", xlim=(0, 32), yscale="log", ylim=(1e-8, 1.5))
+        axis.grid(True)
+    axes[0].set_ylabel("P(TS ≥ x)")
+    axes[0].legend(loc="lower left")
+    return Drawn(
+        figure,
+        "Survival function of the background at three declinations. Counting is used while at least 100 trials lie "
+        "above (left of the dotted line), the fit beyond, scaled to be continuous there.",
+    )

@@ -1,0 +1,69 @@
+"""Where trials were made: the declination grid, and n_sig against declination."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from worker.report import style
+from worker.report.drawn import Drawn
+from worker.report.results import Results
+
+
+def draw(results: Results) -> Drawn:
+    """Background trials per declination above, signal trials per declination and n_sig below."""
+    spec = results.run.spec
+    background = {shape.dec_deg: shape.n for shape in results.shapes}
+    signal = signal_counts(results)
+    figure = style.new(9.0, 5.6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    _background(upper, spec.background.decs, background)
+    _signal(lower, spec.background.decs, spec.signal.n_sig, signal)
+    style.sin_dec_axis(upper, label=False)
+    style.sin_dec_axis(lower, degrees=False)
+    full = sum(n >= spec.signal.n_trials for n in signal.values())
+    return Drawn(
+        figure,
+        f"The declination grid: {len(spec.background.decs)} declinations, of which {len(background)} have background "
+        f"trials (planned: {spec.background.n_trials:,} each). Below, each square is one (declination, n_sig) with its "
+        f"number of signal trials; {full} of {len(spec.background.decs) * len(spec.signal.n_sig)} have all "
+        f"{spec.signal.n_trials:,}. Crosses have none.",
+    )
+
+
+def signal_counts(results: Results) -> dict[tuple[float, float], int]:
+    """Signal trials by (dec, n_sig); from the summary where it has them, which is cheap."""
+    bias = results.summary.get("bias")
+    if bias:
+        return {(float(d["dec_deg"]), float(row["n_sig"])): int(row["n"]) for d in bias for row in d["rows"]}
+    counts = {}
+    for dec in results.run.spec.background.decs:
+        for n_sig, trials in (results.signal(dec) or {}).items():
+            counts[dec, n_sig] = len(trials)
+    return counts
+
+
+def _background(axis: Axes, decs: tuple[float, ...], counts: dict[float, int]) -> None:
+    x = np.sin(np.radians(decs))
+    n = np.array([counts.get(dec, 0) for dec in decs])
+    axis.vlines(x, 0, n, color=style.BLUE, linewidth=1.2)
+    axis.plot(x[n > 0], n[n > 0], "o", color=style.BLUE, markersize=4 if len(decs) > 60 else 6)
+    style.crosses(axis, x[n == 0], n[n == 0], style.RED)
+    axis.set_ylim(0, 1.18 * max(int(n.max()), 1))
+    axis.set_ylabel("background\ntrials")
+
+
+def _signal(
+    axis: Axes, decs: tuple[float, ...], n_sigs: tuple[float, ...], counts: dict[tuple[float, float], int]
+) -> None:
+    points = [(math.sin(math.radians(dec)), n_sig, counts.get((dec, n_sig), 0)) for dec in decs for n_sig in n_sigs]
+    x, y, n = np.array(points).T
+    size = 60 if len(decs) <= 60 else 14
+    there = n > 0
+    drawn = axis.scatter(
+        x[there], y[there], c=n[there], s=size, marker="s", cmap=style.FIT, vmin=0, vmax=max(n.max(), 1)
+    )
+    style.crosses(axis, x[~there], y[~there], style.RED)
+    axis.figure.colorbar(drawn, ax=axis, label="signal trials", pad=0.01)
+    axis.set_ylim(0, 1.06 * max(n_sigs))
+    axis.set_ylabel("n_sig [events]")

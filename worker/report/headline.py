@@ -1,0 +1,81 @@
+"""The first screen of the page: what was searched, and what came out."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker.report import tables, words
+from worker.report.results import Results, three
+from worker.report.style import dec_text
+from worker.stats.significance import p_to_nsigma
+
+
+class Card(NamedTuple):
+    """One number in large type."""
+
+    title: str
+    value: str
+    notes: tuple[str, ...]
+
+
+def searched(results: Results) -> str:
+    """One sentence: events, seasons, range."""
+    scan = results.run.spec.scan
+    seasons = (results.summary.get("data") or {}).get("seasons") or []
+    where = f"between declinations {dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}"
+    if not seasons:
+        return f"An all-sky search for point sources {where}; the data are not prepared yet."
+    events = sum(season["n_events"] for season in seasons)
+    days = sum(season["livetime_days"] for season in seasons)
+    names = ", ".join(season["name"] for season in seasons)
+    return (
+        f"An all-sky search for point sources {where}, in {events:,} events of {days:,.1f} days ({names}; "
+        f"{results.label} data)."
+    )
+
+
+def cards(results: Results) -> list[Card]:
+    """Post-trial p-value, hottest spot, sensitivity, discovery potential: a dash for what is not there."""
+    return [_post_trial(results), _hottest(results), _fluxes(results, "sensitivity"), _fluxes(results, "discovery")]
+
+
+def _post_trial(results: Results) -> Card:
+    post = results.summary.get("post_trial")
+    title = "Post-trial p-value"
+    if not post:
+        return Card(title, words.NONE, ("not computed yet",))
+    coverage = f"{100 * post.get('level', 0.6827):.0f} % interval {tables.interval(post)}"
+    notes = (
+        coverage,
+        f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
+        f"{float(p_to_nsigma(post['p'])):.2f}σ one-sided; from N_eff {words.p_value(post.get('p_eff'))}".replace(
+            "-", "−"
+        ),
+    )
+    return Card(title, words.p_value(post["p"]), notes)
+
+
+def _hottest(results: Results) -> Card:
+    spot: Mapping[str, Any] | None = (results.summary.get("scan") or {}).get("hottest")
+    title = f"Hottest spot of the {results.sky} sky"
+    if not spot:
+        return Card(title, words.NONE, ("not scanned yet",))
+    place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
+    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f} (nside {results.run.spec.scan.nside})"
+    return Card(title, f"−log₁₀ p = {spot['mlog10p']:.2f}", (place, fit))
+
+
+def _fluxes(results: Results, kind: str) -> Card:
+    wanted = results.run.spec.sensitivity
+    title = {
+        "sensitivity": f"Sensitivity, {100 * wanted.beta:g} %",
+        "discovery": f"Discovery potential, {wanted.discovery_nsigma:g}σ",
+    }[kind]
+    rows = three(tables.by_dec(results, kind))
+    if not rows:
+        return Card(title, words.NONE, ("not computed yet",))
+    known = [row["flux"] for row in tables.by_dec(results, kind) if row.get("flux")]
+    best = f"from {words.power(min(known), digits=2)}" if known else "not bracketed"
+    notes = [f"{dec_text(row['dec_deg'])}: {words.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
+    return Card(title, best, (*notes, f"E² dN/dE at {wanted.e0_tev:g} TeV in TeV cm⁻² s⁻¹"))

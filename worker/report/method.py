@@ -1,0 +1,55 @@
+"""The method in one paragraph, with the values of the spec."""
+
+from worker.report.results import Results
+from worker.report.style import dec_text
+from worker.spec import Spec
+
+
+def paragraphs(results: Results) -> list[str]:
+    """Likelihood and trials, then the scan and the post-trial p-value."""
+    spec = results.run.spec
+    return [_likelihood(spec), _trials(spec), _scan(spec, results.sky)]
+
+
+def _likelihood(spec: Spec) -> str:
+    like = spec.likelihood
+    return (
+        f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal events "
+        f"ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the global maximum is "
+        f"taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian in angular distance with "
+        f"each event's σ (at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
+        f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is tabulated every {like.gamma_step:g} in γ and "
+        f"interpolated smoothly. Background densities come from the data."
+    )
+
+
+def _trials(spec: Spec) -> str:
+    signal, sens = spec.signal, spec.sensitivity
+    decs = spec.background.decs
+    count = "a Poisson number of events with mean n_sig" if signal.poisson else "exactly n_sig events"
+    cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+    return (
+        f"Background trials keep every event's declination, σ and energy, and draw its right ascension evenly: "
+        f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to {dec_text(decs[-1])}. "
+        f"Signal trials add {count} of an E^−{signal.gamma:g} spectrum{cutoff}: {signal.n_trials:,} for each of "
+        f"{len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and {signal.n_sig[-1]:g}. The sensitivity is the flux at which "
+        f"{100 * sens.beta:g} % of the trials lie above the background median; the discovery potential that at which "
+        f"{100 * sens.discovery_beta:g} % lie above {sens.discovery_nsigma:g}σ (one-sided)."
+    )
+
+
+def _scan(spec: Spec, sky: str) -> str:
+    scan = spec.scan
+    ways = {
+        "hybrid": "by counting trials, and by a chi2 fit beyond the last hundred",
+        "fit": "by a chi2 fit",
+        "empirical": "by counting trials",
+    }
+    between = {"linear": "linearly in p", "log": "linearly in ln p"}[scan.interpolation]
+    return (
+        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between {dec_text(scan.dec_min_deg)} and "
+        f"{dec_text(scan.dec_max_deg)}. A TS becomes a local p-value {ways[scan.survival]}, interpolated {between} between the "
+        f"declinations of the grid. The hottest spot of the {sky} sky is compared with those of {scan.n_skies:,} background "
+        "skies: post-trial p = (k + 1)/(n + 1), with k of n at least as hot, and a Clopper-Pearson interval. Every random "
+        f"number is a function of the seed ({spec.seed}) and of its own address, so nothing depends on how the work was cut."
+    )

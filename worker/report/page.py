@@ -1,0 +1,82 @@
+"""RUN/report: one page that needs nothing else, and the figures as files."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from worker import layout, store
+from worker.ledger import Run
+from worker.report import absent, figures, headline, method, provenance, tables
+from worker.report.figures import Figured
+from worker.report.results import Results, load
+from worker.report.template import PAGE, render
+
+MARKDOWN = PurePosixPath("report/report.md")
+SECTIONS = ("background", "sensitivity", "scan", "post_trial", "timing")
+
+
+def write(run: Run) -> None:
+    """Write RUN/report/{index.html, report.md, figures/*.png, figures/*.pdf} from whatever results there are.
+
+    A result that is missing is named on the page. An error in drawing is raised once the page is written.
+
+    Parameters
+    ----------
+    run : Run
+        Its results/summary.json should be up to date: `worker report` writes it first.
+    """
+    results = load(run)
+    drawn = [figures.make(results, plot) for plot in figures.PLOTS]
+    values = _values(results, drawn)
+    store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
+    store.save_text(run.path, layout.REPORT, render(PAGE, values))
+    for figured in drawn:
+        if figured.error is not None:
+            raise figured.error
+
+
+def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
+    """Everything the templates may use."""
+    checks = [dict(check) for check in results.summary.get("checks") or []]
+    return {
+        "name": results.run.spec.name,
+        "label": results.label,
+        "sky": results.sky,
+        "searched": headline.searched(results),
+        "cards": headline.cards(results),
+        "absent": absent.sentences(results),
+        "seasons": (results.summary.get("data") or {}).get("seasons") or [],
+        "method": method.paragraphs(results),
+        "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in SECTIONS},
+        "background": tables.background(results),
+        "sensitivity": tables.sensitivity(results),
+        "not_bracketed": tables.not_bracketed(results),
+        "hottest": tables.hottest(results),
+        "skies": tables.skies(results),
+        "timing": tables.timing(results),
+        "checks": [check for check in checks if not _is_routine(check)],
+        "routine_checks": [check for check in checks if _is_routine(check)],
+        "n_failed": sum(not check["passed"] for check in checks),
+        "waived": list(results.run.spec.unblind.waive),
+        "commands": provenance.commands(results),
+        "facts": provenance.facts(results),
+        "spec": (results.run.path / layout.SPEC).read_text(encoding="utf-8"),
+    }
+
+
+def _is_routine(check: Mapping[str, Any]) -> bool:
+    """One of many alike that passed: there is one per declination."""
+    return bool(check["passed"]) and "_dec_" in str(check["name"])
+
+
+def _figure(figured: Figured) -> dict[str, Any]:
+    return {
+        "name": figured.plot.name,
+        "title": figured.plot.title,
+        "caption": figured.caption,
+        "reason": figured.reason,
+        "width": figured.size[0],
+        "height": figured.size[1],
+        "data": base64.b64encode(figured.png).decode("ascii"),
+    }

@@ -1,0 +1,50 @@
+"""Where the numbers come from: digests, versions, machines, and the commands that make them again."""
+
+from worker import layout, store
+from worker.errors import InputError
+from worker.record import versions
+from worker.report.results import Results
+
+LENGTH = 16
+"""Characters of a digest that are shown."""
+
+
+def facts(results: Results) -> list[tuple[str, str]]:
+    """Name and value of everything worth knowing of the run's origin."""
+    run = results.run
+    data = results.summary.get("data") or {}
+    out = [
+        ("run", str(run.path)),
+        ("analysis", run.spec.name),
+        ("seed", str(run.spec.seed)),
+        ("data", f"{results.label} ({run.spec.data.format})"),
+        ("spec digest", str(run.plan["spec_digest"])[:LENGTH]),
+    ]
+    if data.get("digest"):
+        out.append(("data digest", str(data["digest"])[:LENGTH]))
+    made = made_with(results)
+    now = versions()
+    out += [(name, version if made.get(name, version) == version else f"{made[name]} (report: {version})")
+            for name, version in now.items()]  # fmt: skip
+    return out
+
+
+def made_with(results: Results) -> dict[str, str]:
+    """Versions that prepared the data; empty before that."""
+    try:
+        return dict(store.load_record(results.run.path, layout.DATA).versions)
+    except InputError:
+        return {}
+
+
+def commands(results: Results) -> list[tuple[str, str]]:
+    """What to type, and what for."""
+    run = results.run.path
+    spec = run / layout.SPEC
+    return [
+        (f"dagmaker check {spec}", "the spec below is this file, with every default written out"),
+        (f"dagmaker run {spec} --run=NEW --jobs=2", "the same bits in a new directory, on this machine"),
+        (f"dagmaker build {spec} --run=NEW && condor_submit_dag NEW/{layout.DAG}", "the same on HTCondor"),
+        (f"dagmaker run {spec} --run={run} --jobs=2", "only what is missing here"),
+        (f"worker report --run={run}", "this page again"),
+    ]

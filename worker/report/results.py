@@ -1,0 +1,167 @@
+"""What a run has come to so far: each result on its own, and a sentence for each that is not there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import layout, store
+from worker.errors import InputError
+from worker.ledger import Run
+from worker.report.shape import Shape, shape_of
+from worker.stages.hottest import REGIONS, SPOT_DTYPE
+from worker.stats.distributions import TSD
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run and its summary; everything else is read when a figure asks for it.
+
+    Attributes
+    ----------
+    run : Run
+    summary : mapping
+        RUN/results/summary.json; empty where it could not be read.
+    """
+
+    run: Run
+    summary: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Synthetic, semi-real or real; 'unprepared' before there are data."""
+        return str((self.summary.get("data") or {}).get("label") or "unprepared")
+
+    @property
+    def sky(self) -> str:
+        """Which sky plays the observed one: 'scrambled' until unblinding."""
+        return str((self.summary.get("scan") or {}).get("sky") or "scrambled")
+
+    @property
+    def mark(self) -> str:
+        """What every figure says of its data."""
+        return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
+
+    def rows(self, key: str) -> list[Row]:
+        """Per-declination rows of the summary, by declination.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        rows = self.summary.get(key)
+        if not rows:
+            raise InputError(f"there is no {key} in {layout.SUMMARY}")
+        return sorted(rows, key=lambda row: float(row["dec_deg"]))
+
+    def need(self, key: str) -> Row:
+        """A part of the summary.
+
+        Raises
+        ------
+        InputError
+            If it is not there.
+        """
+        part = self.summary.get(key)
+        if not part:
+            raise InputError(f"there is no {key} in {layout.SUMMARY}")
+        return dict(part)
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Background distributions of every declination that is collected, by declination."""
+        found = []
+        for dec in self.run.spec.background.decs:
+            arrays = self._collected(layout.bg_collected(dec, self.places))
+            if arrays is not None and int(arrays["n"].sum()) > 0:
+                ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
+                found.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts)))
+        return tuple(found)
+
+    def need_shapes(self) -> tuple[Shape, ...]:
+        """As `shapes`.
+
+        Raises
+        ------
+        InputError
+            If no declination is collected.
+        """
+        if not self.shapes:
+            raise InputError("no background trials are collected")
+        return self.shapes
+
+    @property
+    def places(self) -> int:
+        """Decimals of the declination level in file names."""
+        return layout.decimals(self.run.spec.background.decs)
+
+    def signal(self, dec_deg: float) -> dict[float, NDArray[np.void]] | None:
+        """Signal trials of a declination by n_sig; None where they are not collected."""
+        arrays = self._collected(layout.sig_collected(dec_deg, self.places))
+        if arrays is None:
+            return None
+        return {float(n_sig): arrays[f"trials_{i}"] for i, n_sig in enumerate(arrays["n_sig"])}
+
+    def skies(self, region: str) -> NDArray[np.void] | None:
+        """Hottest spots of the background skies in a region; None where there are none."""
+        if not (self.run.path / layout.skies_file(region)).exists():
+            return None
+        return store.load_array(self.run.path, layout.skies_file(region), None, SPOT_DTYPE)
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """Regions with an observed hottest spot and background skies."""
+        scan = self.summary.get("scan") or {}
+        there = scan.get("regions") or {}
+        return tuple(r for r in REGIONS if r in there and (self.run.path / layout.skies_file(r)).exists())
+
+    @property
+    def map_nside(self) -> int:
+        """The finest map."""
+        scan = self.run.spec.scan
+        return max(scan.nside, scan.map_nside or 0)
+
+    @cached_property
+    def finest_map(self) -> NDArray[np.float64]:
+        """-log10 p, TS, ns, gamma of the finest map, (4, npix), NaN outside the range.
+
+        Raises
+        ------
+        InputError
+            If it is not there, or is not such a map.
+        """
+        rel = layout.map_file(self.map_nside)
+        values = store.load_array(self.run.path, rel, 4)
+        if values.shape != (4, 12 * self.map_nside**2):
+            raise InputError(f"{self.run.path / rel}: its shape is {values.shape}; run `worker collect_scan` again")
+        return values.astype(np.float64)
+
+    def _collected(self, rel: PurePosixPath) -> dict[str, NDArray[Any]] | None:
+        return store.load_arrays(self.run.path, rel) if (self.run.path / rel).exists() else None
+
+
+def load(run: Run) -> Results:
+    """Results of a run; a summary that is missing or unreadable counts as empty."""
+    try:
+        summary = store.load_json(run.path, layout.SUMMARY)
+    except InputError:
+        summary = {}
+    return Results(run, summary if isinstance(summary, dict) else {})
+
+
+def three(rows: Sequence[Any]) -> list[Any]:
+    """South, middle and north of what is sorted by declination: all of it where it is three or fewer."""
+    picks = sorted({round(fraction * (len(rows) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)}) if rows else []
+    return [rows[i] for i in picks]
+
+
+def number(value: Any) -> float:
+    """A number of the summary, where null stands for NaN."""
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,136 @@
+"""Hottest spots: TS against p in the map, the post-trial distribution, and where the hottest spots lie."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from numpy.typing import NDArray
+
+from worker.errors import InputError
+from worker.report import style
+from worker.report.drawn import Drawn
+from worker.report.results import Results
+from worker.report.skymaps import sky_axis
+from worker.stats.posttrial import parametrised
+
+NAMES = {"all": "whole sky", "north": "north", "south": "south"}
+
+
+def ts_against_p(results: Results) -> Drawn:
+    """All pixels of the finest map."""
+    heat, ts = results.finest_map[:2]
+    there = np.isfinite(heat) & np.isfinite(ts) & (ts > 0)
+    if not there.any():
+        raise InputError("no pixel of the map has TS > 0")
+    figure = style.new(7.4, 5.6)
+    axis = figure.subplots()
+    edges = [np.linspace(0, 1.02 * float(v[there].max()), 111) for v in (ts, heat)]
+    counts = np.histogram2d(ts[there], heat[there], edges)[0].T
+    norm = LogNorm(1, max(float(counts.max()), 2.0))
+    shade = np.where(counts > 0, counts, np.nan)
+    mesh = axis.pcolormesh(*edges, shade, cmap=style.HEAT, norm=norm, rasterized=True)
+    figure.colorbar(mesh, ax=axis, label="pixels")
+    axis.set(xlabel="TS", ylabel="−log₁₀ p (local)")
+    axis.grid(True)
+    zero = float(np.mean(ts[np.isfinite(ts)] <= 0))
+    return Drawn(
+        figure,
+        f"TS and local p-value of the map's pixels. p falls with TS at each declination; the spread is the declination "
+        f"dependence of the background. {100 * zero:.0f} % of the pixels have TS = 0, hence p = 1, and are left out.",
+    )
+
+
+def post_trial(results: Results) -> Drawn:
+    """Distribution of the hottest spot of background skies, the observed one, and the N_eff curve; by region."""
+    regions = results.need("post_trial_regions")
+    shown = [r for r in results.regions if r in regions]
+    if not shown:
+        raise InputError("no hottest spots of background skies are there")
+    figure = style.new(max(4.4 * len(shown), 5.5) + 0.4, 7.6)
+    axes = figure.subplots(2, len(shown), sharex="col", squeeze=False)
+    observed = results.need("scan")["regions"]
+    for column, region in zip(axes.T, shown, strict=True):
+        skies = results.skies(region)
+        assert skies is not None
+        _density(column[0], skies["mlog10p"], float(observed[region]["mlog10p"]), regions[region])
+        _tail(column[1], skies["mlog10p"], float(observed[region]["mlog10p"]), regions[region])
+        column[0].set_title(NAMES.get(region, region))
+        column[1].set_xlabel("−log₁₀ p of the hottest spot")
+    axes[0, 0].set_ylabel("background skies")
+    axes[1, 0].set_ylabel("post-trial p-value")
+    split = results.run.spec.scan.dec_split_deg
+    return Drawn(
+        figure,
+        f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
+        f"{results.sky} sky which plays the observed one. Above: histogram, and the density that N_eff independent "
+        "positions would give. Below: fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is the "
+        "post-trial p-value with its interval.",
+    )
+
+
+def _density(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
+    low, high = min(heat.min(), observed) - 0.3, max(heat.max(), observed) + 0.5
+    edges = np.linspace(low, high, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
+    axis.hist(heat, edges, color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies")
+    fine = np.linspace(low, high, 400)
+    below = 1.0 - parametrised(fine, found["n_eff"])
+    density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
+    axis.plot(fine, density, color=style.GREEN, label=f"N_eff = {found['n_eff']:.0f} ± {found['n_eff_error']:.0f}")
+    axis.axvline(observed, color=style.RED, label=f"observed {observed:.2f}")
+    axis.set_ylim(0, 1.55 * max(axis.get_ylim()[1], float(density.max())) / 1.05)
+    axis.legend(loc="upper right", fontsize=10.5)
+
+
+def _tail(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
+    ordered = np.sort(heat)
+    fraction = (len(heat) - np.arange(len(heat))) / len(heat)
+    axis.step(ordered, fraction, where="pre", color=style.BLUE)
+    fine = np.linspace(ordered[0] - 0.3, max(ordered[-1], observed) + 0.5, 400)
+    axis.plot(fine, parametrised(fine, found["n_eff"]), color=style.GREEN)
+    p, low, high = (float(found[key]) for key in ("p", "lo", "hi"))
+    error = [[max(p - low, 0.0)], [max(high - p, 0.0)]]
+    text = f"p = {p:.3g} [{low:.2g}, {high:.2g}]\nk = {found['k']:,} of {found['n']:,}"
+    axis.errorbar([observed], [p], error, fmt="o", color=style.RED, markersize=8, capsize=4, label=text, zorder=5)
+    axis.set(yscale="log", ylim=(0.3 / len(heat), 2.0))
+    axis.grid(True)
+    axis.legend(loc="lower left")
+
+
+def positions(results: Results) -> Drawn:
+    """Where the hottest spots of background skies lie: they must be spread evenly."""
+    skies = results.skies("all")
+    if skies is None or len(skies) == 0:
+        raise InputError("no hottest spots of background skies are there")
+    figure = style.new(12.5, 4.8)
+    grid = figure.add_gridspec(2, 2, width_ratios=(1.7, 1))
+    axis = sky_axis(figure, grid[:, 0])
+    size = float(np.clip(4000 / len(skies), 2, 40))
+    dots = axis.scatter(
+        np.pi - skies["ra"], skies["dec"], c=skies["mlog10p"], s=size, cmap=style.HEAT, linewidth=0.3, edgecolor="#555555",
+        rasterized=True,
+    )  # fmt: skip
+    figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.04, label="−log₁₀ p of the hottest spot")
+    scan = results.run.spec.scan
+    low, high = (math.sin(math.radians(d)) for d in (scan.dec_min_deg, scan.dec_max_deg))
+    n_bins = int(np.clip(len(skies) ** 0.5, 5, 30))
+    _flat(figure.add_subplot(grid[0, 1]), np.sin(skies["dec"]), (low, high), n_bins, style.SIN_DEC)
+    _flat(figure.add_subplot(grid[1, 1]), np.degrees(skies["ra"]), (0.0, 360.0), n_bins, "right ascension [deg]")
+    return Drawn(
+        figure,
+        f"Hottest spots of {len(skies):,} background skies. With good p-values they are uniform in sin(declination) and "
+        "in right ascension (dashed line; band: one sigma of the counts). The checks below say so in numbers.",
+    )
+
+
+def _flat(axis: Axes, values: NDArray[np.float64], span: tuple[float, float], n_bins: int, label: str) -> None:
+    edges = np.linspace(*span, n_bins + 1)
+    expected = len(values) / n_bins
+    axis.hist(np.clip(values, *span), edges, color=style.BLUE, alpha=0.4, edgecolor=style.BLUE)
+    axis.axhline(expected, color=style.RED, linestyle="--")
+    axis.axhspan(
+        expected - math.sqrt(expected), expected + math.sqrt(expected), color=style.RED, alpha=0.15, linewidth=0
+    )
+    axis.set(xlabel=label, ylabel="skies", xlim=span)

@@ -1,0 +1,116 @@
+"""Sensitivity and discovery potential against sin(dec), and the passing fractions behind them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from worker.report import style
+from worker.report.drawn import Drawn
+from worker.report.results import Results, number, three
+from worker.stats.sensitivity import NSig, Point, passing_points
+
+Row = Mapping[str, Any]
+KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
+
+
+def names(results: Results) -> dict[str, str]:
+    """How the two quantities are called, with their definitions."""
+    wanted = results.run.spec.sensitivity
+    return {
+        "sensitivity": f"sensitivity ({100 * wanted.beta:g} % above the median)",
+        "discovery": f"discovery potential ({wanted.discovery_nsigma:g}σ, {100 * wanted.discovery_beta:g} %)",
+    }
+
+
+def fluxes(results: Results) -> Drawn:
+    """Flux above and events below, with errors; gaps where the trials do not bracket."""
+    rows = {kind: results.rows(kind) for kind, _, _ in KINDS}
+    label = names(results)
+    figure = style.new(9.0, 7.4)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    gaps = 0
+    for kind, color, marker in KINDS:
+        x = np.array([math.sin(math.radians(row["dec_deg"])) for row in rows[kind]])
+        for axis, value in ((upper, "flux"), (lower, "n_sig")):
+            _series(axis, x, rows[kind], value, color, marker, label[kind])
+        open_x = x[[row.get("n_sig") is None for row in rows[kind]]]
+        gaps += len(open_x)
+        style.crosses(lower, open_x, np.zeros(len(open_x)), color)
+    e0 = results.run.spec.sensitivity.e0_tev
+    upper.set_ylabel(f"E² dN/dE at {e0:g} TeV\n[TeV cm⁻² s⁻¹]")
+    if any(row.get("flux") for kind in rows for row in rows[kind]):
+        upper.set_yscale("log")
+    upper.legend()
+    lower.set(ylabel="n_sig [events]", ylim=(0, None))
+    style.sin_dec_axis(upper, label=False)
+    style.sin_dec_axis(lower, degrees=False)
+    signal = results.run.spec.signal
+    cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+    note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
+    return Drawn(
+        figure,
+        f"Flux (above) and mean number of injected events (below) for a spectrum E^−{signal.gamma:g}{cutoff}. "
+        f"Bars: bootstrap of the counts.{note}",
+    )
+
+
+def _series(axis: Axes, x: Any, rows: list[Row], value: str, color: str, marker: str, label: str) -> None:
+    y = np.array([number(row.get(value)) for row in rows])
+    error = np.array([number(row.get(f"{value}_error")) for row in rows])
+    size = 3.5 if len(x) > 60 else 6
+    axis.plot(x, y, "-", color=color, linewidth=1.2, alpha=0.6)
+    there = np.isfinite(y)
+    error = np.where(np.isfinite(error), error, 0.0)
+    bars = {"fmt": marker, "color": color, "markersize": size, "label": label}
+    axis.errorbar(x[there], y[there], error[there], **bars)
+
+
+def passing(results: Results) -> Drawn:
+    """Fraction of trials above the two thresholds against n_sig, at three declinations."""
+    sensitivity = {row["dec_deg"]: row for row in results.rows("sensitivity")}
+    discovery = {row["dec_deg"]: row for row in results.rows("discovery")}
+    decs = three(sorted(sensitivity.keys() & discovery.keys()))
+    figure = style.new(4.1 * len(decs) + 0.4, 4.8)
+    axes = figure.subplots(1, len(decs), sharey=True, squeeze=False)[0]
+    label = {"sensitivity": "TS > median", "discovery": f"TS > {results.run.spec.sensitivity.discovery_nsigma:g}σ"}
+    for axis, dec in zip(axes, decs, strict=True):
+        for (kind, color, marker), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True):
+            _curve(axis, results, row, color, marker, label[kind])
+        axis.set_title(style.dec_text(dec))
+        axis.set(xlabel="n_sig [events]", ylim=(-0.02, 1.04), xlim=(-0.5, None))
+        axis.grid(True)
+    axes[0].set_ylabel("fraction of trials above")
+    axes[-1].legend(loc="lower right")
+    return Drawn(
+        figure,
+        "Passing fractions with binomial errors, and the curve that was used: a chi2 CDF in n_sig (solid), or a "
+        "monotone spline where that does not fit (dashed). Dotted: the asked fraction and the n_sig that reaches it.",
+    )
+
+
+def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, label: str) -> None:
+    points = _points(results, row)
+    if not points:
+        return
+    x = np.array([p.n_sig for p in points])
+    axis.errorbar(x, [p.fraction for p in points], [p.error for p in points], fmt=marker, color=color, label=label)
+    if row.get("n_sig") is None:
+        return
+    params = row.get("params")
+    found = NSig(
+        row["n_sig"], number(row.get("n_sig_error")), row["beta"], row["threshold"], row["curve"], math.nan, 0,
+        tuple(params) if params else None, points, 0,
+    )  # fmt: skip
+    fine = np.linspace(x[0], x[-1], 300)
+    axis.plot(fine, found.passing(fine), color=color, linestyle="-" if params else "--")
+    axis.plot([-0.5, row["n_sig"], row["n_sig"]], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
+
+
+def _points(results: Results, row: Row) -> tuple[Point, ...]:
+    if row.get("points"):
+        return tuple(Point(**point) for point in row["points"])
+    trials = results.signal(row["dec_deg"]) or {}
+    return passing_points({n_sig: found["ts"] for n_sig, found in trials.items()}, row["threshold"])

@@ -1,0 +1,168 @@
+"""Maps of the observed (until unblinding: scrambled) sky: whole, and around its hottest spot."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import healpy
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from worker.report import raster, style
+from worker.report.drawn import Drawn
+from worker.report.results import Results
+
+F64 = NDArray[np.float64]
+
+
+class Layer(NamedTuple):
+    """One of the four maps: its row, name and colours; fitted quantities have no value where TS is 0."""
+
+    row: int
+    name: str
+    colors: str
+    fitted: bool
+
+
+LAYERS = (
+    Layer(0, "−log₁₀ p", style.HEAT, False),
+    Layer(1, "TS", style.HEAT, False),
+    Layer(2, "fitted ns [events]", style.FIT, True),
+    Layer(3, "fitted γ", style.FIT, True),
+)
+
+
+def whole(results: Results) -> Drawn:
+    """Four Mollweide maps."""
+    values, nside = results.finest_map, results.map_nside
+    spot = _hottest(results, nside)
+    pixel = raster.mollweide(nside)
+    figure = style.new(13.0, 8.2)
+    for i, layer in enumerate(LAYERS):
+        axis = sky_axis(figure, 221 + i)
+        image = _image(axis, _layer(values, layer), pixel, layer)
+        figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.03, label=layer.name)
+        if spot:
+            _ring(axis, np.pi - spot["ra"], spot["dec"])
+    scan = results.run.spec.scan
+    return Drawn(
+        figure,
+        f"The sky that plays the observed one ({results.sky}), nside {nside} ({healpy.nside2resol(nside, True) / 60:.2g}° "
+        f"pixels), {scan.dec_min_deg:g}° to {scan.dec_max_deg:g}°, equatorial coordinates, right ascension to the "
+        "left. Grey: not scanned; white in the lower maps: fitted ns is 0. Line and dot: galactic plane and centre. "
+        f"Circle: hottest spot of this map.{_coarser(results)}",
+    )
+
+
+def _coarser(results: Results) -> str:
+    scan = results.run.spec.scan
+    if results.map_nside == scan.nside:
+        return ""
+    return (
+        f" The post-trial p-value does not use this map but the one with nside {scan.nside}, as all background skies."
+    )
+
+
+def sky_axis(figure: Figure, position: int) -> Axes:
+    """A Mollweide axis with grid, labels and galactic plane."""
+    axis = figure.add_subplot(position, projection="mollweide")
+    at = np.arange(-150, 151, 30)
+    names = [f"{180 - x}°" if x % 60 == 0 else "" for x in at]
+    axis.set_xticks(np.radians(at), names, fontsize=9.5, color="#444444")
+    axis.set_yticks(
+        np.radians(np.arange(-60, 61, 30)), [style.dec_text(d) for d in np.arange(-60, 61, 30)], fontsize=10.5
+    )
+    axis.grid(True, color="#777777", alpha=0.35, linewidth=0.6)
+    lon, lat = raster.across(*raster.galactic_plane())
+    axis.plot(lon, lat, "-", color="#666666", linewidth=1.0, alpha=0.8)
+    axis.plot(lon[:1], lat[:1], "o", color="#444444", markersize=4)
+    return axis
+
+
+def _image(axis: Any, values: F64, pixel: NDArray[np.int64], layer: Layer) -> AxesImage:
+    """Put the raster under the axis: it is in the projection already, so only an affine transform is left."""
+    x, y = 2.0 * np.sqrt(2.0), np.sqrt(2.0)
+    image = AxesImage(axis, cmap=_colors(layer), origin="lower", extent=(-x, x, -y, y), interpolation="nearest")
+    image.set_data(np.ma.masked_invalid(raster.take(values, pixel)))
+    image.set_clim(*_limits(values))
+    image.set_transform(axis.transAffine + axis.transAxes)
+    image.set_clip_path(axis.patch)
+    axis.set_facecolor(style.OUTSIDE)
+    axis.add_image(image)
+    _unfitted(axis, values, pixel, (-x, x, -y, y), axis.transAffine + axis.transAxes)
+    return image
+
+
+def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: tuple[float, ...], transform: Any) -> None:
+    """White where the map was scanned but there is nothing fitted (marked with -inf)."""
+    blank = raster.take(values, pixel) == -np.inf
+    if blank.any():
+        under = AxesImage(axis, cmap=mpl.colormaps["gray"], origin="lower", extent=extent, interpolation="nearest")
+        under.set_data(np.ma.masked_where(~blank, np.ones(blank.shape)))
+        under.set_clim(0, 1)
+        under.set_transform(transform)
+        under.set_clip_path(axis.patch)
+        axis.add_image(under)
+
+
+def _layer(values: F64, layer: Layer) -> F64:
+    """One map; -inf where a fitted quantity has no value because ns is 0."""
+    out = values[layer.row]
+    return np.where((values[2] <= 0) & np.isfinite(values[1]), -np.inf, out) if layer.fitted else out
+
+
+def _limits(values: F64) -> tuple[float, float]:
+    there = values[np.isfinite(values)]
+    low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
+    return low, high if high > low else low + 1.0
+
+
+def _colors(layer: Layer) -> Any:
+    return mpl.colormaps[layer.colors]
+
+
+def _ring(axis: Axes, x: float, y: float) -> None:
+    axis.plot([x], [y], "o", markersize=15, markerfacecolor="none", markeredgecolor="white", markeredgewidth=3.5)
+    axis.plot([x], [y], "o", markersize=15, markerfacecolor="none", markeredgecolor=style.BLUE, markeredgewidth=2.0)
+
+
+def _hottest(results: Results, nside: int) -> Mapping[str, float] | None:
+    maps = (results.summary.get("scan") or {}).get("maps") or {}
+    return (maps.get(str(nside)) or {}).get("all")
+
+
+def zoom(results: Results) -> Drawn:
+    """The four maps around the hottest spot."""
+    values, nside = results.finest_map, results.map_nside
+    spot = _hottest(results, nside)
+    if not spot:
+        best = int(np.nanargmax(values[0]))
+        theta, phi = healpy.pix2ang(nside, best)
+        spot = {"ra": float(phi), "dec": float(0.5 * np.pi - theta)}
+    half = max(np.radians(4.0), 8.0 * healpy.nside2resol(nside))
+    half = min(half, np.radians(40.0))
+    pixel = raster.gnomonic(nside, spot["ra"], spot["dec"], half)
+    figure = style.new(11.0, 9.4)
+    side = float(np.degrees(np.tan(half)))
+    for axis, layer in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, LAYERS, strict=True):
+        shown = raster.take(_layer(values, layer), pixel)
+        axis.set_facecolor(style.OUTSIDE)
+        blank = np.ma.masked_where(shown != -np.inf, np.ones(shown.shape))
+        box = {"origin": "lower", "extent": (side, -side, -side, side), "interpolation": "nearest"}
+        axis.imshow(blank, cmap="gray", vmin=0, vmax=1, **box)
+        image = axis.imshow(np.ma.masked_invalid(shown), cmap=_colors(layer), **box)
+        image.set_clim(*_limits(shown))
+        figure.colorbar(image, ax=axis, label=layer.name, pad=0.02)
+        axis.plot(0, 0, "+", color=style.SKY, markersize=16, markeredgewidth=2)
+        axis.grid(True, alpha=0.35)
+    figure.supxlabel("Δ right ascension × cos(declination) [deg]", fontsize=14)
+    figure.supylabel("Δ declination [deg]", fontsize=14)
+    return Drawn(
+        figure,
+        f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, declination "
+        f"{np.degrees(spot['dec']):+.2f}° (cross), in a tangent plane. The values must vary smoothly from pixel to pixel, "
+        f"or nside is too small. Until unblinding this is a {results.sky} sky: the place means nothing.",
+    )

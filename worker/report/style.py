@@ -1,0 +1,84 @@
+"""How every figure looks: sizes, colours that colour-blind people can tell apart, and the mark of the data."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#222222", "#8a8a8a",
+)  # fmt: skip
+"""Okabe and Ito's palette."""
+HEAT, FIT = "magma_r", "viridis"
+"""Colour maps: heat (-log10 p, TS, counts) on white paper, and fitted quantities."""
+OUTSIDE = "#d4d4d4"
+"""Pixels that were not scanned."""
+DPI = 120
+SIN_DEC = "sin(declination)"
+
+RC: dict[str, Any] = {
+    "font.size": 13.0,
+    "axes.titlesize": 13.0,
+    "axes.labelsize": 13.5,
+    "legend.fontsize": 11.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "errorbar.capsize": 2.0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+    "image.interpolation": "nearest",
+}
+
+
+def new(width: float, height: float) -> Figure:
+    """An empty figure (inches) that belongs to no global state, with room for the mark at the top."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0.0, 0.0, 1.0, 1.0 - 0.27 / height))
+    return figure
+
+
+def mark(figure: Figure, text: str) -> None:
+    """Say on the figure itself what data it shows: a figure travels without its page."""
+    figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=10.5, color=RED, fontweight="bold")
+
+
+def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True) -> None:
+    """sin(dec) below, and the declination in degrees above."""
+    axis.set_xlim(-1.03, 1.03)
+    axis.grid(True)
+    if label:
+        axis.set_xlabel(SIN_DEC)
+    if degrees:
+        top = axis.secondary_xaxis("top")
+        at = np.array([-90, -45, -30, -15, 0, 15, 30, 45, 90])
+        top.set_xticks(np.sin(np.radians(at)), [dec_text(d) for d in at], fontsize=10.5, color=GREY)
+        top.tick_params(length=3, color=GREY)
+        top.spines["top"].set_color("#cccccc")
+
+
+def crosses(axis: Axes, x: Any, y: Any, color: str) -> None:
+    """Mark what is not there, on the frame as well; nothing at all where nothing is missing."""
+    if len(x):  # the layout cannot place an unclipped line without points
+        axis.plot(x, y, "x", color=color, markersize=7, clip_on=False)
+
+
+def dec_text(dec_deg: float) -> str:
+    """A declination as people write it: +5°, -85°, +0.4°."""
+    return f"{dec_deg:+.4g}°".replace("-", "−").replace("+0°", "0°")
+
+
+def edges(centres: Iterable[float], low: float, high: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Bin edges half-way between sorted centres, from `low` to `high`."""
+    at = np.asarray(list(centres), dtype=np.float64)
+    return np.concatenate([[min(low, at[0])], 0.5 * (at[1:] + at[:-1]), [max(high, at[-1])]])

@@ -1,0 +1,140 @@
+"""The tables of the page: headings and rows of ready words."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker.report import words
+from worker.report.results import Results, number
+from worker.report.style import dec_text
+from worker.report.timing import duration, stages
+
+Row = Mapping[str, Any]
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes
+    ----------
+    head : tuple of str
+    rows : list of tuple of str
+        As long as `head`.
+    """
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def background(results: Results) -> Table:
+    """One row per declination."""
+    head = ("dec", "trials", "η", "ndof", "loc", "scale", "median TS", "TS at 3σ", "TS at 5σ")
+    return Table(
+        head,
+        [
+            (
+                dec_text(row["dec_deg"]), words.plain(row["n"]), words.plain(row["eta"], 4),
+                words.pair(row["ndof"], row.get("ndof_error")), words.plain(row["loc"]), words.plain(row["scale"]),
+                words.plain(row["median"]), words.plain(row.get("ts_3sigma"), 4), words.plain(row.get("ts_5sigma"), 4),
+            )
+            for row in by_dec(results, "background")
+        ],
+    )  # fmt: skip
+
+
+def sensitivity(results: Results) -> Table:
+    """One row per declination: events and flux of both quantities, and how well the curve fits."""
+    head = ("dec", "sensitivity n_sig", "flux", "curve χ²/dof", "discovery n_sig", "flux", "curve χ²/dof")
+    discovery = {row["dec_deg"]: row for row in by_dec(results, "discovery")}
+    empty: Row = {}
+    rows = [
+        (dec_text(row["dec_deg"]), *_found(row), *_found(discovery.get(row["dec_deg"], empty)))
+        for row in by_dec(results, "sensitivity")
+    ]
+    return Table(head, rows)
+
+
+def _found(row: Row) -> tuple[str, str, str]:
+    if row.get("n_sig") is None:
+        return ("not bracketed", words.NONE, words.NONE)
+    fit = words.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
+    if row.get("curve") != "chi2":
+        fit += " (spline used)"
+    return words.pair(row["n_sig"], row.get("n_sig_error")), words.power(row["flux"], row.get("flux_error")), fit
+
+
+def not_bracketed(results: Results) -> list[str]:
+    """Why a sensitivity or a discovery potential is not there, and what to add."""
+    return [
+        f"{kind} at {dec_text(row['dec_deg'])}: {row['reason']}"
+        for kind in ("sensitivity", "discovery")
+        for row in by_dec(results, kind)
+        if row.get("reason")
+    ]
+
+
+def hottest(results: Results) -> Table:
+    """Hottest spot of each region: where, how hot, and how often that happens."""
+    head = ("region", "RA", "dec", "−log₁₀ p", "TS", "ns", "γ", "post-trial p", "interval", "skies at least as hot",
+            "N_eff", "p from N_eff", "KS of N_eff")  # fmt: skip
+    regions = (results.summary.get("scan") or {}).get("regions") or {}
+    found = results.summary.get("post_trial_regions") or {}
+    rows = []
+    for region, spot in regions.items():
+        post = found.get(region) or {}
+        rows.append(
+            (
+                {"all": "whole sky"}.get(region, region), f"{np.degrees(spot['ra']):.2f}°",
+                words.degrees(float(np.degrees(spot["dec"]))), words.plain(spot["mlog10p"]), words.plain(spot["ts"]),
+                words.plain(spot["ns"]), words.plain(spot["gamma"]), words.p_value(post.get("p")), interval(post),
+                f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
+                words.pair(post.get("n_eff"), post.get("n_eff_error")), words.p_value(post.get("p_eff")),
+                words.p_value(post.get("ks_p")),
+            )
+        )  # fmt: skip
+    return Table(head, rows)
+
+
+def interval(post: Row) -> str:
+    """[low, high] of a post-trial p-value."""
+    return f"[{words.p_value(post['lo'])}, {words.p_value(post['hi'])}]" if post.get("lo") is not None else words.NONE
+
+
+def skies(results: Results, n: int = 10) -> Table:
+    """The first background skies, as the tutorial prints them."""
+    head = ("sky", "dec [rad]", "γ", "−log₁₀ p", "ns", "ra [rad]", "TS")
+    spots = results.skies("all")
+    if spots is None:
+        return Table(head, [])
+    keys = ("dec", "gamma", "mlog10p", "ns", "ra", "ts")
+    return Table(
+        head,
+        [(str(i), *(f"{float(spot[key]):.6f}".replace("-", "−") for key in keys)) for i, spot in enumerate(spots[:n])],
+    )
+
+
+def timing(results: Results) -> Table:
+    """One row per stage, and the total."""
+    head = ("stage", "processes", "wall", "CPU", "n", "n per CPU second", "peak memory")
+    rows = [
+        (
+            name, words.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]), words.plain(row["n"]),
+            words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] else words.NONE, f"{row['max_rss_mb']:.0f} MB",
+        )
+        for name, row in stages(results)
+    ]  # fmt: skip
+    if rows:
+        all_rows = [row for _, row in stages(results)]
+        wall, cpu = (sum(row[key] for row in all_rows) for key in ("wall_s", "cpu_s"))
+        files = sum(row.get("files", 0) for row in all_rows)
+        peak = max(row["max_rss_mb"] for row in all_rows)
+        rows.append(
+            ("total", words.plain(files), duration(wall), duration(cpu), words.NONE, words.NONE, f"{peak:.0f} MB")
+        )
+    return Table(head, rows)
+
+
+def by_dec(results: Results, key: str) -> list[Row]:
+    """Rows of the summary by declination; none where there are none."""
+    return sorted(results.summary.get(key) or [], key=lambda row: number(row["dec_deg"]))

@@ -1,0 +1,60 @@
+"""Where the page's templates are, and how a text is made from one."""
+
+import os
+import site
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from worker.errors import InputError
+
+VARIABLE = "DAGMAKER_TEMPLATES"
+PAGE = "index.html.j2"
+
+
+def folder() -> Path:
+    """The report's templates: below $DAGMAKER_TEMPLATES, the source tree's, or the installed ones.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    root = Path(__file__).resolve().parents[2]
+    shared = Path("share/dagmaker/templates")
+    chosen = os.environ.get(VARIABLE)
+    # A site's own copy may hold the submit files only: then the page's templates are ours.
+    places = [Path(chosen)] if chosen else []
+    places += [root / "templates", root / shared, Path(sys.prefix) / shared, Path(site.getuserbase()) / shared]
+    for place in places:
+        if (place / "report" / PAGE).is_file():
+            return place / "report"
+    raise InputError(
+        f"no report/{PAGE} in {', '.join(map(str, places))}; install dagmaker again, or set {VARIABLE} to a folder of "
+        "templates"
+    )
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """The text of a template; everything that is put into HTML is escaped.
+
+    Raises
+    ------
+    InputError
+        If the template is broken, or uses something that the page does not give it.
+    """
+    place = folder()
+    environment = Environment(
+        loader=FileSystemLoader(place),
+        autoescape=lambda of: of is None or of.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    try:
+        return environment.get_template(name).render(values)
+    except TemplateError as error:
+        raise InputError(f"{place / name}: this template cannot be used: {type(error).__name__}: {error}") from error

@@ -1,0 +1,56 @@
+"""Numbers as people read them."""
+
+import math
+from typing import Any
+
+_UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NONE = "–"
+"""Where there is no value."""
+
+
+def plain(value: Any, digits: int = 3) -> str:
+    """Significant digits, thousands separated; a dash for null and NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NONE
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return power(value, digits=digits)
+    return f"{value:.{digits}g}".replace("-", "−") if abs(value) < 10**digits else f"{value:,.0f}".replace("-", "−")
+
+
+def power(value: Any, error: Any = None, digits: int = 3) -> str:
+    """1.23 × 10⁻¹¹, with an error (1.23 ± 0.05) × 10⁻¹¹; a dash for null."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)) + 1e-12)
+    scale = 10.0**exponent
+    times = f" × 10{str(exponent).translate(_UP)}"
+    head = f"{value / scale:.{digits - 1}f}"
+    if error is None or not math.isfinite(error):
+        return head + times
+    return f"({head} ± {error / scale:.{digits - 1}f}){times}"
+
+
+def pair(value: Any, error: Any) -> str:
+    """Value ± error with as many decimals as the error has."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if error is None or not math.isfinite(error) or error <= 0:
+        return plain(float(value))
+    places = min(max(1 - math.floor(math.log10(error)), 0), 6)
+    return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
+
+
+def p_value(p: Any) -> str:
+    """A probability: 0.21, 0.0034, 2.9 × 10⁻⁷."""
+    if p is None:
+        return NONE
+    return power(p, digits=2) if 0 < p < 1e-3 else f"{p:.2g}" if p < 0.995 else f"{p:.3g}"
+
+
+def degrees(value: Any, places: int = 2) -> str:
+    """An angle in degrees, signed."""
+    return NONE if value is None else f"{value:+.{places}f}°".replace("-", "−")
