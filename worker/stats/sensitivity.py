@@ -20,8 +20,11 @@ from worker.stats.passing import Point, passing_points
 
 F64 = NDArray[np.float64]
 
-MIN_CURVE_P = 1e-3
-"""A chi2-CDF curve whose goodness of fit is worse than this is replaced by a spline through the points."""
+MIN_CURVE_P = 0.05
+"""A chi2-CDF curve whose goodness of fit is worse than this gives way to a spline through the points.
+
+Well above the usual 1e-3: a curve that is only marginally wrong is already off by more than its quoted error,
+and a spline taken for no reason costs little."""
 
 
 class NotBracketedError(InputError):
