@@ -8,6 +8,7 @@ import pytest
 
 from tests.pool import analysis, client
 from tests.pool.personal import Pool
+from tests.pool.suites import on_one_release
 
 pytestmark = [pytest.mark.slow]
 
@@ -23,6 +24,7 @@ def here(spec: Path) -> Path:
     return analysis.run_here(spec, spec.parent / "here")
 
 
+@on_one_release
 def test_condor_submit_dag_gives_the_bytes_of_dagmaker_run(pool: Pool, spec: Path, here: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
     nodes = [line for line in (run / "analysis.dag").read_text().splitlines() if line.startswith(("JOB ", "FINAL "))]

@@ -106,6 +106,7 @@ def test_a_killed_pool_goes_on_after_its_restart(pool: Pool, run: Path, undistur
     cluster = client.submit_dag(pool, run)
     some = faults.until(lambda: sorted(run.glob("trials/**/*.npy")), "the first files of trials")
     assert len(pool.kill_all()) > 6
+    assert processes.of_pool(pool.home) == []
     before = {file: file.stat().st_mtime_ns for file in some}
     time.sleep(1)
     pool.start(owner=os.getpid())

@@ -1,9 +1,7 @@
 """The pool itself: it runs jobs and DAGs, listens on loopback only, and leaves nothing behind."""
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -94,20 +92,6 @@ def test_it_listens_on_loopback_only(pool: Pool) -> None:
     addresses = listening(pool.home)
     assert addresses, "daemons listen somewhere"
     assert {address.split(":")[0] for address in addresses.values()} == {"0100007F"}
-
-
-@pytest.mark.slow
-def test_the_queue_survives_sigkill_of_everything(pool: Pool, tmp_path: Path) -> None:
-    (tmp_path / "job.sub").write_text(JOB.format(code=0).replace("'id -u;", "'sleep 5;"))
-    cluster = client.submit(pool, tmp_path / "job.sub")
-    deadline = time.monotonic() + 60
-    while not processes.jobs_of(pool.home) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    killed = pool.kill_all()
-    assert len(killed) > 6
-    assert processes.of_pool(pool.home) == []
-    pool.start(owner=os.getpid())
-    assert client.wait(pool, cluster, timeout=120) == 0
 
 
 @pytest.mark.slow

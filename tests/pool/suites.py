@@ -1,0 +1,30 @@
+"""Which HTCondor releases to test on."""
+
+import os
+
+import pytest
+
+from tests.conftest import in_ci
+from tests.pool.install import HOST, on_path
+
+
+def chosen() -> list[str]:
+    """Releases to test on: DAGMAKER_POOL_SUITES if set, else the host's own HTCondor, else Debian's."""
+    named = os.environ.get("DAGMAKER_POOL_SUITES", "").replace(",", " ").split()
+    if named:
+        return named
+    if on_path():
+        return [HOST]
+    return ["trixie", "forky"] if in_ci() else ["trixie"]
+
+
+def param(suite: str) -> object:
+    """A parameter of the fixture `pool`.
+
+    Tests of one pool stay in one xdist process: they kill daemons, and each other's jobs would be among them.
+    """
+    return pytest.param(suite, marks=[pytest.mark.pool, pytest.mark.xdist_group(f"pool-{suite}")])
+
+
+# For what costs minutes and does not depend on the release.
+on_one_release = pytest.mark.parametrize("pool", [param(chosen()[0])], indirect=True)
