@@ -37,7 +37,9 @@ site: personal
 TREE = (
     *(f"tracks/events/{season}_exp.csv" for season in ("IC40", "IC59", "IC86_I")),
     *(f"tracks/uptime/{season}_exp.csv" for season in ("IC40", "IC86_I")),
-    *(f"tracks/irfs/{season}_smearing.csv" for season in ("IC40", "IC86")),
+    *(f"tracks/irfs/{config}_{part}.csv" for config in ("IC40", "IC86") for part in ("smearing", "effectiveArea")),
+    "tracks/irfs/IC79_smearing.csv",
+    *(f"tracks/{part}/IC79_exp.csv" for part in ("events", "uptime")),
     *(f"first_year/{name}.txt" for name in ("AngRes", "upgoing_events")),
     *(f"first_year_whole/{name}.txt" for name in ("AngRes", "TabulatedAeff", "downgoing_events", "upgoing_events")),
 )
@@ -131,8 +133,8 @@ GOOD = {
     ),
     "first year": (
         "format: synthetic",
-        "format: ic86_2011\n  dir: ./first_year_whole\n  irfs: ${DAGMAKER_TEST_TREE}/irfs",
-        lambda s: s.data.irfs.endswith("tracks/irfs") and s.data.dir.endswith("/first_year_whole"),
+        "format: ic86_2011\n  dir: ./first_year_whole\n  irfs: ${DAGMAKER_TEST_TREE}",
+        lambda s: s.data.irfs.endswith("/tracks") and s.data.dir.endswith("/first_year_whole"),
     ),
 }
 

@@ -157,7 +157,7 @@ def stray(word: str) -> str:
 
 
 BAD = [
-    ("--rum=R --dec=5 --n=1", [f"unknown flag --rum; did you mean run? {FLAGS}", NO_RUN]),
+    ("--rum=R --dec=5 --n=1", [f"unknown flag --rum; did you mean run?; {FLAGS}", NO_RUN]),
     ("--run=R --dec=5 --n=1 --xyz=3", [f"unknown flag --xyz; {FLAGS}"]),
     ("--run=R --dec=5 --n=1 --xyz 3", [f"unknown flag --xyz; {FLAGS}"]),
     ("--run=R --dec=5", [NO_N]),
@@ -210,7 +210,7 @@ def test_refused_before_anything_runs(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("bg_trails --run=R", "there is no task 'bg_trails'; did you mean bg_trials? tasks: " + ", ".join(cli.TASKS)),
+        ("bg_trails --run=R", "there is no task 'bg_trails'; did you mean bg_trials?; tasks: " + ", ".join(cli.TASKS)),
         ("scan_map --run=R --nside=48", "--nside=48: must be a power of 2; write e.g. --nside=64"),
         ("scan_map --run=R --nside=8192", "--nside=8192: must be from 1 to 4096; write e.g. --nside=128"),
         ("scan_map --run=R --nside=8 --band=4 --bands=4", "--band=4: must be below 4, the number of bands (--bands=4)"),

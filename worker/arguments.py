@@ -52,7 +52,7 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
     """
     if task not in tasks:
         kind = "task" if tasks is TASKS else "command"
-        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)} {kind}s: {', '.join(tasks)}")
+        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)}; {kind}s: {', '.join(tasks)}")
     return {
         name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
         for name, parameter in inspect.signature(tasks[task]).parameters.items()
@@ -111,7 +111,7 @@ def argv(task: str, **args: Any) -> list[str]:
     parameters = signature(task)
     unknown = [name for name in args if name not in parameters]
     if unknown:
-        raise SpecError(f"{task} has no --{unknown[0]}{_did_you_mean(unknown[0], parameters).rstrip(';')}")
+        raise SpecError(f"{task} has no --{unknown[0]}{_did_you_mean(unknown[0], parameters)}")
     words = []
     for parameter in parameters.values():
         value = args.get(parameter.name, None if parameter.required else parameter.default)
@@ -157,7 +157,7 @@ def _split(words: Sequence[str], parameters: Mapping[str, Parameter], problems: 
         parameter = parameters.get(name)
         if parameter is None:
             flags = " ".join(f"--{known}" for known in parameters) or "none"
-            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)} flags: {flags}")
+            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)}; flags: {flags}")
             if not equals and rest and not rest[0].startswith("--"):
                 rest.pop(0)  # its value is no stray word
             continue
@@ -247,4 +247,4 @@ def _is_bool(parameter: Parameter | None) -> bool:
 
 def _did_you_mean(word: str, allowed: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ";"
+    return f"; did you mean {close[0]}?" if close else ""

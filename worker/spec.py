@@ -56,7 +56,7 @@ class IC86First(Model):
     format: Literal["ic86_2011"]
     dir: str
     livetime_days: Positive = 332.9
-    irfs: str | None = Field(None, description="folder with the irfs of a track release, for the smearing")
+    irfs: str | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
     irfs_config: Name = "IC86"
 
 

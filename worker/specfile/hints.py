@@ -24,7 +24,9 @@ HINTS: dict[str, Hint] = {
     "data.dir": Hint("folder of the release; relative to this file; ${VAR} is replaced", "${DATA}/icetracks"),
     "data.seasons": Hint("data-taking periods, as the files of events/ are named", "[IC86_I]"),
     "data.label": Hint("real or semi-real; printed on every result", "real"),
-    "data.irfs": Hint("folder with the irfs of a track release, for the smearing", "${DATA}/icetracks/irfs"),
+    "data.irfs": Hint(
+        "folder of a track release (with irfs/), for its smearing; null for a formula", "${DATA}/icetracks"
+    ),
     "data.irfs_config": Hint("which of these irfs", "IC86"),
     "likelihood": Hint("bounds and cuts of the fit", "{gamma_min: 1, gamma_max: 4}"),
     "likelihood.gamma_min": Hint("smallest fitted spectral index", "1.0"),

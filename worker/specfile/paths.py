@@ -52,33 +52,53 @@ def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
 
 def _icetracks(data: Any) -> list[tuple[Place, str]]:
     folder = Path(data.dir)
-    absent = _absent_folder(("data", "dir"), folder) or _absent_parts(folder, ("events", "uptime", "irfs"))
-    if absent:
-        return absent
+    absent = _absent_folder(("data", "dir"), folder)
+    absent = absent or _absent_parts(("data", "dir"), folder, ("events", "uptime", "irfs"))
+    return absent or [fault for i, season in enumerate(data.seasons) for fault in _season(folder, i, season)]
+
+
+def _season(folder: Path, i: int, season: str) -> list[tuple[Place, str]]:
+    place = ("data", "seasons", i)
     there = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
-    found: list[tuple[Place, str]] = []
-    for i, season in enumerate(data.seasons):
-        if season not in there:
-            have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
-            found.append((("data", "seasons", i), f"found {season!r}; {have}{did_you_mean(season, there)}"))
-        elif not (folder / "uptime" / f"{season}_exp.csv").is_file():
-            found.append((("data", "seasons", i), f"{folder / 'uptime' / (season + '_exp.csv')} does not exist"))
-    return found
+    if season not in there:
+        have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
+        return [(place, f"found {season!r}; {have}{did_you_mean(season, there)}")]
+    uptime = folder / "uptime" / f"{season}_exp.csv"
+    if not uptime.is_file():
+        return [(place, f"found {season!r}; {uptime} does not exist: get the whole release, or leave the season out")]
+    detector = season.partition("_")[0]
+    configs = _configs(folder)
+    if not any(config.partition("_")[0] == detector for config in configs):  # the reader chooses among these
+        have = f"{folder / 'irfs'} has both response files of {', '.join(configs) or 'nothing'}"
+        return [(place, f"found {season!r}; {have}: get the whole release, or leave the season out")]
+    return []
+
+
+def _configs(release: Path) -> list[str]:
+    """Detector configurations with both response files."""
+    return sorted(
+        path.name.removesuffix("_smearing.csv")
+        for path in (release / "irfs").glob("*_smearing.csv")
+        if path.with_name(path.name.replace("_smearing.csv", "_effectiveArea.csv")).is_file()
+    )
 
 
 def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
     folder = Path(data.dir)
     files = ("AngRes.txt", "TabulatedAeff.txt", "downgoing_events.txt", "upgoing_events.txt")
-    found = _absent_folder(("data", "dir"), folder) or _absent_parts(folder, files)
-    if data.irfs is not None:
-        irfs = Path(data.irfs)
-        absent = _absent_folder(("data", "irfs"), irfs)
-        if not absent and not (irfs / f"{data.irfs_config}_smearing.csv").is_file():
-            there = sorted(path.name.removesuffix("_smearing.csv") for path in irfs.glob("*_smearing.csv"))
-            meant = f"{irfs} has {', '.join(there) or 'no *_smearing.csv'}{did_you_mean(data.irfs_config, there)}"
-            absent = [(("data", "irfs_config"), f"found {data.irfs_config!r}; {meant}")]
-        found = [*found, *absent]
-    return found
+    found = _absent_folder(("data", "dir"), folder) or _absent_parts(("data", "dir"), folder, files)
+    return [*found, *_borrowed(Path(data.irfs), data.irfs_config)] if data.irfs is not None else found
+
+
+def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:
+    """What is wrong with the track release whose smearing the first year is to use."""
+    place = ("data", "irfs")
+    absent = _absent_folder(place, release) or _absent_parts(place, release, ("irfs",))
+    configs = _configs(release)
+    if absent or config in configs:
+        return absent
+    have = f"{release / 'irfs'} has both response files of {', '.join(configs) or 'nothing'}"
+    return [(("data", "irfs_config"), f"found {config!r}; {have}{did_you_mean(config, configs)}")]
 
 
 def _absent_folder(place: Place, folder: Path) -> list[tuple[Place, str]]:
@@ -88,8 +108,6 @@ def _absent_folder(place: Place, folder: Path) -> list[tuple[Place, str]]:
     return [(place, f"{folder} {what}; write the folder of the release, relative to this file or absolute")]
 
 
-def _absent_parts(folder: Path, names: tuple[str, ...]) -> list[tuple[Place, str]]:
+def _absent_parts(place: Place, folder: Path, names: tuple[str, ...]) -> list[tuple[Place, str]]:
     absent = [name for name in names if not (folder / name).exists()]
-    return (
-        [(("data", "dir"), f"{folder} has no {', '.join(absent)}: it is not a folder of this format")] if absent else []
-    )
+    return [(place, f"{folder} has no {', '.join(absent)}: it is not the folder of such a release")] if absent else []
