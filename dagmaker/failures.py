@@ -44,8 +44,10 @@ def write_log(run: Path, reply: Reply, argv: Sequence[str]) -> Path:
 
 
 def last_line(text: str) -> str:
-    """The line of an error output that says what happened: the last one that is not blank."""
+    """The line of an error output that says what happened: the last one, or the one before "(above)"."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    if len(lines) > 1 and "(above)" in lines[-1]:
+        return lines[-2]
     return lines[-1] if lines else "(it said nothing)"
 
 

@@ -1,0 +1,211 @@
+"""The local runner with the real worker, disturbed in the ways that real runs are."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dagmaker import status
+from dagmaker.cli import main
+from tests.dagmaker_spec import text
+
+pytestmark = pytest.mark.slow
+
+WORK = {"n_bg": 2400, "bg_file": 200, "n_skies": 15, "sky_file": 1}  # enough to be caught in the middle
+
+
+class Started:
+    """`dagmaker run` as a user starts it."""
+
+    def __init__(self, folder: Path, run: str, jobs: int = 2, **changes) -> None:
+        self.spec = folder / f"{run}.yaml"
+        self.spec.write_text(text(**changes))
+        self.run = folder / run
+        self.jobs = jobs
+        self.again()
+
+    def again(self) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "dagmaker", "run", str(self.spec), f"--run={self.run}", f"--jobs={self.jobs}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, timeout_s: float = 300) -> tuple[int, str, str]:
+        out, err = self.popen.communicate(timeout=timeout_s)
+        return self.popen.returncode, out, err
+
+    def children(self) -> list[int]:
+        found = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text()
+        return [int(pid) for pid in found.split()]
+
+    def until(self, task: str, n: int) -> None:
+        """Wait until so many processes of a stage have left their output."""
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            assert self.popen.poll() is None, "the run ended before it could be disturbed"
+            if (self.run / "plan.json").exists():
+                stages = {stage.task: stage for stage in status.look(self.run).stages}
+                if stages[task].done >= n:
+                    return
+            time.sleep(0.02)
+        raise AssertionError(f"{task} did not get to {n}")
+
+
+def digests(run: Path) -> dict[str, str]:
+    """Every output; not the records and what is made from them, which hold times and host names."""
+    folders = ("prepared", "trials", "collected", "results")
+    files = [path for folder in folders for path in sorted((run / folder).rglob("*")) if path.is_file()]
+    kept = [path for path in files if path.suffix != ".json" or path.name in RESULTS]
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+
+
+RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What a run that nobody touches leaves, one process at a time."""
+    started = Started(tmp_path_factory.mktemp("undisturbed"), "run", jobs=1, **WORK)
+    code, out, err = started.end()
+    assert code == 0, out + err
+    return started.run, out, digests(started.run)
+
+
+def test_a_run_ends_with_a_summary(undisturbed):
+    run, out, _ = undisturbed
+    lines = out.splitlines()
+    assert any(line.startswith("bg_trials     36/36, ") and line.endswith("trials/s") for line in lines)
+    assert "tiny: synthetic data, scrambled sky (the real sky was not touched)" in lines
+    assert sum(line.lstrip().startswith(("-30°", "+5°", "+40°")) for line in lines) == 3
+    assert any(line.startswith("hottest spot of the scrambled sky: ra ") for line in lines)
+    assert any(line.startswith("post-trial p-value: ") and "of 15 background skies" in line for line in lines)
+    assert any(line.startswith("bg_trials ") and line.endswith(" MB") for line in lines)
+    assert lines[-2:] == [f"results: {run}/results/summary.json", f"report:  {run}/report/index.html"]
+    assert status.look(run).complete
+
+
+def test_a_finished_run_starts_no_trial_again(undisturbed, tmp_path):
+    run = undisturbed[0]
+    before = {
+        path: path.stat().st_mtime_ns for path in (run / "trials").rglob("trials__*.npy") if "scan" not in path.parts
+    }
+    assert len(before) == 36 + 18
+    done = subprocess.run(
+        [sys.executable, "-m", "dagmaker", "run", str(run.parent / "run.yaml"), f"--run={run}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert digests(run) == undisturbed[2]
+
+
+def test_a_killed_worker_is_replaced_and_its_process_run_again(undisturbed, tmp_path):
+    """And three worker processes leave the same bytes as one."""
+    started = Started(tmp_path, "run", jobs=3, **WORK)
+    started.until("bg_trials", 5)
+    os.kill(started.children()[0], signal.SIGKILL)
+    code, out, err = started.end()
+    assert code == 0, out + err
+    assert "killed by SIGKILL" in out
+    assert digests(started.run) == undisturbed[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_cleanly_then_resumed(undisturbed, tmp_path, number):
+    started = Started(tmp_path, "run", **WORK)
+    started.until("bg_trials", 5)
+    children = started.children()
+    started.popen.send_signal(number)
+    code, _, err = started.end(60)
+    assert code == 85
+    assert f"stopped by {number.name}: what is finished is kept; the same command goes on from there:" in err
+    assert f"dagmaker run {started.run}/analysis.yaml --run={started.run} --jobs=2" in err
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not status.look(started.run).complete
+    kept = {path: path.stat().st_mtime_ns for path in (started.run / "trials").rglob("*.npy")}
+    assert kept
+    started.again()
+    assert started.end()[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert digests(started.run) == undisturbed[2]
+
+
+@pytest.mark.parametrize(("task", "n"), [("prepare", 1), ("sig_trials", 3), ("scan_trials", 2)])
+def test_killed_outright_then_resumed(undisturbed, tmp_path, task, n):
+    """SIGKILL of the runner: its workers see their input end, and a new run goes on from the files."""
+    started = Started(tmp_path, "run", **WORK)
+    started.until(task, n)
+    started.popen.kill()
+    started.end()
+    started.again()
+    code, out, err = started.end()
+    assert code == 0, out + err
+    assert digests(started.run) == undisturbed[2]
+    assert not [path for path in started.run.rglob("*") if ".part-" in path.name]
+
+
+def test_a_truncated_file_is_found_and_made_again(undisturbed, tmp_path):
+    started = Started(tmp_path, "run", **WORK)
+    assert started.end()[0] == 0
+    victim = next((started.run / "trials").rglob("bg/dec/+005/*first_0000600.npy"))
+    victim.write_bytes(victim.read_bytes()[:100])
+    (started.run / "collected" / "bg" / "dec" / "+005.npz").unlink()
+    started.again()
+    code, out, err = started.end()
+    assert code == 0, out + err
+    assert digests(started.run) == undisturbed[2]
+
+
+def test_a_hopeless_process_is_told_and_the_rest_is_done(tmp_path):
+    (tmp_path / "built.yaml").write_text(text(n_bg=250))
+    assert main(["build", str(tmp_path / "built.yaml"), f"--run={tmp_path / 'run'}"]) == 0
+    obstacle = (
+        tmp_path / "run" / "trials" / "tiny" / "bg" / "dec" / "+005" / "trials__N_000050_seed_0000_first_0000200.npy"
+    )
+    obstacle.mkdir(parents=True)
+    started = Started(tmp_path, "run", n_bg=250)
+    code, out, _ = started.end()
+    assert code == 3
+    assert "1 processes failed:" in out
+    assert "1 x bg_trials: missing or corrupt input: make or repair the named file" in out
+    assert "there is a folder of this name; move it away" in out
+    assert "not started, because they need what failed: collect_bg_p005, distributions" in out
+    stages = {stage.task: stage for stage in status.look(started.run).stages}
+    assert stages["sig_trials"].done == stages["sig_trials"].total
+    assert stages["scan_trials"].done == stages["scan_trials"].total
+    log = next((started.run / "logs").glob("failed_bg_p005_*.log")).read_text()
+    assert log.startswith("worker bg_trials --dec=5 --n=50 --seed=0 --first=200 --run=")
+    obstacle.rmdir()
+    started.again()
+    assert started.end()[0] == 0
+
+
+def test_two_runs_on_one_directory(tmp_path):
+    first = Started(tmp_path, "run", **WORK)
+    first.until("prepare", 1)
+    second = Started(tmp_path, "run", **WORK)
+    code, _, err = second.end(60)
+    assert code == 4
+    assert "is working in this directory; wait for it, stop it, or use another directory" in err
+    first.popen.send_signal(signal.SIGINT)
+    assert first.end(60)[0] == 85
+
+
+def test_status_for_programs_agrees(undisturbed):
+    run = undisturbed[0]
+    done = subprocess.run(
+        [sys.executable, "-m", "dagmaker", "status", str(run), "--json"], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found["complete"]
+    assert {stage["task"]: stage["trials_done"] for stage in found["stages"]}["bg_trials"] == 7200
