@@ -26,8 +26,7 @@ def _head(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _label(found: Mapping[str, Any]) -> str:
-    data = found.get("data", "")
-    return str(data.get("label", "?") if isinstance(data, Mapping) else data)
+    return str((found.get("data") or {}).get("label", "unknown"))
 
 
 def _three(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -38,8 +37,8 @@ def _three(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _fluxes(found: Mapping[str, Any]) -> Iterator[str]:
-    discovery = {row["dec_deg"]: row for row in found.get("discovery", ())}
-    rows = found.get("sensitivity", ())
+    discovery = {row["dec_deg"]: row for row in found.get("discovery") or ()}
+    rows = found.get("sensitivity") or ()
     if not rows:
         return
     yield ""
@@ -55,9 +54,8 @@ def _flux(row: Mapping[str, Any]) -> str:
 
 
 def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
-    spot = found.get("scan", {}).get("hottest", {})
-    spot = spot.get("all", spot) if isinstance(spot, Mapping) else {}
-    if "ts" not in spot:
+    spot = (found.get("scan") or {}).get("hottest")
+    if not spot:
         return
     yield ""
     yield (

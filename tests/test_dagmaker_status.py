@@ -1,0 +1,87 @@
+import time
+
+import pytest
+
+from dagmaker import processes, status
+from dagmaker.build import build
+from dagmaker.presence import Presence
+from tests.dagmaker_spec import spec
+from worker.errors import InputError
+
+
+def _stage(run, task):
+    return next(stage for stage in status.look(run).stages if stage.task == task)
+
+
+def _node(built, name):
+    return next(node for node in built.plan.nodes if node.name == name)
+
+
+def _put(run, node, positions, record=True):
+    folder = run / node.dir
+    folder.mkdir(parents=True, exist_ok=True)
+    for position, name in enumerate(processes.outputs(node)):
+        if position in positions:
+            (folder / name).touch()
+            if record:
+                (folder / name).with_suffix(".json").touch()
+
+
+def test_what_is_there_is_counted_in_processes_and_trials(tmp_path):
+    built = build(spec(), tmp_path / "run")
+    _put(built.run, _node(built, "bg_p005"), {1, 2})
+    found = _stage(built.run, "bg_trials")
+    assert (found.done, found.total, found.trials_done, found.trials) == (2, 9, 150, 750)
+    assert found.missing == ("bg_m030", "bg_p005", "bg_p040")
+
+
+def test_foreign_files_and_temporary_ones_do_not_count(tmp_path):
+    built = build(spec(), tmp_path / "run")
+    folder = built.run / _node(built, "bg_p005").dir
+    folder.mkdir(parents=True)
+    (folder / "trials__N_000100_seed_0001.npy").touch()
+    (folder / ".trials__N_000100_seed_0000.part-host-1-abc.npy").touch()
+    assert _stage(built.run, "bg_trials").done == 0
+
+
+def test_the_runner_trusts_only_trials_with_their_record(tmp_path):
+    built = build(spec(), tmp_path / "run")
+    bg, single = _node(built, "bg_p005"), _node(built, "collect_bg_p005")
+    _put(built.run, bg, {0}, record=True)
+    _put(built.run, bg, {1}, record=False)
+    _put(built.run, single, {0})
+    presence = Presence(built.run)
+    assert presence.trusted(bg) == {0}
+    assert presence.done(bg) == {0, 1}
+    assert presence.done(single) == {0}
+    assert presence.trusted(single) == frozenset()
+
+
+def test_complete(tmp_path):
+    built = build(spec(), tmp_path / "run")
+    for node in built.plan.nodes:
+        _put(built.run, node, range(node.n_processes))
+    found = status.look(built.run)
+    assert found.complete
+    assert list(status.lines(found))[-1] == "complete"
+
+
+def test_a_spoilt_plan(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    (run / "plan.json").write_text("{")
+    with pytest.raises(InputError, match=r"plan\.json: not a plan .*; write it again with `dagmaker build`"):
+        status.look(run)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_files_in_five_seconds(tmp_path):
+    built = build(spec(n_bg=1_700_000, bg_file=100, map_nside=4), tmp_path / "run")
+    n = 0
+    for node in built.plan.nodes:
+        _put(built.run, node, range(node.n_processes))
+        n += 2 * node.n_processes
+    assert n > 100_000
+    start = time.perf_counter()
+    found = status.look(built.run)
+    assert time.perf_counter() - start < 5
+    assert found.complete
