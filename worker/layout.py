@@ -106,6 +106,11 @@ def files_of(collected: PurePosixPath) -> PurePosixPath:
     return collected.with_suffix(".files.json")
 
 
+def timing_file(stage: str) -> PurePosixPath:
+    """What a stage cost whose outputs have no record of their own."""
+    return RESULTS / "timing" / f"{stage}.json"
+
+
 def map_file(nside: int, suffix: str = ".npy") -> PurePosixPath:
     """The observed sky: -log10 p, TS, ns, gamma, (4, npix)."""
     return RESULTS / f"map_nside_{nside:03d}{suffix}"

@@ -97,6 +97,7 @@ class Background(Model):
     dec_deg: DecGrid
     n_trials: Count
     trials_per_file: Count = 10000
+    fit: Literal["scale1", "free"] = "scale1"
 
     @model_validator(mode="after")
     def _directories(self) -> Self:

@@ -4,8 +4,8 @@ Both are kernel estimates on fixed grids, so that no single event decides their 
 
 - p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
 - b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice
-  exceed (or stay below), an exponential in log_e (a power law in energy) takes over, whose slope is the
-  maximum-likelihood one of those events. Each slice sums to 1 over the energy bins.
+  exceed (or stay below), an exponential in log_e (a power law in energy) takes over. Its slope is given by the
+  median excess of those events: an extreme one moves it no more than any other. Each slice sums to 1.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ SIN_DEC_STEP = 0.01
 DENSITY_BANDWIDTH = 0.02  # in sin dec
 ENERGY_BANDWIDTH = 0.1  # in log_e
 SLICE_BANDWIDTH = 0.04  # in sin dec, of the energy density
-TAIL_EVENTS = 50.0
+TAIL_EVENTS = 100.0
 MAX_SLOPE = 30.0  # per dex, of an exponential tail
 MIN_SLOPE = 1.0
 
@@ -127,17 +127,20 @@ def _smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
 def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
     """Replace the upper end of a smoothed histogram, in place, by an exponential of the same content.
 
-    The tail begins where at least `tail_events` lie above; its slope is the inverse mean excess.
+    The tail begins where at least `tail_events` lie above; its slope is ln 2 / (median excess).
     """
     above = 0.0
     first = row.size
     while first > 1 and above < tail_events:
         first -= 1
         above += row[first]
-    excess = 0.0
-    for i in range(first, row.size):
-        excess += row[i] * (i - first + 0.5) * step
-    slope = min(max(above / excess, MIN_SLOPE), MAX_SLOPE)
+    below = 0.0
+    middle = first
+    while below + row[middle] < 0.5 * above:
+        below += row[middle]
+        middle += 1
+    median = (middle - first + (0.5 * above - below) / row[middle]) * step
+    slope = min(max(0.6931471805599453 / median, MIN_SLOPE), MAX_SLOPE)
     left = 1.0
     norm = 1.0 - fmath.exp(-slope * step * (row.size - first))
     for i in range(first, row.size):

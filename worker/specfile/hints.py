@@ -42,6 +42,7 @@ HINTS: dict[str, Hint] = {
     "background.dec_deg.step": Hint("spacing, deg", "10"),
     "background.n_trials": Hint("trials per declination", "10000"),
     "background.trials_per_file": Hint("trials per process and file", "5000"),
+    "background.fit": Hint("chi2 fit of the positive TS: scale 1 and ndof free, or both free", "scale1"),
     "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
     "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma", "2.0"),
     "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),

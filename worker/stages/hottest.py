@@ -12,6 +12,7 @@ from worker.engine.scan import Rings
 from worker.errors import InputError
 from worker.ledger import Run
 from worker.record import measure
+from worker.stats.chi2 import Fit
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -29,12 +30,13 @@ def load_tsds(run: Run) -> dict[float, TSD]:
     """
     decs = run.spec.background.decs
     places = layout.decimals(decs)
-    return {dec: _tsd(store.load_arrays(run.path, layout.bg_collected(dec, places))) for dec in decs}
+    fit = run.spec.background.fit
+    return {dec: _tsd(store.load_arrays(run.path, layout.bg_collected(dec, places)), fit) for dec in decs}
 
 
-def _tsd(arrays: Mapping[str, Any]) -> TSD:
+def _tsd(arrays: Mapping[str, Any], fit: Fit) -> TSD:
     ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-    return TSD(int(arrays["n"].sum()), ts)
+    return TSD(int(arrays["n"].sum()), ts, fit)
 
 
 def p_map(run: Run, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:

@@ -7,9 +7,12 @@ from typing import Any
 
 from worker import data, layout, store
 from worker.data.prepared import content_digest, pack
+from worker.engine import scan
+from worker.engine import trials as engine
 from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.record import measure
+from worker.stages import context, trials
 
 
 def prepare(path: Path) -> None:
@@ -28,6 +31,18 @@ def prepare(path: Path) -> None:
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
     store.save_arrays(path, layout.DATA, pack(dataset), replace(record, digest=content_digest(dataset)), compress=True)
     print(f"-> {layout.DATA}")
+    warm_up(run)
+
+
+def warm_up(run: Run) -> None:
+    """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
+    dec, n_sig = run.spec.background.decs[0], run.spec.signal.n_sig[0]
+    point = context.point(run, dec)
+    for injector in (None, trials.injector_at(run, dec, n_sig)):
+        engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
+    rings = scan.rings_of(1)
+    analysis = context.analysis(run)
+    scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
 
 
 def _what(run: Run) -> dict[str, Any]:

@@ -13,13 +13,17 @@ from worker.engine.analysis import to_e2dnde
 from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.stages import context, hottest
+from worker.stages.timed import timed
+from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
+from worker.stats.passing import Point, background_point, passing_points
 from worker.stats.posttrial import post_trial as evaluate
-from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig
+from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
 
 UNIT = "TeV cm^-2 s^-1"
 
 
+@timed
 def distributions(path: Path) -> None:
     """eta, chi2 fit and median of the background TS at every declination."""
     run = open_run(path)
@@ -29,7 +33,7 @@ def distributions(path: Path) -> None:
             {
                 "dec_deg": dec, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
                 "loc": tsd.loc, "scale": tsd.scale, "median": tsd.median(),
-                "ts_3sigma": float(tsd.isf_nsigma(3.0)), "ts_5sigma": float(tsd.isf_nsigma(5.0)),
+                "ts_3sigma": _threshold(tsd, 3.0), "ts_5sigma": _threshold(tsd, 5.0),
             }
         )  # fmt: skip
         print(f"{dec:+8.3f} deg: {tsd!r}")
@@ -37,6 +41,7 @@ def distributions(path: Path) -> None:
     print(f"-> {layout.BACKGROUND}")
 
 
+@timed
 def sensitivity(path: Path) -> None:
     """Sensitivity and discovery potential of every declination, in events and as a flux."""
     run = open_run(path)
@@ -45,31 +50,50 @@ def sensitivity(path: Path) -> None:
     out: dict[str, list[dict[str, Any]]] = {"sensitivity": [], "discovery": [], "bias": []}
     for dec, tsd in hottest.load_tsds(run).items():
         arrays = store.load_arrays(path, layout.sig_collected(dec, places))
-        trials = _ts_by_n_sig(arrays, tsd)
-        for kind, beta, threshold in (
-            ("sensitivity", wanted.beta, tsd.median()),
-            ("discovery", wanted.discovery_beta, float(tsd.isf_nsigma(wanted.discovery_nsigma))),
+        for kind, beta, n_sigma in (
+            ("sensitivity", wanted.beta, None),
+            ("discovery", wanted.discovery_beta, wanted.discovery_nsigma),
         ):
-            out[kind].append(_find(run, kind, dec, trials, threshold, beta))
+            out[kind].append(_find(run, kind, dec, (tsd, n_sigma), arrays, beta))
         out["bias"].append({"dec_deg": dec, "rows": _bias(arrays)})
     store.save_json(path, layout.SENSITIVITY, {**out, "unit": UNIT, "e0_tev": wanted.e0_tev})
     print(f"-> {layout.SENSITIVITY}")
 
 
-def _ts_by_n_sig(arrays: Mapping[str, NDArray[Any]], tsd: TSD) -> dict[float, NDArray[np.float64]]:
-    background = np.concatenate([np.zeros(tsd.n - len(tsd.ts)), tsd.ts])
-    return {0.0: background} | {float(n): arrays[f"trials_{i}"]["ts"] for i, n in enumerate(arrays["n_sig"])}
+def _points(arrays: Mapping[str, NDArray[Any]], tsd: TSD, threshold: float) -> tuple[Point, ...]:
+    """Passing fractions of the background (n_sig = 0) and of every n_sig."""
+    signal = {float(n): arrays[f"trials_{i}"]["ts"] for i, n in enumerate(arrays["n_sig"])}
+    return background_point(tsd, threshold), *passing_points(signal, threshold)
+
+
+def _threshold(tsd: TSD, n_sigma: float) -> float | None:
+    """TS of a one-sided significance; None where there are too few positive trials for a fit."""
+    try:
+        return float(tsd.isf_nsigma(n_sigma))
+    except TooFewTrialsError:
+        return None
 
 
 def _find(
-    run: Run, kind: str, dec: float, trials: Mapping[float, NDArray[np.float64]], threshold: float, beta: float
+    run: Run,
+    kind: str,
+    dec: float,
+    background: tuple[TSD, float | None],
+    arrays: Mapping[str, NDArray[Any]],
+    beta: float,
 ) -> dict[str, Any]:
-    """One row of summary.json; n_sig is null, with the reason, where the trials do not bracket beta."""
-    row: dict[str, Any] = {"dec_deg": dec, "beta": beta, "threshold": threshold, "unit": UNIT}
+    """One row of summary.json; n_sig is null, with the reason, where the trials do not say it.
+
+    `background` is its distribution and the significance of the threshold (None: the median).
+    """
+    tsd, n_sigma = background
+    row: dict[str, Any] = {"dec_deg": dec, "beta": beta, "threshold": None, "unit": UNIT}
     key = rng.key(run.spec.seed, "bootstrap", kind, float(dec))
     try:
-        found = find_n_sig(trials, threshold, beta, run.spec.sensitivity.n_bootstrap, key)
-    except NotBracketedError as error:
+        threshold = row["threshold"] = tsd.median() if n_sigma is None else float(tsd.isf_nsigma(n_sigma))
+        n_bootstrap = run.spec.sensitivity.n_bootstrap
+        found = find_n_sig_from_points(_points(arrays, tsd, threshold), threshold, beta, n_bootstrap, key)
+    except (NotBracketedError, TooFewTrialsError) as error:
         print(f"{kind} at dec = {dec:g} deg: {error}")
         return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
     return row | _found(run, dec, found)
@@ -109,6 +133,7 @@ def _bias(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, float | None]]:
     return rows
 
 
+@timed
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     open_run(path)
