@@ -43,9 +43,6 @@ def test_counts_and_time_left():
     stage.finished(_reply(2), again=False)
     assert stage.failed == 1
     assert stage.left_s(2) == pytest.approx((9 - 3 - 1) * 10.0 / 3 / 2)  # failed starts cost time, too
-        1,
-        pytest.approx(5 * 2.5 * 2 / 5 * 2.5 / 2.5 * 1.0 * 3.3333333 / 2, rel=1),
-    )
 
 
 def test_plain_lines_tell_a_complete_stage_once(capsys):
