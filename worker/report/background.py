@@ -3,11 +3,13 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from numpy.typing import NDArray
 
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.results import Results, three
 from worker.report.shape import EDGES, Shape
+from worker.stats.significance import nsigma_to_p
 
 PANELS = 18
 
@@ -19,7 +21,7 @@ def panels(results: Results) -> Drawn:
     columns = min(6, len(shown))
     n_rows = -(-len(shown) // columns)
     figure = style.new(max(2.3 * columns, 5.0), 2.1 * n_rows + 0.7)
-    grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False, subplot_kw={"yscale": "log"})
     last = max(int(np.flatnonzero(shape.counts).max(initial=3)) for shape in shown) + 1
     step = 4 if last > 24 else 2
     top = max(_per_unit(shape, step).max() for shape in shown)
@@ -28,7 +30,7 @@ def panels(results: Results) -> Drawn:
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
     low = min(1.0 / (shape.n * _width(step)) for shape in shown)
-    grid[0, 0].set(xlim=(0, EDGES[last] + 1), ylim=(0.4 * low, 5.0 * max(top, low)), yscale="log")
+    grid[0, 0].set(xlim=(0, EDGES[last] + 1), ylim=(0.4 * low, 5.0 * max(top, low)))
     figure.supxlabel("TS", fontsize=14)
     figure.supylabel("trials per unit TS / all trials", fontsize=14)
     what = f"{len(shown)} of {len(shapes)} declinations" if len(shown) < len(shapes) else "Every declination"
@@ -43,8 +45,9 @@ def _width(step: int) -> float:
     return float(step * EDGES[1])
 
 
-def _per_unit(shape: Shape, step: int) -> np.ndarray:
-    return shape.counts.reshape(-1, step).sum(axis=1) / (shape.n * _width(step))
+def _per_unit(shape: Shape, step: int) -> NDArray[np.float64]:
+    density: NDArray[np.float64] = shape.counts.reshape(-1, step).sum(axis=1) / (shape.n * _width(step))
+    return density
 
 
 def _panel(axis: Axes, shape: Shape, step: int) -> None:
@@ -52,12 +55,14 @@ def _panel(axis: Axes, shape: Shape, step: int) -> None:
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, fill=True, alpha=0.35)
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, linewidth=1.0)
     if np.isfinite(shape.ndof):
-        # The fit's mean over each bin: its density is infinite at 0 where ndof < 2.
-        axis.plot(0.5 * (edges[1:] + edges[:-1]), -np.diff(shape.p_fit[::step]) / _width(step), color=style.RED, lw=1.5)
+        # The fit's mean over each bin: its density is infinite at 0 where ndof < 2. P(TS >= 0) is 1, P(TS > 0) is eta.
+        above = np.append(shape.eta, shape.p_fit[1:])
+        axis.plot(0.5 * (EDGES[1:] + EDGES[:-1]), -np.diff(above) / _width(1), color=style.RED, linewidth=1.5)
     axis.set_title(style.dec_text(shape.dec_deg), fontsize=12, pad=3)
     text = f"η {shape.eta:.3f}\nndof {shape.ndof:.2f}\nn {shape.n:,}"
     axis.text(0.96, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=10, linespacing=1.15)
     axis.tick_params(labelsize=10.5)
+    axis.minorticks_off()
 
 
 def heat(results: Results) -> Drawn:
@@ -74,7 +79,7 @@ def heat(results: Results) -> Drawn:
     if len(positive):
         norm = LogNorm(positive.min(), max(positive.max(), 2 * positive.min()))
         shade = np.where(density > 0, density, np.nan)
-        mesh = axis.pcolormesh(x, EDGES[::step], shade, cmap=style.HEAT, norm=norm, rasterized=True)
+        mesh = axis.pcolormesh(x, EDGES[::step], shade, cmap=style.COUNTS, norm=norm, rasterized=True)
         figure.colorbar(mesh, ax=axis, label="trials per unit TS / all trials", pad=0.01)
     at = [s.sin_dec for s in shapes]
     axis.plot(at, [s.median[1] for s in shapes], "-", color=style.GREEN, label="median")
@@ -137,6 +142,10 @@ def survival(results: Results) -> Drawn:
         axis.step(EDGES, counted, where="pre", color=style.BLUE, label="counted")
         if np.isfinite(shape.joint):
             axis.axvline(shape.joint, color=style.GREY, linestyle=":")
+        for n_sigma in (3.0, 4.0, 5.0):
+            p = float(nsigma_to_p(n_sigma))
+            axis.axhline(p, color=style.GREY, linewidth=0.8)
+            axis.text(31.5, 1.15 * p, f"{n_sigma:g}σ", ha="right", va="bottom", fontsize=10.5, color=style.GREY)
         axis.set_title(style.dec_text(shape.dec_deg))
         axis.set(xlabel="TS", xlim=(0, 32), yscale="log", ylim=(1e-8, 1.5))
         axis.grid(True)

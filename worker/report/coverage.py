@@ -58,10 +58,10 @@ def _signal(
 ) -> None:
     points = [(math.sin(math.radians(dec)), n_sig, counts.get((dec, n_sig), 0)) for dec in decs for n_sig in n_sigs]
     x, y, n = np.array(points).T
-    size = 60 if len(decs) <= 60 else 14
+    size = 34 if len(decs) <= 60 else 10
     there = n > 0
     drawn = axis.scatter(
-        x[there], y[there], c=n[there], s=size, marker="s", cmap=style.FIT, vmin=0, vmax=max(n.max(), 1)
+        x[there], y[there], c=n[there], s=size, marker="s", cmap="viridis_r", vmin=0, vmax=max(n.max(), 1)
     )
     style.crosses(axis, x[~there], y[~there], style.RED)
     axis.figure.colorbar(drawn, ax=axis, label="signal trials", pad=0.01)

@@ -14,12 +14,13 @@ def paragraphs(results: Results) -> list[str]:
 def _likelihood(spec: Spec) -> str:
     like = spec.likelihood
     return (
-        f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal events "
-        f"ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the global maximum is "
-        f"taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian in angular distance with "
-        f"each event's σ (at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
-        f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is tabulated every {like.gamma_step:g} in γ and "
-        f"interpolated smoothly. Background densities come from the data."
+        f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
+        f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
+        f"global maximum is taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian in "
+        f"angular distance with each event's σ (at least {like.sigma_floor_deg:g}°; events above "
+        f"{like.sigma_max_deg:g}° stay in the count without signal density), cut at {like.cut_n_sigma:g}σ. The energy "
+        f"ratio is tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities come from "
+        f"the data."
     )
 
 
@@ -30,11 +31,12 @@ def _trials(spec: Spec) -> str:
     cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     return (
         f"Background trials keep every event's declination, σ and energy, and draw its right ascension evenly: "
-        f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to {dec_text(decs[-1])}. "
-        f"Signal trials add {count} of an E^−{signal.gamma:g} spectrum{cutoff}: {signal.n_trials:,} for each of "
-        f"{len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and {signal.n_sig[-1]:g}. The sensitivity is the flux at which "
-        f"{100 * sens.beta:g} % of the trials lie above the background median; the discovery potential that at which "
-        f"{100 * sens.discovery_beta:g} % lie above {sens.discovery_nsigma:g}σ (one-sided)."
+        f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to "
+        f"{dec_text(decs[-1])}. Signal trials add {count} of an E^−{signal.gamma:g} spectrum{cutoff}: "
+        f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
+        f"{signal.n_sig[-1]:g}. The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
+        f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
+        f"{sens.discovery_nsigma:g}σ (one-sided)."
     )
 
 
@@ -47,9 +49,10 @@ def _scan(spec: Spec, sky: str) -> str:
     }
     between = {"linear": "linearly in p", "log": "linearly in ln p"}[scan.interpolation]
     return (
-        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between {dec_text(scan.dec_min_deg)} and "
-        f"{dec_text(scan.dec_max_deg)}. A TS becomes a local p-value {ways[scan.survival]}, interpolated {between} between the "
-        f"declinations of the grid. The hottest spot of the {sky} sky is compared with those of {scan.n_skies:,} background "
-        "skies: post-trial p = (k + 1)/(n + 1), with k of n at least as hot, and a Clopper-Pearson interval. Every random "
-        f"number is a function of the seed ({spec.seed}) and of its own address, so nothing depends on how the work was cut."
+        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
+        f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}. A TS becomes a local p-value "
+        f"{ways[scan.survival]}, interpolated {between} between the declinations of the grid. The hottest spot of the "
+        f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
+        f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
+        f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."
     )

@@ -1,9 +1,9 @@
 """Hottest spots: TS against p in the map, the post-trial distribution, and where the hottest spots lie."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+import healpy
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -31,7 +31,7 @@ def ts_against_p(results: Results) -> Drawn:
     counts = np.histogram2d(ts[there], heat[there], edges)[0].T
     norm = LogNorm(1, max(float(counts.max()), 2.0))
     shade = np.where(counts > 0, counts, np.nan)
-    mesh = axis.pcolormesh(*edges, shade, cmap=style.HEAT, norm=norm, rasterized=True)
+    mesh = axis.pcolormesh(*edges, shade, cmap=style.COUNTS, norm=norm, rasterized=True)
     figure.colorbar(mesh, ax=axis, label="pixels")
     axis.set(xlabel="TS", ylabel="−log₁₀ p (local)")
     axis.grid(True)
@@ -66,15 +66,17 @@ def post_trial(results: Results) -> Drawn:
         figure,
         f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
         f"{results.sky} sky which plays the observed one. Above: histogram, and the density that N_eff independent "
-        "positions would give. Below: fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is the "
-        "post-trial p-value with its interval.",
+        "positions would give. Below: fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is "
+        f"the post-trial p-value with its interval.",
     )
 
 
 def _density(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
     low, high = min(heat.min(), observed) - 0.3, max(heat.max(), observed) + 0.5
     edges = np.linspace(low, high, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
-    axis.hist(heat, edges, color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies")
+    axis.hist(
+        heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies"
+    )
     fine = np.linspace(low, high, 400)
     below = 1.0 - parametrised(fine, found["n_eff"])
     density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
@@ -109,28 +111,39 @@ def positions(results: Results) -> Drawn:
     axis = sky_axis(figure, grid[:, 0])
     size = float(np.clip(4000 / len(skies), 2, 40))
     dots = axis.scatter(
-        np.pi - skies["ra"], skies["dec"], c=skies["mlog10p"], s=size, cmap=style.HEAT, linewidth=0.3, edgecolor="#555555",
-        rasterized=True,
+        np.pi - skies["ra"], skies["dec"], c=skies["mlog10p"], s=size, cmap=style.COUNTS, linewidth=0.3,
+        edgecolor="#555555", rasterized=True,
     )  # fmt: skip
     figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.04, label="−log₁₀ p of the hottest spot")
     scan = results.run.spec.scan
-    low, high = (math.sin(math.radians(d)) for d in (scan.dec_min_deg, scan.dec_max_deg))
-    n_bins = int(np.clip(len(skies) ** 0.5, 5, 30))
-    _flat(figure.add_subplot(grid[0, 1]), np.sin(skies["dec"]), (low, high), n_bins, style.SIN_DEC)
-    _flat(figure.add_subplot(grid[1, 1]), np.degrees(skies["ra"]), (0.0, 360.0), n_bins, "right ascension [deg]")
+    limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
+    theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))
+    inside = (0.5 * np.pi - theta >= limits[0]) & (0.5 * np.pi - theta <= limits[1])
+    n_bins = int(np.clip(len(skies) ** 0.5, 4, 24))
+    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
+    _flat(
+        upper,
+        np.sin(skies["dec"]),
+        np.cos(theta[inside]),
+        np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1),
+    )
+    upper.set(xlabel=style.SIN_DEC, xticks=(-1, -0.5, 0, 0.5, 1))
+    _flat(lower, np.degrees(skies["ra"]), np.degrees(phi[inside]), np.linspace(0, 360, n_bins + 1))
+    lower.set(xlabel="right ascension [deg]", xticks=(0, 90, 180, 270, 360))
     return Drawn(
         figure,
-        f"Hottest spots of {len(skies):,} background skies. With good p-values they are uniform in sin(declination) and "
-        "in right ascension (dashed line; band: one sigma of the counts). The checks below say so in numbers.",
+        f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as "
+        "the scanned pixels are: evenly in sin(declination) and in right ascension (dashed; band: one sigma). The "
+        "checks below say so in numbers.",
     )
 
 
-def _flat(axis: Axes, values: NDArray[np.float64], span: tuple[float, float], n_bins: int, label: str) -> None:
-    edges = np.linspace(*span, n_bins + 1)
-    expected = len(values) / n_bins
-    axis.hist(np.clip(values, *span), edges, color=style.BLUE, alpha=0.4, edgecolor=style.BLUE)
-    axis.axhline(expected, color=style.RED, linestyle="--")
-    axis.axhspan(
-        expected - math.sqrt(expected), expected + math.sqrt(expected), color=style.RED, alpha=0.15, linewidth=0
-    )
-    axis.set(xlabel=label, ylabel="skies", xlim=span)
+def _flat(axis: Axes, values: NDArray[np.float64], pixels: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
+    """Histogram, and what the scanned pixels would give: healpix rings are lumps in sin(dec)."""
+    span = (float(edges[0]), float(edges[-1]))
+    expected = np.histogram(np.clip(pixels, *span), edges)[0] * (len(values) / max(len(pixels), 1))
+    axis.hist(np.clip(values, *span), list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE)
+    axis.stairs(expected, edges, color=style.RED, linestyle="--", linewidth=1.5, baseline=None)
+    spread = np.sqrt(expected)
+    axis.stairs(expected + spread, edges, baseline=expected - spread, fill=True, color=style.RED, alpha=0.15)
+    axis.set(ylabel="skies", xlim=span, ylim=(0, None))

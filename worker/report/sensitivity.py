@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.results import Results, number, three
-from worker.stats.sensitivity import NSig, Point, passing_points
+from worker.stats.passing import Point, passing_points
+from worker.stats.sensitivity import NSig
 
 Row = Mapping[str, Any]
 KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
@@ -43,6 +44,7 @@ def fluxes(results: Results) -> Drawn:
     upper.set_ylabel(f"E² dN/dE at {e0:g} TeV\n[TeV cm⁻² s⁻¹]")
     if any(row.get("flux") for kind in rows for row in rows[kind]):
         upper.set_yscale("log")
+        upper.grid(True, axis="y", which="both")
     upper.legend()
     lower.set(ylabel="n_sig [events]", ylim=(0, None))
     style.sin_dec_axis(upper, label=False)
@@ -64,7 +66,7 @@ def _series(axis: Axes, x: Any, rows: list[Row], value: str, color: str, marker:
     axis.plot(x, y, "-", color=color, linewidth=1.2, alpha=0.6)
     there = np.isfinite(y)
     error = np.where(np.isfinite(error), error, 0.0)
-    bars = {"fmt": marker, "color": color, "markersize": size, "label": label}
+    bars: Any = {"fmt": marker, "color": color, "markersize": size, "label": label}
     axis.errorbar(x[there], y[there], error[there], **bars)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import healpy
-import matplotlib as mpl
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
@@ -19,19 +20,20 @@ F64 = NDArray[np.float64]
 
 
 class Layer(NamedTuple):
-    """One of the four maps: its row, name and colours; fitted quantities have no value where TS is 0."""
+    """One of the four maps: its row, name, colours, power of their scale; what is fitted has no value where TS is 0."""
 
     row: int
     name: str
-    colors: str
+    colors: Any
+    power: float
     fitted: bool
 
 
 LAYERS = (
-    Layer(0, "−log₁₀ p", style.HEAT, False),
-    Layer(1, "TS", style.HEAT, False),
-    Layer(2, "fitted ns [events]", style.FIT, True),
-    Layer(3, "fitted γ", style.FIT, True),
+    Layer(0, "−log₁₀ p", style.HEAT, 1.0, False),
+    Layer(1, "TS", style.HEAT, 1.0, False),
+    Layer(2, "fitted ns [events]", style.FIT, 0.5, True),
+    Layer(3, "fitted γ", style.FIT, 1.0, True),
 )
 
 
@@ -50,10 +52,10 @@ def whole(results: Results) -> Drawn:
     scan = results.run.spec.scan
     return Drawn(
         figure,
-        f"The sky that plays the observed one ({results.sky}), nside {nside} ({healpy.nside2resol(nside, True) / 60:.2g}° "
-        f"pixels), {scan.dec_min_deg:g}° to {scan.dec_max_deg:g}°, equatorial coordinates, right ascension to the "
-        "left. Grey: not scanned; white in the lower maps: fitted ns is 0. Line and dot: galactic plane and centre. "
-        f"Circle: hottest spot of this map.{_coarser(results)}",
+        f"The sky that plays the observed one ({results.sky}), nside {nside} "
+        f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {scan.dec_min_deg:g}° to {scan.dec_max_deg:g}°, "
+        f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "
+        f"is 0. Line and dot: galactic plane and centre. Circle: hottest spot of this map.{_coarser(results)}",
     )
 
 
@@ -66,15 +68,16 @@ def _coarser(results: Results) -> str:
     )
 
 
-def sky_axis(figure: Figure, position: int) -> Axes:
+def sky_axis(figure: Figure, position: Any) -> Any:
     """A Mollweide axis with grid, labels and galactic plane."""
-    axis = figure.add_subplot(position, projection="mollweide")
+    axis: Any = figure.add_subplot(position, projection="mollweide")
     at = np.arange(-150, 151, 30)
     names = [f"{180 - x}°" if x % 60 == 0 else "" for x in at]
-    axis.set_xticks(np.radians(at), names, fontsize=9.5, color="#444444")
-    axis.set_yticks(
-        np.radians(np.arange(-60, 61, 30)), [style.dec_text(d) for d in np.arange(-60, 61, 30)], fontsize=10.5
-    )
+    halo: Any = [patheffects.withStroke(linewidth=3, foreground="white", alpha=0.8)]
+    axis.set_xticks(np.radians(at), names, fontsize=10.5, color="#222222", path_effects=halo, zorder=6)
+    decs = (-60.0, -30.0, 0.0, 30.0, 60.0)
+    axis.set_yticks(np.radians(decs), [style.dec_text(d) for d in decs], fontsize=10.5)
+    axis.set_longitude_grid_ends(90)
     axis.grid(True, color="#777777", alpha=0.35, linewidth=0.6)
     lon, lat = raster.across(*raster.galactic_plane())
     axis.plot(lon, lat, "-", color="#666666", linewidth=1.0, alpha=0.8)
@@ -85,22 +88,24 @@ def sky_axis(figure: Figure, position: int) -> Axes:
 def _image(axis: Any, values: F64, pixel: NDArray[np.int64], layer: Layer) -> AxesImage:
     """Put the raster under the axis: it is in the projection already, so only an affine transform is left."""
     x, y = 2.0 * np.sqrt(2.0), np.sqrt(2.0)
-    image = AxesImage(axis, cmap=_colors(layer), origin="lower", extent=(-x, x, -y, y), interpolation="nearest")
+    extent = (-x, x, -y, y)
+    image = AxesImage(
+        axis, cmap=layer.colors, norm=_norm(layer, values), origin="lower", extent=extent, interpolation="nearest"
+    )
     image.set_data(np.ma.masked_invalid(raster.take(values, pixel)))
-    image.set_clim(*_limits(values))
     image.set_transform(axis.transAffine + axis.transAxes)
     image.set_clip_path(axis.patch)
     axis.set_facecolor(style.OUTSIDE)
     axis.add_image(image)
-    _unfitted(axis, values, pixel, (-x, x, -y, y), axis.transAffine + axis.transAxes)
+    _unfitted(axis, values, pixel, extent, axis.transAffine + axis.transAxes)
     return image
 
 
-def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: tuple[float, ...], transform: Any) -> None:
+def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: Any, transform: Any) -> None:
     """White where the map was scanned but there is nothing fitted (marked with -inf)."""
     blank = raster.take(values, pixel) == -np.inf
     if blank.any():
-        under = AxesImage(axis, cmap=mpl.colormaps["gray"], origin="lower", extent=extent, interpolation="nearest")
+        under = AxesImage(axis, cmap="gray", origin="lower", extent=extent, interpolation="nearest")
         under.set_data(np.ma.masked_where(~blank, np.ones(blank.shape)))
         under.set_clim(0, 1)
         under.set_transform(transform)
@@ -114,14 +119,10 @@ def _layer(values: F64, layer: Layer) -> F64:
     return np.where((values[2] <= 0) & np.isfinite(values[1]), -np.inf, out) if layer.fitted else out
 
 
-def _limits(values: F64) -> tuple[float, float]:
+def _norm(layer: Layer, values: F64) -> PowerNorm:
     there = values[np.isfinite(values)]
     low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
-    return low, high if high > low else low + 1.0
-
-
-def _colors(layer: Layer) -> Any:
-    return mpl.colormaps[layer.colors]
+    return PowerNorm(layer.power, low, high if high > low else low + 1.0)
 
 
 def _ring(axis: Axes, x: float, y: float) -> None:
@@ -151,18 +152,18 @@ def zoom(results: Results) -> Drawn:
         shown = raster.take(_layer(values, layer), pixel)
         axis.set_facecolor(style.OUTSIDE)
         blank = np.ma.masked_where(shown != -np.inf, np.ones(shown.shape))
-        box = {"origin": "lower", "extent": (side, -side, -side, side), "interpolation": "nearest"}
+        box: Any = {"origin": "lower", "extent": (side, -side, -side, side), "interpolation": "nearest"}
         axis.imshow(blank, cmap="gray", vmin=0, vmax=1, **box)
-        image = axis.imshow(np.ma.masked_invalid(shown), cmap=_colors(layer), **box)
-        image.set_clim(*_limits(shown))
-        figure.colorbar(image, ax=axis, label=layer.name, pad=0.02)
+        image = axis.imshow(np.ma.masked_invalid(shown), cmap=layer.colors, norm=_norm(layer, shown), **box)
+        figure.colorbar(image, ax=axis, label=layer.name, pad=0.02, shrink=0.94)
         axis.plot(0, 0, "+", color=style.SKY, markersize=16, markeredgewidth=2)
         axis.grid(True, alpha=0.35)
     figure.supxlabel("Δ right ascension × cos(declination) [deg]", fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)
     return Drawn(
         figure,
-        f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, declination "
-        f"{np.degrees(spot['dec']):+.2f}° (cross), in a tangent plane. The values must vary smoothly from pixel to pixel, "
-        f"or nside is too small. Until unblinding this is a {results.sky} sky: the place means nothing.",
+        f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, "
+        f"declination {np.degrees(spot['dec']):+.2f}° (cross), in a tangent plane. The values must vary smoothly from "
+        f"pixel to pixel, or nside is too small. Until unblinding this is a {results.sky} sky: the place means "
+        f"nothing.",
     )

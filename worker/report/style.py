@@ -3,27 +3,34 @@
 from collections.abc import Iterable
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#222222", "#8a8a8a",
 )  # fmt: skip
 """Okabe and Ito's palette."""
-HEAT, FIT = "magma_r", "viridis"
-"""Colour maps: heat (-log10 p, TS, counts) on white paper, and fitted quantities."""
+COUNTS = LinearSegmentedColormap.from_list("counts", mpl.colormaps["magma_r"](np.linspace(0.12, 1.0, 256)))
+"""For histograms on white paper: a single count can be seen."""
+HEAT = LinearSegmentedColormap.from_list("heat", ["white", *mpl.colormaps["magma_r"](np.linspace(0.1, 1.0, 24))])
+"""For -log10 p and TS: white where they are 0."""
+FIT = mpl.colormaps["viridis"]
+"""For fitted quantities."""
 OUTSIDE = "#d4d4d4"
 """Pixels that were not scanned."""
 DPI = 120
 SIN_DEC = "sin(declination)"
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.size": 13.0,
     "axes.titlesize": 13.0,
     "axes.labelsize": 13.5,
     "legend.fontsize": 11.5,
-    "legend.frameon": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -35,7 +42,7 @@ RC: dict[str, Any] = {
     "errorbar.capsize": 2.0,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "pdf.fonttype": 42,
+    "pdf.fonttype": 3,
     "image.interpolation": "nearest",
 }
 
@@ -61,7 +68,7 @@ def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True) -> None:
         axis.set_xlabel(SIN_DEC)
     if degrees:
         top = axis.secondary_xaxis("top")
-        at = np.array([-90, -45, -30, -15, 0, 15, 30, 45, 90])
+        at = np.array([-90, -50, -30, -15, 0, 15, 30, 50, 90])
         top.set_xticks(np.sin(np.radians(at)), [dec_text(d) for d in at], fontsize=10.5, color=GREY)
         top.tick_params(length=3, color=GREY)
         top.spines["top"].set_color("#cccccc")

@@ -1,6 +1,6 @@
 """The tables of the page: headings and rows of ready words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +19,12 @@ class Table(NamedTuple):
     Attributes
     ----------
     head : tuple of str
-    rows : list of tuple of str
+    rows : sequence of tuple of str
         As long as `head`.
     """
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 def background(results: Results) -> Table:

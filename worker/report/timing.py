@@ -30,9 +30,13 @@ def draw(results: Results) -> Drawn:
     cpu, memory = figure.subplots(1, 2, sharey=True)
     seconds = [max(float(row["cpu_s"]), 1e-3) for _, row in rows]
     cpu.barh(names, seconds, color=style.BLUE, alpha=0.8)
-    for i, value in enumerate(seconds):
-        cpu.text(1.25 * value, i, duration(value), va="center", fontsize=11.5)
-    cpu.set(xscale="log", xlabel="CPU time of all processes [s]", xlim=(0.5 * min(seconds), 14 * max(seconds)))
+    for i, (value, (_, row)) in enumerate(zip(seconds, rows, strict=True)):
+        cpu.text(1.25 * value, i, f"{duration(value)} ({row['n'] / value:,.3g}/s)", va="center", fontsize=11)
+    # Room for the words to the right of the longest bar.
+    low = 0.5 * min(seconds)
+    cpu.set(
+        xscale="log", xlabel="CPU time of all processes [s]", xlim=(low, max(seconds) * (max(seconds) / low) ** 0.6)
+    )
     peak = [float(row["max_rss_mb"]) for _, row in rows]
     asked = results.run.spec.resources.request_memory_mb
     memory.barh(names, peak, color=style.ORANGE, alpha=0.85)
@@ -44,7 +48,11 @@ def draw(results: Results) -> Drawn:
     cpu.invert_yaxis()
     for axis in (cpu, memory):
         axis.grid(True, axis="x")
-    return Drawn(figure, "CPU time of each stage, summed over its processes (log scale), and the largest peak memory.")
+    return Drawn(
+        figure,
+        "CPU time of each stage, summed over its processes (log scale; in brackets what it made per CPU second: "
+        "trials, skies, pixels or events), and the largest peak memory against what the spec asks for.",
+    )
 
 
 def duration(seconds: float) -> str:
