@@ -1,6 +1,7 @@
 """What all tests share: where real data lie, how a missing thing is reported, a fixed environment."""
 
 import os
+import signal
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +30,11 @@ def unavailable(reason: str) -> NoReturn:
     if in_ci():
         pytest.fail(f"in CI this may not be skipped: {reason}")
     pytest.skip(reason)
+
+
+def pytest_configure() -> None:
+    """End on SIGTERM as on Ctrl-C: fixtures are torn down, and a pool is not left running after a time limit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -32,7 +32,7 @@ def test_condor_submit_dag_gives_the_bytes_of_dagmaker_run(pool: Pool, spec: Pat
     assert len(nodes) >= 50
     assert processes >= 500
     begin = time.monotonic()
-    code = client.wait(pool, client.submit_dag(pool, run), timeout=900)
+    code = client.wait(pool, client.submit_dag(pool, run), timeout=1500)
     assert code == 0, analysis.errors(run)
     print(f"{len(nodes)} nodes, {processes} processes: {time.monotonic() - begin:.0f} s")
     assert analysis.final_bytes(run) == analysis.final_bytes(here)
