@@ -1,4 +1,4 @@
-"""What a plan will cost, before anything runs. All constants of the model are here; `worker` reports measured ones."""
+"""What a plan will cost, before anything runs. All constants of the model are here; a run reports its own."""
 
 import math
 from collections.abc import Iterator
@@ -10,13 +10,15 @@ from dagmaker.plan import Node, Plan
 from dagmaker.processes import MAP, SCAN
 from worker.spec import Spec
 
-START_S = 1.5  # of a process, until it works
-TRIALS_PER_S = {"bg_trials": 3000.0, "sig_trials": 2500.0}
-PIXELS_PER_S = 15000.0
-SINGLE_S = {"prepare": 15.0, "sensitivity": 20.0, "collect_scan": 20.0, "post_trial": 5.0, "report": 30.0}
-COLLECT_S = 0.01  # per file that is read
-MEMORY_MB = {"prepare": 1500, "collect_scan": 800, "report": 800}
-OTHER_MEMORY_MB = 400
+# Measured on one core of a 2-core Xeon virtual machine, 138,322 events, rounded down.
+START_S = 1.0  # of a process, until it works
+TRIALS_PER_S = {"bg_trials": 15000.0, "sig_trials": 10000.0}
+PIXELS_PER_S = 20000.0
+SINGLE_S = {"prepare": 5.0, "sensitivity": 5.0, "collect_scan": 5.0, "report": 15.0}
+OTHER_SINGLE_S = 1.0
+COLLECT_S = 0.001  # per file that is read
+MEMORY_MB = {"collect_scan": 350, "report": 450}
+OTHER_MEMORY_MB = 300
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
@@ -98,7 +100,7 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if node.task == MAP:
         return pixels(int(dict(node.args)["nside"]), scan.dec_min_deg, scan.dec_max_deg) / PIXELS_PER_S
     files = sum(readers[parent] for parent in node.parents)
-    return SINGLE_S.get(node.task, 1.0) + COLLECT_S * files
+    return SINGLE_S.get(node.task, OTHER_SINGLE_S) + COLLECT_S * files
 
 
 def _outputs(node: Node) -> int:

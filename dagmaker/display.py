@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import Any, Protocol
 
+from dagmaker.processes import SCAN
 from dagmaker.progress import Progress, Stage
 
 LINE_EVERY_S = 5.0
@@ -44,7 +45,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._complete: set[str] = set()
+        self._told: dict[str, str] = {}
 
     def __enter__(self) -> "Lines":
         return self
@@ -58,16 +59,20 @@ class Lines:
 
     def update(self, progress: Progress, jobs: int) -> None:
         """Print what is new."""
-        for stage in progress.stages.values():
-            if stage.done == stage.total and stage.task not in self._complete:
-                self._complete.add(stage.task)
-                self.say(self._line(stage, jobs))
         now = time.monotonic()
-        if now - self._last >= LINE_EVERY_S:
+        due = now - self._last >= LINE_EVERY_S
+        if due:
             self._last = now
-            for stage in progress.stages.values():
-                if stage.running:
-                    self.say(self._line(stage, jobs))
+        for stage in progress.stages.values():
+            if stage.done == stage.total or (due and stage.running):
+                self._tell(stage, jobs)
+
+    def _tell(self, stage: Stage, jobs: int) -> None:
+        """Print a stage's line unless nothing has ended since it was last told."""
+        counts = f"{stage.done}/{stage.total}/{stage.failed}"
+        if self._told.get(stage.task) != counts:
+            self._told[stage.task] = counts
+            self.say(self._line(stage, jobs))
 
     @staticmethod
     def _line(stage: Stage, jobs: int) -> str:
@@ -75,7 +80,7 @@ class Lines:
         if stage.failed:
             text += f", {stage.failed} failed"
         if (speed := stage.per_second()) is not None:
-            text += f", {rate(speed)} trials/s"
+            text += f", {rate(speed)} {'skies' if stage.task == SCAN else 'trials'}/s"
         if stage.done < stage.total and stage.left_s(jobs) is not None:
             text += f", {duration(stage.left_s(jobs))} left"
         return text

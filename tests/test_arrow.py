@@ -16,7 +16,7 @@ FROM_WORKER = {
     "worker.spec",
     "worker.specfile",
 }
-WORKER_FORBIDDEN = {"dagmaker", "htcondor2", "classad2", "jinja2"}
+WORKER_FORBIDDEN = {"dagmaker", "htcondor", "htcondor2", "classad", "classad2"}
 
 
 def _imports(source: str) -> Iterator[str]:
