@@ -7,7 +7,7 @@ from worker import rng
 from worker.engine import reference, trials
 from worker.engine.response import Spectrum
 
-FINE = np.linspace(1.0, 4.0, 121)
+FINE = np.linspace(1.0, 4.0, 81)
 KEY = rng.key("fit", 1)
 
 
