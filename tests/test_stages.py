@@ -146,7 +146,7 @@ def test_a_damaged_or_foreign_file_stops_the_collection(copy: Path, damage: str)
     else:
         record = json.loads(file.with_suffix(".json").read_text())
         file.with_suffix(".json").write_text(json.dumps(record | {"digest": "0" * 64}))
-    with pytest.raises(InputError, match="trials__N_000120_seed_0000.npy"):
+    with pytest.raises(InputError, match=r"trials__N_000120_seed_0000\.npy"):
         collect.collect_bg(copy, 5.0, False)
 
 
