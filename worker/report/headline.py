@@ -30,8 +30,8 @@ def searched(results: Results) -> str:
     days = sum(season["livetime_days"] for season in seasons)
     names = ", ".join(season["name"] for season in seasons)
     return (
-        f"An all-sky search for point sources {where}, in {events:,} events of {days:,.1f} days ({names}; "
-        f"{results.label} data)."
+        f"An all-sky search for point sources {where}, in {events:,} events from {days:,.1f} days of {results.label} "
+        f"data (season{'s' if len(seasons) > 1 else ''} {names})."
     )
 
 
@@ -49,9 +49,7 @@ def _post_trial(results: Results) -> Card:
     notes = (
         coverage,
         f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
-        f"{float(p_to_nsigma(post['p'])):.2f}σ one-sided; from N_eff {words.p_value(post.get('p_eff'))}".replace(
-            "-", "−"
-        ),
+        f"{words.signed(float(p_to_nsigma(post['p'])))}σ one-sided; from N_eff {words.p_value(post.get('p_eff'))}",
     )
     return Card(title, words.p_value(post["p"]), notes)
 
@@ -75,7 +73,10 @@ def _fluxes(results: Results, kind: str) -> Card:
     rows = three(tables.by_dec(results, kind))
     if not rows:
         return Card(title, words.NONE, ("not computed yet",))
-    known = [row["flux"] for row in tables.by_dec(results, kind) if row.get("flux")]
-    best = f"from {words.power(min(known), digits=2)}" if known else "not bracketed"
+    known = [row for row in tables.by_dec(results, kind) if row.get("flux")]
+    if not known:
+        return Card(title, words.NONE, ("not bracketed by the trials: see below",))
+    best = min(known, key=lambda row: float(row["flux"]))
     notes = [f"{dec_text(row['dec_deg'])}: {words.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
-    return Card(title, best, (*notes, f"E² dN/dE at {wanted.e0_tev:g} TeV in TeV cm⁻² s⁻¹"))
+    where = f"TeV cm⁻² s⁻¹ at dec {dec_text(best['dec_deg'])}, the best (E² dN/dE at {wanted.e0_tev:g} TeV)"
+    return Card(title, words.power(best["flux"], digits=2), (where, *notes))

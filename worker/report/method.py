@@ -32,7 +32,7 @@ def _trials(spec: Spec) -> str:
     return (
         f"Background trials keep every event's declination, σ and energy, and draw its right ascension evenly: "
         f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to "
-        f"{dec_text(decs[-1])}. Signal trials add {count} of an E^−{signal.gamma:g} spectrum{cutoff}: "
+        f"{dec_text(decs[-1])}. Signal trials add {count} of a power law of index {signal.gamma:g}{cutoff}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
         f"{signal.n_sig[-1]:g}. The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "

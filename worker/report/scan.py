@@ -81,8 +81,9 @@ def _density(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapp
     below = 1.0 - parametrised(fine, found["n_eff"])
     density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
     axis.plot(fine, density, color=style.GREEN, label=f"N_eff = {found['n_eff']:.0f} ± {found['n_eff_error']:.0f}")
-    axis.axvline(observed, color=style.RED, label=f"observed {observed:.2f}")
-    axis.set_ylim(0, 1.55 * max(axis.get_ylim()[1], float(density.max())) / 1.05)
+    top = max(axis.get_ylim()[1], float(density.max()))
+    axis.plot([observed, observed], [0, top], color=style.RED, label=f"observed {observed:.2f}")
+    axis.set_ylim(0, 1.5 * top)  # the upper third is the legend's
     axis.legend(loc="upper right", fontsize=10.5)
 
 
@@ -106,7 +107,7 @@ def positions(results: Results) -> Drawn:
     skies = results.skies("all")
     if skies is None or len(skies) == 0:
         raise InputError("no hottest spots of background skies are there")
-    figure = style.new(12.5, 4.8)
+    figure = style.new(12.5, 4.6)
     grid = figure.add_gridspec(2, 2, width_ratios=(1.7, 1))
     axis = sky_axis(figure, grid[:, 0])
     size = float(np.clip(4000 / len(skies), 2, 40))
@@ -114,7 +115,7 @@ def positions(results: Results) -> Drawn:
         np.pi - skies["ra"], skies["dec"], c=skies["mlog10p"], s=size, cmap=style.COUNTS, linewidth=0.3,
         edgecolor="#555555", rasterized=True,
     )  # fmt: skip
-    figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.04, label="−log₁₀ p of the hottest spot")
+    figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.01, label="−log₁₀ p of the hottest spot")
     scan = results.run.spec.scan
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
     theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))

@@ -54,7 +54,7 @@ def fluxes(results: Results) -> Drawn:
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
     return Drawn(
         figure,
-        f"Flux (above) and mean number of injected events (below) for a spectrum E^−{signal.gamma:g}{cutoff}. "
+        f"Flux (above) and mean number of injected events (below) for a power law of index {signal.gamma:g}{cutoff}. "
         f"Bars: bootstrap of the counts.{note}",
     )
 

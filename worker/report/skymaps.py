@@ -53,7 +53,8 @@ def whole(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"The sky that plays the observed one ({results.sky}), nside {nside} "
-        f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {scan.dec_min_deg:g}° to {scan.dec_max_deg:g}°, "
+        f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {style.dec_text(scan.dec_min_deg)} to "
+        f"{style.dec_text(scan.dec_max_deg)}, "
         f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "
         f"is 0. Line and dot: galactic plane and centre. Circle: hottest spot of this map.{_coarser(results)}",
     )
@@ -156,7 +157,8 @@ def zoom(results: Results) -> Drawn:
         axis.imshow(blank, cmap="gray", vmin=0, vmax=1, **box)
         image = axis.imshow(np.ma.masked_invalid(shown), cmap=layer.colors, norm=_norm(layer, shown), **box)
         figure.colorbar(image, ax=axis, label=layer.name, pad=0.02, shrink=0.94)
-        axis.plot(0, 0, "+", color=style.SKY, markersize=16, markeredgewidth=2)
+        axis.plot(0, 0, "+", color="white", markersize=18, markeredgewidth=4)
+        axis.plot(0, 0, "+", color=style.BLACK, markersize=16, markeredgewidth=1.6)
         axis.grid(True, alpha=0.35)
     figure.supxlabel("Δ right ascension × cos(declination) [deg]", fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)

@@ -75,25 +75,31 @@ def not_bracketed(results: Results) -> list[str]:
 
 
 def hottest(results: Results) -> Table:
-    """Hottest spot of each region: where, how hot, and how often that happens."""
-    head = ("region", "RA", "dec", "−log₁₀ p", "TS", "ns", "γ", "post-trial p", "interval", "skies at least as hot",
-            "N_eff", "p from N_eff", "KS of N_eff")  # fmt: skip
+    """Hottest spot of each region, one column each: where, how hot, and how often that happens."""
     regions = (results.summary.get("scan") or {}).get("regions") or {}
     found = results.summary.get("post_trial_regions") or {}
-    rows = []
-    for region, spot in regions.items():
-        post = found.get(region) or {}
-        rows.append(
-            (
-                {"all": "whole sky"}.get(region, region), f"{np.degrees(spot['ra']):.2f}°",
-                words.degrees(float(np.degrees(spot["dec"]))), words.plain(spot["mlog10p"]), words.plain(spot["ts"]),
-                words.plain(spot["ns"]), words.plain(spot["gamma"]), words.p_value(post.get("p")), interval(post),
-                f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
-                words.pair(post.get("n_eff"), post.get("n_eff_error")), words.p_value(post.get("p_eff")),
-                words.p_value(post.get("ks_p")),
-            )
-        )  # fmt: skip
-    return Table(head, rows)
+    columns = [_spot(spot, found.get(region) or {}) for region, spot in regions.items()]
+    if not columns:
+        return Table(("",), [])
+    head = ("", *({"all": "whole sky"}.get(region, region) for region in regions))
+    return Table(head, [(name, *(column[name] for column in columns)) for name in columns[0]])
+
+
+def _spot(spot: Row, post: Row) -> dict[str, str]:
+    return {
+        "right ascension": f"{np.degrees(spot['ra']):.2f}°",
+        "declination": words.degrees(float(np.degrees(spot["dec"]))),
+        "−log₁₀ p (local)": words.signed(spot["mlog10p"]),
+        "TS": words.signed(spot["ts"]),
+        "fitted ns": words.signed(spot["ns"]),
+        "fitted γ": words.signed(spot["gamma"]),
+        "post-trial p": words.p_value(post.get("p")),
+        "interval": interval(post),
+        "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
+        "N_eff": words.pair(post.get("n_eff"), post.get("n_eff_error")),
+        "post-trial p from N_eff": words.p_value(post.get("p_eff")),
+        "KS p of the N_eff curve": words.p_value(post.get("ks_p")),
+    }
 
 
 def interval(post: Row) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.errors import InputError
-from worker.report import style
+from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.results import Results
 
@@ -31,7 +31,7 @@ def draw(results: Results) -> Drawn:
     seconds = [max(float(row["cpu_s"]), 1e-3) for _, row in rows]
     cpu.barh(names, seconds, color=style.BLUE, alpha=0.8)
     for i, (value, (_, row)) in enumerate(zip(seconds, rows, strict=True)):
-        cpu.text(1.25 * value, i, f"{duration(value)} ({row['n'] / value:,.3g}/s)", va="center", fontsize=11)
+        cpu.text(1.25 * value, i, f"{duration(value)} ({words.plain(row['n'] / value)}/s)", va="center", fontsize=11)
     # Room for the words to the right of the longest bar.
     low = 0.5 * min(seconds)
     cpu.set(

@@ -27,11 +27,11 @@ def power(value: Any, error: Any = None, digits: int = 3) -> str:
         return "0"
     exponent = math.floor(math.log10(abs(value)) + 1e-12)
     scale = 10.0**exponent
-    times = f" × 10{str(exponent).translate(_UP)}"
+    times = f"\u00a0×\u00a010{str(exponent).translate(_UP)}"
     head = f"{value / scale:.{digits - 1}f}"
     if error is None or not math.isfinite(error):
         return head + times
-    return f"({head} ± {error / scale:.{digits - 1}f}){times}"
+    return f"({head}\u00a0±\u00a0{error / scale:.{digits - 1}f}){times}"
 
 
 def pair(value: Any, error: Any) -> str:
@@ -49,6 +49,11 @@ def p_value(p: Any) -> str:
     if p is None:
         return NONE
     return power(p, digits=2) if 0 < p < 1e-3 else f"{p:.2g}" if p < 0.995 else f"{p:.3g}"
+
+
+def signed(value: float, places: int = 2) -> str:
+    """A number with a true minus sign."""
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def degrees(value: Any, places: int = 2) -> str:
