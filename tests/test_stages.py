@@ -190,3 +190,35 @@ def test_more_background_changes_p_without_a_new_scan(copy: Path) -> None:
     assert (after["mlog10p"] < before["mlog10p"]).any()
     assert [f.stat().st_mtime_ns for f in rings] == stamps
     assert hottest.load_tsds(open_run(copy))[5.0].n == 120
+
+
+@pytest.mark.parametrize("task", ["bg", "sig", "scan", "map"])
+def test_a_task_at_its_time_limit_keeps_what_it_has_and_resumes_to_the_same_bytes(
+    copy: Path, task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trials, "BLOCK", 10)
+    words, rel = {
+        "bg": (["bg_trials", "--dec=5", "--n=120", "--seed=0"], "bg/dec/+005/trials__N_000120_seed_0000.npy"),
+        "sig": (
+            ["sig_trials", "--dec=5", "--n_sig=8", "--n=60", "--seed=0"],
+            "sig/dec/+005/nsig/008.0/trials__N_000060_seed_0000.npy",
+        ),
+        "scan": (["scan_trials", "--n=6", "--seed=0"], "scan/nside/004/rings__N_000006_seed_0000.npy"),
+        "map": (["scan_map", "--nside=4"], "map/nside/004/map__band_00_of_01.npy"),
+    }[task]
+    words.append(f"--run={copy}")
+    file = copy / "trials/tiny" / rel
+    before = file.read_bytes()
+    file.unlink()
+    monkeypatch.setenv("WORKER_TIME_LIMIT_S", "0")
+    assert main(words) == 85
+    assert "run again to resume" in capsys.readouterr().err
+    assert not file.exists()
+    assert (copy / "partial/trials/tiny" / rel).exists()
+    codes = [main(words) for _ in range(2)]
+    assert codes == [85, 85], "every start gets a little further"
+    monkeypatch.delenv("WORKER_TIME_LIMIT_S")
+    assert main(words) == 0
+    assert "resuming after" in capsys.readouterr().out
+    assert file.read_bytes() == before
+    assert not list(copy.glob("partial/**/*.*"))

@@ -185,6 +185,12 @@ def state(run: Path, rel: PurePosixPath, n: int | None, dtype: DTypeLike | None,
     return "done"
 
 
+def remove(run: Path, rel: PurePosixPath) -> None:
+    """Remove an output and its record, in this order, if they are there."""
+    for name in (rel, layout.record_name(rel)):
+        (run / name).unlink(missing_ok=True)
+
+
 def _save_with_record(run: Path, rel: PurePosixPath, raw: bytes, record: Record) -> None:
     sealed = record.with_sha256(hashlib.sha256(raw).hexdigest())
     write_all(run, [Written(layout.record_name(rel), json_bytes(sealed.as_json())), Written(rel, raw)])

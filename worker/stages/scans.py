@@ -17,6 +17,7 @@ from worker.engine import scan as engine
 from worker.ledger import Run, expected, open_run
 from worker.record import measure
 from worker.stages import context, hottest
+from worker.stages.resume import forget, in_steps
 from worker.stages.trials import is_done
 
 RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
@@ -68,12 +69,18 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
             analysis = context.analysis(run)
             chosen = rings(run, nside) if part is None else engine.band(rings(run, nside), *part)
             scanner = engine.Scanner(analysis, chosen, keep=nside < KEEP_BELOW)
-            out = np.empty((n, len(chosen.dec)), RING_DTYPE)
-            for i in range(n):
-                turn = engine.right_ascensions(analysis, sky_key(run, seed), first + i)
-                for r in range(len(chosen.dec)):
-                    out[i, r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
-            store.save_array(path, rel, out, meter.record(n))
+            key = sky_key(run, seed)
+
+            def skies(start: int, count: int) -> NDArray[np.void]:
+                out = np.empty((count, len(chosen.dec)), RING_DTYPE)
+                for i in range(count):
+                    turn = engine.right_ascensions(analysis, key, first + start + i)
+                    for r in range(len(chosen.dec)):
+                        out[i, r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+                return out
+
+            store.save_array(path, rel, in_steps(run, rel, meter, n, 1, skies), meter.record(n))
+        forget(run, rel)
         print(f"-> {rel}")
     if part is None and not _is_planned(run, n, seed, first):
         hottest.write_spots(run, rel, n, seed, first)
@@ -103,7 +110,13 @@ def scan_map(path: Path, nside: int, band: int, bands: int) -> None:
         analysis = context.analysis(run)
         scanner = engine.Scanner(analysis, chosen, keep=False)
         turn = engine.right_ascensions(analysis, observed_key(run), 0)
-        parts = [scanner.ring(r, turn) for r in range(len(chosen.dec))]
-        values = np.concatenate(parts) if parts else np.empty((0, 3))
-        store.save_array(path, rel, values.view(MAP_DTYPE)[:, 0], meter.record(n))
+
+        def some_rings(start: int, count: int) -> NDArray[np.void]:
+            values = np.concatenate([scanner.ring(r, turn) for r in range(start, start + count)])
+            return np.ascontiguousarray(values).view(MAP_DTYPE)[:, 0]
+
+        n_rings = len(chosen.dec)
+        values = in_steps(run, rel, meter, n_rings, 1, some_rings) if n_rings else np.empty(0, MAP_DTYPE)
+        store.save_array(path, rel, values, meter.record(n))
+    forget(run, rel)
     print(f"-> {rel}")

@@ -1,5 +1,6 @@
 """bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,9 +13,10 @@ from worker.errors import InputError, SpecError
 from worker.ledger import Run, open_run
 from worker.record import measure
 from worker.stages import context
+from worker.stages.resume import forget, in_steps
 
 BLOCK = 500
-"""Trials between two chances to notice a Ctrl-C: a compiled loop cannot be interrupted."""
+"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
 
 
 def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
@@ -25,8 +27,9 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
     if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
         return
     with measure("bg_trials", {"dec": dec, "seed": seed, "first": first}, digest) as meter:
-        trials = _run(run, dec, bg_key(run, dec, seed), first, n, None)
-        store.save_array(path, rel, trials, meter.record(n))
+        make = _maker(run, dec, bg_key(run, dec, seed), first, None)
+        store.save_array(path, rel, in_steps(run, rel, meter, n, BLOCK, make), meter.record(n))
+    forget(run, rel)
     print(f"-> {rel}")
 
 
@@ -42,9 +45,9 @@ def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: i
     if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
         return
     with measure("sig_trials", {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first}, digest) as meter:
-        injector = injector_at(run, dec, n_sig)
-        trials = _run(run, dec, sig_key(run, dec, n_sig, seed), first, n, injector)
-        store.save_array(path, rel, trials, meter.record(n))
+        make = _maker(run, dec, sig_key(run, dec, n_sig, seed), first, injector_at(run, dec, n_sig))
+        store.save_array(path, rel, in_steps(run, rel, meter, n, BLOCK, make), meter.record(n))
+    forget(run, rel)
     print(f"-> {rel}")
 
 
@@ -94,9 +97,9 @@ def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], dige
     return state == "done"
 
 
-def _run(run: Run, dec: float, key: tuple[int, int], first: int, n: int, injector: Injector | None) -> NDArray[np.void]:
+def _maker(
+    run: Run, dec: float, key: tuple[int, int], first: int, injector: Injector | None
+) -> Callable[[int, int], NDArray[np.void]]:
+    """What makes trials `start` ... of a file that begins at trial `first` of the stream."""
     analysis, point = context.analysis(run), context.point(run, dec)
-    blocks = range(first, first + n, BLOCK)
-    return np.concatenate(
-        [engine.run(analysis, point, key, start, min(BLOCK, first + n - start), injector) for start in blocks]
-    )
+    return lambda start, count: engine.run(analysis, point, key, first + start, count, injector)
