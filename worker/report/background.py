@@ -1,5 +1,7 @@
 """Background TS distributions: panels, heat map, fit parameters, and p-values by counting and by the fit."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -9,6 +11,7 @@ from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.results import Results, three
 from worker.report.shape import EDGES, Shape
+from worker.stats.chi2 import Fit
 from worker.stats.significance import nsigma_to_p
 
 PANELS = 18
@@ -26,7 +29,7 @@ def panels(results: Results) -> Drawn:
     step = 4 if last > 24 else 2
     top = max(_per_unit(shape, step).max() for shape in shown)
     for axis, shape in zip(grid.flat, shown, strict=False):
-        _panel(axis, shape, step)
+        _panel(axis, shape, step, results.run.spec.background.fit)
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
     low = min(1.0 / (shape.n * _width(step)) for shape in shown)
@@ -37,7 +40,7 @@ def panels(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
-        "TS = 0 and is not drawn. Line: η times a chi2 with loc 0, scale 1 and fitted ndof. Numbers: η, ndof, trials.",
+        "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials.",
     )
 
 
@@ -50,16 +53,16 @@ def _per_unit(shape: Shape, step: int) -> NDArray[np.float64]:
     return density
 
 
-def _panel(axis: Axes, shape: Shape, step: int) -> None:
+def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
     edges = EDGES[::step]
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, fill=True, alpha=0.35)
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, linewidth=1.0)
-    if np.isfinite(shape.ndof):
+    if np.isfinite(shape.p_fit[1]):
         # The fit's mean over each bin: its density is infinite at 0 where ndof < 2. P(TS >= 0) is 1, P(TS > 0) is eta.
         above = np.append(shape.eta, shape.p_fit[1:])
         axis.plot(0.5 * (EDGES[1:] + EDGES[:-1]), -np.diff(above) / _width(1), color=style.RED, linewidth=1.5)
     axis.set_title(style.dec_text(shape.dec_deg), fontsize=12, pad=3)
-    text = f"η {shape.eta:.3f}\nndof {shape.ndof:.2f}\nn {shape.n:,}"
+    text = f"η {shape.eta:.3f}\nndof {shape.fits[fit].ndof:.2f}\nn {shape.n:,}"
     axis.text(0.96, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=10, linespacing=1.15)
     axis.tick_params(labelsize=10.5)
     axis.minorticks_off()
@@ -101,21 +104,25 @@ def parameters(results: Results) -> Drawn:
     x = np.array([s.sin_dec for s in shapes])
     figure = style.new(10.5, 7.0)
     (eta, ndof), (scale, median) = figure.subplots(2, 2, sharex=True)
-    bar = {"fmt": "o", "markersize": 4 if len(shapes) > 60 else 5.5}
+    bar: Any = {"fmt": "o", "markersize": 3.5 if len(shapes) > 60 else 5.5}
     eta.errorbar(x, [s.eta for s in shapes], [s.eta_error for s in shapes], color=style.BLUE, **bar)
     eta.axhline(0.5, color=style.GREY, linestyle=":")
     eta.set_ylabel("η = P(TS > 0)")
-    free = np.array([s.free for s in shapes])
-    ndof.errorbar(x, [s.ndof for s in shapes], [s.ndof_error for s in shapes], color=style.BLUE, label="scale 1", **bar)
-    open_bar = bar | {"fmt": "s", "markerfacecolor": "white"}
-    ndof.errorbar(x, free[:, 0], free[:, 1], color=style.ORANGE, label="scale free", **open_bar)
+    used = results.run.spec.background.fit
+    looks: tuple[tuple[Fit, str, str, str, str], ...] = (
+        ("scale1", style.BLUE, "o", style.BLUE, "scale 1"), ("free", style.ORANGE, "s", "white", "scale free"),
+    )  # fmt: skip
+    for fit, color, marker, face, name in looks:
+        values = np.array([s.fits[fit] for s in shapes])
+        look: Any = bar | {"fmt": marker, "color": color, "markerfacecolor": face}
+        label = f"{name} (used)" if fit == used else name
+        ndof.errorbar(x, values[:, 0], values[:, 1], label=label, **look)
+        scale.errorbar(x, values[:, 2], np.where(values[:, 3] > 0, values[:, 3], np.nan), label=label, **look)
     ndof.axhline(1.0, color=style.GREY, linestyle=":")
     ndof.set_ylabel("ndof")
     ndof.legend(ncols=2)
-    scale.axhline(1.0, color=style.BLUE, label="scale, fixed at 1 (used)")
-    scale.errorbar(x, free[:, 2], free[:, 3], color=style.ORANGE, label="scale, free", **open_bar)
-    scale.axhline(0.0, color=style.PURPLE, linestyle="--", label="loc, fixed at 0")
-    scale.set(ylim=(-0.15, max(1.9, 1.25 * float(np.nanmax(np.append(free[:, 2], 1.0))))), ylabel="scale and loc")
+    scale.axhline(0.0, color=style.PURPLE, linestyle="--", label="loc (fixed at 0)")
+    scale.set(ylim=(-0.15, max(1.9, 1.3 * scale.get_ylim()[1])), ylabel="scale and loc")
     scale.legend(ncols=2, loc="upper center")
     m = np.array([s.median for s in shapes])
     median.errorbar(x, m[:, 1], [m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], color=style.GREEN, **bar)
@@ -125,22 +132,23 @@ def parameters(results: Results) -> Drawn:
     return Drawn(
         figure,
         "What describes each background distribution, with one-sigma errors (η: binomial; ndof and scale: Fisher "
-        "information; median: order statistics). Where η is below one half the median is exactly 0. The fit with scale "
-        "1 is the one that p-values use; the one with a free scale shows how far the shape is from it.",
+        "information; median: order statistics). Where η is below one half the median is exactly 0. The chi2 fits to "
+        "TS > 0 have loc 0 and their scale fixed at 1 or free: how far they differ shows how far the shape is from a "
+        "chi2.",
     )
 
 
 def survival(results: Results) -> Drawn:
     """P(TS >= ts) by counting, by the fit, and as used, at three declinations."""
-    shapes = three(results.need_shapes())
+    shapes, how = three(results.need_shapes()), results.run.spec.scan.survival
     figure = style.new(4.1 * len(shapes) + 0.4, 4.6)
     axes = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
     for axis, shape in zip(axes, shapes, strict=True):
         counted = np.where(shape.p_counted > 0, shape.p_counted, np.nan)
         axis.plot(EDGES, shape.p_fit, "--", color=style.RED, label="chi2 fit")
-        axis.plot(EDGES, shape.p_hybrid, "-", color=style.GREEN, linewidth=4, alpha=0.45, label="used (hybrid)")
+        axis.plot(EDGES, shape.p_used, "-", color=style.GREEN, linewidth=4, alpha=0.45, label=f"used ({how})")
         axis.step(EDGES, counted, where="pre", color=style.BLUE, label="counted")
-        if np.isfinite(shape.joint):
+        if how == "hybrid" and np.isfinite(shape.joint):
             axis.axvline(shape.joint, color=style.GREY, linestyle=":")
         for n_sigma in (3.0, 4.0, 5.0):
             p = float(nsigma_to_p(n_sigma))
@@ -151,8 +159,14 @@ def survival(results: Results) -> Drawn:
         axis.grid(True)
     axes[0].set_ylabel("P(TS ≥ x)")
     axes[0].legend(loc="lower left")
+    ways = {
+        "hybrid": "Counting is used while at least 100 trials lie above (left of the dotted line), the fit beyond, "
+        "scaled to be continuous there.",
+        "fit": "The fit is used everywhere.",
+        "empirical": "Counting is used everywhere: p is never below 1/(n + 1).",
+    }
     return Drawn(
         figure,
-        "Survival function of the background at three declinations. Counting is used while at least 100 trials lie "
-        "above (left of the dotted line), the fit beyond, scaled to be continuous there.",
+        "Survival function of the background at three declinations: by counting, by the fit, and as the scan uses it. "
+        + ways[how],
     )

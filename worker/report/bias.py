@@ -48,8 +48,10 @@ def draw(results: Results) -> Drawn:
     figure.colorbar(ScalarMappable(norm, colors), ax=gamma, label=style.SIN_DEC)
     return Drawn(
         figure,
-        f"Fitted against injected, for each declination (colour). The band is ±5 %. Background alone gives ns > 0 in "
-        f"some trials, so the mean lies above the line at small n_sig. Dashed: unbiased; injected γ = {injected:g}.",
+        "For each declination (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some trials, so "
+        "the mean lies above the line at small n_sig. What remains at large n_sig comes from simplifications of the "
+        "likelihood: at one energy, signal and background differ in σ, and it does not know. Sensitivities do not use "
+        f"the fitted ns. Injected γ = {injected:g}.",
     )
 
 

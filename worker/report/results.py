@@ -77,12 +77,12 @@ class Results:
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """Background distributions of every declination that is collected, by declination."""
-        found = []
-        for dec in self.run.spec.background.decs:
+        found, spec = [], self.run.spec
+        for dec in spec.background.decs:
             arrays = self._collected(layout.bg_collected(dec, self.places))
             if arrays is not None and int(arrays["n"].sum()) > 0:
                 ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-                found.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts)))
+                found.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
         return tuple(found)
 
     def need_shapes(self) -> tuple[Shape, ...]:

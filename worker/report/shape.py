@@ -9,12 +9,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.stats.chi2 import Fit
 from worker.stats.distributions import TSD
+from worker.stats.significance import How
 
 F64 = NDArray[np.float64]
 
 EDGES: F64 = np.arange(0.0, 60.001, 0.25)
 """TS bin edges; what lies beyond the last is counted in the last bin."""
+
+
+FITS: tuple[Fit, ...] = ("scale1", "free")
+
+
+class Fitted(NamedTuple):
+    """A chi2 fit with loc 0; NaN where there are too few trials for one."""
+
+    ndof: float
+    ndof_error: float
+    scale: float
+    scale_error: float
 
 
 class Shape(NamedTuple):
@@ -27,14 +41,12 @@ class Shape(NamedTuple):
         Trials, and those with TS > 0.
     counts : ndarray (len(EDGES) - 1,)
         Trials with TS > 0, by `EDGES`.
-    ndof, ndof_error : float
-        Chi2 fit with loc 0 and scale 1; NaN without one.
-    free : tuple (ndof, error, scale, error)
-        The fit with a free scale; NaN without one.
+    fits : dict of 'scale1' and 'free' to Fitted
+        With the scale fixed at 1, and free.
     median : tuple (low, value, high)
         With the interval of its order statistics.
-    p_counted, p_hybrid, p_fit : ndarray (len(EDGES),)
-        P(TS >= edge) in the three ways; `p_fit` NaN without a fit.
+    p_counted, p_used, p_fit : ndarray (len(EDGES),)
+        P(TS >= edge): the fraction of trials; as the scan takes it; by the fit that the spec chose, NaN without one.
     joint : float
         TS at which `hybrid` passes from counting to the fit; NaN without a fit.
     thresholds : tuple (3 sigma, 5 sigma)
@@ -45,12 +57,10 @@ class Shape(NamedTuple):
     n: int
     n_positive: int
     counts: NDArray[np.int64]
-    ndof: float
-    ndof_error: float
-    free: tuple[float, float, float, float]
+    fits: dict[Fit, Fitted]
     median: tuple[float, float, float]
     p_counted: F64
-    p_hybrid: F64
+    p_used: F64
     p_fit: F64
     joint: float
     thresholds: tuple[float, float]
@@ -62,7 +72,7 @@ class Shape(NamedTuple):
 
     @property
     def eta_error(self) -> float:
-        """Binomial error of `eta`."""
+        """Binomial error of `eta`; that of one trial where all are alike."""
         return math.sqrt(max(self.eta * (1.0 - self.eta), 1.0 / self.n) / self.n)
 
     @property
@@ -71,25 +81,27 @@ class Shape(NamedTuple):
         return math.sin(math.radians(self.dec_deg))
 
 
-def shape_of(dec_deg: float, tsd: TSD) -> Shape:
-    """Everything the figures need of one distribution."""
+def shape_of(dec_deg: float, tsd: TSD, how: How = "hybrid") -> Shape:
+    """Everything the figures need of one distribution; `how` is the survival function that the scan uses."""
     counts = np.histogram(np.minimum(tsd.ts, EDGES[-1]), EDGES)[0]
     has_fit = tsd.chi2 is not None
     spread = 0.5 / math.sqrt(tsd.n)
-    median = tuple(tsd.quantile(min(max(0.5 + step, 0.0), 1.0)) for step in (-spread, 0.0, spread))
+    low, middle, high = (tsd.quantile(min(max(0.5 + step, 0.0), 1.0)) for step in (-spread, 0.0, spread))
+    nothing = np.full(len(EDGES), np.nan)
     return Shape(
-        dec_deg, tsd.n, len(tsd.ts), counts, tsd.ndof, tsd.ndof_error, _free(tsd), (median[0], median[1], median[2]),
-        tsd.count(EDGES) / tsd.n, tsd.sf(EDGES), tsd.sf(EDGES, "fit") if has_fit else np.full(len(EDGES), np.nan),
-        tsd.joint.ts if tsd.joint else math.nan, (_threshold(tsd, 3.0), _threshold(tsd, 5.0)),
+        dec_deg, tsd.n, len(tsd.ts), counts, {fit: _fitted(TSD(tsd.n, tsd.ts, fit)) for fit in FITS},
+        (low, middle, high), tsd.count(EDGES) / tsd.n, tsd.sf(EDGES, how) if has_fit or how != "fit" else nothing,
+        tsd.sf(EDGES, "fit") if has_fit else nothing, tsd.joint.ts if tsd.joint else math.nan,
+        (_threshold(tsd, 3.0), _threshold(tsd, 5.0)),
     )  # fmt: skip
 
 
-def _free(tsd: TSD) -> tuple[float, float, float, float]:
-    fit = TSD(tsd.n, tsd.ts, "free").chi2
+def _fitted(tsd: TSD) -> Fitted:
+    fit = tsd.chi2
     if fit is None:
-        return (math.nan,) * 4
+        return Fitted(math.nan, math.nan, math.nan, math.nan)
     (var_ndof, _), (_, var_scale) = fit.covariance
-    return fit.ndof, math.sqrt(var_ndof), fit.scale, math.sqrt(var_scale)
+    return Fitted(fit.ndof, math.sqrt(var_ndof), fit.scale, math.sqrt(var_scale))
 
 
 def _threshold(tsd: TSD, n_sigma: float) -> float:

@@ -48,7 +48,7 @@ def p_value(p: Any) -> str:
     """A probability: 0.21, 0.0034, 2.9 × 10⁻⁷."""
     if p is None:
         return NONE
-    return power(p, digits=2) if 0 < p < 1e-3 else f"{p:.2g}" if p < 0.995 else f"{p:.3g}"
+    return power(p, digits=2) if 0 < p < 1e-3 else f"{p:#.2g}" if p < 0.995 else f"{p:.3g}"
 
 
 def signed(value: float, places: int = 2) -> str:
