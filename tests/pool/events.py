@@ -9,6 +9,8 @@ from typing import NamedTuple
 SUBMIT, EXECUTE, EVICTED, TERMINATED, ABORTED, HELD, RELEASED = 0, 1, 4, 5, 9, 12, 13
 
 _HEAD = re.compile(r"^(\d{3}) \((\d+)\.(\d+)\.\d+\)")
+# The first is how 23.9 writes it, the second 25.14.
+_NODE = re.compile(r"""(?:DAG Node: |DAGNodeName = ")([^\s"]+)""")
 
 
 class Event(NamedTuple):
@@ -29,7 +31,7 @@ def read(log: Path) -> Iterator[Event]:
         if head is None:
             continue
         kind, cluster, process = int(head[1]), int(head[2]), int(head[3])
-        named = re.search(r"^\s+DAG Node: (\S+)", block, flags=re.MULTILINE)
+        named = _NODE.search(block)
         if kind == SUBMIT and named:
             nodes[cluster] = named[1]
         yield Event(kind, cluster, process, nodes.get(cluster, ""), block)
