@@ -1,7 +1,11 @@
 """What all tests share: where real data lie, how a missing thing is reported, a fixed environment."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,6 +67,18 @@ def ic86_2011_dir(data_dir: Path) -> Path:
 def icetracks_dr2_dir(data_dir: Path) -> Path:
     """Parts of the ten- and 14-year track releases."""
     return _part(data_dir, "icetracks_dr2")
+
+
+@pytest.fixture(scope="session")
+def icetracks_release(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in the published format with IC86_I and IC40, 1.2 GB; tests that use it share one process."""
+    script = data_dir / "build_icetracks.py"
+    if not script.is_file():
+        pytest.skip(f"no real data: {data_dir} has no build_icetracks.py")
+    out = tmp_path_factory.mktemp("data") / "icetracks"
+    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=300)
+    yield out
+    shutil.rmtree(out)
 
 
 def _part(data_dir: Path, name: str) -> Path:

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,19 +37,8 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def release(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    script = data_dir / "build_icetracks.py"
-    if not script.is_file():
-        pytest.skip(f"no real data: {data_dir} has no build_icetracks.py")
-    out = tmp_path_factory.mktemp("icetracks")
-    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=300)
-    yield out
-    shutil.rmtree(out)
-
-
-@pytest.fixture(scope="module")
-def dataset(release: Path) -> Dataset:
-    return read_release(release, ("IC86_I", "IC40"), label="semi-real", sigma_max_deg=5.0)
+def dataset(icetracks_release: Path) -> Dataset:
+    return read_release(icetracks_release, ("IC86_I", "IC40"), label="semi-real", sigma_max_deg=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -114,25 +102,25 @@ def test_a_neighbouring_slice_would_be_noticed(dataset: Dataset, plain_slice: np
     assert abs(next_one - want) > 1e-3
 
 
-def test_effective_area_looks_up_as_in_the_file(dataset: Dataset, release: Path) -> None:
+def test_effective_area_looks_up_as_in_the_file(dataset: Dataset, icetracks_release: Path) -> None:
     for season, config in zip(dataset.seasons, ("IC86", "IC40"), strict=True):
-        plain = np.loadtxt(release / "irfs" / f"{config}_effectiveArea.csv")
+        plain = np.loadtxt(icetracks_release / "irfs" / f"{config}_effectiveArea.csv")
         log_e, sin_dec = plain[:, :2].mean(axis=1), np.sin(np.deg2rad(plain[:, 2:4])).mean(axis=1)
         i = np.searchsorted(season.area.log_e_nu, log_e) - 1
         j = np.searchsorted(season.area.sin_dec, sin_dec) - 1
         np.testing.assert_array_equal(season.area.area_cm2[i, j], plain[:, 4])
 
 
-def test_livetime_is_the_sum_of_the_good_runs(dataset: Dataset, release: Path) -> None:
+def test_livetime_is_the_sum_of_the_good_runs(dataset: Dataset, icetracks_release: Path) -> None:
     for season in dataset.seasons:
-        runs = np.loadtxt(release / "uptime" / f"{season.name}_exp.csv")
+        runs = np.loadtxt(icetracks_release / "uptime" / f"{season.name}_exp.csv")
         assert season.livetime_days == pytest.approx((runs[:, 1] - runs[:, 0]).sum(), abs=1e-9)
     assert dataset.seasons[0].livetime_days == pytest.approx(332.963, abs=1e-3)
 
 
-def test_events_are_those_of_the_file(dataset: Dataset, release: Path) -> None:
+def test_events_are_those_of_the_file(dataset: Dataset, icetracks_release: Path) -> None:
     for season in dataset.seasons:
-        plain = np.loadtxt(release / "events" / f"{season.name}_exp.csv")
+        plain = np.loadtxt(icetracks_release / "events" / f"{season.name}_exp.csv")
         log_e, sigma, dec = plain[:, 4], np.where(plain[:, 5] > 5, 0, plain[:, 5]), plain[:, 7]
         order = np.lexsort((sigma, log_e, dec))
         np.testing.assert_array_equal(season.events.dec, np.deg2rad(dec + 0.0)[order].astype(np.float32))
@@ -140,11 +128,11 @@ def test_events_are_those_of_the_file(dataset: Dataset, release: Path) -> None:
         np.testing.assert_array_equal(season.events.log_e, log_e[order].astype(np.float32))
 
 
-def test_ten_year_events_read_as_published(release: Path, icetracks_dr2_dir: Path, tmp_path: Path) -> None:
+def test_ten_year_events_read_as_published(icetracks_release: Path, icetracks_dr2_dir: Path, tmp_path: Path) -> None:
     for name in ("irfs", "uptime", "events"):
         (tmp_path / name).mkdir()
     for name in ("irfs/IC40_effectiveArea.csv", "irfs/IC40_smearing.csv"):
-        (tmp_path / name).symlink_to(release / name)
+        (tmp_path / name).symlink_to(icetracks_release / name)
     shutil.copy(icetracks_dr2_dir / "IC40_events_10yr_release.csv", tmp_path / "events" / "IC40_exp.csv")
     shutil.copy(icetracks_dr2_dir / "IC40_uptime.csv", tmp_path / "uptime" / "IC40_exp.csv")
     season = read_release(tmp_path, ("IC40",), label="real", sigma_max_deg=5.0).seasons[0]
@@ -165,9 +153,14 @@ def test_a_season_packs_into_a_megabyte_and_comes_back(dataset: Dataset, tmp_pat
     assert content_digest(unpack(pack(dataset))) == content_digest(dataset)
 
 
-def test_reading_600_mb_takes_little_memory_and_time(release: Path, dataset: Dataset) -> None:
+def test_reading_600_mb_takes_little_memory_and_time(icetracks_release: Path, dataset: Dataset) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(release)], cwd=ROOT, check=True, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", MEASURE, str(icetracks_release)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     measured = json.loads(done.stdout)
     assert measured["max_rss_mb"] < 500

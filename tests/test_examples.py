@@ -1,0 +1,66 @@
+"""The example specs on the real files: the whole way from YAML to a post-trial p-value, with fewer trials."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from dagmaker.cli import main
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
+
+FEWER: dict[str, dict[str, Any]] = {
+    "background": {"dec_deg": [-45, 5, 45], "n_trials": 1500, "trials_per_file": 750},
+    "signal": {"n_sig": [2, 4, 8, 14, 22], "n_trials": 200},
+    "scan": {"nside": 8, "map_nside": 16, "n_skies": 12, "skies_per_file": 5, "bands": 2},
+}
+
+
+def run_example(name: str, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run an example with fewer trials; summary.json."""
+    monkeypatch.setenv("DAGMAKER_DATA", str(data))
+    spec = yaml.safe_load((ROOT / "examples" / name).read_text())
+    for section, changes in FEWER.items():
+        spec[section] |= changes
+    small = out / name
+    small.write_text(yaml.safe_dump(spec))
+    assert main(["run", str(small), f"--run={out / 'run'}", "--jobs=2"]) == 0
+    return dict(json.loads((out / "run/results/summary.json").read_text()))
+
+
+def check(summary: dict[str, Any], label: str) -> None:
+    """Numbers that any sound run on an IC86 year gives."""
+    assert summary["data"]["label"] == label
+    assert summary["data"]["seasons"][0]["n_events"] == 138322
+    for row in summary["background"]:
+        assert row["n"] == 1500
+        assert 0.3 < row["eta"] < 0.75
+        assert 0.7 < row["ndof"] < 1.6
+    flux = {row["dec_deg"]: row["flux"] for row in summary["sensitivity"]}
+    assert flux[-45] > 5 * flux[5], "the south is far less sensitive at E^-2"
+    assert 5e-13 < flux[5] < 5e-12  # TeV cm^-2 s^-1: one year of IC86
+    assert summary["discovery"][1]["n_sig"] > 1.5 * summary["sensitivity"][1]["n_sig"]
+    assert summary["scan"]["sky"] == "scrambled"
+    post = summary["post_trial"]
+    assert post["n"] == 12
+    assert post["p"] == (post["k"] + 1) / 13
+
+
+def test_track_release(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = run_example("ic86_i_icetracks.yaml", icetracks_release.parent, tmp_path, monkeypatch)
+    check(summary, "semi-real")
+    assert 0.2e6 < (tmp_path / "run/prepared/data.npz").stat().st_size < 2e6
+    full = np.load(tmp_path / "run/results/map_nside_016.npy")
+    assert full.shape == (4, 12 * 16**2)
+
+
+def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = run_example("ic86_2011.yaml", ic86_2011_dir.parent, tmp_path, monkeypatch)
+    check(summary, "semi-real")
+    notes = " ".join(summary["data"]["seasons"][0]["notes"])
+    assert "12" in notes
+    assert "sigma" in notes or "angular error" in notes
