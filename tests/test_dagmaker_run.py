@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,15 +60,21 @@ class Started:
         raise AssertionError(f"{task} did not get to {n}")
 
 
+RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json")
+
+
 def digests(run: Path) -> dict[str, str]:
     """Every output; not the records and what is made from them, which hold times and host names."""
-    folders = ("prepared", "trials", "collected", "results")
-    files = [path for folder in folders for path in sorted((run / folder).rglob("*")) if path.is_file()]
-    kept = [path for path in files if path.suffix != ".json" or path.name in RESULTS]
-    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+    arrays = [p for top in ("prepared", "trials", "collected", "results") for p in (run / top).rglob("*.*")]
+    kept = [path for path in arrays if path.suffix in (".npy", ".npz", ".fits")]
+    kept += [run / "results" / name for name in RESULTS]
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(kept)}
 
 
-RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json")
+def times(run: Path) -> dict[str, int]:
+    """When each file of trials was written (hottest spots are made from the others, each time)."""
+    files = [path for kind in ("bg", "sig", "map") for path in (run / "trials" / "tiny" / kind).rglob("*.npy")]
+    return {str(path.relative_to(run)): path.stat().st_mtime_ns for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -92,78 +99,63 @@ def test_a_run_ends_with_a_summary(undisturbed):
     assert status.look(run).complete
 
 
-def test_a_finished_run_starts_no_trial_again(undisturbed, tmp_path):
-    run = undisturbed[0]
-    before = {
-        path: path.stat().st_mtime_ns for path in (run / "trials").rglob("trials__*.npy") if "scan" not in path.parts
-    }
-    assert len(before) == 36 + 18
-    done = subprocess.run(
-        [sys.executable, "-m", "dagmaker", "run", str(run.parent / "run.yaml"), f"--run={run}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert digests(run) == undisturbed[2]
-
-
-def test_a_killed_worker_is_replaced_and_its_process_run_again(undisturbed, tmp_path):
-    """And three worker processes leave the same bytes as one."""
+def test_disturbed_at_every_stage(undisturbed, tmp_path):
+    """Killed, stopped, a worker killed, terminated, killed again; resumed each time: the same bytes, nothing twice."""
     started = Started(tmp_path, "run", jobs=3, **WORK)
-    started.until("bg_trials", 5)
-    os.kill(started.children()[0], signal.SIGKILL)
-    code, out, err = started.end()
-    assert code == 0, out + err
-    assert "killed by SIGKILL" in out
-    assert digests(started.run) == undisturbed[2]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_cleanly_then_resumed(undisturbed, tmp_path, number):
-    started = Started(tmp_path, "run", **WORK)
-    started.until("bg_trials", 5)
-    children = started.children()
-    started.popen.send_signal(number)
-    code, _, err = started.end(60)
-    assert code == 85
-    assert f"stopped by {number.name}: what is finished is kept; the same command goes on from there:" in err
-    assert f"dagmaker run {started.run}/analysis.yaml --run={started.run} --jobs=2" in err
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
-    assert not status.look(started.run).complete
-    kept = {path: path.stat().st_mtime_ns for path in (started.run / "trials").rglob("*.npy")}
-    assert kept
-    started.again()
-    assert started.end()[0] == 0
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert digests(started.run) == undisturbed[2]
-
-
-@pytest.mark.parametrize(("task", "n"), [("prepare", 1), ("sig_trials", 3), ("scan_trials", 2)])
-def test_killed_outright_then_resumed(undisturbed, tmp_path, task, n):
-    """SIGKILL of the runner: its workers see their input end, and a new run goes on from the files."""
-    started = Started(tmp_path, "run", **WORK)
-    started.until(task, n)
+    started.until("prepare", 1)
     started.popen.kill()
     started.end()
+
+    started.again()
+    started.until("bg_trials", 3)
+    _stopped(started, signal.SIGINT)
+    kept = times(started.run)
+    assert kept
+
+    started.again()
+    started.until("bg_trials", 10)
+    os.kill(started.children()[0], signal.SIGKILL)
+    started.until("sig_trials", 2)
+    out = _stopped(started, signal.SIGTERM)
+    assert "killed by SIGKILL" in out
+
+    started.again()
+    started.until("scan_trials", 1)
+    started.popen.kill()
+    started.end()
+
     started.again()
     code, out, err = started.end()
     assert code == 0, out + err
     assert digests(started.run) == undisturbed[2]
+    assert kept.items() <= times(started.run).items()
     assert not [path for path in started.run.rglob("*") if ".part-" in path.name]
 
 
-def test_a_truncated_file_is_found_and_made_again(undisturbed, tmp_path):
-    started = Started(tmp_path, "run", **WORK)
-    assert started.end()[0] == 0
-    victim = next((started.run / "trials").rglob("bg/dec/+005/*first_0000600.npy"))
+def _stopped(started: Started, number: signal.Signals) -> str:
+    """Stop a run cleanly; returns what it printed."""
+    children = started.children()
+    started.popen.send_signal(number)
+    code, out, err = started.end(60)
+    assert code == 85
+    assert f"stopped by {number.name}: what is finished is kept; the same command goes on from there:" in err
+    assert f"dagmaker run {started.run}/analysis.yaml --run={started.run} --jobs={started.jobs}" in err
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not status.look(started.run).complete
+    return out
+
+
+def test_a_truncated_file_is_found_and_nothing_else_is_made_again(undisturbed, tmp_path):
+    shutil.copytree(undisturbed[0], tmp_path / "run")
+    before = times(tmp_path / "run")
+    assert len(before) == 36 + 18 + 4
+    victim = next((tmp_path / "run" / "trials").rglob("bg/dec/+005/*first_0000600.npy"))
     victim.write_bytes(victim.read_bytes()[:100])
-    (started.run / "collected" / "bg" / "dec" / "+005.npz").unlink()
-    started.again()
-    code, out, err = started.end()
+    code, out, err = Started(tmp_path, "run", **WORK).end()
     assert code == 0, out + err
-    assert digests(started.run) == undisturbed[2]
+    assert digests(tmp_path / "run") == undisturbed[2]
+    after = times(tmp_path / "run")
+    assert [name for name in before if after[name] != before[name]] == [str(victim.relative_to(tmp_path / "run"))]
 
 
 def test_a_hopeless_process_is_told_and_the_rest_is_done(tmp_path):
