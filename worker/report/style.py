@@ -15,8 +15,14 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
 """Okabe and Ito's palette."""
 COUNTS = LinearSegmentedColormap.from_list("counts", mpl.colormaps["magma_r"](np.linspace(0.12, 1.0, 256)))
 """For histograms on white paper: a single count can be seen."""
-HEAT = LinearSegmentedColormap.from_list("heat", ["white", *mpl.colormaps["magma_r"](np.linspace(0.1, 1.0, 24))])
-"""For -log10 p and TS: white where they are 0."""
+HEAT = LinearSegmentedColormap.from_list(
+    "heat",
+    [
+        (0.0, "white"),
+        *zip(np.linspace(0.2, 1.0, 24), mpl.colormaps["magma_r"](np.linspace(0.14, 1.0, 24)), strict=True),
+    ],
+)
+"""For -log10 p and TS: white where they are 0, and slowly leaving it, so that the noise does not hide the spots."""
 FIT = mpl.colormaps["viridis"]
 """For fitted quantities."""
 OUTSIDE = "#d4d4d4"

@@ -25,7 +25,7 @@ def power(value: Any, error: Any = None, digits: int = 3) -> str:
         return NONE
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)) + 1e-12)
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # after rounding: 9.99 may become 10.0
     scale = 10.0**exponent
     times = f"\u00a0×\u00a010{str(exponent).translate(_UP)}"
     head = f"{value / scale:.{digits - 1}f}"

@@ -1,0 +1,244 @@
+"""The report of a real small run: complete, incomplete, damaged; alone in its file, and the same twice."""
+
+import io
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import matplotlib.image
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from tests import report_run
+from worker import layout, store
+from worker.errors import InputError, RefusedError
+from worker.ledger import open_run
+from worker.report import figures, page, words
+from worker.report.drawn import Drawn
+from worker.report.results import load
+from worker.stages import report
+from worker.stages.summary import summary
+
+NAMES = [plot.name for plot in figures.PLOTS]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its report."""
+    run = report_run.finished(tmp_path_factory.mktemp("report") / "run")
+    report.report(run, None, None)
+    return run
+
+
+@pytest.fixture
+def copy(done: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(done, tmp_path / "run"))
+
+
+class Links(HTMLParser):
+    """Everything on a page that a browser would load or follow, and its visible text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key in ("src", "href", "srcset", "data", "poster", "action", "background"):
+                self.loaded.append(value or "")
+            if key == "id":
+                self.ids.add(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(run: Path) -> Links:
+    """The page, parsed."""
+    parsed = Links()
+    parsed.feed((run / layout.REPORT).read_text(encoding="utf-8"))
+    return parsed
+
+
+def refresh(run: Path) -> Any:
+    """Write summary.json again, as the report does, and read the results."""
+    store.save_json(run, layout.SUMMARY, summary(open_run(run)))
+    return load(open_run(run))
+
+
+def plot(name: str) -> figures.Plot:
+    """A figure by its name."""
+    return next(p for p in figures.PLOTS if p.name == name)
+
+
+def is_trivial(png: bytes) -> bool:
+    """Whether a picture shows next to nothing below its mark."""
+    pixels = matplotlib.image.imread(io.BytesIO(png), format="png")[40:, :, :3]
+    drawn = np.mean(np.any(pixels < 0.97, axis=2))
+    colors = len(np.unique((pixels * 15).astype(int).reshape(-1, 3), axis=0))
+    return bool(drawn < 0.01 or colors < 8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_there_and_shows_something(done: Path, name: str) -> None:
+    png = (done / figures.FOLDER / f"{name}.png").read_bytes()
+    assert not is_trivial(png)
+    assert (done / figures.FOLDER / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_blank_picture_is_trivial() -> None:
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, np.ones((200, 300, 3)), format="png")
+    assert is_trivial(buffer.getvalue())
+
+
+def test_the_page_needs_nothing_else(done: Path) -> None:
+    found = read(done)
+    assert sum(link.startswith("data:image/png;base64,") for link in found.loaded) == len(NAMES)
+    for link in found.loaded:
+        assert link.startswith("data:") or (link.startswith("#") and link[1:] in found.ids), link[:80]
+    assert not {"script", "link", "iframe", "object", "embed"} & set(found.tags)
+    raw = (done / layout.REPORT).read_text(encoding="utf-8")
+    assert "@import" not in raw
+    assert "url(" not in raw
+
+
+def test_headline_and_tables_say_what_the_summary_says(done: Path) -> None:
+    found = json.loads((done / layout.SUMMARY).read_text())
+    text = " ".join(read(done).text.split())
+    post = found["post_trial"]
+    assert words.p_value(post["p"]) in text
+    assert f"{post['k']} of {post['n']} background skies are at least as hot" in text
+    assert f"−log₁₀ p = {found['scan']['hottest']['mlog10p']:.2f}" in text
+    for row in found["background"]:
+        assert words.plain(row["eta"], 4) in text
+    known = [row for kind in ("sensitivity", "discovery") for row in found[kind] if row["flux"]]
+    assert known
+    for row in known:
+        assert " ".join(words.power(row["flux"], row["flux_error"]).split()) in text
+    for check in found["checks"]:
+        assert " ".join(check["sentence"].split()) in text
+    for note in found["data"]["seasons"][0]["notes"]:
+        assert note in text
+
+
+def test_data_and_sky_are_marked_everywhere(done: Path) -> None:
+    raw = (done / layout.REPORT).read_text(encoding="utf-8")
+    assert "synthetic data</span>" in raw
+    assert "scrambled sky</span>" in raw
+    assert "real right ascensions were not opened" in raw
+    results = load(open_run(done))
+    assert results.mark == "tiny: synthetic data, scrambled sky"
+    drawn = plot("sensitivity").draw(results)
+    figures.style.mark(drawn.figure, results.mark)
+    assert [text.get_text() for text in drawn.figure.texts] == [results.mark]
+
+
+def test_the_same_run_gives_the_same_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PLOTS", [plot("coverage"), plot("skymaps")])
+    pages = []
+    for _ in range(2):
+        page.write(open_run(copy))
+        pages.append([(copy / rel).read_bytes() for rel in (layout.REPORT, figures.FOLDER / "skymaps.pdf")])
+    assert pages[0] == pages[1]
+
+
+def test_no_figure_stays_open(done: Path) -> None:
+    assert plt.get_fignums() == []
+
+
+def test_nothing_done_yet(tmp_path: Path) -> None:
+    run = report_run.built(tmp_path / "run")
+    report.report(run, None, None)
+    text = " ".join(read(run).text.split())
+    assert "This run is not complete." in text
+    for task in ("prepare", "distributions", "sensitivity", "collect_scan", "post_trial"):
+        assert f"worker {task}" in text
+    assert "background trials at 0 of 3 declinations" in text
+    assert "sig_trials: 9 of 9 files missing." in text
+    assert "unprepared data" in text
+    # The grid is known from the plan alone: its figure shows that every trial is missing.
+    assert [f.name for f in (run / figures.FOLDER).glob("*.png")] == ["coverage.png"]
+
+
+def test_a_failed_dag_still_gets_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PLOTS", [plot("timing")])
+    run = report_run.built(tmp_path / "run")
+    with pytest.raises(RefusedError, match="the DAG did not succeed"):
+        report.report(run, 2, 1)
+    assert "no file has a record of its cost" in read(run).text
+
+
+@pytest.mark.parametrize(
+    ("lost", "without"),
+    [
+        (layout.SENSITIVITY, {"sensitivity", "passing", "bias"}),
+        (layout.SCAN, {"post_trial"}),
+        (layout.POST_TRIAL, {"post_trial"}),
+        (layout.map_file(16), {"skymaps", "zoom", "ts_against_p"}),
+        (layout.skies_file(), {"positions"}),
+        (layout.bg_collected(5.0), set[str]()),
+    ],
+)
+def test_what_is_lost_is_left_out_and_said(copy: Path, lost: PurePosixPath, without: set[str]) -> None:
+    (copy / lost).unlink()
+    results = refresh(copy)
+    drawn = {name: figures.make(results, plot(name)) for name in {*without, "coverage", "timing"}}
+    assert {name for name, figured in drawn.items() if not figured.png} == without
+    for name in without:
+        assert drawn[name].reason
+        assert drawn[name].error is None
+        assert not (copy / figures.FOLDER / f"{name}.png").exists()  # the stale one of the run before
+
+
+def test_a_damaged_map_is_named(copy: Path) -> None:
+    with (copy / layout.map_file(16)).open("rb+") as file:
+        file.truncate(1000)
+    figured = figures.make(load(open_run(copy)), plot("skymaps"))
+    assert "map_nside_016.npy" in figured.reason
+    assert "corrupt" in figured.reason
+
+
+def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads((copy / layout.SENSITIVITY).read_text())
+    row = found["discovery"][1]
+    lost = dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error"))
+    keep = {key: row[key] for key in ("dec_deg", "beta", "threshold", "unit")}
+    found["discovery"][1] = {**keep, **lost, "reason": "needs n_sig above 20: add <b>25</b>"}
+    for other in (0, 2):  # no flux at all is drawn too
+        found["discovery"][other] |= lost
+    store.save_json(copy, layout.SENSITIVITY, found)
+    refresh(copy)
+    monkeypatch.setattr(figures, "PLOTS", [plot("sensitivity"), plot("passing")])
+    page.write(open_run(copy))
+    parsed = read(copy)
+    assert "discovery at +5°: needs n_sig above 20: add <b>25</b>" in parsed.text  # as text: escaped
+    assert "3 values are missing (crosses)" in parsed.text
+    assert "not bracketed" in parsed.text
+
+
+def test_an_error_in_drawing_is_raised_after_the_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(results: Any) -> Drawn:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(figures, "PLOTS", [figures.Plot("bug", "scan", "A bug", broken), plot("timing")])
+    with pytest.raises(ZeroDivisionError):
+        page.write(open_run(copy))
+    assert "drawing failed: ZeroDivisionError: a bug" in read(copy).text
+
+
+def test_an_unreadable_summary_counts_as_empty(copy: Path) -> None:
+    (copy / layout.SUMMARY).write_text("{")
+    results = load(open_run(copy))
+    assert results.summary == {}
+    with pytest.raises(InputError, match=r"no sensitivity in results/summary\.json"):
+        results.rows("sensitivity")
