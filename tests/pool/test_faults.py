@@ -94,7 +94,7 @@ def test_a_bad_node_is_not_retried_and_the_cured_dag_resumes(
 
 def test_a_removed_dag_resumes_where_it_was(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     first = client.submit_dag(pool, run)
-    some = faults.until(lambda: sorted(run.glob("trials/**/bg/**/*.npy")), "the first files of trials")
+    some = faults.until(lambda: sorted(run.glob("trials/**/bg/**/trials__*.npy")), "the first files of trials")
     pool.run("condor_rm", str(first), check=True)
     faults.until(lambda: not client.q(pool, f"ClusterId == {first} || DAGManJobId == {first}"), "the DAG's end")
     before = {file: file.stat().st_mtime_ns for file in some}
@@ -104,7 +104,7 @@ def test_a_removed_dag_resumes_where_it_was(pool: Pool, run: Path, undisturbed: 
 
 def test_a_killed_pool_goes_on_after_its_restart(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     cluster = client.submit_dag(pool, run)
-    some = faults.until(lambda: sorted(run.glob("trials/**/*.npy")), "the first files of trials")
+    some = faults.until(lambda: sorted(run.glob("trials/**/trials__*.npy")), "the first files of trials")
     assert len(pool.kill_all()) > 6
     assert processes.of_pool(pool.home) == []
     before = {file: file.stat().st_mtime_ns for file in some}
