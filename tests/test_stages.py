@@ -134,15 +134,18 @@ def test_a_hole_is_refused_and_named(copy: Path) -> None:
     np.testing.assert_array_equal(arrays["n_sig"], [3, 20])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "of another seed", "of another analysis"])
+@pytest.mark.parametrize("damage", ["truncated", "of another seed", "swapped with its record", "of another analysis"])
 def test_a_damaged_or_foreign_file_stops_the_collection(copy: Path, damage: str) -> None:
     folder = copy / "trials/tiny/bg/dec/+005"
     file = folder / "trials__N_000120_seed_0000.npy"
     if damage == "truncated":
         file.write_bytes(file.read_bytes()[:-100])
-    elif damage == "of another seed":
+    elif damage in ("of another seed", "swapped with its record"):
         trials.bg_trials(copy, 5.0, 120, 9, 0)
-        shutil.copy(folder / "trials__N_000120_seed_0009.npy", file)
+        other = folder / "trials__N_000120_seed_0009.npy"
+        shutil.copy(other, file)
+        if damage == "swapped with its record":
+            shutil.copy(other.with_suffix(".json"), file.with_suffix(".json"))
     else:
         record = json.loads(file.with_suffix(".json").read_text())
         file.with_suffix(".json").write_text(json.dumps(record | {"digest": "0" * 64}))

@@ -74,3 +74,26 @@ def test_no_events_near_the_source_is_fine(analysis):
     )  # fmt: skip
     out = trials.run(analysis, point._replace(candidates=none), KEY, 0, 5)
     np.testing.assert_array_equal(out["ts"], 0)
+
+
+def test_two_seasons_add_up(two_seasons):
+    """Against a sum of two likelihoods written out by hand, and against brute force."""
+    dec = np.radians(5.0)
+    point = trials.point_at(two_seasons, dec)
+    injector = trials.injector_at(two_seasons, dec, Spectrum(2.0), 8.0)
+    fitted = trials.run(two_seasons, point, KEY, 0, 25, injector)
+    for t in range(25):
+        drawn = trials.draw(two_seasons, point, KEY, t, injector)
+        assert reference.brute_force(drawn, point.table, FINE)[0] < fitted["ts"][t] + 1e-3
+        ns, gamma = fitted["ns"][t], fitted["gamma"][t]
+        signal, share = reference.table_and_share(point.table, gamma)
+        assert share.sum() == pytest.approx(1.0, abs=1e-9)
+        total = 0.0
+        for j in (0, 1):
+            mine = drawn.season == j
+            n_j, ns_j = drawn.n_events[j], ns * share[j]
+            ratio = drawn.w[mine] * n_j * signal[drawn.row[mine]] / share[j]  # W = S / B * R
+            total += np.log1p(ns_j / n_j * (ratio - 1)).sum() + (n_j - mine.sum()) * np.log1p(-ns_j / n_j)
+        assert fitted["ts"][t] == pytest.approx(max(2 * total, 0), abs=1e-8)
+    # the first season has 100 days to 80, and twice the area
+    assert share[0] == pytest.approx(100.0 / (100.0 + 0.5 * 80.0), rel=1e-6)

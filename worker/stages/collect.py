@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from worker import layout, store
 from worker.engine.trials import TRIAL_DTYPE
-from worker.errors import RefusedError
+from worker.errors import InputError, RefusedError
 from worker.ledger import Expected, Run, expected, missing, open_run
 from worker.record import measure
 from worker.stages import context, hottest, scans, skymap
@@ -24,7 +24,7 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     digest = context.trial_digest(run, "bg_trials")
     with measure("collect_bg", {"dec": dec}) as meter:
         files, holes = _present(run, "bg_trials", allow_missing, dec=dec)
-        ts = np.concatenate([store.load_array(path, f.path, f.n, TRIAL_DTYPE, digest)["ts"] for f in files])
+        ts = np.concatenate([_load(run, f, TRIAL_DTYPE, digest)["ts"] for f in files])
         # Halves by parity in the stream: one makes p-values that the other is tested with.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
         halves = [ts[index == parity] for parity in (0, 1)]
@@ -49,9 +49,7 @@ def collect_sig(path: Path, dec: float, allow_missing: bool) -> None:
         arrays["n_sig"] = np.array(n_sigs)
         for i, n_sig in enumerate(n_sigs):
             mine = [f for f in files if f.point["n_sig"] == n_sig]
-            arrays[f"trials_{i}"] = np.concatenate(
-                [store.load_array(path, f.path, f.n, TRIAL_DTYPE, digest) for f in mine]
-            )
+            arrays[f"trials_{i}"] = np.concatenate([_load(run, f, TRIAL_DTYPE, digest) for f in mine])
         _save(run, rel, arrays, files, meter.record(sum(f.n for f in files)))
 
 
@@ -84,7 +82,7 @@ def _skies(run: Run, files: Sequence[Expected]) -> Trials:
     parts = []
     for first in sorted({f.first for f in files}):
         bands = sorted((f for f in files if f.first == first), key=lambda f: f.band or (0, 1))
-        loaded = [store.load_array(run.path, f.path, f.n, scans.RING_DTYPE, scans.scan_digest(run)) for f in bands]
+        loaded = [_load(run, f, scans.RING_DTYPE, scans.scan_digest(run)) for f in bands]
         parts.append(np.concatenate(loaded, axis=1))
     return np.concatenate(parts)
 
@@ -108,6 +106,26 @@ def _present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[
         )
     paths = {e.path for e in lost}
     return [e for e in promised if e.path not in paths], len(lost)
+
+
+def _load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Trials:
+    """A promised file; its record must name the very place in the very stream that the plan promises.
+
+    Raises
+    ------
+    InputError
+        If it is missing, corrupt, of another analysis, or of another address (two files were swapped).
+    """
+    array = store.load_array(run.path, file.path, file.n, dtype, digest)
+    wanted = {**file.point, "seed": file.seed, "first": file.first}
+    found = store.load_record(run.path, file.path).args
+    wrong = [f"{key} = {found.get(key)} instead of {value}" for key, value in wanted.items() if found.get(key) != value]
+    if wrong:
+        raise InputError(
+            f"{run.path / file.path}: this file holds other trials than its name says ({', '.join(wrong)}); "
+            "delete it and run `dagmaker run` or `dagmaker repair`"
+        )
+    return array
 
 
 def _save(
