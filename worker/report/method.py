@@ -42,9 +42,10 @@ def _trials(spec: Spec) -> str:
 
 def _scan(spec: Spec, sky: str) -> str:
     scan = spec.scan
+    fit = {"scale1": "a chi2 fit (loc 0, scale 1)", "free": "a chi2 fit (loc 0, scale free)"}[spec.background.fit]
     ways = {
-        "hybrid": "by counting trials, and by a chi2 fit beyond the last hundred",
-        "fit": "by a chi2 fit",
+        "hybrid": f"by counting trials, and by {fit} beyond the last hundred",
+        "fit": f"by {fit}",
         "empirical": "by counting trials",
     }
     between = {"linear": "linearly in p", "log": "linearly in ln p"}[scan.interpolation]

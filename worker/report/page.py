@@ -1,7 +1,6 @@
 """RUN/report: one page that needs nothing else, and the figures as files."""
 
 import base64
-from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -55,19 +54,13 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "hottest": tables.hottest(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
-        "checks": [check for check in checks if not _is_routine(check)],
-        "routine_checks": [check for check in checks if _is_routine(check)],
+        "checks": checks,
         "n_failed": sum(not check["passed"] for check in checks),
         "waived": list(results.run.spec.unblind.waive),
         "commands": provenance.commands(results),
         "facts": provenance.facts(results),
         "spec": (results.run.path / layout.SPEC).read_text(encoding="utf-8"),
     }
-
-
-def _is_routine(check: Mapping[str, Any]) -> bool:
-    """One of many alike that passed: there is one per declination."""
-    return bool(check["passed"]) and "_dec_" in str(check["name"])
 
 
 def _figure(figured: Figured) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def background(results: Results) -> Table:
             (
                 dec_text(row["dec_deg"]), words.plain(row["n"]), words.plain(row["eta"], 4),
                 words.pair(row["ndof"], row.get("ndof_error")), words.plain(row["loc"]), words.plain(row["scale"]),
-                words.plain(row["median"]), words.plain(row.get("ts_3sigma"), 4), words.plain(row.get("ts_5sigma"), 4),
+                words.plain(row["median"]), words.signed(row.get("ts_3sigma")), words.signed(row.get("ts_5sigma")),
             )
             for row in by_dec(results, "background")
         ],
@@ -126,7 +126,7 @@ def timing(results: Results) -> Table:
     rows = [
         (
             name, words.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]), words.plain(row["n"]),
-            words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] else words.NONE, f"{row['max_rss_mb']:.0f} MB",
+            _speed(row), f"{row['max_rss_mb']:.0f} MB",
         )
         for name, row in stages(results)
     ]  # fmt: skip
@@ -139,6 +139,11 @@ def timing(results: Results) -> Table:
             ("total", words.plain(files), duration(wall), duration(cpu), words.NONE, words.NONE, f"{peak:.0f} MB")
         )
     return Table(head, rows)
+
+
+def _speed(row: Row) -> str:
+    """What was made per CPU second; a stage that makes one thing has no speed."""
+    return words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else words.NONE
 
 
 def by_dec(results: Results, key: str) -> list[Row]:

@@ -31,7 +31,8 @@ def draw(results: Results) -> Drawn:
     seconds = [max(float(row["cpu_s"]), 1e-3) for _, row in rows]
     cpu.barh(names, seconds, color=style.BLUE, alpha=0.8)
     for i, (value, (_, row)) in enumerate(zip(seconds, rows, strict=True)):
-        cpu.text(1.25 * value, i, f"{duration(value)} ({words.plain(row['n'] / value)}/s)", va="center", fontsize=11)
+        speed = f" ({words.plain(row['n'] / value)}/s)" if row["n"] > 1 else ""
+        cpu.text(1.25 * value, i, duration(value) + speed, va="center", fontsize=11)
     # Room for the words to the right of the longest bar.
     low = 0.5 * min(seconds)
     cpu.set(

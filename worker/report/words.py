@@ -51,9 +51,9 @@ def p_value(p: Any) -> str:
     return power(p, digits=2) if 0 < p < 1e-3 else f"{p:#.2g}" if p < 0.995 else f"{p:.3g}"
 
 
-def signed(value: float, places: int = 2) -> str:
-    """A number with a true minus sign."""
-    return f"{value:.{places}f}".replace("-", "−")
+def signed(value: Any, places: int = 2) -> str:
+    """A number with a true minus sign and fixed decimals; a dash for null."""
+    return NONE if value is None else f"{value:.{places}f}".replace("-", "−")
 
 
 def degrees(value: Any, places: int = 2) -> str:
