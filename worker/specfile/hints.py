@@ -78,7 +78,11 @@ HINTS: dict[str, Hint] = {
     "resources.request_memory_mb": Hint("memory, MB", "1000"),
     "resources.request_disk_mb": Hint("disk, MB", "500"),
     "resources.max_retries": Hint("retries of a failed process", "2"),
-    "site": Hint("a profile under templates/sites/", "personal"),
+    "resources.time_limit_hours": Hint(
+        "a process stops at a checkpoint before this many hours and goes on from there; null for none", "12"
+    ),
+    "resources.accounting_group": Hint("group that the work is charged to; null for the site's own", "group_icecube"),
+    "site": Hint("a profile under templates/htcondor/sites/", "personal"),
 }
 
 
