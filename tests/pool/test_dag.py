@@ -1,12 +1,18 @@
 """The example analysis, shrunken in counts but not in shape, on a real pool."""
 
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import unavailable
 from tests.pool import analysis, client
+from tests.pool.errors import PoolUnavailableError
+from tests.pool.install import ensure
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
 
@@ -39,3 +45,31 @@ def test_condor_submit_dag_gives_the_bytes_of_dagmaker_run(pool: Pool, spec: Pat
     assert analysis.leftovers(run) == []
     assert (run / "report" / "index.html").exists()
     assert 0 < json.loads((run / "results" / "summary.json").read_text())["post_trial"]["p"] <= 1
+
+
+@pytest.mark.pool
+@pytest.mark.xdist_group("pool-forky")
+def test_condor_dag_checker_finds_nothing(spec: Path, tmp_path: Path) -> None:
+    """It came with HTCondor 24.10, so that only the newer release has it; it needs no pool."""
+    try:
+        checker = ensure("forky").bin / "condor_dag_checker"
+    except PoolUnavailableError as error:
+        unavailable(f"no condor_dag_checker: {error}")
+    (tmp_path / "condor_config").touch()
+    dag = analysis.build(spec, tmp_path / "run") / "analysis.dag"
+    found = verdict(checker, dag)
+    assert "Errors" not in found, found["Errors"]
+    assert (found["TotalNodes"], found["FinalNode"]) == (53, "report")
+    dag.write_text(dag.read_text().replace("CHILD collect_scan", "CHILD nowhere"))
+    [fault] = verdict(checker, dag)["Errors"]
+    assert "undefined nodes: Children [nowhere]" in fault["Reason"]
+
+
+def verdict(checker: Path, dag: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [checker, "-Strict", "-CheckJDL", "-CheckExternalFiles", "-json", dag],
+        env=os.environ | {"CONDOR_CONFIG": str(dag.parents[1] / "condor_config")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout)[0]
+    return found
