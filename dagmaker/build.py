@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import lock, plan, render, sites
+from dagmaker import htcondor_version, lock, plan, render, sites
 from dagmaker.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
@@ -25,6 +25,8 @@ class Built(NamedTuple):
         Absolute.
     changed, same : int
         Files written, and files that already were as they should be.
+    notes : tuple of str
+        What was left out for this pool.
     """
 
     run: Path
@@ -32,6 +34,7 @@ class Built(NamedTuple):
     plan: Plan
     changed: int
     same: int
+    notes: tuple[str, ...] = ()
 
 
 def _identity(spec: Spec) -> dict[str, object]:
@@ -100,30 +103,43 @@ def _make_folders(run: Path, site: sites.Site, kept: set[str]) -> None:
         path = PurePosixPath(name)
         if path.parent.name == "batches":
             (run / "logs" / path.stem).mkdir(parents=True, exist_ok=True)
-    Path(render.log_dir(site, PurePosixPath(run))).mkdir(parents=True, exist_ok=True)
+    if site.transfer:
+        for name in render.SANDBOX_FOLDERS:
+            (run / render.SANDBOX / name).mkdir(parents=True, exist_ok=True)
+    logs = Path(render.log_dir(site, PurePosixPath(run)))
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{logs}: the folder for event logs cannot be made: {reason(error)}; build on the submit host, or set "
+            f"log_dir in the profile of site {site.name} to a folder on its own disk"
+        ) from error
 
 
-def _write(run: Path, spec: Spec) -> Built:
+def _write(run: Path, spec: Spec, dot: bool) -> Built:
     resolved = specfile.resolved_text(spec)
     site = sites.load(spec.site)
     made = plan.make(spec, specfile.text_digest(resolved))
     kept: set[str] = set()
-    texts = render.files(made, spec.resources, site, render.here(PurePosixPath(run)), resolved)
-    changed = list(_changed(run, texts, kept))
+    version = htcondor_version.parse(site.condor_version) if site.condor_version else htcondor_version.of_pool()
+    left_out: dict[str, None] = {}
+    texts = render.files(made, spec.resources, site, render.here(PurePosixPath(run)), resolved, dot)
+    changed = list(_changed(run, htcondor_version.known_only(texts, version, left_out), kept))
     _make_folders(run, site, kept)
     for written in changed:
         write_all(run, [written])
     _remove_stale(run, kept)
     if specfile.load_resolved(run / layout.SPEC) != spec:
         raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")
-    return Built(run, spec, made, len(changed), len(kept) - len(changed))
+    notes = tuple(htcondor_version.explain(left_out, version))
+    return Built(run, spec, made, len(changed), len(kept) - len(changed), notes)
 
 
-def locked(spec: Spec, run: Path) -> Built:
+def locked(spec: Spec, run: Path, dot: bool = False) -> Built:
     """Build while the caller holds the lock of the directory."""
     refuse_foreign(run, spec)
     try:
-        return _write(run, spec)
+        return _write(run, spec, dot)
     except OSError as error:
         raise InputError(f"{error.filename or run}: cannot be written: {reason(error)}") from error
 
@@ -138,8 +154,8 @@ def make_directory(run: Path) -> Path:
     return run
 
 
-def build(spec: Spec, run: Path) -> Built:
-    """Write the run directory of a spec; the same again changes nothing.
+def build(spec: Spec, run: Path, dot: bool = False) -> Built:
+    """Write the run directory of a spec; the same again changes nothing. `dot`: DAGMan draws the DAG when it starts.
 
     Raises
     ------
@@ -150,4 +166,4 @@ def build(spec: Spec, run: Path) -> Built:
     """
     run = make_directory(run)
     with lock.held(run):
-        return locked(spec, run)
+        return locked(spec, run, dot)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dagmaker.run_commands import abort, repair, status, submit, unblind
+
 
 def check(*, spec: str) -> int:
     """Check a spec: every problem at once, each with its place in the file and the cure.
@@ -62,10 +64,11 @@ def plan(*, spec: str, slots: int = 2, json: bool = False) -> int:
     return 0
 
 
-def build(*, spec: str, run: str) -> int:
+def build(*, spec: str, run: str, dot: bool = False) -> int:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
-    Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here.
+    Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
+    own checkers read what was written, where they are installed.
 
     Parameters
     ----------
@@ -73,14 +76,19 @@ def build(*, spec: str, run: str) -> int:
         The YAML file of the analysis.
     run : str
         The run directory; made if it is not there.
+    dot : bool
+        Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
     Examples
     --------
     dagmaker build analysis.yaml --run=runs/example
     """
+    from dagmaker import dag_check
     from dagmaker.build import build as make
 
-    built = make(_load(spec), Path(run))
+    built = make(_load(spec), Path(run), dot)
+    for line in (*built.notes, *dag_check.verdicts(built.run)):
+        print(line)
     print(
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were\n"
         f"on a pool: condor_submit_dag {built.run}/analysis.dag\n"
@@ -110,30 +118,6 @@ def run(*, spec: str, run: str, jobs: int = 1) -> int:
     return run_here(_load(spec), Path(run), jobs)
 
 
-def status(*, run: str, json: bool = False) -> int:
-    """Show what of a run is done and what is missing, from its files alone.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    json : bool
-        Print JSON, for programs.
-
-    Examples
-    --------
-    dagmaker status runs/example
-    """
-    from dagmaker import status as states
-
-    found = states.look(Path(run))
-    if json:
-        _print_json(found.as_json())
-    else:
-        print("\n".join(states.lines(found)))
-    return 0
-
-
 def schema() -> int:
     """Print the JSON Schema of the spec, for editors that complete and check YAML.
 
@@ -158,7 +142,11 @@ def _print_json(value: Any) -> None:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command for command in (check, plan, build, run, status, schema)
+    command.__name__: command
+    for command in (check, plan, build, run, submit, status, repair, abort, unblind, schema)
 }
 
-POSITIONAL = {"check": "spec", "plan": "spec", "build": "spec", "run": "spec", "status": "run"}
+POSITIONAL = {
+    **dict.fromkeys(("check", "plan", "build", "run"), "spec"),
+    **dict.fromkeys(("submit", "status", "repair", "abort", "unblind"), "run"),
+}

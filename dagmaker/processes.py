@@ -9,6 +9,7 @@ from worker import layout
 MAP = "scan_map"
 SCAN = "scan_trials"
 TRIALS = ("bg_trials", "sig_trials", SCAN)
+STEPPED = (*TRIALS, MAP)  # need the prepared data only, write below trials/, and can stop and resume
 
 
 class Process(NamedTuple):

@@ -15,6 +15,19 @@ def submit_value(text: str) -> str:
     return _plain(text, "submit file").replace("$", "$(DOLLAR)")
 
 
+def list_item(text: str) -> str:
+    """A path in a list of files.
+
+    Raises
+    ------
+    SpecError
+        It holds a comma: HTCondor splits its lists there and has no quoting for it.
+    """
+    if "," in text:
+        raise SpecError(f"{text}: HTCondor cannot transfer a path with a comma; use another run directory")
+    return submit_value(text)
+
+
 def argument(text: str) -> str:
     """One argument, or one VAR=value, inside the double quotes of `arguments = "..."` and `environment = "..."`."""
     text = submit_value(text).replace('"', '""')

@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dagmaker import clusters, interpreter, plan, render_dag, templates
+from dagmaker import clusters, interpreter, job_environment, plan, render_dag, templates
 from dagmaker.plan import Plan
-from dagmaker.quote import argument, submit_value
+from dagmaker.processes import STEPPED
+from dagmaker.quote import argument, list_item, submit_value
 from dagmaker.sites import Site
 from worker import layout
+from worker.errors import EXIT_CODES, StoppedError
 from worker.spec import Resources
 
 NEVER_RETRIED = (2, 3, 4)
-THREADS = ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
+SANDBOX_FOLDERS = ("partial", "trials")
+TRAVELS_IN = (layout.SPEC, layout.PLAN, layout.DATA, layout.record_name(layout.DATA))
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,6 @@ def here(run: PurePosixPath) -> Place:
     return Place(run, interpreter.python(), interpreter.import_path())
 
 
-def _environment(place: Place) -> Iterator[str]:
-    yield "PATH=/usr/local/bin:/usr/bin:/bin"
-    if place.import_path:
-        yield f"PYTHONPATH={place.import_path}"
-    yield "MPLBACKEND=Agg"
-    yield from (f"{name}=1" for name in THREADS)
-
-
 def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
     """Folder of the event logs: its own for every run directory, since sites share one disk among runs."""
     if site.log_dir is None:
@@ -56,28 +52,66 @@ def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
     return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
 
 
+def _transferred(run: PurePosixPath) -> str:
+    """Input of a job without a shared disk, all a worker needs.
+
+    The sandbox's folders have an absolute path, so that they and not their parent are put there. They are empty:
+    a process that fails before it writes anything would otherwise be held for the missing folder, whatever its
+    exit code was.
+    """
+    return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
+
+
+def _hold_reason() -> str:
+    """ClassAd expression: what the exit code of a process that failed for good means."""
+    text = '"exit code unknown to dagmaker: see its error file"'
+    for code in (*NEVER_RETRIED, 1):
+        text = f'ifThenElse(ExitCode =?= {code}, "exit code {code}: {EXIT_CODES[code]}", {text})'
+    return f'ifThenElse(ExitBySignal =?= True, "killed by a signal in every try", {text})'
+
+
 def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Site, place: Place) -> str:
     run = str(place.run)
+    steps = task in STEPPED
+    local, sandbox = site.transfer and not steps, site.transfer and steps
+    here_only = site.python is None or local
+    environment = job_environment.lines(
+        Site(site.name) if local else site,
+        place.run,
+        import_path=place.import_path if here_only else None,
+        sandbox=sandbox,
+        limit_hours=resources.time_limit_hours if steps else None,
+    )
     return templates.render(
         (f"{task}.sub.j2", "default.sub.j2"),
         task=task,
         many=many,
         name=name,
         site=site,
+        local=local,
+        sandbox=sandbox,
         resources=resources,
-        python=submit_value(place.python),
-        run=argument("." if site.transfer else run),
+        max_memory_mb=max(site.max_memory_mb, resources.request_memory_mb),
+        accounting_group=resources.accounting_group or site.accounting_group,
+        python=submit_value(place.python if here_only else str(site.python)),
+        run=argument("." if sandbox else run),
         run_dir=submit_value(run),
         initial_dir=submit_value(run),
         log_dir=submit_value(str(log_dir(site, place.run))),
-        environment=" ".join(argument(item) for item in _environment(place)),
+        environment=" ".join(argument(item) for item in environment),
+        transfer_in=_transferred(place.run) if sandbox else "",
+        resumes=steps and resources.time_limit_hours is not None,
+        stopped=StoppedError.exit_code,
         never_retried=NEVER_RETRIED,
         retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),
+        hold_reason=_hold_reason(),
     )
 
 
-def files(p: Plan, resources: Resources, site: Site, place: Place, resolved_spec: str) -> Iterator[tuple[str, str]]:
-    """Every file of a run directory that `build` writes, the DAG last."""
+def files(
+    p: Plan, resources: Resources, site: Site, place: Place, resolved_spec: str, dot: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too."""
     packed = clusters.make(p)
     many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
     yield str(layout.SPEC), resolved_spec
@@ -88,4 +122,4 @@ def files(p: Plan, resources: Resources, site: Site, place: Place, resolved_spec
         yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
-    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run)) + "\n"
+    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run, dot)) + "\n"

@@ -10,7 +10,6 @@ from dagmaker.quote import dag_path, dag_value
 from dagmaker.sites import Site
 
 FINAL = "report"
-NODE_RETRIES = 1  # of a whole cluster, on top of each process's own retries
 
 
 def submit_file(run: PurePosixPath, task: str) -> PurePosixPath:
@@ -40,22 +39,31 @@ def _edges(plan: Plan, clusters: Clusters) -> Iterator[str]:
         yield f"PARENT {' '.join(parents)} CHILD {' '.join(names)}"
 
 
-def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) -> Iterator[str]:
+def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath, dot: bool = False) -> Iterator[str]:
     """The DAG of a plan.
+
+    There is no RETRY. It starts a whole cluster again, and knows one UNLESS-EXIT value where three exit codes are
+    final: with any of them, a process that cannot succeed (exit code 3: 2 submissions, measured) drags its
+    thousand neighbours through a second start. `max_retries` in the submit files retries what failed and nothing
+    else; what RETRY adds is a second chance for a submission that the schedd refused, and DAGMan has a setting for
+    that (dagman.config).
 
     Parameters
     ----------
     run : PurePosixPath
         The run directory, absolute: DAGMan reads paths from where it was submitted.
+    dot : bool
+        DAGMan writes a drawing of the DAG (Graphviz) when it starts.
     """
     yield f"# {plan.name}: {plan.n_processes} processes in {len(clusters.clusters)} nodes. Written by `dagmaker build`."
     yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
     yield f"JOBSTATE_LOG {dag_path(str(run / 'logs' / 'jobstate.log'))}"
+    if dot:
+        yield f"DOT {dag_path(str(run / 'analysis.dot'))}"
     for cluster in clusters.clusters:
         if cluster.task == FINAL:
             continue
         yield from _job(run, "JOB", cluster.name, cluster.task)
-        yield f"RETRY {cluster.name} {NODE_RETRIES} UNLESS-EXIT 2"
         yield f"PRIORITY {cluster.name} {PRIORITY[cluster.task]}"
         yield f"CATEGORY {cluster.name} {cluster.task}"
     for task, limit in sorted(site.max_nodes.items()):

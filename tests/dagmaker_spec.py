@@ -13,6 +13,7 @@ data: {{format: synthetic, n_events: 20000}}
 background: {{dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}, trials_per_file: {sig_file}}}
 scan: {{nside: 4, map_nside: {map_nside}, n_skies: {n_skies}, skies_per_file: {sky_file}, bands: {bands}}}
+resources: {resources}
 site: {site}
 """
 
@@ -29,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "n_skies": 5,
     "sky_file": 2,
     "bands": 2,
+    "resources": "{}",
     "site": "personal",
 }
 

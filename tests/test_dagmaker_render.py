@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from dagmaker import clusters, plan, render, render_dag, sites
+from dagmaker import clusters, htcondor_version, plan, render, render_dag, sites
 from dagmaker.build import build
+from dagmaker.processes import STEPPED
 from dagmaker.render import Place
 from tests.dagmaker_spec import spec
 
@@ -43,9 +44,8 @@ def test_dag_of_the_tiny_spec():
         'VARS prepare batch="/data/user/runs/tiny/batches/prepare.txt" node="prepare"',
     ]
     start = lines.index("JOB sig_p005 /data/user/runs/tiny/sig_trials.sub")
-    assert lines[start + 1 : start + 5] == [
+    assert lines[start + 1 : start + 4] == [
         'VARS sig_p005 batch="/data/user/runs/tiny/batches/sig_p005.txt" node="sig_p005"',
-        "RETRY sig_p005 1 UNLESS-EXIT 2",
         "PRIORITY sig_p005 40",
         "CATEGORY sig_p005 sig_trials",
     ]
@@ -100,24 +100,27 @@ def test_clusters_are_never_larger_than_their_limit():
     assert sum(len(cluster.lines) for cluster in packed.clusters) == made.n_processes
 
 
-@pytest.mark.parametrize("site", ["personal", "shared-fs"])
+@pytest.mark.parametrize("site", ["personal", "shared-fs", "ospool"])
 def test_htcondor_reads_every_submit_file(site, monkeypatch):
     """What the bindings expand is what was meant: the program, its arguments, its environment."""
     monkeypatch.setenv("USER", "somebody")
     subs = {name: text for name, text in _files(site=site).items() if name.endswith(".sub")}
     assert len(subs) == 12
     for name, text in subs.items():
-        _check_submit(name.removesuffix(".sub"), text, str(RUN))
+        task = name.removesuffix(".sub")
+        _check_submit(task, text, away=site == "ospool" and task in STEPPED)
 
 
-def _check_submit(task, text, run):
+def _check_submit(task, text, away):
     submit = htcondor2.Submit(text)
     submit["args"] = f"{task} --n=5"
     submit["node"], submit["batch"] = "some_node", "some_file"
-    assert submit.expand("executable") == "/opt/venv/bin/python"
-    assert submit.expand("arguments").startswith(f'"-m worker {task} --n=5 --run={run}')
-    assert submit.expand("environment").startswith('"PATH=/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/source')
-    assert submit.expand("error").startswith(f"{run}/logs/some_node/")
+    assert submit.expand("executable") == ("/usr/bin/python3" if away else "/opt/venv/bin/python")
+    assert submit.expand("arguments").startswith(f'"-m worker {task} --n=5 --run={"." if away else RUN}')
+    path = "" if away else " PYTHONPATH=/opt/source"
+    assert submit.expand("environment").startswith(f'"PATH=/usr/local/bin:/usr/bin:/bin{path} MPLBACKEND')
+    assert " NUMBA_CACHE_DIR=" in submit.expand("environment")
+    assert submit.expand("error").startswith(f"{RUN}/logs/some_node/")
     assert submit.expand("max_retries") == "2"
     assert submit.getQArgs() == "args from $(batch)"
 
@@ -142,6 +145,86 @@ def test_shared_fs_keeps_event_logs_on_the_submit_host(monkeypatch):
     assert "DAGMAN_DEFAULT_NODE_LOG = /scratch/somebody/dagmaker/tiny-" in files["dagman.config"]
     assert "max_idle = 1000" in files["bg_trials.sub"] and "max_idle" not in files["prepare.sub"]
     assert "MAXJOBS collect_bg 20" in files["analysis.dag"]
+
+
+def test_a_node_is_never_submitted_a_second_time_for_a_failure():
+    """RETRY would start a whole cluster again; each process is retried by its submit file."""
+    assert not [line for line in _dag() if line.startswith("RETRY")]
+    text = _files()["bg_trials.sub"]
+    assert "\nmax_retries = 2\nretry_until = ExitCode =?= 2 || ExitCode =?= 3 || ExitCode =?= 4\n" in text
+
+
+def test_dot_on_request():
+    made = spec()
+    texts = dict(render.files(plan.make(made, ""), made.resources, sites.load("personal"), PLACE, "", dot=True))
+    assert f"\nDOT {RUN}/analysis.dot\n" in texts["analysis.dag"]
+    assert "DOT" not in _files()["analysis.dag"]
+
+
+def test_a_time_limit_is_told_to_what_can_stop_and_nothing_else():
+    files = _files(resources="{time_limit_hours: 2}")
+    for name in (f"{task}.sub" for task in plan.make(spec(), "").tasks()):
+        steps = name.removesuffix(".sub") in STEPPED
+        assert ("checkpoint_exit_code = 85" in files[name]) == steps
+        assert ("WORKER_TIME_LIMIT_S=6600" in files[name]) == steps  # ten minutes for saving
+    assert "WORKER_TIME_LIMIT_S=3240" in _files(resources="{time_limit_hours: 1}")["bg_trials.sub"]
+    assert not [text for text in _files().values() if "checkpoint" in text or "TIME_LIMIT" in text]
+
+
+def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    files = _files(site="ospool", resources="{time_limit_hours: 2}")
+    for name, text in files.items():
+        if not name.endswith(".sub"):
+            continue
+        submit = htcondor2.Submit(text)
+        submit["node"] = "some_node"
+        away = name.removesuffix(".sub") in STEPPED
+        assert submit["universe"] == ("container" if away else "local")
+        seen = " ".join(submit.expand(key) for key in ("executable", "arguments", "environment"))
+        assert (str(RUN) in seen) == (not away)
+        assert ("+JobDurationCategory" in text) == away
+    sub = htcondor2.Submit(files["scan_map.sub"])
+    assert sub["transfer_input_files"] == (
+        f"analysis.yaml, plan.json, prepared/data.npz, prepared/data.json, {RUN}/sandbox/"
+    )
+    assert (sub["transfer_output_files"], sub["transfer_checkpoint_files"]) == ("trials", "partial")
+
+
+def test_a_comma_in_a_path_cannot_travel(monkeypatch):
+    from worker.errors import SpecError
+
+    monkeypatch.setenv("USER", "somebody")
+    with pytest.raises(SpecError, match="HTCondor cannot transfer a path with a comma"):
+        _files(place=Place(PurePosixPath("/data/a,b"), "/usr/bin/python"), site="ospool")
+
+
+def test_the_specs_accounting_group_goes_before_the_sites():
+    assert "\naccounting_group = group_x.y\n" in _files(resources="{accounting_group: group_x.y}")["scan_map.sub"]
+
+
+def test_the_report_is_never_held_for_a_dag_that_failed(monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    files = _files(site="shared-fs")
+    assert "on_exit_hold = " in files["bg_trials.sub"] and "on_exit_hold" not in files["report.sub"]
+
+
+@pytest.mark.parametrize(
+    ("version", "kept"), [(None, False), ((23, 9, 6), False), ((24, 2, 0), False), ((24, 2, 1), True)]
+)
+def test_commands_that_a_pool_is_too_old_for_are_left_out_and_told(version, kept, monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    left_out: dict[str, None] = {}
+    files = _files(site="shared-fs")
+    known = dict(htcondor_version.known_only(files.items(), version, left_out))
+    assert ("max_idle = 1000" in known["bg_trials.sub"]) == kept
+    assert {name for name in files if files[name] != known[name]} == (
+        set() if kept else {f"{task}.sub" for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map")}
+    )
+    assert list(left_out) == ([] if kept else ["max_idle"])
+    told = list(htcondor_version.explain(left_out, version))
+    assert len(told) == (not kept)
+    assert kept or "left out: max_idle, known since HTCondor 24.2.1" in told[0]
 
 
 def test_dagman_never_gets_the_setting_that_makes_it_crawl():

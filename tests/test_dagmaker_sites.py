@@ -19,24 +19,40 @@ def test_profiles_that_come_with_us(monkeypatch):
     monkeypatch.setenv("USER", "somebody")
     assert sites.load("personal").log_dir is None
     assert sites.load("shared-fs").log_dir == "/scratch/somebody/dagmaker"
+    assert sites.load("ospool").container_image == "osdf:///ospool/ap40/data/somebody/dagmaker.sif"
+
+
+def test_profiles_need_no_user_and_home_in_the_environment(monkeypatch):
+    """As in a cron job."""
+    monkeypatch.delenv("USER", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    assert sites.load("personal").numba_cache.startswith("/")
+    assert "$" not in str(sites.load("shared-fs").log_dir)
 
 
 def test_unknown_site_names_those_that_there_are():
-    with pytest.raises(
-        SpecError, match=r"site: moon: there is no profile .*moon\.yaml; known sites are personal, shared-fs"
-    ):
+    known = "known sites are ospool, personal, shared-fs"
+    with pytest.raises(SpecError, match=rf"site: moon: there is no profile .*moon\.yaml; {known}"):
         sites.load("moon")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tranfer: true", "unknown key tranfer; known are transfer, log_dir"),
+        ("tranfer: true", "unknown key tranfer; known are transfer, python"),
         ("- a", "a site profile is a list of `key: value` lines"),
         ("a: [", "not YAML"),
         ("max_idle: 0", "max_idle must be a whole number of at least 1, not 0"),
         ("max_starts: true", "max_starts must be a whole number of at least 1, not True"),
         ("commands: 5", "commands must be a mapping such as"),
+        ("transfer: 1", "transfer must be true or false, not 1"),
+        ("transfer: true", "transfer: true needs python: the interpreter in the slots"),
+        ("condor_version: 24.0", "condor_version must be a text, not 24.0; put it in quotes"),
+        ("hold_failed_hours: 0", "hold_failed_hours must be a number of hours above 0, or null, not 0"),
+        (
+            "environment: {PATH: '${NOT_SET_ANYWHERE}'}",
+            "environment.PATH: ${NOT_SET_ANYWHERE}: no environment variable",
+        ),
         ("dagman: {DAGMAN_MAX_JOBS_IDLE: 0}", "slows submission to one node per second; leave it out"),
         ("log_dir: /x/${NOT_SET_ANYWHERE}", "no environment variable 'NOT_SET_ANYWHERE'"),
     ],
