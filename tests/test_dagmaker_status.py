@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from dagmaker import processes, status
+from dagmaker import processes, status, status_text
 from dagmaker.build import build
 from dagmaker.presence import Presence
 from tests.dagmaker_spec import spec
@@ -63,7 +63,7 @@ def test_complete(tmp_path):
         _put(built.run, node, range(node.n_processes))
     found = status.look(built.run)
     assert found.complete
-    assert list(status.lines(found))[-1] == "complete"
+    assert list(status_text.lines(found))[-1] == "complete"
 
 
 def test_a_spoilt_plan(tmp_path):

@@ -1,0 +1,47 @@
+"""What a run directory's own submit files say about where logs and error outputs lie: whatever wrote or edited them."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+_COMMAND = re.compile(r"^\s*([A-Za-z_.+]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_MACRO = re.compile(r"\$\((\w+)\)")
+
+
+class SubmitFile(NamedTuple):
+    """One kind of task.
+
+    Attributes
+    ----------
+    log : Path or None
+        Event log.
+    error : str
+        Where standard error goes, with $(node) and $(Process) in it; empty where nowhere.
+    commands : dict
+        All commands, names in lower case.
+    """
+
+    path: Path
+    log: Path | None
+    error: str
+    commands: dict[str, str]
+
+    def error_file(self, node: str, process: int) -> Path | None:
+        """Standard error of one process."""
+        if not self.error:
+            return None
+        given = {"node": node, "process": str(process), "procid": str(process), "dollar": "$"}
+        text = _MACRO.sub(lambda macro: given.get(macro[1].lower(), macro[0]), self.error)
+        return self.path.parent / text
+
+
+def read(run: Path, task: str) -> SubmitFile:
+    """The submit file of a task; one without commands where there is none."""
+    path = run / f"{task}.sub"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    commands = {name.lower(): value for name, value in _COMMAND.findall(text)}
+    log = commands.get("log", "").replace("$(DOLLAR)", "$")
+    return SubmitFile(path, run / log if log else None, commands.get("error", ""), commands)
