@@ -12,8 +12,8 @@ import pytest
 from worker import rng
 from worker.engine import trials
 from worker.engine.background import event_density
-from worker.engine.fit import _profile, workspace
-from worker.engine.point import draw_signal
+from worker.engine.inject import draw_signal
+from worker.engine.likelihood import profile, workspace
 from worker.engine.response import Spectrum
 
 DEC = np.radians(5.0)
@@ -57,7 +57,7 @@ def fitted_ns(analysis, n_sig, n_trials, as_assumed):
         m = background.w.size + len(w)
         zeros = np.zeros(row.size, np.int32)
         work = workspace(row.size, analysis.n_rows, 1)
-        out[t] = _profile(2.0, float(n_sig), 1e-9, m, weights, row, zeros, total - m, total, point.table, work)[0]
+        out[t] = profile(2.0, float(n_sig), 1e-9, m, weights, row, zeros, total - m, total, point.table, work)[0]
     return out
 
 

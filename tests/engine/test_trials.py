@@ -6,8 +6,9 @@ from scipy.stats import ks_2samp, kstest
 
 from worker import rng
 from worker.engine import scan, trials
-from worker.engine.fit import fit, workspace
-from worker.engine.point import draw_signal
+from worker.engine.fit import fit
+from worker.engine.inject import draw_signal
+from worker.engine.likelihood import workspace
 from worker.engine.response import Spectrum
 
 KEY = rng.key("trials", 1)

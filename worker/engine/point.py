@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from worker import rng
 from worker.engine import fmath
-from worker.engine.background import energy_bin, event_density
 from worker.engine.fit import fit
+from worker.engine.inject import add_signal, draw_signal
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -54,45 +54,6 @@ class Candidates(NamedTuple):
     weight: F64
     row: I32
     season: I32
-
-
-class Injector(NamedTuple):
-    """Signal events of one declination and spectrum.
-
-    Attributes
-    ----------
-    count_cdf : ndarray (n_max + 1,)
-        P(number of events <= i); for a fixed number a step.
-    cell_cdf : ndarray (n_cells,)
-        Cumulative probability of the cells, over all seasons.
-    cells : ndarray (n_cells, 6), float32
-        log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi (rad).
-    season : ndarray (n_cells,), int32
-    sin_dec, cos_dec : float
-        Of the source.
-    sigma_floor, sigma_max : float, rad
-    cut : float
-        S = 0 beyond this many sigma.
-    grid_lo : float
-        Lower edge of the energy bins.
-    n_bins : int
-    density, energy : ndarray (n_seasons, n_nodes), (n_seasons, n_nodes, n_bins)
-        Background densities, for W of injected events.
-    """
-
-    count_cdf: F64
-    cell_cdf: F64
-    cells: NDArray[np.float32]
-    season: I32
-    sin_dec: float
-    cos_dec: float
-    sigma_floor: float
-    sigma_max: float
-    cut: float
-    grid_lo: float
-    n_bins: int
-    density: F64
-    energy: F64
 
 
 @njit(cache=True, error_model="numpy")
@@ -181,77 +142,6 @@ def _spatial(c, n, index, place, inv_n, w, row, season):  # type: ignore[no-unty
 
 
 @njit(cache=True, error_model="numpy")
-def _search(cdf, u):  # type: ignore[no-untyped-def]
-    """First index whose cumulative probability exceeds u."""
-    lo, hi = 0, cdf.size - 1
-    while lo < hi:
-        middle = (lo + hi) // 2
-        if cdf[middle] > u:
-            hi = middle
-        else:
-            lo = middle + 1
-    return lo
-
-
-@njit(cache=True, error_model="numpy")
-def _between(lo, hi, word):  # type: ignore[no-untyped-def]
-    return lo + (hi - lo) * rng.unit32(word)
-
-
-@njit(cache=True, error_model="numpy")
-def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
-    """Signal events of one trial.
-
-    Parameters
-    ----------
-    j : Injector
-    draws : ndarray (n_max, 5)
-        Filled with log_e, psi, sigma (rad), sin(dec), season of each event.
-
-    Returns
-    -------
-    int, the number of events
-    """
-    a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
-    n = _search(j.count_cdf, rng.unit52(a, b))
-    for i in range(n):
-        a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
-        f, g, _, _ = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
-        cell = _search(j.cell_cdf, rng.unit52(a, b))
-        edges = j.cells[cell]
-        psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
-        half = fmath.sin(0.5 * psi)
-        chord2 = 4.0 * half * half
-        sin_psi = 2.0 * half * np.sqrt(max(1.0 - half * half, 0.0))
-        _, cos_angle = fmath.sincos_turns(rng.unit32(g))
-        sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
-        draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
-        draws[i, 1] = psi
-        draws[i, 2] = _between(np.float64(edges[4]), np.float64(edges[5]), f)
-        draws[i, 3] = min(max(sin_dec, -1.0), 1.0)
-        draws[i, 4] = j.season[cell]
-    return n
-
-
-@njit(cache=True, error_model="numpy")
-def _add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no-untyped-def]
-    """Append the signal events with S > 0; returns the new number of events with S > 0."""
-    for i in range(n_signal):
-        sigma = max(draws[i, 2], j.sigma_floor)
-        psi = draws[i, 1]
-        if sigma > j.sigma_max or psi >= j.cut * sigma:
-            continue
-        s = int(draws[i, 4])
-        e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)
-        background = event_density(j.density[s], j.energy[s], draws[i, 3], e)
-        w[n] = fmath.exp(-0.5 * psi * psi / (sigma * sigma)) / (sigma * sigma * background) * inv_n[s]
-        row[n] = s * j.n_bins + e
-        season[n] = s
-        n += 1
-    return n
-
-
-@njit(cache=True, error_model="numpy")
 def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
     """Draw one trial into the scratch arrays; returns the number of events with S > 0."""
     index, place, w, row, season, rest, n_events, inv_n, draws = scratch
@@ -268,7 +158,7 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
     n = _draw_background(c, k0, k1, trial, index, place)
     _spatial(c, n, index, place, inv_n, w, row, season)
     if inject:
-        n = _add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
+        n = add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
     for i in range(n):
         rest[season[i]] -= 1.0
     return n

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from worker import rng
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
-from worker.engine.fit import LANES, fit, workspace
+from worker.engine.fit import fit
+from worker.engine.likelihood import LANES, workspace
 from worker.engine.point import PI, windows
 from worker.engine.tables import SignalTable
 

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, signal_cells, table_at
-from worker.engine.fit import workspace
-from worker.engine.point import PI, Candidates, Injector, draw_trial, hazards, run_trials, windows
+from worker.engine.inject import Injector
+from worker.engine.likelihood import workspace
+from worker.engine.point import PI, Candidates, draw_trial, hazards, run_trials, windows
 from worker.engine.response import Spectrum
 from worker.engine.tables import SignalTable
 

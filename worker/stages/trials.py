@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker import layout, rng, store
 from worker.engine import trials as engine
-from worker.engine.point import Injector
+from worker.engine.inject import Injector
 from worker.errors import InputError, SpecError
 from worker.ledger import Run, open_run
 from worker.record import measure
