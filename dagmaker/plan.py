@@ -44,6 +44,8 @@ class Node:
         Declination bands that each piece is split into.
     parents : tuple of str
         Nodes whose outputs this one reads.
+    only : tuple of int or None
+        Positions of the processes that a repair runs again; None: all. Not part of plan.json.
     """
 
     name: str
@@ -55,11 +57,12 @@ class Node:
     cuts: tuple[Cut, ...] = ()
     bands: int = 1
     parents: tuple[str, ...] = ()
+    only: tuple[int, ...] | None = None
 
     @property
     def n_processes(self) -> int:
-        """One for each cut and band; one where there are neither."""
-        return max(1, len(self.cuts)) * self.bands
+        """One for each cut and band; one where there are neither. Fewer where `only` says so."""
+        return max(1, len(self.cuts)) * self.bands if self.only is None else len(self.only)
 
     @property
     def n_trials(self) -> int:

@@ -56,17 +56,18 @@ def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
 
 
 def of(node: Node) -> Iterator[Process]:
-    """Every process of a node, cut by cut, the bands of a cut together."""
+    """Every process of a node (that is to run), cut by cut, the bands of a cut together."""
     head = flags(node)
-    position = 0
-    for cut in node.cuts or ((0, 0),):
+    chosen = None if node.only is None else frozenset(node.only)
+    for i, cut in enumerate(node.cuts or ((0, 0),)):
         for band in range(node.bands):
-            yield Process(node.name, position, (*head, *_piece(node, cut, band)))
-            position += 1
+            position = i * node.bands + band
+            if chosen is None or position in chosen:
+                yield Process(node.name, position, (*head, *_piece(node, cut, band)))
 
 
 def outputs(node: Node) -> Iterator[str]:
-    """File name in `node.dir` that each process leaves, in the order of `of`."""
+    """File name in `node.dir` that each process of the whole node leaves, in the order of `of`."""
     if node.file:
         yield node.file
     elif node.task == MAP:

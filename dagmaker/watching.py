@@ -38,7 +38,7 @@ def ended(status: Status) -> bool:
 
 def _brief(status: Status) -> str:
     """One line, for a log file."""
-    stages = [stage for stage in status.stages if stage.done < stage.total] or list(status.stages[-1:])
+    stages = [s for s in status.stages if s.done < s.total or s.running or s.held] or list(status.stages[-1:])
     counts = "; ".join(
         f"{stage.task} {stage.done:,}/{stage.total:,}"
         + (f" {stage.running:,} running" if stage.running else "")

@@ -107,9 +107,14 @@ def expected(run: Run, task: str, **point: float) -> list[Expected]:
 def each_expected(run: Run, task: str, **point: float) -> Iterator[Expected]:
     """As `expected`, one at a time: a plan may promise a million files."""
     for node in nodes(run, task, **point):
-        folder = PurePosixPath(node["dir"])
-        for name, n, first, band in _names(node):
-            yield Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
+        yield from of_node(node)
+
+
+def of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
+    """Files of one node of the plan, in the order of its processes; none for a task that makes a single file."""
+    folder = PurePosixPath(node["dir"])
+    for name, n, first, band in _names(node):
+        yield Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
 
 
 def missing(run: Run, task: str, **point: float) -> list[Expected]:

@@ -244,6 +244,27 @@ def report(*, run: str, dag_status: int | None = None, failed_count: int | None 
     _stage("report.report", run, dag_status=dag_status, failed_count=failed_count)
 
 
+def verify(*, run: str, jobs: int = 1) -> None:
+    """Load every file that the plan promises and compare it with its record: what `dagmaker repair` rests on.
+
+    Prints one JSON object per line for each file that is absent, corrupt, foreign (of another analysis) or stale (made
+    from other files than those that are there): node, position, path, state, why. The last line counts: checked,
+    faults. Exit code 0 whatever is found; removes and changes nothing.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    jobs : int
+        Processes that read files, one core each.
+
+    Examples
+    --------
+    worker verify --run=runs/example --jobs=2
+    """
+    _stage("verify.verify", run, jobs=jobs)
+
+
 def serve() -> None:
     """Run tasks one after another, as told on standard input: for the local runner.
 
@@ -281,6 +302,7 @@ TASKS: dict[str, Callable[..., None]] = {
         collect_scan,
         post_trial,
         report,
+        verify,
         serve,
     )
 }

@@ -1,0 +1,150 @@
+"""verify: what of a run is missing or cannot be trusted, file by file, by loading every one."""
+
+import json
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from itertools import repeat
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker import store
+from worker.engine.trials import TRIAL_DTYPE
+from worker.errors import InputError
+from worker.ledger import Expected, Run, of_node, open_run
+from worker.stages import context, scans, soundness
+
+PIECE = 500  # files that a process checks between two turns
+
+
+class Fault(NamedTuple):
+    """One output that has to be made again.
+
+    Attributes
+    ----------
+    node : str
+    position : int
+        Among the processes of the node.
+    state : str
+        absent, corrupt, foreign or stale.
+    """
+
+    node: str
+    position: int
+    path: str
+    state: str
+    why: str
+
+
+class _Piece(NamedTuple):
+    """Some files of one node, with what they must be; no files where the node makes a single result."""
+
+    node: Mapping[str, Any]
+    begin: int
+    files: tuple[Expected, ...]
+    digest: str | None
+
+
+def verify(path: Path, jobs: int) -> None:
+    """Print every fault as a line of JSON, and at last how many files were checked."""
+    run = _opened(path)
+    checked = faults = 0
+    for n, found in _all(run, jobs):
+        checked += n
+        faults += len(found)
+        for fault in found:
+            print(json.dumps(fault._asdict()))
+    print(json.dumps({"checked": checked, "faults": faults}))
+
+
+def _all(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:
+    """(files checked, faults) of every piece, in the order of the plan."""
+    if jobs == 1:
+        yield from map(_check, repeat(run.path), _pieces(run))
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+            yield from pool.map(_check, repeat(run.path), _pieces(run), chunksize=4)
+
+
+def _pieces(run: Run) -> Iterator[_Piece]:
+    for node in run.plan["nodes"]:
+        if node["file"]:
+            yield _Piece(node, 0, (), None)
+            continue
+        digest = None if node["task"] == "scan_map" else _digest(run, node["task"])
+        files = tuple(of_node(node))
+        for begin in range(0, len(files), PIECE):
+            yield _Piece(node, begin, files[begin : begin + PIECE], digest)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path) -> Run:
+    return open_run(path)
+
+
+def _digest(run: Run, task: str) -> str | None:
+    """What the records of a task's files must carry; None where the data are not there to tell."""
+    try:
+        if task == "scan_trials":
+            return scans.scan_digest(run)
+        if task == "sig_trials":
+            return context.trial_digest(run, task, signal=context.signal_address(run.spec.signal))
+        return context.trial_digest(run, task)
+    except InputError:
+        return None
+
+
+def _map_digest(run: Run, file: Expected) -> str | None:
+    band, bands = file.band or (0, 1)
+    try:
+        return scans.map_digest(run, int(file.point["nside"]), band, bands)
+    except InputError:
+        return None
+
+
+_DTYPES: Mapping[str, np.dtype[np.void]] = {
+    "bg_trials": TRIAL_DTYPE,
+    "sig_trials": TRIAL_DTYPE,
+    "scan_trials": scans.RING_DTYPE,
+    "scan_map": scans.MAP_DTYPE,
+}
+
+
+def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
+    task, name = piece.node["task"], piece.node["name"]
+    if piece.node["file"]:
+        return 1, _single(_opened(path), piece.node)
+    found = []
+    for position, file in enumerate(piece.files, piece.begin):
+        is_map = task == "scan_map"
+        n, digest = (None, _map_digest(_opened(path), file)) if is_map else (file.n, piece.digest)
+        state = store.state(path, file.path, n, _DTYPES[task], digest)
+        if state != "done":
+            why = _why(path, file.path, n, _DTYPES[task], digest)
+            found.append(Fault(name, position, str(file.path), state, why))
+    return len(piece.files), found
+
+
+def _why(path: Path, rel: PurePosixPath, n: int | None, dtype: Any, digest: str | None) -> str:
+    try:
+        store.load_array(path, rel, n, dtype, digest)
+    except InputError as error:
+        return str(error).partition(": ")[2].partition(";")[0]
+    return "it has just changed"
+
+
+def _single(run: Run, node: Mapping[str, Any]) -> list[Fault]:
+    """A node that makes one result, most from the files of others."""
+    rel = PurePosixPath(node["dir"]) / node["file"]
+    if not (run.path / rel).exists():
+        return [Fault(node["name"], 0, str(rel), "absent", "this file is missing")]
+    for state, why in (
+        ("corrupt", soundness.problem(run, node["task"], rel)),
+        ("stale", soundness.stale(run, node, rel)),
+    ):
+        if why:
+            return [Fault(node["name"], 0, str(rel), state, why)]
+    return []
