@@ -1,6 +1,5 @@
 """The environment of a job: HTCondor gives it neither PATH nor, everywhere, HOME."""
 
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from dagmaker.sites import RUN, Site
@@ -13,10 +12,10 @@ def time_limit_s(hours: float) -> float:
     return round(3600 * hours - min(360 * hours, 600), 3)
 
 
-def lines(
+def variables(
     site: Site, run: PurePosixPath, *, import_path: str | None, sandbox: bool, limit_hours: float | None
-) -> Iterator[str]:
-    """``NAME=value`` of every variable.
+) -> dict[str, str]:
+    """Every variable of a job; those of the site's profile have the last word.
 
     Parameters
     ----------
@@ -29,18 +28,17 @@ def lines(
     limit_hours : float or None
         Time limit of one start.
     """
-    yield "PATH=/usr/local/bin:/usr/bin:/bin"
+    found = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     if import_path:
-        yield f"PYTHONPATH={import_path}"
-    yield "MPLBACKEND=Agg"
-    yield from (f"{name}=1" for name in THREADS)
+        found["PYTHONPATH"] = import_path
+    found["MPLBACKEND"] = "Agg"
+    found |= dict.fromkeys(THREADS, "1")
     # numba refuses to compile for a cache where it finds no place to write. Where a disk is shared, all jobs read
     # what `prepare` compiled. A relative path is right inside a container, too, whatever the sandbox is called there.
     if sandbox:
-        yield "HOME=."
-        yield "NUMBA_CACHE_DIR=.numba"
+        found |= {"HOME": ".", "NUMBA_CACHE_DIR": ".numba"}
     else:
-        yield f"NUMBA_CACHE_DIR={site.numba_cache.replace(RUN, str(run))}"
+        found["NUMBA_CACHE_DIR"] = site.numba_cache.replace(RUN, str(run))
     if limit_hours is not None:
-        yield f"WORKER_TIME_LIMIT_S={time_limit_s(limit_hours):g}"
-    yield from (f"{name}={value}" for name, value in site.environment.items())
+        found["WORKER_TIME_LIMIT_S"] = f"{time_limit_s(limit_hours):g}"
+    return found | site.environment

@@ -75,7 +75,7 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
     steps = task in STEPPED
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
-    environment = job_environment.lines(
+    environment = job_environment.variables(
         Site(site.name) if local else site,
         place.run,
         import_path=place.import_path if here_only else None,
@@ -98,7 +98,7 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
         run_dir=submit_value(run),
         initial_dir=submit_value(run),
         log_dir=submit_value(str(log_dir(site, place.run))),
-        environment=" ".join(argument(item) for item in environment),
+        environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
         transfer_in=_transferred(place.run) if sandbox else "",
         resumes=steps and resources.time_limit_hours is not None,
         stopped=StoppedError.exit_code,

@@ -51,7 +51,7 @@ class Site:
     transfer: bool = False
     python: str | None = None
     container_image: str | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     numba_cache: str = f"{RUN}/.numba"
     log_dir: str | None = None
     condor_version: str | None = None
