@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -22,6 +22,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # The same examples in every run, and no verdict that depends on how busy the machine is.
 settings.register_profile("dagmaker", derandomize=True, deadline=None)
 settings.load_profile("dagmaker")
+
+# Files whose tests share a folder of real data that takes a while to write.
+SHARE_FIXTURES = dict.fromkeys(("tests/test_examples.py", "tests/test_data_real.py"), "real data")
 
 
 def in_ci() -> bool:
@@ -45,6 +48,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Under xdist, hand out the pool tests first: they take longest and mostly wait."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("pool") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Hand out tests one by one, but those of a group all to one process."""
+    # Not --dist loadgroup: xdist 3.8 marks groups in a node's id, which pytest 9.2 makes anew.
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class Grouped(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Grouped(config, log)
+
+
+def group(nodeid: str) -> str:
+    """What a test shares a process with: a pool, since its tests kill daemons; a costly fixture; else nothing."""
+    file, _, parameter = nodeid.rstrip("]").partition("[")
+    if file.startswith("tests/pool/") and parameter:
+        return f"pool {parameter}"
+    return SHARE_FIXTURES.get(file.partition("::")[0], nodeid)
 
 
 @pytest.fixture(scope="session")

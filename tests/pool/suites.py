@@ -19,11 +19,8 @@ def chosen() -> list[str]:
 
 
 def param(suite: str) -> object:
-    """A parameter of the fixture `pool`.
-
-    Tests of one pool stay in one xdist process: they kill daemons, and each other's jobs would be among them.
-    """
-    return pytest.param(suite, marks=[pytest.mark.pool, pytest.mark.xdist_group(f"pool-{suite}")])
+    """A parameter of the fixture `pool`."""
+    return pytest.param(suite, marks=pytest.mark.pool)
 
 
 # For what costs minutes and does not depend on the release.

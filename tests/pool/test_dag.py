@@ -48,7 +48,6 @@ def test_condor_submit_dag_gives_the_bytes_of_dagmaker_run(pool: Pool, spec: Pat
 
 
 @pytest.mark.pool
-@pytest.mark.xdist_group("pool-forky")
 def test_condor_dag_checker_finds_nothing(spec: Path, tmp_path: Path) -> None:
     """It came with HTCondor 24.10, so that only the newer release has it; it needs no pool."""
     try:
