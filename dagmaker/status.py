@@ -164,18 +164,21 @@ class Watcher:
         )
 
     def _bad(self, task: str, jobs: Jobs, done: Mapping[str, frozenset[int]], active: bool) -> list[Bad]:
-        """Processes that failed and have no output, and those that are held now."""
-        found = [
-            Bad(task, failure.code, failure.hold, failure.host, where, argv)
+        """Processes that failed and have no output, once each, and those that are held now."""
+        failed = {
+            argv: Bad(task, failure.code, failure.hold, failure.host, where, argv)
             for where, failure in jobs.failed.items()
             if (argv := self._without_output(task, where, done)) is not None
-        ]
+        }
+        held = []
         if active:
             for key, job in jobs.live.items():
                 if job.state == "held":
                     where = jobs.where(key)
-                    found.append(Bad(task, None, job.hold, job.host, where, self._batches.argv(where) or task))
-        return found
+                    argv = self._batches.argv(where) or task
+                    failed.pop(argv, None)  # its last try, by another submission
+                    held.append(Bad(task, None, job.hold, job.host, where, argv))
+        return [*failed.values(), *held]
 
     def _without_output(self, task: str, where: Where, done: Mapping[str, frozenset[int]]) -> str | None:
         """Task and flags of a process, unless its output is there or it is not of this plan."""
@@ -209,7 +212,7 @@ def _stage(
         running=states.count("running"),
         idle=states.count("idle"),
         held=states.count("held"),
-        failed=len({item.argv for item in bad}) - states.count("held"),
+        failed=len(bad) - states.count("held"),
         repeated=jobs.repeated if jobs is not None else 0,
         per_second=processes_per_s * (trials / total if trials else 1) if processes_per_s else None,
         left_s=(total - n_done) / processes_per_s if processes_per_s and set(states) & {"running", "idle"} else None,

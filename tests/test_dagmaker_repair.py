@@ -1,0 +1,198 @@
+import json
+import os
+
+import pytest
+
+from dagmaker import plan, processes, repair
+from dagmaker.build import build
+from dagmaker.cli import main
+from dagmaker.repair import Fault
+from tests.dagmaker_spec import spec, text
+from tests.test_dagmaker_eventlog import execute, submit
+from worker import specfile
+from worker.errors import RefusedError
+
+
+@pytest.fixture(autouse=True)
+def no_pool(monkeypatch):
+    """These tests are about files: no schedd is asked."""
+    monkeypatch.setenv("CONDOR_CONFIG", os.devnull)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return plan.make(spec(), "digest")
+
+
+def fault(node, position=0, state="absent"):
+    return Fault(node, position, "path", state, "why")
+
+
+def test_only_what_is_missing_and_what_is_made_from_it(made):
+    wanted = repair.needed(made, [fault("bg_p005", 2), fault("bg_p005", 1)])
+    assert wanted == {
+        "bg_p005": (1, 2), "collect_bg_p005": (0,), "distributions": (0,), "sensitivity": (0,), "collect_scan": (0,),
+        "post_trial": (0,), "report": (0,),
+    }  # fmt: skip
+
+
+def test_signal_needs_no_new_background(made):
+    wanted = repair.needed(made, [fault("sig_p005_n010d0", 0)])
+    assert set(wanted) == {"sig_p005_n010d0", "collect_sig_p005", "sensitivity", "report"}
+
+
+def test_lost_data_are_read_again_and_no_trial_is_run_again(made):
+    assert set(repair.needed(made, [fault("prepare")])) == {"prepare", "report"}
+
+
+def test_a_dag_has_a_node_besides_its_final_one(made):
+    assert set(repair.needed(made, [fault("report")])) == {"post_trial", "report"}
+
+
+def test_the_reduced_plan_has_exactly_these_processes(made):
+    wanted = repair.needed(made, [fault("scan", 1), fault("map_nside008", 1), fault("bg_m030", 0)])
+    part = repair.reduced(made, wanted, "repair01_")
+    lines = {node.name: [" ".join(p.argv) for p in processes.of(node)] for node in part.nodes}
+    assert lines["repair01_map_nside008"] == ["scan_map --nside=8 --band=1 --bands=2"]
+    assert lines["repair01_bg_m030"] == ["bg_trials --dec=-30 --n=100 --seed=0"]
+    assert lines["repair01_scan"] == ["scan_trials --n=2 --seed=0 --first=2"]
+    assert sum(node.n_processes for node in part.nodes) == sum(map(len, lines.values()))
+    names = {node.name for node in part.nodes}
+    assert all(set(node.parents) <= names for node in part.nodes)
+    assert "report" in names
+
+
+def test_positions_of_banded_processes_are_those_of_the_whole_node():
+    banded = plan.Node("m", "scan_map", (("nside", 8.0),), bands=4, only=(3,))
+    [process] = processes.of(banded)
+    assert (process.position, process.argv) == (3, ("scan_map", "--nside=8", "--band=3", "--bands=4"))
+
+
+def test_a_dag_in_the_queue_is_not_repaired(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    (run / "analysis.dag.dagman.log").write_text((submit(0) + execute(0)).replace("(020.", "(007."))
+    with pytest.raises(RefusedError, match=r"cluster 7 is in the queue \(running\), and no HTCondor schedd answers"):
+        repair.repair(run)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run that is complete, made on this machine."""
+    root = tmp_path_factory.mktemp("repair")
+    (root / "spec.yaml").write_text(text(n_skies=4))
+    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
+    return root / "run"
+
+
+def _verified(run, jobs=1):
+    checked, faults = repair.verify(run, jobs)
+    return checked, {(fault.node, fault.position): fault.state for fault in faults}
+
+
+@pytest.mark.slow
+def test_a_complete_run_has_nothing_to_repair(finished, capsys):
+    n = sum(node.n_processes for node in plan.read((finished / "plan.json").read_text()).nodes)
+    assert _verified(finished) == _verified(finished, 2) == (n, {})
+    assert main(["repair", str(finished)]) == 0
+    assert capsys.readouterr().out == f"{finished}: {n} files checked, nothing is missing or corrupt\n"
+    assert not (finished / "repair.dag").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "spoil", "node", "state"),
+    [
+        ("trials/*/bg/dec/+005/*first_0000100.npy", "remove", ("bg_p005", 1), "absent"),
+        ("trials/*/bg/dec/+005/*seed_0000.npy", "cut", ("bg_p005", 0), "corrupt"),
+        ("trials/*/bg/dec/+005/*seed_0000.npy", "flip", ("bg_p005", 0), "corrupt"),
+        ("trials/*/bg/dec/+005/*seed_0000.json", "remove", ("bg_p005", 0), "foreign"),
+        ("trials/*/sig/dec/-030/nsig/010.0/*seed_0000.npy", "flip", ("sig_m030_n010d0", 0), "corrupt"),
+        ("trials/*/scan/nside/004/rings*first_0000002*.npy", "cut", ("scan", 1), "corrupt"),
+        ("trials/*/map/nside/008/*band_01*.npy", "flip", ("map_nside008", 1), "corrupt"),
+        ("collected/bg/dec/+040.npz", "cut", ("collect_bg_p040", 0), "corrupt"),
+        ("collected/bg/dec/+040.files.json", "remove", ("collect_bg_p040", 0), "stale"),
+        ("prepared/data.npz", "flip", ("prepare", 0), "corrupt"),
+        ("results/background.json", "cut", ("distributions", 0), "corrupt"),
+        ("results/skies_all.npy", "cut", ("collect_scan", 0), "corrupt"),
+        ("results/map_nside_008.fits", "remove", ("collect_scan", 0), "corrupt"),
+        ("results/timing/sensitivity.json", "remove", ("sensitivity", 0), "corrupt"),
+        ("report/index.html", "cut", ("report", 0), "corrupt"),
+    ],
+)
+def test_every_kind_of_damage_is_found_where_it_is(finished, pattern, spoil, node, state):
+    [path] = [path for path in finished.glob(pattern) if ".part-" not in path.name]
+    before = path.read_bytes()
+    try:
+        if spoil == "remove":
+            path.unlink()
+        else:
+            middle = len(before) // 2
+            flipped = before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :]
+            path.write_bytes(before[:-9] if spoil == "cut" else flipped)
+        assert _verified(finished)[1] == {node: state}
+    finally:
+        path.write_bytes(before)
+    assert _verified(finished)[1] == {}
+
+
+@pytest.mark.slow
+def test_collected_files_that_were_made_over_holes_or_from_others_are_stale(finished):
+    path = finished / "collected/bg/dec/+005.files.json"
+    before = path.read_text()
+    files = json.loads(before)
+    try:
+        path.write_text(json.dumps(files[1:]))
+        assert _verified(finished)[1] == {("collect_bg_p005", 0): "stale"}
+        path.write_text(json.dumps([{**files[0], "sha256": "0" * 64}, *files[1:]]))
+        assert _verified(finished)[1] == {("collect_bg_p005", 0): "stale"}
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.slow
+def test_files_of_another_analysis_are_not_removed(finished, capsys):
+    [record] = finished.glob("trials/*/bg/dec/+005/*seed_0000.json")
+    before = record.read_text()
+    try:
+        record.write_text(json.dumps({**json.loads(before), "digest": "of another"}))
+        assert main(["repair", str(finished)]) == 3
+        assert "1 sound files belong to another analysis, and are not removed" in capsys.readouterr().err
+        assert record.with_suffix(".npy").exists()
+    finally:
+        record.write_text(before)
+
+
+@pytest.mark.slow
+def test_repair_twice_forgets_the_first(finished, capsys):
+    [lost] = finished.glob("trials/*/bg/dec/+005/*first_0000100.npy")
+    before = lost.read_bytes()
+    lost.unlink()
+    try:
+        assert main(["repair", str(finished)]) == 0
+        told = capsys.readouterr().out
+        assert "1 absent" in told
+        assert f"dagmaker submit {finished} --repair" in told
+        assert f"dagmaker run {finished / 'analysis.yaml'} --run={finished}" in told
+        assert (finished / "batches/repair01_bg_p005.txt").read_text() == (
+            "bg_trials --dec=5 --n=100 --seed=0 --first=100\n"
+        )
+        (finished / "repair.dag.rescue001").write_text("DONE repair01_bg_p005\n")
+        assert main(["repair", str(finished)]) == 0
+        assert not (finished / "repair.dag.rescue001").exists()
+        dag = (finished / "repair.dag").read_text()
+        assert "JOB repair02_bg_p005 " in dag
+        assert "repair01" not in dag
+        assert "FINAL report " in dag
+    finally:
+        lost.write_bytes(before)
+
+
+@pytest.mark.slow
+def test_unblinding_is_refused(finished, capsys):
+    assert main(["unblind", str(finished)]) == 4
+    told = capsys.readouterr().err
+    assert "measured right ascensions are not in prepared/data.npz" in told
+    assert main(["unblind", str(finished), "--token=sesame"]) == 4
+    assert "the token 'sesame' cannot open them" in capsys.readouterr().err
+    data = specfile.load_resolved(finished / "analysis.yaml").data
+    assert data.format == "synthetic"

@@ -1,0 +1,188 @@
+"""`dagmaker status` of a run directory with HTCondor's logs in it, written here as HTCondor writes them."""
+
+import json
+import time
+
+import pytest
+
+from dagmaker import processes, status, status_text
+from dagmaker.build import build
+from dagmaker.cli import main
+from dagmaker.schedd import Answer, InQueue
+from dagmaker.status import Watcher
+from dagmaker.watching import ended
+from tests.dagmaker_spec import spec
+from tests.test_dagmaker_eventlog import END, EXECUTE, HELD, IMAGE, SUBMIT, end, execute, submit
+
+
+@pytest.fixture
+def built(tmp_path):
+    return build(spec(), tmp_path / "run")
+
+
+def dag_log(run, *texts, file="analysis.dag"):
+    (run / f"{file}.dagman.log").write_text("".join(text.replace("(020.", "(007.") for text in texts))
+
+
+def bg_log(run, *texts):
+    (run / "logs" / "bg_trials.log").write_text("".join(texts))
+
+
+def stage(found, task="bg_trials"):
+    return next(stage for stage in found.stages if stage.task == task)
+
+
+def finish(built, name, *positions):
+    [node] = [node for node in built.plan.nodes if node.name == name]
+    (built.run / node.dir).mkdir(parents=True, exist_ok=True)
+    for position, file in enumerate(processes.outputs(node)):
+        if position in positions:
+            (built.run / node.dir / file).touch()
+
+
+def test_running_idle_held_and_failed_are_told_apart(built):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, *(submit(p) for p in range(3)), execute(0), execute(1), HELD.format(p=1))
+    other = "".join(text.replace("(020.", "(021.").replace("bg_m030", "bg_p005") for text in (submit(0), end(0, 1)))
+    with (built.run / "logs" / "bg_trials.log").open("a") as log:
+        log.write(other)
+    found = stage(status.look(built.run))
+    assert (found.running, found.idle, found.held, found.failed) == (1, 1, 1, 1)
+
+
+def test_after_the_end_of_the_dag_nothing_runs_whatever_the_logs_say(built):
+    dag_log(built.run, submit(0), execute(0), end(0, 1))
+    bg_log(built.run, submit(0), execute(0), submit(1))
+    found = status.look(built.run)
+    assert (stage(found).running, stage(found).idle) == (0, 0)
+    assert (found.dags[0].state, found.dags[0].code, found.active) == ("failed", 1, False)
+
+
+def test_a_failed_process_whose_output_is_there_has_not_failed(built):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, submit(0), execute(0), end(0, 1), submit(1), execute(1), end(1, 1))
+    finish(built, "bg_m030", 0)
+    found = status.look(built.run)
+    assert stage(found).failed == 1
+    assert [cause.by_hand for cause in found.causes] == [
+        f"worker bg_trials --dec=-30 --n=100 --seed=0 --first=100 --run={built.run}"
+    ]
+
+
+def test_failures_of_an_earlier_plan_are_not_shown(built):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, submit(0).replace("bg_m030", "bg_m999"), execute(0), end(0, 1))
+    assert status.look(built.run).causes == ()
+
+
+def test_one_process_that_failed_in_the_dag_and_in_its_repair_is_one_failure(built):
+    (built.run / "batches" / "repair01_bg_m030.txt").write_text("bg_trials --dec=-30 --n=100 --seed=0 --first=100\n")
+    dag_log(built.run, submit(0), execute(0))
+    again = submit(0).replace("(020.", "(030.").replace("bg_m030", "repair01_bg_m030")
+    bg_log(built.run, submit(1), execute(1), end(1, 1), again, end(0, 3).replace("(020.", "(030."))
+    found = status.look(built.run)
+    assert stage(found).failed == 1
+    assert [cause.what for cause in found.causes] == ["missing or corrupt input: make or repair the named file"]
+
+
+def test_a_watcher_reads_on(built):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, submit(0))
+    watcher = Watcher(built.run)
+    assert stage(watcher.look()).idle == 1
+    bg_log(built.run, submit(0), execute(0))
+    assert stage(watcher.look()).running == 1
+    finish(built, "bg_m030", 0)
+    bg_log(built.run, submit(0), execute(0), end(0))
+    assert (stage(watcher.look()).running, stage(watcher.look()).done) == (0, 1)
+
+
+def test_watching_ends_with_the_dag(built):
+    assert not ended(status.look(built.run)), "a run that never went to a pool may be at work here"
+    dag_log(built.run, submit(0), execute(0))
+    assert not ended(status.look(built.run))
+    dag_log(built.run, submit(0), execute(0), end(0, 1))
+    assert ended(status.look(built.run))
+
+
+def test_text_of_a_held_run(built):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, submit(0), execute(0), HELD.format(p=0))
+    answer = Answer((InQueue(7, "running", "analysis.dag", 21, 1, 0, 0, 0, 1),), ahead=12)
+    text = "\n".join(status_text.lines(status.look(built.run), answer))
+    assert "schedd: cluster 7 is running, 1 of 21 nodes done; its processes: 0 running, 0 idle, 1 held" in text
+    assert "12 idle processes of others" in text
+    assert "held: 1 x bg_trials: used more memory than it asked for (code 21, subcode 102)" in text
+    assert "    | Error from slot1_2@localhost: memory usage exceeded request_memory" in text
+    assert "    change:  resources.request_memory_mb: 2000  (now 1000)" in text
+    assert f"1 held: after the change `dagmaker abort {built.run}`" in text
+
+
+def test_text_without_a_schedd(built):
+    dag_log(built.run, submit(0), execute(0))
+    text = "\n".join(status_text.lines(status.look(built.run), Answer(problem="no answer within 5 s")))
+    assert "schedd: no answer within 5 s; what follows is from the files alone" in text
+
+
+def test_text_of_a_lost_queue(built):
+    dag_log(built.run, submit(0), execute(0))
+    text = "\n".join(status_text.lines(status.look(built.run), Answer()))
+    assert "it does not know this DAG" in text
+
+
+def test_what_dagman_said_when_it_gave_up(built):
+    dag_log(built.run, submit(0), execute(0), end(0, 1))
+    (built.run / "analysis.dag.dagman.out").write_text(
+        "11/22/26 10:45:22 Parsing 1 dagfiles\n"
+        "11/22/26 10:45:22 ERROR: Failed to parse analysis.dag: JOB x: no such file\n"
+    )
+    text = "\n".join(status_text.lines(status.look(built.run)))
+    assert "DAGMan gave up: ERROR: Failed to parse analysis.dag: JOB x: no such file (analysis.dag.dagman.out)" in text
+
+
+def test_a_run_that_never_went_to_a_pool_has_no_columns_of_one(built):
+    text = "\n".join(status_text.lines(status.look(built.run)))
+    assert "running" not in text
+    assert text.endswith("not complete: `dagmaker run` goes on from here, and so does the DAG")
+
+
+def test_json_has_everything(built, capsys):
+    dag_log(built.run, submit(0), execute(0))
+    bg_log(built.run, submit(0), execute(0), end(0, -9))
+    assert main(["status", str(built.run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["active"] and not found["complete"]
+    assert found["dags"][0]["cluster"] == 7
+    assert found["causes"][0]["what"].startswith("killed by SIGKILL")
+
+
+def test_watching_an_ended_run_where_there_is_no_terminal(built, capsys):
+    dag_log(built.run, submit(0), execute(0), end(0, 1))
+    assert main(["status", str(built.run), "--watch"]) == 0
+    assert "ended with failures" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_logs_of_a_hundred_thousand_processes_in_five_seconds(tmp_path):
+    built = build(spec(n_bg=3_400_000, bg_file=100, map_nside=4), tmp_path / "run")
+    dag_log(built.run, submit(0), execute(0))
+    with (built.run / "logs" / "bg_trials.log").open("w") as log:
+        n = 0
+        for cluster, file in enumerate(sorted((built.run / "batches").glob("bg_*.txt")), 20):
+            for p in range(len(file.read_text().splitlines())):
+                events = SUBMIT, EXECUTE, IMAGE, IMAGE, END
+                text = "".join(events).format(
+                    p=p, host="h", s=59, normal=1, how="Normal termination (return value", code=0
+                )
+                log.write(text.replace("(020.", f"({cluster:03d}.").replace("bg_m030", file.stem))
+                n += 1
+        for node in built.plan.nodes:
+            (built.run / node.dir).mkdir(parents=True, exist_ok=True)
+            for name in processes.outputs(node):
+                (built.run / node.dir / name).touch()
+    assert n > 100_000
+    begin = time.perf_counter()
+    found = status.look(built.run)
+    assert time.perf_counter() - begin < 5
+    assert found.complete
+    assert stage(found).running == 0
