@@ -115,7 +115,7 @@ def _check_submit(task, text, away):
     submit = htcondor2.Submit(text)
     submit["args"] = f"{task} --n=5"
     submit["node"], submit["batch"] = "some_node", "some_file"
-    assert submit.expand("executable") == ("/usr/bin/python3" if away else "/opt/venv/bin/python")
+    assert submit.expand("executable") == ("/usr/local/bin/python3" if away else "/opt/venv/bin/python")
     assert submit.expand("arguments").startswith(f'"-m worker {task} --n=5 --run={"." if away else RUN}')
     path = "" if away else " PYTHONPATH=/opt/source"
     assert submit.expand("environment").startswith(f'"PATH=/usr/local/bin:/usr/bin:/bin{path} MPLBACKEND')
