@@ -91,7 +91,7 @@ def build(*, spec: str, run: str, dot: bool = False) -> int:
         print(line)
     print(
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were\n"
-        f"on a pool: condor_submit_dag {built.run}/analysis.dag\n"
+        f"on a pool: dagmaker submit {built.run}        (or condor_submit_dag {built.run}/analysis.dag)\n"
         f"here:      dagmaker run {spec} --run={run} --jobs=2"
     )
     return 0

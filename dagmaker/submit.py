@@ -158,9 +158,20 @@ def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
             yield f"{folder}: cannot be written"
 
 
+def _clear_the_way(run: Path, file: str) -> None:
+    """Remove what the last submission left and a new one is refused for, as it is where no rescue file vouches for it.
+
+    DAGMan's own account, FILE.dagman.out, is kept and goes on.
+    """
+    if not any(run.glob(f"{file}.rescue[0-9]*")):
+        for ending in ("lib.out", "lib.err", "dagman.log"):
+            (run / f"{file}.{ending}").unlink(missing_ok=True)
+
+
 def _submit(queue: Any, run: Path, file: str) -> int:
     """What `condor_submit_dag` does: write FILE.condor.sub, and submit it; the cluster of DAGMan."""
     htcondor2 = schedd.bindings()
+    _clear_the_way(run, file)
     try:
         description = htcondor2.Submit.from_dag(str(run / file))
         description["initialdir"] = str(run)
