@@ -13,6 +13,7 @@ import yaml
 from dagmaker import templates
 from tests.pool import analysis, client, events, faults
 from tests.pool.personal import Pool
+from tests.pool.suites import on_one_release
 
 pytestmark = [pytest.mark.slow]
 
@@ -142,6 +143,7 @@ def test_a_process_that_failed_for_good_waits_for_its_cure(
     assert list((run / "logs").glob("*_trials.log")) == []
 
 
+@on_one_release
 def test_a_process_that_nobody_cures_fails_its_node_in_the_end(pool: Pool, tmp_path: Path) -> None:
     profile = {"log_dir": None, "hold_failed_hours": 10 / 3600}
     run = build(pool, tmp_path, "shared-fs", profile, {"max_retries": 1})
