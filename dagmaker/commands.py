@@ -142,8 +142,7 @@ def _print_json(value: Any) -> None:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command
-    for command in (check, plan, build, run, submit, status, repair, abort, unblind, schema)
+    command.__name__: command for command in (check, plan, build, run, submit, status, repair, abort, unblind, schema)
 }
 
 POSITIONAL = {
