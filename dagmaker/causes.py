@@ -1,7 +1,7 @@
 """What failed or is held, grouped by cause: in words, with the last lines that it wrote and the change to make."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from dagmaker.submitfile import SubmitFile
 READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
 TAIL_LINES = 4
 TAIL_BYTES = 8192
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")  # the same sentence about another file is the same cause
+_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # the same sentence about another file is the same cause
 BAD_HOST = 3  # so many tries failed on a machine and none went well, while others went well elsewhere
 
 CURES = {
@@ -36,6 +36,8 @@ class Bad(NamedTuple):
     code : int or None
         Exit code, or minus the signal; None where it is held, or was removed while held.
     argv : str
+    removed : bool
+        It was held, and is no longer in the queue.
     """
 
     task: str
@@ -44,6 +46,7 @@ class Bad(NamedTuple):
     host: str
     where: Where
     argv: str
+    removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Cause:
     Attributes
     ----------
     kind : str
-        ``failed``, ``held`` or ``host``.
+        ``failed``, ``held``, ``removed`` (while held) or ``host``.
     what : str
         The cause in words.
     said : tuple of str
@@ -95,8 +98,10 @@ def tail(path: Path | None) -> tuple[str, ...]:
     return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-TAIL_LINES:]
 
 
-def _failed(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, asked: Asked) -> Iterator[Cause]:
-    """Group by task and exit code, then by what the standard error says."""
+def _failed(
+    bad: Iterable[Bad], tried: Mapping[str, Collection[str]], submits: Mapping[str, SubmitFile], run: Path, asked: Asked
+) -> Iterator[Cause]:
+    """Group by task and exit code, then by what the standard error says; `tried` are the machines of each task."""
     by_code: dict[tuple[str, int], list[Bad]] = {}
     for item in bad:
         if item.code is not None:
@@ -105,7 +110,7 @@ def _failed(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, as
         groups: dict[str, list[Bad]] = {}
         for item in items[:READ]:
             said = tail(submits[task].error_file(*item.where))
-            groups.setdefault(_NUMBER.sub("#", failures.last_line("\n".join(said))), []).append(item)
+            groups.setdefault(_OTHER.sub("#", failures.last_line("\n".join(said))), []).append(item)
         commonest = max(groups.values(), key=len)
         commonest.extend(items[READ:])
         for group in groups.values():
@@ -113,7 +118,7 @@ def _failed(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, as
             file = submits[task].error_file(*first.where)
             said = tail(file)
             hosts = sorted({item.host for item in group})
-            only = f", all on {hosts[0]}" if len(hosts) == 1 and len(group) > 1 else ""
+            only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
             yield Cause(
                 "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
                 _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked),
@@ -122,15 +127,16 @@ def _failed(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, as
 
 def _exit_cure(code: int, run: Path, asked: Asked) -> str:
     text = CURES.get(code, "read the lines above")
-    return text.replace("RUN", str(run)).format(memory=2 * asked.memory_mb, now=asked.memory_mb)
+    return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", str(run))
 
 
 def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, asked: Asked) -> Iterator[Cause]:
-    groups: dict[tuple[str, int, int], list[Bad]] = {}
+    groups: dict[tuple[str, int, int, bool], list[Bad]] = {}
     for item in bad:
         if item.code is None and item.hold is not None:
-            groups.setdefault((item.task, item.hold.code, item.hold.subcode), []).append(item)
-    for (task, _, _), group in groups.items():
+            key = item.task, item.hold.code, item.hold.subcode, item.removed
+            groups.setdefault(key, []).append(item)
+    for (task, _, _, removed), group in groups.items():
         first = group[0]
         hold = first.hold
         assert hold is not None
@@ -140,8 +146,8 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             yield _held_after_failure(group, code, submit, run, asked)
             continue
         yield Cause(
-            "held", task, len(group), holds.words(hold), (hold.reason,), _shown(submit.log, run),
-            f"worker {first.argv} --run={run}", holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
+            "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
+            _shown(submit.log, run), f"worker {first.argv} --run={run}", holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
         )  # fmt: skip
 
 
@@ -183,5 +189,5 @@ def group(
 ) -> tuple[Cause, ...]:
     """All causes, the most frequent first; machines at which everything fails before them."""
     bad = list(bad)
-    found = [*_failed(bad, submits, run, asked), *_held(bad, submits, run, asked)]
+    found = [*_failed(bad, hosts, submits, run, asked), *_held(bad, submits, run, asked)]
     return (*bad_hosts(hosts), *sorted(found, key=lambda cause: -cause.count))

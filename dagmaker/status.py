@@ -166,7 +166,7 @@ class Watcher:
     def _bad(self, task: str, jobs: Jobs, done: Mapping[str, frozenset[int]], active: bool) -> list[Bad]:
         """Processes that failed and have no output, once each, and those that are held now."""
         failed = {
-            argv: Bad(task, failure.code, failure.hold, failure.host, where, argv)
+            argv: Bad(task, failure.code, failure.hold, failure.host, where, argv, failure.code is None)
             for where, failure in jobs.failed.items()
             if (argv := self._without_output(task, where, done)) is not None
         }

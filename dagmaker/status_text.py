@@ -17,7 +17,7 @@ _STATES = {
     "failed": "ended with failures",
     "removed": "was removed",
 }
-_TITLES = {"failed": "failed", "held": "held", "host": "bad machine"}
+_TITLES = {"failed": "failed", "held": "held", "removed": "removed while held", "host": "bad machine"}
 
 
 def lines(status: Status, answer: Answer | None = None) -> Iterator[str]:
@@ -67,11 +67,9 @@ def _schedd(answer: Answer, status: Status) -> Iterator[str]:
     for dag in answer.dags:
         nodes = f", {dag.nodes_done} of {dag.nodes_total} nodes done" if dag.nodes_total else ""
         nodes += f", {dag.nodes_failed} failed" if dag.nodes_failed else ""
-        yield (
-            f"schedd: cluster {dag.cluster} {_STATES.get(dag.state, dag.state)}{nodes}; "
-            f"its processes: {dag.running} running, {dag.idle} idle, {dag.held} held"
-            + (f"; {answer.ahead:,} idle processes of others" if answer.ahead else "")
-        )
+        reason = f" ({dag.reason})" if dag.reason else ""
+        others = f"; {answer.ahead:,} idle processes of others in the queue" if answer.ahead else ""
+        yield f"schedd: cluster {dag.cluster} {_STATES.get(dag.state, dag.state)}{reason}{nodes}{others}"
 
 
 def _table(status: Status) -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_the_same_sentence_about_other_files_is_one_cause(run):
     (run / "logs/bg_m030/3.err").write_text("worker bg_trials: the disk is full\n")
     first, second = grouped(run, [failed(process) for process in range(4)])
     assert (first.count, second.count) == (3, 1)
-    assert first.what == "missing or corrupt input: make or repair the named file, all on one"
+    assert first.what == "missing or corrupt input: make or repair the named file"
     assert first.said == ("worker bg_trials: /data/run/trials/000.npy: this file is missing; make it",)
     assert first.file == "logs/bg_m030/0.err"
     assert first.by_hand == f"worker bg_trials --dec=-30 --first=000 --run={run}"
@@ -120,3 +120,16 @@ def test_a_machine_on_which_everything_fails(run):
 def test_where_everything_fails_everywhere_no_machine_is_blamed(run):
     hosts = {"bg_trials": {"a": HostCount(0, 30), "b": HostCount(0, 30)}}
     assert [cause.kind for cause in grouped(run, [failed(0)], hosts)] == ["failed"]
+
+
+def test_a_cause_that_is_seen_on_one_of_several_machines_names_it(run):
+    hosts = {"bg_trials": {"one": HostCount(1, 2), "two": HostCount(1, 0)}}
+    [found] = grouped(run, [failed(0), failed(1)], hosts)
+    assert found.what.endswith(", all on one")
+    [found] = grouped(run, [failed(0), failed(1)], {"bg_trials": {"one": HostCount(1, 2)}})
+    assert "all on" not in found.what
+
+
+def test_what_was_removed_while_held_is_told_from_what_is_held(run):
+    found = grouped(run, [held(0, 21, 102), held(1, 21, 102)._replace(removed=True)])
+    assert sorted(cause.kind for cause in found) == ["held", "removed"]

@@ -108,10 +108,9 @@ def test_watching_ends_with_the_dag(built):
 def test_text_of_a_held_run(built):
     dag_log(built.run, submit(0), execute(0))
     bg_log(built.run, submit(0), execute(0), HELD.format(p=0))
-    answer = Answer((InQueue(7, "running", "analysis.dag", 21, 1, 0, 0, 0, 1),), ahead=12)
+    answer = Answer((InQueue(7, "running", "analysis.dag", 21, 1),), ahead=12)
     text = "\n".join(status_text.lines(status.look(built.run), answer))
-    assert "schedd: cluster 7 is running, 1 of 21 nodes done; its processes: 0 running, 0 idle, 1 held" in text
-    assert "12 idle processes of others" in text
+    assert "schedd: cluster 7 is running, 1 of 21 nodes done; 12 idle processes of others in the queue" in text
     assert "held: 1 x bg_trials: used more memory than it asked for (code 21, subcode 102)" in text
     assert "    | Error from slot1_2@localhost: memory usage exceeded request_memory" in text
     assert "    change:  resources.request_memory_mb: 2000  (now 1000)" in text

@@ -119,7 +119,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     code, said = dagmaker(pool, "abort", str(run))
     assert (code, said) == (0, f"{run}: no DAG of this directory is in the queue\n")
     said = status(pool, run)
-    assert "held: 1 x sig_trials" in said, "a process that was removed while held is still explained"
+    assert "removed while held: 1 x sig_trials" in said, "a process that was removed while held is still explained"
     assert "analysis.dag.rescue001 tells which nodes are done" in said
 
     obstacle.unlink()
