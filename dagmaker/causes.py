@@ -20,7 +20,7 @@ BAD_HOST = 3  # so many tries failed on a machine and none went well, while othe
 CURES = {
     1: "read the lines above; the line `by hand` shows it whole",
     2: "correct the spec, `dagmaker build` again",
-    3: "`dagmaker repair RUN` finds missing and corrupt files; what else is named above, put right",
+    3: "what the last line says; `dagmaker repair RUN` finds and replaces missing and corrupt files",
     4: "`dagmaker repair RUN` makes what is missing",
     85: "submit again: it resumes where it stopped",
     -9: "killed from outside: out of memory? resources.request_memory_mb: {memory}  (now {now})",
@@ -147,7 +147,8 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             continue
         yield Cause(
             "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
-            _shown(submit.log, run), f"worker {first.argv} --run={run}", holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
+            _shown(submit.log, run), f"worker {first.argv} --run={run}",
+            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
         )  # fmt: skip
 
 
