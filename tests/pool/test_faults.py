@@ -80,7 +80,7 @@ def test_a_bad_node_is_not_retried_and_the_cured_dag_resumes(
     first = events.starts(run)
     assert events.submissions(run)["bg_m030"] == 1, "a missing cure is not retried"
     assert max(n for (node, _), n in first.items() if node == "bg_m030") == 1
-    assert "a part of this path is a file" in analysis.errors(run)
+    assert "a folder is needed" in analysis.errors(run)
     assert (run / "analysis.dag.rescue001").exists()
     finished = {node for node, _ in first} - {"bg_m030", "report"}
     assert {"bg_p020", "sig_m030", "sig_p020", "collect_sig_m030", "scan"} <= finished
