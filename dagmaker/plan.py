@@ -146,6 +146,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
         seed=SEED,
         dir=str(layout.scan_dir(spec.name, scan.nside)),
         cuts=cuts(scan.n_skies, scan.skies_per_file),
+        bands=scan.sky_bands,
         parents=("prepare",),
     )
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):

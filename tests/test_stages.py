@@ -22,14 +22,16 @@ seed: 3
 data: {format: synthetic, n_events: 10000}
 background: {dec_deg: [-20, 5], n_trials: 120, trials_per_file: %(bg)d}
 signal: {n_sig: [3, 8, 20], n_trials: 60, trials_per_file: %(sig)d}
-scan: {nside: 4, n_skies: 6, skies_per_file: %(sky)d, bands: %(bands)d, dec_min_deg: -60, dec_max_deg: 60}
+scan:
+  {nside: 4, n_skies: 6, skies_per_file: %(sky)d, bands: %(bands)d, sky_bands: %(sky_bands)d,
+   dec_min_deg: -60, dec_max_deg: 60}
 """
 
 
 def make(folder: Path, **cuts: int) -> Path:
     """A built run directory with prepared data."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spec.yaml").write_text(SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1, **cuts})
+    (folder / "spec.yaml").write_text(SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1, "sky_bands": 1, **cuts})
     run = folder / "run"
     build(load(folder / "spec.yaml"), run)
     prepare.prepare(run)
@@ -44,7 +46,7 @@ def run_all(run: Path) -> None:
     for e in expected(opened, "sig_trials"):
         trials.sig_trials(run, e.point["dec"], e.point["n_sig"], e.n, e.seed, e.first)
     for e in expected(opened, "scan_trials"):
-        scans.scan_trials(run, e.n, e.seed, e.first, None)
+        scans.scan_trials(run, e.n, e.seed, e.first, f"{e.band[0]}of{e.band[1]}" if e.band else None)
     for e in expected(opened, "scan_map"):
         scans.scan_map(run, int(e.point["nside"]), *(e.band or (0, 1)))
     for dec in opened.spec.background.decs:
@@ -74,7 +76,7 @@ def merged(run: Path) -> dict[str, bytes]:
 
 
 def test_merged_bytes_do_not_depend_on_the_cutting(done: Path, tmp_path: Path) -> None:
-    other = make(tmp_path, bg=50, sig=7, sky=4, bands=5)
+    other = make(tmp_path, bg=50, sig=7, sky=4, bands=5, sky_bands=3)
     run_all(other)
     assert merged(other) == merged(done)
     assert len(merged(done)) == 2 + 2 + 1 + 3 + 1
@@ -169,7 +171,7 @@ def test_the_trial_side_has_no_right_ascensions_and_no_times(done: Path) -> None
 
 
 def test_trials_before_prepare_say_what_comes_first(tmp_path: Path) -> None:
-    (tmp_path / "spec.yaml").write_text(SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1})
+    (tmp_path / "spec.yaml").write_text(SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1, "sky_bands": 1})
     build(load(tmp_path / "spec.yaml"), tmp_path / "run")
     with pytest.raises(InputError, match="worker prepare"):
         trials.bg_trials(tmp_path / "run", 5.0, 10, 0, 0)

@@ -148,6 +148,7 @@ class Scan(Model):
     dec_split_deg: DecDeg = -5.0
     n_skies: Count
     skies_per_file: Count = 10
+    sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
     bands: Annotated[Whole, Field(ge=1, le=512)] = 1
     interpolation: Literal["linear", "log"] = "linear"
     survival: Literal["hybrid", "fit", "empirical"] = "hybrid"

@@ -64,6 +64,7 @@ HINTS: dict[str, Hint] = {
     "scan.dec_split_deg": Hint("hottest spots are given north and south of this too, deg", "-5"),
     "scan.n_skies": Hint("background skies behind the post-trial p-value", "200"),
     "scan.skies_per_file": Hint("skies per process and file", "10"),
+    "scan.sky_bands": Hint("declination bands that each background sky is split into, a process each", "1"),
     "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
     "scan.interpolation": Hint("of p between background declinations", "linear"),
     "scan.survival": Hint("p of a TS", "hybrid"),

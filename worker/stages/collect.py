@@ -117,7 +117,9 @@ def _load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Tr
         If it is missing, corrupt, of another analysis, or of another address (two files were swapped).
     """
     array = store.load_array(run.path, file.path, file.n, dtype, digest)
-    wanted = {**file.point, "seed": file.seed, "first": file.first}
+    wanted: dict[str, Any] = {**file.point, "seed": file.seed, "first": file.first}
+    if file.band:
+        wanted["band"] = f"{file.band[0]}of{file.band[1]}"
     found = store.load_record(run.path, file.path).args
     wrong = [f"{key} = {found.get(key)} instead of {value}" for key, value in wanted.items() if found.get(key) != value]
     if wrong:
