@@ -12,7 +12,9 @@ seed: {seed}
 data: {{format: synthetic, n_events: 20000}}
 background: {{dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}, trials_per_file: {sig_file}}}
-scan: {{nside: 4, map_nside: {map_nside}, n_skies: {n_skies}, skies_per_file: {sky_file}, bands: {bands}}}
+scan:
+  {{nside: 4, map_nside: {map_nside}, bands: {bands},
+   n_skies: {n_skies}, skies_per_file: {sky_file}, sky_bands: {sky_bands}}}
 resources: {resources}
 site: {site}
 """
@@ -30,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "n_skies": 5,
     "sky_file": 2,
     "bands": 2,
+    "sky_bands": 1,
     "resources": "{}",
     "site": "personal",
 }
