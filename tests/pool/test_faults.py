@@ -9,6 +9,7 @@ import pytest
 
 from tests.pool import analysis, client, events, faults, processes
 from tests.pool.personal import Pool
+from tests.pool.suites import on_one_release
 
 pytestmark = [pytest.mark.slow]
 
@@ -50,6 +51,7 @@ def test_a_worker_killed_by_sigkill_runs_again_alone(pool: Pool, run: Path, undi
     assert more_than_once(run) == {("bg_m030", 1): 2}
 
 
+@on_one_release
 def test_a_killed_starter_leaves_no_orphan_and_its_job_runs_again(
     pool: Pool, run: Path, undisturbed: dict[str, str]
 ) -> None:
@@ -61,6 +63,7 @@ def test_a_killed_starter_leaves_no_orphan_and_its_job_runs_again(
     assert sum(more_than_once(run).values()) == 2
 
 
+@on_one_release
 def test_only_the_process_that_fails_twice_runs_again(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     tokens = faults.fail_times(run, "bg_trials", f"{BG} --n=100 --seed=0 --first=200", times=2)
     cluster = client.submit_dag(pool, run)
@@ -92,6 +95,7 @@ def test_a_bad_node_is_not_retried_and_the_cured_dag_resumes(
     assert {node for node in finished if any(again[key] != n for key, n in first.items() if key[0] == node)} == set()
 
 
+@on_one_release
 def test_a_removed_dag_resumes_where_it_was(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     first = client.submit_dag(pool, run)
     some = faults.until(lambda: sorted(run.glob("trials/**/bg/**/trials__*.npy")), "the first files of trials")

@@ -86,6 +86,7 @@ def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str]
     assert [path for path in (run / "partial").rglob("*") if path.is_file()] == []
 
 
+@on_one_release
 def test_a_time_limit_stops_and_resumes_in_place(pool: Pool, undisturbed: dict[str, str], tmp_path: Path) -> None:
     run = build(pool, tmp_path, "personal", {}, STOPPING)
     keep_output(run, "bg_trials")
@@ -118,6 +119,7 @@ def test_without_a_shared_disk_files_travel(pool: Pool, undisturbed: dict[str, s
     assert [path for path in (run / "sandbox").rglob("*") if path.is_file()] == []
 
 
+@on_one_release
 def test_a_process_that_failed_for_good_waits_for_its_cure(
     pool: Pool, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
