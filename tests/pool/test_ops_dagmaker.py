@@ -7,6 +7,7 @@ import pytest
 
 from tests.pool import analysis, client, events, faults
 from tests.pool.personal import Pool
+from tests.pool.suites import on_one_release
 
 pytestmark = [pytest.mark.slow]
 
@@ -91,6 +92,7 @@ def test_what_was_deleted_and_what_was_truncated_is_made_again_and_nothing_else(
     assert dagmaker(pool, "repair", str(run))[1].endswith("nothing is missing or corrupt\n")
 
 
+@on_one_release
 def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     pool: Pool, spec: Path, finished: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     assert "held: " not in said
 
 
+@on_one_release
 def test_a_dag_of_the_report_alone(pool: Pool, finished: Path) -> None:
     (finished / "report" / "index.html").unlink()
     code, said = dagmaker(pool, "repair", str(finished))
@@ -154,6 +157,7 @@ def test_a_changed_spec_and_a_lost_list_are_found_before_submission(pool: Pool, 
     assert client.q(pool, f'Iwd == "{run}"') == []
 
 
+@on_one_release
 def test_a_stopped_pool_is_said_at_once_and_status_goes_on(pool: Pool, finished: Path, tmp_path: Path) -> None:
     settings = {"CONDOR_CONFIG": "/dev/null"}
     done = analysis.dagmaker("submit", str(finished), env=pool.env | settings, timeout=30)

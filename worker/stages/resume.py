@@ -56,8 +56,8 @@ def in_steps(
     except (KeyboardInterrupt, StoppedError) as stop:
         if parts:
             store.save_array(run.path, PARTIAL / rel, np.concatenate(parts), meter.record(done))
-        why = str(stop) or "stopped by a signal"
-        raise StoppedError(f"{why}: {done} of {n} kept in {PARTIAL / rel}; run again to resume") from None
+        kept = f"{done} of {n} kept in {PARTIAL / rel}" if parts else "nothing was finished yet"
+        raise StoppedError(f"{str(stop) or 'stopped by a signal'}: {kept}; run again to resume") from None
     return np.concatenate(parts)
 
 
