@@ -70,5 +70,5 @@ $(READY): pyproject.toml
 		$(PYTHON) -m venv --clear $(VENV)
 	fi
 	echo "installing dagmaker and what it needs into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	touch $(READY)
