@@ -105,7 +105,8 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     greedy = sub.read_text()
     faults.edit_submit_file(run, "sig_trials", r"^periodic_release = .*$", "periodic_release = False")
     cluster = submitted(pool, run)
-    faults.until(lambda: "held: 1 x" in status(pool, run), "a held process in the status", timeout=120)
+    both = ("held: 1 x sig_trials", "failed: 1 x bg_trials")
+    faults.until(lambda: all(text in status(pool, run) for text in both), "a held and a failed process", timeout=240)
 
     said = status(pool, run)
     assert f"schedd: cluster {cluster} is running" in said

@@ -83,28 +83,41 @@ def _derivatives(ns, padded, y, rest, q, acc, acc2):  # type: ignore[no-untyped-
 
 @njit(cache=True, error_model="numpy")
 def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2):  # type: ignore[no-untyped-def]
-    """The ns >= 0 that maximises TS / 2 at fixed gamma; `ns` is where to start."""
+    """The ns >= 0 that maximises TS / 2 at fixed gamma; `ns` is where to start (0: not known).
+
+    Newton's method inside a bracket. It never starts at ns = 0, where an event with a very large W makes its
+    first steps as small as 1 / W; the tolerance is relative for the same reason.
+    """
     top = 1e300
     for j in range(q.size):
         if q[j] > 0.0:
             top = min(top, 1.0 / q[j])
     lo, hi = 0.0, top * (1.0 - 1e-9)
-    ns = min(max(ns, 0.0), 0.5 * hi)
-    for _ in range(60):
+    rises_at_zero = False
+    if ns <= 0.0:
+        first, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2)
+        if first <= 0.0:
+            return 0.0
+        rises_at_zero = True
+        ns = 1.0
+    ns = min(ns, 0.5 * hi)
+    for _ in range(100):
         first, second = _derivatives(ns, padded, y, rest, q, acc, acc2)
         if first > 0.0:
             lo = ns
-        elif ns == 0.0:
-            return 0.0
         else:
             hi = ns
-        step = -first / second if second < 0.0 else 1.0
-        new = ns + step
+        new = ns - first / second if second < 0.0 else -1.0
         if not lo < new < hi:
-            new = 0.5 * (lo + hi) if hi < top * 0.9 else 2.0 * ns + 1.0
-            if first <= 0.0 and lo == 0.0:
-                new = 0.5 * ns if ns > 1e-9 else 0.0
-        converged = abs(new - ns) <= tolerance * (new + 1e-3)
+            if lo == 0.0 and not rises_at_zero:
+                at_zero, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2)
+                if at_zero <= 0.0:
+                    return 0.0
+                rises_at_zero = True
+            new = 0.5 * (lo + hi) if hi < 0.9 * top else 2.0 * ns
+            if not new < hi:
+                new = 0.5 * (ns + hi)
+        converged = abs(new - ns) <= tolerance * new
         ns = new
         if converged:
             break
