@@ -1,6 +1,6 @@
 """Fitted against injected events: unbiased where the data follow the likelihood's own model.
 
-With the published responses the fitted ns is 5 to 20 % high for 10 to 30 events. The cause is in the method, not in
+With the published responses the fitted ns is 5 to 35 % high for 10 to 30 events. The cause is in the method, not in
 the fit: S knows sigma, but not that signal events of an energy have smaller sigma than background of that
 energy, so each of them counts for more than it should. Here sigma and psi are drawn as the likelihood assumes
 (sigma as in the background, psi from a Rayleigh law), and the bias is gone.

@@ -15,7 +15,7 @@ from worker.stats import checks
 from worker.stats.distributions import TSD
 
 BIAS_LIMIT = 0.25
-"""Fitted against injected events. With published responses ns is 5 to 20 % high, as the likelihood does not know that
+"""Fitted against injected events. With published responses ns is 5 to 35 % high, as the likelihood does not know that
 signal has smaller sigma than background of the same energy, and low where events fall outside the cut on psi / sigma
 (near the poles): docs/engine.md. Beyond this, look closer before quoting a fitted ns. Fluxes do not rest on it."""
 
