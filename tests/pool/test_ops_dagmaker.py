@@ -1,5 +1,6 @@
 """submit, status, repair and abort on a real pool, as a user types them."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -105,12 +106,11 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     greedy = sub.read_text()
     faults.edit_submit_file(run, "sig_trials", r"^periodic_release = .*$", "periodic_release = False")
     cluster = submitted(pool, run)
-    both = ("held: 1 x sig_trials", "failed: 1 x bg_trials")
-    faults.until(lambda: all(text in status(pool, run) for text in both), "a held and a failed process", timeout=240)
+    both = r"(?s)failed: \d+ x bg_trials: missing or corrupt input.*held: 1 x sig_trials"  # one or both may have begun
+    faults.until(lambda: re.search(both, status(pool, run)) is not None, "a held and a failed process", timeout=240)
 
     said = status(pool, run)
     assert f"schedd: cluster {cluster} is running" in said
-    assert "failed: 1 x bg_trials: missing or corrupt input" in said
     assert "there is a file of this name where a folder is needed; move it away" in said
     assert f"by hand: worker bg_trials --dec=-30 --n=100 --seed=0 --run={run}" in said or "--first=" in said
     assert "held: 1 x sig_trials: used more memory than it asked for (code " in said
