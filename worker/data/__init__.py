@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.data.dataset import Dataset
+    from worker.data.dataset import F64, Dataset
     from worker.data.table import Progress
     from worker.spec import Spec
 
@@ -43,3 +43,34 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
     from worker.data.synthetic import make
 
     return make(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)
+
+
+def read_positions(spec: Spec) -> tuple[F64, ...]:
+    """Measured right ascensions of every season's events, from the files of ``spec.data``: for unblinding only.
+
+    Nothing on the trial side calls this: a `Dataset` and the prepared file have no right ascensions.
+
+    Returns
+    -------
+    tuple of ndarray (n_events,), rad
+        One per season, in the order of ``Season.events`` of `read` with the same spec.
+
+    Raises
+    ------
+    worker.errors.InputError
+        A file that is missing or damaged.
+    """
+    from pathlib import Path
+
+    data, sigma_max_deg = spec.data, spec.likelihood.sigma_max_deg
+    if data.format == "icetracks":
+        from worker.data import icetracks
+
+        return icetracks.read_positions(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
+    if data.format == "ic86_2011":
+        from worker.data import ic86_first
+
+        return ic86_first.read_positions(Path(data.dir), sigma_max_deg=sigma_max_deg)
+    from worker.data import synthetic
+
+    return synthetic.read_positions(spec.seed, data.n_events, sigma_max_deg=sigma_max_deg)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.data.dataset import F64, Events
+from worker.data.dataset import F64, I64, Events
+
+Mask = NDArray[np.bool_]
 
 
 def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
@@ -28,12 +30,9 @@ def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: flo
     events : Events
     notes : tuple of str
     """
-    zero = sigma_deg <= 0
-    undefined = ~np.isfinite(sigma_deg)
-    large = ~zero & ~undefined & (sigma_deg > sigma_max_deg)
-    usable = ~(zero | undefined | large)
-    sigma = np.where(usable, np.deg2rad(sigma_deg), 0.0)
-    order = np.lexsort((sigma, log_e, dec_deg))
+    zero, undefined, large = _unusable(sigma_deg, sigma_max_deg)
+    sigma = np.where(zero | undefined | large, 0.0, np.deg2rad(sigma_deg))
+    order = _order(dec_deg, sigma, log_e)
     events = Events(
         dec=np.deg2rad(dec_deg + 0.0)[order].astype(np.float32),  # a printed -0.000 is 0
         sigma=sigma[order].astype(np.float32),
@@ -53,10 +52,31 @@ def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: flo
     return events, notes
 
 
+def event_order(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: float) -> I64:
+    """Where each event of `clean_events` stands in the file: arguments as there, (n,) indices.
+
+    Whoever may read right ascensions needs it to put them beside the events of a `Dataset`.
+    """
+    bad = np.logical_or.reduce(_unusable(sigma_deg, sigma_max_deg))
+    return _order(dec_deg, np.where(bad, 0.0, np.deg2rad(sigma_deg)), log_e)
+
+
+def _unusable(sigma_deg: F64, sigma_max_deg: float) -> tuple[Mask, Mask, Mask]:
+    """Angular errors (n,) that are zero or negative, no number, too large."""
+    zero = sigma_deg <= 0
+    undefined = ~np.isfinite(sigma_deg)
+    return zero, undefined, ~zero & ~undefined & (sigma_deg > sigma_max_deg)
+
+
+def _order(dec_deg: F64, sigma: F64, log_e: F64) -> I64:
+    # stable: events that are equal in all three keep the order of the file
+    return np.lexsort((sigma, log_e, dec_deg)).astype(np.int64)
+
+
 def repeated(columns: Sequence[F64]) -> int:
     """Events that repeat another one in every given column (n,): the count beyond the first of each."""
     order = np.lexsort(tuple(columns))
-    same: NDArray[np.bool_] = np.ones(max(len(order) - 1, 0), bool)
+    same: Mask = np.ones(max(len(order) - 1, 0), bool)
     for column in columns:
         same &= np.diff(column[order]) == 0
     return int(np.count_nonzero(same))

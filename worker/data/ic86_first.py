@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.data import detector
-from worker.data.clean import clean_events, repeated_note
+from worker.data.clean import clean_events, event_order, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import available_configs, read_response
@@ -58,11 +58,23 @@ def read_first_year(
     return Dataset("semi-real", (Season(NAME, livetime_days, events, area, smearing, (*source, *notes)),))
 
 
-def _read_events(folder: Path, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
+def read_positions(folder: Path, *, sigma_max_deg: float) -> tuple[F64]:
+    """Measured right ascensions (rad) of the season, in the order of `Season.events`: for unblinding only."""
+    _, log_e, sigma_deg, ra_deg, dec_deg = _columns(folder)
+    order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
+    return (np.asarray(np.deg2rad(ra_deg[order])),)
+
+
+def _columns(folder: Path) -> list[F64]:
+    """Columns of both event files, one after the other, (n,) each."""
     tables = [read_table(folder / name, _EVENTS) for name in EVENT_FILES]
     for table in tables:
         _check(table)
-    columns = [np.concatenate([table.column(name) for table in tables]) for name in _EVENTS]
+    return [np.concatenate([table.column(name) for table in tables]) for name in _EVENTS]
+
+
+def _read_events(folder: Path, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
+    columns = _columns(folder)
     _, log_e, sigma_deg, _, dec_deg = columns
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     return events, notes + repeated_note(columns, "every published column (all rounded)")

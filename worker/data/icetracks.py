@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.data.clean import clean_events, repeated_note
+from worker.data.clean import clean_events, event_order, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
@@ -38,6 +38,23 @@ def read_release(
         responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
     read = tuple(_season(folder, name, responses[configs[name]], sigma_max_deg) for name in names)
     return Dataset(label, read)
+
+
+def read_positions(folder: Path, seasons: Iterable[str], *, sigma_max_deg: float) -> tuple[F64, ...]:
+    """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
+    names = tuple(seasons)
+    _check_names(folder, names)
+    return tuple(_right_ascensions(_read_events(_event_file(folder, name)), sigma_max_deg) for name in names)
+
+
+def _right_ascensions(table: Table, sigma_max_deg: float) -> F64:
+    order = event_order(
+        table.column("Dec[deg]"),
+        table.column("AngErr[deg]"),
+        table.column("log10(E/GeV)"),
+        sigma_max_deg=sigma_max_deg,
+    )
+    return np.asarray(np.deg2rad(table.column("RA[deg]")[order]))
 
 
 def _check_names(folder: Path, names: tuple[str, ...]) -> None:

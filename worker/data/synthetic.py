@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from worker.data import detector
-from worker.data.clean import clean_events
+from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season
 from worker.data.parametric import FLOOR_DEG, Model, build_smearing
 from worker.rng import OTHER, key, uniforms
@@ -52,6 +52,13 @@ def draw_events(seed: int, n_events: int) -> tuple[F64, F64, F64]:
     # one thousandth of a degree short of the poles, as in the releases
     dec_deg: F64 = np.clip(np.round(np.rad2deg(np.arcsin(sin_dec)), 3), -89.999, 89.999)
     return dec_deg, np.clip(np.round(sigma, 2), FLOOR_DEG, None), np.round(log_e, 2)
+
+
+def read_positions(seed: int, n_events: int, *, sigma_max_deg: float) -> tuple[F64]:
+    """Made-up "measured" right ascensions (rad), uniform, in the order of `Season.events`: for unblinding only."""
+    dec_deg, sigma_deg, log_e = draw_events(seed, n_events)
+    order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
+    return (np.asarray(2 * np.pi * uniforms(key("synthetic", seed), OTHER, 3, n_events)[order]),)
 
 
 def _quantiles_of_rate(u: F64) -> F64:
