@@ -70,6 +70,26 @@ class Smearing(NamedTuple):
     cells: F32
 
 
+class Simulation(NamedTuple):
+    """Simulated events in bands of the sine of the true declination: in the place of smearing cells, event by event.
+
+    Attributes
+    ----------
+    sin_dec : ndarray (n_bands + 1,)
+        Edges of the bands, increasing, from -1 to 1.
+    start : ndarray (n_bands + 1,), int64
+        Events of band k are ``start[k] : start[k + 1]``.
+    events : ndarray (n, 6), float32
+        Columns log_e_nu (log10(E_nu / GeV)), weight (``ow`` over the solid angle of the band, GeV cm^2), log_e
+        (reconstructed), psi (rad, from the true to the reconstructed direction), sigma (rad; pi where unusable),
+        turn (position angle of the reconstructed direction seen from the true one, east of north, in turns).
+    """
+
+    sin_dec: F64
+    start: I64
+    events: F32
+
+
 @dataclass(frozen=True)
 class Season:
     """One data-taking period with its own response.
@@ -77,6 +97,10 @@ class Season:
     Attributes
     ----------
     livetime_days : float
+    area : EffectiveArea
+        Beside simulated events: their mean in bins, for pictures. Expected events then come from the weights.
+    smearing : Smearing or Simulation
+        What reconstruction makes of a neutrino.
     notes : tuple of str
         What cleaning did, one sentence each ("dropped ..."), for people.
     """
@@ -85,7 +109,7 @@ class Season:
     livetime_days: float
     events: Events
     area: EffectiveArea
-    smearing: Smearing
+    smearing: Smearing | Simulation
     notes: tuple[str, ...] = ()
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.data.dataset import F32, Dataset, EffectiveArea, Events, Season, Smearing
+from worker.data.dataset import F32, Dataset, EffectiveArea, Events, Season, Simulation, Smearing
 from worker.errors import InputError
 
 AnyArray = NDArray[Any]
@@ -45,10 +45,10 @@ def pack(dataset: Dataset) -> Arrays:
     smearings: dict[str, int] = {}
     seasons = []
     for i, season in enumerate(dataset.seasons):
-        area = areas.setdefault(_digest(_area_arrays(season.area)), len(areas))
-        smearing = smearings.setdefault(_digest(_smearing_arrays(season.smearing)), len(smearings))
+        area = areas.setdefault(_digest(season.area._asdict()), len(areas))
+        smearing = smearings.setdefault(_digest(season.smearing._asdict()), len(smearings))
         if f"area{area}.area_cm2" not in arrays:
-            arrays |= _prefixed(f"area{area}", _area_arrays(season.area))
+            arrays |= _prefixed(f"area{area}", season.area._asdict())
         if f"smearing{smearing}.start" not in arrays:
             arrays |= _prefixed(f"smearing{smearing}", _pack_smearing(season.smearing))
         arrays |= _prefixed(f"season{i}", _pack_events(season.events))
@@ -115,8 +115,8 @@ def content_digest(dataset: Dataset) -> str:
             **season.events._asdict(),
         }
         arrays |= _prefixed(f"{i}.season", own)
-        arrays |= _prefixed(f"{i}.area", _area_arrays(season.area))
-        arrays |= _prefixed(f"{i}.smearing", _smearing_arrays(season.smearing))
+        arrays |= _prefixed(f"{i}.area", season.area._asdict())
+        arrays |= _prefixed(f"{i}.smearing", season.smearing._asdict())
     return _digest(arrays)
 
 
@@ -132,14 +132,6 @@ def _digest(arrays: Mapping[str, AnyArray]) -> str:
 
 def _prefixed(prefix: str, arrays: Mapping[str, AnyArray]) -> Arrays:
     return {f"{prefix}.{name}": array for name, array in arrays.items()}
-
-
-def _area_arrays(area: EffectiveArea) -> Arrays:
-    return dict(area._asdict())
-
-
-def _smearing_arrays(smearing: Smearing) -> Arrays:
-    return dict(smearing._asdict())
 
 
 def _unpack_area(arrays: Mapping[str, AnyArray], k: int) -> EffectiveArea:
@@ -200,7 +192,9 @@ def _unpack_events(arrays: Mapping[str, AnyArray], i: int) -> Events:
 # Smearing: the cells of one (E_nu, dec) bin use few distinct edges and weights, so each is a small index.
 
 
-def _pack_smearing(smearing: Smearing) -> Arrays:
+def _pack_smearing(smearing: Smearing | Simulation) -> Arrays:
+    if isinstance(smearing, Simulation):
+        return smearing._asdict()  # float32 of a simulation hold nothing that could be packed
     counts = np.diff(smearing.start)
     number = np.repeat(np.arange(len(counts)), counts)
     arrays: Arrays = {"log_e_nu": smearing.log_e_nu, "dec": smearing.dec, "start": smearing.start}
@@ -219,9 +213,12 @@ def _pack_smearing(smearing: Smearing) -> Arrays:
     return arrays
 
 
-def _unpack_smearing(arrays: Mapping[str, AnyArray], k: int) -> Smearing:
+def _unpack_smearing(arrays: Mapping[str, AnyArray], k: int) -> Smearing | Simulation:
     def get(name: str) -> AnyArray:
         return arrays[f"smearing{k}.{name}"]
+
+    if f"smearing{k}.events" in arrays:
+        return Simulation(get("sin_dec"), get("start"), get("events"))
 
     start = np.asarray(get("start"), np.int64)
     counts = np.diff(start)

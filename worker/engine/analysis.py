@@ -8,17 +8,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from worker.data.dataset import Dataset
-from worker.engine import fmath
+from worker.engine import fmath, season
 from worker.engine.background import Background, EnergyGrid, energy_bin, estimate, event_density
-from worker.engine.response import (
-    LN10,
-    Spectrum,
-    area_bin,
-    bin_cells,
-    energy_density,
-    energy_weights,
-    smearing_bin,
-)
+from worker.engine.response import LN10, Spectrum
 from worker.engine.tables import SignalTable, signal_table
 
 F64 = NDArray[np.float64]
@@ -103,14 +95,8 @@ def _event_weights(sin_dec, sigma, bins, density, energy, n_events, out):  # typ
 
 
 def _grid(dataset: Dataset) -> EnergyGrid:
-    lows, highs = [], []
-    for season in dataset.seasons:
-        lows += [season.events.log_e.min()] if season.events.log_e.size else []
-        highs += [season.events.log_e.max()] if season.events.log_e.size else []
-        if season.smearing.cells.size:
-            lows.append(season.smearing.cells[:, 0].min())
-            highs.append(season.smearing.cells[:, 1].max())
-    return EnergyGrid.covering(float(min(lows)), float(max(highs)))
+    ranges = [season.energy_range(s) for s in dataset.seasons]
+    return EnergyGrid.covering(min(lo for lo, _ in ranges), max(hi for _, hi in ranges))
 
 
 def build(dataset: Dataset, cuts: Cuts) -> Analysis:
@@ -126,19 +112,19 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
     backgrounds: list[Background] = []
     skies: list[Sky] = []
     offset = 0
-    for j, season in enumerate(dataset.seasons):
-        n = season.events.dec.size
+    for j, events in enumerate(s.events for s in dataset.seasons):
+        n = events.dec.size
         sin_dec, bins = np.empty(n), np.empty(n, np.int64)
-        _describe(season.events.dec, season.events.log_e, grid.lo, grid.n, sin_dec, bins)
+        _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
         background = estimate(sin_dec, bins, grid.n)
-        sigma = season.events.sigma.astype(np.float64)
+        sigma = events.sigma.astype(np.float64)
         usable = (sigma > 0) & (sigma <= cuts.sigma_max * (1 + 1e-6))
         sigma = np.maximum(sigma[usable], cuts.sigma_floor)
         weight = np.empty(sigma.size)
         _event_weights(sin_dec[usable], sigma, bins[usable], background.density, background.energy, float(n), weight)
         skies.append(
             Sky(
-                season.events.dec[usable].astype(np.float64),
+                events.dec[usable].astype(np.float64),
                 sigma,
                 weight,
                 (bins[usable] + j * grid.n).astype(np.int32),
@@ -161,46 +147,34 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
 
 def response_bins(analysis: Analysis, dec: float) -> tuple[int, ...]:
     """The response bins that a declination falls into; equal bins, equal signal tables."""
-    return tuple(k for s in analysis.dataset.seasons for k in (area_bin(s.area, dec), smearing_bin(s.smearing, dec)))
+    return tuple(k for s in analysis.dataset.seasons for k in season.bins(s, dec))
 
 
 def table_at(analysis: Analysis, dec: float) -> SignalTable:
     """The signal table of a source declination (rad)."""
-    pairs = [energy_density(s, dec, analysis.cuts.gammas, analysis.grid) for s in analysis.dataset.seasons]
+    pairs = [season.energy_density(s, dec, analysis.cuts.gammas, analysis.grid) for s in analysis.dataset.seasons]
     return signal_table(analysis.cuts.gammas, [d for d, _ in pairs], [e for _, e in pairs])
 
 
 def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:
-    """Smearing cells of all seasons at a declination and the expected events in each per unit flux.
+    """Cells (or simulated events) of all seasons at a declination and the expected events in each per unit flux.
 
     Returns
     -------
-    cells : ndarray (n, 6), float32
-        log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi.
+    cells : ndarray (n, 8), float32
+        See `worker.engine.inject.Injector`.
     season : ndarray (n,), int32
     expected : ndarray (n,)
         Per flux of 1 at 100 TeV (see `worker.engine.response.acceptance`).
     """
-    cells, seasons, expected = [], [], []
-    for j, season in enumerate(analysis.dataset.seasons):
-        weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)[:, 0]
-        d = smearing_bin(season.smearing, dec)
-        for i in np.flatnonzero(weights > 0):
-            part = bin_cells(season.smearing, int(i), d)
-            cells.append(part[:, :6])
-            seasons.append(np.full(len(part), j, np.int32))
-            expected.append(part[:, 6].astype(np.float64) * weights[i])
-    if not cells:
-        return np.empty((0, 6), np.float32), np.empty(0, np.int32), np.empty(0)
-    return np.concatenate(cells), np.concatenate(seasons), np.concatenate(expected)
+    parts = [season.cells(s, dec, spectrum) for s in analysis.dataset.seasons]
+    numbers = [np.full(len(expected), j, np.int32) for j, (_, expected) in enumerate(parts)]
+    return np.concatenate([c for c, _ in parts]), np.concatenate(numbers), np.concatenate([e for _, e in parts])
 
 
 def events_per_flux(analysis: Analysis, dec: float, spectrum: Spectrum) -> float:
     """Expected events of all seasons for dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s)."""
-    weights = [
-        energy_weights(s, dec, np.array([spectrum.gamma]), spectrum.log_cutoff) for s in analysis.dataset.seasons
-    ]
-    return float(sum(w.sum() for w in weights))
+    return float(sum(season.acceptance(s, dec, spectrum) for s in analysis.dataset.seasons))
 
 
 def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, e0_tev: float) -> float:

@@ -107,7 +107,7 @@ def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, error_model="numpy")
-def _smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
+def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
     """A histogram smoothed with a Gaussian kernel in bins, keeping its sum."""
     n = row.size
     reach = int(5.0 * bandwidth / step)
@@ -161,7 +161,7 @@ def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped
 def _energy_rows(smoothed, peak, step, tail_events):  # type: ignore[no-untyped-def]
     out = np.empty_like(smoothed)
     for k in range(smoothed.shape[0]):
-        row = _smooth_energy(smoothed[k] / peak, ENERGY_BANDWIDTH, step)
+        row = smooth_energy(smoothed[k] / peak, ENERGY_BANDWIDTH, step)
         total = row.sum()
         few = min(tail_events, 0.1 * total)
         _tail(row, step, few)

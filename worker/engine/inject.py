@@ -23,8 +23,9 @@ class Injector(NamedTuple):
         P(number of events <= i); for a fixed number a step.
     cell_cdf : ndarray (n_cells,)
         Cumulative probability of the cells, over all seasons.
-    cells : ndarray (n_cells, 6), float32
-        log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi (rad).
+    cells : ndarray (n_cells, 8), float32
+        log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi (rad), turn_lo, turn_hi (position angle in turns). A
+        simulated event is a cell without extent; a smearing cell has all position angles, 0 to 1.
     season : ndarray (n_cells,), int32
     sin_dec, cos_dec : float
         Of the source.
@@ -96,7 +97,7 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
         half = fmath.sin(0.5 * psi)
         chord2 = 4.0 * half * half
         sin_psi = 2.0 * half * np.sqrt(max(1.0 - half * half, 0.0))
-        _, cos_angle = fmath.sincos_turns(rng.unit32(g))
+        _, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
         sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
         draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
         draws[i, 1] = psi

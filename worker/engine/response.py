@@ -114,6 +114,12 @@ def bin_cells(smearing: Smearing, energy: int, dec: int) -> NDArray[np.float32]:
     return smearing.cells[smearing.start[k] : smearing.start[k + 1]]
 
 
+def _smearing(season: Season) -> Smearing:
+    if isinstance(season.smearing, Smearing):
+        return season.smearing
+    raise TypeError(f"{season.name} has simulated events: use worker.engine.season")
+
+
 def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
     """Expected events in each neutrino-energy bin of the smearing per unit flux.
 
@@ -132,7 +138,8 @@ def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = 
     ndarray (n_e, n_gamma), events. Bins for which the release has no smearing are 0: nothing is known of
     how such events would look, so they are neither injected nor counted in a flux.
     """
-    smearing, j = season.smearing, smearing_bin(season.smearing, dec)
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
     out = np.zeros((len(smearing.log_e_nu) - 1, len(gammas)))
     area = np.ascontiguousarray(season.area.area_cm2[:, area_bin(season.area, dec)])
     _weights(season.area.log_e_nu, area, smearing.log_e_nu, gammas, log_cutoff, out)
@@ -148,6 +155,27 @@ def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
     return float(weights.sum())
 
 
+def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
+    """Smearing cells at a declination (rad) and the expected events in each per unit flux.
+
+    Returns
+    -------
+    cells : ndarray (n, 8), float32
+        See `worker.engine.inject.Injector`.
+    expected : ndarray (n,)
+    """
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
+    weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)[:, 0]
+    parts = [(bin_cells(smearing, int(i), j), weights[i]) for i in np.flatnonzero(weights > 0)]
+    if not parts:
+        return np.empty((0, 8), np.float32), np.empty(0)
+    edges = np.concatenate([part[:, :6] for part, _ in parts])
+    turns = np.broadcast_to(np.array([0, 1], np.float32), (len(edges), 2))
+    expected = np.concatenate([part[:, 6].astype(np.float64) * weight for part, weight in parts])
+    return np.column_stack([edges, turns]), expected
+
+
 def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) -> tuple[F64, F64]:
     """Signal in bins of reconstructed energy.
 
@@ -159,10 +187,11 @@ def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) ->
         Events per unit flux, as in `energy_weights`.
     """
     weights = energy_weights(season, dec, gammas)
-    j = smearing_bin(season.smearing, dec)
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
     marginals = np.zeros((len(weights), grid.n))
     for i in range(len(weights)):
-        _marginal(bin_cells(season.smearing, i, j), grid.lo, grid.n, marginals[i])
+        _marginal(bin_cells(smearing, i, j), grid.lo, grid.n, marginals[i])
     mixed = np.zeros((len(gammas), grid.n))
     _mix(weights, marginals, mixed)
     expected = weights.sum(axis=0)

@@ -108,7 +108,7 @@ def injector_at(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float
     return Injector(
         counts,
         cdf / cdf[-1] if cdf.size else np.ones(1),
-        np.ascontiguousarray(cells) if cdf.size else np.zeros((1, 6), np.float32),
+        np.ascontiguousarray(cells) if cdf.size else np.zeros((1, 8), np.float32),
         season if cdf.size else np.zeros(1, np.int32),
         fmath.sin(dec),
         fmath.cos(dec),
