@@ -391,6 +391,18 @@ def test_argument_errors_are_quick_too() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_task_starts_without_what_its_kernels_never_use(tiny: Path) -> None:
+    """Numba alone would load scipy's linear algebra; whoever needs that afterwards gets it."""
+    code = (
+        "import gc, sys; from worker.cli import main;"
+        f"code = main(['bg_trials', '--run={tiny}', '--dec=-30', '--n=3']);"
+        "print(code, [m for m in ('scipy.linalg', 'healpy', 'matplotlib') if m in sys.modules], gc.isenabled());"
+        "import scipy.linalg; print(float(scipy.linalg.det([[2.0]])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[1:] == ["0 [] True", "2.0"]
+
+
 def test_one_thread_per_process() -> None:
     code = (
         "import os, worker.cli as c, worker.tasks as t;"

@@ -5,6 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from worker.starting import sparing
+
 
 def prepare(*, run: str) -> None:
     """Read the data of the spec once, clean them, and keep them as one small file.
@@ -284,7 +286,9 @@ def serve() -> None:
 def _stage(place: str, run: str, **args: Any) -> None:
     """Import the stage only now: ``--help`` and argument errors must not wait for numba."""
     module, _, name = place.partition(".")
-    getattr(import_module(f"worker.stages.{module}"), name)(Path(run), **args)
+    with sparing():
+        stage = getattr(import_module(f"worker.stages.{module}"), name)
+    stage(Path(run), **args)
 
 
 TASKS: dict[str, Callable[..., None]] = {
