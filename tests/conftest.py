@@ -23,8 +23,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("dagmaker", derandomize=True, deadline=None)
 settings.load_profile("dagmaker")
 
-# Files whose tests share a folder of real data that takes a while to write.
+# Files whose tests share something that takes a while to make: a folder of real data, an analysis to compare with.
 SHARE_FIXTURES = dict.fromkeys(("tests/test_examples.py", "tests/test_data_real.py"), "real data")
+SHARE_FIXTURES["tests/engine/test_bits.py"] = "bits"
 
 
 def in_ci() -> bool:

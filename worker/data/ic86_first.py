@@ -99,7 +99,9 @@ def _read_area(path: Path) -> EffectiveArea:
             "energies must be positive, and cos(zenith) must span -1 to 1. Get the file again"
         )
     by_sin_dec = np.ascontiguousarray(values_on(table, grid, area * _CM2_PER_M2)[:, ::-1])
-    return EffectiveArea(np.log10(grid.first), -grid.second[::-1] + 0.0, by_sin_dec)
+    # rounded: the last bit of a logarithm differs between processors and C libraries
+    log_e = np.asarray(np.round(np.log10(grid.first), 9), dtype=np.float64)
+    return EffectiveArea(log_e, -grid.second[::-1] + 0.0, by_sin_dec)
 
 
 def _borrowed(folder: Path, config: str, progress: Progress | None) -> tuple[Smearing, tuple[str, ...]]:

@@ -7,6 +7,7 @@ import numpy as np
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
+from worker.engine import fmath
 from worker.errors import InputError
 
 _E_NU = ("log10(E_nu/GeV)_min", "log10(E_nu/GeV)_max")
@@ -35,7 +36,9 @@ def read_area(path: Path) -> EffectiveArea:
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     grid = grid_of(table)
     by_bin = values_on(table, grid, area)
-    return EffectiveArea(grid.first, np.sin(_declinations(path, grid.second)), by_bin)
+    # not np.sin: its last bit differs between processors
+    sin_dec = np.array([fmath.sin(float(dec)) for dec in _declinations(path, grid.second)])
+    return EffectiveArea(grid.first, sin_dec, by_bin)
 
 
 def _declinations(path: Path, edges_deg: F64) -> F64:

@@ -69,5 +69,6 @@ def _quantiles_of_rate(u: F64) -> F64:
 
 
 def _area() -> F64:
-    """Effective area at the centres of its bins."""
-    return detector.area_cm2((AREA_LOG_E_NU[1:] + AREA_LOG_E_NU[:-1]) / 2, (AREA_SIN_DEC[1:] + AREA_SIN_DEC[:-1]) / 2)
+    """Effective area at the centres of its bins, to single precision: last bits of powers differ between processors."""
+    area = detector.area_cm2((AREA_LOG_E_NU[1:] + AREA_LOG_E_NU[:-1]) / 2, (AREA_SIN_DEC[1:] + AREA_SIN_DEC[:-1]) / 2)
+    return area.astype(np.float32).astype(np.float64)

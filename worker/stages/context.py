@@ -10,7 +10,8 @@ import numpy as np
 from worker import layout, store
 from worker.data.prepared import unpack
 from worker.engine import analysis as engine
-from worker.engine.response import Spectrum
+from worker.engine import fmath
+from worker.engine.response import LN10, Spectrum
 from worker.engine.trials import Point, point_at
 from worker.errors import InputError, SpecError
 from worker.ledger import Run
@@ -58,7 +59,7 @@ def spectrum(signal: Signal) -> Spectrum:
     """The injected spectrum."""
     if signal.cutoff_tev is None:
         return Spectrum(signal.gamma)
-    return Spectrum(signal.gamma, float(np.log10(signal.cutoff_tev)) + 3.0)
+    return Spectrum(signal.gamma, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
 
 
 def cuts(likelihood: Likelihood) -> engine.Cuts:

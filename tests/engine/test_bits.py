@@ -1,0 +1,138 @@
+"""The same file on every machine: other processors, numpy with and without its vector loops, another C library."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import njit
+
+from dagmaker.build import build
+from tests.conftest import ROOT, unavailable
+from tests.engine import bits
+from tests.pool.errors import PoolUnavailableError
+from tests.pool.install import default_prefix, ensure
+from worker import rng
+from worker.engine import trials
+from worker.specfile import load
+
+# What OpenBLAS, numpy and glibc choose by the processor that they find.
+PROCESSORS = {
+    "baseline": {
+        "NUMBA_CPU_NAME": "x86-64",
+        "NUMBA_CPU_FEATURES": "",
+        "OPENBLAS_CORETYPE": "Prescott",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-AVX,-FMA,-FMA4",
+    },
+    "haswell": {"NUMBA_CPU_NAME": "haswell", "OPENBLAS_CORETYPE": "Haswell"},
+}
+NUMPY_KEEPS = {"baseline": (), "haswell": ("AVX", "F16C", "FMA3", "AVX2", "X86_V3")}
+SUITES = ("trixie", "forky")
+ROUNDING = 1e-6
+"""Relative; the fits behind sensitivities and p-values call scipy, and end within their own tolerance."""
+
+
+def numpy_without(keep):
+    """Numpy's vector loops that this machine would use, less those to keep."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    return " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name] and name not in keep)
+
+
+def compute(folder: Path, env: dict[str, str], python=(sys.executable,)):
+    """A whole small analysis in a process of its own."""
+    folder.mkdir()
+    (folder / "spec.yaml").write_text(bits.SPEC)
+    build(load(folder / "spec.yaml"), folder / "run")
+    argv = [*python, "-m", "tests.engine.bits", str(folder / "run")]
+    done = subprocess.run(argv, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """What this machine computes at its best."""
+    return compute(tmp_path_factory.mktemp("bits") / "host", {})
+
+
+def assert_same(one, other):
+    assert len(one["sums"]) > 20
+    assert one["sums"] == other["sums"], "trials, scans, and what is collected from them"
+    assert one["results"].keys() == other["results"].keys()
+    for name, value in one["results"].items():
+        assert other["results"][name] == pytest.approx(value, rel=ROUNDING, abs=1e-12), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="compiles for x86-64 processors")
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_every_processor_makes_the_same_files(name, host, tmp_path):
+    off = numpy_without(NUMPY_KEEPS[name])
+    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    other = compute(tmp_path / "bits", env)
+    assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
+    assert not set(off.split()) & set(other["platform"]["numpy"])
+    assert_same(host, other)
+    assert {"engine.point.run_trials", "engine.scan._fit_ring", "engine.fmath.exp"} < set(other["functions"])
+    assert other["fused"] == []
+    assert other["libm"] == []
+
+
+def other_c_library(folder: Path) -> list[str]:
+    """How to start Python on the C library of another Debian release: through that release's loader."""
+    for suite in SUITES:
+        try:
+            ensure(suite)
+        except PoolUnavailableError as error:
+            unavailable(f"no C library of Debian {suite}: {error}")
+        source = default_prefix(suite) / "lib"
+        [loader] = source.glob("ld-linux-x86-64.so.*")
+        version = subprocess.run([loader, "--version"], capture_output=True, text=True, check=True).stdout
+        if f"version {str(os.confstr('CS_GNU_LIBC_VERSION')).split()[1]}." not in version:
+            break
+    for name in ("libc.so.6", "libm.so.6", "libmvec.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1"):
+        if (source / name).exists():
+            (folder / name).symlink_to(source / name)
+    return [str(loader), "--library-path", str(folder), sys.executable]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="fetches packages for x86-64")
+def test_another_c_library_makes_the_same_files(host, tmp_path):
+    (tmp_path / "lib").mkdir()
+    other = compute(tmp_path / "bits", {}, other_c_library(tmp_path / "lib"))
+    assert other["platform"]["libc"] != host["platform"]["libc"]
+    assert_same(host, other)
+
+
+def test_negative_control_of_the_bytes(analysis):
+    """One unit in the last place of the effective area changes the file."""
+    season = analysis.dataset.seasons[0]
+    point = trials.point_at(analysis, np.radians(5.0))
+    key = rng.key("bits")
+    before = trials.run(analysis, point, key, 0, 100).tobytes()
+    assert trials.run(analysis, point, key, 0, 100).tobytes() == before
+    area = season.area.area_cm2 * (1 + 2.0**-52)
+    changed = dataclasses.replace(season, area=season.area._replace(area_cm2=area))
+    dataset = dataclasses.replace(analysis.dataset, seasons=(changed,))
+    other = dataclasses.replace(analysis, dataset=dataset)
+    assert trials.run(other, trials.point_at(other, np.radians(5.0)), key, 0, 100).tobytes() != before
+
+
+def test_negative_control_of_the_machine_code():
+    """What looks for fused operations and libm finds them."""
+
+    @njit(fastmath={"contract"})
+    def fused(x, y):
+        return x * y + np.exp(x) * np.log10(y)
+
+    assert fused(1.0, 2.0) > 0
+    text = {"fused": bits.assembly(fused)}
+    assert bits.found(bits.LIBM, text) == ["fused: exp", "fused: log10"]
+    if "fma" in Path("/proc/cpuinfo").read_text():
+        assert bits.found(bits.FUSED, text)
