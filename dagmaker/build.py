@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import htcondor_version, lock, plan, render, sites
+from dagmaker import htcondor_version, lock, origin, plan, render, sites
 from dagmaker.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
@@ -123,8 +123,8 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     kept: set[str] = set()
     version = htcondor_version.parse(site.condor_version) if site.condor_version else htcondor_version.of_pool()
     left_out: dict[str, None] = {}
-    texts = render.files(made, spec.resources, site, render.here(PurePosixPath(run)), resolved, dot)
-    changed = list(_changed(run, htcondor_version.known_only(texts, version, left_out), kept))
+    begun = origin.here(PurePosixPath(run), site, version, dot)
+    changed = list(_changed(run, origin.files(begun, made, spec.resources, resolved, left_out), kept))
     _make_folders(run, site, kept)
     for written in changed:
         write_all(run, [written])

@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command and its arguments; those of the process if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    words[:1] = [word.replace("-", "_") if not word.startswith("-") else word for word in words[:1]]
     if not words or words[0] in _HELP:
         print(_overview())
         return 0 if words else SpecError.exit_code

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dagmaker.review_commands import verify_plan
 from dagmaker.run_commands import abort, repair, status, submit, unblind
 
 
@@ -142,10 +143,11 @@ def _print_json(value: Any) -> None:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command for command in (check, plan, build, run, submit, status, repair, abort, unblind, schema)
+    command.__name__: command
+    for command in (check, plan, build, run, submit, status, repair, abort, verify_plan, unblind, schema)
 }
 
 POSITIONAL = {
     **dict.fromkeys(("check", "plan", "build", "run"), "spec"),
-    **dict.fromkeys(("submit", "status", "repair", "abort", "unblind"), "run"),
+    **dict.fromkeys(("submit", "status", "repair", "abort", "verify_plan", "unblind"), "run"),
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from dagmaker import clusters, interpreter, job_environment, plan, render_dag, templates
+from dagmaker.clusters import Clusters
 from dagmaker.plan import Plan
 from dagmaker.processes import STEPPED
 from dagmaker.quote import argument, list_item, submit_value
@@ -108,6 +109,12 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
     )
 
 
+def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
+    """The list of processes of every cluster."""
+    for cluster in packed.clusters:
+        yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
+
+
 def files(
     p: Plan, resources: Resources, site: Site, place: Place, resolved_spec: str, dot: bool = False
 ) -> Iterator[tuple[str, str]]:
@@ -118,8 +125,7 @@ def files(
     yield str(layout.PLAN), plan.write(p)
     for task in p.tasks():
         yield f"{task}.sub", _submit(task, task in many, p.name, resources=resources, site=site, place=place)
-    for cluster in packed.clusters:
-        yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
+    yield from batches(packed)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
     yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run, dot)) + "\n"

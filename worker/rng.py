@@ -8,11 +8,13 @@ Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11; chec
 answers published with Random123.
 """
 
-import hashlib
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from worker.address import key
+
+__all__ = ["block", "key", "philox", "uniforms", "unit32", "unit52"]
 
 BACKGROUND, COUNT, SIGNAL, SKY, OTHER = range(5)
 """Streams: what a draw is for. Draws of one trial for two purposes never share a counter."""
@@ -71,16 +73,6 @@ def _uniforms(k0, k1, stream, trial, out):  # type: ignore[no-untyped-def]
     for i in range(out.size):
         a, b, _, _ = block(k0, k1, stream, trial, np.uint64(i))
         out[i] = unit52(a, b)
-
-
-def key(*address: str | int | float) -> tuple[int, int]:
-    """The 64-bit key of an address, as two 32-bit words.
-
-    Parts are written with their type and `repr`, so 1, 1.0 and "1" are three addresses.
-    """
-    text = "\x1f".join(f"{type(part).__name__}:{part!r}" for part in address)
-    digest = hashlib.sha256(text.encode()).digest()
-    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
 
 
 def uniforms(key: tuple[int, int], stream: int, trial: int, n: int) -> NDArray[np.float64]:

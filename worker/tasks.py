@@ -267,6 +267,23 @@ def verify(*, run: str, jobs: int = 1) -> None:
     _stage("verify.verify", run, jobs=jobs)
 
 
+def streams(*, run: str) -> None:
+    """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
+
+    Prints one JSON object: keys, files, trials, faults. Exit code 0 whatever is found; reads the plan and nothing else.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker streams --run=runs/example
+    """
+    _stage("streams.streams", run)
+
+
 def serve() -> None:
     """Run tasks one after another, as told on standard input: for the local runner.
 
@@ -307,6 +324,7 @@ TASKS: dict[str, Callable[..., None]] = {
         post_trial,
         report,
         verify,
+        streams,
         serve,
     )
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import layout, rng, store
+from worker import address, layout, store
 from worker.engine.analysis import to_e2dnde
 from worker.errors import InputError
 from worker.ledger import Run, open_run
@@ -88,7 +88,7 @@ def _find(
     """
     tsd, n_sigma = background
     row: dict[str, Any] = {"dec_deg": dec, "beta": beta, "threshold": None, "unit": UNIT}
-    key = rng.key(run.spec.seed, "bootstrap", kind, float(dec))
+    key = address.bootstrap(run.spec, kind, dec)
     try:
         threshold = row["threshold"] = tsd.median() if n_sigma is None else float(tsd.isf_nsigma(n_sigma))
         n_bootstrap = run.spec.sensitivity.n_bootstrap

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import layout, rng, store
+from worker import address, layout, store
 from worker.arguments import parse_band
 from worker.engine import scan as engine
 from worker.ledger import Run, expected, open_run
@@ -34,12 +34,12 @@ def rings(run: Run, nside: int) -> engine.Rings:
 
 def sky_key(run: Run, seed: int) -> tuple[int, int]:
     """Address of a stream of background skies."""
-    return rng.key(run.spec.seed, "scan_trials", int(seed))
+    return address.scan_trials(run.spec, seed)
 
 
 def observed_key(run: Run) -> tuple[int, int]:
     """Address of the sky that plays the observed one until unblinding: one more scrambled sky."""
-    return rng.key(run.spec.seed, "observed_sky")
+    return address.observed(run.spec)
 
 
 def scan_digest(run: Run) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import layout, rng, store
+from worker import address, layout, store
 from worker.engine import trials as engine
 from worker.engine.inject import Injector
 from worker.errors import InputError, SpecError
@@ -53,14 +53,12 @@ def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: i
 
 def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
     """Address of a stream of background trials; `dec` in degrees."""
-    return rng.key(run.spec.seed, "bg_trials", float(dec), int(seed))
+    return address.bg_trials(run.spec, dec, seed)
 
 
 def sig_key(run: Run, dec: float, n_sig: float, seed: int) -> tuple[int, int]:
     """Address of a stream of signal trials; `dec` in degrees."""
-    signal = run.spec.signal
-    spectrum = (float(signal.gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
-    return rng.key(run.spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, int(seed))
+    return address.sig_trials(run.spec, dec, n_sig, seed)
 
 
 def injector_at(run: Run, dec: float, n_sig: float) -> Injector:
