@@ -31,7 +31,7 @@ NEEDS_MEMORY = """\
     {python} -c 'import time; held = b"x" * ({megabytes} << 20); time.sleep({seconds})' || exit 1 ;;"""
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 120) -> T:
+def until(condition: Callable[[], T], what: str, timeout: float = 600) -> T:
     """The first true value of `condition`; fails with `what` was awaited."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

@@ -38,7 +38,7 @@ class Pool:
         """A whole environment for a subprocess."""
         return os.environ | self.settings
 
-    def start(self, timeout: float = 90, owner: int | None = None) -> None:
+    def start(self, timeout: float = 240, owner: int | None = None) -> None:
         """Start the daemons and wait until jobs can be submitted and run; fine if they run already.
 
         Parameters

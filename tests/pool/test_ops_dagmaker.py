@@ -54,7 +54,7 @@ def finished(pool: Pool, spec: Path, tmp_path_factory: pytest.TempPathFactory) -
     code, said = dagmaker(pool, "repair", str(run))
     assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
 
-    done = analysis.dagmaker("status", str(run), "--watch", env=pool.env, timeout=300)
+    done = analysis.dagmaker("status", str(run), "--watch", env=pool.env, timeout=900)
     assert done.returncode == 0
     assert client.wait(pool, cluster) == 0, analysis.errors(run)
     assert f"analysis.dag (cluster {cluster}," in done.stdout
@@ -107,7 +107,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     faults.edit_submit_file(run, "sig_trials", r"^periodic_release = .*$", "periodic_release = False")
     cluster = submitted(pool, run)
     both = r"(?s)failed: \d+ x bg_trials: missing or corrupt input.*held: 1 x sig_trials"  # one or both may have begun
-    faults.until(lambda: re.search(both, status(pool, run)) is not None, "a held and a failed process", timeout=240)
+    faults.until(lambda: re.search(both, status(pool, run)) is not None, "a held and a failed process", timeout=900)
 
     said = status(pool, run)
     assert f"schedd: cluster {cluster} is running" in said
