@@ -7,10 +7,9 @@ from scipy import stats
 from worker.errors import InputError
 from worker.stats.checks import (
     Check,
-    bias_table,
     combined,
+    complete,
     enough_trials,
-    n_sig_bias,
     p_uniform,
     ra_uniform,
     sin_dec_uniform,
@@ -86,32 +85,22 @@ def test_hottest_spots_in_ra():
     assert not ra_uniform(ra * 0.8).passed
 
 
-def test_bias_table_by_hand():
-    (row,) = bias_table({0.0: [0.0, 1.0], 10.0: [9.0, 10.0, 14.0]})
-    error = np.std([9, 10, 14], ddof=1) / math.sqrt(3)
-    assert row[:3] == (10.0, 3, 11.0)
-    assert row[3:] == pytest.approx((error, 0.1, 1.0 / error))
-
-
-def test_bias_limit():
-    generator = np.random.default_rng(5)
-    fitted = {n: generator.normal(n, 5, 4000) for n in (2.0, 10.0, 20.0, 30.0)}
-    assert n_sig_bias(fitted).passed
-    biased = n_sig_bias({**fitted, 20.0: 1.1 * fitted[20.0]})
-    assert not biased.passed
-    assert biased.value == pytest.approx(0.1, abs=0.02)
-    assert "for n_sig = 20" in biased.sentence
-    assert n_sig_bias({**fitted, 2.0: 3 * fitted[2.0]}).passed  # outside the range that is held to the limit
-    assert n_sig_bias({10.0: generator.normal(11, 5, 4)}).passed  # four trials cannot tell
-    assert not n_sig_bias({2.0: fitted[2.0]}).passed
-
-
 def test_enough_trials():
-    assert enough_trials(80_000, 3).passed
-    check = enough_trials(80_000, 5)
+    check = enough_trials(7_408, 3, "enough_skies", "raise scan.n_skies")
+    assert check.passed
+    assert check.limit == 7_408  # 10 / 1.35e-3
+    few = enough_trials(7_407, 3, "enough_skies", "raise scan.n_skies")
+    assert not few.passed
+    assert few.sentence == "7,407 are there; 3 sigma with 10 of them beyond takes 7,408: raise scan.n_skies."
+    assert enough_trials(200, 1.5, "enough_skies", "").passed
+
+
+def test_complete_names_what_is_lost():
+    assert complete(10, []).passed
+    check = complete(10, ["a", "b", "c", "d", "e"])
     assert not check.passed
-    assert check.limit == pytest.approx(3.49e8, rel=1e-2)
-    assert enough_trials(20_000, 3, relative_error=0.2).passed
+    assert check.value == 5
+    assert "a, b, c and 2 more; `dagmaker repair`" in check.sentence
 
 
 @pytest.mark.parametrize("values", [[], [1.0, np.nan]])

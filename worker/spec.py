@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from worker import layout
+from worker.checklist import CheckName
 from worker.fields import (
     Count,
     DecDeg,
@@ -183,13 +184,14 @@ class Scan(Model):
 
 
 class Unblind(Model):
-    """Who allowed the real sky to be opened, and the failed checks that were waived."""
+    """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
     token: str | None = None
     approved_by: str | None = None
     date: str | None = None
     reason: str | None = None
-    waive: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    waive: Annotated[tuple[CheckName, ...], Field(strict=False)] = ()
+    quote_nsigma: Annotated[Number, Field(gt=0, le=6)] = 3.0
 
 
 class Resources(Model):

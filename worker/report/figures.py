@@ -10,7 +10,7 @@ import matplotlib as mpl
 
 from worker import store
 from worker.errors import DagmakerError
-from worker.report import background, bias, coverage, scan, sensitivity, skymaps, style, timing
+from worker.report import background, bias, coverage, scan, sensitivity, skymaps, style, timing, verdicts
 from worker.report.drawn import Drawn
 from worker.report.results import Results
 
@@ -78,6 +78,9 @@ PLOTS = (
     Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
     Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
     Plot("positions", "post_trial", "Where the hottest spots lie", scan.positions),
+    Plot("check_uniform", "checks", "P-values of background trials", verdicts.uniform),
+    Plot("check_thresholds", "checks", "How far the trials reach", verdicts.thresholds),
+    Plot("check_smooth", "checks", "Peaks and their neighbours", verdicts.smooth),
     Plot("timing", "timing", "CPU time and memory", timing.draw),
 )
 

@@ -12,7 +12,7 @@ from worker.report.results import Results, load
 from worker.report.template import PAGE, render
 
 MARKDOWN = PurePosixPath("report/report.md")
-SECTIONS = ("background", "sensitivity", "scan", "post_trial", "timing")
+SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
 
 
 def write(run: Run) -> None:
@@ -54,9 +54,11 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "hottest": tables.hottest(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
-        "checks": checks,
+        "checks": tables.checks(results),
+        "drawn": [figured.plot.name for figured in drawn if figured.png],
         "n_failed": sum(not check["passed"] for check in checks),
-        "waived": list(results.run.spec.unblind.waive),
+        "waived": [check["name"] for check in checks if check.get("waived")],
+        "blocking": [check["name"] for check in checks if check.get("blocks")],
         "commands": provenance.commands(results),
         "facts": provenance.facts(results),
         "spec": (results.run.path / layout.SPEC).read_text(encoding="utf-8"),

@@ -146,6 +146,32 @@ def _speed(row: Row) -> str:
     return words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else words.NONE
 
 
+class Verdict(NamedTuple):
+    """One check before unblinding, as words; `good` decides the colour of its verdict."""
+
+    name: str
+    verdict: str
+    good: bool
+    value: str
+    limit: str
+    figure: str
+    sentence: str
+
+
+def checks(results: Results) -> list[Verdict]:
+    """One row per check: its verdict, the number, what it is held against, and the figure that shows it."""
+    return [
+        Verdict(
+            row["name"],
+            "passed" if row["passed"] else "failed, waived" if row.get("waived") else "failed",
+            bool(row["passed"]),
+            words.plain(row.get("value")), words.plain(row.get("limit")),
+            row.get("figure", ""), row["sentence"],
+        )
+        for row in results.summary.get("checks") or []
+    ]  # fmt: skip
+
+
 def by_dec(results: Results, key: str) -> list[Row]:
     """Rows of the summary by declination; none where there are none."""
     return sorted(results.summary.get(key) or [], key=lambda row: number(row["dec_deg"]))

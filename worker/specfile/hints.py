@@ -68,12 +68,15 @@ HINTS: dict[str, Hint] = {
     "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
     "scan.interpolation": Hint("of p between background declinations", "linear"),
     "scan.survival": Hint("p of a TS", "hybrid"),
-    "unblind": Hint("who allowed the real sky to be opened", "{token: null}"),
+    "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),
     "unblind.date": Hint("when, as text in quotes", "'2026-01-31'"),
     "unblind.reason": Hint("why", "null"),
-    "unblind.waive": Hint("names of failed checks that are waived", "[]"),
+    "unblind.waive": Hint("names of failed checks that are waived", "[smooth_map]"),
+    "unblind.quote_nsigma": Hint(
+        "largest significance to be quoted: trials and skies must be enough to count it", "3.0"
+    ),
     "resources": Hint("what one process asks of the batch system", "{request_memory_mb: 1000}"),
     "resources.request_cpus": Hint("cores", "1"),
     "resources.request_memory_mb": Hint("memory, MB", "1000"),

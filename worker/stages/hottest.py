@@ -12,7 +12,6 @@ from worker.engine.scan import Rings
 from worker.errors import InputError
 from worker.ledger import Run
 from worker.record import measure
-from worker.stats.chi2 import Fit
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -28,15 +27,15 @@ def load_tsds(run: Run) -> dict[float, TSD]:
     InputError
         If one is not collected yet.
     """
-    decs = run.spec.background.decs
-    places = layout.decimals(decs)
-    fit = run.spec.background.fit
-    return {dec: _tsd(store.load_arrays(run.path, layout.bg_collected(dec, places)), fit) for dec in decs}
+    return {dec: load_tsd(run, dec) for dec in run.spec.background.decs}
 
 
-def _tsd(arrays: Mapping[str, Any], fit: Fit) -> TSD:
+def load_tsd(run: Run, dec: float) -> TSD:
+    """Background TS distribution of one declination (deg); errors as `load_tsds`."""
+    places = layout.decimals(run.spec.background.decs)
+    arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
     ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-    return TSD(int(arrays["n"].sum()), ts, fit)
+    return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
 
 
 def p_map(run: Run, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:

@@ -14,6 +14,7 @@ from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.stages import context, hottest
 from worker.stages.timed import timed
+from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.passing import Point, background_point, passing_points
@@ -55,7 +56,7 @@ def sensitivity(path: Path) -> None:
             ("discovery", wanted.discovery_beta, wanted.discovery_nsigma),
         ):
             out[kind].append(_find(run, kind, dec, (tsd, n_sigma), arrays, beta))
-        out["bias"].append({"dec_deg": dec, "rows": _bias(arrays)})
+        out["bias"].append({"dec_deg": dec, "rows": _bias(arrays), **_response(arrays)})
     store.save_json(path, layout.SENSITIVITY, {**out, "unit": UNIT, "e0_tev": wanted.e0_tev})
     print(f"-> {layout.SENSITIVITY}")
 
@@ -131,6 +132,12 @@ def _bias(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, float | None]]:
             }
         )  # fmt: skip
     return rows
+
+
+def _response(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float | None]:
+    """What one more injected event adds to the fitted ns, and the offset; null where no n_sig tells."""
+    found = response(bias_table({float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}))
+    return dict.fromkeys(Response._fields) if found is None else _finite(found._asdict())
 
 
 @timed

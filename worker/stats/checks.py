@@ -1,7 +1,7 @@
-"""Checks before unblinding: each gives a number, its limit and a sentence. They report; they block nothing."""
+"""Checks before unblinding: each gives a number, its limit, a verdict and a sentence."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,12 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from worker.errors import InputError
-from worker.stats.significance import nsigma_to_p, trials_needed
+from worker.stats.significance import nsigma_to_p
 
 F64 = NDArray[np.float64]
 
 MIN_KS_P = 1e-3
-"""A KS p-value below this fails: with some hundred checks per analysis a good one fails about once in ten analyses."""
+"""A p-value below this fails: of a thousand analyses in good order one fails a check by chance."""
+
+TAIL = 10
+"""Trials expected beyond a significance for it to be counted: p is then known to 32 %."""
 
 
 class Check(NamedTuple):
@@ -36,17 +39,6 @@ class Check(NamedTuple):
     limit: float
     passed: bool
     sentence: str
-
-
-class Bias(NamedTuple):
-    """Fitted against injected number of events, at one n_sig."""
-
-    n_sig: float
-    n: int
-    mean_ns: float
-    error: float
-    relative: float
-    pull: float
 
 
 def p_uniform(p: ArrayLike, eta: float, n_reference: int, name: str = "p_uniform", min_p: float = MIN_KS_P) -> Check:
@@ -120,65 +112,37 @@ def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P) -> Check:
     return Check("ra_uniform", value, min_p, passed, sentence + _cure(passed, "the scrambling is not uniform in ra"))
 
 
-def bias_table(fitted: Mapping[float, ArrayLike]) -> tuple[Bias, ...]:
-    """Mean fitted ns against injected n_sig.
-
-    Parameters
-    ----------
-    fitted : mapping of n_sig to ndarray (n_trials,) of fitted ns
-        n_sig = 0 is left out.
-    """
-    table = []
-    for n_sig in sorted(fitted):
-        ns = _finite(fitted[n_sig], f"bias at n_sig = {n_sig}")
-        if n_sig <= 0:
-            continue
-        mean = float(ns.mean())
-        error = float(ns.std(ddof=1) / math.sqrt(len(ns))) if len(ns) > 1 else math.nan
-        pull = (mean - n_sig) / error if error > 0 else math.nan
-        table.append(Bias(n_sig, len(ns), mean, error, mean / n_sig - 1.0, pull))
-    return tuple(table)
-
-
-def n_sig_bias(
-    fitted: Mapping[float, ArrayLike],
-    low: float = 10.0,
-    high: float = 30.0,
-    limit: float = 0.05,
-    name: str = "n_sig_bias",
-) -> Check:
-    """Largest relative bias of the fitted ns for injected n_sig in [low, high], beyond its two-sigma error.
-
-    A point fails when |bias| exceeds `limit` by more than twice its error: few trials cannot fail it by chance.
-    """
-    table = [row for row in bias_table(fitted) if low <= row.n_sig <= high]
-    if not table:
-        return Check(name, math.nan, limit, False, f"no signal trials with n_sig in [{low:g}, {high:g}]: add some")
-    worst = max(table, key=lambda row: abs(row.relative) - 2.0 * _or_zero(row.error) / row.n_sig)
-    excess = abs(worst.relative) - 2.0 * _or_zero(worst.error) / worst.n_sig
-    sentence = (
-        f"fitted ns is {worst.mean_ns:.2f} +- {worst.error:.2f} for n_sig = {worst.n_sig:g} "
-        f"({100 * worst.relative:+.1f} %; allowed {100 * limit:g} % beyond two of its errors), "
-        f"the worst of {len(table)} between {low:g} and {high:g}"
-    )
-    passed = excess <= limit
-    return Check(name, abs(worst.relative), limit, passed, sentence + _cure(passed, "explain it before quoting fluxes"))
-
-
-def enough_trials(n: int, n_sigma: float, relative_error: float = 0.1, name: str = "enough_trials") -> Check:
-    """Enough trials to quote a significance by counting, with this relative error of p.
+def enough_trials(n: int, n_sigma: float, name: str, more: str) -> Check:
+    """Enough trials to count a significance: at least `TAIL` of them are expected beyond it.
 
     Parameters
     ----------
     n : int
-        Background trials (or skies).
+        Background trials of the declination that has fewest, or background skies.
     n_sigma : float
         One-sided.
+    more : str
+        What to write in the spec where they are too few.
     """
-    need = trials_needed(float(nsigma_to_p(n_sigma)), relative_error)
+    need = math.ceil(TAIL / float(nsigma_to_p(n_sigma)))
     passed = n >= need
-    sentence = f"{n} trials; {n_sigma:g} sigma counted to {100 * relative_error:g} % takes {need:.3g}"
-    return Check(name, float(n), float(need), passed, sentence + _cure(passed, "beyond the trials p rests on the fit"))
+    sentence = f"{n:,} are there; {n_sigma:g} sigma with {TAIL} of them beyond takes {need:,}"
+    return Check(name, float(n), float(need), passed, sentence + _cure(passed, more))
+
+
+def complete(n_expected: int, lost: Sequence[str]) -> Check:
+    """Every expected file is there, and no collection went on without one.
+
+    Parameters
+    ----------
+    n_expected : int
+    lost : sequence of str
+        What is not there, for people.
+    """
+    named = ", ".join(lost[:3]) + (f" and {len(lost) - 3:,} more" if len(lost) > 3 else "")
+    sentence = f"{n_expected:,} files are expected, {len(lost):,} are missing"
+    cure = f"{named}; `dagmaker repair` or `dagmaker run` makes them"
+    return Check("files_complete", float(len(lost)), 0.0, not lost, sentence + _cure(not lost, cure))
 
 
 def combined(name: str, checks: Sequence[Check]) -> Check:
@@ -230,7 +194,3 @@ def _discrete_ks(values: F64, grid: F64) -> tuple[float, float]:
 
 def _cure(passed: bool, text: str) -> str:
     return "." if passed else f": {text}."
-
-
-def _or_zero(value: float) -> float:
-    return value if math.isfinite(value) else 0.0

@@ -1,0 +1,129 @@
+"""The checks before unblinding on a real run directory: each passes or fails for its own reason, waivers by name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dagmaker.build import build
+from tests import report_run
+from worker import layout, store
+from worker.checklist import FIGURES, NAMES
+from worker.record import measure
+from worker.report import figures
+from worker.specfile import loads
+from worker.stages import gate, report
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    return report_run.finished(tmp_path_factory.mktemp("gate") / "run")
+
+
+@pytest.fixture
+def copy(done: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(done, tmp_path / "run"))
+
+
+def of(run: Path) -> dict[str, gate.Verdict]:
+    return {verdict.name: verdict for verdict in gate.of_directory(run)}
+
+
+def save(run: Path, rel, array) -> None:
+    with measure("test", {}) as meter:
+        what = store.save_arrays if isinstance(array, dict) else store.save_array
+        what(run, rel, array, meter.record(1))
+
+
+def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> None:
+    found = gate.of_directory(done)
+    assert tuple(verdict.name for verdict in found) == NAMES
+    assert set(FIGURES) == set(NAMES)
+    assert set(FIGURES.values()) <= {plot.name for plot in figures.PLOTS}
+    assert all(verdict.sentence.endswith(".") for verdict in found)
+    failed = {verdict.name for verdict in found if not verdict.passed}
+    assert failed == {"enough_background_trials", "enough_skies", "smooth_map"}  # 400 trials, 8 skies, nside 4
+    assert {verdict.name for verdict in gate.blocking(found)} == failed
+
+
+def test_a_waiver_lifts_the_block_and_not_the_verdict(copy: Path) -> None:
+    waiver = "unblind: {waive: [smooth_map, enough_skies, p_uniform], quote_nsigma: 1.5}\n"
+    build(loads(report_run.SPEC + waiver), copy)  # the same analysis: nothing else changes
+    found = of(copy)
+    assert not found["smooth_map"].passed
+    assert found["smooth_map"].waived
+    assert not found["smooth_map"].blocks
+    assert not found["p_uniform"].waived, "what passed is not waived"
+    assert found["enough_background_trials"].passed, "400 trials reach 1.5 sigma"
+    assert gate.blocking(found.values()) == ()
+    report.report(copy, None, None)
+    page = (copy / layout.REPORT).read_text(encoding="utf-8")
+    assert "Waived by name in the spec (<code>unblind.waive</code>): enough_skies, smooth_map." in page
+    assert "failed, waived" in page
+    assert "Nothing blocks unblinding." in page
+    rows = {row["name"]: row for row in json.loads((copy / layout.SUMMARY).read_text())["checks"]}
+    assert rows["smooth_map"]["waived"]
+    assert not rows["smooth_map"]["blocks"]
+
+
+def lose_a_file(run: Path) -> None:
+    next(run.glob("trials/tiny/sig/dec/+005/nsig/008.0/*.npy")).unlink()
+
+
+def fewer_trials_collected(run: Path) -> None:
+    rel = layout.bg_collected(5.0)
+    arrays = store.load_arrays(run, rel)
+    save(run, rel, arrays | {"n": arrays["n"] - 5})
+
+
+def halves_differ(run: Path) -> None:
+    rel = layout.bg_collected(5.0)
+    arrays = store.load_arrays(run, rel)
+    save(run, rel, arrays | {"ts_odd": arrays["ts_odd"] * 30})
+
+
+def ns_is_half(run: Path) -> None:
+    for dec in (-40.0, 5.0, 60.0):
+        arrays = store.load_arrays(run, layout.sig_collected(dec))
+        for name in ("trials_0", "trials_1", "trials_2"):
+            arrays[name] = arrays[name].copy()
+            arrays[name]["ns"] *= 0.4
+        save(run, layout.sig_collected(dec), arrays)
+
+
+def spots(run: Path, column: str, value: float) -> None:
+    skies = np.repeat(store.load_array(run, layout.skies_file()), 20)
+    skies[column] = value
+    save(run, layout.skies_file(), skies)
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "words"),
+    [
+        (lose_a_file, "files_complete", "nsig/008.0/trials__N_000060_seed_0000.npy; `dagmaker repair`"),
+        (fewer_trials_collected, "files_complete", "+005.npz (made from 390 of 400 trials)"),
+        (halves_differ, "p_uniform", "it is dec 5 deg"),
+        (ns_is_half, "n_sig_bias", "outside: 100.0 % of the scanned sky"),
+        (lambda run: spots(run, "dec", -0.2), "sin_dec_uniform", "denser declination grid"),
+        (lambda run: spots(run, "ra", 1.0), "ra_uniform", "not uniform in ra"),
+        (lambda run: (run / layout.skies_file()).unlink(), "enough_skies", "cannot be made: "),
+        (lambda run: (run / layout.map_file(4)).write_bytes(b"x"), "smooth_map", "cannot be made: "),
+    ],
+)  # fmt: skip
+def test_each_check_sees_its_own_fault(copy: Path, damage, name: str, words: str) -> None:
+    damage(copy)
+    verdict = of(copy)[name]
+    assert not verdict.passed
+    assert verdict.blocks
+    assert words in verdict.sentence
+
+
+def test_an_empty_run_passes_nothing_by_absence(tmp_path: Path) -> None:
+    found = gate.of_directory(report_run.built(tmp_path / "run"))
+    assert not any(verdict.passed for verdict in found)

@@ -1,0 +1,121 @@
+"""Figures of the checks before unblinding that no other figure shows."""
+
+import math
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+
+from worker.report import style
+from worker.report.drawn import Drawn
+from worker.report.results import Results
+from worker.stages import gate, hottest
+from worker.stats.binomial import clopper_pearson
+from worker.stats.chi2 import TooFewTrialsError
+from worker.stats.distributions import TSD
+from worker.stats.smoothness import HOTTEST, MIN_RATIO
+
+POINTS = 300
+
+
+def uniform(results: Results) -> Drawn:
+    """P-values of the trials that did not make the distribution: fraction below p, over p, by declination."""
+    results.rows("background")
+    spec = results.run.spec
+    figure = style.new(9.0, 5.0)
+    axis = figure.subplots()
+    norm, colors = Normalize(-1, 1), mpl.colormaps["viridis"]
+    decs = spec.background.decs
+    n_odd = 1
+    for dec in decs:
+        even, odd = gate.halves(results.run, dec, results.places)
+        if even.eta == 0:
+            continue
+        n_odd = max(n_odd, len(odd))
+        p = np.sort(even.sf(odd, spec.scan.survival if even.chi2 is not None else "empirical"))
+        at = np.geomspace(10.0 / len(odd), 1.0, POINTS) if len(odd) > 10 else np.array([1.0])
+        at = at[at <= even.eta]
+        ratio = np.searchsorted(p, at, side="right") / len(p) / at
+        color = colors(norm(math.sin(math.radians(dec))))
+        axis.plot(at, ratio, color=color, linewidth=1.1, alpha=0.9 if len(decs) <= 20 else 0.35)
+    at = np.geomspace(10.0 / n_odd, 1.0, POINTS) if n_odd > 10 else np.array([0.5, 1.0])
+    low, high = clopper_pearson(np.round(at * n_odd), n_odd, 0.9545)
+    axis.fill_between(at, low / at, high / at, color=style.GREY, alpha=0.3, linewidth=0, label="95 % of one sample")
+    axis.axhline(1.0, color=style.BLACK, linestyle="--")
+    axis.set(xscale="log", xlabel="p", ylabel="fraction of trials with p-value ≤ p, over p", ylim=(0.3, 1.7))
+    axis.grid(True)
+    axis.legend(loc="lower right")
+    figure.colorbar(ScalarMappable(norm, colors), ax=axis, label=style.SIN_DEC, pad=0.01)
+    return Drawn(
+        figure,
+        "P-values of every second background trial, from the distribution that the other half makes: on the dashed "
+        "line they are uniform below η. One line per declination (colour). Both halves fluctuate, so a line leaves the "
+        "band more often than one sample would.",
+    )
+
+
+def thresholds(results: Results) -> Drawn:
+    """TS of the discovery significance with either fit, and how far the trials count."""
+    results.rows("background")
+    spec = results.run.spec
+    n_sigma = spec.sensitivity.discovery_nsigma
+    rows = np.array([_thresholds(hottest.load_tsd(results.run, dec), n_sigma) for dec in spec.background.decs])
+    x = np.sin(np.radians(spec.background.decs))
+    figure = style.new(9.0, 5.0)
+    axis = figure.subplots()
+    look: Any = {"markersize": 3.5 if len(x) > 60 else 6}
+    names = ("scale 1", "scale free")
+    for column, name, color, marker in zip((0, 1), names, (style.BLUE, style.ORANGE), "os", strict=True):
+        axis.plot(x, rows[:, column], marker, color=color, label=f"{n_sigma:g}σ, chi2 fit with {name}", **look)
+    axis.plot(x, rows[:, 2], "v", color=style.GREEN, label="10 trials lie above", **look)
+    style.sin_dec_axis(axis)
+    axis.set(ylabel="TS", ylim=(0, None))
+    axis.legend(loc="lower center", ncols=3)
+    return Drawn(
+        figure,
+        f"How far the background trials reach: up to the triangles p-values are counted (ten trials lie above). The "
+        f"{n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials that "
+        "differ there say that the trials do not decide it.",
+    )
+
+
+def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float]:
+    out = []
+    for fit in ("scale1", "free"):
+        try:
+            out.append(float(TSD(tsd.n, tsd.ts, fit).isf_nsigma(n_sigma)))
+        except TooFewTrialsError:
+            out.append(math.nan)
+    return out[0], out[1], float(tsd.ts[-10]) if len(tsd.ts) >= 10 else math.nan
+
+
+def smooth(results: Results) -> Drawn:
+    """Every peak of the scanned maps and its best neighbour."""
+    results.need("scan")
+    scan = results.run.spec.scan
+    figure = style.new(9.0, 5.0)
+    axis = figure.subplots()
+    marks = {scan.nside: ("o", style.BLUE), scan.map_nside or scan.nside: (".", style.ORANGE)}
+    marks[scan.nside] = ("o", style.BLUE)
+    top = 1.0
+    for nside, (marker, color) in sorted(marks.items(), reverse=True):
+        found = gate.map_peaks(results.run, nside)
+        if len(found.ts):
+            ratio = found.neighbour / found.ts
+            top = max(top, float(found.ts.max()))
+            used = " (post-trial)" if nside == scan.nside else " (picture)"
+            label = f"nside {nside}{used}: median {np.median(ratio):.2f}"
+            axis.plot(found.ts, ratio, marker, color=color, alpha=0.7, label=label)
+    axis.axhline(MIN_RATIO, color=style.RED, linestyle="--", label=f"wanted: median above {MIN_RATIO:g}")
+    axis.set(xlabel="TS of the peak", ylabel="TS of its best neighbour / TS of the peak", ylim=(-0.02, 1.02))
+    axis.set_xlim(0, 1.05 * top)
+    axis.grid(True)
+    axis.legend(loc="lower right")
+    return Drawn(
+        figure,
+        f"Local maxima among the hottest {100 * HOTTEST:g} % of the pixels, and the best pixel beside each. Where "
+        "little of a peak is left one pixel away, the pixels are too large: a hot spot between them is seen only in "
+        "part.",
+    )
