@@ -1,5 +1,5 @@
 # Everything a newcomer, a developer and the CI need; each target sets up what it lacks.
-# Needs python3 (3.11 or newer) and network for pip; `make test` also fetches a private HTCondor with apt.
+# Needs python3 (3.11 or newer) and network for pip; `make test` also fetches a private HTCondor with apt, and Chromium.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

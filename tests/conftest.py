@@ -69,6 +69,8 @@ def group(nodeid: str) -> str:
     file, _, parameter = nodeid.rstrip("]").partition("[")
     if file.startswith("tests/pool/") and parameter:
         return f"pool {parameter}"
+    if file.startswith("tests/browser/"):
+        return "browser"
     return SHARE_FIXTURES.get(file.partition("::")[0], nodeid)
 
 

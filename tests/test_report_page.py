@@ -16,7 +16,7 @@ from tests import report_run
 from worker import layout, store
 from worker.errors import InputError, RefusedError
 from worker.ledger import open_run
-from worker.report import figures, page, words
+from worker.report import figures, interactive, page, words
 from worker.report.drawn import Drawn
 from worker.report.results import load
 from worker.stages import report
@@ -105,7 +105,9 @@ def test_the_page_needs_nothing_else(done: Path) -> None:
     found = read(done)
     assert sum(link.startswith("data:image/png;base64,") for link in found.loaded) == len(NAMES)
     for link in found.loaded:
-        assert link.startswith("data:") or (link.startswith("#") and link[1:] in found.ids), link[:80]
+        beside = (done / layout.REPORT).parent / link
+        assert link.startswith("data:") or link[1:] in found.ids or beside.name in ("skymap.html",), link[:80]
+        assert link.startswith(("data:", "#")) or beside.is_file()
     assert not {"script", "link", "iframe", "object", "embed"} & set(found.tags)
     raw = (done / layout.REPORT).read_text(encoding="utf-8")
     assert "@import" not in raw
@@ -206,6 +208,16 @@ def test_a_damaged_map_is_named(copy: Path) -> None:
     figured = figures.make(load(open_run(copy)), plot("skymaps"))
     assert "map_nside_016.npy" in figured.reason
     assert "corrupt" in figured.reason
+
+
+def test_without_a_map_there_is_no_interactive_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PLOTS", [plot("timing")])
+    assert (copy / interactive.FILE).is_file()
+    (copy / layout.map_file(16)).unlink()
+    page.write(open_run(copy))
+    assert not (copy / interactive.FILE).exists()  # the stale one of the run before
+    assert "Interactive map: no page: " in read(copy).text
+    assert "map_nside_016.npy" in read(copy).text
 
 
 def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

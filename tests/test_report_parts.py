@@ -7,12 +7,15 @@ import healpy
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from worker import rng
 from worker.errors import InputError
 from worker.report import raster, style, template, words
+from worker.report.interactive import coarser
 from worker.report.results import three
 from worker.report.shape import EDGES, shape_of
+from worker.report.spots import hottest_spots
 from worker.stats.distributions import TSD
 
 
@@ -56,6 +59,50 @@ def test_zoom_is_centred_with_east_to_the_left_and_north_up(ra: float, dec: floa
     left, top = vectors[:, 1] - vectors[:, 0], vectors[:, 2] - vectors[:, 0]
     assert left @ east == pytest.approx(math.sin(half), abs=2 * step)
     assert top @ (north / np.linalg.norm(north)) == pytest.approx(math.sin(half), abs=2 * step)
+
+
+def _bumps(nside: int, bumps: list[tuple[float, float, float]]) -> NDArray[np.float64]:
+    """A map (4, npix) with Gaussian bumps (ra, dec, height) of 2 deg, nothing scanned above 80 deg."""
+    theta, phi = healpy.pix2ang(nside, np.arange(12 * nside**2))
+    heat = np.zeros(theta.size)
+    for ra, dec, height in bumps:
+        apart = healpy.rotator.angdist(np.array([theta, phi]), np.radians([90 - dec, ra]))
+        heat += height * np.exp(-0.5 * (apart / np.radians(2)) ** 2)
+    heat[theta < np.radians(10)] = np.nan
+    return np.stack([heat, 3 * heat, heat + 1, np.full(heat.size, 2.0)])
+
+
+def test_hottest_spots_are_maxima_well_apart() -> None:
+    bumps = [(10.0, 20.0, 5.0), (13.0, 20.0, 4.0), (22.0, 20.0, 3.0), (200.0, -60.0, 4.5), (90.0, 85.0, 9.0)]
+    values = _bumps(64, bumps)
+    found = hottest_spots(values, 64, 10, math.radians(3))
+    ra, dec = healpy.pix2ang(64, found, lonlat=True)
+    places = {(round(float(r)), round(float(d))) for r, d in zip(ra, dec, strict=True)}
+    assert len(found) == 4  # one bump runs into its neighbour; of the one beyond the range there is the flank
+    for wanted in ((10, 20), (22, 20), (200, -60)):
+        assert any(abs(r - wanted[0]) <= 2 and abs(d - wanted[1]) <= 1 for r, d in places), places
+    assert values[0, found].tolist() == sorted(values[0, found], reverse=True)
+    assert all(d < 80 for d in dec)
+    for one in range(len(found)):
+        for other in range(one):
+            angle = healpy.rotator.angdist((ra[one], dec[one]), (ra[other], dec[other]), lonlat=True)
+            assert angle[0] >= math.radians(3)
+    assert hottest_spots(values * 0, 64, 10, 0.1).size == 0
+
+
+def test_a_coarser_map_shows_the_hottest_part() -> None:
+    values = _bumps(16, [(30.0, 40.0, 3.0), (210.0, -20.0, 2.0)])
+    found, nside = coarser(values, 16, 4)
+    assert nside == 4
+    assert found.shape == (4, 192)
+    fine = np.arange(12 * 16**2)
+    parent = healpy.ang2pix(4, *healpy.pix2ang(16, fine))  # every centre lies in its parent
+    for pixel in (0, 50, 100, 191):
+        inside = values[0, fine[parent == pixel]]
+        assert len(inside) == 16
+        expected = np.nan if np.isnan(inside).all() else np.nanmax(inside)
+        assert found[0, pixel] == pytest.approx(expected, nan_ok=True)
+    assert coarser(values, 16, 16)[0] is values
 
 
 def test_galactic_centre() -> None:

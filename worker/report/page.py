@@ -6,7 +6,7 @@ from typing import Any
 
 from worker import layout, store
 from worker.ledger import Run
-from worker.report import absent, figures, headline, method, provenance, tables
+from worker.report import absent, figures, headline, interactive, method, provenance, tables
 from worker.report.figures import Figured
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
@@ -16,7 +16,7 @@ SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing
 
 
 def write(run: Run) -> None:
-    """Write RUN/report/{index.html, report.md, figures/*.png, figures/*.pdf} from whatever results there are.
+    """Write RUN/report/{index.html, skymap.html, report.md, figures/*} from whatever results there are.
 
     A result that is missing is named on the page. An error in drawing is raised once the page is written.
 
@@ -27,7 +27,7 @@ def write(run: Run) -> None:
     """
     results = load(run)
     drawn = [figures.make(results, plot) for plot in figures.PLOTS]
-    values = _values(results, drawn)
+    values = _values(results, drawn) | {"no_interactive": interactive.write(results)}
     store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
     store.save_text(run.path, layout.REPORT, render(PAGE, values))
     for figured in drawn:

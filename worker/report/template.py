@@ -37,6 +37,21 @@ def folder() -> Path:
     )
 
 
+def text(name: str) -> str:
+    """A file beside the templates, as it is: what is put into a page whole.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    place = folder() / name
+    try:
+        return place.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{place}: cannot be read ({error.strerror}); install dagmaker again") from error
+
+
 def render(name: str, values: dict[str, Any]) -> str:
     """The text of a template; everything that is put into HTML is escaped.
 

@@ -1,0 +1,35 @@
+"""One browser and one finished run for all tests of pages."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, sync_playwright
+
+from tests import report_run
+from tests.browser.chromium import FLAGS, NoChromiumError, ensure
+from tests.conftest import unavailable
+from worker.stages import report
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A headless Chromium with an empty profile; skips (in CI: fails) where there can be none."""
+    try:
+        program = ensure()
+    except NoChromiumError as error:
+        unavailable(f"no browser: {error}")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("chromium")), executable_path=program, args=list(FLAGS), headless=True
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished run with its report."""
+    done = report_run.finished(tmp_path_factory.mktemp("pages") / "run")
+    report.report(done, None, None)
+    return done
