@@ -4,11 +4,11 @@ The same spec and version give the same bytes. A directory holds one analysis; m
 same analysis, another seed or likelihood is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import htcondor_version, lock, origin, plan, render, sites
+from dagmaker import dagjob, htcondor_version, lock, origin, plan, render, sites
 from dagmaker.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
@@ -90,11 +90,29 @@ def _changed(run: Path, texts: Iterator[tuple[str, str]], kept: set[str]) -> Ite
 
 
 def _remove_stale(run: Path, kept: set[str]) -> None:
-    """Remove lists of processes and submit files of an earlier plan: they are ours, and nothing points to them."""
-    for pattern in ("batches/*.txt", "*.sub"):
+    """Remove lists of processes and submit files of an earlier plan: they are ours, and nothing points to them.
+
+    The DAG of a repair is among them: its lists go, and what it would make again belongs to the plan of then.
+    """
+    for pattern in ("batches/*.txt", "*.sub", dagjob.REPAIR, f"{dagjob.REPAIR}.rescue[0-9]*"):
         for path in run.glob(pattern):
             if str(path.relative_to(run)) not in kept:
                 path.unlink()
+
+
+def _forget_rescue(run: Path, changed: Iterable[Written]) -> Iterator[str]:
+    """Remove DAGMan's rescue files where nodes have other processes now: "done" was said of the old ones."""
+    names = {str(written.rel) for written in changed}
+    if str(layout.DAG) not in names and not any(name.startswith("batches/") for name in names):
+        return
+    rescue = sorted(run.glob(f"{layout.DAG}.rescue[0-9]*"))
+    for path in rescue:
+        path.unlink()
+    if rescue:
+        yield (
+            f"{rescue[-1].name}: removed, since nodes of the DAG have other processes now; "
+            "those whose output is there end at once"
+        )
 
 
 def _make_folders(run: Path, site: sites.Site, kept: set[str]) -> None:
@@ -126,12 +144,13 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     begun = origin.here(PurePosixPath(run), site, version, dot)
     changed = list(_changed(run, origin.files(begun, made, spec.resources, resolved, left_out), kept))
     _make_folders(run, site, kept)
+    forgotten = tuple(_forget_rescue(run, changed))
     for written in changed:
         write_all(run, [written])
     _remove_stale(run, kept)
     if specfile.load_resolved(run / layout.SPEC) != spec:
         raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")
-    notes = tuple(htcondor_version.explain(left_out, version))
+    notes = (*htcondor_version.explain(left_out, version), *forgotten)
     return Built(run, spec, made, len(changed), len(kept) - len(changed), notes)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dagmaker import dag_check, dagjob, lock, schedd, submitfile
+from dagmaker import dag_check, dagjob, lock, schedd, sites, submitfile
 from dagmaker.status import read_plan
 from worker import layout, specfile
 from worker.errors import InputError, RefusedError
@@ -42,12 +42,25 @@ def submit(run: Path, file: str) -> list[str]:
     with lock.held(run):
         queue = schedd.connect()
         refuse_running(run, schedd.dags(queue, run))
+        hint = _hint(run, file)
         cluster = _submit(queue, run, file)
     return [
         *said,
+        *hint,
         f"{file}: submitted, cluster {cluster}",
         f"watch:  dagmaker status {run} --watch      (or condor_q {cluster}, condor_q -dag -nobatch)",
         f"stop:   dagmaker abort {run}               (or condor_rm {cluster})",
+    ]
+
+
+def _hint(run: Path, file: str) -> list[str]:
+    """What to do instead where processes cannot see that their output is there already."""
+    again = file == str(layout.DAG) and any(run.glob(f"{file}.rescue[0-9]*"))
+    if not again or not sites.load(specfile.load_resolved(run / layout.SPEC).site).transfer:
+        return []
+    return [
+        f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
+        f"`dagmaker repair {run}` runs only what is missing"
     ]
 
 

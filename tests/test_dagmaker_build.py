@@ -68,6 +68,26 @@ def test_more_trials_are_the_same_analysis_and_stale_lists_go(tmp_path):
     assert (run / "batches" / "bg_p005.txt").read_text().count("\n") == 5
 
 
+def test_what_was_said_of_another_plan_is_forgotten(tmp_path):
+    run = build(spec(), tmp_path / "run").run
+    left = [
+        run / name
+        for name in ("analysis.dag.rescue001", "repair.dag", "repair.dag.rescue001", "batches/repair01_x.txt")
+    ]
+
+    def leave():
+        for path in left:
+            path.touch()
+
+    leave()
+    assert build(spec(resources="{request_memory_mb: 2000}"), run).notes == ()
+    assert [path.exists() for path in left] == [True, False, False, False], "the nodes are the same"
+    leave()
+    [note] = build(spec(n_bg=500), run).notes
+    assert note.startswith("analysis.dag.rescue001: removed, since nodes of the DAG have other processes now")
+    assert not any(path.exists() for path in left)
+
+
 @pytest.mark.parametrize(("change", "word"), [({"seed": 2}, "seed"), ({"name": "other"}, "name")])
 def test_another_analysis_is_refused_and_nothing_is_touched(tmp_path, change, word):
     run = build(spec(), tmp_path / "run").run

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,9 +17,10 @@ from worker import specfile
 from worker.errors import SpecError
 from worker.specfile import reader
 from worker.specfile.hints import HINTS
+from worker.specfile.numbers import digest_of_numbers
 
 ROOT = Path(__file__).parents[1]
-MINIMAL = {
+MINIMAL: dict[str, Any] = {
     "version": 1,
     "name": "x",
     "seed": 0,
@@ -31,6 +33,34 @@ MINIMAL = {
 
 def minimal(**changes: object) -> str:
     return yaml.safe_dump({**MINIMAL, **changes})
+
+
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [
+        ("background", {"trials_per_file": 3}),
+        ("signal", {"trials_per_file": 3}),
+        ("scan", {"skies_per_file": 3}),
+        ("scan", {"bands": 3}),
+        ("scan", {"sky_bands": 3}),
+        ("resources", {"request_memory_mb": 3000, "time_limit_hours": 2}),
+        ("site", "ospool"),
+    ],
+)
+def test_results_do_not_know_where_they_were_made_nor_how_the_work_was_cut(section: str, changed: Any) -> None:
+    before = MINIMAL.get(section, {})
+    new = {section: {**before, **changed} if isinstance(changed, dict) else changed}
+    assert digest_of_numbers(specfile.loads(minimal(**new))) == digest_of_numbers(specfile.loads(minimal()))
+
+
+@pytest.mark.parametrize(
+    ("section", "changed"),
+    [("background", {"n_trials": 11}), ("signal", {"gamma": 2.5}), ("scan", {"n_skies": 2}), ("seed", 1)],
+)
+def test_results_know_what_they_are_results_of(section: str, changed: Any) -> None:
+    before = MINIMAL.get(section, {})
+    new = {section: {**before, **changed} if isinstance(changed, dict) else changed}
+    assert digest_of_numbers(specfile.loads(minimal(**new))) != digest_of_numbers(specfile.loads(minimal()))
 
 
 def test_the_example_loads_and_is_the_tutorials_analysis() -> None:

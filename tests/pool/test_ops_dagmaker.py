@@ -135,6 +135,18 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     assert "held: " not in said
 
 
+def test_abort_leaves_nothing_in_the_queue(pool: Pool, spec: Path, tmp_path: Path) -> None:
+    run = analysis.build(spec, tmp_path / "run")
+    cluster = submitted(pool, run)
+    faults.until(lambda: events.starts(run), "the first process")
+    code, said = dagmaker(pool, "abort", str(run))
+    assert code == 0, said
+    assert client.q(pool, f"ClusterId == {cluster} || DAGManJobId == {cluster}") == []
+    assert f"analysis.dag (cluster {cluster}, submitted" in (said := status(pool, run))
+    assert "was removed at" in said
+    assert "failed: " not in said, "what was aborted is not a failure"
+
+
 @on_one_release
 def test_a_dag_of_the_report_alone(pool: Pool, finished: Path) -> None:
     (finished / "report" / "index.html").unlink()

@@ -37,16 +37,11 @@ exec unshare --user --map-root-user --mount sh -c \\
 """
 
 
-def bytes_of(run: Path) -> dict[str, str]:
-    """Final bytes; the summary names its spec, and specs for other sites and limits are other specs."""
-    return {name: value for name, value in analysis.final_bytes(run).items() if name != "results/summary.json"}
-
-
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Final bytes of a run without a pool and without a limit."""
     folder = tmp_path_factory.mktemp("sites")
-    return bytes_of(analysis.run_here(analysis.write_spec(folder / "few.yaml", FEW), folder / "run"))
+    return analysis.final_bytes(analysis.run_here(analysis.write_spec(folder / "few.yaml", FEW), folder / "run"))
 
 
 def build(pool: Pool, folder: Path, site: str, profile: dict[str, Any], resources: dict[str, Any]) -> Path:
@@ -81,7 +76,7 @@ def resumed(run: Path, node: str) -> list[str]:
 def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str]) -> None:
     code = client.wait(pool, cluster, timeout=900)
     assert code == 0, analysis.errors(run)
-    assert bytes_of(run) == undisturbed
+    assert analysis.final_bytes(run) == undisturbed
     assert analysis.leftovers(run) == []
     assert [path for path in (run / "partial").rglob("*") if path.is_file()] == []
 

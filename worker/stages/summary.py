@@ -6,7 +6,7 @@ from worker import layout, store
 from worker.data.prepared import unpack
 from worker.errors import InputError
 from worker.ledger import Run
-from worker.specfile import digest as digest_of
+from worker.specfile.numbers import digest_of_numbers
 from worker.stages import gate
 
 
@@ -21,7 +21,7 @@ def summary(run: Run) -> dict[str, Any]:
     sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
     return {
         "name": run.spec.name,
-        "digest": digest_of(run.spec.model_dump(mode="json")),
+        "digest": digest_of_numbers(run.spec),
         "data": _data(run),
         "background": background.get("background"),
         "sensitivity": sensitivity.get("sensitivity"),

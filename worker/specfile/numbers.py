@@ -1,0 +1,30 @@
+"""The part of a spec that decides numbers: what is computed, not where it runs nor how the work is cut."""
+
+import hashlib
+import json
+from typing import Any
+
+from worker.spec import Spec
+
+WHERE = ("site", "resources")
+CUT = {
+    "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own
+    "background": ("trials_per_file",),
+    "signal": ("trials_per_file",),
+    "scan": ("skies_per_file", "sky_bands", "bands"),
+}
+
+
+def deciding(spec: Spec) -> dict[str, Any]:
+    """The spec as plain data, without what changes no number."""
+    data = spec.model_dump(mode="json", exclude=set(WHERE))
+    for section, keys in CUT.items():
+        for key in keys:
+            data[section].pop(key, None)
+    return data
+
+
+def digest_of_numbers(spec: Spec) -> str:
+    """Sha256 of `deciding`: with the digest of the data's content, equal where all results must be equal."""
+    text = json.dumps(deciding(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
