@@ -4,6 +4,7 @@ The three ways are never mixed silently: every p-value says which one made it.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -59,15 +60,18 @@ class TSD:
             raise InputError("positive TS values must be finite, > 0 and sorted: use TSD.from_trials for raw trials")
 
     @classmethod
-    def from_trials(cls, ts: ArrayLike, fit: Fit = "scale1") -> Self:
-        """From the TS of all trials, in any order.
+    def from_trials(cls, ts: ArrayLike | Mapping[str, ArrayLike], fit: Fit = "scale1") -> Self:
+        """From the TS of all trials, in any order: an array of TS, or trials with a column ``ts``.
 
         Raises
         ------
         InputError
             No trials, NaN, infinite, or below zero by more than `TS_TOLERANCE`.
         """
-        ts = np.asarray(ts, dtype=np.float64).ravel()
+        column: ArrayLike = ts["ts"] if isinstance(ts, Mapping) else ts
+        if isinstance(column, np.ndarray) and column.dtype.names:
+            column = column["ts"]
+        ts = np.asarray(column, dtype=np.float64).ravel()
         bad = ~np.isfinite(ts) | (ts < -TS_TOLERANCE)
         if np.any(bad):
             i = int(np.argmax(bad))

@@ -22,19 +22,25 @@ class Point(NamedTuple):
     error: float
 
 
-def passing_points(trials: Mapping[float, ArrayLike], threshold: float) -> tuple[Point, ...]:
+def passing_points(trials: Mapping[float, ArrayLike | TSD], threshold: float) -> tuple[Point, ...]:
     """Count trials above a threshold.
 
     Parameters
     ----------
-    trials : mapping of n_sig to ndarray (n_trials,) of TS
-        With the background trials at 0.
+    trials : mapping of n_sig to ndarray (n_trials,)
+        TS, or trials with a column ``ts``. The background at 0 may be a `TSD`.
     threshold : float
         A trial passes with TS > threshold.
     """
     points = []
     for n_sig in sorted(trials):
-        ts = np.asarray(trials[n_sig], dtype=np.float64)
+        mine = trials[n_sig]
+        if isinstance(mine, TSD):
+            points.append(background_point(mine, threshold)._replace(n_sig=float(n_sig)))
+            continue
+        if isinstance(mine, np.ndarray) and mine.dtype.names:
+            mine = mine["ts"]
+        ts = np.asarray(mine, dtype=np.float64)
         if not (math.isfinite(n_sig) and n_sig >= 0) or ts.size == 0 or not np.all(np.isfinite(ts)):
             raise InputError(
                 f"trials at n_sig = {n_sig}: {ts.size} TS values, {np.count_nonzero(~np.isfinite(ts))} of them not "

@@ -16,6 +16,7 @@ from worker import rng
 from worker.errors import InputError
 from worker.stats import curve, monotone
 from worker.stats.binomial import LEVEL, fraction_error
+from worker.stats.distributions import TSD
 from worker.stats.passing import Point, passing_points
 
 F64 = NDArray[np.float64]
@@ -83,14 +84,14 @@ class NSig:
 
 
 def find_n_sig(
-    trials: Mapping[float, ArrayLike], threshold: float, beta: float, n_bootstrap: int, key: tuple[int, int]
+    trials: Mapping[float, ArrayLike | TSD], threshold: float, beta: float, n_bootstrap: int, key: tuple[int, int]
 ) -> NSig:
     """Find the n_sig at which a fraction `beta` of trials has TS > threshold.
 
     Parameters
     ----------
-    trials : mapping of n_sig to ndarray (n_trials,) of TS
-        With the background trials at 0.
+    trials : mapping of n_sig to ndarray (n_trials,)
+        TS, or trials with a column ``ts``. The background at 0 may be a `TSD`.
     threshold : float
     beta : float
         In (0, 1).

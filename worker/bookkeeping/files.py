@@ -1,0 +1,179 @@
+"""Every file below a folder, merged folder by folder, as a nested dict."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.arrays import BadFormatError, parse_npy, parse_npz
+from worker.bookkeeping.lookup import Key
+from worker.errors import InputError
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_STREAM = re.compile(r"(?P<kind>\w+?)__N_(?P<n>\d+)_seed_(?P<seed>\d+)(_first_(?P<first>\d+))?\.np[yz]")
+_PICKLE = (
+    "it holds pickled Python objects, which can run any code when they are loaded; pass allow_pickle=True "
+    "if you made this file yourself"
+)
+
+
+class _Stream(NamedTuple):
+    """The stretch of a stream of trials that a file's name promises."""
+
+    kind: str
+    seed: int
+    first: int
+    n: int
+    path: Path
+
+
+def concatenate(items: Sequence[Any]) -> Any:
+    """Join what the files of one folder hold: arrays end to end, mappings of arrays name by name.
+
+    Structured arrays may have their columns in different orders, as csky's and ours do; they get that of the first.
+
+    Raises
+    ------
+    InputError
+        Different columns.
+    """
+    first = items[0]
+    if isinstance(first, Mapping):
+        _same({tuple(sorted(item)) for item in items})
+        return {name: np.concatenate([item[name] for item in items]) for name in first}
+    if first.dtype.names:
+        _same({tuple(sorted(item.dtype.names or ())) for item in items})
+        return np.concatenate([item[list(first.dtype.names)].astype(first.dtype) for item in items])
+    return np.concatenate(items)
+
+
+def _same(columns: set[tuple[str, ...]]) -> None:
+    if len(columns) > 1:
+        shown = " and ".join(f"({', '.join(names)})" for names in sorted(columns)[:2])
+        raise InputError(f"the files of one folder have different columns: {shown}; they are not trials of one kind")
+
+
+def get_all(
+    dir: str | Path,  # noqa: A002 (the name that csky's users know)
+    pattern: str = "trials*npy",
+    merge: Callable[[Sequence[Any]], Any] = concatenate,
+    post_convert: Callable[[Any], Any] | None = None,
+    *,
+    allow_pickle: bool = False,
+    allow_overlap: bool = False,
+) -> Any:
+    """Every file below a folder, merged folder by folder.
+
+    Parameters
+    ----------
+    dir : path
+        Where to begin, such as RUN/trials/NAME/sig or RUN/trials/NAME/bg/dec.
+    pattern : str
+        Of file names, as in a shell.
+    merge : callable
+        Of a list with what each file of a folder holds; ``numpy.concatenate`` does as well.
+    post_convert : callable, optional
+        Of what was merged: `worker.stats.TSD.from_trials` for background trials.
+    allow_pickle : bool
+        Load pickled objects, such as a dict that was given to ``numpy.save``. Only for files that you trust.
+    allow_overlap : bool
+        Merge files of one stream that share trials (by their names: same seed, overlapping trials).
+
+    Returns
+    -------
+    nested dict, keyed by folder names; a name that is a number becomes one, so that ``+005`` is 5 and ``010.0``
+    is 10.0. Folders without such files are left out. If `dir` itself has the files: what they merge to.
+
+    Raises
+    ------
+    InputError
+        No such file at all, a damaged one, two that share trials, two folders of one value, or a
+        folder with both files and folders of files.
+    """
+    root = Path(dir)
+    if not root.is_dir():
+        raise InputError(f"{root}: there is no such folder; give the root of a tree of trials, or a folder in it")
+    found = _folder(root, pattern, allow_overlap, lambda paths: _load(paths, merge, post_convert, allow_pickle))
+    if found is None:
+        raise InputError(f"{root}: there is no file {pattern} in or below this folder; check both")
+    return found
+
+
+def _folder(root: Path, pattern: str, allow_overlap: bool, load: Callable[[list[Path]], Any]) -> Any:
+    """Content of a folder; None where it has nothing."""
+    files = [path for path in root.glob(pattern) if path.is_file()]
+    folders = {}
+    for path in sorted(path for path in root.iterdir() if path.is_dir()):
+        below = _folder(path, pattern, allow_overlap, load)
+        if below is None:
+            continue
+        key = _key(path.name)
+        if key in folders:
+            raise InputError(f"{path}: another folder beside this one has the same value, {key}; rename or merge them")
+        folders[key] = below
+    if files and folders:
+        raise InputError(f"{root}: files {pattern} lie here and in folders below; choose one kind")
+    return load(_ordered(files, allow_overlap)) if files else folders or None
+
+
+def _key(name: str) -> Key:
+    if not _NUMBER.fullmatch(name):
+        return name
+    value = float(name) + 0.0
+    return value if "." in name else int(value)
+
+
+def _ordered(files: list[Path], allow_overlap: bool) -> list[Path]:
+    """In the order of their streams, whatever the file system says; files with other names follow by name."""
+    streams, others = [], []
+    for path in files:
+        match = _STREAM.fullmatch(path.name)
+        if match:
+            first = int(match["first"] or 0)
+            streams.append(_Stream(match["kind"], int(match["seed"]), first, int(match["n"]), path))
+        else:
+            others.append(path)
+    streams.sort()
+    for one, two in pairwise(streams):
+        if one[:2] == two[:2] and one.first + one.n > two.first and not allow_overlap:
+            raise InputError(
+                f"{two.path}: shares trials with {one.path.name} (seed {one.seed}): they would count twice; "
+                "remove one, choose with the pattern, or pass allow_overlap=True"
+            )
+    return [stream.path for stream in streams] + sorted(others)
+
+
+def _load(
+    paths: list[Path],
+    merge: Callable[[Sequence[Any]], Any],
+    post_convert: Callable[[Any], Any] | None,
+    allow_pickle: bool,
+) -> Any:
+    items = [_read(path, allow_pickle) for path in paths]
+    try:
+        merged = merge(items)
+    except InputError as error:
+        raise InputError(f"{paths[0].parent}: {error}") from None
+    return merged if post_convert is None else post_convert(merged)
+
+
+def _read(path: Path, allow_pickle: bool) -> Any:
+    """An array of a ``.npy`` file, a dict of arrays of a ``.npz`` file; a pickled object as it was."""
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".npz":
+            return parse_npz(raw)
+        return parse_npy(raw)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except BadFormatError as error:
+        if "Python objects" not in str(error):
+            raise InputError(f"{path}: {error}; make it again, or leave it out with the pattern") from None
+        if not allow_pickle:
+            raise InputError(f"{path}: {_PICKLE}") from None
+    loaded: NDArray[Any] = np.load(path, allow_pickle=True)
+    return loaded.item() if loaded.ndim == 0 else loaded
