@@ -50,9 +50,10 @@ def event_lines(columns: int, n: int = 20) -> list[str]:
 
 
 def area_lines(scale: float = 1.0) -> list[str]:
-    """Effective area i * 10 + j in bin (energy i, declination j), declination-major as published."""
+    """Effective area (i * 10 + j) million cm^2 in bin (energy i, declination j), declination-major as published."""
     return [
-        f" {AREA_E_NU[i]:.2f} {AREA_E_NU[i + 1]:.2f} {AREA_DEC[j]:.2f} {AREA_DEC[j + 1]:.2f} {scale * (10 * i + j):.2f}"
+        f" {AREA_E_NU[i]:.2f} {AREA_E_NU[i + 1]:.2f} {AREA_DEC[j]:.2f} {AREA_DEC[j + 1]:.2f} "
+        f"{scale * (10 * i + j) * 1e6:.2f}"
         for j in range(len(AREA_DEC) - 1)
         for i in range(len(AREA_E_NU) - 1)
     ]

@@ -40,6 +40,8 @@ TREE = (
     *(f"tracks/irfs/{config}_{part}.csv" for config in ("IC40", "IC86") for part in ("smearing", "effectiveArea")),
     "tracks/irfs/IC79_smearing.csv",
     *(f"tracks/{part}/IC79_exp.csv" for part in ("events", "uptime")),
+    *(f"csky/{name}.npy" for name in ("IC79_2010_exp", "GRL/IC79_2010_exp", "IC86_2011_exp", "IC86_2012_exp")),
+    *(f"csky/{name}.npy" for name in ("GRL/IC86_2012_exp", "IC86_2011_MC")),
     *(f"first_year/{name}.txt" for name in ("AngRes", "upgoing_events")),
     *(f"first_year_whole/{name}.txt" for name in ("AngRes", "TabulatedAeff", "downgoing_events", "upgoing_events")),
 )
@@ -130,6 +132,11 @@ GOOD = {
         "format: synthetic",
         "format: icetracks\n  dir: tracks\n  seasons: [IC40, IC86_I]\n  label: semi-real",
         lambda s: Path(s.data.dir).is_absolute() and s.data.seasons == ("IC40", "IC86_I"),
+    ),
+    "NumPy files": (
+        "format: synthetic",
+        "format: numpy\n  dir: csky\n  seasons: [IC86_2012]\n  mc_band_sin_dec: 0.05\n  label: synthetic",
+        lambda s: s.data.mc_band_sin_dec == 0.05 and s.data.label == "synthetic",
     ),
     "first year": (
         "format: synthetic",

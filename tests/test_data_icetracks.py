@@ -83,7 +83,7 @@ def test_effective_area_is_looked_up_by_energy_and_declination(release: Path) ->
     np.testing.assert_allclose(area.sin_dec, np.sin(np.deg2rad(AREA_DEC)), atol=1e-15)
     assert area.sin_dec[0] == -1
     assert area.sin_dec[-1] == 1
-    np.testing.assert_array_equal(area.area_cm2, 10 * np.arange(3)[:, None] + np.arange(4))
+    np.testing.assert_array_equal(area.area_cm2, (10 * np.arange(3)[:, None] + np.arange(4)) * 1e6)
 
 
 def test_smearing_cells_are_those_of_the_file_with_weights_that_sum_to_one(release: Path) -> None:

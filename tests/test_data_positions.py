@@ -77,7 +77,7 @@ def test_positions_of_the_first_year_are_those_of_its_events(tmp_path: Path) -> 
     for name, values in (("upgoing", up), ("downgoing", down)):
         text = "".join(" ".join(f"{v:.4f}" for v in row) + "\n" for row in values)
         (tmp_path / f"{name}_events.txt").write_text("MJD log10(E) ang_err RA Dec\n" + text)
-    area = "# E_min[GeV] E_max[GeV] cos(zenith)_min cos(zenith)_max Aeff[m^2]\n 1e2 1e9 -1 1 1.0\n"
+    area = "# E_min[GeV] E_max[GeV] cos(zenith)_min cos(zenith)_max Aeff[m^2]\n 1e2 1e9 -1 1 1e3\n"
     (tmp_path / "TabulatedAeff.txt").write_text(area)
     (tmp_path / "AngRes.txt").write_text("1.3, 2.5\n0.4, 5.5\n")
     described = spec({"format": "ic86_2011", "dir": str(tmp_path)})

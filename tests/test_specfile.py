@@ -295,6 +295,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 "dir": {"format": "icetracks", "seasons": ["A"]},
                 "seasons": {"format": "icetracks", "dir": "/d"},
                 "label": {"format": "icetracks", "dir": "/d", "seasons": ["A"]},
+                "mc_band_sin_dec": {"format": "numpy", "dir": "/d", "seasons": ["A"]},
                 "irfs": {"format": "ic86_2011", "dir": "/d"},
                 "irfs_config": {"format": "ic86_2011", "dir": "/d"},
             }.get(keys[1], {"format": "synthetic"})

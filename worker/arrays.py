@@ -1,9 +1,10 @@
 """Arrays as bytes and back: ``.npy`` and ``.npz``, deterministic, without pickles, every byte accounted for."""
 
+import math
 import zipfile
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -50,27 +51,44 @@ def parse_npy(raw: bytes) -> NDArray[Any]:
     ------
     BadFormatError
     """
-    buffer = BytesIO(raw)
+    header = npy_header(BytesIO(raw), len(raw))
+    flat = np.frombuffer(raw, dtype=header.dtype, count=math.prod(header.shape), offset=header.start).copy()
+    return flat.reshape(header.shape, order=header.order)
+
+
+class NpyHeader(NamedTuple):
+    """What a ``.npy`` file holds, from byte `start` on."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    order: Literal["C", "F"]
+    start: int
+
+
+def npy_header(file: BinaryIO, size: int) -> NpyHeader:
+    """The header of a ``.npy`` file of `size` bytes, which must be as long as it promises.
+
+    Raises
+    ------
+    BadFormatError
+    """
     try:
-        version = npy_format.read_magic(buffer)
+        version = npy_format.read_magic(file)
         read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}[version]
-        shape, fortran_order, dtype = read_header(buffer)
+        shape, fortran_order, dtype = read_header(file)
     except Exception as error:  # numpy gives a damaged header to Python's own parser, which fails in many ways
-        raise BadFormatError(f"it does not begin as a .npy file of {len(raw)} bytes should ({_first(error)})") from None
+        raise BadFormatError(f"it does not begin as a .npy file of {size} bytes should ({_first(error)})") from None
     if dtype.hasobject:
         raise BadFormatError("it holds Python objects, which are never loaded")
     if dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise BadFormatError(f"its header promises entries of {dtype.itemsize} bytes in the shape {shape}")
-    count = 1
-    for length in shape:  # Python integers: a damaged header must not overflow
-        count *= length
-    start = buffer.tell()
-    if len(raw) - start != count * dtype.itemsize:
+    count = math.prod(shape)  # Python integers: a damaged header must not overflow
+    start = file.tell()
+    if size - start != count * dtype.itemsize:
         raise BadFormatError(
-            f"its header promises {count} x {dtype.itemsize} bytes, and {len(raw) - start} follow (truncated?)"
+            f"its header promises {count} x {dtype.itemsize} bytes, and {size - start} follow (truncated?)"
         )
-    flat = np.frombuffer(raw, dtype=dtype, count=count, offset=start).copy()
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+    return NpyHeader(shape, dtype, "F" if fortran_order else "C", start)
 
 
 def parse_npz(raw: bytes) -> dict[str, NDArray[Any]]:

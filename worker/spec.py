@@ -46,8 +46,28 @@ class IceTracks(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        twice = sorted({season for season in self.seasons if self.seasons.count(season) > 1})
-        refuse(*[("seasons", f"found {season} twice; write each season once") for season in twice])
+        _refuse_twice(self.seasons)
+        return self
+
+
+def _refuse_twice(seasons: tuple[str, ...]) -> None:
+    """Events of a season given twice would count twice."""
+    twice = sorted({season for season in seasons if seasons.count(season) > 1})
+    refuse(*[("seasons", f"found {season} twice; write each season once") for season in twice])
+
+
+class NumpyFiles(Model):
+    """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
+
+    format: Literal["numpy"]
+    dir: str
+    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
+    label: Literal["real", "semi-real", "synthetic"] = "real"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        _refuse_twice(self.seasons)
         return self
 
 
@@ -61,8 +81,13 @@ class IC86First(Model):
     irfs_config: Name = "IC86"
 
 
-FORMATS: dict[str, type[Model]] = {"synthetic": Synthetic, "icetracks": IceTracks, "ic86_2011": IC86First}
-Data = Annotated[Synthetic | IceTracks | IC86First, Field(discriminator="format")]
+FORMATS: dict[str, type[Model]] = {
+    "synthetic": Synthetic,
+    "icetracks": IceTracks,
+    "ic86_2011": IC86First,
+    "numpy": NumpyFiles,
+}
+Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles, Field(discriminator="format")]
 
 
 class Likelihood(Model):

@@ -40,6 +40,17 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
         return read_first_year(
             Path(data.dir), data.livetime_days, sigma_max_deg=sigma_max_deg, irfs=irfs, progress=progress
         )
+    if data.format == "numpy":
+        from worker.data.csky import read_seasons
+
+        return read_seasons(
+            Path(data.dir),
+            data.seasons,
+            label=data.label,
+            sigma_max_deg=sigma_max_deg,
+            band_sin_dec=data.mc_band_sin_dec,
+            progress=progress,
+        )
     from worker.data.synthetic import make
 
     return make(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)
@@ -71,6 +82,10 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
         from worker.data import ic86_first
 
         return ic86_first.read_positions(Path(data.dir), sigma_max_deg=sigma_max_deg)
+    if data.format == "numpy":
+        from worker.data import csky
+
+        return csky.read_positions(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
     from worker.data import synthetic
 
     return synthetic.read_positions(spec.seed, data.n_events, sigma_max_deg=sigma_max_deg)

@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from worker.data import detector
+from worker.data.check import Names, check_area, check_degrees
 from worker.data.clean import clean_events, event_order, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import available_configs, read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
-from worker.data.table import Progress, Table, read_table
+from worker.data.table import Progress, read_table
 from worker.errors import InputError
 
 NAME = "IC86_2011"
 EVENT_FILES = ("upgoing_events.txt", "downgoing_events.txt")
 _EVENTS = ("MJD", "log10(E)", "ang_err", "RA", "Dec")
+_NAMES = Names(*_EVENTS)
 _AREA = ("E_min[GeV]", "E_max[GeV]", "cos(zenith)_min", "cos(zenith)_max", "Aeff[m^2]")
 _RESOLUTION = ("median resolution [deg]", "log10(E)")
 _CM2_PER_M2 = 1e4
@@ -69,7 +71,7 @@ def _columns(folder: Path) -> list[F64]:
     """Columns of both event files, one after the other, (n,) each."""
     tables = [read_table(folder / name, _EVENTS) for name in EVENT_FILES]
     for table in tables:
-        _check(table)
+        check_degrees(table, _NAMES)
     return [np.concatenate([table.column(name) for table in tables]) for name in _EVENTS]
 
 
@@ -80,18 +82,12 @@ def _read_events(folder: Path, sigma_max_deg: float) -> tuple[Events, tuple[str,
     return events, notes + repeated_note(columns, "every published column (all rounded)")
 
 
-def _check(table: Table) -> None:
-    dec, ra, log_e = (table.column(name) for name in ("Dec", "RA", "log10(E)"))
-    table.refuse(np.abs(dec) > 90, "a declination beyond 90 deg", "Are the columns in the order of the header, in deg?")
-    table.refuse((ra < 0) | (ra > 360), "a right ascension outside 0 to 360 deg", "Are the columns in order, in deg?")
-    table.refuse(np.abs(log_e) > 15, "an impossible log10(E)", "Is the column in GeV rather than its log10?")
-
-
 def _read_area(path: Path) -> EffectiveArea:
     """Effective area in cm^2 and sin(dec): at the South Pole sin(dec) = -cos(zenith)."""
     table = read_table(path, _AREA)
     area = table.column("Aeff[m^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
+    check_area(str(path), float(area.max()) * _CM2_PER_M2)
     grid = grid_of(table)
     if grid.first[0] <= 0 or grid.second[0] != -1 or grid.second[-1] != 1:
         raise InputError(

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.data.check import Names, check_degrees, outside
 from worker.data.clean import clean_events, event_order, repeated_note
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
 from worker.data.response import read_area, read_smearing
+from worker.data.seasons import closest
 from worker.data.table import Progress, Table, header_of, read_table
 from worker.errors import InputError, SpecError
 
 _EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
+_NAMES = Names(*_EVENTS)
 _IDENTITY = ("run", "event", "subevent")
 _UPTIME = ("MJD_start[days]", "MJD_stop[days]")
-_YEARS = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV"]
 
 Response = tuple[EffectiveArea, Smearing, tuple[str, ...]]
 
@@ -98,23 +100,14 @@ def config_of(folder: Path, season: str) -> str:
     than the season (10 years: IC86_II for IC86_V); otherwise one for the whole detector (14 years: IC86).
     """
     configs = available_configs(folder)
-    if season in configs:
-        return season
-    detector, _, number = season.partition("_")
-    earlier = [c for c in configs if c.startswith(f"{detector}_") and 0 < _year(c.partition("_")[2]) <= _year(number)]
-    if earlier:
-        return max(earlier, key=lambda c: _year(c.partition("_")[2]))
-    if detector in configs:
-        return detector
+    found = closest(configs, season)
+    if found is not None:
+        return found
     raise InputError(
         f"{folder / 'irfs'}: no response for season {season!r}: both files (_effectiveArea.csv and "
         f"_smearing.csv) are there for {', '.join(configs) or 'nothing'}. "
         "Put them there, or take the season out of `data.seasons`"
     )
-
-
-def _year(roman: str) -> int:
-    return _YEARS.index(roman) + 1 if roman in _YEARS else 0
 
 
 def _event_file(folder: Path, season: str) -> Path:
@@ -167,25 +160,11 @@ def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
 def _read_events(path: Path) -> Table:
     present = header_of(path)
     table = read_table(path, (*(name for name in _IDENTITY if name in present), *_EVENTS))
-    dec, ra, log_e = (table.column(name) for name in ("Dec[deg]", "RA[deg]", "log10(E/GeV)"))
-    if _looks_like_radians(dec, ra):
-        raise InputError(
-            f"{path}: every |Dec| is below pi/2 and every RA below 2 pi: these are radians under a header "
-            "that says deg. Convert them to degrees"
-        )
-    table.refuse(np.abs(dec) > 90, "a declination beyond 90 deg", "Are the columns in the order of the header, in deg?")
-    table.refuse((ra < 0) | (ra > 360), "a right ascension outside 0 to 360 deg", "Are the columns in order, in deg?")
-    table.refuse(np.abs(log_e) > 15, "an impossible log10(E/GeV)", "Is the column in GeV rather than its log10?")
+    check_degrees(table, _NAMES)
     return table
 
 
 def _outside_note(table: Table, uptime: np.ndarray) -> tuple[str, ...]:
     mjd = table.column("MJD[days]")
-    at = np.searchsorted(uptime[:, 0], mjd, side="right") - 1
-    n = int(np.count_nonzero((at < 0) | (mjd > uptime[at, 1])))
+    n = outside(mjd, uptime)
     return (f"{n} of {len(mjd)} events lie outside the good runs of the uptime file: kept",) if n else ()
-
-
-def _looks_like_radians(dec: F64, ra: F64) -> bool:
-    # a hundred events of a real sky do not crowd into three degrees
-    return len(dec) > 100 and bool(np.abs(dec).max() < 1.6) and bool(np.abs(ra).max() < 6.3)

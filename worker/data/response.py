@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.data.check import check_area
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
@@ -34,6 +35,7 @@ def read_area(path: Path) -> EffectiveArea:
     table = read_table(path, _AREA)
     area = table.column("A_Eff[cm^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
+    check_area(str(path), float(area.max()))
     grid = grid_of(table)
     by_bin = values_on(table, grid, area)
     # not np.sin: its last bit differs between processors

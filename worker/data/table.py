@@ -25,13 +25,16 @@ class Table(NamedTuple):
     values : ndarray (n, n_columns)
         In the order the columns were asked for.
     lines : ndarray (n,), int64
-        Line in the file, counted from 1.
+        Line in the file, counted from 1; row of the array, counted from 0.
+    is_text : bool
+        Whether the file has lines (else it is an array of rows).
     """
 
     path: Path
     columns: tuple[str, ...]
     values: F64
     lines: I64
+    is_text: bool = True
 
     def column(self, name: str) -> F64:
         """One column, (n,)."""
@@ -44,9 +47,10 @@ class Table(NamedTuple):
             return
         first = int(np.argmax(bad))
         more = int(np.count_nonzero(bad)) - 1
-        others = f" (and {more} more lines)" if more else ""
+        word, mark = ("lines", ":") if self.is_text else ("rows", ": row ")
+        others = f" (and {more} more {word})" if more else ""
         row = ", ".join(f"{n} {v:g}" for n, v in zip(self.columns, self.values[first], strict=True))
-        raise InputError(f"{self.path}:{self.lines[first]}: {what}{others}; found {row}. {cure}")
+        raise InputError(f"{self.path}{mark}{self.lines[first]}: {what}{others}; found {row}. {cure}")
 
 
 def header_of(path: Path) -> tuple[str, ...]:

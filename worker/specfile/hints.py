@@ -17,13 +17,15 @@ HINTS: dict[str, Hint] = {
     "seed": Hint("the only source of randomness", "2011"),
     "data": Hint("what is analysed", "{format: synthetic}"),
     "data.format": Hint(
-        "synthetic, icetracks (10- and 14-year releases) or ic86_2011 (first-year release)", "synthetic"
+        "synthetic, icetracks (10- and 14-year releases), ic86_2011 (first-year release) or numpy (as csky's)",
+        "synthetic",
     ),
     "data.n_events": Hint("events of the made-up season", "138322"),
     "data.livetime_days": Hint("livetime in days", "332.9"),
     "data.dir": Hint("folder of the release; relative to this file; ${VAR} is replaced", "${DATA}/icetracks"),
     "data.seasons": Hint("data-taking periods, as the files of events/ are named", "[IC86_I]"),
-    "data.label": Hint("real or semi-real; printed on every result", "real"),
+    "data.label": Hint("real or semi-real (or synthetic, for numpy files); printed on every result", "real"),
+    "data.mc_band_sin_dec": Hint("width in sin(dec) of the bands that simulated events are drawn from", "0.02"),
     "data.irfs": Hint(
         "folder of a track release (with irfs/), for its smearing; null for a formula", "${DATA}/icetracks"
     ),
@@ -112,6 +114,12 @@ def describe(schema: dict[str, Any]) -> None:
 
 
 def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    places = {"Synthetic": "data", "IceTracks": "data", "IC86First": "data", "DecRange": "background.dec_deg"}
+    places = {
+        "Synthetic": "data",
+        "IceTracks": "data",
+        "IC86First": "data",
+        "NumpyFiles": "data",
+        "DecRange": "background.dec_deg",
+    }
     for name, definition in definitions.items():
         yield places.get(name, name.lower()), definition["properties"]

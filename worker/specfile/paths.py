@@ -44,7 +44,7 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
     """What is not there of the files that the data section (a model of `worker.spec`) needs."""
-    check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011}.get(spec_data.format)
+    check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "numpy": _numpy}.get(spec_data.format)
     if check is None:
         return []
     return [Problem(place, lines.get(place, 0), text) for place, text in check(spec_data)]
@@ -81,6 +81,29 @@ def _configs(release: Path) -> list[str]:
         for path in (release / "irfs").glob("*_smearing.csv")
         if path.with_name(path.name.replace("_smearing.csv", "_effectiveArea.csv")).is_file()
     )
+
+
+def _numpy(data: Any) -> list[tuple[Place, str]]:
+    folder = Path(data.dir)
+    absent = _absent_folder(("data", "dir"), folder)
+    return absent or [fault for i, season in enumerate(data.seasons) for fault in _numpy_season(folder, i, season)]
+
+
+def _numpy_season(folder: Path, i: int, season: str) -> list[tuple[Place, str]]:
+    place = ("data", "seasons", i)
+    there = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
+    if season not in there:
+        return [
+            (place, f"found {season!r}; {folder} has {', '.join(there) or 'no season'}{did_you_mean(season, there)}")
+        ]
+    runs = folder / "GRL" / f"{season}_exp.npy"
+    if not runs.is_file():
+        return [(place, f"found {season!r}; {runs} does not exist: put its good runs there, or leave the season out")]
+    configs = sorted(path.name.removesuffix("_MC.npy") for path in folder.glob("*_MC.npy"))
+    if not any(config.partition("_")[0] == season.partition("_")[0] for config in configs):
+        have = f"{folder} has the simulation (_MC.npy) of {', '.join(configs) or 'nothing'}"
+        return [(place, f"found {season!r}; {have}: put it there, or leave the season out")]
+    return []
 
 
 def _ic86_2011(data: Any) -> list[tuple[Place, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import data, layout, store
+from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
 from worker.engine import scan
 from worker.engine import trials as engine
@@ -29,7 +30,10 @@ def prepare(path: Path) -> None:
             for note in season.notes:
                 print(f"{season.name}: {note}")
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
-    store.save_arrays(path, layout.DATA, pack(dataset), replace(record, digest=content_digest(dataset)), compress=True)
+    # float32 of a simulation do not compress, and every later task would wait for them to be unpacked
+    compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
+    sealed = replace(record, digest=content_digest(dataset))
+    store.save_arrays(path, layout.DATA, pack(dataset), sealed, compress=compress)
     print(f"-> {layout.DATA}")
     warm_up(run)
 

@@ -1,0 +1,105 @@
+"""Columns of events that cannot be what they are called: angles in the other unit, energies that are no logarithms."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from worker.data.dataset import F64
+from worker.data.table import Table
+from worker.errors import InputError
+
+ENOUGH = 100
+"""Fewer events than this may by chance look as if they were in another unit."""
+LEAST_AREA_CM2 = 1e5
+LARGEST_AREA_CM2 = 1e11
+"""A neutrino telescope's largest effective area lies between these: 10 m^2 and ten times its own size."""
+_FIRST_MJD, _LAST_MJD = 40000.0, 100000.0
+
+
+class Names(NamedTuple):
+    """What a file calls the columns of an event."""
+
+    time: str
+    log_e: str
+    sigma: str
+    ra: str
+    dec: str
+
+
+def check_degrees(table: Table, names: Names) -> None:
+    """Refuse events whose columns are not MJD, log10(E / GeV) and degrees."""
+    dec, ra, sigma = (table.column(name) for name in (names.dec, names.ra, names.sigma))
+    if len(dec) > ENOUGH and np.abs(dec).max() < 1.6 and np.abs(ra).max() < 6.3:
+        # a hundred events of a real sky do not crowd into three degrees
+        raise InputError(
+            f"{table.path}: every |{names.dec}| is below pi/2 and every {names.ra} below 2 pi: these are radians "
+            "under a header that says deg. Convert them to degrees"
+        )
+    if len(dec) > ENOUGH and 0 < np.median(sigma) < 0.05:
+        raise InputError(
+            f"{table.path}: the median of {names.sigma} is {np.median(sigma):.3g}: better than any such detector "
+            "measures in degrees, so these are radians. Convert them to degrees"
+        )
+    cure = "Are the columns in the order of the header, in deg?"
+    table.refuse(np.abs(dec) > 90, "a declination beyond 90 deg", cure)
+    table.refuse((ra < 0) | (ra > 360), "a right ascension outside 0 to 360 deg", cure)
+    _check_scalars(table, names)
+
+
+def check_radians(table: Table, names: Names) -> None:
+    """Refuse events whose columns are not MJD, log10(E / GeV) and radians."""
+    check_directions(table, names.ra, names.dec)
+    sigma = table.column(names.sigma)
+    if len(sigma) > ENOUGH and np.median(sigma) > 0.3:
+        raise InputError(
+            f"{table.path}: the median of {names.sigma} is {np.median(sigma):.3g}: worse than any detector of tracks "
+            "measures in radians, so these are degrees. Convert them: numpy.deg2rad"
+        )
+    table.refuse(sigma > np.pi, f"{names.sigma} above pi", "It must be in radians: numpy.deg2rad")
+    _check_scalars(table, names)
+
+
+def check_directions(table: Table, ra_name: str, dec_name: str) -> None:
+    """Refuse directions that are not in radians."""
+    ra, dec = table.column(ra_name), table.column(dec_name)
+    edge = 1e-6  # float32 of pi is above pi
+    bad = (np.abs(dec) > np.pi / 2 + edge) | (ra < -edge) | (ra > 2 * np.pi + edge)
+    # degrees put nearly all outside; one odd event is another matter
+    if bad.mean() > 0.1 and np.abs(dec).max() <= 90 and ra.min() >= 0 and ra.max() <= 360:
+        raise InputError(
+            f"{table.path}: {dec_name} reaches {np.abs(dec).max():g} and {ra_name} {ra.max():g}: these are degrees "
+            "where radians belong. Convert them: numpy.deg2rad"
+        )
+    table.refuse(bad, f"{dec_name} outside -pi/2 to pi/2, or {ra_name} outside 0 to 2 pi", "Both are in radians")
+
+
+def check_log_e(table: Table, name: str) -> None:
+    """Refuse energies that are not log10(E / GeV)."""
+    bad = np.abs(table.column(name)) > 15
+    table.refuse(bad, f"an impossible {name}", "Is the column in GeV rather than its log10?")
+
+
+def check_area(where: str, largest_cm2: float, high: str = "it may be in cm^2 where m^2 is expected") -> None:
+    """Refuse an effective area that is in another unit than cm^2, from its largest value; `high`: why it is large."""
+    if LEAST_AREA_CM2 <= largest_cm2 <= LARGEST_AREA_CM2:
+        return
+    low = largest_cm2 < LEAST_AREA_CM2
+    guess = "it may be in m^2 where cm^2 is expected" if low else high
+    raise InputError(
+        f"{where}: the largest effective area is {largest_cm2:.3g} cm^2, and that of a neutrino telescope lies between "
+        f"{LEAST_AREA_CM2:g} and {LARGEST_AREA_CM2:g} cm^2: {guess}. Correct the unit"
+    )
+
+
+def outside(mjd: F64, runs: F64) -> int:
+    """How many times (n,) lie in no run; runs (m, 2) of start and stop, by their start."""
+    at = np.searchsorted(runs[:, 0], mjd, side="right") - 1
+    latest = np.maximum.accumulate(runs[:, 1])  # runs may overlap
+    return int(np.count_nonzero((at < 0) | (mjd > latest[at])))
+
+
+def _check_scalars(table: Table, names: Names) -> None:
+    check_log_e(table, names.log_e)
+    mjd = table.column(names.time)
+    cure = "It is the modified Julian date in days (neither seconds nor the full Julian date)"
+    table.refuse((mjd < _FIRST_MJD) | (mjd > _LAST_MJD), f"an impossible {names.time}", cure)
