@@ -44,8 +44,9 @@ def _identity(spec: Spec) -> dict[str, object]:
         "seed": spec.seed,
         "data": spec.data,
         "likelihood": spec.likelihood,
-        "signal.gamma": spec.signal.gamma,
+        "signal.gamma": spec.signal.gammas if len(spec.signal.gammas) == 1 else "several",  # named in the tree
         "signal.cutoff_tev": spec.signal.cutoff_tev,
+        "signal.extension_deg": spec.signal.extension_deg,
         "signal.poisson": spec.signal.poisson,
     }
 

@@ -105,9 +105,8 @@ def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...],
 
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
-    places, nsig_places = layout.decimals(decs), layout.decimals(spec.signal.n_sig)
+    places = layout.decimals(decs)
     bg_cuts = cuts(spec.background.n_trials, spec.background.trials_per_file)
-    sig_cuts = cuts(spec.signal.n_trials, spec.signal.trials_per_file)
     for dec in decs:
         at = _word(layout.dec_level(dec, places))
         bg = Node(
@@ -119,23 +118,33 @@ def _points(spec: Spec) -> Iterator[Node]:
             cuts=bg_cuts,
             parents=("prepare",),
         )
-        sig = [
-            Node(
-                name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
-                task="sig_trials",
-                args=(("dec", dec), ("n_sig", n_sig)),
-                seed=SEED,
-                dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places)),
-                cuts=sig_cuts,
-                parents=("prepare",),
-            )
-            for n_sig in spec.signal.n_sig
-        ]
         yield bg
-        yield from sig
-        bg_file, sig_file = layout.bg_collected(dec, places), layout.sig_collected(dec, places)
-        yield _single(f"collect_bg_{at}", "collect_bg", bg_file, (bg.name,), ("dec", dec))
-        yield _single(f"collect_sig_{at}", "collect_sig", sig_file, tuple(node.name for node in sig), ("dec", dec))
+        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), (bg.name,), ("dec", dec))
+        for gamma in spec.signal.levels:
+            yield from _signal(spec, dec, gamma, places)
+
+
+def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
+    """Signal trials of one declination and spectrum; `gamma` where there are several."""
+    nsig_places = layout.decimals(spec.signal.n_sig)
+    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
+    at = _word(layout.dec_level(dec, places)) + level
+    which = () if gamma is None else (("gamma", gamma),)
+    sig = [
+        Node(
+            name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
+            task="sig_trials",
+            args=(("dec", dec), ("n_sig", n_sig), *which),
+            seed=SEED,
+            dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
+            cuts=cuts(spec.signal.n_trials, spec.signal.trials_per_file),
+            parents=("prepare",),
+        )
+        for n_sig in spec.signal.n_sig
+    ]
+    yield from sig
+    file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
+    yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
 
 
 def _skies(spec: Spec) -> Iterator[Node]:

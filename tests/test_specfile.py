@@ -67,7 +67,7 @@ def test_the_example_loads_and_is_the_tutorials_analysis() -> None:
     spec = specfile.load(ROOT / "analysis.yaml")
     assert spec.background.decs == tuple(float(dec) for dec in range(-85, 86, 10))
     assert spec.signal.n_sig == (2, 4, 6, 8, 10, 14, 18, 22, 26, 30)
-    assert spec.sensitivity.discovery_nsigma == 5
+    assert spec.sensitivity.nsigmas == (3, 5)
 
 
 def test_resolved_text_is_a_fixed_point_and_says_every_default() -> None:

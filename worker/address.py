@@ -25,11 +25,12 @@ def bg_trials(spec: Spec, dec: float, seed: int) -> Key:
     return key(spec.seed, "bg_trials", float(dec), int(seed))
 
 
-def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int) -> Key:
+def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int, gamma: float) -> Key:
     """Signal trials at `dec` (deg)."""
     signal = spec.signal
-    spectrum = (float(signal.gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
-    return key(spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, int(seed))
+    spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
+    extension = (float(signal.extension_deg),) if signal.extension_deg else ()
+    return key(spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, *extension, int(seed))
 
 
 def scan_trials(spec: Spec, seed: int) -> Key:
@@ -42,9 +43,14 @@ def observed(spec: Spec) -> Key:
     return key(spec.seed, "observed_sky")
 
 
-def bootstrap(spec: Spec, kind: str, dec: float) -> Key:
-    """Resamplings for the error of a result at `dec` (deg)."""
-    return key(spec.seed, "bootstrap", kind, float(dec))
+def bootstrap(spec: Spec, kind: str, dec: float, gamma: float, n_sigma: float = 0.0) -> Key:
+    """Resamplings of signal trials for the error of a result at `dec` (deg); `n_sigma` of a discovery potential."""
+    return key(spec.seed, "bootstrap", kind, float(dec), float(gamma), float(n_sigma))
+
+
+def bootstrap_threshold(spec: Spec, dec: float) -> Key:
+    """Resamplings of the background trials at `dec` (deg): the same for every spectrum."""
+    return key(spec.seed, "bootstrap_threshold", float(dec))
 
 
 def synthetic(seed: int) -> Key:

@@ -22,6 +22,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "dec": (-90, 90, " degrees"),
     "n": (1, 10**12, ""),
     "n_sig": (0, 10**5, " events"),
+    "gamma": (1, 4, ""),
     "seed": (0, 2**63 - 1, ""),
     "first": (0, 10**12, ""),
     "nside": (1, 4096, ""),

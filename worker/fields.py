@@ -55,12 +55,12 @@ def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-def one_name_each(key: str, values: Sequence[float], names: Sequence[str]) -> None:
+def one_name_each(key: str, values: Sequence[float], names: Sequence[str], apart: str = "0.000001") -> None:
     """Two points of a grid never share a directory (names have at most six decimals)."""
     for i in range(1, len(names)):
         if names[i] == names[i - 1]:
             both = f"{values[i - 1]!r} and {values[i]!r}"
-            refuse((key, f"{both} would share the directory {names[i]}; keep them at least 0.000001 apart"))
+            refuse((key, f"{both} would share the directory {names[i]}; keep them at least {apart} apart"))
 
 
 def ring_decs_deg(nside: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Grids of declination and of signal strength, as the spec writes them."""
+"""Grids of declination, signal strength, spectral index and significance, as the spec writes them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -44,6 +44,18 @@ DecList = Annotated[
     tuple[DecDeg, ...], Field(min_length=1, max_length=MAX_DECS, strict=False), AfterValidator(increasing)
 ]
 DecGrid = Annotated[Annotated[DecRange, Tag("range")] | Annotated[DecList, Tag("list")], Discriminator(_grid_kind)]
+
+
+def _one_or_list(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "one"
+
+
+_Gamma = Annotated[Number, Field(ge=1, le=4)]
+_Gammas = Annotated[tuple[_Gamma, ...], Field(min_length=1, strict=False), AfterValidator(increasing)]
+Gammas = Annotated[Annotated[_Gamma, Tag("one")] | Annotated[_Gammas, Tag("list")], Discriminator(_one_or_list)]
+_NSigma = Annotated[Number, Field(gt=0, le=8)]
+_NSigmas = Annotated[tuple[_NSigma, ...], Field(min_length=1, strict=False), AfterValidator(increasing)]
+NSigmas = Annotated[Annotated[_NSigma, Tag("one")] | Annotated[_NSigmas, Tag("list")], Discriminator(_one_or_list)]
 NSigList = Annotated[
     tuple[Annotated[Number, Field(gt=0, le=1e5)], ...],
     Field(min_length=3, strict=False),

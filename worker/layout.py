@@ -44,6 +44,11 @@ def nsig_level(n_sig: float, places: int = 1) -> str:
     return f"{n_sig:0{4 + places}.{places}f}"
 
 
+def gamma_level(gamma: float) -> str:
+    """``2.000``: three decimals, as csky users write it."""
+    return f"{gamma:.3f}"
+
+
 def trials_name(n: int, seed: int, first: int = 0) -> str:
     """``trials__N_001000_seed_0000.npy``, with ``_first_0003000`` where the cut does not start the stream."""
     suffix = f"_first_{first:07d}" if first else ""
@@ -65,9 +70,16 @@ def bg_dir(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
     return trials_dir(name) / "bg" / "dec" / dec_level(dec_deg, places)
 
 
-def sig_dir(name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1) -> PurePosixPath:
-    """Signal trials of one declination and signal strength."""
-    return trials_dir(name) / "sig" / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
+def sig_dir(
+    name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1, gamma: float | None = None
+) -> PurePosixPath:
+    """Signal trials of one declination and signal strength; `gamma` where there are several spectra."""
+    root = _of_gamma(trials_dir(name) / "sig", gamma)
+    return root / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
+
+
+def _of_gamma(root: PurePosixPath, gamma: float | None) -> PurePosixPath:
+    return root if gamma is None else root / "gamma" / gamma_level(gamma)
 
 
 def scan_dir(name: str, nside: int) -> PurePosixPath:
@@ -96,9 +108,9 @@ def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
     return PurePosixPath("collected/bg/dec") / f"{dec_level(dec_deg, places)}.npz"
 
 
-def sig_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
-    """All signal trials of one declination, by n_sig."""
-    return PurePosixPath("collected/sig/dec") / f"{dec_level(dec_deg, places)}.npz"
+def sig_collected(dec_deg: float, places: int = 0, gamma: float | None = None) -> PurePosixPath:
+    """All signal trials of one declination, by n_sig; `gamma` where there are several spectra."""
+    return _of_gamma(PurePosixPath("collected/sig"), gamma) / "dec" / f"{dec_level(dec_deg, places)}.npz"
 
 
 def files_of(collected: PurePosixPath) -> PurePosixPath:

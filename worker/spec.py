@@ -25,7 +25,7 @@ from worker.fields import (
     refuse,
     ring_decs_deg,
 )
-from worker.grid import DecGrid, DecRange, NSigList
+from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
 
 
 class Synthetic(Model):
@@ -90,6 +90,9 @@ FORMATS: dict[str, type[Model]] = {
 Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles, Field(discriminator="format")]
 
 
+Extension = Annotated[Number, Field(ge=0, le=10)]
+
+
 class Likelihood(Model):
     """Bounds and cuts of the fit; METHOD: unbinned, ns >= 0, gamma free."""
 
@@ -99,6 +102,7 @@ class Likelihood(Model):
     cut_n_sigma: Annotated[Number, Field(ge=3, le=10)] = 5.0
     sigma_floor_deg: Annotated[Number, Field(gt=0, le=5)] = 0.2
     sigma_max_deg: Annotated[Number, Field(gt=0, le=15)] = 5.0
+    extension_deg: Extension = 0.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -138,10 +142,11 @@ class Background(Model):
 
 
 class Signal(Model):
-    """Signal trials: injected spectrum and the n_sig grid, at every background declination."""
+    """Signal trials: injected spectra and the n_sig grid, at every background declination."""
 
-    gamma: Annotated[Number, Field(ge=1, le=4)] = 2.0
+    gamma: Gammas = 2.0
     cutoff_tev: Positive | None = None
+    extension_deg: Extension = 0.0
     poisson: bool = True
     n_sig: NSigList
     n_trials: Count
@@ -151,7 +156,18 @@ class Signal(Model):
     def _directories(self) -> Self:
         places = layout.decimals(self.n_sig)
         one_name_each("n_sig", self.n_sig, [layout.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        one_name_each("gamma", self.gammas, [layout.gamma_level(gamma) for gamma in self.gammas], "0.001")
         return self
+
+    @property
+    def gammas(self) -> tuple[float, ...]:
+        """The spectral indices, increasing; one or several."""
+        return self.gamma if isinstance(self.gamma, tuple) else (self.gamma,)
+
+    @property
+    def levels(self) -> tuple[float | None, ...]:
+        """Indices that have a level of their own in the tree of files; None where there is but one spectrum."""
+        return self.gamma if isinstance(self.gamma, tuple) and len(self.gamma) > 1 else (None,)
 
 
 class Sensitivity(Model):
@@ -159,9 +175,19 @@ class Sensitivity(Model):
 
     beta: Fraction = 0.9
     discovery_beta: Fraction = 0.5
-    discovery_nsigma: Annotated[Number, Field(gt=0, le=8)] = 5.0
+    discovery_nsigma: NSigmas = (3.0, 5.0)
     e0_tev: Positive = 100.0
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
+
+    @property
+    def nsigmas(self) -> tuple[float, ...]:
+        """The discovery thresholds, increasing."""
+        return self.discovery_nsigma if isinstance(self.discovery_nsigma, tuple) else (self.discovery_nsigma,)
+
+    @property
+    def top_nsigma(self) -> float:
+        """The highest discovery threshold: what `discovery` in the results means."""
+        return self.nsigmas[-1]
 
 
 class Scan(Model):

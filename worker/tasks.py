@@ -51,7 +51,9 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) ->
     _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first)
 
 
-def sig_trials(*, run: str, dec: float, n_sig: float, n: int, seed: int = 0, first: int = 0) -> None:
+def sig_trials(
+    *, run: str, dec: float, n_sig: float, n: int, seed: int = 0, first: int = 0, gamma: float | None = None
+) -> None:
     """Signal trials of one declination and signal strength: as bg_trials, with events injected.
 
     Writes RUN/trials/NAME/sig/dec/+005/nsig/010.0/trials__N_001000_seed_0000.npy
@@ -70,12 +72,14 @@ def sig_trials(*, run: str, dec: float, n_sig: float, n: int, seed: int = 0, fir
         File seed: another seed is another, independent stream.
     first : int
         Where in the stream to begin.
+    gamma : float
+        Which of the spec's spectra, where it has several: RUN/trials/NAME/sig/gamma/2.000/dec/+005/...
 
     Examples
     --------
     worker sig_trials --run=runs/example --dec=5 --n_sig=10 --n=1000 --seed=0
     """
-    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first)
+    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma)
 
 
 def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None) -> None:
@@ -146,7 +150,7 @@ def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
     _stage("collect.collect_bg", run, dec=dec, allow_missing=allow_missing)
 
 
-def collect_sig(*, run: str, dec: float, allow_missing: bool = False) -> None:
+def collect_sig(*, run: str, dec: float, gamma: float | None = None, allow_missing: bool = False) -> None:
     """Merge the signal trials of one declination, all n_sig; every file that the plan promises must be there.
 
     Parameters
@@ -155,6 +159,8 @@ def collect_sig(*, run: str, dec: float, allow_missing: bool = False) -> None:
         The run directory.
     dec : float, deg
         Declination, a value of the background grid.
+    gamma : float
+        Which of the spec's spectra, where it has several.
     allow_missing : bool
         Go on over missing files, and record them.
 
@@ -162,7 +168,7 @@ def collect_sig(*, run: str, dec: float, allow_missing: bool = False) -> None:
     --------
     worker collect_sig --run=runs/example --dec=5
     """
-    _stage("collect.collect_sig", run, dec=dec, allow_missing=allow_missing)
+    _stage("collect.collect_sig", run, dec=dec, gamma=gamma, allow_missing=allow_missing)
 
 
 def distributions(*, run: str) -> None:

@@ -20,12 +20,16 @@ FLUX_PIVOT_TEV = 100.0
 
 
 class Cuts(NamedTuple):
-    """Bounds and cuts of the likelihood (see `worker.spec.Likelihood`); angles in rad."""
+    """Bounds and cuts of the likelihood (see `worker.spec.Likelihood`); angles in rad.
+
+    `extension` is the Gaussian width of the source that the likelihood assumes: S has sqrt(sigma^2 + extension^2).
+    """
 
     gammas: F64
     cut: float
     sigma_floor: float
     sigma_max: float
+    extension: float = 0.0
 
 
 class Sky(NamedTuple):
@@ -34,6 +38,7 @@ class Sky(NamedTuple):
     Attributes
     ----------
     dec, sigma : ndarray, rad
+        sigma as S has it: raised to the floor, and widened by the assumed extension.
     weight : ndarray
         1 / (sigma^2 p b N_season).
     row, season : ndarray, int32
@@ -120,6 +125,8 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
         sigma = events.sigma.astype(np.float64)
         usable = (sigma > 0) & (sigma <= cuts.sigma_max * (1 + 1e-6))
         sigma = np.maximum(sigma[usable], cuts.sigma_floor)
+        if cuts.extension > 0.0:
+            sigma = np.sqrt(sigma * sigma + cuts.extension * cuts.extension)
         weight = np.empty(sigma.size)
         _event_weights(sin_dec[usable], sigma, bins[usable], background.density, background.energy, float(n), weight)
         skies.append(

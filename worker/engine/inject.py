@@ -13,6 +13,8 @@ from worker.engine.background import energy_bin, event_density
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
+PI = 3.141592653589793
+
 
 class Injector(NamedTuple):
     """Signal events of one declination and spectrum.
@@ -37,6 +39,8 @@ class Injector(NamedTuple):
     n_bins : int
     density, energy : ndarray (n_seasons, n_nodes), (n_seasons, n_nodes, n_bins)
         Background densities, for W of injected events.
+    assumed_extension, extension : float, rad
+        Gaussian width of the source: in the likelihood, and of the injected events.
     """
 
     count_cdf: F64
@@ -52,6 +56,8 @@ class Injector(NamedTuple):
     n_bins: int
     density: F64
     energy: F64
+    assumed_extension: float
+    extension: float
 
 
 @njit(cache=True, error_model="numpy")
@@ -73,6 +79,18 @@ def _between(lo, hi, word):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
+    """Distance from the centre of a source of an event at `psi` from a place that is `offset` away from the centre.
+
+    Haversine of the side opposite to an angle of `turn` turns; its direction about the centre stays uniform.
+    """
+    a = fmath.sin(0.5 * (offset - psi))
+    b = fmath.sin(PI * turn)
+    c2 = 4.0 * (a * a + fmath.sin(offset) * fmath.sin(psi) * b * b)
+    return np.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
+
+
+@njit(cache=True, error_model="numpy")
 def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     """Signal events of one trial.
 
@@ -80,7 +98,7 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     ----------
     j : Injector
     draws : ndarray (n_max, 5)
-        Filled with log_e, psi, sigma (rad), sin(dec), season of each event.
+        Filled with log_e, psi, sigma (rad), sin(dec), season of each event; psi from the centre of the source.
 
     Returns
     -------
@@ -90,10 +108,12 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     n = _search(j.count_cdf, rng.unit52(a, b))
     for i in range(n):
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
-        f, g, _, _ = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
+        f, g, h, k = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
         cell = _search(j.cell_cdf, rng.unit52(a, b))
         edges = j.cells[cell]
         psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
+        if j.extension > 0.0:
+            psi = _from_centre(psi, j.extension * np.sqrt(-2.0 * fmath.log(rng.unit32(h))), rng.unit32(k))
         half = fmath.sin(0.5 * psi)
         chord2 = 4.0 * half * half
         sin_psi = 2.0 * half * np.sqrt(max(1.0 - half * half, 0.0))
@@ -113,7 +133,11 @@ def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no
     for i in range(n_signal):
         sigma = max(draws[i, 2], j.sigma_floor)
         psi = draws[i, 1]
-        if sigma > j.sigma_max or psi >= j.cut * sigma:
+        if sigma > j.sigma_max:
+            continue
+        if j.assumed_extension > 0.0:
+            sigma = np.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
+        if psi >= j.cut * sigma:
             continue
         s = int(draws[i, 4])
         e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)

@@ -86,8 +86,13 @@ def poisson_cdf(mean: float) -> F64:
     return cdf / total
 
 
-def injector_at(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True) -> Injector:
+def injector_at(
+    analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True, extension: float = 0.0
+) -> Injector:
     """What injects `n_sig` events (the mean if `poisson`) at a declination (rad).
+
+    A source with an `extension` (rad) sends its events from places that are normally distributed around its centre,
+    seen with the response of the centre's declination.
 
     Raises
     ------
@@ -119,6 +124,8 @@ def injector_at(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float
         analysis.grid.n,
         analysis.density,
         analysis.energy,
+        analysis.cuts.extension,
+        extension,
     )
 
 

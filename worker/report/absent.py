@@ -24,13 +24,11 @@ def sentences(results: Results) -> list[str]:
     if not out:
         return []
     decs = results.run.spec.background.decs
-    collected = [
-        sum((results.run.path / of(dec, results.places)).exists() for dec in decs)
-        for of in (layout.bg_collected, layout.sig_collected)
-    ]
-    out.append(
-        f"Collected: background trials at {collected[0]} of {len(decs)} declinations, signal trials at {collected[1]}."
-    )
+    path, places = results.run.path, results.places
+    background = sum((path / layout.bg_collected(dec, places)).exists() for dec in decs)
+    levels = results.run.spec.signal.levels
+    signal = sum(all((path / layout.sig_collected(dec, places, level)).exists() for level in levels) for dec in decs)
+    out.append(f"Collected: background trials at {background} of {len(decs)} declinations, signal trials at {signal}.")
     out += _files(results)
     out.append(
         f"To make what is missing, run the same command again: `dagmaker run` or `condor_submit_dag` on "

@@ -36,7 +36,7 @@ def draw(results: Results) -> Drawn:
     ns.plot([0, 1.05 * largest], [0, 1.05 * largest], **line)
     ratio.axhline(0, **line)
     ratio.axhspan(-0.05, 0.05, color=style.GREY, alpha=0.25, linewidth=0)
-    injected = results.run.spec.signal.gamma
+    injected, *others = results.run.spec.signal.gammas
     gamma.axhline(injected, **line)
     low, high = gamma.get_ylim()
     gamma.set(ylabel="median fitted γ", ylim=(min(low, injected - 0.3), max(high, injected + 0.3)))
@@ -51,7 +51,7 @@ def draw(results: Results) -> Drawn:
         "For each declination (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some trials, so "
         "the mean lies above the line at small n_sig. What remains at large n_sig comes from simplifications of the "
         "likelihood: at one energy, signal and background differ in σ, and it does not know. Sensitivities do not use "
-        f"the fitted ns. Injected γ = {injected:g}.",
+        f"the fitted ns. Injected γ = {injected:g}{' (the first of the spectra)' if others else ''}.",
     )
 
 

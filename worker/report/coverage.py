@@ -32,7 +32,7 @@ def draw(results: Results) -> Drawn:
 
 
 def signal_counts(results: Results) -> dict[tuple[float, float], int]:
-    """Signal trials by (dec, n_sig); from the summary where it has them, which is cheap."""
+    """Signal trials by (dec, n_sig) of the first spectrum; from the summary where it has them, which is cheap."""
     bias = results.summary.get("bias")
     if bias:
         return {(float(d["dec_deg"]), float(row["n_sig"])): int(row["n"]) for d in bias for row in d["rows"]}

@@ -68,8 +68,10 @@ def _fluxes(results: Results, kind: str) -> Card:
     wanted = results.run.spec.sensitivity
     title = {
         "sensitivity": f"Sensitivity, {100 * wanted.beta:g} %",
-        "discovery": f"Discovery potential, {wanted.discovery_nsigma:g}σ",
+        "discovery": f"Discovery potential, {wanted.top_nsigma:g}σ",
     }[kind]
+    gammas = results.run.spec.signal.gammas
+    title += f" (γ = {gammas[0]:g})" if len(gammas) > 1 else ""
     rows = three(tables.by_dec(results, kind))
     if not rows:
         return Card(title, words.NONE, ("not computed yet",))

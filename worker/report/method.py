@@ -2,6 +2,7 @@
 
 from worker.report.results import Results
 from worker.report.style import dec_text
+from worker.report.words import listed
 from worker.spec import Spec
 
 
@@ -32,12 +33,23 @@ def _trials(spec: Spec) -> str:
     return (
         f"Background trials keep every event's declination, σ and energy, and draw its right ascension evenly: "
         f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to "
-        f"{dec_text(decs[-1])}. Signal trials add {count} of a power law of index {signal.gamma:g}{cutoff}: "
+        f"{dec_text(decs[-1])}. Signal trials add {count} of a power law of index {listed(signal.gammas, 'or')}{cutoff}"
+        f"{_extended(spec)}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
         f"{signal.n_sig[-1]:g}. The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
-        f"{sens.discovery_nsigma:g}σ (one-sided)."
+        f"{listed(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
+        f"is the flux at which {100 * sens.beta:g} % of the trials exceed the observed TS, or the background median "
+        f"where that is larger."
     )
+
+
+def _extended(spec: Spec) -> str:
+    """What is injected and assumed of a source's width."""
+    injected, assumed = spec.signal.extension_deg, spec.likelihood.extension_deg
+    if not injected and not assumed:
+        return ""
+    return f" from a Gaussian source of width {injected:g}° (the likelihood assumes {assumed:g}°)"
 
 
 def _scan(spec: Spec, sky: str) -> str:

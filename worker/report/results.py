@@ -61,6 +61,11 @@ class Results:
             raise InputError(f"there is no {key} in {layout.SUMMARY}")
         return sorted(rows, key=lambda row: float(row["dec_deg"]))
 
+    @property
+    def spectra(self) -> list[Row]:
+        """The parts of the summary that there is one of for each spectrum, the first spectrum's first."""
+        return [self.summary, *(self.summary.get("more_spectra") or [])]
+
     def need(self, key: str) -> Row:
         """A part of the summary.
 
@@ -103,8 +108,8 @@ class Results:
         return layout.decimals(self.run.spec.background.decs)
 
     def signal(self, dec_deg: float) -> dict[float, NDArray[np.void]] | None:
-        """Signal trials of a declination by n_sig; None where they are not collected."""
-        arrays = self._collected(layout.sig_collected(dec_deg, self.places))
+        """Signal trials of a declination and the first spectrum by n_sig; None where they are not collected."""
+        arrays = self._collected(layout.sig_collected(dec_deg, self.places, self.run.spec.signal.levels[0]))
         if arrays is None:
             return None
         return {float(n_sig): arrays[f"trials_{i}"] for i, n_sig in enumerate(arrays["n_sig"])}

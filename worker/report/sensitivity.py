@@ -1,8 +1,8 @@
 """Sensitivity and discovery potential against sin(dec), and the passing fractions behind them."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.results import Results, number, three
+from worker.report.tables import by_declination as sort
+from worker.report.words import listed
 from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
 
@@ -22,51 +24,78 @@ def names(results: Results) -> dict[str, str]:
     wanted = results.run.spec.sensitivity
     return {
         "sensitivity": f"sensitivity ({100 * wanted.beta:g} % above the median)",
-        "discovery": f"discovery potential ({wanted.discovery_nsigma:g}σ, {100 * wanted.discovery_beta:g} %)",
+        "discovery": f"discovery potential ({wanted.top_nsigma:g}σ, {100 * wanted.discovery_beta:g} %)",
     }
 
 
 def fluxes(results: Results) -> Drawn:
     """Flux above and events below, with errors; gaps where the trials do not bracket."""
-    rows = {kind: results.rows(kind) for kind, _, _ in KINDS}
-    label = names(results)
+    for kind, _, _ in KINDS:
+        results.rows(kind)
+    series = list(_all_series(results))
     figure = style.new(9.0, 7.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     gaps = 0
-    for kind, color, marker in KINDS:
-        x = np.array([math.sin(math.radians(row["dec_deg"])) for row in rows[kind]])
-        for axis, value in ((upper, "flux"), (lower, "n_sig")):
-            _series(axis, x, rows[kind], value, color, marker, label[kind])
-        open_x = x[[row.get("n_sig") is None for row in rows[kind]]]
+    for s in series:
+        x = np.array([math.sin(math.radians(row["dec_deg"])) for row in s.rows])
+        _series(upper, x, s, "flux")
+        _series(lower, x, s, "n_sig")
+        open_x = x[[row.get("n_sig") is None for row in s.rows]]
         gaps += len(open_x)
-        style.crosses(lower, open_x, np.zeros(len(open_x)), color)
+        style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
     e0 = results.run.spec.sensitivity.e0_tev
     upper.set_ylabel(f"E² dN/dE at {e0:g} TeV\n[TeV cm⁻² s⁻¹]")
-    if any(row.get("flux") for kind in rows for row in rows[kind]):
+    if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")
-    upper.legend()
+    upper.legend(fontsize=None if len(series) <= 3 else 9.5)
     lower.set(ylabel="n_sig [events]", ylim=(0, None))
     style.sin_dec_axis(upper, label=False)
     style.sin_dec_axis(lower, degrees=False)
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
+    index = f"index {listed(signal.gammas, 'or')}" + (" (open symbols: not the first)" if signal.levels[1:] else "")
     return Drawn(
         figure,
-        f"Flux (above) and mean number of injected events (below) for a power law of index {signal.gamma:g}{cutoff}. "
-        f"Bars: bootstrap of the counts.{note}",
+        f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
+        f"Bars: bootstrap of the trials, of the signal and of the thresholds.{note}",
     )
 
 
-def _series(axis: Axes, x: Any, rows: list[Row], value: str, color: str, marker: str, label: str) -> None:
-    y = np.array([number(row.get(value)) for row in rows])
-    error = np.array([number(row.get(f"{value}_error")) for row in rows])
+class Series(NamedTuple):
+    """One curve of the figure."""
+
+    rows: list[Row]
+    label: str
+    color: str
+    marker: str
+    open: bool
+
+
+def _all_series(results: Results) -> Iterator[Series]:
+    """Sensitivity and discovery potentials of every spectrum."""
+    label = names(results)
+    several = len(results.spectra) > 1
+    for i, part in enumerate(results.spectra):
+        suffix = f", γ = {part['sensitivity'][0]['gamma']:g}" if several and part.get("sensitivity") else ""
+        for kind, color, marker in KINDS:
+            yield Series(sort(part.get(kind)), label[kind] + suffix, color, marker, i > 0)
+        lower = part.get("discovery_lower") or []
+        for n_sigma in sorted({row["nsigma"] for row in lower}):
+            rows = sort([row for row in lower if row["nsigma"] == n_sigma])
+            yield Series(rows, f"discovery potential ({n_sigma:g}σ){suffix}", style.ORANGE, "^", i > 0)
+
+
+def _series(axis: Axes, x: Any, s: Series, value: str) -> None:
+    y = np.array([number(row.get(value)) for row in s.rows])
+    error = np.array([number(row.get(f"{value}_error")) for row in s.rows])
     size = 3.5 if len(x) > 60 else 6
-    axis.plot(x, y, "-", color=color, linewidth=1.2, alpha=0.6)
+    axis.plot(x, y, "--" if s.open else "-", color=s.color, linewidth=1.2, alpha=0.6)
     there = np.isfinite(y)
     error = np.where(np.isfinite(error), error, 0.0)
-    bars: Any = {"fmt": marker, "color": color, "markersize": size, "label": label}
+    bars: Any = {"fmt": s.marker, "color": s.color, "markersize": size, "label": s.label}
+    bars |= {"markerfacecolor": "white"} if s.open else {}
     axis.errorbar(x[there], y[there], error[there], **bars)
 
 
@@ -77,7 +106,7 @@ def passing(results: Results) -> Drawn:
     decs = three(sorted(sensitivity.keys() & discovery.keys()))
     figure = style.new(4.1 * len(decs) + 0.4, 4.8)
     axes = figure.subplots(1, len(decs), sharey=True, squeeze=False)[0]
-    label = {"sensitivity": "TS > median", "discovery": f"TS > {results.run.spec.sensitivity.discovery_nsigma:g}σ"}
+    label = {"sensitivity": "TS > median", "discovery": f"TS > {results.run.spec.sensitivity.top_nsigma:g}σ"}
     for axis, dec in zip(axes, decs, strict=True):
         for (kind, color, marker), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True):
             _curve(axis, results, row, color, marker, label[kind])

@@ -44,15 +44,24 @@ def background(results: Results) -> Table:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per declination: events and flux of both quantities, and how well the curve fits."""
-    head = ("dec", "sensitivity n_sig", "flux", "curve χ²/dof", "discovery n_sig", "flux", "curve χ²/dof")
-    discovery = {row["dec_deg"]: row for row in by_dec(results, "discovery")}
-    empty: Row = {}
-    rows = [
-        (dec_text(row["dec_deg"]), *_found(row), *_found(discovery.get(row["dec_deg"], empty)))
-        for row in by_dec(results, "sensitivity")
-    ]
-    return Table(head, rows)
+    """One row per spectrum and declination: events and flux of every quantity, and how well the curve fits."""
+    wanted, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
+    head = ["dec", "sensitivity n_sig", "flux", "curve χ²/dof"]
+    for n_sigma in reversed(wanted.nsigmas):
+        head += [f"discovery n_sig, {n_sigma:g}σ", "flux", "curve χ²/dof"]
+    rows = []
+    for part in results.spectra:
+        found = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery(part)}
+        for row in by_declination(part.get("sensitivity")):
+            cells = [dec_text(row["dec_deg"]), *_found(row)]
+            for n_sigma in reversed(wanted.nsigmas):
+                cells += _found(found.get((row["dec_deg"], n_sigma), {}))
+            rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
+    return Table((head[0], "γ", *head[1:]) if len(gammas) > 1 else tuple(head), rows)
+
+
+def _discovery(part: Row) -> list[Row]:
+    return [*(part.get("discovery") or []), *(part.get("discovery_lower") or [])]
 
 
 def _found(row: Row) -> tuple[str, str, str]:
@@ -66,12 +75,16 @@ def _found(row: Row) -> tuple[str, str, str]:
 
 def not_bracketed(results: Results) -> list[str]:
     """Why a sensitivity or a discovery potential is not there, and what to add."""
-    return [
-        f"{kind} at {dec_text(row['dec_deg'])}: {row['reason']}"
-        for kind in ("sensitivity", "discovery")
-        for row in by_dec(results, kind)
-        if row.get("reason")
-    ]
+    several = len(results.run.spec.signal.gammas) > 1
+    out = []
+    for part in results.spectra:
+        named = [("sensitivity", row) for row in by_declination(part.get("sensitivity"))]
+        named += [("discovery", row) for row in by_declination(_discovery(part))]
+        for kind, row in named:
+            if row.get("reason"):
+                which = f" and γ = {row['gamma']:g}" if several else ""
+                out.append(f"{kind} at {dec_text(row['dec_deg'])}{which}: {row['reason']}")
+    return out
 
 
 def hottest(results: Results) -> Table:
@@ -174,4 +187,9 @@ def checks(results: Results) -> list[Verdict]:
 
 def by_dec(results: Results, key: str) -> list[Row]:
     """Rows of the summary by declination; none where there are none."""
-    return sorted(results.summary.get(key) or [], key=lambda row: number(row["dec_deg"]))
+    return by_declination(results.summary.get(key))
+
+
+def by_declination(rows: Any) -> list[Row]:
+    """Rows in order; none for None."""
+    return sorted(rows or [], key=lambda row: number(row["dec_deg"]))

@@ -60,7 +60,7 @@ def thresholds(results: Results) -> Drawn:
     """TS of the discovery significance with either fit, and how far the trials count."""
     results.rows("background")
     spec = results.run.spec
-    n_sigma = spec.sensitivity.discovery_nsigma
+    n_sigma = spec.sensitivity.top_nsigma
     rows = np.array([_thresholds(hottest.load_tsd(results.run, dec), n_sigma) for dec in spec.background.decs])
     x = np.sin(np.radians(spec.background.decs))
     figure = style.new(9.0, 5.0)

@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 _UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -42,6 +43,12 @@ def pair(value: Any, error: Any) -> str:
         return plain(float(value))
     places = min(max(1 - math.floor(math.log10(error)), 0), 6)
     return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
+
+
+def listed(values: Iterable[float], joint: str = "and") -> str:
+    """2, 2.5 and 3."""
+    texts = [f"{value:g}" for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {joint} {texts[-1]}"
 
 
 def p_value(p: Any) -> str:

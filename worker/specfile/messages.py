@@ -199,6 +199,8 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
         return ("data", *loc[2:])
     if loc[:2] == ("background", "dec_deg"):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list")))
+    if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):
+        return (*loc[:2], *(part for part in loc[2:] if part not in ("one", "list")))
     return loc
 
 

@@ -37,13 +37,15 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
         _save(run, rel, arrays, files, meter.record(len(ts)))
 
 
-def collect_sig(path: Path, dec: float, allow_missing: bool) -> None:
-    """All signal trials of one declination: ts, ns, gamma by n_sig."""
+def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None = None) -> None:
+    """All signal trials of one declination and spectrum: ts, ns, gamma by n_sig."""
     run = open_run(path)
-    rel = layout.sig_collected(dec, context.dec_places(run, dec))
-    digest = context.trial_digest(run, "sig_trials", signal=context.signal_address(run.spec.signal))
-    with measure("collect_sig", {"dec": dec}) as meter:
-        files, holes = _present(run, "sig_trials", allow_missing, dec=dec)
+    level = context.level_of(run.spec.signal, gamma)
+    rel = layout.sig_collected(dec, context.dec_places(run, dec), level)
+    digest = context.signal_digest(run, gamma)
+    point = {"dec": dec} | ({} if level is None else {"gamma": level})
+    with measure("collect_sig", point) as meter:
+        files, holes = _present(run, "sig_trials", allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)

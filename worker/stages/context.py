@@ -43,23 +43,65 @@ def trial_digest(run: Run, kind: str, **more: Any) -> str:
             "engine": ENGINE,
             "kind": kind,
             "data": data_digest(run),
-            "likelihood": run.spec.likelihood.model_dump(mode="json"),
+            "likelihood": _addressed(run.spec.likelihood),
             "seed": run.spec.seed,
             **more,
         }
     )
 
 
-def signal_address(signal: Signal) -> Mapping[str, Any]:
+def _addressed(likelihood: Likelihood) -> dict[str, Any]:
+    """Everything of the likelihood; an extension of 0 is what it was before there was one."""
+    values = likelihood.model_dump(mode="json")
+    return {key: value for key, value in values.items() if key != "extension_deg" or value}
+
+
+def gamma_of(signal: Signal, gamma: float | None) -> float:
+    """The spectral index that a task means.
+
+    Parameters
+    ----------
+    gamma : float or None
+        As the task was given it; None where the spec has but one.
+
+    Raises
+    ------
+    SpecError
+        If it is not one of the spec's, or is missing where there are several.
+    """
+    shown = ", ".join(f"{known:g}" for known in signal.gammas)
+    if gamma is None and len(signal.gammas) > 1:
+        raise SpecError(
+            f"--gamma is missing: signal.gamma has several ({shown}); write e.g. --gamma={signal.gammas[0]:g}"
+        )
+    if gamma is not None and gamma not in signal.gammas:
+        raise SpecError(f"--gamma={gamma:g}: signal.gamma has {shown}; choose one of these, or add it there")
+    return signal.gammas[0] if gamma is None else gamma
+
+
+def level_of(signal: Signal, gamma: float | None) -> float | None:
+    """The index in directory names: None where the spec has but one."""
+    chosen = gamma_of(signal, gamma)
+    return chosen if len(signal.gammas) > 1 else None
+
+
+def signal_address(signal: Signal, gamma: float | None = None) -> Mapping[str, Any]:
     """The part of the spec that decides what an injected event looks like."""
-    return {"gamma": signal.gamma, "cutoff_tev": signal.cutoff_tev, "poisson": signal.poisson}
+    address = {"gamma": gamma_of(signal, gamma), "cutoff_tev": signal.cutoff_tev, "poisson": signal.poisson}
+    return address | ({"extension_deg": signal.extension_deg} if signal.extension_deg else {})
 
 
-def spectrum(signal: Signal) -> Spectrum:
+def signal_digest(run: Run, gamma: float | None = None) -> str:
+    """Digest of a file of signal trials."""
+    return trial_digest(run, "sig_trials", signal=signal_address(run.spec.signal, gamma))
+
+
+def spectrum(signal: Signal, gamma: float | None = None) -> Spectrum:
     """The injected spectrum."""
+    index = gamma_of(signal, gamma)
     if signal.cutoff_tev is None:
-        return Spectrum(signal.gamma)
-    return Spectrum(signal.gamma, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+        return Spectrum(index)
+    return Spectrum(index, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
 
 
 def cuts(likelihood: Likelihood) -> engine.Cuts:
@@ -70,6 +112,7 @@ def cuts(likelihood: Likelihood) -> engine.Cuts:
         likelihood.cut_n_sigma,
         float(np.radians(likelihood.sigma_floor_deg)),
         float(np.radians(likelihood.sigma_max_deg)),
+        float(np.radians(likelihood.extension_deg)),
     )
 
 

@@ -113,8 +113,9 @@ def _incomplete(run: Run) -> Iterator[str]:
     for dec in decs:
         rel = layout.bg_collected(dec, places)
         yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), spec.background.n_trials)
-        rel = layout.sig_collected(dec, places)
-        yield from _counted(run, rel, _n_signal, spec.signal.n_trials * len(spec.signal.n_sig))
+        for level in spec.signal.levels:
+            rel = layout.sig_collected(dec, places, level)
+            yield from _counted(run, rel, _n_signal, spec.signal.n_trials * len(spec.signal.n_sig))
     if (run.path / layout.SCAN).exists():
         found = store.load_json(run.path, layout.SCAN)["n_skies"]
         if found != spec.scan.n_skies:
@@ -163,14 +164,14 @@ def _n_sig_bias(run: Run) -> Check:
     places = layout.decimals(decs)
     responses = {}
     for dec in decs:
-        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places))
+        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, run.spec.signal.levels[0]))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
         responses[dec] = bias.response(bias.bias_table(fitted))
     return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
 
 
 def _enough_background(run: Run) -> Check:
-    n_sigma = run.spec.sensitivity.discovery_nsigma
+    n_sigma = run.spec.sensitivity.top_nsigma
     found = [_reach(hottest.load_tsd(run, dec), n_sigma) for dec in run.spec.background.decs]
     check = checks.enough_trials(
         min(n for n, _ in found),

@@ -40,9 +40,9 @@ def prepare(path: Path) -> None:
 
 def warm_up(run: Run) -> None:
     """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
-    dec, n_sig = run.spec.background.decs[0], run.spec.signal.n_sig[0]
+    dec, n_sig, gamma = run.spec.background.decs[0], run.spec.signal.n_sig[0], run.spec.signal.gammas[0]
     point = context.point(run, dec)
-    for injector in (None, trials.injector_at(run, dec, n_sig)):
+    for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
         engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
     rings = scan.rings_of(1)
     analysis = context.analysis(run)

@@ -6,22 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from worker import address, layout, store
-from worker.engine.analysis import to_e2dnde
+from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, open_run
-from worker.stages import context, hottest
+from worker.stages import context, fluxes, hottest
 from worker.stages.timed import timed
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
-from worker.stats.passing import Point, background_point, passing_points
 from worker.stats.posttrial import post_trial as evaluate
-from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
-
-UNIT = "TeV cm^-2 s^-1"
 
 
 @timed
@@ -38,33 +32,37 @@ def distributions(path: Path) -> None:
             }
         )  # fmt: skip
         print(f"{dec:+8.3f} deg: {tsd!r}")
-    store.save_json(path, layout.BACKGROUND, {"background": [_finite(row) for row in rows]})
+    store.save_json(path, layout.BACKGROUND, {"background": [fluxes.finite(row) for row in rows]})
     print(f"-> {layout.BACKGROUND}")
 
 
 @timed
 def sensitivity(path: Path) -> None:
-    """Sensitivity and discovery potential of every declination, in events and as a flux."""
+    """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
+
+    The first spectrum has the keys `sensitivity`, `discovery` (at the highest threshold), `discovery_lower` (at the
+    others) and `bias`; those of the others are in `more_spectra`.
+    """
     run = open_run(path)
-    wanted = run.spec.sensitivity
-    places = layout.decimals(run.spec.background.decs)
-    out: dict[str, list[dict[str, Any]]] = {"sensitivity": [], "discovery": [], "bias": []}
-    for dec, tsd in hottest.load_tsds(run).items():
-        arrays = store.load_arrays(path, layout.sig_collected(dec, places))
-        for kind, beta, n_sigma in (
-            ("sensitivity", wanted.beta, None),
-            ("discovery", wanted.discovery_beta, wanted.discovery_nsigma),
-        ):
-            out[kind].append(_find(run, kind, dec, (tsd, n_sigma), arrays, beta))
-        out["bias"].append({"dec_deg": dec, "rows": _bias(arrays), **_response(arrays)})
-    store.save_json(path, layout.SENSITIVITY, {**out, "unit": UNIT, "e0_tev": wanted.e0_tev})
+    backgrounds = hottest.load_tsds(run)
+    every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
+    head, e0 = every[0], run.spec.sensitivity.e0_tev
+    store.save_json(path, layout.SENSITIVITY, {**head, "more_spectra": every[1:], "unit": fluxes.UNIT, "e0_tev": e0})
     print(f"-> {layout.SENSITIVITY}")
 
 
-def _points(arrays: Mapping[str, NDArray[Any]], tsd: TSD, threshold: float) -> tuple[Point, ...]:
-    """Passing fractions of the background (n_sig = 0) and of every n_sig."""
-    signal = {float(n): arrays[f"trials_{i}"]["ts"] for i, n in enumerate(arrays["n_sig"])}
-    return background_point(tsd, threshold), *passing_points(signal, threshold)
+def _spectrum(run: Run, level: float | None, backgrounds: Mapping[float, TSD]) -> dict[str, Any]:
+    """Rows of one spectrum, by what they say."""
+    *lower, top = run.spec.sensitivity.nsigmas
+    out: dict[str, Any] = {"gamma": context.gamma_of(run.spec.signal, level)}
+    out |= {key: [] for key in ("sensitivity", "discovery", "discovery_lower", "bias")}
+    for dec, background in backgrounds.items():
+        at = fluxes.load(run, dec, level, background)
+        out["sensitivity"].append(fluxes.sensitivity(run, at))
+        out["discovery"].append(fluxes.discovery(run, at, top))
+        out["discovery_lower"] += [fluxes.discovery(run, at, n_sigma) for n_sigma in lower]
+        out["bias"].append({"dec_deg": dec, "rows": _bias(at), **_response(at)})
+    return out
 
 
 def _threshold(tsd: TSD, n_sigma: float) -> float | None:
@@ -75,58 +73,14 @@ def _threshold(tsd: TSD, n_sigma: float) -> float | None:
         return None
 
 
-def _find(
-    run: Run,
-    kind: str,
-    dec: float,
-    background: tuple[TSD, float | None],
-    arrays: Mapping[str, NDArray[Any]],
-    beta: float,
-) -> dict[str, Any]:
-    """One row of summary.json; n_sig is null, with the reason, where the trials do not say it.
-
-    `background` is its distribution and the significance of the threshold (None: the median).
-    """
-    tsd, n_sigma = background
-    row: dict[str, Any] = {"dec_deg": dec, "beta": beta, "threshold": None, "unit": UNIT}
-    key = address.bootstrap(run.spec, kind, dec)
-    try:
-        threshold = row["threshold"] = tsd.median() if n_sigma is None else float(tsd.isf_nsigma(n_sigma))
-        n_bootstrap = run.spec.sensitivity.n_bootstrap
-        found = find_n_sig_from_points(_points(arrays, tsd, threshold), threshold, beta, n_bootstrap, key)
-    except (NotBracketedError, TooFewTrialsError) as error:
-        print(f"{kind} at dec = {dec:g} deg: {error}")
-        return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
-    return row | _found(run, dec, found)
-
-
-def _found(run: Run, dec: float, found: NSig) -> dict[str, Any]:
-    per_event = to_e2dnde(
-        context.analysis(run),
-        float(np.radians(dec)),
-        context.spectrum(run.spec.signal),
-        1.0,
-        run.spec.sensitivity.e0_tev,
-    )
-    return _finite(
-        {
-            "n_sig": found.n_sig, "n_sig_error": found.error, "flux": found.n_sig * per_event,
-            "flux_error": found.error * per_event, "curve": found.curve, "chi2": found.chi2, "dof": found.dof,
-            "params": list(found.params) if found.params else None,
-            "points": [point._asdict() for point in found.points],
-        }
-    )  # fmt: skip
-
-
-def _bias(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, float | None]]:
+def _bias(at: fluxes.At) -> list[dict[str, float | None]]:
     """Fitted ns and gamma against injected n_sig."""
     rows: list[dict[str, float | None]] = []
-    for i, n_sig in enumerate(arrays["n_sig"]):
-        trials = arrays[f"trials_{i}"]
+    for n_sig, trials in at.trials.items():
         ns, gamma = trials["ns"], trials["gamma"][trials["ns"] > 0]
         rows.append(
             {
-                "n_sig": float(n_sig), "n": len(ns), "ns_mean": float(ns.mean()),
+                "n_sig": n_sig, "n": len(ns), "ns_mean": float(ns.mean()),
                 "ns_error": float(ns.std(ddof=1) / math.sqrt(len(ns))) if len(ns) > 1 else None,
                 "ns_median": float(np.median(ns)), "gamma_median": float(np.median(gamma)) if len(gamma) else None,
             }
@@ -134,10 +88,10 @@ def _bias(arrays: Mapping[str, NDArray[Any]]) -> list[dict[str, float | None]]:
     return rows
 
 
-def _response(arrays: Mapping[str, NDArray[Any]]) -> dict[str, float | None]:
+def _response(at: fluxes.At) -> dict[str, float | None]:
     """What one more injected event adds to the fitted ns, and the offset; null where no n_sig tells."""
-    found = response(bias_table({float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}))
-    return dict.fromkeys(Response._fields) if found is None else _finite(found._asdict())
+    found = response(bias_table({n_sig: trials["ns"] for n_sig, trials in at.trials.items()}))
+    return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
 
 
 @timed
@@ -148,7 +102,7 @@ def post_trial(path: Path) -> None:
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
         skies = store.load_array(path, layout.skies_file(region), None, hottest.SPOT_DTYPE)
-        out["regions"][region] = _finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
+        out["regions"][region] = fluxes.finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
@@ -156,8 +110,3 @@ def post_trial(path: Path) -> None:
     found = out["post_trial"]
     print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")
     print(f"-> {layout.POST_TRIAL}")
-
-
-def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """NaN and infinities as null: JSON has no word for them."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

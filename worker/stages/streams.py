@@ -62,10 +62,23 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield Stream("the sky that plays the observed one", address.observed(run.spec))
     for dec in run.spec.background.decs:
-        for kind in ("sensitivity", "discovery"):
-            yield Stream(f"bootstrap of {kind} at {dec:g} deg", address.bootstrap(run.spec, kind, dec))
+        yield from _bootstraps(run.spec, dec)
     if run.spec.data.format == "synthetic":
         yield Stream("made-up events", address.synthetic(run.spec.seed))
+
+
+def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
+    at = f"at {dec:g} deg"
+    yield Stream(f"bootstrap of thresholds {at}", address.bootstrap_threshold(spec, dec))
+    kinds = [
+        ("sensitivity", 0.0),
+        ("upper limit", 0.0),
+        *(("discovery", n_sigma) for n_sigma in spec.sensitivity.nsigmas),
+    ]
+    for gamma in spec.signal.gammas:
+        for kind, n_sigma in kinds:
+            what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"
+            yield Stream(what, address.bootstrap(spec, kind, dec, gamma, n_sigma))
 
 
 def key_of(spec: Spec, node: Mapping[str, Any]) -> Key | None:
@@ -74,7 +87,7 @@ def key_of(spec: Spec, node: Mapping[str, Any]) -> Key | None:
     if task == "bg_trials":
         return address.bg_trials(spec, args["dec"], seed)
     if task == "sig_trials":
-        return address.sig_trials(spec, args["dec"], args["n_sig"], seed)
+        return address.sig_trials(spec, args["dec"], args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0]))
     return address.scan_trials(spec, seed) if task == "scan_trials" else None
 
 

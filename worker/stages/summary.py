@@ -26,6 +26,8 @@ def summary(run: Run) -> dict[str, Any]:
         "background": background.get("background"),
         "sensitivity": sensitivity.get("sensitivity"),
         "discovery": sensitivity.get("discovery"),
+        "discovery_lower": sensitivity.get("discovery_lower"),
+        "more_spectra": sensitivity.get("more_spectra"),
         "bias": sensitivity.get("bias"),
         "scan": found["scan"],
         "post_trial": (found["post_trial"] or {}).get("post_trial"),
@@ -81,7 +83,8 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     places = layout.decimals(decs)
     rows: dict[str, list[dict[str, Any]]] = {"prepare": _own(run, layout.DATA)}
     for dec in decs:
-        for task, rel in (("bg", layout.bg_collected(dec, places)), ("sig", layout.sig_collected(dec, places))):
+        collected = [("sig", layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
+        for task, rel in (("bg", layout.bg_collected(dec, places)), *collected):
             rows.setdefault(f"{task}_trials", []).extend(_load(run, layout.files_of(rel)) or [])
             rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
     rows["scan_trials"] = _load(run, layout.files_of(layout.SCAN)) or []

@@ -33,19 +33,22 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
     print(f"-> {rel}")
 
 
-def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: int) -> None:
+def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: int, gamma: float | None = None) -> None:
     """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
     run = open_run(path)
     places = layout.decimals([*run.spec.signal.n_sig])
-    folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places)
+    level = context.level_of(run.spec.signal, gamma)
+    folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places, level)
     if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
     rel = folder / layout.trials_name(n, seed, first)
-    digest = context.trial_digest(run, "sig_trials", signal=context.signal_address(run.spec.signal))
+    digest = context.signal_digest(run, gamma)
     if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
         return
-    with measure("sig_trials", {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first}, digest) as meter:
-        make = _maker(run, dec, sig_key(run, dec, n_sig, seed), first, injector_at(run, dec, n_sig))
+    args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
+    with measure("sig_trials", args, digest) as meter:
+        key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
+        make = _maker(run, dec, key, first, injector)
         store.save_array(path, rel, in_steps(run, rel, meter, n, BLOCK, make), meter.record(n))
     forget(run, rel)
     print(f"-> {rel}")
@@ -56,12 +59,12 @@ def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
     return address.bg_trials(run.spec, dec, seed)
 
 
-def sig_key(run: Run, dec: float, n_sig: float, seed: int) -> tuple[int, int]:
+def sig_key(run: Run, dec: float, n_sig: float, seed: int, gamma: float | None = None) -> tuple[int, int]:
     """Address of a stream of signal trials; `dec` in degrees."""
-    return address.sig_trials(run.spec, dec, n_sig, seed)
+    return address.sig_trials(run.spec, dec, n_sig, seed, context.gamma_of(run.spec.signal, gamma))
 
 
-def injector_at(run: Run, dec: float, n_sig: float) -> Injector:
+def injector_at(run: Run, dec: float, n_sig: float, gamma: float | None = None) -> Injector:
     """What injects `n_sig` events at `dec` (deg).
 
     Raises
@@ -71,8 +74,9 @@ def injector_at(run: Run, dec: float, n_sig: float) -> Injector:
     """
     signal = run.spec.signal
     try:
+        spectrum, extension = context.spectrum(signal, gamma), float(np.radians(signal.extension_deg))
         return engine.injector_at(
-            context.analysis(run), float(np.radians(dec)), context.spectrum(signal), n_sig, signal.poisson
+            context.analysis(run), float(np.radians(dec)), spectrum, n_sig, signal.poisson, extension
         )
     except ValueError as error:
         raise SpecError(f"signal trials at dec = {dec:g} deg, n_sig = {n_sig:g}: {error}") from None

@@ -74,7 +74,7 @@ def _pieces(run: Run) -> Iterator[_Piece]:
         if node["file"]:
             yield _Piece(node, 0, (), None)
             continue
-        digest = None if node["task"] == "scan_map" else _digest(run, node["task"])
+        digest = None if node["task"] == "scan_map" else _digest(run, node["task"], node["args"].get("gamma"))
         files = tuple(of_node(node))
         for begin in range(0, len(files), PIECE):
             yield _Piece(node, begin, files[begin : begin + PIECE], digest)
@@ -85,13 +85,13 @@ def _opened(path: Path) -> Run:
     return open_run(path)
 
 
-def _digest(run: Run, task: str) -> str | None:
+def _digest(run: Run, task: str, gamma: float | None) -> str | None:
     """What the records of a task's files must carry; None where the data are not there to tell."""
     try:
         if task == "scan_trials":
             return scans.scan_digest(run)
         if task == "sig_trials":
-            return context.trial_digest(run, task, signal=context.signal_address(run.spec.signal))
+            return context.signal_digest(run, gamma)
         return context.trial_digest(run, task)
     except InputError:
         return None

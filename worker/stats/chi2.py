@@ -83,18 +83,23 @@ def fit_chi2(ts: F64, fit: Fit) -> Chi2Fit:
         raise TooFewTrialsError(
             f"{len(ts)} trials with TS > 0: a chi2 shape needs at least {MIN_FIT}; run more background trials"
         )
-    mean_log = float(np.mean(np.log(ts)))
     n = len(ts)
+    ndof, scale = shape_of_moments(float(np.mean(ts)), float(np.mean(np.log(ts))), n, fit)
+    a, theta = 0.5 * ndof, 2.0 * scale
     if fit == "scale1":
-        a = inverse_digamma(mean_log - math.log(2.0))
-        return Chi2Fit(2.0 * a, 1.0, ((4.0 / (n * _trigamma(a)), 0.0), (0.0, 0.0)))
-    mean = float(np.mean(ts))
-    a = _gamma_shape(math.log(mean) - mean_log, n)
-    theta = mean / a
+        return Chi2Fit(ndof, scale, ((4.0 / (n * _trigamma(a)), 0.0), (0.0, 0.0)))
     # Inverse of n [[psi1(a), 1/theta], [1/theta, a/theta^2]], then (a, theta) -> (2 a, theta / 2).
     det = n * (a * _trigamma(a) - 1.0)
     var_a, cov, var_theta = a / det, -theta / det, theta**2 * _trigamma(a) / det
     return Chi2Fit(2.0 * a, 0.5 * theta, ((4.0 * var_a, cov), (cov, 0.25 * var_theta)))
+
+
+def shape_of_moments(mean: float, mean_log: float, n: int, fit: Fit) -> tuple[float, float]:
+    """(ndof, scale) of the best fit: all that it needs of n positive TS values is the mean of TS and of ln TS."""
+    if fit == "scale1":
+        return 2.0 * inverse_digamma(mean_log - math.log(2.0)), 1.0
+    a = _gamma_shape(math.log(mean) - mean_log, n)
+    return 2.0 * a, 0.5 * mean / a
 
 
 def shape_variance(fit: Chi2Fit, ts: float, from_ts: float = 0.0) -> float:

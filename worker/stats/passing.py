@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from worker.errors import InputError
 from worker.stats.binomial import fraction_error
 from worker.stats.distributions import TSD
+
+F64 = NDArray[np.float64]
 
 
 class Point(NamedTuple):
@@ -48,6 +50,29 @@ def passing_points(trials: Mapping[float, ArrayLike | TSD], threshold: float) ->
             )
         points.append(point(n_sig, int(np.count_nonzero(ts > threshold)), ts.size))
     return tuple(points)
+
+
+def counts_above(points: tuple[Point, ...], trials: Mapping[float, ArrayLike], thresholds: F64) -> F64:
+    """Counts of `points` at other thresholds; a point without trials here (the background) keeps its own.
+
+    Parameters
+    ----------
+    points : tuple of Point, P of them
+    trials : mapping of n_sig to ndarray (n_trials,) of TS
+    thresholds : ndarray (B,)
+
+    Returns
+    -------
+    ndarray (B, P)
+    """
+    columns = []
+    for at in points:
+        if at.n_sig in trials:
+            ts = np.sort(np.asarray(trials[at.n_sig], dtype=np.float64))
+            columns.append(len(ts) - np.searchsorted(ts, thresholds, side="right").astype(np.float64))
+        else:
+            columns.append(np.full(len(thresholds), float(at.k)))
+    return np.stack(columns, axis=1)
 
 
 def background_point(tsd: TSD, threshold: float) -> Point:

@@ -111,9 +111,21 @@ def find_n_sig(
 
 
 def find_n_sig_from_points(
-    points: tuple[Point, ...], threshold: float, beta: float, n_bootstrap: int, key: tuple[int, int]
+    points: tuple[Point, ...],
+    threshold: float,
+    beta: float,
+    n_bootstrap: int,
+    key: tuple[int, int],
+    moved: F64 | None = None,
 ) -> NSig:
-    """As `find_n_sig`, from counts."""
+    """As `find_n_sig`, from counts.
+
+    Parameters
+    ----------
+    moved : ndarray (n_bootstrap, P), optional
+        Counts at resampled thresholds (`worker.stats.passing.counts_above`): then the error contains that of the
+        threshold. Without it, the threshold is taken as exact.
+    """
     if not 0.0 < beta < 1.0 or n_bootstrap < 2:
         raise InputError(f"beta = {beta}, n_bootstrap = {n_bootstrap}: beta lies in (0, 1), n_bootstrap is at least 2")
     if len(points) < 2:
@@ -132,7 +144,7 @@ def find_n_sig_from_points(
         and stats.chi2.sf(chi2, dof) > MIN_CURVE_P
         and max(low - margin, n_sig[0]) < answer < min(high + margin, n_sig[-1])
     )
-    resampled = _resample(k, n, n_bootstrap, key)
+    resampled = _resample(k if moved is None else moved, n, n_bootstrap, key)
     if fitted and good:
         found = _refit(n_sig, resampled, n, fitted, beta)
         params = (float(fitted.df[0]), float(fitted.loc[0]), float(fitted.scale[0]))
@@ -168,8 +180,8 @@ def _refit(n_sig: F64, counts: F64, n: F64, fitted: curve.Curves, beta: float) -
 
 
 def _resample(k: F64, n: F64, n_bootstrap: int, key: tuple[int, int]) -> F64:
-    """Binomial resamplings of the counts, (n_bootstrap, P): sample b does not depend on n_bootstrap."""
-    uniform = np.stack([rng.uniforms(key, rng.OTHER, b, len(k)) for b in range(n_bootstrap)])
+    """Binomial resamplings of the counts (P,) or (n_bootstrap, P): sample b does not depend on n_bootstrap."""
+    uniform = np.stack([rng.uniforms(key, rng.OTHER, b, len(n)) for b in range(n_bootstrap)])
     return np.asarray(stats.binom.ppf(uniform, n.astype(np.int64), k / n), dtype=np.float64)
 
 

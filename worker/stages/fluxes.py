@@ -1,0 +1,137 @@
+"""From trials of one declination and spectrum to a number of events and a flux: one row of summary.json each."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import address, layout, store
+from worker.engine.analysis import to_e2dnde
+from worker.ledger import Run
+from worker.stages import context
+from worker.stats.chi2 import TooFewTrialsError
+from worker.stats.distributions import TSD
+from worker.stats.passing import background_point, counts_above, passing_points
+from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
+from worker.stats.thresholds import resampled_median, resampled_threshold
+
+F64 = NDArray[np.float64]
+UNIT = "TeV cm^-2 s^-1"
+
+
+class At(NamedTuple):
+    """Trials of one declination and spectrum.
+
+    Attributes
+    ----------
+    dec : float, deg
+    gamma : float
+        Of the injected spectrum.
+    background : TSD
+    trials : mapping of n_sig to ndarray of `TRIAL_DTYPE`
+    """
+
+    dec: float
+    gamma: float
+    background: TSD
+    trials: Mapping[float, NDArray[np.void]]
+
+    @property
+    def ts(self) -> dict[float, F64]:
+        """TS of the signal trials by n_sig."""
+        return {n_sig: trials["ts"] for n_sig, trials in self.trials.items()}
+
+
+def load(run: Run, dec: float, level: float | None, background: TSD) -> At:
+    """Collected trials; `level` is the spectral index in directory names, None where there is one spectrum.
+
+    Raises
+    ------
+    InputError
+        If they are not collected yet.
+    """
+    places = layout.decimals(run.spec.background.decs)
+    arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, level))
+    trials = {float(n): arrays[f"trials_{i}"] for i, n in enumerate(arrays["n_sig"])}
+    return At(dec, context.gamma_of(run.spec.signal, level), background, trials)
+
+
+def sensitivity(run: Run, at: At) -> dict[str, Any]:
+    """The flux at which a fraction beta of the trials exceeds the background median."""
+    n = run.spec.sensitivity.n_bootstrap
+    threshold = at.background.median()
+    moved = resampled_median(at.background, n, address.bootstrap_threshold(run.spec, at.dec))
+    return _row(run, "sensitivity", at, threshold, moved)
+
+
+def discovery(run: Run, at: At, n_sigma: float) -> dict[str, Any]:
+    """The flux at which a fraction discovery_beta of the trials exceeds a significance."""
+    n = run.spec.sensitivity.n_bootstrap
+    try:
+        threshold = float(at.background.isf_nsigma(n_sigma))
+        moved = resampled_threshold(at.background, n_sigma, n, address.bootstrap_threshold(run.spec, at.dec))
+    except TooFewTrialsError as error:
+        return _missing(_head(run, "discovery", at, None), at, f"discovery ({n_sigma:g} sigma)", error) | {
+            "nsigma": n_sigma
+        }
+    return _row(run, "discovery", at, threshold, moved, n_sigma) | {"nsigma": n_sigma}
+
+
+def limit(run: Run, at: At, ts: float) -> dict[str, Any]:
+    """The flux at which 90 % (beta) of the trials exceed an observed TS; never below the sensitivity.
+
+    Neyman's construction with the convention of the field: a TS below the background median counts as the median.
+    """
+    return _row(run, "upper limit", at, max(ts, at.background.median()), None)
+
+
+def _head(run: Run, kind: str, at: At, threshold: float | None) -> dict[str, Any]:
+    wanted = run.spec.sensitivity
+    beta = wanted.discovery_beta if kind == "discovery" else wanted.beta
+    return {"dec_deg": at.dec, "gamma": at.gamma, "beta": beta, "threshold": threshold, "unit": UNIT}
+
+
+def _row(run: Run, kind: str, at: At, threshold: float, moved: F64 | None, n_sigma: float = 0.0) -> dict[str, Any]:
+    """One row; n_sig is null, with the reason, where the trials do not say it. `moved`: resampled thresholds."""
+    row = _head(run, kind, at, threshold)
+    if moved is not None:
+        row["threshold_error"] = float(np.std(moved))
+    key = address.bootstrap(run.spec, kind, at.dec, at.gamma, n_sigma)
+    points = background_point(at.background, threshold), *passing_points(at.ts, threshold)
+    counts = None if moved is None else counts_above(points, at.ts, moved)
+    n = run.spec.sensitivity.n_bootstrap
+    try:
+        found = find_n_sig_from_points(points, threshold, row["beta"], n, key, counts)
+    except NotBracketedError as error:
+        return _missing(row, at, f"{kind} ({n_sigma:g} sigma)" if n_sigma else kind, error)
+    return row | _found(run, at, found)
+
+
+def _missing(row: dict[str, Any], at: At, what: str, error: Exception) -> dict[str, Any]:
+    print(f"{what} at dec = {at.dec:g} deg, gamma = {at.gamma:g}: {error}")
+    return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
+
+
+def per_event(run: Run, dec: float, gamma: float) -> float:
+    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `UNIT`."""
+    spectrum = context.spectrum(run.spec.signal, gamma)
+    return to_e2dnde(context.analysis(run), float(np.radians(dec)), spectrum, 1.0, run.spec.sensitivity.e0_tev)
+
+
+def _found(run: Run, at: At, found: NSig) -> dict[str, Any]:
+    flux = per_event(run, at.dec, at.gamma)
+    return finite(
+        {
+            "n_sig": found.n_sig, "n_sig_error": found.error, "flux": found.n_sig * flux,
+            "flux_error": found.error * flux, "curve": found.curve, "chi2": found.chi2, "dof": found.dof,
+            "params": list(found.params) if found.params else None,
+            "points": [point._asdict() for point in found.points],
+        }
+    )  # fmt: skip
+
+
+def finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """NaN and infinities as null: JSON has no word for them."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

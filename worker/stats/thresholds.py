@@ -1,0 +1,83 @@
+"""How uncertain a TS threshold is, because the background trials behind it are finite: bootstrap.
+
+Resampling n trials moves a counted quantile to another order statistic, whose rank follows a beta distribution, and
+moves a fit only through the means of TS and ln TS, which are normal. So a resampling costs the same for a thousand
+trials and for a million.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from worker import rng
+from worker.stats.chi2 import shape_of_moments
+from worker.stats.distributions import TSD, Joint
+from worker.stats.significance import nsigma_to_p
+
+F64 = NDArray[np.float64]
+
+
+def resampled_median(tsd: TSD, n_bootstrap: int, key: tuple[int, int]) -> F64:
+    """The median of resampled background trials, (n_bootstrap,); `key` from `worker.rng.key`."""
+    return _quantiles(tsd, 0.5, _uniform(key, n_bootstrap)[:, 0])
+
+
+def resampled_threshold(tsd: TSD, n_sigma: float, n_bootstrap: int, key: tuple[int, int]) -> F64:
+    """The threshold `TSD.isf_nsigma` (hybrid) of resampled background trials, (n_bootstrap,).
+
+    Parameters
+    ----------
+    tsd : TSD
+    n_sigma : float
+        One-sided.
+    n_bootstrap : int
+    key : tuple of 2 int
+        Address of the resamplings; sample b does not depend on their number.
+
+    Raises
+    ------
+    TooFewTrialsError
+        As `TSD.isf_nsigma`.
+    """
+    p, found = float(nsigma_to_p(n_sigma)), float(tsd.isf_nsigma(n_sigma))
+    uniform = _uniform(key, n_bootstrap)
+    if tsd.joint is None or found <= tsd.joint.ts:
+        moved = _quantiles(tsd, 1.0 - p, uniform[:, 0]) - tsd.quantile(1.0 - p)
+        return np.maximum(found + moved, 0.0)
+    level, ndof, scale = _tails(tsd, tsd.joint, special.ndtri(uniform))
+    at_joint = special.gammaincc(0.5 * ndof, tsd.joint.ts / (2.0 * scale))
+    q = np.minimum(at_joint * p / level, 1.0)
+    return np.asarray(2.0 * scale * special.gammainccinv(0.5 * ndof, q), dtype=np.float64)
+
+
+def _uniform(key: tuple[int, int], n_bootstrap: int) -> F64:
+    return np.stack([rng.uniforms(key, rng.OTHER, b, 3) for b in range(n_bootstrap)])
+
+
+def _quantiles(tsd: TSD, q: float, uniform: F64) -> F64:
+    """The quantile of resampled trials: rank / n is beta distributed around q with variance q (1 - q) / n."""
+    ranks = special.betaincinv(tsd.n * q, tsd.n * (1.0 - q), uniform)
+    return np.array([tsd.quantile(float(rank)) for rank in ranks])
+
+
+def _tails(tsd: TSD, joint: Joint, normal: F64) -> tuple[F64, F64, F64]:
+    """Resampled (P(TS >= joint), ndof, scale); `normal` (n_bootstrap, 3) standard normal.
+
+    The three rest on sums over the trials (how many lie above the joint, ln TS, TS), whose covariance is that of one
+    trial's contributions: a sample with more trials in the tail also has a larger mean.
+    """
+    logs, n_positive = np.log(tsd.ts), len(tsd.ts)
+    means = np.array([joint.k / tsd.n, logs.mean(), tsd.ts.mean()])
+    each = np.stack([tsd.ts >= joint.ts, (logs - means[1]) / tsd.eta, (tsd.ts - means[2]) / tsd.eta])
+    covariance = each @ each.T / tsd.n**2
+    covariance[0, 0] -= means[0] ** 2 / tsd.n
+    root = np.linalg.cholesky(covariance + np.diag(1e-9 * np.diag(covariance) + 1e-30))
+    moved = means + normal @ root.T
+    level = (joint.k + 1) / (tsd.n + 1) * np.exp(moved[:, 0] / means[0] - 1.0)
+    # A resampled mean must stay above the geometric mean, or no gamma distribution has both.
+    mean = np.maximum(moved[:, 2], np.exp(moved[:, 1]) * (1.0 + 1e-9))
+    shapes = [
+        shape_of_moments(float(m), float(ml), n_positive, tsd.fit) for m, ml in zip(mean, moved[:, 1], strict=True)
+    ]
+    ndof, scale = np.array(shapes).T
+    return level, ndof, scale
