@@ -25,7 +25,7 @@ def test_what_was_built_is_the_plan_of_its_spec(run, capsys):
     assert code == 0
     assert [line[:5] for line in out.splitlines()] == ["ok   "] * 4
     assert "submit files, DAG, made again from the spec: 38 files, the same bytes" in out
-    assert "21 Philox keys, all different; 2,105 trials in 33 files" in out  # 12 points, skies, 8 more
+    assert "30 Philox keys, all different; 2,105 trials in 33 files" in out  # 12 points, skies, 17 more
 
 
 def test_it_is_the_same_wherever_the_directory_is_moved(run, tmp_path, capsys):
