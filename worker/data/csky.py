@@ -6,12 +6,14 @@ DIR/GRL/<season>_exp.npy    run start stop livetime ...                   (MJD, 
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from worker.data.check import Names, check_radians, outside
 from worker.data.clean import clean_events, event_order, repeated_note
+from worker.data.copies import shared_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
 from worker.data.rows import read_rows
 from worker.data.seasons import closest
@@ -20,6 +22,7 @@ from worker.data.table import Progress, Table
 from worker.errors import InputError
 
 _NAMES = Names("time", "logE", "sigma", "ra", "dec")
+_PLACE = (_NAMES.time, _NAMES.ra, _NAMES.dec)
 _RUNS = ("run", "start", "stop", "livetime")
 
 Simulated = tuple[Simulation, EffectiveArea, tuple[str, ...]]
@@ -53,12 +56,15 @@ def read_seasons(
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the data")
     configs = {name: config_of(folder, name) for name in names}
     simulated: dict[str, Simulated] = {}
+    tables = {name: _read_events(folder, name) for name in names}
+    notes = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
     read = []
     for k, name in enumerate(names):
         config = configs[name]
         if config not in simulated:
             simulated[config] = read_simulation(folder / f"{config}_MC.npy", band_sin_dec)
-        read.append(_season(folder, name, simulated[config], sigma_max_deg))
+        season = _season(folder, name, tables[name], simulated[config], sigma_max_deg)
+        read.append(replace(season, notes=season.notes + notes[name]))
         if progress is not None:
             progress((k + 1) / len(names))
     return Dataset(label, tuple(read))
@@ -93,10 +99,9 @@ def _order(table: Table, sigma_max_deg: float) -> np.ndarray:
     return event_order(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
 
 
-def _season(folder: Path, name: str, simulated: Simulated, sigma_max_deg: float) -> Season:
+def _season(folder: Path, name: str, table: Table, simulated: Simulated, sigma_max_deg: float) -> Season:
     simulation, area, simulation_notes = simulated
     runs, run_notes = _read_runs(folder / "GRL" / f"{name}_exp.npy")
-    table = _read_events(folder, name)
     dec, sigma, log_e = (table.column(column) for column in ("dec", "sigma", "logE"))
     events, cleaning = clean_events(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
     again = repeated_note([np.ascontiguousarray(c) for c in table.values.T], "time, energy, sigma and direction")

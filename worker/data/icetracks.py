@@ -1,12 +1,14 @@
 """The published track releases (10 and 14 years): a folder with events/, uptime/ and irfs/."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from worker.data.check import Names, check_degrees, outside
 from worker.data.clean import clean_events, event_order, repeated_note
+from worker.data.copies import shared_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
 from worker.data.response import read_area, read_smearing
 from worker.data.seasons import closest
@@ -15,6 +17,7 @@ from worker.errors import InputError, SpecError
 
 _EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
 _NAMES = Names(*_EVENTS)
+_PLACE = (_NAMES.time, _NAMES.ra, _NAMES.dec)
 _IDENTITY = ("run", "event", "subevent")
 _UPTIME = ("MJD_start[days]", "MJD_stop[days]")
 
@@ -38,8 +41,10 @@ def read_release(
     responses: dict[str, Response] = {}
     for k, config in enumerate(distinct):
         responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
-    read = tuple(_season(folder, name, responses[configs[name]], sigma_max_deg) for name in names)
-    return Dataset(label, read)
+    tables = {name: _read_events(_event_file(folder, name)) for name in names}
+    notes = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
+    read = tuple(_season(folder, name, tables[name], responses[configs[name]], sigma_max_deg) for name in names)
+    return Dataset(label, tuple(replace(season, notes=season.notes + notes[season.name]) for season in read))
 
 
 def read_positions(folder: Path, seasons: Iterable[str], *, sigma_max_deg: float) -> tuple[F64, ...]:
@@ -120,10 +125,9 @@ def _event_file(folder: Path, season: str) -> Path:
     return path
 
 
-def _season(folder: Path, name: str, response: Response, sigma_max_deg: float) -> Season:
+def _season(folder: Path, name: str, table: Table, response: Response, sigma_max_deg: float) -> Season:
     area, smearing, response_notes = response
     uptime, uptime_notes = _read_uptime(folder / "uptime" / f"{name}_exp.csv")
-    table = _read_events(_event_file(folder, name))
     events, cleaning = clean_events(
         table.column("Dec[deg]"),
         table.column("AngErr[deg]"),
