@@ -16,10 +16,10 @@ from dagmaker.htcondor_version import Version, known_only
 from dagmaker.plan import Plan
 from dagmaker.render import Place
 from dagmaker.sites import Site
+from worker import layout
 from worker.errors import InputError
 from worker.spec import Resources
 
-FILE = PurePosixPath("build.json")
 FORMAT = 1
 
 
@@ -63,7 +63,7 @@ def files(
     origin: Origin, plan: Plan, resources: Resources, resolved_spec: str, left_out: dict[str, None]
 ) -> Iterator[tuple[str, str]]:
     """Every file of the run directory, build.json first and the DAG last."""
-    yield str(FILE), write(origin)
+    yield str(layout.BUILD), write(origin)
     texts = render.files(plan, resources, origin.site, origin.place, resolved_spec, origin.dot)
     yield from known_only(texts, origin.condor, left_out)
 
@@ -92,7 +92,7 @@ def read(run: Path) -> Origin:
     InputError
         It is not there, or is not that.
     """
-    path = run / FILE
+    path = run / layout.BUILD
     try:
         return _origin(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

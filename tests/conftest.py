@@ -25,6 +25,9 @@ settings.load_profile("dagmaker")
 
 # Files whose tests share something that takes a while to make: a folder of real data, an analysis to compare with.
 SHARE_FIXTURES = dict.fromkeys(("tests/test_examples.py", "tests/test_data_real.py"), "real data")
+SHARE_FIXTURES |= dict.fromkeys(
+    (f"tests/{name}.py" for name in ("test_provenance", "test_replay", "test_review", "test_unblind")), "a finished run"
+)
 SHARE_FIXTURES["tests/engine/test_bits.py"] = "bits"
 
 
@@ -72,6 +75,18 @@ def group(nodeid: str) -> str:
     if file.startswith("tests/browser/"):
         return "browser"
     return SHARE_FIXTURES.get(file.partition("::")[0], nodeid)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small analysis, complete with its report; tests that change a file put it back or work on a copy."""
+    from dagmaker.cli import main
+    from tests.dagmaker_spec import text
+
+    root = tmp_path_factory.mktemp("finished")
+    (root / "spec.yaml").write_text(text(n_skies=4))
+    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
+    return root / "run"
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 SPEC = PurePosixPath("analysis.yaml")
 PLAN = PurePosixPath("plan.json")
+BUILD = PurePosixPath("build.json")
 DAG = PurePosixPath("analysis.dag")
 DATA = PurePosixPath("prepared/data.npz")
 RESULTS = PurePosixPath("results")
@@ -18,6 +19,8 @@ SCAN = RESULTS / "scan.json"
 POST_TRIAL = RESULTS / "post_trial.json"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath("report/index.html")
+REPORT_RECORD = PurePosixPath("report/record.json")
+CRATE = PurePosixPath("ro-crate-metadata.json")
 
 
 def decimals(values: Iterable[float]) -> int:

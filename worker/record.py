@@ -14,8 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("dagmaker", "fire", "healpy", "numba", "numpy", "pydantic", "scipy")
+from worker.revision import revision
+
+PACKAGES = ("dagmaker", "astropy", "fire", "healpy", "llvmlite", "numba", "numpy", "pydantic", "pyyaml", "scipy")
+"""What computes, compiles, reads the spec or writes the maps."""
 _FIELDS = ("task", "args", "digest", "n", "sha256", "wall_s", "cpu_s", "max_rss_mb", "host", "cpu", "versions")
+_LATER = ("code", "inputs", "outputs")  # records of the first version do not have these
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Record:
     wall_s, cpu_s : float, s
     max_rss_mb : float, MB (1e6 bytes)
         Peak resident memory during this task.
+    code : dict
+        See `worker.revision`: the commit, and a digest of the sources.
+    inputs, outputs : dict
+        Sha256 by path (of a ``.files.json``: of its list of files, see `worker.stages.lineage`) of what it was computed
+        from, where that is not told by the digest; and of what a task wrote besides files with records of their own.
     """
 
     task: str
@@ -49,10 +58,14 @@ class Record:
     host: str = ""
     cpu: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, in a fixed order."""
-        return asdict(self)
+        """Plain data, in a fixed order; without inputs and outputs where there are none to tell."""
+        data = asdict(self)
+        return {key: value for key, value in data.items() if value or key not in ("inputs", "outputs")}
 
     def with_sha256(self, sha256: str) -> "Record":
         """The same record of a file with these bytes."""
@@ -67,7 +80,7 @@ def from_json(data: Any) -> Record:
     ValueError
         If `data` is not a record: keys missing, unknown, or of the wrong kind.
     """
-    if not isinstance(data, dict) or set(data) != set(_FIELDS):
+    if not isinstance(data, dict) or set(data) - set(_LATER) != set(_FIELDS):
         raise ValueError("it is not a record: its keys are not those of one")
     if not isinstance(data["args"], dict) or not isinstance(data["n"], int) or not isinstance(data["digest"], str):
         raise ValueError("it is not a record: args, n or digest is of the wrong kind")
@@ -142,6 +155,7 @@ class Meter:
             host=platform.node(),
             cpu=cpu_model(),
             versions=versions(),
+            code=revision(),
         )
 
 

@@ -1,6 +1,7 @@
 """collect_bg, collect_sig, collect_scan: every promised file, checked, into one per point. Never a glob."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,7 +13,7 @@ from worker.engine.trials import TRIAL_DTYPE
 from worker.errors import InputError, RefusedError
 from worker.ledger import Expected, Run, expected, missing, open_run
 from worker.record import measure
-from worker.stages import context, hottest, scans, skymap
+from worker.stages import context, hottest, lineage, scans, skymap
 
 Trials = NDArray[np.void]
 
@@ -76,6 +77,10 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
                 store.save_array(path, rel, spots, record)
         store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(path, layout.SCAN, {**result, "n_skies": len(maxima), "n_missing": holes})
+        made_from = lineage.collected(run, "collect_bg") | lineage.listed(run, layout.SCAN) | skymap.bands_of(run)
+        written = lineage.hashed(run, [layout.SCAN, *skymap.files_of(run)])
+        record = replace(meter.record(len(maxima)), inputs=made_from, outputs=written)
+        store.save_json(path, layout.timing_file("collect_scan"), record.as_json())
     print(f"-> {layout.SCAN}")
 
 
@@ -136,7 +141,7 @@ def _save(
     run: Run, rel: PurePosixPath, arrays: Mapping[str, NDArray[Any]], files: Iterable[Expected], record: Any
 ) -> None:
     store.save_json(run.path, layout.files_of(rel), _records(run, files))
-    store.save_arrays(run.path, rel, arrays, record)
+    store.save_arrays(run.path, rel, arrays, replace(record, inputs=lineage.listed(run, rel)))
     print(f"-> {rel}")
 
 

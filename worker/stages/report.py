@@ -1,24 +1,38 @@
 """report: summary.json from the results, then figures and the page; as a FINAL node, the DAG's own verdict."""
 
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from worker import layout, store
 from worker.errors import RefusedError
 from worker.ledger import open_run
+from worker.record import measure
+from worker.stages import lineage
 from worker.stages.summary import summary
 
 
 def report(path: Path, dag_status: int | None, failed_count: int | None) -> None:
     """Write RUN/results/summary.json and RUN/report/index.html from whatever results there are."""
     run = open_run(path)
-    store.save_json(path, layout.SUMMARY, summary(run))
-    print(f"-> {layout.SUMMARY}")
-    from worker.report import page
+    with measure("report", {}) as meter:
+        store.save_json(path, layout.SUMMARY, summary(run))
+        print(f"-> {layout.SUMMARY}")
+        from worker.report import crate, page
 
-    page.write(run)
-    print(f"-> {layout.REPORT}")
+        page.write(run)
+        print(f"-> {layout.REPORT}")
+        outputs = lineage.hashed(run, [layout.SUMMARY, *_pages(path)])
+        store.save_json(path, layout.REPORT_RECORD, replace(meter.record(1), outputs=outputs).as_json())
+    crate.write(run)
     if dag_status or failed_count:
         raise RefusedError(
             f"the DAG did not succeed (DAG_STATUS {dag_status}, {failed_count} failed nodes): the report shows what "
             f"there is; see `dagmaker status {path}`"
         )
+
+
+def _pages(path: Path) -> list[PurePosixPath]:
+    """What the report is made of, its own record aside."""
+    folder = path / layout.REPORT.parent
+    found = sorted(file.relative_to(path).as_posix() for file in folder.rglob("*") if file.is_file())
+    return [PurePosixPath(name) for name in found if not PurePosixPath(name).match("report/record.json")]

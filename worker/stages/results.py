@@ -10,7 +10,7 @@ import numpy as np
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, open_run
-from worker.stages import context, fluxes, hottest
+from worker.stages import context, fluxes, hottest, lineage
 from worker.stages.timed import timed
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
@@ -18,7 +18,7 @@ from worker.stats.distributions import TSD
 from worker.stats.posttrial import post_trial as evaluate
 
 
-@timed
+@timed(layout.BACKGROUND, lambda run: lineage.collected(run, "collect_bg"))
 def distributions(path: Path) -> None:
     """eta, chi2 fit and median of the background TS at every declination."""
     run = open_run(path)
@@ -36,7 +36,7 @@ def distributions(path: Path) -> None:
     print(f"-> {layout.BACKGROUND}")
 
 
-@timed
+@timed(layout.SENSITIVITY, lambda run: lineage.collected(run, "collect_bg", "collect_sig") | lineage.data(run))
 def sensitivity(path: Path) -> None:
     """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
 
@@ -94,7 +94,7 @@ def _response(at: fluxes.At) -> dict[str, float | None]:
     return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
 
 
-@timed
+@timed(layout.POST_TRIAL, lineage.scan)
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     open_run(path)

@@ -4,7 +4,7 @@ Until unblinding, the observed sky is one more scrambled sky with an address of 
 """
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from worker import layout, store
 from worker.engine.scan import Rings
 from worker.ledger import Run, expected
-from worker.stages import hottest, scans
+from worker.stages import hottest, lineage, scans
 from worker.stats.distributions import TSD
 
 F64 = NDArray[np.float64]
@@ -36,6 +36,18 @@ def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
             hot = maps[str(nside)]
     return {"sky": SKY, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"), "regions": hot,
             "maps": maps}  # fmt: skip
+
+
+def bands_of(run: Run) -> dict[str, str]:
+    """Sha256 of every band of every map, by path."""
+    return lineage.recorded(run, [e.path for e in expected(run, "scan_map")])
+
+
+def files_of(run: Run) -> list[PurePosixPath]:
+    """The maps that `observed` writes."""
+    scan = run.spec.scan
+    nsides = sorted({scan.nside, scan.map_nside or scan.nside})
+    return [layout.map_file(nside, suffix) for nside in nsides for suffix in (".npy", ".fits")]
 
 
 def _merged(run: Run, nside: int) -> NDArray[np.void]:

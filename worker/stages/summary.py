@@ -33,8 +33,16 @@ def summary(run: Run) -> dict[str, Any]:
         "post_trial": (found["post_trial"] or {}).get("post_trial"),
         "post_trial_regions": (found["post_trial"] or {}).get("regions"),
         "checks": gate.as_rows(gate.verdicts(run)),
+        "made_from": _made_from(run),
         "timing": _timing(run),
     }
+
+
+def _made_from(run: Run) -> dict[str, dict[str, str]]:
+    """Sha256 by path of what each result was computed from."""
+    stages = ("distributions", "sensitivity", "collect_scan", "post_trial")
+    records = {stage: _load(run, layout.timing_file(stage)) or {} for stage in stages}
+    return {stage: record["inputs"] for stage, record in records.items() if record.get("inputs")}
 
 
 def _load(run: Run, rel: Any) -> Any:

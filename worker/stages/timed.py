@@ -1,20 +1,37 @@
-"""What a stage cost, for stages whose outputs are JSON and carry no record."""
+"""The record of a stage whose outputs are JSON: what it cost, and the sha256 of what it wrote."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from worker import layout, store
+from worker.ledger import Run, open_run
 from worker.record import measure
+from worker.stages import lineage
 
 
-def timed(stage: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Measure a stage and write RUN/results/timing/<stage>.json when it ends well."""
+def timed(
+    output: PurePosixPath, inputs: Callable[[Run], dict[str, str]]
+) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+    """Measure a stage and write RUN/results/timing/<stage>.json, the record of its `output`, when it ends well.
 
-    @wraps(stage)
-    def measured(path: Path) -> None:
-        with measure(stage.__name__, {}) as meter:
-            stage(path)
-        store.save_json(path, layout.timing_file(stage.__name__), meter.record(1).as_json())
+    Parameters
+    ----------
+    inputs : callable
+        Sha256 by path of what the stage reads. In the record and not in the result: it depends on how the work was cut.
+    """
 
-    return measured
+    def decorate(stage: Callable[[Path], None]) -> Callable[[Path], None]:
+        @wraps(stage)
+        def measured(path: Path) -> None:
+            with measure(stage.__name__, {}) as meter:
+                stage(path)
+                run = open_run(path)
+                sha256 = lineage.hashed(run, [output])[str(output)]
+                record = replace(meter.record(1), sha256=sha256, inputs=inputs(run))
+            store.save_json(path, layout.timing_file(stage.__name__), record.as_json())
+
+        return measured
+
+    return decorate

@@ -1,0 +1,144 @@
+"""RUN/ro-crate-metadata.json: the run directory described for archives, as RO-Crate 1.1 wants it.
+
+Every result is named with its size and sha256; folders of trials as a whole, since each of their files has its record.
+Sealed positions are not part of the crate: an archive of a blind analysis must not hold them.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from worker import layout, store
+from worker.errors import InputError
+from worker.ledger import Run, each_expected
+from worker.record import versions
+from worker.revision import revision
+from worker.stages import lineage
+
+Entity = dict[str, Any]
+
+_CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "https://schema.org/sha256"}]
+_MEDIA = {
+    ".json": "application/json", ".html": "text/html", ".md": "text/markdown", ".yaml": "application/yaml",
+    ".png": "image/png", ".pdf": "application/pdf", ".fits": "application/fits", ".npz": "application/zip",
+}  # fmt: skip
+_HEAD = {
+    str(layout.SPEC): "The frozen spec: everything that decides a number, every default written out",
+    str(layout.PLAN): "Every file that the analysis must have, and the address of its random numbers",
+    str(layout.DATA): "Events and instrument response that all trials use; without right ascensions",
+    str(layout.SUMMARY): "Results for programs",
+    str(layout.REPORT): "Results for people",
+}
+_KINDS = {
+    "bg_trials": "background trials",
+    "sig_trials": "signal trials",
+    "scan_trials": "background skies",
+    "scan_map": "maps of the scrambled sky that plays the observed one",
+}
+_FOLDERS = ("collected", "results", "report", "unblinded", "review")
+_DAGMAKER = "#dagmaker"
+_RUN = "#run"
+
+
+def write(run: Run) -> None:
+    """Write the crate of what there is now."""
+    store.save_json(run.path, layout.CRATE, crate(run))
+    print(f"-> {layout.CRATE}")
+
+
+def crate(run: Run) -> Entity:
+    """The whole document; it is dated today, as RO-Crate demands."""
+    parts = [*_files(run), *_trials(run)]
+    results = [part for part in parts if part["@id"].startswith("results/")]
+    return {"@context": _CONTEXT, "@graph": [_descriptor(), _root(run, parts), *parts, *_actions(run, results)]}
+
+
+def _descriptor() -> Entity:
+    return {
+        "@id": str(layout.CRATE),
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+    }
+
+
+def _root(run: Run, parts: list[Entity]) -> Entity:
+    data = run.spec.data
+    label = getattr(data, "label", "semi-real" if data.format == "ic86_2011" else data.format)
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": run.spec.name,
+        "description": f"A search for neutrino point sources in {label} data ({data.format}), made by dagmaker from "
+        f"{layout.SPEC}: pseudo-experiments, sensitivities, sky scan, post-trial p-value",
+        "datePublished": datetime.now(UTC).date().isoformat(),
+        "identifier": f"sha256:{run.plan['spec_digest']}",
+        "hasPart": [{"@id": part["@id"]} for part in parts],
+        "mentions": [{"@id": _RUN}],
+    }
+
+
+def _files(run: Run) -> Iterator[Entity]:
+    names = {layout.SPEC: None, layout.PLAN: None, layout.BUILD: None, layout.DAG: None}
+    names |= {layout.DATA: None, layout.record_name(layout.DATA): None}
+    for folder in _FOLDERS:
+        found = sorted(path for path in (run.path / folder).rglob("*") if path.is_file() and path.name[0] != ".")
+        names |= dict.fromkeys(PurePosixPath(path.relative_to(run.path).as_posix()) for path in found)
+    for name, sha256 in lineage.hashed(run, names).items():
+        yield _file(run, name, sha256)
+
+
+def _file(run: Run, name: str, sha256: str) -> Entity:
+    path = PurePosixPath(name)
+    entity: Entity = {
+        "@id": name,
+        "@type": "File",
+        "name": path.name,
+        "contentSize": str((run.path / path).stat().st_size),
+        "sha256": sha256,
+        "encodingFormat": _MEDIA.get(path.suffix, "application/octet-stream"),
+    }
+    return entity | ({"description": _HEAD[name]} if name in _HEAD else {})
+
+
+def _trials(run: Run) -> Iterator[Entity]:
+    """One folder for each kind of trials."""
+    for task, what in _KINDS.items():
+        try:
+            files = list(each_expected(run, task))
+        except InputError:
+            continue
+        level = {"bg_trials": "bg", "sig_trials": "sig", "scan_trials": "scan", "scan_map": "map"}[task]
+        folder = layout.trials_dir(run.spec.name) / level
+        if not (run.path / folder).is_dir():
+            continue
+        yield {
+            "@id": f"{folder}/",
+            "@type": "Dataset",
+            "name": what,
+            "description": f"{len(files)} files of {what}, as {layout.PLAN} names them; the record beside each holds "
+            "its sha256, digest, versions, host and cost",
+        }
+
+
+def _actions(run: Run, results: list[Entity]) -> Iterator[Entity]:
+    """What made the results, with what."""
+    found = versions()
+    needs = ", ".join(f"{name} {version}" for name, version in found.items() if name != "dagmaker")
+    yield {
+        "@id": _DAGMAKER,
+        "@type": "SoftwareApplication",
+        "name": "dagmaker",
+        "softwareVersion": " ".join(filter(None, (found["dagmaker"], revision()["commit"]))),
+        "softwareRequirements": needs,
+        "sha256": revision()["source"],
+    }
+    yield {
+        "@id": _RUN,
+        "@type": "CreateAction",
+        "name": f"dagmaker run of {run.spec.name}",
+        "instrument": {"@id": _DAGMAKER},
+        "object": [{"@id": str(layout.SPEC)}, {"@id": str(layout.DATA)}],
+        "result": [{"@id": part["@id"]} for part in results],
+    }
