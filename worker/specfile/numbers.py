@@ -12,6 +12,7 @@ CUT = {
     "background": ("trials_per_file",),
     "signal": ("trials_per_file",),
     "scan": ("skies_per_file", "sky_bands", "bands"),
+    "unblind": ("token", "approved_by", "date", "reason", "waive"),  # added once the results are there
 }
 
 
