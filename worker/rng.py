@@ -57,6 +57,27 @@ def block(k0, k1, stream, trial, index):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def blocks(k0, k1, stream, trial, first, words):  # type: ignore[no-untyped-def]
+    """Draws first, first + 1, ... of `block` into words (4, n), uint32: rounds outside, so that draws vectorise."""
+    c0, c1, c2, c3 = words[0], words[1], words[2], words[3]
+    for i in range(c0.size):
+        c0[i] = (first + np.uint64(i)) & _LOW
+        c1[i] = stream
+        c2[i] = trial & _LOW
+        c3[i] = trial >> _32
+    for _ in range(10):
+        for i in range(c0.size):
+            p0 = _M0 * np.uint64(c0[i])
+            p1 = _M1 * np.uint64(c2[i])
+            c0[i] = (p1 >> _32) ^ np.uint64(c1[i]) ^ k0
+            c2[i] = (p0 >> _32) ^ np.uint64(c3[i]) ^ k1
+            c1[i] = p1 & _LOW
+            c3[i] = p0 & _LOW
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
+
+
+@njit(cache=True, error_model="numpy")
 def unit32(word):  # type: ignore[no-untyped-def]
     """A number in (0, 1) from one 32-bit word."""
     return (np.float64(np.int64(word)) + 0.5) * 2.0**-32

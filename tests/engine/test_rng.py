@@ -22,6 +22,15 @@ def test_published_known_answers(counter, key, answer):
     assert tuple(int(w) for w in words) == answer
 
 
+def test_blocks_are_the_blocks_one_by_one():
+    k0, k1 = (np.uint64(k) for k in rng.key("blocks"))
+    for trial, first in ((0, 0), (2**32 + 7, 2**32 - 5), (2**63, 12)):
+        words = np.empty((4, 16), np.uint32)
+        rng.blocks(k0, k1, np.uint64(3), np.uint64(trial), np.uint64(first), words)
+        want = [rng.block(k0, k1, np.uint64(3), np.uint64(trial), np.uint64(first + i)) for i in range(16)]
+        assert [tuple(int(w) for w in column) for column in words.T] == [tuple(int(w) for w in b) for b in want]
+
+
 def test_uniforms_depend_on_every_part_of_the_address():
     base = rng.uniforms(rng.key(1, "bg", 5.0), 0, 0, 4)
     others = [

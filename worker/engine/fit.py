@@ -9,6 +9,7 @@ from numba import njit
 
 from worker.engine.likelihood import profile, slopes_at_zero
 from worker.engine.tables import hermite
+from worker.engine.work import SLOPES
 
 COARSE = 0.25  # spacing in gamma at which the search starts
 GAMMA_TOLERANCE = 1e-5
@@ -78,7 +79,7 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     ----------
     n : int
         Events with S > 0.
-    w : ndarray (>= n padded to 8,)
+    w : ndarray (>= n,)
         S / (B b N_season), without the signal energy density.
     row, season : ndarray (>= n,), int32
         Row of the signal table and season of each event.
@@ -98,7 +99,7 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
         Where TS = 0 exactly, gamma is the node with the largest slope at ns = 0.
     """
     gammas, node, _, _ = model
-    slopes_at_zero(n, w, row, node, slopes)
+    work[-1][SLOPES] += slopes_at_zero(n, w, row, node, work[0], slopes) * slopes.size
     top = 0
     for g in range(slopes.size):
         if slopes[g] > slopes[top]:

@@ -22,6 +22,7 @@ _SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 _ONE_BITS = np.int64(0x3FF0000000000000)
 _MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
 _52 = np.int64(52)
+ANGLE_SERIES = 0.2  # squared chord up to which the angle is computed by its series
 _1023 = np.int64(1023)
 
 
@@ -164,9 +165,19 @@ def angle2_from_chord2(c2):  # type: ignore[no-untyped-def]
 
     psi**2 = 4 asin(c / 2)**2 as its series in c**2 (stable at 0) up to 26 deg, beyond that directly.
     """
-    if c2 > 0.2:
-        a = 2.0 * asin(0.5 * np.sqrt(c2))
-        return a * a
+    return angle2_far(c2) if c2 > ANGLE_SERIES else angle2_near(c2)
+
+
+@njit(cache=True, error_model="numpy")
+def angle2_far(c2):  # type: ignore[no-untyped-def]
+    """`angle2_from_chord2` for c2 > ANGLE_SERIES."""
+    a = 2.0 * asin(0.5 * np.sqrt(c2))
+    return a * a
+
+
+@njit(cache=True, error_model="numpy")
+def angle2_near(c2):  # type: ignore[no-untyped-def]
+    """`angle2_from_chord2` for c2 <= ANGLE_SERIES, without a branch."""
     p = 1.0 / 42678636.0
     p = p * c2 + 1.0 / 9237800.0
     p = p * c2 + 1.0 / 1969110.0

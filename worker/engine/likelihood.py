@@ -5,33 +5,51 @@ q = f_season / N_season; then
 
     TS / 2 = sum_i ln(1 + ns y_i) + sum_seasons R ln(1 - ns q),     R = N - N' events with S = 0.
 
-At fixed gamma this is concave in ns: Newton's method, safeguarded. Sums run in eight lanes of fixed order: the
-same bits for any vector width.
+At fixed gamma this is concave in ns: Newton's method, safeguarded. Sums run in 32 lanes, then as a
+tree: the same bits for any vector width.
 """
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from worker.engine import fmath
+from worker.engine.work import PROFILES, TERMS, counters
 
-LANES = 8
+I64 = NDArray[np.int64]
+
+LANES = 32
 
 
 @njit(cache=True, error_model="numpy")
 def _lanes_sum(acc):  # type: ignore[no-untyped-def]
-    return ((acc[0] + acc[1]) + (acc[2] + acc[3])) + ((acc[4] + acc[5]) + (acc[6] + acc[7]))
+    """The sum of all lanes, as a tree; destroys `acc`."""
+    half = acc.size // 2
+    while half > 0:
+        for lane in range(half):
+            acc[lane] += acc[lane + half]
+        half //= 2
+    return acc[0]
 
 
 @njit(cache=True, error_model="numpy")
-def slopes_at_zero(n, w, row, node, out):  # type: ignore[no-untyped-def]
-    """Slope of TS / 2 in ns at ns = 0, at every gamma node: sum_i w_i T_i(gamma) - 1; into `out`."""
-    m = node.shape[1]
-    for g in range(m):
-        out[g] = -1.0
+def slopes_at_zero(n, w, row, node, by_row, out):  # type: ignore[no-untyped-def]
+    """Slope of TS / 2 in ns at ns = 0, at every gamma node: sum_i w_i T_i(gamma) - 1; into `out`.
+
+    Weights are summed by row first, into the scratch `by_row` (n_rows,); returns the rows that were not empty.
+    """
+    by_row[:] = 0.0
     for i in range(n):
-        values = node[row[i]]
-        for g in range(m):
-            out[g] += w[i] * values[g]
+        by_row[row[i]] += w[i]
+    out[:] = -1.0
+    used = 0
+    for r in range(by_row.size):
+        if by_row[r] != 0.0:
+            used += 1
+            values = node[r]
+            for g in range(out.size):
+                out[g] += by_row[r] * values[g]
+    return used
 
 
 @njit(cache=True, error_model="numpy")
@@ -51,25 +69,28 @@ def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # t
 
 
 @njit(cache=True, error_model="numpy")
-def _terms(n, w, row, season, table, q, y):  # type: ignore[no-untyped-def]
-    """Terms y of every event, padded with zeros to whole lanes; returns the padded length."""
+def _terms(n, w, row, season, table, q, dtable, dq, y, dy):  # type: ignore[no-untyped-def]
+    """Terms y of every event and their derivatives in gamma, padded with zeros to whole lanes; returns the length."""
     for i in range(n):
-        y[i] = w[i] * table[row[i]] - q[season[i]]
+        r, s = np.uint32(row[i]), np.uint32(season[i])  # unsigned: no check for indices from the end, so it vectorises
+        y[i] = w[i] * table[r] - q[s]
+        dy[i] = w[i] * dtable[r] - dq[s]
     padded = (n + LANES - 1) // LANES * LANES
-    for i in range(n, padded):
-        y[i] = 0.0
+    y[n:padded] = 0.0
+    dy[n:padded] = 0.0
     return padded
 
 
 @njit(cache=True, error_model="numpy")
-def _derivatives(ns, padded, y, rest, q, acc, acc2):  # type: ignore[no-untyped-def]
+def _derivatives(ns, padded, y, rest, q, acc, acc2, count):  # type: ignore[no-untyped-def]
     """First and second derivative of TS / 2 in ns."""
-    for lane in range(LANES):
-        acc[lane] = 0.0
-        acc2[lane] = 0.0
+    count[TERMS] += padded
+    acc[:] = 0.0
+    acc2[:] = 0.0
     for i in range(0, padded, LANES):
-        for lane in range(LANES):
-            d = y[i + lane] / (1.0 + ns * y[i + lane])
+        part = y[i : i + LANES]
+        for lane in range(acc.size):
+            d = part[lane] / (1.0 + ns * part[lane])
             acc[lane] += d
             acc2[lane] -= d * d
     first = _lanes_sum(acc)
@@ -82,7 +103,7 @@ def _derivatives(ns, padded, y, rest, q, acc, acc2):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, error_model="numpy")
-def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2):  # type: ignore[no-untyped-def]
+def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count):  # type: ignore[no-untyped-def]
     """The ns >= 0 that maximises TS / 2 at fixed gamma; `ns` is where to start (0: not known).
 
     Newton's method inside a bracket. It never starts at ns = 0, where an event with a very large W makes its
@@ -95,14 +116,14 @@ def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2):  # type: ignore[
     lo, hi = 0.0, top * (1.0 - 1e-9)
     rises_at_zero = False
     if ns <= 0.0:
-        first, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2)
+        first, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2, count)
         if first <= 0.0:
             return 0.0
         rises_at_zero = True
         ns = 1.0
     ns = min(ns, 0.5 * hi)
     for _ in range(100):
-        first, second = _derivatives(ns, padded, y, rest, q, acc, acc2)
+        first, second = _derivatives(ns, padded, y, rest, q, acc, acc2, count)
         if first > 0.0:
             lo = ns
         else:
@@ -110,7 +131,7 @@ def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2):  # type: ignore[
         new = ns - first / second if second < 0.0 else -1.0
         if not lo < new < hi:
             if lo == 0.0 and not rises_at_zero:
-                at_zero, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2)
+                at_zero, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2, count)
                 if at_zero <= 0.0:
                     return 0.0
                 rises_at_zero = True
@@ -125,40 +146,36 @@ def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2):  # type: ignore[
 
 
 @njit(cache=True, error_model="numpy")
-def log_likelihood_ratio(ns, padded, y, rest, q, acc):  # type: ignore[no-untyped-def]
+def log_likelihood_ratio(ns, padded, y, rest, q, acc, count):  # type: ignore[no-untyped-def]
     """TS / 2: products of eight factors in every lane before each logarithm."""
+    count[TERMS] += padded
     total = 0.0
-    i = 0
-    while i < padded:
-        stop = min(i + 8 * LANES, padded)
-        for lane in range(LANES):
-            acc[lane] = 1.0
-        while i < stop:
-            for lane in range(LANES):
-                acc[lane] *= 1.0 + ns * y[i + lane]
-            i += LANES
-        for lane in range(LANES):
-            total += fmath.log(acc[lane])
+    for start in range(0, padded, 8 * LANES):
+        acc[:] = 1.0
+        for i in range(start, min(start + 8 * LANES, padded), LANES):
+            part = y[i : i + LANES]
+            for lane in range(acc.size):
+                acc[lane] *= 1.0 + ns * part[lane]
+        for lane in range(acc.size):
+            acc[lane] = fmath.log(acc[lane])
+        total += _lanes_sum(acc)
     for j in range(q.size):
         total += rest[j] * fmath.log(1.0 - ns * q[j])
     return total
 
 
 @njit(cache=True, error_model="numpy")
-def _gamma_slope(ns, n, w, row, season, dtable, dq, y, rest, q, acc):  # type: ignore[no-untyped-def]
+def _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count):  # type: ignore[no-untyped-def]
     """Derivative of the profile in gamma (the envelope theorem: ns is held).
 
     Where ns = 0 the profile is flat; the sign then tells to which side the slope at ns = 0 grows.
     """
-    for lane in range(LANES):
-        acc[lane] = 0.0
-    whole = n // LANES * LANES
-    for i in range(0, whole, LANES):
-        for lane in range(LANES):
-            k = i + lane
-            acc[lane] += (w[k] * dtable[row[k]] - dq[season[k]]) / (1.0 + ns * y[k])
-    for k in range(whole, n):
-        acc[k - whole] += (w[k] * dtable[row[k]] - dq[season[k]]) / (1.0 + ns * y[k])
+    count[TERMS] += padded
+    acc[:] = 0.0
+    for i in range(0, padded, LANES):
+        part, change = y[i : i + LANES], dy[i : i + LANES]
+        for lane in range(acc.size):
+            acc[lane] += change[lane] / (1.0 + ns * part[lane])
     total = _lanes_sum(acc)
     for j in range(q.size):
         total -= rest[j] * dq[j] / (1.0 - ns * q[j])
@@ -169,22 +186,25 @@ def _gamma_slope(ns, n, w, row, season, dtable, dq, y, rest, q, acc):  # type: i
 def profile(gamma, ns, tolerance, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Best ns at `gamma`, TS / 2 there and its derivative in gamma."""
     gammas, _, coef, share = model
-    table, dtable, y, q, dq, acc, acc2 = work
+    table, dtable, y, dy, q, dq, acc, acc2, count = work
+    count[PROFILES] += 1
     _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq)
-    padded = _terms(n, w, row, season, table, q, y)
-    ns = _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2)
-    value = log_likelihood_ratio(ns, padded, y, rest, q, acc)
-    return ns, value, _gamma_slope(ns, n, w, row, season, dtable, dq, y, rest, q, acc)
+    padded = _terms(n, w, row, season, table, q, dtable, dq, y, dy)
+    ns = _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count)
+    value = log_likelihood_ratio(ns, padded, y, rest, q, acc, count)
+    return ns, value, _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count)
 
 
-def workspace(max_events: int, n_rows: int, n_seasons: int) -> tuple[np.ndarray, ...]:
-    """Scratch arrays for `fit` with up to `max_events` events."""
+def workspace(max_events: int, n_rows: int, n_seasons: int, count: I64 | None = None) -> tuple[np.ndarray, ...]:
+    """Scratch arrays for `fit` with up to `max_events` events; work is added to `count` (`worker.engine.work`)."""
     return (
         np.empty(n_rows),
         np.empty(n_rows),
+        np.empty(max_events + LANES),
         np.empty(max_events + LANES),
         np.empty(n_seasons),
         np.empty(n_seasons),
         np.empty(LANES),
         np.empty(LANES),
+        counters() if count is None else count,
     )

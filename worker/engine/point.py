@@ -16,11 +16,14 @@ from worker import rng
 from worker.engine import fmath
 from worker.engine.fit import fit
 from worker.engine.inject import add_signal, draw_signal
+from worker.engine.work import EVENTS
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 PI = 3.141592653589793
+BATCH = 32
+"""Background draws made at once; which event a draw decides does not depend on it."""
 
 
 class Candidates(NamedTuple):
@@ -95,56 +98,75 @@ def hazards(half, n_always, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _draw_background(c, k0, k1, trial, index, place):  # type: ignore[no-untyped-def]
+def _steps(k0, k1, trial, first, words, steps, places):  # type: ignore[no-untyped-def]
+    """Exponential steps and uniform places of the draws from `first` on."""
+    rng.blocks(k0, k1, np.uint64(rng.BACKGROUND), trial, first, words)
+    a, b, d, e = words[0], words[1], words[2], words[3]
+    for i in range(steps.size):
+        steps[i] = -fmath.log(rng.unit52(np.uint64(a[i]), np.uint64(b[i])))
+        places[i] = rng.unit52(np.uint64(d[i]), np.uint64(e[i]))
+
+
+@njit(cache=True, error_model="numpy")
+def _draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-untyped-def]
     """Accepted events of one trial and a uniform number for each one's place in its window; returns how many."""
-    n = 0
-    draw = np.uint64(0)
-    one = np.uint64(1)
-    for i in range(c.n_always):
-        a, b, _, _ = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, draw)
-        index[n] = i
-        place[n] = rng.unit52(a, b)
-        n += 1
-        draw += one
+    n = c.n_always
+    for i in range(n):
+        a, b, _, _ = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, np.uint64(i))
+        index[i] = i
+        place[i] = rng.unit52(a, b)
     size = c.hazard.size
     if size == c.n_always:
         return n
+    words, steps, places = batch
+    draw = np.uint64(c.n_always)
     total = c.hazard[size - 1]
     scale = c.guide.size / total
     at = 0.0
     while True:
-        a, b, d, e = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, draw)
-        draw += one
-        at -= fmath.log(rng.unit52(a, b))
-        if at >= total:
-            return n
-        i = c.guide[min(int(at * scale), c.guide.size - 1)]
-        while c.hazard[i] <= at:
-            i += 1
-        index[n] = i
-        place[n] = rng.unit52(d, e)
-        n += 1
-        at = c.hazard[i]
+        _steps(k0, k1, trial, draw, words, steps, places)
+        draw += np.uint64(BATCH)
+        for j in range(BATCH):
+            at += steps[j]
+            if at >= total:
+                return n
+            i = c.guide[min(int(at * scale), c.guide.size - 1)]
+            while c.hazard[i] <= at:
+                i += 1
+            index[n] = i
+            place[n] = places[j]
+            n += 1
+            at = c.hazard[i]
 
 
 @njit(cache=True, error_model="numpy")
-def _spatial(c, n, index, place, inv_n, w, row, season):  # type: ignore[no-untyped-def]
-    """Weights, rows and seasons of accepted events."""
+def _spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no-untyped-def]
+    """Weights, rows and seasons of accepted events: gathered first, so that the arithmetic vectorises."""
+    chord2, coscos, inverse = near[0], near[1], near[2]
     for i in range(n):
         k = index[i]
-        s = fmath.sin((2.0 * place[i] - 1.0) * c.half_window[k])
-        psi2 = fmath.angle2_from_chord2(4.0 * (c.sin2_ddec[k] + c.coscos[k] * s * s))
-        w[i] = c.weight[k] * fmath.exp(-psi2 * c.inv_2sigma2[k])
+        place[i] = (2.0 * place[i] - 1.0) * c.half_window[k]
+        chord2[i] = c.sin2_ddec[k]
+        coscos[i] = c.coscos[k]
+        inverse[i] = c.inv_2sigma2[k]
         row[i] = c.row[k]
+        season[i] = c.season[k]
+        w[i] = c.weight[k] * inv_n[season[i]]
     for i in range(n):
-        season[i] = c.season[index[i]]
-        w[i] *= inv_n[season[i]]
+        s = fmath.sin(place[i])
+        chord2[i] = 4.0 * (chord2[i] + coscos[i] * s * s)
+        place[i] = fmath.angle2_near(chord2[i])
+    for i in range(n):
+        if chord2[i] > fmath.ANGLE_SERIES:
+            place[i] = fmath.angle2_far(chord2[i])
+    for i in range(n):
+        w[i] *= fmath.exp(-place[i] * inverse[i])
 
 
 @njit(cache=True, error_model="numpy")
 def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
     """Draw one trial into the scratch arrays; returns the number of events with S > 0."""
-    index, place, w, row, season, rest, n_events, inv_n, draws = scratch
+    index, place, w, row, season, rest, n_events, inv_n, draws, near, batch = scratch
     n_signal = 0
     for s in range(n_data.size):
         n_events[s] = n_data[s]
@@ -155,8 +177,8 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
     for s in range(n_data.size):
         inv_n[s] = 1.0 / n_events[s]
         rest[s] = n_events[s]
-    n = _draw_background(c, k0, k1, trial, index, place)
-    _spatial(c, n, index, place, inv_n, w, row, season)
+    n = _draw_background(c, k0, k1, trial, index, place, batch)
+    _spatial(c, n, index, place, inv_n, w, row, season, near)
     if inject:
         n = add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
     for i in range(n):
@@ -167,10 +189,12 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
 @njit(cache=True, error_model="numpy")
 def run_trials(c, inject, injector, model, n_data, k0, k1, first, scratch, work, slopes, out):  # type: ignore[no-untyped-def]
     """Trials first, first + 1, ... of a stream: rows ts, ns, gamma of `out` (n, 3)."""
-    _, _, w, row, season, rest, n_events, _, _ = scratch
+    _, _, w, row, season, rest, n_events, _, _, _, _ = scratch
+    count = work[-1]
     for t in range(out.shape[0]):
         trial = first + np.uint64(t)
         n = _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch)
+        count[EVENTS] += n
         out[t, 0], out[t, 1], out[t, 2] = fit(n, w, row, season, rest, n_events, model, work, slopes)
 
 

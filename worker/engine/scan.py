@@ -16,9 +16,10 @@ from worker import rng
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.fit import fit
-from worker.engine.likelihood import LANES, workspace
+from worker.engine.likelihood import workspace
 from worker.engine.point import PI, windows
 from worker.engine.tables import SignalTable
+from worker.engine.work import EVENTS, counters
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -169,6 +170,7 @@ def _fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, ou
             rest[j] = n_data[j]
         for i in range(a, b):
             rest[season[i]] -= 1.0
+        work[-1][EVENTS] += b - a
         out[p, 0], out[p, 1], out[p, 2] = fit(b - a, w[a:b], row[a:b], season[a:b], rest, n_data, model, work, slopes)
 
 
@@ -181,6 +183,11 @@ class Scanner:
     rings : Rings
     keep : bool
         Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
+
+    Attributes
+    ----------
+    count : ndarray (4,), int64
+        Work done so far, see `worker.engine.work`.
     """
 
     def __init__(self, analysis: Analysis, rings: Rings, keep: bool = True) -> None:
@@ -190,6 +197,7 @@ class Scanner:
         self._events: dict[int, RingEvents] = {}
         self._tables: dict[tuple[int, ...], SignalTable] = {}
         most = int(rings.n_pix.max()) if rings.n_pix.size else 0
+        self.count = counters()
         self._start = np.zeros(most + 1, np.int64)
         self._fill = np.zeros(most + 1, np.int64)
         self._pairs = self._space(1)
@@ -197,7 +205,7 @@ class Scanner:
         self._slopes = np.empty(analysis.cuts.gammas.size)
 
     def _space(self, size: int) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
-        self._work = workspace(size + LANES, self.analysis.n_rows, self.analysis.n_seasons)
+        self._work = workspace(size, self.analysis.n_rows, self.analysis.n_seasons, self.count)
         return np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
 
     def _ring_events(self, r: int) -> RingEvents:

@@ -1,6 +1,6 @@
 """Pseudo-experiments at one declination: background, or background with injected signal."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,15 @@ from worker.engine import fmath
 from worker.engine.analysis import Analysis, signal_cells, table_at
 from worker.engine.inject import Injector
 from worker.engine.likelihood import workspace
-from worker.engine.point import PI, Candidates, draw_trial, hazards, run_trials, windows
+from worker.engine.point import BATCH, PI, Candidates, draw_trial, hazards, run_trials, windows
 from worker.engine.response import Spectrum
 from worker.engine.tables import SignalTable
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
+
+GUIDES = 4
+"""Entries of the guide per candidate: the more, the fewer steps from an entry to the event."""
 
 TRIAL_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
@@ -57,7 +60,7 @@ def _guide(hazard: F64, n_always: int) -> I32:
     n = hazard.size - n_always
     if n == 0:
         return np.zeros(1, np.int32)
-    starts = np.arange(n) * (hazard[-1] / n)
+    starts = np.arange(GUIDES * n) * (hazard[-1] / (GUIDES * n))
     guide: I32 = (np.searchsorted(hazard[n_always:], starts, side="right") + n_always).astype(np.int32)
     return guide
 
@@ -133,7 +136,7 @@ def _no_signal(analysis: Analysis, dec: float) -> Injector:
     return injector_at(analysis, dec, Spectrum(2.0), 0.0)
 
 
-def _scratch(analysis: Analysis, point: Point, injector: Injector) -> tuple[np.ndarray, ...]:
+def _scratch(analysis: Analysis, point: Point, injector: Injector) -> tuple[Any, ...]:
     n_max = injector.count_cdf.size
     size = point.candidates.hazard.size + n_max + 8
     seasons = analysis.n_seasons
@@ -147,13 +150,21 @@ def _scratch(analysis: Analysis, point: Point, injector: Injector) -> tuple[np.n
         np.empty(seasons),
         np.empty(seasons),
         np.empty((n_max, 5)),
+        np.empty((3, size)),
+        (np.empty((4, BATCH), np.uint32), np.empty(BATCH), np.empty(BATCH)),
     )
 
 
 def run(
-    analysis: Analysis, point: Point, key: tuple[int, int], first: int, n: int, injector: Injector | None = None
+    analysis: Analysis,
+    point: Point,
+    key: tuple[int, int],
+    first: int,
+    n: int,
+    injector: Injector | None = None,
+    count: NDArray[np.int64] | None = None,
 ) -> NDArray[np.void]:
-    """Trials first ... first + n - 1 of the stream of `key`.
+    """Trials first ... first + n - 1 of the stream of `key`; work is added to `count` (see `worker.engine.work`).
 
     Returns
     -------
@@ -162,7 +173,7 @@ def run(
     inject = injector is not None
     what = injector if injector is not None else _no_signal(analysis, point.dec)
     scratch = _scratch(analysis, point, what)
-    work = workspace(scratch[0].size, analysis.n_rows, analysis.n_seasons)
+    work = workspace(scratch[0].size, analysis.n_rows, analysis.n_seasons, count)
     out = np.empty((n, 3))
     run_trials(
         point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
@@ -189,5 +200,5 @@ def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, inj
         point.candidates, injector is not None, what, analysis.n_data,
         np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch,
     )  # fmt: skip
-    _, _, w, row, season, rest, n_events, _, _ = scratch
+    _, _, w, row, season, rest, n_events, *_ = scratch
     return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())
