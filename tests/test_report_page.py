@@ -1,5 +1,6 @@
 """The report of a real small run: complete, incomplete, damaged; alone in its file, and the same twice."""
 
+import csv
 import io
 import json
 import shutil
@@ -16,7 +17,7 @@ from tests import report_run
 from worker import layout, store
 from worker.errors import InputError, RefusedError
 from worker.ledger import open_run
-from worker.report import figures, interactive, page, words
+from worker.report import figures, interactive, numbers, page, words
 from worker.report.drawn import Drawn
 from worker.report.results import load
 from worker.stages import report
@@ -95,6 +96,38 @@ def test_every_figure_is_there_and_shows_something(done: Path, name: str) -> Non
     assert (done / figures.FOLDER / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_its_numbers_beside_it(done: Path, name: str) -> None:
+    [file] = [f for f in (done / figures.FOLDER).glob(f"{name}.*") if f.suffix in numbers.SUFFIXES]
+    if file.suffix == ".npz":
+        with np.load(file) as arrays:
+            assert str(arrays["mark"]) == "tiny: synthetic data, scrambled sky"
+            assert len(arrays.files) > 1
+            assert all(arrays[key].size for key in arrays.files)
+    else:
+        assert len(table(file)) > 0
+
+
+def test_numbers_are_those_of_the_summary(done: Path) -> None:
+    found = json.loads((done / layout.SUMMARY).read_text())
+    rows = table(done / figures.FOLDER / "sensitivity.csv")
+    assert len(rows) == len(found["sensitivity"]) + len(found["discovery"])
+    for row in rows:
+        kind = "sensitivity" if row["quantity"].startswith("sensitivity") else "discovery"
+        [wanted] = [r for r in found[kind] if r["dec_deg"] == float(row["dec_deg"])]
+        assert row["flux"] == ("" if wanted["flux"] is None else repr(wanted["flux"]))
+    with np.load(done / figures.FOLDER / "skymaps.npz") as arrays:
+        kept = np.load(done / layout.map_file(16))
+        assert arrays["ts"] == pytest.approx(kept[1], nan_ok=True)
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    """A CSV beside a figure: a line that says what data it shows, names, rows."""
+    mark, _, rest = file.read_text(encoding="utf-8").partition("\n")
+    assert mark == "# tiny: synthetic data, scrambled sky"
+    return list(csv.DictReader(io.StringIO(rest)))
+
+
 def test_a_blank_picture_is_trivial() -> None:
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, np.ones((200, 300, 3)), format="png")
@@ -106,7 +139,9 @@ def test_the_page_needs_nothing_else(done: Path) -> None:
     assert sum(link.startswith("data:image/png;base64,") for link in found.loaded) == len(NAMES)
     for link in found.loaded:
         beside = (done / layout.REPORT).parent / link
-        assert link.startswith("data:") or link[1:] in found.ids or beside.name in ("skymap.html",), link[:80]
+        assert link.startswith("data:") or link[1:] in found.ids or beside.parent.name in ("report", "figures"), link[
+            :80
+        ]
         assert link.startswith(("data:", "#")) or beside.is_file()
     assert not {"script", "link", "iframe", "object", "embed"} & set(found.tags)
     raw = (done / layout.REPORT).read_text(encoding="utf-8")
@@ -186,7 +221,7 @@ def test_a_failed_dag_still_gets_its_page(tmp_path: Path, monkeypatch: pytest.Mo
         (layout.SENSITIVITY, {"sensitivity", "passing", "bias"}),
         (layout.SCAN, {"post_trial"}),
         (layout.POST_TRIAL, {"post_trial"}),
-        (layout.map_file(16), {"skymaps", "zoom", "ts_against_p"}),
+        (layout.map_file(16), {"skymaps", "zoom", "spots", "ts_against_p"}),
         (layout.skies_file(), {"positions"}),
         (layout.bg_collected(5.0), set[str]()),
     ],
@@ -199,7 +234,7 @@ def test_what_is_lost_is_left_out_and_said(copy: Path, lost: PurePosixPath, with
     for name in without:
         assert drawn[name].reason
         assert drawn[name].error is None
-        assert not (copy / figures.FOLDER / f"{name}.png").exists()  # the stale one of the run before
+        assert list((copy / figures.FOLDER).glob(f"{name}.*")) == []  # nor a stale one of the run before
 
 
 def test_a_damaged_map_is_named(copy: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results, three
 from worker.report.shape import EDGES, Shape
 from worker.stats.chi2 import Fit
@@ -41,7 +42,18 @@ def panels(results: Results) -> Drawn:
         figure,
         f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
         "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials.",
+        _histograms(shapes) | {"p_fit": [s.p_fit for s in shapes]},
     )
+
+
+def _histograms(shapes: tuple[Shape, ...]) -> dict[str, object]:
+    """Trials with TS > 0 by bin at every declination, (n_dec, n_bins)."""
+    return {
+        "dec_deg": [s.dec_deg for s in shapes],
+        "n": [s.n for s in shapes],
+        "ts_edges": EDGES,
+        "counts": [s.counts for s in shapes],
+    }
 
 
 def _width(step: int) -> float:
@@ -95,6 +107,8 @@ def heat(results: Results) -> Drawn:
         figure,
         "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
         "that is 3σ and 5σ. Above the last trials the thresholds rest on the chi2 fit.",
+        _histograms(shapes)
+        | {"median": [s.median[1] for s in shapes], "ts_3sigma_5sigma": [s.thresholds for s in shapes]},
     )
 
 
@@ -135,6 +149,30 @@ def parameters(results: Results) -> Drawn:
         "information; median: order statistics). Where η is below one half the median is exactly 0. The chi2 fits to "
         "TS > 0 have loc 0 and their scale fixed at 1 or free: how far they differ shows how far the shape is from a "
         "chi2.",
+        _parameters(shapes),
+    )
+
+
+def _parameters(shapes: tuple[Shape, ...]) -> dict[str, list[float]]:
+    names: tuple[str, ...] = ("dec_deg", "n", "eta", "eta_error", "median", "median_low", "median_high")
+    fits: tuple[Fit, ...] = ("scale1", "free")
+    names += tuple(f"{name}_{fit}" for fit in fits for name in ("ndof", "ndof_error", "scale", "scale_error"))
+    return columns(
+        names,
+        [
+            (
+                s.dec_deg,
+                s.n,
+                s.eta,
+                s.eta_error,
+                s.median[1],
+                s.median[0],
+                s.median[2],
+                *s.fits[fits[0]],
+                *s.fits[fits[1]],
+            )
+            for s in shapes
+        ],
     )
 
 
@@ -169,4 +207,12 @@ def survival(results: Results) -> Drawn:
         figure,
         "Survival function of the background at three declinations: by counting, by the fit, and as the scan uses it. "
         + ways[how],
+        columns(
+            ("dec_deg", "ts", "p_counted", "p_fit", "p_used"),
+            [
+                (s.dec_deg, *row)
+                for s in shapes
+                for row in zip(EDGES.tolist(), s.p_counted, s.p_fit, s.p_used, strict=True)
+            ],
+        ),
     )

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results, number
+
+KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawn:
@@ -52,6 +55,7 @@ def draw(results: Results) -> Drawn:
         "the mean lies above the line at small n_sig. What remains at large n_sig comes from simplifications of the "
         "likelihood: at one energy, signal and background differ in σ, and it does not know. Sensitivities do not use "
         f"the fitted ns. Injected γ = {injected:g}{' (the first of the spectra)' if others else ''}.",
+        columns(("dec_deg", *KEYS), [(row["dec_deg"], *line) for row in rows for line in _table(row).tolist()]),
     )
 
 
@@ -67,7 +71,6 @@ def _span(tables: list[NDArray[np.float64]]) -> tuple[float, float]:
 
 def _table(row: Any) -> NDArray[np.float64]:
     """n_sig, mean ns, its error, median gamma, (n, 4)."""
-    keys = ("n_sig", "ns_mean", "ns_error", "gamma_median")
-    table = np.array([[number(point.get(key)) for key in keys] for point in row["rows"]]).reshape(-1, 4)
+    table = np.array([[number(point.get(key)) for key in KEYS] for point in row["rows"]]).reshape(-1, 4)
     table[:, 2] = np.where(np.isfinite(table[:, 2]), table[:, 2], 0.0)
     return table[table[:, 0] > 0]

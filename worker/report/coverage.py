@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results
 
 
@@ -28,6 +29,11 @@ def draw(results: Results) -> Drawn:
         f"trials (planned: {spec.background.n_trials:,} each). Below, each square is one (declination, n_sig) with its "
         f"number of signal trials; {full} of {len(spec.background.decs) * len(spec.signal.n_sig)} have all "
         f"{spec.signal.n_trials:,}. Crosses have none.",
+        columns(
+            ("dec_deg", "n_sig", "n_trials"),
+            [(dec, 0.0, background.get(dec, 0)) for dec in spec.background.decs]
+            + [(d, n, signal.get((d, n), 0)) for d in spec.background.decs for n in spec.signal.n_sig],
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import matplotlib as mpl
 
 from worker import store
 from worker.errors import DagmakerError
-from worker.report import background, bias, coverage, scan, sensitivity, skymaps, style, timing, verdicts
+from worker.report import background, bias, coverage, numbers, scan, sensitivity, skymaps, style, timing, verdicts, zoom
 from worker.report.drawn import Drawn
 from worker.report.results import Results
 
@@ -50,6 +50,8 @@ class Figured:
         Empty without a figure.
     size : (int, int)
         Of the picture, in pixels.
+    data : str
+        Name of the file with its numbers, beside the picture.
     reason : str
         Why there is no figure.
     error : Exception or None
@@ -60,6 +62,7 @@ class Figured:
     caption: str = ""
     png: bytes = b""
     size: tuple[int, int] = (0, 0)
+    data: str = ""
     reason: str = ""
     error: Exception | None = None
 
@@ -74,7 +77,8 @@ PLOTS = (
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),
     Plot("bias", "sensitivity", "Fitted against injected", bias.draw),
     Plot("skymaps", "scan", "Sky maps", skymaps.whole),
-    Plot("zoom", "scan", "Around the hottest spot", skymaps.zoom),
+    Plot("zoom", "scan", "Around the hottest spot", zoom.hottest),
+    Plot("spots", "scan", "The hottest spots", zoom.spots),
     Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
     Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
     Plot("positions", "post_trial", "Where the hottest spots lie", scan.positions),
@@ -86,29 +90,38 @@ PLOTS = (
 
 
 def make(results: Results, plot: Plot) -> Figured:
-    """Draw one figure and write it as PNG and PDF; a stale one is removed where it cannot be drawn."""
-    path = results.run.path
-    png, pdf = FOLDER / f"{plot.name}.png", FOLDER / f"{plot.name}.pdf"
+    """Draw one figure and write it as PNG and PDF, with its numbers; stale ones go where it cannot be drawn."""
+    path, stem = results.run.path, FOLDER / plot.name
     try:
         with mpl.rc_context(style.RC):
             drawn = plot.draw(results)
             style.mark(drawn.figure, results.mark)
-            buffer = io.BytesIO()
-            drawn.figure.savefig(buffer, format="png", metadata={"Software": None})
-            drawn.figure.set_layout_engine("none")  # it has been laid out: the PDF need not do it again
-            store.save_file(path, png, lambda file: file.write_bytes(buffer.getvalue()))
-            quiet = {"CreationDate": None, "Creator": None, "Producer": None}
-            store.save_file(path, pdf, lambda file: drawn.figure.savefig(file, format="pdf", metadata=quiet))
+            png = _save(path, stem, drawn)
+        data = numbers.save(path, stem, drawn.numbers, results.mark).name
     except DagmakerError as error:
-        _remove(path / png, path / pdf)
+        _remove(path, stem)
         return Figured(plot, reason=str(error))
     except Exception as error:  # the page tells what is there; the error is raised once it is written
-        _remove(path / png, path / pdf)
+        _remove(path, stem)
         return Figured(plot, reason=f"drawing failed: {type(error).__name__}: {error}", error=error)
     width, height = drawn.figure.get_size_inches() * style.DPI
-    return Figured(plot, drawn.caption, buffer.getvalue(), (round(width), round(height)))
+    return Figured(plot, drawn.caption, png, (round(width), round(height)), data)
 
 
-def _remove(*files: Path) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
+def _save(run: Path, stem: PurePosixPath, drawn: Drawn) -> bytes:
+    """Write PNG and PDF, without a clock or a version in them; returns the PNG."""
+    buffer = io.BytesIO()
+    drawn.figure.savefig(buffer, format="png", metadata={"Software": None})
+    drawn.figure.set_layout_engine("none")  # it has been laid out: the PDF need not do it again
+    store.save_file(run, stem.with_suffix(".png"), lambda file: file.write_bytes(buffer.getvalue()))
+    quiet = {"CreationDate": None, "Creator": None, "Producer": None}
+    store.save_file(
+        run, stem.with_suffix(".pdf"), lambda file: drawn.figure.savefig(file, format="pdf", metadata=quiet)
+    )
+    return buffer.getvalue()
+
+
+def _remove(run: Path, stem: PurePosixPath) -> None:
+    for suffix in (".png", ".pdf"):
+        (run / stem.with_suffix(suffix)).unlink(missing_ok=True)
+    numbers.remove(run, stem)

@@ -49,9 +49,13 @@ def _post_trial(results: Results) -> Card:
     notes = (
         coverage,
         f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
-        f"{words.signed(float(p_to_nsigma(post['p'])))}σ one-sided; from N_eff {words.p_value(post.get('p_eff'))}",
+        f"{_nsigma(post['p'])}; from N_eff {words.p_value(post.get('p_eff'))}",
     )
     return Card(title, words.p_value(post["p"]), notes)
+
+
+def _nsigma(p: float) -> str:
+    return f"{words.signed(float(p_to_nsigma(p)))}σ one-sided" if p < 1 else "below any significance"
 
 
 def _hottest(results: Results) -> Card:

@@ -73,5 +73,6 @@ def _figure(figured: Figured) -> dict[str, Any]:
         "reason": figured.reason,
         "width": figured.size[0],
         "height": figured.size[1],
+        "files": [f"{figured.plot.name}.png", f"{figured.plot.name}.pdf", figured.data],
         "data": base64.b64encode(figured.png).decode("ascii"),
     }

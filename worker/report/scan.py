@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from worker.errors import InputError
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
 from worker.stats.posttrial import parametrised
@@ -40,6 +41,7 @@ def ts_against_p(results: Results) -> Drawn:
         figure,
         f"TS and local p-value of the map's pixels. p falls with TS at each declination; the spread is the declination "
         f"dependence of the background. {100 * zero:.0f} % of the pixels have TS = 0, hence p = 1, and are left out.",
+        {"ts_edges": edges[0], "mlog10p_edges": edges[1], "pixels": counts},
     )
 
 
@@ -68,7 +70,17 @@ def post_trial(results: Results) -> Drawn:
         f"{results.sky} sky which plays the observed one. Above: histogram, and the density that N_eff independent "
         "positions would give. Below: fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is "
         f"the post-trial p-value with its interval.",
+        columns(
+            ("region", "sky", "mlog10p"),
+            [(region, "observed", float(observed[region]["mlog10p"])) for region in shown]
+            + [(region, i, heat) for region in shown for i, heat in enumerate(_heat(results, region))],
+        ),
     )
+
+
+def _heat(results: Results, region: str) -> list[float]:
+    skies = results.skies(region)
+    return [] if skies is None else [float(heat) for heat in skies["mlog10p"]]
 
 
 def _density(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
@@ -136,6 +148,11 @@ def positions(results: Results) -> Drawn:
         f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as "
         "the scanned pixels are: evenly in sin(declination) and in right ascension (dashed; band: one sigma). The "
         "checks below say so in numbers.",
+        {
+            "ra_deg": np.degrees(skies["ra"]),
+            "dec_deg": np.degrees(skies["dec"]),
+            **{name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
+        },
     )
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results, number, three
 from worker.report.tables import by_declination as sort
 from worker.report.words import listed
@@ -16,6 +17,7 @@ from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
 
 Row = Mapping[str, Any]
+VALUES = ("dec_deg", "n_sig", "n_sig_error", "flux", "flux_error", "unit")
 KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
 
 
@@ -60,6 +62,10 @@ def fluxes(results: Results) -> Drawn:
         figure,
         f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
         f"Bars: bootstrap of the trials, of the signal and of the thresholds.{note}",
+        columns(
+            ("quantity", *VALUES),
+            [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows],
+        ),
     )
 
 
@@ -119,6 +125,15 @@ def passing(results: Results) -> Drawn:
         figure,
         "Passing fractions with binomial errors, and the curve that was used: a chi2 CDF in n_sig (solid), or a "
         "monotone spline where that does not fit (dashed). Dotted: the asked fraction and the n_sig that reaches it.",
+        columns(
+            ("dec_deg", "quantity", "threshold_ts", "n_sig", "fraction", "error"),
+            [
+                (dec, kind, row["threshold"], p.n_sig, p.fraction, p.error)
+                for dec in decs
+                for (kind, _, _), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True)
+                for p in _points(results, row)
+            ],
+        ),
     )
 
 

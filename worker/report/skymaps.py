@@ -1,4 +1,4 @@
-"""Maps of the observed (until unblinding: scrambled) sky: whole, and around its hottest spot."""
+"""Maps of the whole observed (until unblinding: scrambled) sky."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -36,16 +36,19 @@ LAYERS = (
     Layer(3, "fitted γ", style.FIT, 1.0, True),
 )
 
+NAMES = ("mlog10p", "ts", "ns", "gamma")
+"""Of the rows of a map."""
+
 
 def whole(results: Results) -> Drawn:
     """Four Mollweide maps."""
     values, nside = results.finest_map, results.map_nside
-    spot = _hottest(results, nside)
+    spot = hottest_of(results, nside)
     pixel = raster.mollweide(nside)
     figure = style.new(13.0, 8.2)
     for i, layer in enumerate(LAYERS):
         axis = sky_axis(figure, 221 + i)
-        image = _image(axis, _layer(values, layer), pixel, layer)
+        image = _image(axis, layer_of(values, layer), pixel, layer)
         figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.03, label=layer.name)
         if spot:
             _ring(axis, np.pi - spot["ra"], spot["dec"])
@@ -57,6 +60,7 @@ def whole(results: Results) -> Drawn:
         f"{style.dec_text(scan.dec_max_deg)}, "
         f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "
         f"is 0. Line and dot: galactic plane and centre. Circle: hottest spot of this map.{_coarser(results)}",
+        {"nside": nside} | {name: values[i] for i, name in enumerate(NAMES)},
     )
 
 
@@ -91,7 +95,7 @@ def _image(axis: Any, values: F64, pixel: NDArray[np.int64], layer: Layer) -> Ax
     x, y = 2.0 * np.sqrt(2.0), np.sqrt(2.0)
     extent = (-x, x, -y, y)
     image = AxesImage(
-        axis, cmap=layer.colors, norm=_norm(layer, values), origin="lower", extent=extent, interpolation="nearest"
+        axis, cmap=layer.colors, norm=norm_of(layer, values), origin="lower", extent=extent, interpolation="nearest"
     )
     image.set_data(np.ma.masked_invalid(raster.take(values, pixel)))
     image.set_transform(axis.transAffine + axis.transAxes)
@@ -114,13 +118,14 @@ def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: Any, tra
         axis.add_image(under)
 
 
-def _layer(values: F64, layer: Layer) -> F64:
+def layer_of(values: F64, layer: Layer) -> F64:
     """One map; -inf where a fitted quantity has no value because ns is 0."""
     out = values[layer.row]
     return np.where((values[2] <= 0) & np.isfinite(values[1]), -np.inf, out) if layer.fitted else out
 
 
-def _norm(layer: Layer, values: F64) -> PowerNorm:
+def norm_of(layer: Layer, values: F64) -> PowerNorm:
+    """The colour scale of a layer."""
     there = values[np.isfinite(values)]
     low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
     return PowerNorm(layer.power, low, high if high > low else low + 1.0)
@@ -131,41 +136,7 @@ def _ring(axis: Axes, x: float, y: float) -> None:
     axis.plot([x], [y], "o", markersize=15, markerfacecolor="none", markeredgecolor=style.BLUE, markeredgewidth=2.0)
 
 
-def _hottest(results: Results, nside: int) -> Mapping[str, float] | None:
+def hottest_of(results: Results, nside: int) -> Mapping[str, float] | None:
+    """The hottest pixel of a map, by the summary."""
     maps = (results.summary.get("scan") or {}).get("maps") or {}
     return (maps.get(str(nside)) or {}).get("all")
-
-
-def zoom(results: Results) -> Drawn:
-    """The four maps around the hottest spot."""
-    values, nside = results.finest_map, results.map_nside
-    spot = _hottest(results, nside)
-    if not spot:
-        best = int(np.nanargmax(values[0]))
-        theta, phi = healpy.pix2ang(nside, best)
-        spot = {"ra": float(phi), "dec": float(0.5 * np.pi - theta)}
-    half = max(np.radians(4.0), 8.0 * healpy.nside2resol(nside))
-    half = min(half, np.radians(40.0))
-    pixel = raster.gnomonic(nside, spot["ra"], spot["dec"], half)
-    figure = style.new(11.0, 9.4)
-    side = float(np.degrees(np.tan(half)))
-    for axis, layer in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, LAYERS, strict=True):
-        shown = raster.take(_layer(values, layer), pixel)
-        axis.set_facecolor(style.OUTSIDE)
-        blank = np.ma.masked_where(shown != -np.inf, np.ones(shown.shape))
-        box: Any = {"origin": "lower", "extent": (side, -side, -side, side), "interpolation": "nearest"}
-        axis.imshow(blank, cmap="gray", vmin=0, vmax=1, **box)
-        image = axis.imshow(np.ma.masked_invalid(shown), cmap=layer.colors, norm=_norm(layer, shown), **box)
-        figure.colorbar(image, ax=axis, label=layer.name, pad=0.02, shrink=0.94)
-        axis.plot(0, 0, "+", color="white", markersize=18, markeredgewidth=4)
-        axis.plot(0, 0, "+", color=style.BLACK, markersize=16, markeredgewidth=1.6)
-        axis.grid(True, alpha=0.35)
-    figure.supxlabel("Δ right ascension × cos(declination) [deg]", fontsize=14)
-    figure.supylabel("Δ declination [deg]", fontsize=14)
-    return Drawn(
-        figure,
-        f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, "
-        f"declination {np.degrees(spot['dec']):+.2f}° (cross), in a tangent plane. The values must vary smoothly from "
-        f"pixel to pixel, or nside is too small. Until unblinding this is a {results.sky} sky: the place means "
-        f"nothing.",
-    )

@@ -6,6 +6,7 @@ from typing import Any
 from worker.errors import InputError
 from worker.report import style, words
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results
 
 ORDER = (
@@ -53,6 +54,10 @@ def draw(results: Results) -> Drawn:
         figure,
         "CPU time of each stage, summed over its processes (log scale; in brackets what it made per CPU second: "
         "trials, skies, pixels or events), and the largest peak memory against what the spec asks for.",
+        columns(
+            ("stage", "files", "n", "wall_s", "cpu_s", "max_rss_mb"),
+            [(name, *(row.get(k) for k in ("files", "n", "wall_s", "cpu_s", "max_rss_mb"))) for name, row in rows],
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from matplotlib.colors import Normalize
 
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.stages import gate, hottest
 from worker.stats.binomial import clopper_pearson
@@ -29,6 +30,7 @@ def uniform(results: Results) -> Drawn:
     norm, colors = Normalize(-1, 1), mpl.colormaps["viridis"]
     decs = spec.background.decs
     n_odd = 1
+    drawn: list[tuple[float, float, float]] = []
     for dec in decs:
         even, odd = gate.halves(results.run, dec, results.places)
         if even.eta == 0:
@@ -38,6 +40,7 @@ def uniform(results: Results) -> Drawn:
         at = np.geomspace(10.0 / len(odd), 1.0, POINTS) if len(odd) > 10 else np.array([1.0])
         at = at[at <= even.eta]
         ratio = np.searchsorted(p, at, side="right") / len(p) / at
+        drawn += [(dec, float(a), float(r)) for a, r in zip(at, ratio, strict=True)]
         color = colors(norm(math.sin(math.radians(dec))))
         axis.plot(at, ratio, color=color, linewidth=1.1, alpha=0.9 if len(decs) <= 20 else 0.35)
     at = np.geomspace(10.0 / n_odd, 1.0, POINTS) if n_odd > 10 else np.array([0.5, 1.0])
@@ -53,6 +56,7 @@ def uniform(results: Results) -> Drawn:
         "P-values of every second background trial, from the distribution that the other half makes: on the dashed "
         "line they are uniform below η. One line per declination (colour). Both halves fluctuate, so a line leaves the "
         "band more often than one sample would.",
+        columns(("dec_deg", "p", "fraction_over_p"), drawn),
     )
 
 
@@ -78,6 +82,10 @@ def thresholds(results: Results) -> Drawn:
         f"How far the background trials reach: up to the triangles p-values are counted (ten trials lie above). The "
         f"{n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials that "
         "differ there say that the trials do not decide it.",
+        columns(
+            ("dec_deg", "ts_scale1", "ts_free", "ts_10_above"),
+            [(dec, *row) for dec, row in zip(spec.background.decs, rows.tolist(), strict=True)],
+        ),
     )
 
 
@@ -100,10 +108,12 @@ def smooth(results: Results) -> Drawn:
     marks = {scan.nside: ("o", style.BLUE), scan.map_nside or scan.nside: (".", style.ORANGE)}
     marks[scan.nside] = ("o", style.BLUE)
     top = 1.0
+    drawn: list[tuple[int, float, float]] = []
     for nside, (marker, color) in sorted(marks.items(), reverse=True):
         found = gate.map_peaks(results.run, nside)
         if len(found.ts):
             ratio = found.neighbour / found.ts
+            drawn += [(nside, *pair) for pair in zip(found.ts.tolist(), ratio.tolist(), strict=True)]
             top = max(top, float(found.ts.max()))
             used = " (post-trial)" if nside == scan.nside else " (picture)"
             label = f"nside {nside}{used}: median {np.median(ratio):.2f}"
@@ -118,4 +128,5 @@ def smooth(results: Results) -> Drawn:
         f"Local maxima among the hottest {100 * HOTTEST:g} % of the pixels, and the best pixel beside each. Where "
         "little of a peak is left one pixel away, the pixels are too large: a hot spot between them is seen only in "
         "part.",
+        columns(("nside", "ts", "neighbour_over_peak"), drawn),
     )

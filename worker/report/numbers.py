@@ -1,0 +1,67 @@
+"""The numbers behind a figure, in a file beside it: a table as CSV, anything else as npz."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from worker import store
+
+SUFFIXES = (".csv", ".npz")
+
+
+def save(run: Path, stem: PurePosixPath, numbers: Mapping[str, Any], mark: str) -> PurePosixPath:
+    """Write columns of one length as CSV, arrays of several shapes as npz; the other one of an earlier report goes.
+
+    Parameters
+    ----------
+    stem : PurePosixPath
+        Relative to `run`, without a suffix.
+    numbers : mapping of str to array_like
+        Columns, or arrays of any shape; not empty. Names carry their unit (``dec_deg``).
+    mark : str
+        What data these are: the first line of the CSV, or the array ``mark``.
+
+    Returns
+    -------
+    PurePosixPath
+        The file.
+    """
+    arrays = {name: np.asarray(values) for name, values in numbers.items()}
+    is_table = len({array.shape for array in arrays.values()}) == 1 and next(iter(arrays.values())).ndim == 1
+    file, other = (stem.with_suffix(suffix) for suffix in (SUFFIXES if is_table else SUFFIXES[::-1]))
+    if is_table:
+        store.save_text(run, file, _csv(arrays, mark))
+    else:
+        store.save_file(run, file, lambda path: np.savez_compressed(path, mark=np.array(mark), **_small(arrays)))
+    (run / other).unlink(missing_ok=True)
+    return file
+
+
+def remove(run: Path, stem: PurePosixPath) -> None:
+    """Forget the numbers of a figure that cannot be drawn."""
+    for suffix in SUFFIXES:
+        (run / stem.with_suffix(suffix)).unlink(missing_ok=True)
+
+
+def columns(names: tuple[str, ...], rows: Any) -> dict[str, list[Any]]:
+    """Columns from rows; None where a value is not there."""
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def _csv(arrays: Mapping[str, Any], mark: str) -> str:
+    """A comment line, a line of names, and rows; floats so that they read back as they were."""
+    out = io.StringIO()
+    out.write(f"# {mark}\n")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(arrays)
+    writer.writerows(zip(*(array.tolist() for array in arrays.values()), strict=True))
+    return out.getvalue()
+
+
+def _small(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps and histograms as 32 bit numbers: what is drawn has fewer digits."""
+    return {n: a.astype(np.float32) if a.dtype == np.float64 and a.size > 4096 else a for n, a in arrays.items()}
