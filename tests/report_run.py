@@ -19,15 +19,15 @@ scan: {nside: 4, map_nside: 16, n_skies: 8, dec_min_deg: -60, dec_max_deg: 80}
 """
 
 
-def built(run: Path) -> Path:
+def built(run: Path, spec: str = SPEC) -> Path:
     """A run directory in which nothing was done yet."""
-    build(loads(SPEC), run)
+    build(loads(spec), run)
     return run
 
 
-def finished(run: Path) -> Path:
+def finished(run: Path, spec: str = SPEC) -> Path:
     """Everything but the report."""
-    built(run)
+    built(run, spec)
     prepare.prepare(run)
     opened = open_run(run)
     for e in expected(opened, "bg_trials"):

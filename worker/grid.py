@@ -1,11 +1,14 @@
 """Grids of declination, signal strength, spectral index and significance, as the spec writes them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from worker.fields import MAX_DECS, DecDeg, Model, Number, Positive, increasing, refuse
+from worker.fields import MAX_DECS, DecDeg, Model, Number, Positive, increasing, refuse, ring_decs_deg
+
+RINGS = "rings"
+"""Written for `dec_deg`: every ring of the scan's pixels, in place of a grid."""
 
 
 class DecRange(Model):
@@ -37,13 +40,44 @@ class DecRange(Model):
 def _grid_kind(value: Any) -> str | None:
     if isinstance(value, (DecRange, Mapping)):
         return "range"
+    if value == RINGS:
+        return RINGS
     return "list" if isinstance(value, (list, tuple)) else None
+
+
+def on_rings(document: Any, nsides: Callable[[Any], tuple[tuple[int, ...], float, float] | None]) -> Any:
+    """The document with ``background.dec_deg: rings`` written out as the declinations of the scan's rings.
+
+    As it stands where it does not say so, or where `nsides` cannot tell the rings (the scan section is told
+    to be wrong on its own).
+
+    Parameters
+    ----------
+    nsides : callable
+        Of the raw scan section: nsides of its maps, and its range in deg.
+    """
+    background = document.get("background") if isinstance(document, Mapping) else None
+    if not isinstance(background, Mapping) or background.get("dec_deg") != RINGS:
+        return document
+    found = nsides(document.get("scan"))
+    if found is None:
+        return document
+    return {**document, "background": {**background, "dec_deg": ring_grid(*found)}}
+
+
+def ring_grid(nsides: tuple[int, ...], low: float, high: float) -> tuple[float, ...]:
+    """Declinations (deg, to six decimals) of all rings of healpix maps between low and high, increasing."""
+    decs = {round(dec, 6) + 0.0 for nside in nsides for dec in ring_decs_deg(nside) if low - 1e-9 <= dec <= high + 1e-9}
+    return tuple(sorted(decs))
 
 
 DecList = Annotated[
     tuple[DecDeg, ...], Field(min_length=1, max_length=MAX_DECS, strict=False), AfterValidator(increasing)
 ]
-DecGrid = Annotated[Annotated[DecRange, Tag("range")] | Annotated[DecList, Tag("list")], Discriminator(_grid_kind)]
+DecGrid = Annotated[
+    Annotated[DecRange, Tag("range")] | Annotated[DecList, Tag("list")] | Annotated[Literal["rings"], Tag("rings")],
+    Discriminator(_grid_kind),
+]
 
 
 def _one_or_list(value: Any) -> str:

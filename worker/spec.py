@@ -4,9 +4,9 @@ Every model is frozen and refuses unknown keys; keys carry their unit.
 """
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from worker import layout
 from worker.checklist import CheckName
@@ -25,7 +25,7 @@ from worker.fields import (
     refuse,
     ring_decs_deg,
 )
-from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
+from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings, ring_grid
 
 
 class Synthetic(Model):
@@ -138,7 +138,9 @@ class Background(Model):
     @property
     def decs(self) -> tuple[float, ...]:
         """The grid, in degrees, increasing."""
-        return self.dec_deg.values() if isinstance(self.dec_deg, DecRange) else self.dec_deg
+        if isinstance(self.dec_deg, DecRange):
+            return self.dec_deg.values()
+        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings that a wrong scan section cannot tell
 
 
 class Signal(Model):
@@ -202,7 +204,7 @@ class Scan(Model):
     skies_per_file: Count = 10
     sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
     bands: Annotated[Whole, Field(ge=1, le=512)] = 1
-    interpolation: Literal["linear", "log"] = "linear"
+    interpolation: Literal["linear", "log", "ring"] = "linear"
     survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
 
     @model_validator(mode="after")
@@ -220,6 +222,10 @@ class Scan(Model):
             faults = [fault for key, n in maps for fault in self._ring_faults(key, n)]
         refuse(*faults)
         return self
+
+    def ring_decs(self) -> tuple[float, ...]:
+        """Declinations of the rings of all maps, deg, increasing: the background grid that needs no interpolation."""
+        return ring_grid((self.nside, self.map_nside or self.nside), self.dec_min_deg, self.dec_max_deg)
 
     def _ring_faults(self, key: str, nside: int) -> list[tuple[str, str]]:
         """Every map must have a ring of pixels for each of its bands."""
@@ -271,3 +277,30 @@ class Spec(Model):
     unblind: Unblind = Unblind()
     resources: Resources = Resources()
     site: Name = "personal"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_rings(cls, document: Any) -> Any:
+        return on_rings(document, _maps)
+
+    @model_validator(mode="after")
+    def _a_background_for_every_ring(self) -> Self:
+        if self.scan.interpolation == "ring":
+            lacking = [dec for dec in self.scan.ring_decs() if dec not in set(self.background.decs)]
+            if lacking:
+                text = (
+                    f"found {len(self.background.decs)} declinations; scan.interpolation: ring takes the background of "
+                    f"each pixel's own ring, and {len(lacking)} rings have none (the first at {lacking[0]:g} deg): "
+                    "write dec_deg: rings"
+                )
+                refuse(("background.dec_deg", text))
+        return self
+
+
+def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
+    """Nsides and range of a raw scan section; None where it is wrong."""
+    try:
+        scan = Scan.model_validate(section)
+    except ValidationError:
+        return None
+    return (scan.nside, scan.map_nside or scan.nside), scan.dec_min_deg, scan.dec_max_deg

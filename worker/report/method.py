@@ -60,11 +60,15 @@ def _scan(spec: Spec, sky: str) -> str:
         "fit": f"by {fit}",
         "empirical": "by counting trials",
     }
-    between = {"linear": "linearly in p", "log": "linearly in ln p"}[scan.interpolation]
+    between = {
+        "linear": "interpolated linearly in p between the declinations of the grid",
+        "log": "interpolated linearly in ln p between the declinations of the grid",
+        "ring": "from the background trials of the pixel's own ring, without interpolation",
+    }[scan.interpolation]
     return (
         f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
         f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}. A TS becomes a local p-value "
-        f"{ways[scan.survival]}, interpolated {between} between the declinations of the grid. The hottest spot of the "
+        f"{ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
         f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
         f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."

@@ -39,7 +39,9 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
     "background": Hint("background trials on a declination grid", "{dec_deg: [-30, 0, 30], n_trials: 10000}"),
-    "background.dec_deg": Hint("declinations in degrees, a range or a list", "{start: -85, stop: 85, step: 10}"),
+    "background.dec_deg": Hint(
+        "declinations in degrees, a range or a list; rings: every ring of the scan", "{start: -85, stop: 85, step: 10}"
+    ),
     "background.dec_deg.start": Hint("first declination, deg", "-85"),
     "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
     "background.dec_deg.step": Hint("spacing, deg", "10"),
@@ -70,7 +72,7 @@ HINTS: dict[str, Hint] = {
     "scan.skies_per_file": Hint("skies per process and file", "10"),
     "scan.sky_bands": Hint("declination bands that each background sky is split into, a process each", "1"),
     "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
-    "scan.interpolation": Hint("of p between background declinations", "linear"),
+    "scan.interpolation": Hint("of p between background declinations; ring: none, each ring has its own", "linear"),
     "scan.survival": Hint("p of a TS", "hybrid"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),

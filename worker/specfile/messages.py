@@ -29,7 +29,7 @@ _MUST = {
     "too_short": "must have at least {min_length} {entries}",
     "model_type": "must be a section with keys of its own",
     "model_attributes_type": "must be a section with keys of its own",
-    "union_tag_not_found": "must be a list of degrees or a range {{start: -85, stop: 85, step: 10}}",
+    "union_tag_not_found": "must be a list of degrees, a range {{start: -85, stop: 85, step: 10}} or rings",
 }
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ALIASES = {"true": ("yes", "on", "y"), "false": ("no", "off", "n")}
@@ -198,7 +198,7 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
         return ("data", *loc[2:])
     if loc[:2] == ("background", "dec_deg"):
-        return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list")))
+        return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list", "rings")))
     if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("one", "list")))
     return loc

@@ -14,6 +14,7 @@ F64 = NDArray[np.float64]
 
 MAX_STEPS = 60
 _LOG_DF = (np.log(0.05), np.log(400.0))  # beyond, the CDF no longer changes shape
+_LOG_SCALE = (-30.0, 30.0)  # a flat direction: a step along it must not leave the doubles
 
 
 class Curves(NamedTuple):
@@ -75,6 +76,7 @@ def fit_curves(n_sig: F64, fraction: F64, error: F64, start: Curves) -> Curves:
         step = _step(theta[:, active], n_sig, residual[active], weight, damping[active])
         trial = theta[:, active] + step
         trial[0] = np.clip(trial[0], *_LOG_DF)
+        trial[2] = np.clip(trial[2], *_LOG_SCALE)
         new = _residual(trial, n_sig, rows, weight)
         new_chi2 = np.sum(new**2, axis=1)
         better = new_chi2 < chi2[active]

@@ -11,7 +11,10 @@ from worker.errors import InputError
 from worker.stats.significance import How
 
 F64 = NDArray[np.float64]
-Interpolation = Literal["linear", "log"]
+Interpolation = Literal["linear", "log", "ring"]
+
+RING_TOLERANCE_DEG = 1e-5
+"""Declinations of rings are written with six decimals of a degree."""
 
 
 class Survival(Protocol):
@@ -31,7 +34,8 @@ def log_p(
     """Logarithm of the p-value of a TS at a declination; finite however large TS is.
 
     Between the two bracketing declinations of the grid p (`linear`, as csky) or ln p (`log`) is
-    interpolated linearly in dec; beyond the grid its end is used.
+    interpolated linearly in dec; beyond the grid its end is used. `ring` does not interpolate: every declination must
+    have a distribution of its own.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ def log_p(
     dec : array_like, rad, broadcast with `ts`
     ts : array_like
         NaN gives NaN.
-    interpolation : 'linear' or 'log'
+    interpolation : 'linear', 'log' or 'ring'
     how : 'hybrid', 'fit' or 'empirical'
         See `TSD.sf`.
 
@@ -50,13 +54,17 @@ def log_p(
     Raises
     ------
     InputError
-        No declination in the grid, or a dec that is not in [-pi/2, pi/2].
+        No declination in the grid, a dec that is not in [-pi/2, pi/2], or, with `ring`, one without a distribution.
     """
     if not tsds:
         raise InputError("no background declination: p-values need the TS distribution of at least one")
     dec_rad, flat = np.broadcast_arrays(np.asarray(dec, dtype=np.float64), np.asarray(ts, dtype=np.float64))
     shape, flat = flat.shape, flat.ravel()
-    lower, weight = _bracket(np.array(sorted(tsds), dtype=np.float64), dec_rad.ravel())
+    grid_deg = np.array(sorted(tsds), dtype=np.float64)
+    lower, weight = _bracket(grid_deg, dec_rad.ravel())
+    if interpolation == "ring":
+        own = _own(grid_deg, np.degrees(dec_rad.ravel()), lower, weight)
+        return _by_declination(tsds, own, flat, np.ones(len(flat), bool), how).reshape(shape)
     upper = np.minimum(lower + 1, len(tsds) - 1)
     at_lower = _by_declination(tsds, lower, flat, weight < 1.0, how)
     at_upper = _by_declination(tsds, upper, flat, weight > 0.0, how)
@@ -81,6 +89,20 @@ def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
     gap = grid_deg[np.minimum(lower + 1, last)] - grid_deg[lower]
     weight = np.clip((dec_deg - grid_deg[lower]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
     return lower, weight
+
+
+def _own(grid_deg: F64, dec_deg: F64, lower: NDArray[np.int64], weight: F64) -> NDArray[np.int64]:
+    """Index of the grid declination that each dec is."""
+    own = np.where(weight > 0.5, np.minimum(lower + 1, len(grid_deg) - 1), lower)
+    off = np.abs(grid_deg[own] - dec_deg)
+    if np.any(off > RING_TOLERANCE_DEG):
+        worst = int(np.argmax(off))
+        raise InputError(
+            f"dec = {dec_deg[worst]:.6f} deg has no background trials of its own (the nearest are at "
+            f"{grid_deg[own[worst]]:.6f} deg): interpolation 'ring' needs them at every ring; write "
+            "background.dec_deg: rings, or use 'linear' or 'log'"
+        )
+    return own
 
 
 def _by_declination(
