@@ -24,7 +24,9 @@ settings.register_profile("dagmaker", derandomize=True, deadline=None)
 settings.load_profile("dagmaker")
 
 # Files whose tests share something that takes a while to make: a folder of real data, an analysis to compare with.
-SHARE_FIXTURES = dict.fromkeys(("tests/test_examples.py", "tests/test_data_real.py"), "real data")
+SHARE_FIXTURES = dict.fromkeys(
+    ("tests/engine/test_oracle.py", "tests/test_examples.py", "tests/test_data_real.py"), "real data"
+)
 SHARE_FIXTURES |= dict.fromkeys(
     (f"tests/{name}.py" for name in ("test_provenance", "test_replay", "test_review", "test_unblind")), "a finished run"
 )

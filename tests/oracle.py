@@ -1,0 +1,234 @@
+"""The likelihood of one position, read from docs/engine.md and done the slow and plain way.
+
+It shares no code with `worker.engine`: own file reading, own densities, scipy for roots, splines and maxima. What the
+two must agree in is what the recipe of docs/engine.md says.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import brentq, minimize_scalar
+
+GAMMAS = np.arange(1.0, 4.0 + 1e-9, 1 / 16)
+FLOOR, LARGEST, CUT = np.radians(0.2), np.radians(5.0), 5.0
+STEP = 0.05  # of log10 E
+NODES = np.linspace(-1, 1, 201)  # of sin dec
+CENTRES = -1 + 0.01 * (np.arange(200) + 0.5)
+
+
+class Season(NamedTuple):
+    """Events (float32, rad; sigma 0 where unusable) and response: area (E, dec), cells by (E bin, dec bin)."""
+
+    days: float
+    dec: np.ndarray
+    sigma: np.ndarray
+    log_e: np.ndarray
+    area_log_e: np.ndarray
+    area_sin_dec: np.ndarray
+    area: np.ndarray
+    log_e_nu: np.ndarray
+    dec_nu: np.ndarray
+    cells: dict[tuple[int, int], np.ndarray]  # columns log_e_lo, log_e_hi, weight
+
+
+def read(folder: Path, season: str, config: str) -> Season:
+    """A season of the published release, with numpy alone."""
+    events = np.loadtxt(folder / "events" / f"{season}_exp.csv", usecols=(7, 5, 4))
+    uptime = np.loadtxt(folder / "uptime" / f"{season}_exp.csv")
+    area = np.loadtxt(folder / "irfs" / f"{config}_effectiveArea.csv")
+    with (folder / "irfs" / f"{config}_smearing.csv").open() as file:
+        filled = [line for line in file if not line.rstrip().endswith("0.000000000e+00")]
+    smearing = np.loadtxt(filled, usecols=(0, 1, 2, 3, 4, 5, 10))
+    sigma_deg = np.where((events[:, 1] > 0) & (events[:, 1] <= 5.0), events[:, 1], 0.0)
+    area_e, area_dec = edges(area[:, 0], area[:, 1]), edges(area[:, 2], area[:, 3])
+    i, j = np.searchsorted(area_e, area[:, 0]), np.searchsorted(area_dec, area[:, 2])
+    table = np.empty((len(area_e) - 1, len(area_dec) - 1))
+    table[i, j] = area[:, 4]
+    e_nu, dec_nu = edges(smearing[:, 0], smearing[:, 1]), edges(smearing[:, 2], smearing[:, 3])
+    at = np.searchsorted(e_nu, smearing[:, 0]), np.searchsorted(dec_nu, smearing[:, 2])
+    cells = {}
+    for key in {(int(a), int(b)) for a, b in zip(*at, strict=True)}:
+        mine = smearing[(at[0] == key[0]) & (at[1] == key[1])][:, 4:]
+        mine[:, 2] /= mine[:, 2].sum()
+        cells[key] = mine.astype(np.float32)
+    order = np.lexsort((np.radians(sigma_deg), events[:, 2], events[:, 0]))
+    columns = np.radians(events[:, 0]), np.radians(sigma_deg), events[:, 2]
+    return Season(
+        float(np.sum(uptime[:, 1] - uptime[:, 0])), *(column[order].astype(np.float32) for column in columns),
+        area_e, np.sin(np.radians(area_dec)), table, e_nu, np.radians(dec_nu), cells,
+    )  # fmt: skip
+
+
+def edges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.unique(np.append(low, high))
+
+
+class Model(NamedTuple):
+    """Seasons with what does not depend on the source: events with a usable sigma, their p b, and the energy grid."""
+
+    seasons: tuple[Season, ...]
+    lo: float
+    n_bins: int
+    events: tuple[dict[str, np.ndarray], ...]
+
+
+def model(seasons: tuple[Season, ...]) -> Model:
+    lowest = min(min(s.log_e.min(), *(c[:, 0].min() for c in s.cells.values())) for s in seasons)
+    highest = max(max(s.log_e.max(), *(c[:, 1].max() for c in s.cells.values())) for s in seasons)
+    first, last = np.floor(float(lowest) / STEP + 1e-9), np.ceil(float(highest) / STEP - 1e-9)
+    lo, n_bins = float(first) * STEP, int(last - first)
+    return Model(seasons, lo, n_bins, tuple(_events(s, lo, n_bins) for s in seasons))
+
+
+def _events(s: Season, lo: float, n_bins: int) -> dict[str, np.ndarray]:
+    dec, sin_dec = s.dec.astype(float), np.sin(s.dec.astype(float))
+    e = np.clip(((s.log_e.astype(float) - lo) / STEP).astype(int), 0, n_bins - 1)
+    counts = np.zeros((200, n_bins))
+    np.add.at(counts, (np.minimum(((sin_dec + 1) / 0.01).astype(int), 199), e), 1)
+    p = kernel(0.02) @ counts.sum(axis=1)
+    p /= 0.01 * (p.sum() - 0.5 * (p[0] + p[-1]))  # trapezoids
+    b = np.array([energy_row(row) for row in kernel(0.04) @ counts])
+    x = (sin_dec + 1) / 0.01
+    k = np.clip(x.astype(int), 0, 199)
+    t = x - k
+    pb = (p[k] * (1 - t) + p[k + 1] * t) * (b[k, e] * (1 - t) + b[k + 1, e] * t)
+    use = s.sigma > 0
+    sigma = np.maximum(s.sigma.astype(float), FLOOR)
+    return {name: value[use] for name, value in {"dec": dec, "sigma": sigma, "bin": e, "pb": pb}.items()}
+
+
+def kernel(width: float) -> np.ndarray:
+    """Gaussian weights of the bins of sin dec at the nodes, reflected at the poles, cut at five widths."""
+    total = np.zeros((201, 200))
+    for image in (CENTRES, -2 - CENTRES, 2 - CENTRES):
+        d = np.abs(image[None, :] - NODES[:, None])
+        total += np.where(d < 5 * width, np.exp(-0.5 * (d / width) ** 2), 0)
+    return total
+
+
+def energy_row(row: np.ndarray) -> np.ndarray:
+    """Smoothed over log10 E with both ends replaced by exponentials, sum 1."""
+    i = np.arange(len(row))
+    weight = np.where(np.abs(i[:, None] - i) <= 10, np.exp(-0.5 * ((i[:, None] - i) * STEP / 0.1) ** 2), 0)
+    out = (weight / weight.sum(axis=0)) @ row
+    few = min(100.0, 0.1 * out.sum())
+    out = tail(out, few)
+    out = tail(out[::-1], few)[::-1]
+    return np.asarray(out / out.sum())
+
+
+def tail(row: np.ndarray, few: float) -> np.ndarray:
+    """The bins above which at least `few` events lie, as an exponential of the same content and median excess."""
+    above = np.cumsum(row[::-1])[::-1]
+    first = max(int(np.flatnonzero(above >= few).max(initial=1)), 1)
+    content = np.cumsum(row[first:])
+    middle = int(np.flatnonzero(content >= 0.5 * content[-1])[0])
+    before = content[middle] - row[first + middle]
+    median = (middle + (0.5 * content[-1] - before) / row[first + middle]) * STEP
+    slope = np.clip(np.log(2) / median, 1.0, 30.0)
+    q = np.exp(-slope * STEP * np.arange(len(row) - first + 1))
+    return np.concatenate([row[:first], content[-1] * (q[:-1] - q[1:]) / (1 - q[-1])])
+
+
+def signal(m: Model, dec: float) -> tuple[list[CubicHermiteSpline], CubicHermiteSpline]:
+    """f_j s_j(bin | gamma) of each season and the shares f_j, as cubic Hermite splines in gamma."""
+    weights = [expected(s, dec) for s in m.seasons]
+    total = sum(w.sum(axis=0) for w in weights)
+    tables = []
+    for s, weight in zip(m.seasons, weights, strict=True):
+        j = bin_of(s.dec_nu, dec)
+        spread = np.array([marginal(m, s.cells.get((i, j))) for i in range(len(weight))])
+        tables.append(hermite((weight.T @ spread) / total[:, None]))
+    return tables, hermite(np.array([w.sum(axis=0) / total for w in weights]).T)
+
+
+def expected(s: Season, dec: float) -> np.ndarray:
+    """Events per unit flux (E / 100 TeV)^-gamma in each bin of the smearing's neutrino energy, (n_e, n_gamma)."""
+    column = s.area[:, bin_of(s.area_sin_dec, np.sin(dec))]
+    out = np.zeros((len(s.log_e_nu) - 1, len(GAMMAS)))
+    for i in range(len(out)):
+        if (i, bin_of(s.dec_nu, dec)) not in s.cells:
+            continue
+        for k, a in enumerate(column):
+            lo, hi = max(s.log_e_nu[i], s.area_log_e[k]), min(s.log_e_nu[i + 1], s.area_log_e[k + 1])
+            if hi - lo > 1e-9:
+                out[i] += a * np.array([flux(lo, hi, gamma) for gamma in GAMMAS])
+    return out * s.days * 86400
+
+
+def flux(lo: float, hi: float, gamma: float) -> float:
+    a, b = 10 ** (lo - 5), 10 ** (hi - 5)
+    return 1e5 * (np.log(b / a) if gamma == 1 else (b ** (1 - gamma) - a ** (1 - gamma)) / (1 - gamma))
+
+
+def marginal(m: Model, cells: np.ndarray | None) -> np.ndarray:
+    """Share of each energy bin in cells that are flat in log10 E."""
+    if cells is None:
+        return np.zeros(m.n_bins)
+    lo, hi, weight = ((c.astype(float)) for c in cells.T)
+    a, b = (lo - m.lo) / STEP, (hi - m.lo) / STEP
+    e = np.arange(m.n_bins)
+    overlap = np.clip(np.minimum(b[:, None], e + 1) - np.maximum(a[:, None], e), 0, None)
+    return np.asarray((weight / (b - a)) @ overlap)
+
+
+def bin_of(at: np.ndarray, value: float) -> int:
+    return int(np.clip(np.searchsorted(at, value + 1e-9, side="right") - 1, 0, len(at) - 2))
+
+
+def hermite(y: np.ndarray) -> CubicHermiteSpline:
+    """Cubic Hermite in gamma: slopes by differences of fourth order, of second order at the ends and beside them."""
+    h = GAMMAS[1] - GAMMAS[0]
+    slope = np.gradient(y, h, axis=0, edge_order=2)
+    slope[2:-2] = (8 * (y[3:-1] - y[1:-3]) - (y[4:] - y[:-4])) / (12 * h)
+    return CubicHermiteSpline(GAMMAS, y, slope)
+
+
+def ts_of(
+    m: Model, tables: tuple, ra: float, dec: float, right_ascensions: list[np.ndarray]
+) -> tuple[float, float, float]:
+    """Largest TS, its ns and gamma. Right ascensions (rad): those of the events with a usable sigma, by season."""
+    splines, shares = tables
+    near = []
+    for ev, event_ra, s in zip(m.events, right_ascensions, m.seasons, strict=True):
+        chord2 = np.sin((ev["dec"] - dec) / 2) ** 2 + np.cos(ev["dec"]) * np.cos(dec) * np.sin((event_ra - ra) / 2) ** 2
+        psi = 2 * np.arcsin(np.sqrt(np.minimum(chord2, 1)))
+        use = psi < CUT * ev["sigma"]
+        spatial = np.exp(-0.5 * (psi[use] / ev["sigma"][use]) ** 2) / (2 * np.pi * ev["sigma"][use] ** 2)
+        near.append((spatial * 2 * np.pi / ev["pb"][use], ev["bin"][use], float(len(s.dec))))
+
+    def best_ns(gamma: float) -> tuple[float, float]:
+        """TS and ns at one gamma."""
+        f = shares(gamma)
+        y, rest = [], []
+        for j, (w, e, n) in enumerate(near):
+            y.append(w * splines[j](gamma)[e] / n - f[j] / n)  # (ns_j / N_j) (W - 1) over ns, with ns_j = ns f_j
+            rest.append((n - len(w), f[j] / n))
+        terms = np.concatenate(y)
+
+        def slope(ns: float) -> float:
+            return float(np.sum(terms / (1 + ns * terms)) - sum(k * q / (1 - ns * q) for k, q in rest))
+
+        if slope(0.0) <= 0:
+            return 0.0, 0.0
+        top = 1.0
+        while slope(top) > 0:
+            top *= 2
+        ns = brentq(slope, 0, top, xtol=1e-11, rtol=1e-13)
+        value = np.sum(np.log1p(ns * terms)) + sum(k * np.log1p(-ns * q) for k, q in rest)
+        return 2 * float(value), ns
+
+    profile = np.array([best_ns(gamma)[0] for gamma in GAMMAS])
+    found = (0.0, 0.0, 1.0)
+    for k in np.flatnonzero(profile > 0):
+        around = profile[max(k - 1, 0) : k + 2]
+        if profile[k] < around.max():
+            continue
+        low, high = GAMMAS[max(k - 1, 0)], GAMMAS[min(k + 1, len(GAMMAS) - 1)]
+        inner = minimize_scalar(lambda g: -best_ns(g)[0], bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+        for gamma in (float(inner.x), low, high, GAMMAS[k]):
+            ts, ns = best_ns(gamma)
+            found = max(found, (ts, ns, float(gamma)))
+    return found
