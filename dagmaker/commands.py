@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dagmaker.planning_commands import pilot
 from dagmaker.review_commands import verify_plan
 from dagmaker.run_commands import abort, repair, status, submit, unblind
 
@@ -61,7 +62,7 @@ def plan(*, spec: str, slots: int = 2, json: bool = False) -> int:
     if json:
         _print_json({"name": made.name, **total.as_json()})
     else:
-        print("\n".join(plan_text.lines(made, total)))
+        print("\n".join(plan_text.lines(made, total, loaded.goal)))
     return 0
 
 
@@ -144,10 +145,10 @@ def _print_json(value: Any) -> None:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command
-    for command in (check, plan, build, run, submit, status, repair, abort, verify_plan, unblind, schema)
+    for command in (check, pilot, plan, build, run, submit, status, repair, abort, verify_plan, unblind, schema)
 }
 
 POSITIONAL = {
-    **dict.fromkeys(("check", "plan", "build", "run"), "spec"),
+    **dict.fromkeys(("check", "pilot", "plan", "build", "run"), "spec"),
     **dict.fromkeys(("submit", "status", "repair", "abort", "verify_plan", "unblind"), "run"),
 }

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from dagmaker import sizing
+from dagmaker.cuts import Cut
 from worker import layout
 from worker.errors import InputError
 from worker.spec import Spec
 
 VERSION = 1
 SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
-
-Cut = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,6 @@ class Plan:
         return tuple(dict.fromkeys(node.task for node in self.nodes))
 
 
-def cuts(n: int, per_file: int) -> tuple[Cut, ...]:
-    """Cut [0, n) into pieces of `per_file`; the remainder is a shorter last piece, never dropped."""
-    return tuple((first, min(per_file, n - first)) for first in range(0, n, per_file))
-
-
 def _word(level: str) -> str:
     """A directory level as part of a node name: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
     return level.replace("+", "p").replace("-", "m").replace(".", "d")
@@ -106,7 +101,6 @@ def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...],
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
     places = layout.decimals(decs)
-    bg_cuts = cuts(spec.background.n_trials, spec.background.trials_per_file)
     for dec in decs:
         at = _word(layout.dec_level(dec, places))
         bg = Node(
@@ -115,7 +109,7 @@ def _points(spec: Spec) -> Iterator[Node]:
             args=(("dec", dec),),
             seed=SEED,
             dir=str(layout.bg_dir(spec.name, dec, places)),
-            cuts=bg_cuts,
+            cuts=sizing.trials(spec, "bg_trials", dec),
             parents=("prepare",),
         )
         yield bg
@@ -137,7 +131,7 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
             args=(("dec", dec), ("n_sig", n_sig), *which),
             seed=SEED,
             dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-            cuts=cuts(spec.signal.n_trials, spec.signal.trials_per_file),
+            cuts=sizing.trials(spec, "sig_trials", dec, n_sig),
             parents=("prepare",),
         )
         for n_sig in spec.signal.n_sig
@@ -149,13 +143,14 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
 
 def _skies(spec: Spec) -> Iterator[Node]:
     scan = spec.scan
+    pieces, bands = sizing.skies(spec)
     yield Node(
         name="scan",
         task="scan_trials",
         seed=SEED,
         dir=str(layout.scan_dir(spec.name, scan.nside)),
-        cuts=cuts(scan.n_skies, scan.skies_per_file),
-        bands=scan.sky_bands,
+        cuts=pieces,
+        bands=bands,
         parents=("prepare",),
     )
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
@@ -165,7 +160,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
             args=(("nside", nside),),
             seed=SEED,
             dir=str(layout.map_dir(spec.name, nside)),
-            bands=scan.bands,
+            bands=sizing.map_bands(spec, nside),
             parents=("prepare",),
         )
 

@@ -2,35 +2,30 @@
 
 from collections.abc import Iterator
 
-from dagmaker import cost
+from dagmaker import cost, quotable
 from dagmaker.cost import Cost, StageCost
+from dagmaker.hours import hours
 from dagmaker.plan import Plan
+from worker.spec import Goal
 
 _HEAD = (
     f"{'stage':<14}{'processes':>11}{'trials':>14}{'files':>11}{'per folder':>12}"
-    f"{'CPU time':>11}{'longest':>10}{'memory':>10}"
+    f"{'CPU time':>11}{'longest':>10}{'memory':>10}{'asked':>10}"
 )
-
-
-def hours(value: float) -> str:
-    """``40 s``, ``12 min``, ``3.2 h``, ``5.1 d``."""
-    for limit, factor, unit in ((1 / 60, 3600, "s"), (1, 60, "min"), (48, 1, "h")):
-        if value < limit:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value / 24:.3g} d"
 
 
 def _row(stage: StageCost) -> str:
     trials = f"{stage.trials:,}" if stage.trials else "-"
     return (
         f"{stage.task:<14}{stage.processes:>11,}{trials:>14}{stage.files:>11,}{stage.files_per_folder:>12,}"
-        f"{hours(stage.cpu_h):>11}{hours(stage.longest_s / 3600):>10}{stage.memory_mb:>7} MB"
+        f"{hours(stage.cpu_h):>11}{hours(stage.longest_s / 3600):>10}{stage.memory_mb:>7} MB{stage.request_mb:>7} MB"
     )
 
 
-def lines(plan: Plan, total: Cost) -> Iterator[str]:
+def lines(plan: Plan, total: Cost, goal: Goal | None = None) -> Iterator[str]:
     """Tables of stages, of what DAGMan will feel, and of what can be claimed in the end."""
-    yield f"{plan.name}: {plan.n_processes:,} processes, {hours(total.cpu_h)} of CPU time (estimated, not measured)"
+    how = f"by the pilot on {total.measured}" if total.measured else "estimated by the built-in model, not measured"
+    yield f"{plan.name}: {plan.n_processes:,} processes, {hours(total.cpu_h)} of CPU time ({how})"
     yield ""
     yield _HEAD
     yield from map(_row, total.stages)
@@ -38,11 +33,6 @@ def lines(plan: Plan, total: Cost) -> Iterator[str]:
     yield f"wall time    {hours(total.wall_h)} on {total.slots:,} slots that are always busy"
     submit = hours(total.submit_s / 3600)
     yield f"DAGMan       {total.dag_nodes:,} nodes, submitted in {submit} at {cost.NODES_PER_S:g} per second"
-    yield (
-        f"local        {total.local_sigma:.2f} sigma is the largest significance with {cost.TAIL} background trials "
-        "above it; beyond, the fit extrapolates"
-    )
-    post_sigma = cost.sigma(total.post_trial_p)
-    yield f"post-trial   p >= {total.post_trial_p:.2g} ({post_sigma:.2f} sigma) is what the background skies can show"
+    yield from quotable.lines(total.quotable, {stage.task: stage.cpu_h for stage in total.stages}, goal)
     for warning in total.warnings:
         yield f"warning: {warning}"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dagmaker.plan import Cut, Node
+from dagmaker.cuts import Cut
+from dagmaker.plan import Node
 from worker import layout
 
 MAP = "scan_map"

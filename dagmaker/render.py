@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dagmaker import clusters, interpreter, job_environment, plan, render_dag, templates
+from dagmaker import clusters, interpreter, job_environment, plan, render_dag, sizing, templates
 from dagmaker.clusters import Clusters
 from dagmaker.plan import Plan
 from dagmaker.processes import STEPPED
@@ -63,6 +63,11 @@ def _transferred(run: PurePosixPath) -> str:
     return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
 
 
+def _most_memory(resources: Resources, site: Site) -> int:
+    """How far memory may grow after out-of-memory holds."""
+    return site.max_memory_mb if resources.max_memory_mb is None else min(site.max_memory_mb, resources.max_memory_mb)
+
+
 def _hold_reason() -> str:
     """ClassAd expression: what the exit code of a process that failed for good means."""
     text = '"exit code unknown to dagmaker: see its error file"'
@@ -74,6 +79,7 @@ def _hold_reason() -> str:
 def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Site, place: Place) -> str:
     run = str(place.run)
     steps = task in STEPPED
+    request = sizing.request(resources, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
     environment = job_environment.variables(
@@ -92,7 +98,8 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
         local=local,
         sandbox=sandbox,
         resources=resources,
-        max_memory_mb=max(site.max_memory_mb, resources.request_memory_mb),
+        request=request,
+        max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
         accounting_group=resources.accounting_group or site.accounting_group,
         python=submit_value(place.python if here_only else str(site.python)),
         run=argument("." if sandbox else run),

@@ -13,8 +13,10 @@ FROM_WORKER = {
     "worker.cli",
     "worker.errors",
     "worker.layout",
+    "worker.pilot",
     "worker.spec",
     "worker.specfile",
+    "worker.specfile.goals",
 }
 WORKER_FORBIDDEN = {"dagmaker", "htcondor", "htcondor2", "classad", "classad2"}
 

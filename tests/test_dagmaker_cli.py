@@ -89,7 +89,7 @@ def test_schema_is_json(capsys):
         (["build", "SPEC", "--spec=SPEC", "--run=RUN"], "--spec is given twice"),
         (["run", "SPEC", "--run=RUN", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes"),
         (["run", "SPEC", "--run=RUN", "--jobs=many"], "--jobs=many: must be a whole number"),
-        (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: check, plan"),
+        (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: check, pilot, plan"),
         (["status"], "--run is missing"),
     ],
 )

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagmaker import plan, processes
+from dagmaker.cuts import cuts
 from tests.dagmaker_spec import spec
 from worker import layout, specfile
 from worker.cli import argv
@@ -22,7 +23,7 @@ def _plan(**changes):
 def test_cuts_cover_the_stream_once(n, per_file):
     per_file += n // 500  # at most 500 pieces: fast
     position = 0
-    for first, length in plan.cuts(n, per_file):
+    for first, length in cuts(n, per_file):
         assert first == position
         assert 1 <= length <= per_file
         position += length
@@ -30,7 +31,7 @@ def test_cuts_cover_the_stream_once(n, per_file):
 
 
 def test_remainder_is_a_shorter_last_file():
-    assert plan.cuts(250, 100) == ((0, 100), (100, 100), (200, 50))
+    assert cuts(250, 100) == ((0, 100), (100, 100), (200, 50))
 
 
 def test_stage_graph():

@@ -6,7 +6,7 @@ Every model is frozen and refuses unknown keys; keys carry their unit.
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from worker import layout
 from worker.checklist import CheckName
@@ -26,6 +26,7 @@ from worker.fields import (
     ring_decs_deg,
 )
 from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings, ring_grid
+from worker.pilot import Pilot
 
 
 class Synthetic(Model):
@@ -260,6 +261,17 @@ class Resources(Model):
     max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
     time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
+    target_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
+    max_memory_mb: Annotated[Whole, Field(ge=100)] | None = None
+    pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
+
+
+class Goal(Model):
+    """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
+
+    local_sigma: Annotated[Number, Field(gt=0, le=7)] | None = None
+    post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
+    sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
 
 
 class Spec(Model):
@@ -275,6 +287,7 @@ class Spec(Model):
     sensitivity: Sensitivity = Sensitivity()
     scan: Scan
     unblind: Unblind = Unblind()
+    goal: Goal = Goal()
     resources: Resources = Resources()
     site: Name = "personal"
 

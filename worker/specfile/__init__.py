@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from worker.errors import SpecError
 from worker.spec import Spec
-from worker.specfile import hints, messages, paths
+from worker.specfile import goals, hints, messages, paths, pilots
 from worker.specfile.problem import Problem, error
 from worker.specfile.reader import RESOLVERS, UnreadableError, read
 
@@ -124,6 +124,8 @@ def _spec(text: str, where: str, base: Path | None) -> Spec:
     found: list[Problem] = list(document.problems)
     if base is not None:
         found += paths.expand(document.data, document.lines, base)
+        found += pilots.insert(document.data, document.lines, base)
+        found += goals.fill(document.data, document.lines)
     spec = None
     try:
         spec = Spec.model_validate(document.data)

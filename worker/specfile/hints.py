@@ -83,6 +83,10 @@ HINTS: dict[str, Hint] = {
     "unblind.quote_nsigma": Hint(
         "largest significance to be quoted: trials and skies must be enough to count it", "3.0"
     ),
+    "goal": Hint("what the analysis is to reach; a count written `goal` follows from it", "{local_sigma: 5}"),
+    "goal.local_sigma": Hint("largest local significance to be quoted, one-sided; decides background.n_trials", "5.0"),
+    "goal.post_trial_sigma": Hint("largest post-trial significance to be quoted; decides scan.n_skies", "3.0"),
+    "goal.sensitivity_error": Hint("relative error of a sensitivity; decides signal.n_trials", "0.03"),
     "resources": Hint("what one process asks of the batch system", "{request_memory_mb: 1000}"),
     "resources.request_cpus": Hint("cores", "1"),
     "resources.request_memory_mb": Hint("memory, MB", "1000"),
@@ -92,6 +96,12 @@ HINTS: dict[str, Hint] = {
         "a process stops at a checkpoint before this many hours and goes on from there; null for none", "12"
     ),
     "resources.accounting_group": Hint("group that the work is charged to; null for the site's own", "group_icecube"),
+    "resources.target_hours": Hint(
+        "CPU time of a process, hours: the plan cuts the work, whatever *_per_file and bands say; null: they say",
+        "2.0",
+    ),
+    "resources.max_memory_mb": Hint("no process may ask for more, MB; null for no limit", "4000"),
+    "resources.pilot": Hint("what `dagmaker pilot` measured; null for the built-in cost model", "null"),
     "site": Hint("a profile under templates/htcondor/sites/", "personal"),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.spec import Spec
 
-WHERE = ("site", "resources")
+WHERE = ("site", "resources", "goal")
 CUT = {
     "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own
     "background": ("trials_per_file",),

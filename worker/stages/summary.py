@@ -5,7 +5,7 @@ from typing import Any
 from worker import layout, store
 from worker.data.prepared import unpack
 from worker.errors import InputError
-from worker.ledger import Run
+from worker.ledger import Run, each_expected
 from worker.specfile.numbers import digest_of_numbers
 from worker.stages import gate
 
@@ -96,13 +96,7 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
             rows.setdefault(f"{task}_trials", []).extend(_load(run, layout.files_of(rel)) or [])
             rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
     rows["scan_trials"] = _load(run, layout.files_of(layout.SCAN)) or []
-    scan = run.spec.scan
-    rows["scan_map"] = [
-        row
-        for nside in sorted({scan.nside, scan.map_nside or scan.nside})
-        for band in range(scan.bands)
-        for row in _own(run, layout.map_dir(run.spec.name, nside) / layout.band_name(band, scan.bands))
-    ]
+    rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
     rows["collect_scan"] = _own(run, layout.skies_file())
     for stage in ("distributions", "sensitivity", "post_trial"):
         cost = _load(run, layout.timing_file(stage))

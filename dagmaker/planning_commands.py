@@ -1,0 +1,55 @@
+"""dagmaker's commands about cost: pilot, efficiency. Imported when they are called."""
+
+from pathlib import Path, PurePosixPath
+
+
+def pilot(
+    *, spec: str, run: str | None = None, output: str = "pilot.json", pool: bool = False, limit_s: int = 300
+) -> int:
+    """Run a few processes of every kind and measure them; writes what the plan cuts the work by.
+
+    Of background and signal trials at several declinations and n_sig, of a background sky and of maps: set-up time,
+    CPU time per trial or pixel, peak memory, with errors. Says where a probe was stopped or is too noisy. Then
+    `resources: {pilot: pilot.json, target_hours: 2}` in the spec.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+    run : str
+        Folder for the pilot's own run directory; a temporary one if not given. With --pool: one that jobs see.
+    output : str
+        The file to write.
+    pool : bool
+        Run it as a small DAG on the pool and wait for it, instead of here.
+    limit_s : int, s
+        A probe that takes longer is stopped. On a pool: how long to wait for the DAG, in all.
+
+    Examples
+    --------
+    dagmaker pilot analysis.yaml --output=pilot.json
+    """
+    import tempfile
+
+    from dagmaker import pilot as pilots
+    from dagmaker.pilot_pool import pilot_on_pool
+    from worker.atomic import Written, write_all
+    from worker.errors import SpecError
+    from worker.specfile import load
+
+    loaded = load(spec)
+    if pool and run is None:
+        raise SpecError("--pool: write --run=DIR too, a folder that jobs of the pool can see")
+    measure = pilot_on_pool if pool else pilots.pilot
+    with tempfile.TemporaryDirectory(prefix="dagmaker-pilot-") as folder:
+        place = Path(folder) / "run" if run is None else Path(run)
+        found = measure(loaded, place, float(limit_s), lambda line: print(line, flush=True))
+    file = Path(output).absolute()
+    write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
+    print(
+        "\n".join(["", *pilots.lines(found), "", f"{output}: written; resources.pilot: {output} in the spec uses it"])
+    )
+    return 0
+
+
+__all__ = ["pilot"]

@@ -1,0 +1,99 @@
+"""`resources.target_hours`: how the work of each point is cut so that processes take the same time.
+
+Only cutting is decided here: which trials there are, and what they are, does not depend on it.
+"""
+
+import math
+from typing import NamedTuple
+
+from dagmaker import rates
+from dagmaker.cuts import Cut, cuts, even
+from dagmaker.sky import pixels
+from worker.spec import Resources, Spec
+
+MOST_BANDS = 512
+MEMORY_MARGIN = 1.4  # asked for, over what was measured
+LIMIT_MARGIN = 5.0  # a process that takes so many times its predicted time hangs
+LEAST_LIMIT_S = 3600
+STEP_MB = 50
+STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
+
+
+def _target_s(spec: Spec) -> float | None:
+    hours = spec.resources.target_hours
+    return None if hours is None else hours * 3600
+
+
+def _pieces(work_s: float, start_s: float, target_s: float) -> int:
+    """Processes that share the work, each with its start, so that none is longer than the target."""
+    return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
+
+
+def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None) -> tuple[Cut, ...]:
+    """Pieces of the trials at one point."""
+    section = spec.background if task == "bg_trials" else spec.signal
+    target = _target_s(spec)
+    if target is None:
+        return cuts(section.n_trials, section.trials_per_file)
+    kind = rates.of(spec, task)
+    return even(section.n_trials, _pieces(section.n_trials * kind.unit_s(dec, n_sig), kind.start_s, target))
+
+
+def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
+    """CPU seconds of one whole scan at this nside, and of the set-up that grows with its pixels."""
+    scan = spec.scan
+    n = pixels(nside, scan.dec_min_deg, scan.dec_max_deg)
+    kind = rates.of(spec, task)
+    return n * kind.unit_s(nside=nside), n * kind.start_unit_s
+
+
+def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: float) -> int:
+    scan = spec.scan
+    rings = max(1, pixels(nside, scan.dec_min_deg, scan.dec_max_deg) // (4 * nside))  # at least so many
+    return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
+
+
+def skies(spec: Spec) -> tuple[tuple[Cut, ...], int]:
+    """Pieces of the background skies, and bands of each."""
+    scan = spec.scan
+    target = _target_s(spec)
+    if target is None:
+        return cuts(scan.n_skies, scan.skies_per_file), scan.sky_bands
+    start_s = rates.of(spec, "scan_trials").start_s
+    one_s, set_up_s = sky_s(spec, "scan_trials", scan.nside)
+    bands = _bands(spec, scan.nside, one_s + set_up_s, start_s, target)
+    return even(scan.n_skies, _pieces(scan.n_skies * one_s / bands, start_s + set_up_s / bands, target)), bands
+
+
+def map_bands(spec: Spec, nside: int) -> int:
+    """Bands of a map of the observed sky."""
+    target = _target_s(spec)
+    if target is None:
+        return spec.scan.bands
+    work_s, set_up_s = sky_s(spec, "scan_map", nside)
+    return _bands(spec, nside, work_s + set_up_s, rates.of(spec, "scan_map").start_s, target)
+
+
+class Request(NamedTuple):
+    """What a process of one kind asks for.
+
+    Attributes
+    ----------
+    memory_mb, disk_mb : int
+    limit_s : int or None, s
+        After this long it has surely gone wrong; None: no limit.
+    """
+
+    memory_mb: int
+    disk_mb: int
+    limit_s: int | None
+
+
+def request(resources: Resources, task: str) -> Request:
+    """As the spec says; where the plan cuts the work itself, by what was measured, with a margin."""
+    if resources.target_hours is None:
+        return Request(resources.request_memory_mb, resources.request_disk_mb, None)
+    memory = math.ceil(rates.memory_mb(resources, task) * MEMORY_MARGIN / STEP_MB) * STEP_MB
+    most = resources.max_memory_mb
+    limit = max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * resources.target_hours * 3600)) if task in STEPPED else None
+    return Request(memory if most is None else min(memory, most), resources.request_disk_mb, limit)

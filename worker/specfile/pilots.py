@@ -1,0 +1,38 @@
+"""``resources.pilot: pilot.json``: the file's content takes the place of its name, and is frozen with the spec."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from worker.pilot import Pilot
+from worker.specfile.problem import Path as Place
+from worker.specfile.problem import Problem
+
+PLACE: Place = ("resources", "pilot")
+
+
+def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
+    """Put what `dagmaker pilot` wrote in the place of its file's name; returns what was wrong with it."""
+    section = data.get("resources")
+    if not isinstance(section, dict) or not isinstance(section.get("pilot"), str):
+        return []
+    path = base / os.path.expandvars(section["pilot"])
+    section["pilot"] = None
+    again = "make it again with `dagmaker pilot`"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        Pilot.model_validate(raw)
+    except OSError as error:
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: cannot be read: {error.strerror}; {again}")]
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: {where}: {fault['msg']}; {again}")]
+    except ValueError:
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: it is not JSON; {again}")]
+    section["pilot"] = raw
+    return []
