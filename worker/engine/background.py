@@ -62,13 +62,13 @@ class Background(NamedTuple):
     energy: F64
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def energy_bin(log_e, lo, n):  # type: ignore[no-untyped-def]
     """Index of the energy bin; energies beyond the grid belong to its first or last bin."""
     return min(max(int((log_e - lo) / LOG_E_STEP), 0), n - 1)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
     """Linear interpolation of equidistant nodes over [-1, 1]."""
     x = (sin_dec + 1.0) * (0.5 * (nodes.shape[0] - 1))
@@ -77,7 +77,7 @@ def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
     return nodes[i] * (1.0 - t) + nodes[i + 1] * t
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
     """p(sin dec) * b(bin e | sin dec) of one event."""
     x = (sin_dec + 1.0) * (0.5 * (density.shape[0] - 1))
@@ -86,7 +86,7 @@ def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
     return (density[i] * (1.0 - t) + density[i + 1] * t) * (energy[i, e] * (1.0 - t) + energy[i + 1, e] * t)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-def]
     """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles."""
     n_bins, n_columns = counts.shape
@@ -106,7 +106,7 @@ def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
     """A histogram smoothed with a Gaussian kernel in bins, keeping its sum."""
     n = row.size
@@ -123,7 +123,7 @@ def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
     """Replace the upper end of a smoothed histogram, in place, by an exponential of the same content.
 
@@ -149,7 +149,7 @@ def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
         left = right
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
 def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped-def]
     counts = np.zeros((n_sin, n_energy))
     for i in range(sin_dec.size):
@@ -157,17 +157,24 @@ def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped
     return counts
 
 
-@njit(cache=True, error_model="numpy")
-def _energy_rows(smoothed, peak, step, tail_events):  # type: ignore[no-untyped-def]
-    out = np.empty_like(smoothed)
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+def _total(row):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(row.size):
+        total += row[i]
+    return total
+
+
+@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+def _energy_rows(smoothed, step, tail_events, out):  # type: ignore[no-untyped-def]
     for k in range(smoothed.shape[0]):
-        row = smooth_energy(smoothed[k] / peak, ENERGY_BANDWIDTH, step)
-        total = row.sum()
-        few = min(tail_events, 0.1 * total)
+        row = smooth_energy(smoothed[k], ENERGY_BANDWIDTH, step)
+        few = min(tail_events, 0.1 * _total(row))
         _tail(row, step, few)
         _tail(row[::-1], step, few)
-        out[k] = row / row.sum()
-    return out
+        total = _total(row)
+        for i in range(row.size):
+            out[k, i] = row[i] / total
 
 
 def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
@@ -186,4 +193,6 @@ def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
     density = _smooth_sin_dec(counts.sum(axis=1)[:, None], DENSITY_BANDWIDTH, SIN_DEC_STEP, nodes)[:, 0]
     integral = SIN_DEC_STEP * (density[1:] + density[:-1]).sum() / 2
     rows = _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes)
-    return Background(density / integral, _energy_rows(rows, 1.0, LOG_E_STEP, TAIL_EVENTS))
+    energy = np.empty_like(rows)
+    _energy_rows(rows, LOG_E_STEP, TAIL_EVENTS, energy)
+    return Background(density / integral, energy)
