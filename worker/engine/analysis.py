@@ -86,14 +86,14 @@ class Analysis:
         return self.n_seasons * self.grid.n
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def _describe(dec, log_e, lo, n, sin_dec, bins):  # type: ignore[no-untyped-def]
     for i in range(dec.size):
         sin_dec[i] = fmath.sin(np.float64(dec[i]))
         bins[i] = energy_bin(np.float64(log_e[i]), lo, n)
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def _event_weights(sin_dec, sigma, bins, density, energy, n_events, out):  # type: ignore[no-untyped-def]
     for i in range(sigma.size):
         out[i] = 1.0 / (sigma[i] * sigma[i] * event_density(density, energy, sin_dec[i], bins[i]) * n_events)

@@ -17,7 +17,7 @@ NS_TOLERANCE = 1e-4  # relative, while searching: the profile errs by its square
 NS_TOLERANCE_FINAL = 1e-9
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def _rises_between(slopes):  # type: ignore[no-untyped-def]
     """Whether the interpolated slope at ns = 0 is positive somewhere between nodes where it is not.
 
@@ -40,7 +40,7 @@ def _rises_between(slopes):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def _refine(a, da, b, db, ns, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """The maximum of the profile between gamma = a (rising) and b (falling): returns gamma, ns, TS / 2."""
     x = a + (b - a) * da / (da - db)
@@ -71,7 +71,7 @@ def _refine(a, da, b, db, ns, n, w, row, season, rest, n_events, model, work):  
     return gamma, ns, value
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore[no-untyped-def]
     """The global maximum of TS over ns >= 0 and gamma.
 

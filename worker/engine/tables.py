@@ -34,7 +34,7 @@ class SignalTable(NamedTuple):
     share: F64
 
 
-@njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@njit(cache=True, error_model="numpy")
 def hermite(values):  # type: ignore[no-untyped-def]
     """Cubic Hermite coefficients of columns tabulated at equidistant nodes.
 
