@@ -30,7 +30,7 @@ def submit(*, run: str, repair: bool = False) -> int:
     return 0
 
 
-def status(*, run: str, watch: bool = False, json: bool = False) -> int:
+def status(*, run: str, watch: bool = False, json: bool = False, html: bool = False) -> int:
     """Show how far a run is and what went wrong: from its files, and from the schedd where one answers.
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
@@ -45,6 +45,9 @@ def status(*, run: str, watch: bool = False, json: bool = False) -> int:
         Show it again every few seconds until the run has ended; Ctrl-C leaves, the run goes on.
     json : bool
         Print JSON, for programs (times in s, rates per s).
+    html : bool
+        Write DIR/status.html instead: progress, throughput over time, failures by cause; with --watch every 30 s, and
+        the page loads itself again.
 
     Examples
     --------
@@ -53,6 +56,10 @@ def status(*, run: str, watch: bool = False, json: bool = False) -> int:
     from dagmaker import schedd, status_text, watching
     from dagmaker import status as states
 
+    if html:
+        from dagmaker import status_page
+
+        return status_page.follow(Path(run), once=not watch)
     if watch:
         return watching.watch(Path(run), as_json=json)
     found = states.look(Path(run))

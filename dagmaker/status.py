@@ -9,7 +9,7 @@ from dagmaker import causes, dagjob, plan, submitfile
 from dagmaker.batches import Batches
 from dagmaker.causes import Asked, Bad, Cause
 from dagmaker.dagjob import DagJob
-from dagmaker.jobs import Jobs, Tracker, Where
+from dagmaker.jobs import Jobs, Tracker, Where, seconds
 from dagmaker.plan import Node, Plan
 from dagmaker.presence import Presence
 from worker import layout
@@ -138,6 +138,20 @@ class Watcher:
         self._batches = Batches(self._run, self._plan)
         self._submits = {task: submitfile.read(self._run, task) for task in self._nodes}
         self._trackers = {task: Tracker(file.log) for task, file in self._submits.items() if file.log is not None}
+
+    @property
+    def plan(self) -> Plan:
+        """What the run directory promises."""
+        return self._plan
+
+    def on_pool(self) -> bool:
+        """Whether the DAG was ever submitted."""
+        return bool(dagjob.all_of(self._run))
+
+    def ends(self) -> dict[str, list[float]]:
+        """Times of good ends by task, s since 1970, from HTCondor's logs as the last look left them."""
+        ends = {task: tracker.jobs.ends for task, tracker in self._trackers.items() if tracker.jobs.ends}
+        return {task: [seconds(text) for text, n in found.items() for _ in range(n)] for task, found in ends.items()}
 
     def look(self) -> Status:
         """The present state; each folder is listed once and no output is opened."""

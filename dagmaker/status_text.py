@@ -17,7 +17,7 @@ _STATES = {
     "failed": "ended with failures",
     "removed": "was removed",
 }
-_TITLES = {"failed": "failed", "held": "held", "removed": "removed while held", "host": "bad machine"}
+TITLES = {"failed": "failed", "held": "held", "removed": "removed while held", "host": "bad machine"}
 
 
 def lines(status: Status, answer: Answer | None = None) -> Iterator[str]:
@@ -100,7 +100,7 @@ def _rate(stage: StageStatus) -> str:
 
 
 def _cause(cause: Cause) -> Iterator[str]:
-    yield f"{_TITLES[cause.kind]}: {cause.count:,} x {cause.task}: {cause.what}"
+    yield f"{TITLES[cause.kind]}: {cause.count:,} x {cause.task}: {cause.what}"
     for line in cause.said:
         yield f"    | {line}"
     if cause.file:

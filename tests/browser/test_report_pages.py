@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext
 
+from dagmaker import status_page
+from dagmaker.cli import main
+from tests import test_dagmaker_status_page
 from tests.browser.watched import DESKTOP, PHONE, watched
 from worker import layout, rng
 from worker.report import interactive
@@ -46,6 +49,20 @@ def test_a_bad_page_is_caught(browser: BrowserContext, tmp_path: Path) -> None:
         assert any("oh" in words for words in seen.said)
         assert seen.too_wide() > 1000
         assert {words.partition(":")[0] for words in seen.barriers()} == {"color-contrast", "image-alt"}
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, True), (PHONE, False)], ids=["desktop", "phone"])
+def test_the_status_page_is_quiet_alone_and_fits(
+    browser: BrowserContext, tmp_path: Path, size: tuple[int, int], dark: bool
+) -> None:
+    built = test_dagmaker_status_page.large(tmp_path / "run", 2000)
+    assert main(["status", str(built.run), "--html"]) == 0
+    with watched(browser, built.run / status_page.FILE, size, dark) as seen:
+        assert seen.page.locator("rect").count() > 50
+        assert seen.page.locator(".cause").count() >= 2
+        assert (seen.said, seen.asked) == ([], [])
+        assert seen.too_wide() <= 0
+        assert seen.barriers() == []
 
 
 def test_the_report_leads_to_the_map_and_back(browser: BrowserContext, run: Path) -> None:
