@@ -19,6 +19,7 @@ SCAN = RESULTS / "scan.json"
 POST_TRIAL = RESULTS / "post_trial.json"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath("report/index.html")
+DATA_PAGE = PurePosixPath("report/data.html")
 REPORT_RECORD = PurePosixPath("report/record.json")
 CRATE = PurePosixPath("ro-crate-metadata.json")
 

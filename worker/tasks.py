@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from worker.errors import SpecError
 from worker.starting import sparing
 
 
@@ -290,6 +291,37 @@ def streams(*, run: str) -> None:
     _stage("streams.streams", run)
 
 
+def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> None:
+    """One page about the data: counts, cleaning, rate against sin(dec), energies, angular errors, livetime, response.
+
+    Either of a run whose data are prepared: writes RUN/report/data.html (pictures included), .txt and .json, as
+    `worker report` does too. Or of the files that a spec describes, before anything is built: writes the same to DIR.
+    Right ascensions and times are neither shown nor summarised.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    spec : str
+        The YAML file of the analysis, with --output.
+    output : str
+        Folder to write to; made if it is not there.
+
+    Examples
+    --------
+    worker data_summary --run=runs/example
+    worker data_summary --spec=analysis.yaml --output=about_the_data
+    """
+    if run is not None and spec is None and output is None:
+        _stage("data_summary.of_run", run)
+    elif run is None and spec is not None and output is not None:
+        _stage("data_summary.of_spec", spec, output=Path(output))
+    else:
+        raise SpecError(
+            "write either --run=RUN, or both --spec=SPEC and --output=DIR; e.g. --spec=analysis.yaml --output=about"
+        )
+
+
 def serve() -> None:
     """Run tasks one after another, as told on standard input: for the local runner.
 
@@ -330,6 +362,7 @@ TASKS: dict[str, Callable[..., None]] = {
         post_trial,
         report,
         verify,
+        data_summary,
         streams,
         serve,
     )

@@ -46,6 +46,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "cards": headline.cards(results),
         "absent": absent.sentences(results),
         "seasons": (results.summary.get("data") or {}).get("seasons") or [],
+        "data_page": (results.run.path / layout.DATA_PAGE).exists(),
         "method": method.paragraphs(results),
         "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in SECTIONS},
         "background": tables.background(results),

@@ -66,7 +66,10 @@ def mark(figure: Figure, text: str) -> None:
     figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=10.5, color=RED, fontweight="bold")
 
 
-def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True) -> None:
+DEGREES = (-90, -50, -30, -15, 0, 15, 30, 50, 90)
+
+
+def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True, at_deg: tuple[int, ...] = DEGREES) -> None:
     """sin(dec) below, and the declination in degrees above."""
     axis.set_xlim(-1.03, 1.03)
     axis.grid(True)
@@ -74,7 +77,7 @@ def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True) -> None:
         axis.set_xlabel(SIN_DEC)
     if degrees:
         top = axis.secondary_xaxis("top")
-        at = np.array([-90, -50, -30, -15, 0, 15, 30, 50, 90])
+        at = np.array(at_deg)
         top.set_xticks(np.sin(np.radians(at)), [dec_text(d) for d in at], fontsize=10.5, color=GREY)
         top.tick_params(length=3, color=GREY)
         top.spines["top"].set_color("#cccccc")

@@ -19,6 +19,11 @@ def report(path: Path, dag_status: int | None, failed_count: int | None) -> None
         print(f"-> {layout.SUMMARY}")
         from worker.report import crate, page
 
+        if (path / layout.DATA).exists():
+            from worker.stages import data_summary
+
+            data_summary.write_of(run)
+            print(f"-> {layout.DATA_PAGE}")
         page.write(run)
         print(f"-> {layout.REPORT}")
         outputs = lineage.hashed(run, [layout.SUMMARY, *_pages(path)])
