@@ -25,7 +25,10 @@ background: {dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
 scan: {nside: 1, n_skies: 1, dec_min_deg: -90, dec_max_deg: 90}
 """
-FILES = {"data.html", "data.txt", "data.json", "data_events.png", "data_response.png"}
+FILES = {"data.html", "data.txt", "data.json", "data_events.png", "data_response.png"} | {
+    "data_events.npz",
+    "data_response.csv",
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,11 @@ from worker.data.dataset import Dataset, Season
 from worker.data.describe import BANDS_DEG, Curve, area_curve, psi_curve
 from worker.report import style
 from worker.report.drawn import Drawn
+from worker.report.numbers import columns
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.SKY, style.PURPLE)
 _SHOWN = 6
+_CURVES = ("area_cm2", "median_psi_deg")
 _DEGREES = (-90, -30, 0, 30, 90)
 _TITLES = ("Livetime", "Rate", "Energy against declination", "Energy", "Angular error", "Angular error against energy")
 
@@ -28,16 +30,16 @@ def events(dataset: Dataset) -> Drawn:
     axes = figure.subplots(2, 3)
     colors = _colors(len(dataset.seasons))
     _livetimes(axes[0, 0], dataset, colors)
-    _steps(axes[0, 1], dataset, colors, _sin_dec, np.linspace(-1, 1, 41), 1.0)
+    rates = _steps(axes[0, 1], dataset, colors, _sin_dec, np.linspace(-1, 1, 41), 0.05)
     style.sin_dec_axis(axes[0, 1], at_deg=_DEGREES)
     axes[0, 1].set_ylabel("events per day per unit sin(dec)")
     axes[0, 1].set_ylim(0, None)
     _energy_map(axes[0, 2], dataset)
-    _steps(axes[1, 0], dataset, colors, _log_e, np.arange(1.0, 9.01, 0.1), 1.0)
+    energies = _steps(axes[1, 0], dataset, colors, _log_e, np.linspace(1, 9, 81))
     axes[1, 0].set(xlabel="log10(reconstructed energy / GeV)", ylabel="events per day per 0.1 in log10 E", yscale="log")
     axes[1, 0].set_xlim(*_range(dataset, _log_e))
     edges = np.geomspace(0.1, 180.0, 66)
-    _steps(axes[1, 1], dataset, colors, _sigma_deg, edges, 1.0)
+    sigmas = _steps(axes[1, 1], dataset, colors, _sigma_deg, edges)
     axes[1, 1].set(xlabel="angular error σ (deg)", ylabel="events per day per bin", xscale="log", yscale="log")
     low, high = _range(dataset, _sigma_deg)
     axes[1, 1].set_xlim(max(0.8 * low, 0.09), 1.25 * high)
@@ -50,6 +52,16 @@ def events(dataset: Dataset) -> Drawn:
         figure,
         "Measured events. Colours are the seasons of the bars. Events whose angular error cannot be used are in the "
         "rates and energies, not in the angular errors. Right ascensions and times are not looked at.",
+        {
+            "season": [season.name for season in dataset.seasons],
+            "livetime_days": [season.livetime_days for season in dataset.seasons],
+            "sin_dec_edges": np.linspace(-1, 1, 41),
+            "events_per_day_per_sin_dec": rates,
+            "log10_energy_gev_edges": np.linspace(1, 9, 81),
+            "events_per_day_per_tenth": energies,
+            "sigma_deg_edges": edges,
+            "events_per_day_per_bin_of_sigma": sigmas,
+        },
     )
 
 
@@ -59,13 +71,16 @@ def response(dataset: Dataset) -> Drawn:
     shown = seasons[-_SHOWN:]
     figure = style.new(max(3.6 * len(shown) + 1.2, 8.5), 8.4)
     axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
+    rows: list[tuple[Any, ...]] = []
     for column, (names, season) in enumerate(shown):
-        for (lo, hi), color in zip(BANDS_DEG, _COLORS, strict=False):
-            ends = float(np.sin(np.radians(lo))), float(np.sin(np.radians(hi)))
-            _draw(
-                axes[0, column], area_curve(season.area, *ends), color, f"{style.dec_text(lo)} to {style.dec_text(hi)}"
-            )
-            _draw(axes[1, column], psi_curve(season, *ends), color)
+        for band, color in zip(BANDS_DEG, _COLORS, strict=False):
+            lo, hi = np.sin(np.radians(band)).tolist()
+            curves = area_curve(season.area, lo, hi), psi_curve(season, lo, hi)
+            _draw(axes[0, column], curves[0], color, " to ".join(map(style.dec_text, band)))
+            _draw(axes[1, column], curves[1], color)
+            rows += [
+                row for what, curve in zip(_CURVES, curves, strict=True) for row in _rows(names, band, what, curve)
+            ]
         axes[0, column].set_title(names)
         axes[1, column].set_xlabel("log10(E$_\\nu$ / GeV)")
     axes[0, 0].set(yscale="log", ylabel="mean effective area (cm²)", ylim=(_lowest(shown), None))
@@ -79,6 +94,7 @@ def response(dataset: Dataset) -> Drawn:
         figure,
         "Response: effective area, the mean over bands of declination, and the median angle between a neutrino and its "
         f"reconstructed direction.{left_out} Seasons that share a response share a column.",
+        columns(("response", "dec_lo_deg", "dec_hi_deg", "what", "log10_e_nu_lo", "log10_e_nu_hi", "value"), rows),
     )
 
 
@@ -103,14 +119,14 @@ def _livetimes(axis: Axes, dataset: Dataset, colors: list[Any]) -> None:
 
 
 def _steps(
-    axis: Axes, dataset: Dataset, colors: list[Any], values: Callable[[Season], Any], edges: Any, per: float
-) -> None:
-    """Events per day in bins; a density where the bins are of sin(dec)."""
-    width = np.diff(edges)[0] if values is _sin_dec else per
-    for season, color in zip(dataset.seasons, colors, strict=True):
-        counts, _ = np.histogram(values(season), edges)
-        rate = counts / (season.livetime_days * width)
+    axis: Axes, dataset: Dataset, colors: list[Any], values: Callable[[Season], Any], edges: Any, per: float = 1.0
+) -> Any:
+    """Events per day in bins, over `per`; returns them, (n_seasons, n_bins)."""
+    counts = np.array([np.histogram(values(season), edges)[0] for season in dataset.seasons])
+    rates = counts / (np.array([[season.livetime_days] for season in dataset.seasons]) * per)
+    for rate, color in zip(rates, colors, strict=True):
         axis.stairs(np.where(rate > 0, rate, np.nan), edges, color=color, linewidth=1.6, baseline=None)
+    return rates
 
 
 def _energy_map(axis: Axes, dataset: Dataset) -> None:
@@ -154,6 +170,11 @@ def _plain(axis: Axis) -> None:
 
 def _draw(axis: Axes, curve: Curve, color: str, label: str | None = None) -> None:
     axis.stairs(curve.values, curve.log_e_nu, color=color, linewidth=2.0, baseline=None, label=label)
+
+
+def _rows(names: str, band: tuple[float, float], what: str, curve: Curve) -> list[tuple[Any, ...]]:
+    ends = pairwise(curve.log_e_nu.tolist())
+    return [(names, *band, what, *end, value) for end, value in zip(ends, curve.values.tolist(), strict=True)]
 
 
 def _distinct(dataset: Dataset) -> list[tuple[str, Season]]:

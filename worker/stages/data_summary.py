@@ -15,6 +15,7 @@ from worker.data.prepared import content_digest, unpack
 from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.report import data as figures
+from worker.report import numbers as of_figure
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.template import render
@@ -62,6 +63,7 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> No
             style.mark(figure.figure, f"{spec.name}: {dataset.label} data")
             png = _png(figure)
         write_all(folder, [Written(page.with_name(f"{name}.png"), png)])
+        of_figure.save(folder, page.with_name(name), figure.numbers, f"{spec.name}: {dataset.label} data")
         width, height = (round(x * style.DPI) for x in figure.figure.get_size_inches())
         image = base64.b64encode(png).decode("ascii")
         drawn.append({"title": title, "caption": figure.caption, "data": image, "width": width, "height": height})
