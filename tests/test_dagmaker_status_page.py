@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dagmaker import processes, status_page, throughput
+from dagmaker.batches import Batches
 from dagmaker.build import Built, build
 from dagmaker.cli import main
 from dagmaker.jobs import seconds
@@ -37,21 +38,22 @@ def large(run: Path, n: int = 13_000) -> Built:
     built = build(spec(n_bg=100 * n, bg_file=100, resources="{max_retries: 0}"), run)
     dag_log(run, submit(0), execute(0))
     out = []
-    nodes = [node for node in built.plan.nodes if node.task == "bg_trials"]
-    for number, node in enumerate(nodes):
-        folder = run / node.dir
-        folder.mkdir(parents=True)
-        for i, name in enumerate(processes.outputs(node)):
-            part, p = divmod(i, 1000)  # no cluster is larger
-            where = {"c": 100 + 50 * number + part, "p": p}
-            out.append(EVENTS.format(**where, node=f"{node.name}_c{part:02d}", host=i % 199))
+    batches = Batches(run, built.plan)
+    outputs = {node.name: list(processes.outputs(node)) for node in built.plan.nodes}
+    for cluster, file in enumerate(sorted((run / "batches").glob("bg_*.txt")), 100):
+        for p in range(len(file.read_text().splitlines())):
+            place = batches.place("bg_trials", batches.argv((file.stem, p)) or "")
+            assert place is not None
+            node, i = place
+            out.append(EVENTS.format(c=cluster, p=p, node=file.stem, host=i % 199))
             if i % 4 == 0:
                 continue
             at = time.strftime("%H:%M:%S", time.gmtime(36100 + i))
             how, code = HOW.get(i % 100, GOOD)
-            out.append(END.format(**where, at=at, how=how, code=code))
+            out.append(END.format(c=cluster, p=p, at=at, how=how, code=code))
             if code == 0:
-                (folder / name).touch()
+                (run / node.dir).mkdir(parents=True, exist_ok=True)
+                (run / node.dir / outputs[node.name][i]).touch()
     bg_log(run, *out)
     return built
 
@@ -66,7 +68,9 @@ def test_forty_thousand_processes_on_one_page(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == f"-> {built.run / status_page.FILE}\n"
     text = (built.run / status_page.FILE).read_text(encoding="utf-8")
     assert len(text) < 200_000  # of causes and bins, not of processes
-    assert f'content="{status_page.EVERY_S}"' in text  # the DAG is in the queue: the page loads itself again
+    assert (
+        f"location.reload(); }}, {1000 * status_page.EVERY_S});" in text
+    )  # the DAG is in the queue: the page loads itself again
     assert text.count("failed: 390 × bg_trials") == 2
     assert "missing or corrupt input" in text
     assert "request_memory_mb: 2000" in text  # the change to make for what was killed
@@ -128,5 +132,5 @@ def test_a_finished_run_does_not_load_itself_again(tmp_path: Path) -> None:
             (built.run / node.dir / name).touch()
     assert status_page.follow(built.run, once=False) == 0  # ends by itself
     text = (built.run / status_page.FILE).read_text(encoding="utf-8")
-    assert "http-equiv" not in text
+    assert "reload" not in text
     assert "complete" in text

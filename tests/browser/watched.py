@@ -62,5 +62,5 @@ def watched(context: BrowserContext, file: Path, size: tuple[int, int], dark: bo
 
 
 def _note(out: Watched, url: str, file: Path) -> None:
-    if url != file.as_uri() and not re.match(r"(data|blob):", url):
+    if url.partition("#")[0] != file.as_uri() and not re.match(r"(data|blob):", url):
         out.asked.append(url)
