@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     words[:1] = [word.replace("-", "_") if not word.startswith("-") else word for word in words[:1]]
+    if "_".join(words[:2]) in COMMANDS:  # dagmaker data fetch
+        words[:2] = ["_".join(words[:2])]
     if not words or words[0] in _HELP:
         print(_overview())
         return 0 if words else SpecError.exit_code

@@ -120,6 +120,30 @@ def run(*, spec: str, run: str, jobs: int = 1) -> int:
     return run_here(_load(spec), Path(run), jobs)
 
 
+def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> int:
+    """Download a published data release (typed `dagmaker data fetch NAME`); stopped, the same command goes on.
+
+    Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
+    its name only when it is whole. Archives are unpacked. Prints the `data` section that reads the release.
+
+    Parameters
+    ----------
+    name : str
+        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, icetracks_14yr_v2, or any doi:10.xxxx/...
+    output : str
+        Folder to download to; made if it is not there.
+    base_url : str
+        Another Dataverse, or a mirror.
+
+    Examples
+    --------
+    dagmaker data fetch icetracks_14yr_v1 --output=data/icetracks
+    """
+    from dagmaker.fetch import fetch
+
+    return fetch(name, Path(output), base_url)
+
+
 def schema() -> int:
     """Print the JSON Schema of the spec, for editors that complete and check YAML.
 
@@ -145,10 +169,25 @@ def _print_json(value: Any) -> None:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command
-    for command in (check, pilot, plan, build, run, submit, status, repair, abort, verify_plan, unblind, schema)
+    for command in (
+        check,
+        pilot,
+        plan,
+        build,
+        run,
+        submit,
+        status,
+        repair,
+        abort,
+        verify_plan,
+        unblind,
+        data_fetch,
+        schema,
+    )
 }
 
 POSITIONAL = {
     **dict.fromkeys(("check", "pilot", "plan", "build", "run"), "spec"),
+    "data_fetch": "name",
     **dict.fromkeys(("submit", "status", "repair", "abort", "verify_plan", "unblind"), "run"),
 }

@@ -117,7 +117,9 @@ def test_help_has_an_example(command, capsys):
     assert main([command, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: dagmaker {command}")
-    assert f"dagmaker {command}" in out.partition("Examples")[2].replace("verify-plan", "verify_plan")
+    assert f"dagmaker {command}" in out.partition("Examples")[2].replace("verify-plan", "verify_plan").replace(
+        "data fetch", "data_fetch"
+    )
 
 
 def test_help_is_fast():
