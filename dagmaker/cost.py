@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dagmaker import clusters, rates, sizing
+from dagmaker import clusters, rates, sizing, sky
 from dagmaker.plan import Node, Plan
 from dagmaker.processes import MAP, SCAN, STEPPED
 from dagmaker.quotable import Quotable
@@ -13,6 +13,7 @@ from worker.spec import Spec
 # Measured on one core of a 2-core Xeon virtual machine, rounded down; trials, skies and maps: dagmaker.rates.
 SINGLE_S = {"prepare": 5.0, "sensitivity": 5.0, "collect_scan": 5.0, "report": 15.0}
 OTHER_SINGLE_S = 1.0
+LIMITS, LIMITS_PER_S = "upper_limits", 10.0
 COLLECT_S = 0.001  # per file that is read
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
@@ -104,8 +105,10 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if node.task in rates.TRIALS_PER_S:
         return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
     if node.task in (SCAN, MAP):
-        one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.nside)))
+        one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", sky.main_nside(spec))))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
+    if node.task == LIMITS:
+        return OTHER_SINGLE_S + sky.targets(spec) * len(spec.signal.gammas) / LIMITS_PER_S
     files = sum(readers[parent] for parent in node.parents)
     return SINGLE_S.get(node.task, OTHER_SINGLE_S) + COLLECT_S * files
 

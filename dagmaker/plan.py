@@ -14,6 +14,7 @@ from dagmaker import sizing
 from dagmaker.cuts import Cut
 from worker import layout
 from worker.errors import InputError
+from worker.scan import CatalogScan
 from worker.spec import Spec
 
 VERSION = 1
@@ -141,9 +142,26 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
     yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
 
 
+def _sources(spec: Spec, scan: CatalogScan, pieces: tuple[Cut, ...]) -> Iterator[Node]:
+    """Background skies and the observed one, for a list of sources."""
+    yield Node(
+        name="scan",
+        task="scan_trials",
+        seed=SEED,
+        dir=str(layout.catalog_dir(spec.name, scan.tag)),
+        cuts=pieces,
+        parents=("prepare",),
+    )
+    folder = str(layout.catalog_map_dir(spec.name, scan.tag))
+    yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
+
+
 def _skies(spec: Spec) -> Iterator[Node]:
-    scan = spec.scan
     pieces, bands = sizing.skies(spec)
+    if isinstance(spec.scan, CatalogScan):
+        yield from _sources(spec, spec.scan, pieces)
+        return
+    scan = spec.healpix
     yield Node(
         name="scan",
         task="scan_trials",
@@ -170,6 +188,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
 
     prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
     prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
+    collect_scan, sensitivity -> upper_limits -> report
     """
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
     collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
@@ -183,7 +202,8 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
         _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
         _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
-        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial")),
+        _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
+        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
     )
     return Plan(spec.name, spec_digest, nodes)
 

@@ -13,5 +13,6 @@ PRIORITY = {
     "sensitivity": 80,
     "collect_scan": 90,
     "post_trial": 80,
+    "upper_limits": 80,
     "report": 80,
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dagmaker import rates
 from dagmaker.processes import number
-from dagmaker.sky import pixels
+from dagmaker.sky import main_nside, nsides, positions
 from worker.pilot import KindCost, Rate
 from worker.spec import Spec
 
@@ -73,8 +73,9 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
         for n_sig in spread(spec.signal.n_sig, MOST_N_SIG):
             yield _trials(spec, "sig_trials", dec, n_sig)
     yield _skies(spec)
-    for nside in sorted({spec.scan.nside, spec.scan.map_nside or spec.scan.nside}):
-        yield _maps(spec, nside)
+    if main_nside(spec):
+        for nside in nsides(spec):
+            yield _maps(spec, nside)
 
 
 def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Probe, Probe]:
@@ -91,20 +92,20 @@ def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Pro
 
 
 def _area(spec: Spec, nside: int) -> int:
-    return pixels(nside, spec.scan.dec_min_deg, spec.scan.dec_max_deg)
+    return positions(spec, nside)
 
 
 def _skies(spec: Spec) -> tuple[Probe, Probe]:
     """One sky and several: whole ones where they are small, else a band in the middle."""
-    nside = spec.scan.nside
-    sky_s = _area(spec, nside) * rates.of(spec, "scan_trials").unit_s(nside=nside)
+    nside = main_nside(spec)
+    sky_s = _area(spec, nside) * rates.of(spec, "scan_trials").unit_s(nside=nside or None)
     bands = max(1, min(math.ceil(sky_s / LONG_S), nside))
     part = _area(spec, nside) // bands
     more = max(3, math.ceil(LONG_S / (sky_s / bands)))
     band = [] if bands == 1 else [f"--band={bands // 2}of{bands}"]
 
     def probe(n: int) -> Probe:
-        return Probe(("scan_trials", f"--n={n}", f"--seed={SEED}", *band), (None, None, nside), part, n * part)
+        return Probe(("scan_trials", f"--n={n}", f"--seed={SEED}", *band), (None, None, nside or None), part, n * part)
 
     return probe(1), probe(more)
 

@@ -1,6 +1,7 @@
 """The processes of a node: the argv of each, and the files it leaves."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from dagmaker.cuts import Cut
@@ -77,6 +78,6 @@ def outputs(node: Node) -> Iterator[str]:
         for first, n in node.cuts:
             for band in range(node.bands):
                 part = (band, node.bands) if node.bands > 1 else None
-                yield layout.rings_name(n, node.seed or 0, first, part)
+                yield layout.sky_name(PurePosixPath(node.dir), n, node.seed or 0, first, part)
     else:
         yield from (layout.trials_name(n, node.seed or 0, first) for first, n in node.cuts)

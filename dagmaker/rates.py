@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from worker.pilot import KindCost, Rate
+from worker.scan import CatalogScan
 from worker.spec import Resources, Spec
 
 # Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
@@ -13,6 +14,7 @@ START_S = 1.0  # of a process, until it works
 REFERENCE_EVENTS = 138322
 TRIALS_PER_S = {"bg_trials": 15000.0, "sig_trials": 10000.0}
 PIXELS_PER_S = {"scan_trials": 17000.0, "scan_map": 20000.0}
+SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
 MEMORY_MB = {"collect_scan": 350, "report": 450}
 OTHER_MEMORY_MB = 300
 EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
@@ -66,7 +68,8 @@ def of(spec: Spec, task: str) -> Kind:
     tried: KindCost | None = getattr(spec.resources.pilot, task, None)
     if tried is not None:
         return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
-    per_s = {**TRIALS_PER_S, **PIXELS_PER_S}[task]
+    listed = isinstance(spec.scan, CatalogScan) and task in PIXELS_PER_S
+    per_s = SOURCES_PER_S if listed else {**TRIALS_PER_S, **PIXELS_PER_S}[task]
     unit_s = events(spec) / REFERENCE_EVENTS / per_s
     return Kind(START_S, 0.0, OTHER_MEMORY_MB, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from dagmaker import rates
 from dagmaker.cuts import Cut, cuts, even
-from dagmaker.sky import pixels
+from dagmaker.sky import main_nside, positions
+from worker.scan import CatalogScan
 from worker.spec import Resources, Spec
 
 MOST_BANDS = 512
@@ -41,27 +42,28 @@ def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None) -> tup
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
     """CPU seconds of one whole scan at this nside, and of the set-up that grows with its pixels."""
-    scan = spec.scan
-    n = pixels(nside, scan.dec_min_deg, scan.dec_max_deg)
+    n = positions(spec, nside)
     kind = rates.of(spec, task)
-    return n * kind.unit_s(nside=nside), n * kind.start_unit_s
+    return n * kind.unit_s(nside=nside or None), n * kind.start_unit_s
 
 
 def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: float) -> int:
-    scan = spec.scan
-    rings = max(1, pixels(nside, scan.dec_min_deg, scan.dec_max_deg) // (4 * nside))  # at least so many
+    if nside == 0:
+        return 1  # a list of sources is not split
+    rings = max(1, positions(spec, nside) // (4 * nside))  # at least so many
     return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
 
 
 def skies(spec: Spec) -> tuple[tuple[Cut, ...], int]:
     """Pieces of the background skies, and bands of each."""
-    scan = spec.scan
+    scan, nside = spec.scan, main_nside(spec)
     target = _target_s(spec)
     if target is None:
-        return cuts(scan.n_skies, scan.skies_per_file), scan.sky_bands
+        bands = 1 if isinstance(scan, CatalogScan) else scan.sky_bands
+        return cuts(scan.n_skies, scan.skies_per_file), bands
     start_s = rates.of(spec, "scan_trials").start_s
-    one_s, set_up_s = sky_s(spec, "scan_trials", scan.nside)
-    bands = _bands(spec, scan.nside, one_s + set_up_s, start_s, target)
+    one_s, set_up_s = sky_s(spec, "scan_trials", nside)
+    bands = _bands(spec, nside, one_s + set_up_s, start_s, target)
     return even(scan.n_skies, _pieces(scan.n_skies * one_s / bands, start_s + set_up_s / bands, target)), bands
 
 
@@ -69,7 +71,7 @@ def map_bands(spec: Spec, nside: int) -> int:
     """Bands of a map of the observed sky."""
     target = _target_s(spec)
     if target is None:
-        return spec.scan.bands
+        return spec.healpix.bands
     work_s, set_up_s = sky_s(spec, "scan_map", nside)
     return _bands(spec, nside, work_s + set_up_s, rates.of(spec, "scan_map").start_s, target)
 

@@ -18,7 +18,17 @@ def lines(run: Path) -> list[str]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return [f"{path}: no summary: {error}"]
-    return ["", *_head(found), *_fluxes(found), *_hottest(found), *_post_trial(found), *_timing(found), *_where(run)]
+    return [
+        "",
+        *_head(found),
+        *_fluxes(found),
+        *_hottest(found),
+        *_limits(found),
+        *_post_trial(found),
+        *_binomial(found),
+        *_timing(found),
+        *_where(run),
+    ]
 
 
 def _head(found: Mapping[str, Any]) -> Iterator[str]:
@@ -54,12 +64,15 @@ def _flux(row: Mapping[str, Any]) -> str:
 
 
 def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
-    spot = (found.get("scan") or {}).get("hottest")
+    scan = found.get("scan") or {}
+    spot = scan.get("hottest")
     if not spot:
         return
     yield ""
+    what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
+    name = f"{spot['name']}, " if "name" in spot else ""
     yield (
-        f"hottest spot of the scrambled sky: ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
+        f"{what} the scrambled sky: {name}ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
         f" TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}"
     )
 
@@ -72,6 +85,27 @@ def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
         f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]"
         f" ({post['k']} of {post['n']} background skies are at least as hot)"
     )
+
+
+def _binomial(found: Mapping[str, Any]) -> Iterator[str]:
+    test = (found.get("binomial") or {}).get("all")
+    if test:
+        yield (
+            f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
+            f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]"
+        )
+
+
+def _limits(found: Mapping[str, Any]) -> Iterator[str]:
+    """The upper limit of the hottest source or spot."""
+    spot = (found.get("scan") or {}).get("hottest") or {}
+    limits = found.get("upper_limits") or {}
+    for row in limits.get("limits") or ():
+        if row["name"] == spot.get("name", "all"):
+            for limit in row["limits"]:
+                if limit.get("flux") is not None:
+                    flux = f"{limit['flux']:.3g} ± {limit['flux_error']:.2g} {limits['unit']}"
+                    yield f"its upper limit ({100 * limits['cl']:g} %, gamma {limit['gamma']:g}): {flux}"
 
 
 def _seconds(seconds: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from dagmaker.build import build
 from worker.ledger import expected, open_run
 from worker.specfile import loads
-from worker.stages import collect, prepare, results, scans, trials
+from worker.stages import collect, limits, prepare, results, scans, trials
 
 SPEC = """
 version: 1
@@ -45,4 +45,5 @@ def finished(run: Path, spec: str = SPEC) -> Path:
     results.sensitivity(run)
     collect.collect_scan(run, False)
     results.post_trial(run)
+    limits.upper_limits(run)
     return run

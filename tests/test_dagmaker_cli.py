@@ -22,7 +22,7 @@ def spec_file(tmp_path):
 def test_check_good(spec_file, capsys):
     assert main(["check", str(spec_file)]) == 0
     assert capsys.readouterr().out == (
-        f"{spec_file}: good: tiny, synthetic data, 3 declinations from -30 to 40 deg, 46 processes\n"
+        f"{spec_file}: good: tiny, synthetic data, 3 declinations from -30 to 40 deg, 47 processes\n"
     )
 
 
@@ -44,16 +44,16 @@ def test_check_knows_the_sites(spec_file, capsys):
 def test_plan(spec_file, capsys):
     assert main(["plan", str(spec_file), "--slots=10"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("tiny: 46 processes, ")
+    assert out.startswith("tiny: 47 processes, ")
     assert "on 10 slots that are always busy" in out
-    assert "DAGMan       21 nodes, submitted in 1.05 s at 20 per second" in out
+    assert "DAGMan       22 nodes, submitted in 1.1 s at 20 per second" in out
 
 
 def test_plan_for_programs(spec_file, capsys):
     assert main(["plan", str(spec_file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["name"], found["processes"], found["dag_nodes"]) == ("tiny", 46, 21)
-    assert [stage["processes"] for stage in found["stages"]] == [1, 9, 18, 3, 3, 3, 4, 1, 1, 1, 1, 1]
+    assert (found["name"], found["processes"], found["dag_nodes"]) == ("tiny", 47, 22)
+    assert [stage["processes"] for stage in found["stages"]] == [1, 9, 18, 3, 3, 3, 4, 1, 1, 1, 1, 1, 1]
 
 
 def test_build_and_status(spec_file, tmp_path, capsys):

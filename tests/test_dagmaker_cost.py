@@ -76,5 +76,5 @@ def test_text_has_a_row_per_stage():
     made = spec()
     lines = list(plan_text.lines(plan.make(made, ""), cost.estimate(plan.make(made, ""), made, 4)))
     rows = [line for line in lines if line.split(" ")[0] in plan.make(made, "").tasks()]
-    assert len(rows) == 12
+    assert len(rows) == 13
     assert any(line.startswith("post-trial   0.97 sigma (p >= 0.17)") for line in lines)

@@ -48,7 +48,8 @@ def test_stage_graph():
     }
     assert nodes["collect_scan"].parents == ("distributions", "scan", "map_nside004", "map_nside008")
     assert nodes["post_trial"].parents == ("collect_scan",)
-    assert nodes["report"].parents == ("sensitivity", "post_trial")
+    assert nodes["report"].parents == ("sensitivity", "post_trial", "upper_limits")
+    assert nodes["upper_limits"].parents == ("sensitivity", "collect_scan")
 
 
 def test_parents_come_before_children_and_names_are_unique():

@@ -37,7 +37,7 @@ def test_dag_of_the_tiny_spec():
     """The shape of the file, spelt out: one node per task and declination, the report as FINAL."""
     lines = _dag()
     assert lines[:5] == [
-        "# tiny: 46 processes in 21 nodes. Written by `dagmaker build`.",
+        "# tiny: 47 processes in 22 nodes. Written by `dagmaker build`.",
         "CONFIG /data/user/runs/tiny/dagman.config",
         "JOBSTATE_LOG /data/user/runs/tiny/logs/jobstate.log",
         "JOB prepare /data/user/runs/tiny/prepare.sub",
@@ -105,7 +105,7 @@ def test_htcondor_reads_every_submit_file(site, monkeypatch):
     """What the bindings expand is what was meant: the program, its arguments, its environment."""
     monkeypatch.setenv("USER", "somebody")
     subs = {name: text for name, text in _files(site=site).items() if name.endswith(".sub")}
-    assert len(subs) == 12
+    assert len(subs) == 13
     for name, text in subs.items():
         task = name.removesuffix(".sub")
         _check_submit(task, text, away=site == "ospool" and task in STEPPED)

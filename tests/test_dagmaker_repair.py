@@ -32,13 +32,13 @@ def test_only_what_is_missing_and_what_is_made_from_it(made):
     wanted = repair.needed(made, [fault("bg_p005", 2), fault("bg_p005", 1)])
     assert wanted == {
         "bg_p005": (1, 2), "collect_bg_p005": (0,), "distributions": (0,), "sensitivity": (0,), "collect_scan": (0,),
-        "post_trial": (0,), "report": (0,),
+        "post_trial": (0,), "upper_limits": (0,), "report": (0,),
     }  # fmt: skip
 
 
 def test_signal_needs_no_new_background(made):
     wanted = repair.needed(made, [fault("sig_p005_n010d0", 0)])
-    assert set(wanted) == {"sig_p005_n010d0", "collect_sig_p005", "sensitivity", "report"}
+    assert set(wanted) == {"sig_p005_n010d0", "collect_sig_p005", "sensitivity", "upper_limits", "report"}
 
 
 def test_lost_data_are_read_again_and_no_trial_is_run_again(made):

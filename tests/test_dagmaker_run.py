@@ -60,7 +60,7 @@ class Started:
         raise AssertionError(f"{task} did not get to {n}")
 
 
-RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json")
+RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json", "upper_limits.json")
 
 
 def digests(run: Path) -> dict[str, str]:

@@ -92,7 +92,7 @@ def test_a_failure_blocks_what_needs_it_and_nothing_else():
     _, schedule = _schedule(retries=0)
     order = _drain(schedule, lambda p: 1 if p.node == "bg_p005" and p.position == 1 else 0)
     assert set(schedule.blocked()) == {
-        "collect_bg_p005", "distributions", "sensitivity", "collect_scan", "post_trial", "report",
+        "collect_bg_p005", "distributions", "sensitivity", "collect_scan", "post_trial", "upper_limits", "report",
     }  # fmt: skip
     started = {process.node for process in order}
     assert {"collect_bg_m030", "collect_sig_p005", "scan", "map_nside008"} <= started

@@ -24,7 +24,7 @@ def test_what_was_built_is_the_plan_of_its_spec(run, capsys):
     code, out = said(capsys, run)
     assert code == 0
     assert [line[:5] for line in out.splitlines()] == ["ok   "] * 4
-    assert "submit files, DAG, made again from the spec: 38 files, the same bytes" in out
+    assert "submit files, DAG, made again from the spec: 40 files, the same bytes" in out
     assert "30 Philox keys, all different; 2,105 trials in 33 files" in out  # 12 points, skies, 17 more
 
 
@@ -85,7 +85,7 @@ def test_without_the_templates_of_the_build_the_plan_is_still_compared(run, caps
     code, out = said(capsys, run)
     assert code == 0
     assert "but  submit files and DAG, made again from the spec: not compared: the templates here" in out
-    assert "plan.json and lists of processes, made again from the spec: 22 files" in out
+    assert "plan.json and lists of processes, made again from the spec: 23 files" in out
     path.unlink()
     assert "build.json: this file is missing" in said(capsys, run)[1]
     (run / "batches" / "bg_p005.txt").write_text("nothing\n")

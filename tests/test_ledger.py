@@ -125,7 +125,7 @@ def test_a_file_where_the_folder_should_be_is_a_hole(run: ledger.Run) -> None:
             "unblind",
             {},
             "the plan has no task unblind; it has prepare, bg_trials, sig_trials, collect_bg, collect_sig, "
-            "scan_trials, scan_map, distributions, sensitivity, collect_scan, post_trial, report",
+            "scan_trials, scan_map, distributions, sensitivity, collect_scan, post_trial, upper_limits, report",
         ),
     ],
 )

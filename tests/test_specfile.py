@@ -300,6 +300,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 "irfs_config": {"format": "ic86_2011", "dir": "/d"},
             }.get(keys[1], {"format": "synthetic"})
             document["data"] = {**section, keys[1]: value}
+        elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
+            listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
+            document["scan"] = listed | ({keys[1]: value} if value is not None else {})
         else:
             target = document
             for key in keys[:-1]:

@@ -139,6 +139,8 @@ def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
         ("distributions", "results.distributions", {}),
         ("sensitivity", "results.sensitivity", {}),
         ("post_trial", "results.post_trial", {}),
+        ("upper_limits", "limits.upper_limits", {}),
+        ("scan_map", "scans.scan_map", {"nside": None, "band": 0, "bands": 1}),
         ("report", "report.report", {"dag_status": None, "failed_count": None}),
         ("report --dag_status=2 --failed_count=3", "report.report", {"dag_status": 2, "failed_count": 3}),
     ],

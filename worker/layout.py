@@ -17,6 +17,7 @@ BACKGROUND = RESULTS / "background.json"
 SENSITIVITY = RESULTS / "sensitivity.json"
 SCAN = RESULTS / "scan.json"
 POST_TRIAL = RESULTS / "post_trial.json"
+LIMITS = RESULTS / "upper_limits.json"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath("report/index.html")
 DATA_PAGE = PurePosixPath("report/data.html")
@@ -91,6 +92,23 @@ def scan_dir(name: str, nside: int) -> PurePosixPath:
     return trials_dir(name) / "scan" / "nside" / f"{nside:03d}"
 
 
+def catalog_dir(name: str, tag: str) -> PurePosixPath:
+    """Background skies of a list of sources; `tag` names the list by its positions."""
+    return trials_dir(name) / "scan" / "catalog" / tag
+
+
+def catalog_map_dir(name: str, tag: str) -> PurePosixPath:
+    """The observed sky of a list of sources."""
+    return trials_dir(name) / "map" / "catalog" / tag
+
+
+def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
+    """Name of a file of background skies: rings of a healpix scan, or TS of every source below `catalog_dir`."""
+    if folder.parent.name == "catalog":
+        return trials_name(n, seed, first).replace("trials__", "sources__")
+    return rings_name(n, seed, first, band)
+
+
 def rings_name(n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
     """The largest TS of every healpix ring of each sky: what p-values can be recomputed from."""
     suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
@@ -135,3 +153,8 @@ def map_file(nside: int, suffix: str = ".npy") -> PurePosixPath:
 def skies_file(region: str = "all") -> PurePosixPath:
     """Hottest spots of all background skies, in a region."""
     return RESULTS / f"skies_{region}.npy"
+
+
+def binomial_file(region: str = "all") -> PurePosixPath:
+    """Binomial tests over a list of sources of all background skies, in a region."""
+    return RESULTS / f"binomial_{region}.npy"

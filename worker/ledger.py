@@ -152,7 +152,7 @@ def nodes(run: Run, task: str, **point: float) -> list[Mapping[str, Any]]:
 def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
     """(file name, n, first, band) of every output of a node."""
     seed = int(node.get("seed") or 0)
-    bands = int(node.get("bands", 1))
+    bands, folder = int(node.get("bands", 1)), PurePosixPath(node["dir"])
     if node["task"] == "scan_map":
         for band in range(bands):
             yield layout.band_name(band, bands), 0, 0, (band, bands)
@@ -163,7 +163,7 @@ def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, 
             continue
         for band in range(bands):
             part = (band, bands) if bands > 1 else None
-            yield layout.rings_name(n, seed, first, part), n, first, part
+            yield layout.sky_name(folder, n, seed, first, part), n, first, part
 
 
 def _listing(folder: Path) -> set[str]:

@@ -3,30 +3,28 @@
 Every model is frozen and refuses unknown keys; keys carry their unit.
 """
 
-import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
-from worker import layout
+from worker import catalog, layout
 from worker.checklist import CheckName
+from worker.errors import SpecError
 from worker.fields import (
     Count,
-    DecDeg,
     Fraction,
     Model,
     Name,
-    Nside,
     Number,
     Positive,
     Whole,
     not_bool,
     one_name_each,
     refuse,
-    ring_decs_deg,
 )
-from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings, ring_grid
+from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.pilot import Pilot
+from worker.scan import CatalogScan, HealpixScan, Scan
 
 
 class Synthetic(Model):
@@ -193,54 +191,6 @@ class Sensitivity(Model):
         return self.nsigmas[-1]
 
 
-class Scan(Model):
-    """All-sky scan of scrambled skies on healpix pixels (RING)."""
-
-    nside: Nside = 64
-    map_nside: Nside | None = None
-    dec_min_deg: DecDeg = -85.0
-    dec_max_deg: DecDeg = 85.0
-    dec_split_deg: DecDeg = -5.0
-    n_skies: Count
-    skies_per_file: Count = 10
-    sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
-    bands: Annotated[Whole, Field(ge=1, le=512)] = 1
-    interpolation: Literal["linear", "log", "ring"] = "linear"
-    survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        maps = [(key, n) for key, n in (("nside", self.nside), ("map_nside", self.map_nside)) if n is not None]
-        faults = [
-            (key, f"found {n}; must be a power of 2: write {key}: {2 ** round(math.log2(n))}")
-            for key, n in maps
-            if n & (n - 1)
-        ]
-        low, high = self.dec_min_deg, self.dec_max_deg
-        if high <= low:
-            faults.append(("dec_max_deg", f"found {high:g}; must be larger than dec_min_deg = {low:g}"))
-        if not faults:
-            faults = [fault for key, n in maps for fault in self._ring_faults(key, n)]
-        refuse(*faults)
-        return self
-
-    def ring_decs(self) -> tuple[float, ...]:
-        """Declinations of the rings of all maps, deg, increasing: the background grid that needs no interpolation."""
-        return ring_grid((self.nside, self.map_nside or self.nside), self.dec_min_deg, self.dec_max_deg)
-
-    def _ring_faults(self, key: str, nside: int) -> list[tuple[str, str]]:
-        """Every map must have a ring of pixels for each of its bands."""
-        low, high = self.dec_min_deg, self.dec_max_deg
-        n_rings = sum(low <= dec <= high for dec in ring_decs_deg(nside))
-        if n_rings == 0:
-            between = f"between dec_min_deg = {low:g} and dec_max_deg = {high:g}"
-            return [(key, f"found {nside}; there is no pixel {between}: use a larger {key} or range")]
-        if n_rings < self.bands:
-            text = f"found {self.bands}; {key} = {nside} has only {n_rings} rings of pixels: write at most that many"
-            return [("bands", text)]
-        return []
-
-
 class Unblind(Model):
     """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
@@ -298,7 +248,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _a_background_for_every_ring(self) -> Self:
-        if self.scan.interpolation == "ring":
+        if isinstance(self.scan, HealpixScan) and self.scan.interpolation == "ring":
             lacking = [dec for dec in self.scan.ring_decs() if dec not in set(self.background.decs)]
             if lacking:
                 text = (
@@ -309,11 +259,41 @@ class Spec(Model):
                 refuse(("background.dec_deg", text))
         return self
 
+    @model_validator(mode="after")
+    def _inside_the_grid(self) -> Self:
+        """A p-value is interpolated between background declinations, and never extrapolated for a source."""
+        if isinstance(self.scan, CatalogScan):
+            low, high = self.background.decs[0], self.background.decs[-1]
+            off = [s for s in self.scan.entries if not low - catalog.SAME_DEG <= s.dec_deg <= high + catalog.SAME_DEG]
+            if off:
+                shown = ", ".join(f"{s.name} ({s.dec_deg:g})" for s in off[:5]) + (", ..." if len(off) > 5 else "")
+                refuse(
+                    (
+                        "background.dec_deg",
+                        f"reaches from {low:g} to {high:g}, and {len(off)} of {len(self.scan.entries)} sources lie "
+                        f"outside: {shown}; widen the grid, or write dec_deg: sources",
+                    )
+                )
+        return self
+
+    @property
+    def healpix(self) -> HealpixScan:
+        """The scan, where it is one of the whole sky.
+
+        Raises
+        ------
+        SpecError
+            It is one of a list of sources.
+        """
+        if isinstance(self.scan, HealpixScan):
+            return self.scan
+        raise SpecError("this analysis scans a list of sources: there is no map of it; scan.kind is catalog")
+
 
 def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
     """Nsides and range of a raw scan section; None where it is wrong."""
     try:
-        scan = Scan.model_validate(section)
+        scan = HealpixScan.model_validate(section)
     except ValidationError:
         return None
     return (scan.nside, scan.map_nside or scan.nside), scan.dec_min_deg, scan.dec_max_deg

@@ -87,7 +87,8 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
     """Background skies: scan scrambled skies and keep the hottest spot of each.
 
     Writes RUN/trials/NAME/scan/nside/032/rings__N_000010_seed_0000.npy (the largest TS of every ring) and, once
-    the background is known, the hottest spots.
+    the background is known, the hottest spots; for a list of sources RUN/trials/NAME/scan/catalog/TAG/sources__...npy
+    with TS, ns and gamma of every sky and source.
 
     Parameters
     ----------
@@ -109,17 +110,18 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
     _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band)
 
 
-def scan_map(*, run: str, nside: int, band: int = 0, bands: int = 1) -> None:
-    """Scan one declination band of the observed sky, which is a scrambled one until unblinding.
+def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 1) -> None:
+    """Scan the observed sky, which is a scrambled one until unblinding: a declination band of a map, or the sources.
 
-    Writes RUN/trials/NAME/map/nside/032/map__band_00_of_04.npy with TS, ns and gamma of every pixel.
+    Writes RUN/trials/NAME/map/nside/032/map__band_00_of_04.npy with TS, ns and gamma of every pixel, or
+    RUN/trials/NAME/map/catalog/TAG/map__band_00_of_01.npy with those of every source.
 
     Parameters
     ----------
     run : str
         The run directory.
     nside : int
-        Healpix resolution, a power of 2.
+        Healpix resolution, a power of 2; left out for a list of sources.
     band : int
         Which band, from 0.
     bands : int
@@ -232,6 +234,21 @@ def post_trial(*, run: str) -> None:
     worker post_trial --run=runs/example
     """
     _stage("results.post_trial", run)
+
+
+def upper_limits(*, run: str) -> None:
+    """Upper limits on the flux of every source of the list, or of the hottest spots of the map.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker upper_limits --run=runs/example
+    """
+    _stage("limits.upper_limits", run)
 
 
 def report(*, run: str, dag_status: int | None = None, failed_count: int | None = None) -> None:
@@ -360,6 +377,7 @@ TASKS: dict[str, Callable[..., None]] = {
         sensitivity,
         collect_scan,
         post_trial,
+        upper_limits,
         report,
         verify,
         data_summary,

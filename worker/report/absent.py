@@ -10,6 +10,7 @@ STEPS = (
     ("sensitivity", "sensitivity and discovery potential", "sensitivity"),
     ("scan", "the maps and the hottest spots", "collect_scan"),
     ("post_trial", "the post-trial p-value", "post_trial"),
+    ("upper_limits", "the upper limits", "upper_limits"),
 )
 TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 

@@ -10,7 +10,20 @@ import matplotlib as mpl
 
 from worker import store
 from worker.errors import DagmakerError
-from worker.report import background, bias, coverage, numbers, scan, sensitivity, skymaps, style, timing, verdicts, zoom
+from worker.report import (
+    background,
+    bias,
+    coverage,
+    numbers,
+    scan,
+    sensitivity,
+    skymaps,
+    sources,
+    style,
+    timing,
+    verdicts,
+    zoom,
+)  # fmt: skip
 from worker.report.drawn import Drawn
 from worker.report.results import Results
 
@@ -67,6 +80,16 @@ class Figured:
     error: Exception | None = None
 
 
+OF_MAPS = ("skymaps", "zoom", "spots", "ts_against_p", "check_smooth")
+OF_LISTS = ("sources", "binomial")
+
+
+def chosen(results: Results) -> list[Plot]:
+    """The figures of this kind of scan."""
+    others = OF_MAPS if results.is_catalog else OF_LISTS
+    return [plot for plot in PLOTS if plot.name not in others]
+
+
 PLOTS = (
     Plot("coverage", "background", "Declination grid and trial counts", coverage.draw),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
@@ -80,7 +103,9 @@ PLOTS = (
     Plot("zoom", "scan", "Around the hottest spot", zoom.hottest),
     Plot("spots", "scan", "The hottest spots", zoom.spots),
     Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
+    Plot("sources", "scan", "Every source", sources.local),
     Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
+    Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial),
     Plot("positions", "post_trial", "Where the hottest spots lie", scan.positions),
     Plot("check_uniform", "checks", "P-values of background trials", verdicts.uniform),
     Plot("check_thresholds", "checks", "How far the trials reach", verdicts.thresholds),

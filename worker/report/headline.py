@@ -8,6 +8,7 @@ import numpy as np
 from worker.report import tables, words
 from worker.report.results import Results, three
 from worker.report.style import dec_text
+from worker.scan import CatalogScan
 from worker.stats.significance import p_to_nsigma
 
 
@@ -24,13 +25,17 @@ def searched(results: Results) -> str:
     scan = results.run.spec.scan
     seasons = (results.summary.get("data") or {}).get("seasons") or []
     where = f"between declinations {dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}"
+    what = "An all-sky search for point sources"
+    if isinstance(scan, CatalogScan):
+        n = len(scan.entries)
+        what, where = f"A search for {n:,} listed source{'' if n == 1 else 's'}", where if n > 1 else ""
     if not seasons:
-        return f"An all-sky search for point sources {where}; the data are not prepared yet."
+        return f"{what} {where}; the data are not prepared yet."
     events = sum(season["n_events"] for season in seasons)
     days = sum(season["livetime_days"] for season in seasons)
     names = ", ".join(season["name"] for season in seasons)
     return (
-        f"An all-sky search for point sources {where}, in {events:,} events from {days:,.1f} days of {results.label} "
+        f"{what} {where}, in {events:,} events from {days:,.1f} days of {results.label} "
         f"data (season{'s' if len(seasons) > 1 else ''} {names})."
     )
 
@@ -64,7 +69,8 @@ def _hottest(results: Results) -> Card:
     if not spot:
         return Card(title, words.NONE, ("not scanned yet",))
     place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f} (nside {results.run.spec.scan.nside})"
+    where = spot["name"] if results.is_catalog else f"nside {results.run.spec.healpix.nside}"
+    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f} ({where})"
     return Card(title, f"−log₁₀ p = {spot['mlog10p']:.2f}", (place, fit))
 
 

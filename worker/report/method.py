@@ -3,6 +3,7 @@
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
+from worker.scan import CatalogScan
 from worker.spec import Spec
 
 
@@ -66,10 +67,22 @@ def _scan(spec: Spec, sky: str) -> str:
         "ring": "from the background trials of the pixel's own ring, without interpolation",
     }[scan.interpolation]
     return (
-        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
-        f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}. A TS becomes a local p-value "
-        f"{ways[scan.survival]}, {between}. The hottest spot of the "
+        f"{_what(spec)} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
         f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
         f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."
+    )
+
+
+def _what(spec: Spec) -> str:
+    """What is scanned."""
+    scan = spec.scan
+    if isinstance(scan, CatalogScan):
+        return (
+            f"{len(scan.entries):,} listed sources are fitted at their positions, all of them in the same skies: "
+            "each sky is scrambled once and seen by every source, so that its p-values are correlated as in reality."
+        )
+    return (
+        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
+        f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}."
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker import layout, store
 from worker.ledger import Run
-from worker.report import absent, figures, headline, interactive, method, provenance, tables
+from worker.report import absent, figures, headline, interactive, method, provenance, sources, tables
 from worker.report.figures import Figured
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
@@ -26,8 +26,8 @@ def write(run: Run) -> None:
         Its results/summary.json should be up to date: `worker report` writes it first.
     """
     results = load(run)
-    drawn = [figures.make(results, plot) for plot in figures.PLOTS]
-    values = _values(results, drawn) | {"no_interactive": interactive.write(results)}
+    drawn = [figures.make(results, plot) for plot in figures.chosen(results)]
+    values = _values(results, drawn) | {"no_interactive": "" if results.is_catalog else interactive.write(results)}
     store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
     store.save_text(run.path, layout.REPORT, render(PAGE, values))
     for figured in drawn:
@@ -53,6 +53,9 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "sensitivity": tables.sensitivity(results),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),
+        "catalog": results.is_catalog,
+        "sources": sources.table(results) if results.is_catalog else None,
+        "unlimited": sources.unlimited(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
         "checks": tables.checks(results),

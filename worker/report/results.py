@@ -13,6 +13,7 @@ from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run
 from worker.report.shape import Shape, shape_of
+from worker.scan import CatalogScan
 from worker.stages.hottest import REGIONS, SPOT_DTYPE
 from worker.stats.distributions import TSD
 
@@ -47,6 +48,11 @@ class Results:
     def mark(self) -> str:
         """What every figure says of its data."""
         return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
+
+    @property
+    def is_catalog(self) -> bool:
+        """Whether a list of sources was scanned, and not the whole sky."""
+        return isinstance(self.run.spec.scan, CatalogScan)
 
     def rows(self, key: str) -> list[Row]:
         """Per-declination rows of the summary, by declination.
@@ -130,7 +136,7 @@ class Results:
     @property
     def map_nside(self) -> int:
         """The finest map."""
-        scan = self.run.spec.scan
+        scan = self.run.spec.healpix
         return max(scan.nside, scan.map_nside or 0)
 
     @cached_property

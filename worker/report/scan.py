@@ -15,6 +15,7 @@ from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
+from worker.stages import catalog
 from worker.stats.posttrial import parametrised
 
 NAMES = {"all": "whole sky", "north": "north", "south": "south"}
@@ -130,30 +131,41 @@ def positions(results: Results) -> Drawn:
     figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.01, label="−log₁₀ p of the hottest spot")
     scan = results.run.spec.scan
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
-    theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))
-    inside = (0.5 * np.pi - theta >= limits[0]) & (0.5 * np.pi - theta <= limits[1])
+    sin_dec, ra = _scanned(results)
     n_bins = int(np.clip(len(skies) ** 0.5, 4, 24))
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
     _flat(
         upper,
         np.sin(skies["dec"]),
-        np.cos(theta[inside]),
+        sin_dec,
         np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1),
     )
     upper.set(xlabel=style.SIN_DEC, xticks=(-1, -0.5, 0, 0.5, 1))
-    _flat(lower, np.degrees(skies["ra"]), np.degrees(phi[inside]), np.linspace(0, 360, n_bins + 1))
+    _flat(lower, np.degrees(skies["ra"]), np.degrees(ra), np.linspace(0, 360, n_bins + 1))
     lower.set(xlabel="right ascension [deg]", xticks=(0, 90, 180, 270, 360))
     return Drawn(
         figure,
-        f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as "
-        "the scanned pixels are: evenly in sin(declination) and in right ascension (dashed; band: one sigma). The "
-        "checks below say so in numbers.",
+        f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as the scanned "
+        + ("sources are" if results.is_catalog else "pixels are: evenly in sin(declination) and in right ascension")
+        + " (dashed; band: one sigma). The checks below say so in numbers.",
         {
             "ra_deg": np.degrees(skies["ra"]),
             "dec_deg": np.degrees(skies["dec"]),
             **{name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
         },
     )
+
+
+def _scanned(results: Results) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """sin(dec) and right ascension (rad) of all that was scanned: pixels, or sources."""
+    if results.is_catalog:
+        where = catalog.positions(results.run)
+        return np.sin(where.dec), where.turn * 2.0 * np.pi
+    scan = results.run.spec.healpix
+    theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))
+    dec = 0.5 * np.pi - theta
+    inside = (dec >= np.radians(scan.dec_min_deg)) & (dec <= np.radians(scan.dec_max_deg))
+    return np.cos(theta[inside]), phi[inside]
 
 
 def _flat(axis: Axes, values: NDArray[np.float64], pixels: NDArray[np.float64], edges: NDArray[np.float64]) -> None:

@@ -65,7 +65,7 @@ def whole(results: Results) -> Drawn:
 
 
 def _coarser(results: Results) -> str:
-    scan = results.run.spec.scan
+    scan = results.run.spec.healpix
     if results.map_nside == scan.nside:
         return ""
     return (

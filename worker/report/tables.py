@@ -91,15 +91,29 @@ def hottest(results: Results) -> Table:
     """Hottest spot of each region, one column each: where, how hot, and how often that happens."""
     regions = (results.summary.get("scan") or {}).get("regions") or {}
     found = results.summary.get("post_trial_regions") or {}
-    columns = [_spot(spot, found.get(region) or {}) for region, spot in regions.items()]
+    columns = [
+        _spot(spot, found.get(region) or {}) | _limit(results, spot.get("name", region))
+        for region, spot in regions.items()
+    ]
     if not columns:
         return Table(("",), [])
     head = ("", *({"all": "whole sky"}.get(region, region) for region in regions))
-    return Table(head, [(name, *(column[name] for column in columns)) for name in columns[0]])
+    return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
+
+
+def _limit(results: Results, name: str) -> dict[str, str]:
+    """Upper limit on the flux of a hottest spot, for each spectrum."""
+    found = (results.summary.get("upper_limits") or {}).get("limits") or []
+    rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
+    return {
+        f"upper limit, γ = {row['gamma']:g} [TeV cm⁻² s⁻¹]": words.power(row.get("flux"), row.get("flux_error"))
+        for row in rows
+    }
 
 
 def _spot(spot: Row, post: Row) -> dict[str, str]:
-    return {
+    name = {"source": spot["name"]} if "name" in spot else {}
+    return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": words.degrees(float(np.degrees(spot["dec"]))),
         "−log₁₀ p (local)": words.signed(spot["mlog10p"]),

@@ -11,7 +11,7 @@ from worker.report.results import Results
 
 ORDER = (
     "prepare", "bg_trials", "sig_trials", "collect_bg", "collect_sig", "distributions", "sensitivity", "scan_map",
-    "scan_trials", "collect_scan", "post_trial",
+    "scan_trials", "collect_scan", "post_trial", "upper_limits",
 )  # fmt: skip
 
 

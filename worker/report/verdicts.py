@@ -102,7 +102,7 @@ def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float]:
 def smooth(results: Results) -> Drawn:
     """Every peak of the scanned maps and its best neighbour."""
     results.need("scan")
-    scan = results.run.spec.scan
+    scan = results.run.spec.healpix
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
     marks = {scan.nside: ("o", style.BLUE), scan.map_nside or scan.nside: (".", style.ORANGE)}

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from worker.errors import SpecError
 from worker.spec import Spec
-from worker.specfile import goals, hints, messages, paths, pilots
+from worker.specfile import goals, hints, messages, paths, pilots, sources
 from worker.specfile.problem import Problem, error
 from worker.specfile.reader import RESOLVERS, UnreadableError, read
 
@@ -100,6 +100,12 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Several lines are written as they stand."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 for _tag, _pattern, _first in RESOLVERS:
     _Dumper.add_implicit_resolver(_tag, _pattern, _first)
 
@@ -125,6 +131,8 @@ def _spec(text: str, where: str, base: Path | None) -> Spec:
     if base is not None:
         found += paths.expand(document.data, document.lines, base)
         found += pilots.insert(document.data, document.lines, base)
+        if not any(problem.path == sources.FILE for problem in found):
+            found += sources.expand(document.data, document.lines)
         found += goals.fill(document.data, document.lines)
     spec = None
     try:

@@ -40,7 +40,8 @@ HINTS: dict[str, Hint] = {
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
     "background": Hint("background trials on a declination grid", "{dec_deg: [-30, 0, 30], n_trials: 10000}"),
     "background.dec_deg": Hint(
-        "declinations in degrees, a range or a list; rings: every ring of the scan", "{start: -85, stop: 85, step: 10}"
+        "declinations in degrees, a range or a list; rings: every ring of the scan; sources: those of the list",
+        "{start: -85, stop: 85, step: 10}",
     ),
     "background.dec_deg.start": Hint("first declination, deg", "-85"),
     "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
@@ -62,7 +63,12 @@ HINTS: dict[str, Hint] = {
     "sensitivity.discovery_nsigma": Hint("discovery thresholds, one-sided sigma", "[3, 5]"),
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
     "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
-    "scan": Hint("all-sky scan of scrambled skies", "{nside: 32, n_skies: 200}"),
+    "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
+    "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),
+    "scan.file": Hint(
+        "CSV with the columns name, ra_deg, dec_deg; relative to this file; ${VAR} is replaced", "sources.csv"
+    ),
+    "scan.sources": Hint("the list itself, as CSV text: what build freezes; null: read scan.file", "null"),
     "scan.nside": Hint("healpix resolution of the scans", "32"),
     "scan.map_nside": Hint("resolution of a finer map for pictures; null for none", "128"),
     "scan.dec_min_deg": Hint("southern end of the scan, deg", "-85"),
@@ -134,6 +140,8 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "IC86First": "data",
         "NumpyFiles": "data",
         "DecRange": "background.dec_deg",
+        "HealpixScan": "scan",
+        "CatalogScan": "scan",
     }
     for name, definition in definitions.items():
         yield places.get(name, name.lower()), definition["properties"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.fields import Model
 from worker.grid import DecRange
+from worker.scan import SCANS
 from worker.spec import FORMATS, Spec
 from worker.specfile.hints import example
 from worker.specfile.problem import Path, Problem
@@ -151,13 +152,20 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
     """A word that is none of those allowed."""
     place: Path
     if kind == "union_tag_not_found":
+        if path == ("scan",):
+            return Problem(
+                path,
+                _line(path, lines),
+                f"found {show(value)}; {_must('model_type', context, value, '')}{example(path)}",
+            )
         if path == ("data",):
             place = (*path, "format")
             return Problem(place, _line(path, lines), f"missing{example(place)}")
         return Problem(path, _line(path, lines), f"found {show(value)}; {_must(kind, context, value, '')}")
     if kind == "union_tag_invalid":
-        place = (*path, "format")
-        found = value["format"]
+        key = "kind" if path == ("scan",) else "format"
+        place = (*path, key)
+        found = value[key]
         words = [word.strip(" '") for word in context["expected_tags"].split(",")]
     else:
         place = path
@@ -185,6 +193,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Keys of a section, in the order of the models."""
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
+    if section == ("scan",):
+        return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
     if section == ("background", "dec_deg"):
         return list(DecRange.model_fields)
     if not section:
@@ -197,6 +207,8 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
     """Pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
         return ("data", *loc[2:])
+    if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
+        return ("scan", *loc[2:])
     if loc[:2] == ("background", "dec_deg"):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list", "rings")))
     if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):

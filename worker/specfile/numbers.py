@@ -11,7 +11,7 @@ CUT = {
     "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own
     "background": ("trials_per_file",),
     "signal": ("trials_per_file",),
-    "scan": ("skies_per_file", "sky_bands", "bands"),
+    "scan": ("skies_per_file", "sky_bands", "bands", "file"),  # what was in the file is in scan.sources
     "unblind": ("token", "approved_by", "date", "reason", "waive"),  # added once the results are there
 }
 

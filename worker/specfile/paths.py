@@ -1,4 +1,4 @@
-"""Paths of the data section: ``${VAR}`` replaced, made absolute, and found to be there."""
+"""Paths of the spec: ``${VAR}`` replaced, made absolute, and found to be there."""
 
 import os
 import re
@@ -10,19 +10,17 @@ from worker.specfile.messages import did_you_mean
 from worker.specfile.problem import Path as Place
 from worker.specfile.problem import Problem
 
-KEYS: tuple[Place, ...] = (("data", "dir"), ("data", "irfs"))
+KEYS: tuple[tuple[str, str], ...] = (("data", "dir"), ("data", "irfs"), ("scan", "file"))
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
     """Replace the path keys of `data` in place by absolute paths; returns what was wrong with them."""
     found: list[Problem] = []
-    section = data.get("data")
-    if not isinstance(section, dict):
-        return found
     for place in KEYS:
-        text = section.get(str(place[-1]))
-        if not isinstance(text, str):
+        section = data.get(place[0])
+        text = section.get(place[1]) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or not isinstance(text, str):
             continue
         unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
         found.extend(
@@ -38,7 +36,7 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
             text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
             found.append(Problem(place, lines.get(place, 0), text))
             continue
-        section[str(place[-1])] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
+        section[place[1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
     return found
 
 

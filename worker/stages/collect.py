@@ -13,7 +13,7 @@ from worker.engine.trials import TRIAL_DTYPE
 from worker.errors import InputError, RefusedError
 from worker.ledger import Expected, Run, expected, missing, open_run
 from worker.record import measure
-from worker.stages import context, hottest, lineage, scans, skymap
+from worker.stages import catalog, context, hottest, lineage, scans, skymap
 
 Trials = NDArray[np.void]
 
@@ -57,9 +57,12 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
 
 
 def collect_scan(path: Path, allow_missing: bool) -> None:
-    """Maps and hottest spots of the observed sky, and the hottest spots of every background sky."""
+    """Maps and hottest spots of the observed sky, and the hottest spots of every background sky; or the sources."""
     run = open_run(path)
-    scan = run.spec.scan
+    if catalog.is_catalog(run):
+        _collect_sources(run, allow_missing)
+        return
+    scan = run.spec.healpix
     with measure("collect_scan", {"nside": scan.nside}) as meter:
         tsds = hottest.load_tsds(run)
         result = skymap.observed(run, tsds)
@@ -81,6 +84,23 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         written = lineage.hashed(run, [layout.SCAN, *skymap.files_of(run)])
         record = replace(meter.record(len(maxima)), inputs=made_from, outputs=written)
         store.save_json(path, layout.timing_file("collect_scan"), record.as_json())
+    print(f"-> {layout.SCAN}")
+
+
+def _collect_sources(run: Run, allow_missing: bool) -> None:
+    """P-values of every source, and hottest sources and binomial tests of every background sky."""
+    with measure("collect_scan", {}) as meter:
+        tsds = hottest.load_tsds(run)
+        result = catalog.observed(run, tsds)
+        files, holes = _present(run, "scan_trials", allow_missing)
+        dtype, digest = scans.sky_dtype(run), scans.scan_digest(run)
+        skies = catalog.background(run, (_load(run, file, dtype, digest) for file in files), tsds)
+        n = catalog.save(run, skies, meter.record(len(skies.spots["all"])))
+        store.save_json(run.path, layout.files_of(layout.SCAN), _records(run, files))
+        store.save_json(run.path, layout.SCAN, {**result, "n_skies": n, "n_missing": holes})
+        made_from = lineage.collected(run, "collect_bg") | lineage.listed(run, layout.SCAN) | skymap.bands_of(run)
+        record = replace(meter.record(n), inputs=made_from, outputs=lineage.hashed(run, [layout.SCAN]))
+        store.save_json(run.path, layout.timing_file("collect_scan"), record.as_json())
     print(f"-> {layout.SCAN}")
 
 

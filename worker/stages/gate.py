@@ -13,7 +13,7 @@ from worker import layout, store
 from worker.checklist import FIGURES, NAMES
 from worker.errors import InputError
 from worker.ledger import Run, missing, open_run
-from worker.stages import hottest, scans
+from worker.stages import catalog, hottest, scans
 from worker.stats import bias, checks, smoothness
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
@@ -204,8 +204,20 @@ def _skies(run: Run) -> np.ndarray:
     return store.load_array(run.path, layout.skies_file(), None, hottest.SPOT_DTYPE)
 
 
+def _hottest_sources(run: Run) -> np.ndarray:
+    """Hottest sources of the skies in which any source has TS > 0: elsewhere it is just the first of the list."""
+    skies = _skies(run)
+    skies = skies[skies["mlog10p"] > 0]
+    if len(skies) == 0:
+        raise InputError("no source has TS > 0 in any background sky: add skies, or sources")
+    return skies
+
+
 def _sin_dec(run: Run) -> Check:
-    scan = run.spec.scan
+    if catalog.is_catalog(run):
+        dec = catalog.positions(run).dec
+        return checks.sin_dec_uniform(_hottest_sources(run)["dec"], float(dec.min()), float(dec.max()), dec)
+    scan = run.spec.healpix
     rings = scans.rings(run, scan.nside)
     pixels = np.repeat(rings.dec, rings.n_pix)
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
@@ -213,11 +225,15 @@ def _sin_dec(run: Run) -> Check:
 
 
 def _ra(run: Run) -> Check:
+    if catalog.is_catalog(run):
+        return checks.ra_uniform(_hottest_sources(run)["ra"], places=catalog.positions(run).turn * (2.0 * np.pi))
     return checks.ra_uniform(_skies(run)["ra"])
 
 
 def _smooth(run: Run) -> Check:
-    nside = run.spec.scan.nside
+    if catalog.is_catalog(run):
+        return Check("smooth_map", float("nan"), float("nan"), True, "a list of sources has no map: nothing to check.")
+    nside = run.spec.healpix.nside
     return smoothness.smooth_map(map_peaks(run, nside), nside)
 
 

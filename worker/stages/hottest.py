@@ -87,7 +87,7 @@ def write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) 
     """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
     from worker.stages.scans import RING_DTYPE, rings
 
-    rel = layout.scan_dir(run.spec.name, run.spec.scan.nside) / layout.trials_name(n, seed, first)
+    rel = layout.scan_dir(run.spec.name, run.spec.healpix.nside) / layout.trials_name(n, seed, first)
     with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
         try:
             tsds = load_tsds(run)
@@ -95,5 +95,5 @@ def write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) 
             print("the hottest spots need background distributions: run collect_bg, then this task again")
             return
         maxima = store.load_array(run.path, source, n, RING_DTYPE)
-        store.save_array(run.path, rel, spots(run, rings(run, run.spec.scan.nside), maxima, tsds), meter.record(n))
+        store.save_array(run.path, rel, spots(run, rings(run, run.spec.healpix.nside), maxima, tsds), meter.record(n))
     print(f"-> {rel}")

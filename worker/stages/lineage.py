@@ -48,8 +48,10 @@ def data(run: Run) -> dict[str, str]:
 
 def scan(run: Run) -> dict[str, str]:
     """What the post-trial p-value is read from: the hottest spots of the observed sky and of all background skies."""
-    regions = store.load_json(run.path, layout.SCAN)["regions"]
-    return recorded(run, [layout.skies_file(region) for region in regions]) | hashed(run, [layout.SCAN])
+    found = store.load_json(run.path, layout.SCAN)
+    files = [layout.skies_file(region) for region in found["regions"]]
+    files += [layout.binomial_file(region) for region in found.get("binomial", ())]
+    return recorded(run, files) | hashed(run, [layout.SCAN])
 
 
 def collected(run: Run, *tasks: str) -> dict[str, str]:

@@ -10,11 +10,12 @@ from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
 from worker.engine import scan
 from worker.engine import trials as engine
+from worker.engine.sources import Sources, SourceScanner
 from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.record import measure
 from worker.revision import modified
-from worker.stages import context, trials
+from worker.stages import catalog, context, trials
 
 
 def prepare(path: Path) -> None:
@@ -47,7 +48,11 @@ def warm_up(run: Run) -> None:
         engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
     rings = scan.rings_of(1)
     analysis = context.analysis(run)
-    scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
+    if catalog.is_catalog(run):
+        first = Sources(*(values[:1] for values in catalog.positions(run)))
+        SourceScanner(analysis, first).skies((0, 0), 0, 1)
+    else:
+        scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
 
 
 def _what(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, open_run
-from worker.stages import context, fluxes, hottest, lineage
+from worker.stages import catalog, context, fluxes, hottest, lineage
 from worker.stages.timed import timed
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
@@ -94,6 +94,14 @@ def _response(at: fluxes.At) -> dict[str, float | None]:
     return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
 
 
+def _binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
+    """The binomial test of the observed sky, corrected with those of the same background skies."""
+    skies = store.load_array(path, layout.binomial_file(region), None, catalog.BINOMIAL_DTYPE)
+    found = evaluate(test["mlog10p"], skies["mlog10p"])
+    counted = {key: getattr(found, key) for key in ("p", "n", "lo", "hi", "level")}
+    return fluxes.finite({**counted, "n_at_least": found.k, **test})
+
+
 @timed(layout.POST_TRIAL, lineage.scan)
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
@@ -106,6 +114,8 @@ def post_trial(path: Path) -> None:
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
+    if "binomial" in scan:
+        out["binomial"] = {region: _binomial(path, region, test) for region, test in scan["binomial"].items()}
     store.save_json(path, layout.POST_TRIAL, out)
     found = out["post_trial"]
     print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")

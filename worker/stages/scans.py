@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from worker import address, layout, store
 from worker.arguments import parse_band
 from worker.engine import scan as engine
+from worker.errors import SpecError
 from worker.ledger import Run, expected, open_run
 from worker.record import measure
-from worker.stages import context, hottest
+from worker.stages import catalog, context, hottest
 from worker.stages.resume import forget, in_steps
 from worker.stages.trials import is_done
 
@@ -28,7 +29,7 @@ KEEP_BELOW = 128
 
 def rings(run: Run, nside: int) -> engine.Rings:
     """Rings of the spec's declination range."""
-    scan = run.spec.scan
+    scan = run.spec.healpix
     return engine.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
 
 
@@ -44,23 +45,37 @@ def observed_key(run: Run) -> tuple[int, int]:
 
 def scan_digest(run: Run) -> str:
     """Digest of a file of background skies."""
-    return context.trial_digest(run, "scan_trials", area=_area(run, run.spec.scan.nside))
+    if catalog.is_catalog(run):
+        return catalog.digest(run, "scan_trials")
+    return context.trial_digest(run, "scan_trials", area=_area(run, run.spec.healpix.nside))
+
+
+def sky_dtype(run: Run) -> np.dtype[np.void]:
+    """Columns of a file of background skies."""
+    return catalog.SOURCE_DTYPE if catalog.is_catalog(run) else RING_DTYPE
 
 
 def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
-    """Digest of a band of the observed sky."""
+    """Digest of a band of the observed sky; `nside` is of no meaning for a list of sources."""
+    if catalog.is_catalog(run):
+        return catalog.digest(run, "scan_map")
     return context.trial_digest(run, "scan_map", area={**_area(run, nside), "band": [band, bands]})
 
 
 def _area(run: Run, nside: int) -> dict[str, float]:
-    scan = run.spec.scan
+    scan = run.spec.healpix
     return {"nside": nside, "dec_min_deg": scan.dec_min_deg, "dec_max_deg": scan.dec_max_deg}
 
 
 def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> None:
-    """Background skies [first, first + n): the largest TS of every ring."""
+    """Background skies [first, first + n): the largest TS of every ring, or all sources."""
     run = open_run(path)
-    nside = run.spec.scan.nside
+    if catalog.is_catalog(run):
+        if band is not None:
+            raise SpecError(f"--band={band}: a list of sources has no bands; leave it out")
+        catalog.scan_trials(run, n, seed, first)
+        return
+    nside = run.spec.healpix.nside
     part = parse_band(band) if band else None
     rel = layout.scan_dir(run.spec.name, nside) / layout.rings_name(n, seed, first, part)
     digest = scan_digest(run)
@@ -97,9 +112,16 @@ def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
     return any((e.n, e.seed, e.first) == (n, seed, first) for e in expected(run, "scan_trials"))
 
 
-def scan_map(path: Path, nside: int, band: int, bands: int) -> None:
-    """One declination band of the observed (scrambled) sky."""
+def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
+    """One declination band of the observed (scrambled) sky, or all sources in it."""
     run = open_run(path)
+    if catalog.is_catalog(run):
+        if nside is not None or bands > 1:
+            raise SpecError("--nside, --band and --bands belong to a map; a list of sources has none: leave them out")
+        catalog.scan_map(run)
+        return
+    if nside is None:
+        raise SpecError(f"--nside is missing; write e.g. --nside={run.spec.healpix.nside}")
     rel = layout.map_dir(run.spec.name, nside) / layout.band_name(band, bands)
     digest = map_digest(run, nside, band, bands)
     chosen = engine.band(rings(run, nside), band, bands)

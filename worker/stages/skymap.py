@@ -23,7 +23,7 @@ COLUMNS = ("MLOG10P", "TS", "NS", "GAMMA")
 
 def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
     """Write the maps and give what scan.json says of them."""
-    scan = run.spec.scan
+    scan = run.spec.healpix
     hot, maps = {}, {}
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
         rings = scans.rings(run, nside)
@@ -45,7 +45,7 @@ def bands_of(run: Run) -> dict[str, str]:
 
 def files_of(run: Run) -> list[PurePosixPath]:
     """The maps that `observed` writes."""
-    scan = run.spec.scan
+    scan = run.spec.healpix
     nsides = sorted({scan.nside, scan.map_nside or scan.nside})
     return [layout.map_file(nside, suffix) for nside in nsides for suffix in (".npy", ".fits")]
 

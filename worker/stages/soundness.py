@@ -8,14 +8,16 @@ from typing import Any
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
+from worker.stages import catalog
 
 _KEYS = {
     "distributions": ("background",),
     "sensitivity": ("sensitivity", "discovery"),
     "collect_scan": ("regions", "n_skies"),
     "post_trial": ("post_trial", "regions"),
+    "upper_limits": ("limits",),
 }
-_TIMED = ("distributions", "sensitivity", "post_trial")
+_TIMED = ("distributions", "sensitivity", "post_trial", "upper_limits")
 _READS = {"collect_bg": "bg_trials", "collect_sig": "sig_trials", "collect_scan": "scan_trials"}
 
 
@@ -50,7 +52,12 @@ def _check_scan(run: Run, found: Mapping[str, Any]) -> None:
     for region in found["regions"]:
         store.load_record(run.path, layout.skies_file(region))
         store.load_array(run.path, layout.skies_file(region), found["n_skies"])
-    for nside in {run.spec.scan.nside, run.spec.scan.map_nside or run.spec.scan.nside}:
+        if catalog.is_catalog(run):
+            store.load_array(run.path, layout.binomial_file(region), found["n_skies"], catalog.BINOMIAL_DTYPE)
+    if catalog.is_catalog(run):
+        return
+    scan = run.spec.healpix
+    for nside in {scan.nside, scan.map_nside or scan.nside}:
         store.load_array(run.path, layout.map_file(nside))
         picture = run.path / layout.map_file(nside, ".fits")
         if not picture.is_file() or not picture.stat().st_size:

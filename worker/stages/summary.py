@@ -17,6 +17,7 @@ def summary(run: Run) -> dict[str, Any]:
         "sensitivity": _load(run, layout.SENSITIVITY),
         "scan": _load(run, layout.SCAN),
         "post_trial": _load(run, layout.POST_TRIAL),
+        "upper_limits": _load(run, layout.LIMITS),
     }
     sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
     return {
@@ -32,6 +33,8 @@ def summary(run: Run) -> dict[str, Any]:
         "scan": found["scan"],
         "post_trial": (found["post_trial"] or {}).get("post_trial"),
         "post_trial_regions": (found["post_trial"] or {}).get("regions"),
+        "binomial": (found["post_trial"] or {}).get("binomial"),
+        "upper_limits": found["upper_limits"],
         "checks": gate.as_rows(gate.verdicts(run)),
         "made_from": _made_from(run),
         "timing": _timing(run),
@@ -98,7 +101,7 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     rows["scan_trials"] = _load(run, layout.files_of(layout.SCAN)) or []
     rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
     rows["collect_scan"] = _own(run, layout.skies_file())
-    for stage in ("distributions", "sensitivity", "post_trial"):
+    for stage in ("distributions", "sensitivity", "post_trial", "upper_limits"):
         cost = _load(run, layout.timing_file(stage))
         rows[stage] = [cost] if cost else []
     return rows

@@ -100,7 +100,7 @@ def _digest(run: Run, task: str, gamma: float | None) -> str | None:
 def _map_digest(run: Run, file: Expected) -> str | None:
     band, bands = file.band or (0, 1)
     try:
-        return scans.map_digest(run, int(file.point["nside"]), band, bands)
+        return scans.map_digest(run, int(file.point.get("nside", 0)), band, bands)
     except InputError:
         return None
 
@@ -108,9 +108,12 @@ def _map_digest(run: Run, file: Expected) -> str | None:
 _DTYPES: Mapping[str, np.dtype[np.void]] = {
     "bg_trials": TRIAL_DTYPE,
     "sig_trials": TRIAL_DTYPE,
-    "scan_trials": scans.RING_DTYPE,
     "scan_map": scans.MAP_DTYPE,
 }
+
+
+def _dtype(run: Run, task: str) -> np.dtype[np.void]:
+    return scans.sky_dtype(run) if task == "scan_trials" else _DTYPES[task]
 
 
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
@@ -118,12 +121,13 @@ def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
     if piece.node["file"]:
         return 1, _single(_opened(path), piece.node)
     found = []
+    dtype = _dtype(_opened(path), task)
     for position, file in enumerate(piece.files, piece.begin):
         is_map = task == "scan_map"
         n, digest = (None, _map_digest(_opened(path), file)) if is_map else (file.n, piece.digest)
-        state = store.state(path, file.path, n, _DTYPES[task], digest)
+        state = store.state(path, file.path, n, dtype, digest)
         if state != "done":
-            why = _why(path, file.path, n, _DTYPES[task], digest)
+            why = _why(path, file.path, n, dtype, digest)
             found.append(Fault(name, position, str(file.path), state, why))
     return len(piece.files), found
 

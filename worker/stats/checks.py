@@ -98,15 +98,20 @@ def sin_dec_uniform(
     return Check("sin_dec_uniform", value, min_p, passed, sentence + _cure(passed, cure))
 
 
-def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P) -> Check:
+def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P, places: ArrayLike | None = None) -> Check:
     """Hottest spots of background skies: uniform in right ascension (KS).
 
     Parameters
     ----------
     ra : array_like (n,), rad
+    places : array_like, rad, optional
+        Right ascensions of all that was scanned, where that is a list: the spots are compared with these.
     """
     ra = _finite(ra, "ra_uniform")
-    value = float(stats.kstest(np.mod(ra, 2.0 * math.pi) / (2.0 * math.pi), "uniform").pvalue)
+    if places is None:
+        value = float(stats.kstest(np.mod(ra, 2.0 * math.pi) / (2.0 * math.pi), "uniform").pvalue)
+    else:
+        _, value = _discrete_ks(ra, np.sort(np.asarray(places, dtype=np.float64)))
     passed = value >= min_p
     sentence = f"right ascension of {len(ra)} hottest spots is uniform with KS p = {value:.3g}"
     return Check("ra_uniform", value, min_p, passed, sentence + _cure(passed, "the scrambling is not uniform in ra"))

@@ -1,0 +1,109 @@
+"""upper_limits: for each source of the list, or for the hottest spots of the map, the flux that its TS excludes.
+
+Between two declinations of the grid, the limit in events is interpolated linearly in declination (clamped at the ends,
+as p-values are), and becomes a flux with the acceptance of the source's own declination: acceptance changes by factors
+between grid declinations, the number of events that a TS excludes does not.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker import layout, store
+from worker.ledger import Run, open_run
+from worker.stages import context, fluxes, hottest, lineage
+from worker.stages.timed import timed
+from worker.stats.distributions import TSD
+
+
+class Target(NamedTuple):
+    """A position with an observed TS; `dec` in degrees."""
+
+    name: str
+    dec: float
+    ts: float
+
+
+def _inputs(run: Run) -> dict[str, str]:
+    trials = lineage.collected(run, "collect_bg", "collect_sig")
+    return trials | lineage.hashed(run, [layout.SCAN]) | lineage.data(run)
+
+
+@timed(layout.LIMITS, _inputs)
+def upper_limits(path: Path) -> None:
+    """Upper limits of every target and spectrum, in events and as a flux."""
+    run = open_run(path)
+    scan = store.load_json(path, layout.SCAN)
+    targets = list(_targets(scan))
+    found = Limits(run)
+    # By declination, so that trials of few grid declinations are in memory at a time; told in the order of the list.
+    rows = {target.name: found.of(target) for target in sorted(targets, key=lambda target: target.dec)}
+    out = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
+    wanted = run.spec.sensitivity
+    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.UNIT, "e0_tev": wanted.e0_tev}
+    store.save_json(path, layout.LIMITS, {**head, "limits": out})
+    print(f"-> {layout.LIMITS}")
+
+
+def _targets(scan: Mapping[str, Any]) -> Iterator[Target]:
+    if "sources" in scan:
+        for source in scan["sources"]:
+            yield Target(source["name"], source["dec_deg"], source["ts"])
+        return
+    for region, spot in scan["regions"].items():
+        yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
+
+
+class Limits:
+    """Limits of many targets of one run: trials, and limits at grid declinations, are used again."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._at = lru_cache(maxsize=4 * len(run.spec.signal.levels))(self._load)
+        self._tsd = lru_cache(maxsize=4)(lambda dec: hottest.load_tsd(run, dec))
+        self._limit = lru_cache(maxsize=10_000)(self._on_grid)
+
+    def of(self, target: Target) -> list[dict[str, Any]]:
+        """One row for each spectrum."""
+        return [self._row(target, level) for level in self.run.spec.signal.levels]
+
+    def _row(self, target: Target, level: float | None) -> dict[str, Any]:
+        gamma = context.gamma_of(self.run.spec.signal, level)
+        parts = bracket(self.run.spec.background.decs, target.dec)
+        found = [(weight, self._limited(dec, level, target.ts)) for dec, weight in parts]
+        row: dict[str, Any] = {"gamma": gamma}
+        lost = [part["reason"] for _, part in found if part["n_sig"] is None]
+        if lost:
+            print(f"upper limit of {target.name}, gamma = {gamma:g}: {lost[0]}")
+            return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": lost[0]}
+        n_sig = sum(weight * part["n_sig"] for weight, part in found)
+        error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in found))
+        flux = fluxes.per_event(self.run, target.dec, gamma)
+        return row | {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
+
+    def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
+        """A TS below the median gives the limit of the median: looked up once for all such targets."""
+        return dict(self._limit(dec, level, max(ts, self._tsd(dec).median())))
+
+    def _on_grid(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
+        row = fluxes.limit(self.run, self._at(dec, level), ts)
+        return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")}
+
+    def _load(self, dec: float, level: float | None) -> fluxes.At:
+        tsd: TSD = self._tsd(dec)
+        return fluxes.load(self.run, dec, level, tsd)
+
+
+def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:
+    """Grid declinations around `dec` with their weights; one of them at a grid point and beyond the ends."""
+    i = int(np.searchsorted(decs, dec, side="right"))
+    if i == 0:
+        return [(decs[0], 1.0)]
+    if i == len(decs) or decs[i - 1] == dec:
+        return [(decs[i - 1], 1.0)]
+    weight = (dec - decs[i - 1]) / (decs[i] - decs[i - 1])
+    return [(decs[i - 1], 1.0 - weight), (decs[i], weight)]
