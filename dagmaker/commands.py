@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dagmaker.planning_commands import pilot
+from dagmaker.planning_commands import efficiency, pilot
 from dagmaker.review_commands import verify_plan
 from dagmaker.run_commands import abort, repair, status, submit, unblind
 
@@ -177,6 +177,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
         run,
         submit,
         status,
+        efficiency,
         repair,
         abort,
         verify_plan,
@@ -189,5 +190,5 @@ COMMANDS: dict[str, Callable[..., int]] = {
 POSITIONAL = {
     **dict.fromkeys(("check", "pilot", "plan", "build", "run"), "spec"),
     "data_fetch": "name",
-    **dict.fromkeys(("submit", "status", "repair", "abort", "verify_plan", "unblind"), "run"),
+    **dict.fromkeys(("submit", "status", "efficiency", "repair", "abort", "verify_plan", "unblind"), "run"),
 }

@@ -11,8 +11,8 @@ from dagmaker.quotable import Quotable
 from worker.spec import Spec
 
 # Measured on one core of a 2-core Xeon virtual machine, rounded down; trials, skies and maps: dagmaker.rates.
-SINGLE_S = {"prepare": 5.0, "sensitivity": 5.0, "collect_scan": 5.0, "report": 15.0}
-OTHER_SINGLE_S = 1.0
+SINGLE_S = {"prepare": 3.0, "sensitivity": 1.5, "collect_scan": 1.5, "report": 15.0}
+OTHER_SINGLE_S = 0.1
 LIMITS, LIMITS_PER_S = "upper_limits", 10.0
 COLLECT_S = 0.001  # per file that is read
 
@@ -113,6 +113,12 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     return SINGLE_S.get(node.task, OTHER_SINGLE_S) + COLLECT_S * files
 
 
+def work_s(plan: Plan, spec: Spec) -> dict[str, float]:
+    """CPU seconds of all processes of each node by its name, without their starts."""
+    readers = {node.name: node.n_processes for node in plan.nodes}
+    return {node.name: _work_s(node, spec, readers) for node in plan.nodes}
+
+
 def _start_s(spec: Spec, task: str) -> float:
     return rates.of(spec, task).start_s if task in STEPPED else rates.START_S
 
@@ -123,11 +129,11 @@ def _outputs(node: Node) -> int:
 
 
 def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
-    readers = {node.name: node.n_processes for node in plan.nodes}
+    all_work = work_s(plan, spec)
     for task in plan.tasks():
         nodes = [node for node in plan.nodes if node.task == task]
         processes = sum(node.n_processes for node in nodes)
-        work = [_work_s(node, spec, readers) for node in nodes]
+        work = [all_work[node.name] for node in nodes]
         start_s = _start_s(spec, task)
         folders: dict[str, int] = {}
         for node in nodes:

@@ -1,5 +1,6 @@
 """dagmaker's commands about cost: pilot, efficiency. Imported when they are called."""
 
+import json as codec
 from pathlib import Path, PurePosixPath
 
 
@@ -52,4 +53,28 @@ def pilot(
     return 0
 
 
-__all__ = ["pilot"]
+def efficiency(*, run: str, json: bool = False) -> int:
+    """Show what a run asked for and what it used, per kind of task, and the edit of the spec that would improve it.
+
+    CPU time against what was predicted, its share of the wall time, times of single processes, memory, retries,
+    machines; and the largest significances that the trials which are there support.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    json : bool
+        Print JSON, for programs (times in s, memory in MB).
+
+    Examples
+    --------
+    dagmaker efficiency runs/example
+    """
+    from dagmaker import efficiency as used
+
+    found = used.look(Path(run))
+    print(codec.dumps(found.as_json(), indent=2) if json else "\n".join(used.lines(found)))
+    return 0
+
+
+__all__ = ["efficiency", "pilot"]

@@ -28,10 +28,39 @@ scan:
 """
 
 
-def make(folder: Path, **cuts: int) -> Path:
+# Times as of a slow machine: points that cost more are cut finer, and a sky is longer than a process may be.
+PILOT = {
+    "pilot_version": 1,
+    "cpu": "a slow one",
+    "bg_trials": {
+        "start_s": 0.6,
+        "start_s_error": 0.1,
+        "memory_mb": 200,
+        "rates": [
+            {"dec_deg": -20, "unit_s": 0.04, "unit_s_error": 0.001},
+            {"dec_deg": 5, "unit_s": 0.11, "unit_s_error": 0.001},
+        ],
+    },
+    "sig_trials": {
+        "start_s": 0.6,
+        "start_s_error": 0.1,
+        "memory_mb": 200,
+        "rates": [{"unit_s": 0.07, "unit_s_error": 0.001}],
+    },
+    "scan_trials": {
+        "start_s": 0.6,
+        "start_s_error": 0.1,
+        "memory_mb": 200,
+        "rates": [{"unit_s": 0.05, "unit_s_error": 0.001}],
+    },
+}
+
+
+def make(folder: Path, resources: str = "", **cuts: int) -> Path:
     """A built run directory with prepared data."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "spec.yaml").write_text(SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1, "sky_bands": 1, **cuts})
+    text = SPEC % {"bg": 120, "sig": 60, "sky": 6, "bands": 1, "sky_bands": 1, **cuts}
+    (folder / "spec.yaml").write_text(text + resources)
     run = folder / "run"
     build(load(folder / "spec.yaml"), run)
     prepare.prepare(run)
@@ -75,8 +104,30 @@ def merged(run: Path) -> dict[str, bytes]:
     return {str(f.relative_to(run)): f.read_bytes() for f in files}
 
 
-def test_merged_bytes_do_not_depend_on_the_cutting(done: Path, tmp_path: Path) -> None:
-    other = make(tmp_path, bg=50, sig=7, sky=4, bands=5, sky_bands=3)
+CUTTINGS: dict[str, dict[str, int]] = {
+    "by hand": {"bg": 50, "sig": 7, "sky": 4, "bands": 5, "sky_bands": 3},
+    "a file for every trial": {"bg": 1, "sig": 1, "sky": 1, "bands": 9, "sky_bands": 1},
+    "by a pilot": {},
+}
+
+
+@pytest.mark.parametrize(
+    "how", ["by hand", pytest.param("a file for every trial", marks=pytest.mark.slow), "by a pilot"]
+)
+def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_path: Path) -> None:
+    if how == "by a pilot":
+        (tmp_path / "pilot.json").write_text(json.dumps(PILOT))
+    other = make(tmp_path, "resources: {target_hours: 0.001, pilot: pilot.json}" * (not CUTTINGS[how]), **CUTTINGS[how])
+    opened = open_run(other)
+    files = {task: len(expected(opened, task)) for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map")}
+    assert (
+        files
+        == {
+            "by hand": {"bg_trials": 6, "sig_trials": 54, "scan_trials": 6, "scan_map": 5},
+            "a file for every trial": {"bg_trials": 240, "sig_trials": 360, "scan_trials": 6, "scan_map": 9},
+            "by a pilot": {"bg_trials": 2 + 5, "sig_trials": 6 * 2, "scan_trials": 6 * 3, "scan_map": 1},
+        }[how]
+    )
     run_all(other)
     assert merged(other) == merged(done)
     assert len(merged(done)) == 2 + 2 + 1 + 3 + 1

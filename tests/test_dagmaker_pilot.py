@@ -1,0 +1,81 @@
+"""A pilot of real processes, the run that it cuts, and what the run says of both."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dagmaker import efficiency, pilot, probes
+from dagmaker.cli import main
+from tests.dagmaker_spec import text
+from worker import specfile
+from worker.errors import InputError
+
+pytestmark = [pytest.mark.slow]
+
+SMALL = {"decs": [5], "n_sig": [4, 10, 20], "n_bg": 60_000, "n_trials": 300, "map_nside": 4, "n_skies": 3}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A spec, its pilot.json, and the run of the spec that uses it."""
+    folder = tmp_path_factory.mktemp("pilot")
+    (folder / "spec.yaml").write_text(text(**SMALL))
+    short, long = probes.SHORT_S, probes.LONG_S
+    probes.SHORT_S, probes.LONG_S = 0.1, 1.0
+    try:
+        assert main(["pilot", str(folder / "spec.yaml"), f"--output={folder / 'pilot.json'}"]) == 0
+    finally:
+        probes.SHORT_S, probes.LONG_S = short, long
+    resources = "{pilot: pilot.json, target_hours: 0.0003}"
+    (folder / "sized.yaml").write_text(text(**SMALL, resources=resources))
+    assert main(["run", str(folder / "sized.yaml"), f"--run={folder / 'run'}", "--jobs=2"]) == 0
+    return folder
+
+
+def test_every_kind_is_measured(folder: Path) -> None:
+    found = specfile.load(folder / "sized.yaml").resources.pilot
+    assert found is not None and found.bg_trials and found.sig_trials and found.scan_trials and found.scan_map
+    for kind in (found.bg_trials, found.sig_trials):
+        assert 0.2 < kind.start_s < 10
+        assert 100 < kind.memory_mb < 1000
+        for rate in kind.rates:
+            assert 1e-7 < rate.unit_s < 1e-2
+            assert rate.unit_s_error < 0.3 * rate.unit_s
+    assert len(found.sig_trials.rates) == 3
+
+
+def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
+    found = efficiency.look(folder / "run")
+    kinds = {kind.task: kind for kind in found.kinds}
+    assert kinds["bg_trials"].measured > 1
+    ratio = kinds["bg_trials"].cpu_s / kinds["bg_trials"].predicted_s
+    assert 0.5 < ratio < 2, "other tests keep this machine busy"
+    assert kinds["bg_trials"].memory_mb < kinds["bg_trials"].asked_mb < 2 * kinds["bg_trials"].memory_mb
+    assert found.quotable is not None
+    assert (found.quotable.n_trials, found.quotable.n_skies) == (60_000, 3)
+    said = "\n".join(efficiency.lines(found))
+    assert "3.59 sigma is the largest significance with 10 background trials above it" in said
+
+
+def test_a_probe_that_takes_too_long_is_stopped_and_told(tmp_path: Path) -> None:
+    spec = specfile.loads(text(**SMALL))
+    with pytest.raises(InputError, match="no probe ended in time"):
+        pilot.pilot(spec, tmp_path / "run", 0.05, lambda line: None)
+
+
+def test_wasted_memory_is_told_with_the_edit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = folder / "run"
+    frozen = run / "analysis.yaml"
+    before = frozen.read_text()
+    frozen.write_text(before.replace("target_hours: 0.0003", "target_hours: null").replace("_mb: 1000", "_mb: 9000"))
+    try:
+        assert main(["efficiency", str(run)]) == 0
+    finally:
+        frozen.write_text(before)
+    assert "# now 9000, used at most" in capsys.readouterr().out
+
+
+def test_pilot_json_is_one_file_of_plain_numbers(folder: Path) -> None:
+    raw = json.loads((folder / "pilot.json").read_text())
+    assert set(raw) == {"pilot_version", "cpu", "bg_trials", "sig_trials", "scan_trials", "scan_map"}
