@@ -167,7 +167,7 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
             cure = f"raise {key}" if stage.task in KEYS else "use a coarser grid"
             yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
         start_s = _start_s(spec, stage.task)
-        if stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
+        if not sized and stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
             yield (
                 f"{stage.task}: a process works {stage.longest_s - start_s:.1f} s and starts for {start_s:g} s: "
                 f"raise {key}"

@@ -12,8 +12,8 @@ from worker.spec import Resources, Spec
 # Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
 START_S = 1.0  # of a process, until it works
 REFERENCE_EVENTS = 138322
-TRIALS_PER_S = {"bg_trials": 15000.0, "sig_trials": 10000.0}
-PIXELS_PER_S = {"scan_trials": 17000.0, "scan_map": 20000.0}
+TRIALS_PER_S = {"bg_trials": 25000.0, "sig_trials": 15000.0}
+PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
 SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
 MEMORY_MB = {"collect_scan": 350, "report": 450}
 OTHER_MEMORY_MB = 300
