@@ -25,7 +25,13 @@ settings.load_profile("dagmaker")
 
 # Files whose tests share something that takes a while to make: a folder of real data, an analysis to compare with.
 SHARE_FIXTURES = dict.fromkeys(
-    ("tests/engine/test_oracle.py", "tests/test_examples.py", "tests/test_data_real.py"), "real data"
+    (
+        "tests/engine/test_oracle.py",
+        "tests/test_calibration.py",
+        "tests/test_examples.py",
+        "tests/test_data_real.py",
+    ),
+    "real data",
 )
 SHARE_FIXTURES |= dict.fromkeys(
     (f"tests/{name}.py" for name in ("test_provenance", "test_replay", "test_review", "test_unblind")), "a finished run"
