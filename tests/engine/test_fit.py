@@ -68,10 +68,8 @@ def test_no_events_near_the_source_is_fine(analysis):
     """A trial without a single event in reach: TS = 0, no division by zero."""
     point = trials.point_at(analysis, np.radians(5.0))
     none = point.candidates._replace(
-        hazard=np.zeros(0), guide=np.zeros(1, np.int32), half_window=np.zeros(0), n_always=0,
-        sin2_ddec=np.zeros(0), coscos=np.zeros(0), inv_2sigma2=np.zeros(0), weight=np.zeros(0),
-        row=np.zeros(0, np.int32), season=np.zeros(0, np.int32),
-    )  # fmt: skip
+        hazard=np.zeros(0), guide=np.zeros(1, np.int32), event=point.candidates.event[:0], n_always=0
+    )
     out = trials.run(analysis, point._replace(candidates=none), KEY, 0, 5)
     np.testing.assert_array_equal(out["ts"], 0)
 

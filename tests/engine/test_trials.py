@@ -64,14 +64,16 @@ def test_direct_drawing_is_the_same_distribution_as_scrambling(analysis, dec_deg
     full = scrambled(analysis, point, 1500)
     assert ks_2samp(direct, full).pvalue > 1e-3
     assert abs((direct > 0).mean() - (full > 0).mean()) < 4 * np.sqrt(0.5 / 1500)
-    heavy = point._replace(candidates=point.candidates._replace(weight=1.3 * point.candidates.weight))
+    event = point.candidates.event.copy()
+    event["weight"] *= 1.3
+    heavy = point._replace(candidates=point.candidates._replace(event=event))
     assert ks_2samp(trials.run(analysis, heavy, KEY, 0, 1500)["ts"], full).pvalue < 1e-3, "negative control"
 
 
 def test_number_of_accepted_events_is_right(analysis):
     """The mean number of events with S > 0 is the sum of window / 2 pi, with binomial spread."""
     point = trials.point_at(analysis, np.radians(5.0))
-    p = point.candidates.half_window * 2 / np.pi
+    p = point.candidates.event["half_window"] * 2 / np.pi
     counts = np.array([trials.draw(analysis, point, KEY, t).w.size for t in range(400)])
     error = np.sqrt((p * (1 - p)).sum() / 400)
     assert abs(counts.mean() - p.sum()) < 4 * error

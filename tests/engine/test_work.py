@@ -30,7 +30,7 @@ LIMIT = 1.05
 @pytest.mark.parametrize(("n_sig", "profiles", "sums"), [(0.0, 5.99, 29.5), (10.0, 16.9, 90.4)])
 def test_work_of_a_trial(analysis, n_sig, profiles, sums):
     work = per_trial(analysis, n_sig)
-    p = trials.point_at(analysis, DEC).candidates.half_window * 2 / np.pi
+    p = trials.point_at(analysis, DEC).candidates.event["half_window"] * 2 / np.pi
     near = p.sum() + n_sig
     assert work["events"] == pytest.approx(near, rel=0.03), "only events that can have S > 0 are drawn"
     assert work["profiles"] < LIMIT * profiles

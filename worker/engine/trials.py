@@ -9,7 +9,7 @@ from worker.engine import fmath
 from worker.engine.analysis import Analysis, signal_cells, table_at
 from worker.engine.inject import Injector
 from worker.engine.likelihood import workspace
-from worker.engine.point import BATCH, PI, Candidates, draw_trial, hazards, run_trials, windows
+from worker.engine.point import BATCH, EVENT, PI, Candidates, draw_trial, hazards, run_trials, windows
 from worker.engine.response import Spectrum
 from worker.engine.tables import SignalTable
 
@@ -42,18 +42,16 @@ def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     hazard = np.empty(order.size)
     hazards(half[order], n_always, hazard)
     sigma = sky.sigma[order]
-    return Candidates(
-        n_always,
-        hazard,
-        _guide(hazard, n_always),
-        half[order],
-        sin2[order],
-        coscos[order],
-        0.5 / (sigma * sigma),
-        sky.weight[order] * analysis.n_data[sky.season[order]],  # N grows by the injected events: divided by N later
-        sky.row[order],
-        sky.season[order],
-    )
+    event = np.empty(order.size, EVENT)
+    event["half_window"] = half[order]
+    event["sin2_ddec"] = sin2[order]
+    event["coscos"] = coscos[order]
+    event["inv_2sigma2"] = 0.5 / (sigma * sigma)
+    # N grows by the injected events: divided by N later
+    event["weight"] = sky.weight[order] * analysis.n_data[sky.season[order]]
+    event["row"] = sky.row[order]
+    event["season"] = sky.season[order]
+    return Candidates(n_always, hazard, _guide(hazard, n_always), event)
 
 
 def _guide(hazard: F64, n_always: int) -> I32:
