@@ -1,5 +1,6 @@
 """The example specs on the real files: the whole way from YAML to a post-trial p-value, with fewer trials."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import yaml
 
 from dagmaker.cli import main
 from tests.conftest import ROOT
+from tests.data_simulation import write_season
+from worker.data import synthetic
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
 
@@ -64,3 +67,16 @@ def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.Mon
     notes = " ".join(summary["data"]["seasons"][0]["notes"])
     assert "12" in notes
     assert "sigma" in notes or "angular error" in notes
+
+
+def test_numpy_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of csky's format, made from the synthetic detector."""
+    season = synthetic.make(1, 30_000, 300.0, sigma_max_deg=5.0).seasons[0]
+    write_season(tmp_path / "ps_tracks", dataclasses.replace(season, name="IC86_2011"), 100_000)
+    summary = run_example("numpy_files.yaml", tmp_path, tmp_path, monkeypatch)
+    (found,) = summary["data"]["seasons"]
+    assert (found["name"], found["n_events"]) == ("IC86_2011", 30_000)
+    flux = {row["dec_deg"]: row["flux"] for row in summary["sensitivity"]}
+    assert flux[-45] > 5 * flux[5], "the south is far less sensitive at E^-2"
+    assert "data.html" in {path.name for path in (tmp_path / "run/report").iterdir()}
+    assert summary["post_trial"]["n"] == 12
