@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from dagmaker.commands import COMMANDS, POSITIONAL
-from worker.cli import for_fire, parse, signature
+from worker.cli import for_fire, nobody_reads, parse, say, signature
 from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
 
 _HELP = ("-h", "--help", "help")
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "_".join(words[:2]) in COMMANDS:  # dagmaker data fetch
         words[:2] = ["_".join(words[:2])]
     if not words or words[0] in _HELP:
-        print(_overview())
+        say(_overview())
         return 0 if words else SpecError.exit_code
     if words[0] == "--version":
         from importlib.metadata import version
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     command = words[0]
     if command in COMMANDS and any(word in _HELP[:2] for word in words[1:]):
-        print(_help(command))
+        say(_help(command))
         return 0
     return _guarded(command, words[1:])
 
@@ -51,6 +51,7 @@ def _guarded(command: str, words: Sequence[str]) -> int:
         print(f"dagmaker {command}: stopped", file=sys.stderr)
         return StoppedError.exit_code
     except BrokenPipeError:
+        nobody_reads()
         return 1
     except Exception:  # the last line of defence: an exit code for everything, with the traceback for whoever mends it
         traceback.print_exc()

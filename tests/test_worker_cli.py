@@ -575,3 +575,16 @@ def test_what_compiled_code_prints_stays_out_of_the_protocol(tmp_path: Path) -> 
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(a["rc"], a["out"]) for a in answers] == [(0, "from Python\n")] * 2
     assert done.stderr == "from Cfrom C"
+
+
+@pytest.mark.parametrize("program", ["worker", "dagmaker"])
+def test_a_reader_that_stops_reading_sees_no_traceback(program: str) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m {program} --help | true",
+        check=False,
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

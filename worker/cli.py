@@ -13,7 +13,7 @@ from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signa
 from worker.errors import EXIT_CODES, DagmakerError, SpecError
 from worker.tasks import TASKS
 
-__all__ = ["TASKS", "Parameter", "argv", "for_fire", "main", "parse", "parse_band", "signature"]
+__all__ = ["TASKS", "Parameter", "argv", "for_fire", "main", "nobody_reads", "parse", "parse_band", "say", "signature"]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in _HELP:
-        print(_overview())
+        say(_overview())
         return 0 if words else SpecError.exit_code
     if words[0] == "--version":
         from importlib.metadata import version
@@ -39,9 +39,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     task = words[0]
     if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
-        print(_help(task))
+        say(_help(task))
         return 0
     return _guarded(task, lambda: _run(task, words[1:]))
+
+
+def say(text: str) -> None:
+    """Print a text that its reader may stop reading (``| head``)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """The reader of stdout has gone: what python still writes when it ends goes nowhere, instead of a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(task: str, words: Sequence[str]) -> int:
@@ -70,6 +83,7 @@ def _guarded(task: str, action: Callable[[], int]) -> int:
         print(f"worker {task}: stopped; what is written is whole: run again to resume", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
+        nobody_reads()
         return 1
     except Exception:  # the last line of defence: an exit code for everything, with the traceback for whoever mends it
         traceback.print_exc()
