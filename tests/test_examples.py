@@ -23,11 +23,20 @@ FEWER: dict[str, dict[str, Any]] = {
 }
 
 
-def run_example(name: str, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+FEWER_SOURCES: dict[str, dict[str, Any]] = {
+    "background": {"dec_deg": [-35, 5, 45], "n_trials": 1500, "trials_per_file": 750},
+    "signal": {"n_sig": [2, 4, 8, 14, 24, 50], "n_trials": 150},
+    "scan": {"file": str(ROOT / "examples" / "sources.csv"), "n_skies": 60, "skies_per_file": 25},
+}
+
+
+def run_example(
+    name: str, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch, fewer: dict[str, dict[str, Any]] = FEWER
+) -> dict[str, Any]:
     """Run an example with fewer trials; summary.json."""
     monkeypatch.setenv("DAGMAKER_DATA", str(data))
     spec = yaml.safe_load((ROOT / "examples" / name).read_text())
-    for section, changes in FEWER.items():
+    for section, changes in fewer.items():
         spec[section] |= changes
     small = out / name
     small.write_text(yaml.safe_dump(spec))
@@ -59,6 +68,24 @@ def test_track_release(icetracks_release: Path, tmp_path: Path, monkeypatch: pyt
     assert 0.2e6 < (tmp_path / "run/prepared/data.npz").stat().st_size < 2e6
     full = np.load(tmp_path / "run/results/map_nside_016.npy")
     assert full.shape == (4, 12 * 16**2)
+
+
+def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = run_example("catalog.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_SOURCES)
+    assert summary["data"]["label"] == "semi-real"
+    scan = summary["scan"]
+    assert (scan["sky"], scan["n_sources"], scan["n_skies"]) == ("scrambled", 10, 60)
+    assert {"TXS 0506+056", "NGC 1068", "3C 279"} < {source["name"] for source in scan["sources"]}
+    for source in scan["sources"]:
+        assert source["ts"] >= 0
+        assert 0 < source["p"] <= 1
+    assert summary["post_trial"]["p"] == (summary["post_trial"]["k"] + 1) / 61
+    assert 0 < summary["binomial"]["all"]["p"] <= 1
+    limits = {row["name"]: row["limits"] for row in summary["upper_limits"]["limits"]}
+    txs, galactic_centre = limits["TXS 0506+056"][0], limits["Sgr A*"][0]
+    assert 5e-13 < txs["flux"] < 2e-11  # TeV cm^-2 s^-1: one year of IC86
+    assert galactic_centre["flux"] > 3 * txs["flux"], "the south is far less sensitive at E^-2"
+    assert (tmp_path / "run/report/figures/sources.png").is_file()
 
 
 def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
