@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test quick lint bench clean
+.PHONY: help run test quick lint docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -39,6 +39,10 @@ lint: $(READY) ## style and types only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.pool
+
+docs: $(READY) ## the documentation site, in build/docs; its tutorial is run for it
+	@mkdir -p build
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs && echo "build/docs/index.html"
 
 bench: $(READY) ## speed of the engine on this machine
 	@$(BIN)/python -m benchmarks
