@@ -7,7 +7,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -113,18 +113,18 @@ def cpu_model() -> str:
     return platform.machine()
 
 
-def _reset_peak() -> bool:
-    """Start the kernel's peak-memory mark anew (a persistent worker runs many tasks); False where not permitted."""
-    try:
+def _reset_peak() -> None:
+    """Start the kernel's peak-memory mark anew, where permitted: a persistent worker runs many tasks."""
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return False
-    return True
 
 
-def _peak_mb(was_reset: bool) -> float:
-    """Peak resident memory in MB: since the reset, or of the whole process where there was none."""
-    if was_reset:
+def _peak_mb() -> float:
+    """Peak resident memory in MB, since the last reset where there was one.
+
+    The kernel's own mark where it has one: what getrusage tells is at least the size of whoever started the process.
+    """
+    with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
@@ -140,7 +140,6 @@ class Meter:
     digest: str
     wall_start: float
     cpu_start: float
-    was_reset: bool
 
     def record(self, n: int) -> Record:
         """The record of an output with `n` trials (skies, pixels ...) written now."""
@@ -151,7 +150,7 @@ class Meter:
             n=int(n),
             wall_s=round(time.perf_counter() - self.wall_start, 4),
             cpu_s=round(time.process_time() - self.cpu_start, 4),
-            max_rss_mb=round(_peak_mb(self.was_reset), 1),
+            max_rss_mb=round(_peak_mb(), 1),
             host=platform.node(),
             cpu=cpu_model(),
             versions=versions(),
@@ -170,5 +169,5 @@ def measure(task: str, args: Mapping[str, Any], digest: str = "") -> Iterator[Me
     >>> record.task, record.n
     ('bg_trials', 10)
     """
-    was_reset = _reset_peak()
-    yield Meter(task, args, digest, time.perf_counter(), time.process_time(), was_reset)
+    _reset_peak()
+    yield Meter(task, args, digest, time.perf_counter(), time.process_time())
