@@ -1,0 +1,199 @@
+"""The tasks' trials, skies and maps as values in memory, for a notebook: `from worker import open_analysis`.
+
+Nothing is written. Random numbers have the addresses of the tasks, so that a trial here is the trial of the file. As
+the prepared data, it has no real right ascensions: every sky is scrambled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import address, data, layout, specfile, store
+from worker.data.dataset import Dataset
+from worker.data.prepared import unpack
+from worker.engine import analysis as engine
+from worker.engine import scan, trials
+from worker.errors import SpecError
+from worker.ledger import open_run
+from worker.spec import Spec
+from worker.stages import context
+from worker.stats.distributions import TSD
+from worker.stats.pvalues import mlog10p
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+F64 = NDArray[np.float64]
+Layer = Literal["mlog10p", "ts", "ns", "gamma"]
+
+
+class SkyMap(NamedTuple):
+    """A scanned sky.
+
+    Attributes
+    ----------
+    nside : int
+    mlog10p, ts, ns, gamma : ndarray (npix,)
+        Healpix maps in RING order, equatorial; NaN outside the scan's declinations, mlog10p everywhere without
+        background distributions.
+    """
+
+    nside: int
+    mlog10p: F64
+    ts: F64
+    ns: F64
+    gamma: F64
+
+
+@dataclass(frozen=True, repr=False)
+class Analysis:
+    """An analysis in memory; made by `open_analysis`.
+
+    Attributes
+    ----------
+    spec : Spec
+        With every default.
+    dataset : Dataset
+        Seasons with their events (declination, energy, sigma) and detector response.
+    """
+
+    spec: Spec
+    dataset: Dataset
+    _engine: engine.Analysis
+    _points: dict[float, trials.Point] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        n = sum(season.events.dec.size for season in self.dataset.seasons)
+        return f"Analysis({self.spec.name}: {n} events in {len(self.dataset.seasons)} seasons, {self.dataset.label})"
+
+    def trials(
+        self, dec_deg: float, n: int, n_sig: float = 0.0, *, seed: int = 0, first: int = 0, gamma: float | None = None
+    ) -> NDArray[np.void]:
+        """Background trials, or signal trials with `n_sig` events: those of `worker bg_trials` and `sig_trials`.
+
+        Parameters
+        ----------
+        dec_deg : float, deg
+            Any declination, on the grid of the spec or not.
+        n : int
+            Number of trials: [first, first + n) of the stream.
+        n_sig : float, events
+            Injected on average (exactly, where the spec says ``poisson: false``).
+        seed : int
+            Another seed is another, independent stream.
+        first : int
+        gamma : float, optional
+            Which of the spec's spectra, where it has several.
+
+        Returns
+        -------
+        ndarray (n,), structured: ts, ns, gamma
+
+        Raises
+        ------
+        SpecError
+            If the detector accepts nothing there, or a fixed number of events is not whole.
+        """
+        if n < 1 or n_sig < 0 or seed < 0 or first < 0:
+            raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
+        if not -90 <= dec_deg <= 90:
+            raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
+        dec = float(np.radians(dec_deg))
+        if dec_deg not in self._points:
+            self._points[dec_deg] = trials.point_at(self._engine, dec)
+        point, signal = self._points[dec_deg], self.spec.signal
+        if n_sig == 0:
+            return trials.run(self._engine, point, address.bg_trials(self.spec, dec_deg, seed), first, n)
+        spectrum, extension = context.spectrum(signal, gamma), float(np.radians(signal.extension_deg))
+        try:
+            injector = trials.injector_at(self._engine, dec, spectrum, n_sig, signal.poisson, extension)
+        except ValueError as error:
+            raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
+        key = address.sig_trials(self.spec, dec_deg, n_sig, seed, context.gamma_of(signal, gamma))
+        return trials.run(self._engine, point, key, first, n, injector)
+
+    def distribution(self, dec_deg: float, n: int, *, seed: int = 0, first: int = 0) -> TSD:
+        """TS distribution of background trials at a declination, with the fit of the spec; arguments as `trials`."""
+        return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
+
+    def flux(self, dec_deg: float, n_sig: float, gamma: float | None = None) -> float:
+        """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives `n_sig` expected events."""
+        dec, spectrum = float(np.radians(dec_deg)), context.spectrum(self.spec.signal, gamma)
+        if engine.events_per_flux(self._engine, dec, spectrum) <= 0:
+            raise SpecError(f"flux at dec_deg={dec_deg:g}: the detector accepts nothing there; choose another place")
+        return engine.to_e2dnde(self._engine, dec, spectrum, n_sig, self.spec.sensitivity.e0_tev)
+
+    def scan(
+        self,
+        backgrounds: Mapping[float, TSD] | None = None,
+        *,
+        nside: int | None = None,
+        sky: int | None = None,
+        seed: int = 0,
+    ) -> SkyMap:
+        """Scan one sky: the one that plays the observed one, or a background sky.
+
+        Parameters
+        ----------
+        backgrounds : mapping of float (deg) to TSD, optional
+            What turns TS into p, as the spec says; without it there are no p-values.
+        nside : int, optional
+            The spec's scan.nside if None.
+        sky : int, optional
+            Number of the background sky in the stream of `seed`, as `worker scan_trials` counts them; None for the
+            (scrambled) sky that plays the observed one, as `worker scan_map` scans it.
+        seed : int
+
+        Raises
+        ------
+        SpecError
+            If the spec scans a list of sources.
+        """
+        of = self.spec.healpix
+        nside = of.nside if nside is None else nside
+        if nside < 1 or nside & (nside - 1):
+            raise SpecError(f"nside={nside}: it must be a power of 2, such as {of.nside}")
+        key = address.observed(self.spec) if sky is None else address.scan_trials(self.spec, seed)
+        turn = scan.right_ascensions(self._engine, key, sky or 0)
+        rings = scan.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
+        scanner = scan.Scanner(self._engine, rings, keep=False)
+        values = np.full((4, 12 * nside * nside), np.nan)
+        for r, (dec, begin, n_pix) in enumerate(zip(rings.dec, rings.first, rings.n_pix, strict=True)):
+            values[1:, begin : begin + n_pix] = scanner.ring(r, turn).T
+            if backgrounds is not None:
+                ts = values[1, begin : begin + n_pix]
+                how = self.spec.scan.interpolation, self.spec.scan.survival
+                values[0, begin : begin + n_pix] = mlog10p(backgrounds, np.full(n_pix, dec), ts, *how)
+        return SkyMap(nside, *values)
+
+    def plot(self, sky: SkyMap, layer: Layer = "mlog10p") -> "Figure":
+        """One layer of a scanned sky as a Mollweide map, right ascension to the left; says what data it shows."""
+        from worker.report import skymaps
+
+        return skymaps.single(np.array(sky[1:]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
+
+
+def open_analysis(path: str | Path) -> Analysis:
+    """An analysis from a spec, or from a run directory whose data are prepared.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file: its data are read anew. A run directory: the frozen spec and the prepared data, in a moment.
+
+    Raises
+    ------
+    SpecError, InputError
+        If the spec is wrong, or data are missing.
+    """
+    if Path(path).is_dir():
+        run = open_run(path)
+        spec, dataset = run.spec, unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
+    else:
+        spec = specfile.load(path)
+        dataset = data.read(spec)
+    return Analysis(spec, dataset, engine.build(dataset, context.cuts(spec.likelihood)))
