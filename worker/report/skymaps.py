@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import healpy
+import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -62,6 +63,28 @@ def whole(results: Results) -> Drawn:
         f"is 0. Line and dot: galactic plane and centre. Circle: hottest spot of this map.{_coarser(results)}",
         {"nside": nside} | {name: values[i] for i, name in enumerate(NAMES)},
     )
+
+
+def single(values: F64, name: str, mark: str) -> Figure:
+    """One of the maps alone, for a notebook.
+
+    Parameters
+    ----------
+    values : ndarray (4, npix)
+        Rows as `NAMES`.
+    name : str
+        Of a row.
+    mark : str
+        What data it shows.
+    """
+    layer, nside = LAYERS[NAMES.index(name)], healpy.npix2nside(values.shape[1])
+    with mpl.rc_context(style.RC):
+        figure = style.new(9.0, 5.8)
+        axis = sky_axis(figure, 111)
+        image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
+        figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05, label=layer.name)
+        style.mark(figure, mark)
+    return figure
 
 
 def _coarser(results: Results) -> str:
