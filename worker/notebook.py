@@ -98,7 +98,7 @@ class Analysis:
         SpecError
             If the detector accepts nothing there, or a fixed number of events is not whole.
         """
-        if n < 1 or n_sig < 0 or seed < 0 or first < 0:
+        if n < 1 or not 0 <= n_sig < np.inf or seed < 0 or first < 0:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
         if not -90 <= dec_deg <= 90:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
@@ -157,6 +157,8 @@ class Analysis:
         nside = of.nside if nside is None else nside
         if nside < 1 or nside & (nside - 1):
             raise SpecError(f"nside={nside}: it must be a power of 2, such as {of.nside}")
+        if (sky or 0) < 0 or seed < 0:
+            raise SpecError(f"sky={sky}, seed={seed}: both begin at 0")
         key = address.observed(self.spec) if sky is None else address.scan_trials(self.spec, seed)
         turn = scan.right_ascensions(self._engine, key, sky or 0)
         rings = scan.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
