@@ -44,8 +44,8 @@ docs: $(READY) ## the documentation site, in build/docs; its tutorial is run for
 	@mkdir -p build
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs && echo "build/docs/index.html"
 
-bench: $(READY) ## speed of the engine on this machine
-	@$(BIN)/python -m benchmarks
+bench: $(READY) ## speed of the engine on this machine; RELEASE=folder for real events, beside SkyLLH
+	@$(BIN)/python -m benchmarks $(RELEASE)
 
 clean: ## forget the environment and the caches; runs/ stays
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,9 +1,5 @@
 """What is timed: the work of a trial task and of a scan, on made-up or on real events."""
 
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,16 +35,18 @@ class Rate(NamedTuple):
 
     name: str
     unit: str
+    n: int
     middle: float
     low: float
     high: float
     peer: float | None
 
 
-def dataset(release: Path | None) -> Dataset:
+def dataset(release: Path | None, n_events: int = 138322, seed: int = 1) -> Dataset:
     """The made-up season, or IC86_I of a folder in the published format."""
-    what = f"format: icetracks, dir: {release}, seasons: [IC86_I], label: semi-real" if release else "format: synthetic"
-    return data.read(loads(SPEC % what))
+    made_up = f"format: synthetic, n_events: {n_events}"
+    what = f"format: icetracks, dir: {release}, seasons: [IC86_I], label: semi-real" if release else made_up
+    return data.read(loads((SPEC % what).replace("seed: 1", f"seed: {seed}")))
 
 
 def prepared(season: Dataset) -> engine.Analysis:
@@ -63,7 +61,7 @@ def _rate(name: str, unit: str, n: int, work: Callable[[], object], peer: float 
         begin = time.process_time()
         work()
         rates.append(n / (time.process_time() - begin))
-    return Rate(name, unit, median(rates), min(rates), max(rates), peer)
+    return Rate(name, unit, n, median(rates), min(rates), max(rates), peer)
 
 
 def rates(analysis: engine.Analysis) -> list[Rate]:
@@ -105,26 +103,3 @@ def rates(analysis: engine.Analysis) -> list[Rate]:
 
         out.append(_rate(f"scan, nside {nside}, {n_pix} pixels", "pixels", n_pix, one_sky, TUTORIAL["scan"], rounds))
     return out
-
-
-def start_up() -> dict[str, float]:
-    """CPU seconds of whole processes: `worker --help`, and a trial task with a warm cache (median of 5)."""
-    with tempfile.TemporaryDirectory() as folder:
-        spec = Path(folder) / "spec.yaml"
-        spec.write_text(SPEC % "format: synthetic")
-        run = Path(folder) / "run"
-        _cpu([sys.executable, "-m", "dagmaker", "build", str(spec), f"--run={run}"])
-        _cpu([sys.executable, "-m", "worker", "prepare", f"--run={run}"])
-        task = [sys.executable, "-m", "worker", "bg_trials", f"--run={run}", "--dec=5", "--n=1"]
-        _cpu([*task, "--seed=99"])
-        return {
-            "worker --help": median(_cpu([sys.executable, "-m", "worker", "--help"]) for _ in range(5)),
-            "trial task, 1 trial": median(_cpu([*task, f"--seed={i}"]) for i in range(5)),
-        }
-
-
-def _cpu(argv: list[str]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -99,6 +99,7 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
         sandbox=sandbox,
         resources=resources,
         request=request,
+        gpu=resources.gpu and task in STEPPED,
         max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
         accounting_group=resources.accounting_group or site.accounting_group,
         python=submit_value(place.python if here_only else str(site.python)),

@@ -199,6 +199,13 @@ def test_a_comma_in_a_path_cannot_travel(monkeypatch):
         _files(place=Place(PurePosixPath("/data/a,b"), "/usr/bin/python"), site="ospool")
 
 
+def test_a_device_is_asked_for_by_trials_and_scans_alone():
+    files = _files(resources="{gpu: true}")
+    asking = {name for name, text in files.items() if name.endswith(".sub") and "\nrequest_gpus = 1\n" in text}
+    assert asking == {f"{task}.sub" for task in STEPPED}
+    assert not any("request_gpus" in text for text in _files().values())
+
+
 def test_the_specs_accounting_group_goes_before_the_sites():
     assert "\naccounting_group = group_x.y\n" in _files(resources="{accounting_group: group_x.y}")["scan_map.sub"]
 

@@ -208,6 +208,7 @@ class Resources(Model):
     request_cpus: Count = 1
     request_memory_mb: Annotated[Whole, Field(ge=100)] = 1000
     request_disk_mb: Annotated[Whole, Field(ge=10)] = 500
+    gpu: bool = False
     max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
     time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None

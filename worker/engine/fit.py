@@ -4,11 +4,11 @@ Over gamma the profile is searched on coarse nodes where its slope at ns = 0 is 
 maximum is refined with the envelope derivative. If the slope is negative at every gamma, TS = 0 exactly.
 """
 
-import numpy as np
+import math
+
 from numba import njit
 
 from worker.engine.likelihood import profile, slopes_at_zero
-from worker.engine.tables import hermite
 from worker.engine.work import SLOPES
 
 COARSE = 0.25  # spacing in gamma at which the search starts
@@ -18,18 +18,32 @@ NS_TOLERANCE_FINAL = 1e-9
 
 
 @njit(cache=True, error_model="numpy")
+def _node_slope(v, i):  # type: ignore[no-untyped-def]
+    """Slope at node i, as in `worker.engine.tables.hermite`."""
+    n = v.size
+    if 2 <= i < n - 2:
+        return (8.0 * (v[i + 1] - v[i - 1]) - (v[i + 2] - v[i - 2])) / 12.0
+    if i == 0:
+        return 2.0 * v[1] - 1.5 * v[0] - 0.5 * v[2]
+    if i == n - 1:
+        return 1.5 * v[n - 1] - 2.0 * v[n - 2] + 0.5 * v[n - 3]
+    return 0.5 * (v[i + 1] - v[i - 1])
+
+
+@njit(cache=True, error_model="numpy")
 def _rises_between(slopes):  # type: ignore[no-untyped-def]
     """Whether the interpolated slope at ns = 0 is positive somewhere between nodes where it is not.
 
     The slope is a sum of the tables' cubics, hence the cubic through its own node values.
     """
-    coef = hermite(slopes.reshape(-1, 1))
-    for k in range(coef.shape[0]):
-        a, b, c, d = coef[k, 0, 0], coef[k, 1, 0], coef[k, 2, 0], coef[k, 3, 0]
+    for k in range(slopes.size - 1):
+        a, b, right = slopes[k], _node_slope(slopes, k), _node_slope(slopes, k + 1)
+        step = slopes[k + 1] - a
+        c, d = 3.0 * step - 2.0 * b - right, b + right - 2.0 * step
         disc = c * c - 3.0 * b * d
         if disc < 0.0:
             continue
-        root = np.sqrt(disc)
+        root = math.sqrt(disc)
         for sign in (-1.0, 1.0):
             denominator = c + sign * root
             if denominator == 0.0:

@@ -5,6 +5,7 @@ here uses only + - * / sqrt and bit moves, without fused multiply-add, and errs 
 Polynomials: fdlibm (log, asin) and Taylor series on reduced ranges (exp, sin, cos).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ def asin(x):  # type: ignore[no-untyped-def]
     """Arc sine for 0 <= x <= 1."""
     if x <= 0.5:
         return _asin_small(x)
-    return _HALF_PI - 2.0 * _asin_small(np.sqrt(0.5 * (1.0 - min(x, 1.0))))
+    return _HALF_PI - 2.0 * _asin_small(math.sqrt(0.5 * (1.0 - min(x, 1.0))))
 
 
 @njit(cache=True, error_model="numpy")
@@ -171,7 +172,7 @@ def angle2_from_chord2(c2):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def angle2_far(c2):  # type: ignore[no-untyped-def]
     """`angle2_from_chord2` for c2 > ANGLE_SERIES."""
-    a = 2.0 * asin(0.5 * np.sqrt(c2))
+    a = 2.0 * asin(0.5 * math.sqrt(c2))
     return a * a
 
 

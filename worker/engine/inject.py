@@ -1,5 +1,6 @@
 """Signal events: how many, which season, energy, angle and sigma drawn together from the response's cells."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -87,7 +88,7 @@ def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
     a = fmath.sin(0.5 * (offset - psi))
     b = fmath.sin(PI * turn)
     c2 = 4.0 * (a * a + fmath.sin(offset) * fmath.sin(psi) * b * b)
-    return np.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
+    return math.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
 
 
 @njit(cache=True, error_model="numpy")
@@ -113,10 +114,10 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
         edges = j.cells[cell]
         psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
         if j.extension > 0.0:
-            psi = _from_centre(psi, j.extension * np.sqrt(-2.0 * fmath.log(rng.unit32(h))), rng.unit32(k))
+            psi = _from_centre(psi, j.extension * math.sqrt(-2.0 * fmath.log(rng.unit32(h))), rng.unit32(k))
         half = fmath.sin(0.5 * psi)
         chord2 = 4.0 * half * half
-        sin_psi = 2.0 * half * np.sqrt(max(1.0 - half * half, 0.0))
+        sin_psi = 2.0 * half * math.sqrt(max(1.0 - half * half, 0.0))
         _, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
         sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
         draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
@@ -136,7 +137,7 @@ def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no
         if sigma > j.sigma_max:
             continue
         if j.assumed_extension > 0.0:
-            sigma = np.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
+            sigma = math.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
         if psi >= j.cut * sigma:
             continue
         s = int(draws[i, 4])

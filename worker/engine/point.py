@@ -6,6 +6,7 @@ h_i = -ln(1 - p_i), and exponential steps along the cumulative hazard visit exac
 independently with probability p_i. This is the same distribution, at a cost that does not depend on N.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def windows(dec, event_dec, sigma, cut, half, sin2, coscos):  # type: ignore[no-
         if x >= coscos[i]:
             half[i] = 0.5 * PI
         elif x > 0.0:
-            half[i] = fmath.asin(np.sqrt(x / coscos[i]))
+            half[i] = fmath.asin(math.sqrt(x / coscos[i]))
 
 
 @njit(cache=True, error_model="numpy")

@@ -6,6 +6,7 @@ its right-ascension window (counting sort, events in fixed order): every pixel i
 numbers in the same order however the sky was split, hence bit for bit the same result.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -162,7 +163,7 @@ def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, seaso
 
 
 @njit(cache=True, error_model="numpy")
-def _fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out):  # type: ignore[no-untyped-def]
+def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of every pixel of a ring, into `out` (count, 3)."""
     for p in range(out.shape[0]):
         a, b = start[p], fill[p]
@@ -183,6 +184,8 @@ class Scanner:
     rings : Rings
     keep : bool
         Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
+    fit : callable
+        What fits a ring instead of `fit_ring`, with its signature: that of `worker.engine.gpu`.
 
     Attributes
     ----------
@@ -190,7 +193,10 @@ class Scanner:
         Work done so far, see `worker.engine.work`.
     """
 
-    def __init__(self, analysis: Analysis, rings: Rings, keep: bool = True) -> None:
+    def __init__(
+        self, analysis: Analysis, rings: Rings, keep: bool = True, fit: Callable[..., None] | None = None
+    ) -> None:
+        self._fit = fit or fit_ring
         self.analysis = analysis
         self.rings = rings
         self._keep = keep
@@ -245,5 +251,5 @@ class Scanner:
         w, row, season = self._pairs
         _fill_pairs(events, self.analysis.sky, turn, self.analysis.cuts.cut, shift, count, start, fill, w, row, season)
         out = np.empty((count, 3))
-        _fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
+        self._fit(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
         return out

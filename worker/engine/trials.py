@@ -130,13 +130,18 @@ def injector_at(
     )
 
 
-def _no_signal(analysis: Analysis, dec: float) -> Injector:
+def no_signal(analysis: Analysis, dec: float) -> Injector:
+    """An injector that injects nothing."""
     return injector_at(analysis, dec, Spectrum(2.0), 0.0)
 
 
 def _scratch(analysis: Analysis, point: Point, injector: Injector) -> tuple[Any, ...]:
+    return scratch(analysis, point.candidates.hazard.size + injector.count_cdf.size + 8, injector)
+
+
+def scratch(analysis: Analysis, size: int, injector: Injector) -> tuple[Any, ...]:
+    """Scratch arrays of a trial with up to `size` events near the source."""
     n_max = injector.count_cdf.size
-    size = point.candidates.hazard.size + n_max + 8
     seasons = analysis.n_seasons
     return (
         np.empty(size, np.int64),
@@ -169,13 +174,13 @@ def run(
     ndarray (n,) of `TRIAL_DTYPE`: ts, ns, gamma
     """
     inject = injector is not None
-    what = injector if injector is not None else _no_signal(analysis, point.dec)
-    scratch = _scratch(analysis, point, what)
-    work = workspace(scratch[0].size, analysis.n_rows, analysis.n_seasons, count)
+    what = injector if injector is not None else no_signal(analysis, point.dec)
+    room = _scratch(analysis, point, what)
+    work = workspace(room[0].size, analysis.n_rows, analysis.n_seasons, count)
     out = np.empty((n, 3))
     run_trials(
         point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
-        np.uint64(first), scratch, work, np.empty(analysis.cuts.gammas.size), out,
+        np.uint64(first), room, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
     return out.view(TRIAL_DTYPE)[:, 0]
 
@@ -192,11 +197,11 @@ class Drawn(NamedTuple):
 
 def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, injector: Injector | None = None) -> Drawn:
     """The events of one trial: what `run` fits, for replay, pictures and tests."""
-    what = injector if injector is not None else _no_signal(analysis, point.dec)
-    scratch = _scratch(analysis, point, what)
+    what = injector if injector is not None else no_signal(analysis, point.dec)
+    room = _scratch(analysis, point, what)
     n = draw_trial(
         point.candidates, injector is not None, what, analysis.n_data,
-        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch,
+        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), room,
     )  # fmt: skip
-    _, _, w, row, season, rest, n_events, *_ = scratch
+    _, _, w, row, season, rest, n_events, *_ = room
     return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())

@@ -97,6 +97,7 @@ HINTS: dict[str, Hint] = {
     "resources.request_cpus": Hint("cores", "1"),
     "resources.request_memory_mb": Hint("memory, MB", "1000"),
     "resources.request_disk_mb": Hint("disk, MB", "500"),
+    "resources.gpu": Hint("trials and scans on a CUDA device (the extra dagmaker[gpu])", "false"),
     "resources.max_retries": Hint("retries of a failed process", "2"),
     "resources.time_limit_hours": Hint(
         "a process stops at a checkpoint before this many hours and goes on from there; null for none", "12"

@@ -45,6 +45,7 @@ def trial_digest(run: Run, kind: str, **more: Any) -> str:
             "data": data_digest(run),
             "likelihood": _addressed(run.spec.likelihood),
             "seed": run.spec.seed,
+            **({"device": "cuda"} if run.spec.resources.gpu else {}),  # its last bits differ
             **more,
         }
     )

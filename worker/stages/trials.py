@@ -12,7 +12,7 @@ from worker.engine.inject import Injector
 from worker.errors import InputError, SpecError
 from worker.ledger import Run, open_run
 from worker.record import measure
-from worker.stages import context
+from worker.stages import context, device
 from worker.stages.resume import forget, in_steps
 
 BLOCK = 500
@@ -28,7 +28,7 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
         return
     with measure("bg_trials", {"dec": dec, "seed": seed, "first": first}, digest) as meter:
         make = _maker(run, dec, bg_key(run, dec, seed), first, None)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, BLOCK, make), meter.record(n))
+        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
     forget(run, rel)
     print(f"-> {rel}")
 
@@ -49,7 +49,7 @@ def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: i
     with measure("sig_trials", args, digest) as meter:
         key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
         make = _maker(run, dec, key, first, injector)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, BLOCK, make), meter.record(n))
+        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
     forget(run, rel)
     print(f"-> {rel}")
 
@@ -103,5 +103,5 @@ def _maker(
     run: Run, dec: float, key: tuple[int, int], first: int, injector: Injector | None
 ) -> Callable[[int, int], NDArray[np.void]]:
     """What makes trials `start` ... of a file that begins at trial `first` of the stream."""
-    analysis, point = context.analysis(run), context.point(run, dec)
-    return lambda start, count: engine.run(analysis, point, key, first + start, count, injector)
+    analysis, point, trials = context.analysis(run), context.point(run, dec), device.trial_maker(run)
+    return lambda start, count: trials(analysis, point, key, first + start, count, injector)

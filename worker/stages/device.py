@@ -1,0 +1,47 @@
+"""Where trials and rings are computed: on this core, or, where the spec says so, on a CUDA device."""
+
+from collections.abc import Callable
+from typing import Any
+
+from worker.engine import trials
+from worker.ledger import Run
+
+GPU_BLOCK = 1 << 17
+"""Trials made at once on a device: enough to fill it."""
+
+
+def block(run: Run, on_cpu: int) -> int:
+    """Trials made at once, `on_cpu` of them where there is no device."""
+    return GPU_BLOCK if run.spec.resources.gpu else on_cpu
+
+
+def trial_maker(run: Run) -> Callable[..., Any]:
+    """What makes trials, with the arguments of `worker.engine.trials.run`.
+
+    Raises
+    ------
+    InputError
+        If the spec asks for a device and there is none.
+    """
+    if not run.spec.resources.gpu:
+        return trials.run
+    from worker.engine import gpu
+
+    gpu.require()
+    return gpu.run
+
+
+def ring_fit(run: Run) -> Callable[..., None] | None:
+    """What fits the pixels of a ring, for `worker.engine.scan.Scanner`; None for the engine's own.
+
+    Raises
+    ------
+    InputError
+        If the spec asks for a device and there is none.
+    """
+    if not run.spec.resources.gpu:
+        return None
+    from worker.engine import gpu
+
+    gpu.require()
+    return gpu.fit_ring
