@@ -10,10 +10,14 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from tests.conftest import ROOT, unavailable
+from worker import layout, open_analysis
+from worker.ledger import open_run
+from worker.stages import context
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("release")]
 
@@ -143,6 +147,11 @@ def test_from_the_wheel_to_a_report(installed: Path, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run/prepared/data.json").read_text())
     assert record["versions"]["dagmaker"] == "7.8.9"
     assert record["code"]["commit"] == "" and len(record["code"]["source"]) == 64
+    # Numbers and digests are those of this checkout, whatever its version is.
+    file = tmp_path / "run" / layout.bg_dir("released", -30) / layout.trials_name(200, 0)
+    assert np.array_equal(np.load(file), open_analysis(tmp_path / "tiny.yaml").trials(-30, 200))
+    digest = json.loads(file.with_suffix(".json").read_text())["digest"]
+    assert digest == context.trial_digest(open_run(tmp_path / "run"), "bg_trials")
 
 
 def test_the_citation_names_the_licence_and_the_description_of_the_package() -> None:
