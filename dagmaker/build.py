@@ -37,7 +37,7 @@ class Built(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def _identity(spec: Spec) -> dict[str, object]:
+def identity(spec: Spec) -> dict[str, object]:
     """What every trial depends on: changing one of these makes another analysis."""
     return {
         "name": spec.name,
@@ -68,7 +68,7 @@ def refuse_foreign(run: Path, spec: Spec) -> None:
                 "it is not a run directory; use a new or an empty directory"
             )
         return
-    old, new = _identity(specfile.load_resolved(frozen)), _identity(spec)
+    old, new = identity(specfile.load_resolved(frozen)), identity(spec)
     differs = [key for key in new if old[key] != new[key]]
     if differs:
         raise RefusedError(

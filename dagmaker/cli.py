@@ -73,11 +73,12 @@ def _run(command: str, words: Sequence[str]) -> int:
 
 
 def _named(command: str, words: Sequence[str]) -> list[str]:
-    """Give the one argument that may stand without a name its name."""
+    """Give the arguments that may stand without a name, first of all, their names."""
     words = list(words)
-    name = POSITIONAL.get(command)
-    if name and words and not words[0].startswith("-"):
-        words[0] = f"--{name}={words[0]}"
+    for i, name in enumerate(POSITIONAL.get(command, ())):
+        if i >= len(words) or words[i].startswith("-"):
+            break
+        words[i] = f"--{name}={words[i]}"
     return words
 
 
@@ -94,7 +95,7 @@ def _overview() -> str:
 def _help(command: str) -> str:
     words = []
     for parameter in signature(command, COMMANDS).values():
-        if parameter.name == POSITIONAL.get(command):
+        if parameter.name in POSITIONAL.get(command, ()):
             words.append("DIR" if parameter.name == "run" else parameter.name.upper())
         elif parameter.kind is bool:
             words.append(f"[--{parameter.name}]")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker.planning_commands import efficiency, pilot
-from dagmaker.review_commands import verify_plan
-from dagmaker.run_commands import abort, repair, status, submit, unblind
+from dagmaker.review_commands import diff, review, unblind, verify_plan
+from dagmaker.run_commands import abort, repair, status, submit
 
 
 def check(*, spec: str) -> int:
@@ -181,14 +181,19 @@ COMMANDS: dict[str, Callable[..., int]] = {
         repair,
         abort,
         verify_plan,
+        review,
         unblind,
+        diff,
         data_fetch,
         schema,
     )
 }
 
 POSITIONAL = {
-    **dict.fromkeys(("check", "pilot", "plan", "build", "run"), "spec"),
-    "data_fetch": "name",
-    **dict.fromkeys(("submit", "status", "efficiency", "repair", "abort", "verify_plan", "unblind"), "run"),
+    **dict.fromkeys(("check", "pilot", "plan", "build", "run"), ("spec",)),
+    "diff": ("a", "b"),
+    "data_fetch": ("name",),
+    **dict.fromkeys(
+        ("submit", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
+    ),
 }

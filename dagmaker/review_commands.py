@@ -1,5 +1,6 @@
 """dagmaker's commands for a reviewer: verify-plan, review, diff, unblind. Imported when they are called."""
 
+import json as codec
 from pathlib import Path
 
 
@@ -28,4 +29,101 @@ def verify_plan(*, run: str) -> int:
     return 1 if verdict.faults(lines) else 0
 
 
-__all__ = ["verify_plan"]
+def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> int:
+    """Compare everything in a run directory with what it should be, and write a certificate.
+
+    The plan and all its files, made again from the spec. Every sha256. A sample of trials replayed bit by bit, and
+    those with the largest TS. All results and the post-trial p-value, made again from all trials. Every number of
+    summary.json and of the report. Waivers, allowed holes, changed versions. Needs the run directory alone: raw data,
+    if they are here, are compared with the prepared ones.
+
+    Writes certificate.md, .html and .json; ends with "reproduced", "reproduced, but" (exit code 0) or "not reproduced"
+    (1). Prints the token for `dagmaker unblind` where nothing speaks against it.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    sample : int
+        Files of trials of each kind that are made again, chosen anew by chance each time.
+    jobs : int
+        Processes, one core each.
+    fresh : bool
+        In a new virtual environment, into which pip installs this version: needs a network.
+    out : str
+        Where the certificate goes: DIR/review where not given.
+
+    Examples
+    --------
+    dagmaker review runs/example --sample=5 --jobs=2
+    """
+    from dagmaker import fresh as environments
+    from dagmaker import review as reviews
+    from dagmaker import verdict
+
+    if fresh:
+        flags = [f"--sample={sample}", f"--jobs={jobs}", *([f"--out={Path(out).absolute()}"] if out else [])]
+        with environments.environment() as (python, told):
+            return environments.review(python, told, [str(Path(run).absolute()), *flags])
+    found = reviews.review(Path(run), sample, jobs, lambda line: print(*verdict.text([line]), flush=True))
+    for path in reviews.write(Path(run), found, out):
+        print(f"-> {path}")
+    print(f"{found.name}: {found.outcome} ({found.wall_s:.0f} s)")
+    print(f"token for unblinding: {found.token}" if found.token else f"no token for unblinding: {found.no_token}")
+    return 1 if verdict.faults(found.lines) else 0
+
+
+def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> int:
+    """Open the real sky, once: maps, hottest spots and the post-trial p-value, into DIR/unblinded/.
+
+    Needs the token that `dagmaker review` prints for the run as it is now: it is bound to the spec, to the background
+    set and to the checks. The token must stand in the spec's section unblind too, with who approved it, when and why.
+    A second time everything is made again and compared; nothing is overwritten. Every attempt is recorded. Exit code 4,
+    with the reason, where something is lacking or has changed.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    token : str
+        As printed by `dagmaker review`.
+    spec : str
+        Your spec with the approval, which may differ from that of the run in nothing else; not needed where it was
+        built into the run again (`dagmaker build SPEC --run=DIR`).
+    jobs : int
+        Processes that scan, one core each.
+
+    Examples
+    --------
+    dagmaker unblind runs/example --token=TOKEN --spec=analysis.yaml
+    """
+    from dagmaker import unblind as unblinding
+
+    unblinding.unblind(Path(run), token, spec, jobs)
+    return 0
+
+
+def diff(*, a: str, b: str, json: bool = False) -> int:
+    """Show what changed between two specs or runs, in words, and which work it invalidates.
+
+    Per kind of task: files that serve both, files to make, files that are no longer used. Exit code 0.
+
+    Parameters
+    ----------
+    a, b : str
+        YAML files, or run directories.
+    json : bool
+        Print JSON, for programs.
+
+    Examples
+    --------
+    dagmaker diff runs/example analysis.yaml
+    """
+    from dagmaker import diff as differences
+
+    found = differences.diff(Path(a), Path(b))
+    print(codec.dumps(found.as_json(), indent=2, ensure_ascii=False) if json else "\n".join(differences.text(found)))
+    return 0
+
+
+__all__ = ["diff", "review", "unblind", "verify_plan"]

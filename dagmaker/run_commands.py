@@ -1,4 +1,4 @@
-"""dagmaker's commands on a run directory: submit, status, repair, abort, unblind. Imported when they are called."""
+"""dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
 
 import json as codec
 from pathlib import Path
@@ -117,23 +117,4 @@ def abort(*, run: str, timeout: int = 300) -> int:
     return 0
 
 
-def unblind(*, run: str, token: str | None = None) -> int:
-    """Open the real sky: not possible in this version, whatever the token. Always exit code 4.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    token : str
-        What the collaboration gave for this analysis; there is none that this version takes.
-
-    Examples
-    --------
-    dagmaker unblind runs/example --token=TOKEN
-    """
-    from dagmaker.blindness import refuse
-
-    refuse(Path(run), token)
-
-
-__all__ = ["abort", "repair", "status", "submit", "unblind"]
+__all__ = ["abort", "repair", "status", "submit"]

@@ -29,6 +29,8 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "band": (0, 511, ""),
     "bands": (1, 512, ""),
     "failed_count": (0, 10**9, ""),
+    "trial": (0, 10**12, ""),
+    "sample": (0, 10**6, " files"),
     "jobs": (1, 4096, " processes"),
     "slots": (1, 10**6, " slots"),
 }

@@ -12,6 +12,7 @@ PLAN = PurePosixPath("plan.json")
 BUILD = PurePosixPath("build.json")
 DAG = PurePosixPath("analysis.dag")
 DATA = PurePosixPath("prepared/data.npz")
+SEALED = PurePosixPath("sealed/positions.npz")
 RESULTS = PurePosixPath("results")
 BACKGROUND = RESULTS / "background.json"
 SENSITIVITY = RESULTS / "sensitivity.json"
@@ -23,6 +24,10 @@ REPORT = PurePosixPath("report/index.html")
 DATA_PAGE = PurePosixPath("report/data.html")
 REPORT_RECORD = PurePosixPath("report/record.json")
 CRATE = PurePosixPath("ro-crate-metadata.json")
+UNBLINDED = PurePosixPath("unblinded")
+OPENED = UNBLINDED / "opened.json"
+UNBLINDING_LOG = UNBLINDED / "log.jsonl"
+UNBLINDED_RESULTS = UNBLINDED / "results.json"
 
 
 def decimals(values: Iterable[float]) -> int:
@@ -148,6 +153,11 @@ def timing_file(stage: str) -> PurePosixPath:
 def map_file(nside: int, suffix: str = ".npy") -> PurePosixPath:
     """The observed sky: -log10 p, TS, ns, gamma, (4, npix)."""
     return RESULTS / f"map_nside_{nside:03d}{suffix}"
+
+
+def unblinded_map(nside: int, suffix: str = ".npy") -> PurePosixPath:
+    """The real sky, as `map_file`."""
+    return UNBLINDED / map_file(nside, suffix).name
 
 
 def skies_file(region: str = "all") -> PurePosixPath:

@@ -117,6 +117,20 @@ def of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
         yield Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
 
 
+def wrong_address(file: Expected, args: Mapping[str, Any]) -> str:
+    """How the address in a file's record differs from the place that the plan gives it; empty where it does not.
+
+    Two whole files that were swapped, each with its record, are found by this alone.
+    """
+    wanted: dict[str, Any] = dict(file.point)
+    if file.n:
+        wanted |= {"seed": file.seed, "first": file.first}
+        wanted |= {"band": f"{file.band[0]}of{file.band[1]}"} if file.band else {}
+    elif file.band and file.point:
+        wanted |= {"band": file.band[0], "bands": file.band[1]}
+    return ", ".join(f"{key} = {args.get(key)} instead of {v}" for key, v in wanted.items() if args.get(key) != v)
+
+
 def missing(run: Run, task: str, **point: float) -> list[Expected]:
     """Those of `expected` that are not there; each folder is listed once.
 

@@ -339,6 +339,75 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
         )
 
 
+def replay(*, run: str, file: str, trial: int | None = None) -> None:
+    """Make one file of trials again, or one trial of it, and compare bits; exit code 3 where one differs.
+
+    With --trial: that trial is run alone and looked into: the events that decide it, the fit against brute force, and
+    a picture of the likelihood over ns and gamma, RUN/replay/*.png.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    file : str
+        A file of trials, skies or a map band, by its path in the run directory.
+    trial : int
+        Number of the trial (or sky) in the file, from 0.
+
+    Examples
+    --------
+    worker replay --run=runs/example --file=trials/NAME/bg/dec/+005/trials__N_005000_seed_0000.npy --trial=17
+    """
+    _stage("replay.replay", run, file=file, trial=trial)
+
+
+def audit(*, run: str, sample: int = 3, jobs: int = 1) -> None:
+    """Compare everything in a run with what it should be: what `dagmaker review` rests on.
+
+    Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
+    token for unblinding, or why there is none. Exit code 0 whatever is found; changes nothing in the run directory.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    sample : int
+        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS.
+    jobs : int
+        Processes, one core each.
+
+    Examples
+    --------
+    worker audit --run=runs/example --sample=3 --jobs=2
+    """
+    _stage("audit.audit", run, sample=sample, jobs=jobs)
+
+
+def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> None:
+    """Open the real sky, once: maps, hottest spots and the post-trial p-value, into RUN/unblinded/.
+
+    Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
+    the spec too, with who approved it, when and why. A second time everything is made again and compared; nothing is
+    overwritten. Every attempt is kept in RUN/unblinded/log.jsonl.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    token : str
+        As printed by `dagmaker review`.
+    spec : str
+        A spec with the approval in its section ``unblind``; the frozen spec of the run where none is given.
+    jobs : int
+        Processes that scan, one core each.
+
+    Examples
+    --------
+    worker unblind --run=runs/example --token=TOKEN --spec=analysis.yaml
+    """
+    _stage("unblind.unblind", run, token=token, spec=spec, jobs=jobs)
+
+
 def serve() -> None:
     """Run tasks one after another, as told on standard input: for the local runner.
 
@@ -382,6 +451,9 @@ TASKS: dict[str, Callable[..., None]] = {
         verify,
         data_summary,
         streams,
+        replay,
+        audit,
+        unblind,
         serve,
     )
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker import layout, store
 from worker.ledger import Run
-from worker.report import absent, figures, headline, interactive, method, provenance, sources, tables
+from worker.report import absent, figures, headline, interactive, method, provenance, sources, tables, unblinded
 from worker.report.figures import Figured
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
@@ -42,6 +42,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "name": results.run.spec.name,
         "label": results.label,
         "sky": results.sky,
+        "unblinded": unblinded.section(results),
         "searched": headline.searched(results),
         "cards": headline.cards(results),
         "absent": absent.sentences(results),

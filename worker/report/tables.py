@@ -95,6 +95,15 @@ def hottest(results: Results) -> Table:
         _spot(spot, found.get(region) or {}) | _limit(results, spot.get("name", region))
         for region, spot in regions.items()
     ]
+    return _by_region(regions, columns)
+
+
+def spots(regions: Mapping[str, Row], found: Mapping[str, Row]) -> Table:
+    """The same of any sky, from hottest spots and post-trial p-values by region."""
+    return _by_region(regions, [_spot(spot, found.get(region) or {}) for region, spot in regions.items()])
+
+
+def _by_region(regions: Mapping[str, Row], columns: Sequence[dict[str, str]]) -> Table:
     if not columns:
         return Table(("",), [])
     head = ("", *({"all": "whole sky"}.get(region, region) for region in regions))

@@ -112,7 +112,11 @@ def regions(run: Run) -> dict[str, NDArray[np.int64]]:
 def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
     """What scan.json says of the observed sky: every source, the hottest, and the binomial test."""
     (file,) = expected(run, "scan_map")
-    row = store.load_array(run.path, file.path, 1, SOURCE_DTYPE, digest(run, "scan_map"))[0]
+    return told(run, store.load_array(run.path, file.path, 1, SOURCE_DTYPE, digest(run, "scan_map"))[0], tsds, SKY)
+
+
+def told(run: Run, row: NDArray[np.void], tsds: Mapping[float, TSD], sky: str) -> dict[str, Any]:
+    """The same of any sky, from TS, ns and gamma of every source."""
     entries, dec = scan_of(run).entries, positions(run).dec
     heat = hottest.p_map(run, tsds, dec, row["ts"])
     sources = [
@@ -125,7 +129,7 @@ def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
     ]  # fmt: skip
     hot = {name: _spot(sources[int(use[np.argmax(heat[use])])]) for name, use in regions(run).items()}
     tests = {name: _binomial(sources, heat, use) for name, use in regions(run).items()}
-    return {"sky": SKY, "kind": "catalog", "n_sources": len(sources), "hottest": hot["all"], "regions": hot,
+    return {"sky": sky, "kind": "catalog", "n_sources": len(sources), "hottest": hot["all"], "regions": hot,
             "binomial": tests, "sources": sources}  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worker import layout, store
 from worker.engine.trials import TRIAL_DTYPE
 from worker.errors import InputError, RefusedError
-from worker.ledger import Expected, Run, expected, missing, open_run
+from worker.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.record import measure
 from worker.stages import catalog, context, hottest, lineage, scans, skymap
 
@@ -144,14 +144,10 @@ def _load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Tr
         If it is missing, corrupt, of another analysis, or of another address (two files were swapped).
     """
     array = store.load_array(run.path, file.path, file.n, dtype, digest)
-    wanted: dict[str, Any] = {**file.point, "seed": file.seed, "first": file.first}
-    if file.band:
-        wanted["band"] = f"{file.band[0]}of{file.band[1]}"
-    found = store.load_record(run.path, file.path).args
-    wrong = [f"{key} = {found.get(key)} instead of {value}" for key, value in wanted.items() if found.get(key) != value]
+    wrong = wrong_address(file, store.load_record(run.path, file.path).args)
     if wrong:
         raise InputError(
-            f"{run.path / file.path}: this file holds other trials than its name says ({', '.join(wrong)}); "
+            f"{run.path / file.path}: this file holds other trials than its name says ({wrong}); "
             "delete it and run `dagmaker run` or `dagmaker repair`"
         )
     return array

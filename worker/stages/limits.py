@@ -37,7 +37,12 @@ def _inputs(run: Run) -> dict[str, str]:
 def upper_limits(path: Path) -> None:
     """Upper limits of every target and spectrum, in events and as a flux."""
     run = open_run(path)
-    scan = store.load_json(path, layout.SCAN)
+    store.save_json(path, layout.LIMITS, told(run, store.load_json(path, layout.SCAN)))
+    print(f"-> {layout.LIMITS}")
+
+
+def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
+    """Upper limits of the sources, or of the hottest spots, of any sky."""
     targets = list(_targets(scan))
     found = Limits(run)
     # By declination, so that trials of few grid declinations are in memory at a time; told in the order of the list.
@@ -45,8 +50,7 @@ def upper_limits(path: Path) -> None:
     out = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
     wanted = run.spec.sensitivity
     head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.UNIT, "e0_tev": wanted.e0_tev}
-    store.save_json(path, layout.LIMITS, {**head, "limits": out})
-    print(f"-> {layout.LIMITS}")
+    return {**head, "limits": out}
 
 
 def _targets(scan: Mapping[str, Any]) -> Iterator[Target]:

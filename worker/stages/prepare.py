@@ -15,7 +15,7 @@ from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.record import measure
 from worker.revision import modified
-from worker.stages import catalog, context, trials
+from worker.stages import catalog, context, sealed, trials
 
 
 def prepare(path: Path) -> None:
@@ -34,9 +34,10 @@ def prepare(path: Path) -> None:
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
     # float32 of a simulation do not compress, and every later task would wait for them to be unpacked
     compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
-    sealed = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
-    store.save_arrays(path, layout.DATA, pack(dataset), sealed, compress=compress)
+    final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
+    store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
+    sealed.seal(run)
     warm_up(run)
 
 

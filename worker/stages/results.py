@@ -94,7 +94,7 @@ def _response(at: fluxes.At) -> dict[str, float | None]:
     return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
 
 
-def _binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
+def binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
     """The binomial test of the observed sky, corrected with those of the same background skies."""
     skies = store.load_array(path, layout.binomial_file(region), None, catalog.BINOMIAL_DTYPE)
     found = evaluate(test["mlog10p"], skies["mlog10p"])
@@ -115,7 +115,7 @@ def post_trial(path: Path) -> None:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
     if "binomial" in scan:
-        out["binomial"] = {region: _binomial(path, region, test) for region, test in scan["binomial"].items()}
+        out["binomial"] = {region: binomial(path, region, test) for region, test in scan["binomial"].items()}
     store.save_json(path, layout.POST_TRIAL, out)
     found = out["post_trial"]
     print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")

@@ -3,9 +3,9 @@
 Until unblinding, the observed sky is one more scrambled sky with an address of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,48 @@ SKY = "scrambled"
 COLUMNS = ("MLOG10P", "TS", "NS", "GAMMA")
 
 
+class Sky(NamedTuple):
+    """Which sky is shown, and where its maps go.
+
+    Attributes
+    ----------
+    name : str
+        scrambled, or unblinded with the label of its data.
+    remark : str
+        For the header of FITS files.
+    values : callable
+        ``values(nside)``: TS, ns, gamma of all pixels in range.
+    file : callable
+        ``file(nside, suffix)``: where a map goes.
+    """
+
+    name: str
+    remark: str
+    values: Callable[[int], NDArray[np.void]]
+    file: Callable[[int, str], PurePosixPath]
+
+
 def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
-    """Write the maps and give what scan.json says of them."""
+    """Write the maps of the scrambled sky and give what scan.json says of them."""
+    remark = "scrambled: right ascensions are not real"
+    return written(run, tsds, run.path, Sky(SKY, remark, lambda nside: _merged(run, nside), layout.map_file))
+
+
+def written(run: Run, tsds: Mapping[float, TSD], root: Path, sky: Sky) -> dict[str, Any]:
+    """Write the maps of a sky below `root`; its hottest spots, by region and map."""
     scan = run.spec.healpix
     hot, maps = {}, {}
-    for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
+    for nside in nsides(run):
         rings = scans.rings(run, nside)
-        values = _merged(run, nside)
+        values = sky.values(nside)
         dec = np.repeat(rings.dec, rings.n_pix)
         heat = hottest.p_map(run, tsds, dec, values["ts"])
-        _write(run, nside, rings, np.array([heat, values["ts"], values["ns"], values["gamma"]]))
+        _write(root, nside, rings, np.array([heat, values["ts"], values["ns"], values["gamma"]]), sky)
         maps[str(nside)] = _hottest_pixels(run, rings, heat, values)
         if nside == scan.nside:
             hot = maps[str(nside)]
-    return {"sky": SKY, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"), "regions": hot,
-            "maps": maps}  # fmt: skip
+    return {"sky": sky.name, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"),
+            "regions": hot, "maps": maps}  # fmt: skip
 
 
 def bands_of(run: Run) -> dict[str, str]:
@@ -45,9 +72,13 @@ def bands_of(run: Run) -> dict[str, str]:
 
 def files_of(run: Run) -> list[PurePosixPath]:
     """The maps that `observed` writes."""
+    return [layout.map_file(nside, suffix) for nside in nsides(run) for suffix in (".npy", ".fits")]
+
+
+def nsides(run: Run) -> list[int]:
+    """Resolutions of the maps."""
     scan = run.spec.healpix
-    nsides = sorted({scan.nside, scan.map_nside or scan.nside})
-    return [layout.map_file(nside, suffix) for nside in nsides for suffix in (".npy", ".fits")]
+    return sorted({scan.nside, scan.map_nside or scan.nside})
 
 
 def _merged(run: Run, nside: int) -> NDArray[np.void]:
@@ -77,14 +108,13 @@ def _hottest_pixels(run: Run, rings: Rings, heat: F64, values: NDArray[np.void])
     return out
 
 
-def _write(run: Run, nside: int, rings: Rings, values: F64) -> None:
+def _write(root: Path, nside: int, rings: Rings, values: F64, sky: Sky) -> None:
     """(4, npix) with NaN outside the range as .npy, UNSEEN in FITS."""
     full = np.full((4, 12 * nside * nside), np.nan)
     if len(rings.first):
         full[:, rings.first[0] : rings.first[0] + values.shape[1]] = values
-    rel = layout.map_file(nside)
-    store.save_file(run.path, rel, lambda path: _npy(path, full))
-    store.save_file(run.path, layout.map_file(nside, ".fits"), lambda path: _fits(path, full))
+    store.save_file(root, sky.file(nside, ".npy"), lambda path: _npy(path, full))
+    store.save_file(root, sky.file(nside, ".fits"), lambda path: _fits(path, full, sky))
 
 
 def _npy(path: Path, full: F64) -> None:
@@ -92,9 +122,9 @@ def _npy(path: Path, full: F64) -> None:
         np.save(file, full)
 
 
-def _fits(path: Path, full: F64) -> None:
+def _fits(path: Path, full: F64, sky: Sky) -> None:
     import healpy
 
     seen = np.where(np.isnan(full), healpy.UNSEEN, full)
-    header = [("SKY", SKY, "scrambled: right ascensions are not real")]
+    header = [("SKY", sky.name, sky.remark)]
     healpy.write_map(path, seen, coord="C", column_names=COLUMNS, dtype=np.float64, overwrite=True, extra_header=header)

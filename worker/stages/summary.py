@@ -36,6 +36,7 @@ def summary(run: Run) -> dict[str, Any]:
         "binomial": (found["post_trial"] or {}).get("binomial"),
         "upper_limits": found["upper_limits"],
         "checks": gate.as_rows(gate.verdicts(run)),
+        "unblinded": _load(run, layout.UNBLINDED_RESULTS),
         "made_from": _made_from(run),
         "timing": _timing(run),
     }

@@ -14,7 +14,7 @@ import numpy as np
 from worker import store
 from worker.engine.trials import TRIAL_DTYPE
 from worker.errors import InputError
-from worker.ledger import Expected, Run, of_node, open_run
+from worker.ledger import Expected, Run, of_node, open_run, wrong_address
 from worker.stages import context, scans, soundness
 
 PIECE = 500  # files that a process checks between two turns
@@ -52,7 +52,7 @@ def verify(path: Path, jobs: int) -> None:
     """Print every fault as a line of JSON, and at last how many files were checked."""
     run = _opened(path)
     checked = faults = 0
-    for n, found in _all(run, jobs):
+    for n, found in faults_of(run, jobs):
         checked += n
         faults += len(found)
         for fault in found:
@@ -60,7 +60,7 @@ def verify(path: Path, jobs: int) -> None:
     print(json.dumps({"checked": checked, "faults": faults}))
 
 
-def _all(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:
+def faults_of(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:
     """(files checked, faults) of every piece, in the order of the plan."""
     if jobs == 1:
         yield from map(_check, repeat(run.path), _pieces(run))
@@ -126,7 +126,12 @@ def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
         is_map = task == "scan_map"
         n, digest = (None, _map_digest(_opened(path), file)) if is_map else (file.n, piece.digest)
         state = store.state(path, file.path, n, dtype, digest)
-        if state != "done":
+        if state == "done":
+            address = wrong_address(file, store.load_record(path, file.path).args)
+            if address:
+                why = f"this file holds other trials than its name says ({address})"
+                found.append(Fault(name, position, str(file.path), "corrupt", why))
+        else:
             why = _why(path, file.path, n, dtype, digest)
             found.append(Fault(name, position, str(file.path), state, why))
     return len(piece.files), found

@@ -1,0 +1,66 @@
+"""A review in an environment that nobody has touched: a new venv, dagmaker installed into it by pip."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+from dagmaker import interpreter
+from worker.errors import InputError
+
+TOLD = "DAGMAKER_REVIEW_ENVIRONMENT"
+"""What a certificate says of the environment that it was made in."""
+
+
+@contextmanager
+def environment() -> Iterator[tuple[Path, str]]:
+    """Python of a new venv with dagmaker, and a sentence about it; removed at the end.
+
+    Raises
+    ------
+    InputError
+        The venv cannot be made, or pip cannot get what is needed (no network).
+    """
+    with tempfile.TemporaryDirectory(prefix="dagmaker-venv-") as name:
+        python = Path(name) / "bin" / "python"
+        _run([sys.executable, "-m", "venv", name], "a new virtual environment cannot be made")
+        source = _source()
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", source]
+        _run(pip, f"pip cannot install {source} there (is there a network?)")
+        yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source)}`"
+
+
+def review(python: Path, told: str, arguments: Sequence[str]) -> int:
+    """Run `dagmaker review` there; its exit code."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DAGMAKER_TEMPLATES"))}
+    command = [str(python), "-m", "dagmaker", "review", *arguments]
+    with tempfile.TemporaryDirectory(prefix="dagmaker-") as elsewhere:  # not where a source tree could be imported from
+        return subprocess.run(command, env={**env, TOLD: told}, cwd=elsewhere, check=False).returncode
+
+
+def _source() -> str:
+    """What pip is to install: this source tree, or this version."""
+    root = interpreter.import_path()
+    if root and (Path(root) / "pyproject.toml").is_file():
+        return root
+    return f"dagmaker=={metadata.version('dagmaker')}"
+
+
+def _shown(source: str) -> str:
+    return (
+        source
+        if source.startswith("dagmaker==")
+        else f"{Path(source).name}/ (the source tree of version " + (f"{metadata.version('dagmaker')})")
+    )
+
+
+def _run(command: Sequence[str], what: str) -> None:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(f"{what}: {said}; review without --fresh, in an environment that you trust")

@@ -1,0 +1,313 @@
+"""What a reviewer finds in a run directory, sound or spoilt."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dagmaker.cli import main
+from worker import layout, store
+from worker.arrays import npy_bytes
+from worker.audit import aggregates, circumstances, files, pages, replays
+from worker.cli import main as worker
+from worker.ledger import open_run
+from worker.stages import scratch
+
+pytestmark = pytest.mark.slow
+
+BG = "trials/tiny/bg/dec/+005/trials__N_000100_seed_0000.npy"
+NEXT = "trials/tiny/bg/dec/+005/trials__N_000100_seed_0000_first_0000100.npy"
+
+
+@pytest.fixture(scope="module")
+def certificate(finished_run, tmp_path_factory):
+    """Exit code and certificate of a review of the sound run."""
+    out = tmp_path_factory.mktemp("certificate")
+    code = main(["review", str(finished_run), "--sample=2", f"--out={out}"])
+    return code, json.loads((out / "certificate.json").read_text()), out
+
+
+def test_a_sound_run_is_reproduced(certificate):
+    code, found, _ = certificate
+    assert code == 0
+    assert [line for line in found["lines"] if line["verdict"] == "fault"] == []
+    told = {line["what"]: line["found"] for line in found["lines"] if line["verdict"] == "same"}
+    assert told["prepared/data.npz: read again from the raw data"].startswith("the same content, digest ")
+    assert told["every file of the plan: loads, and has the sha256, digest and address of its record"] == "45 files"
+    for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+        assert " files the same (" in told[f"{task}: files made again from the prepared data, bit by bit"]
+    for task in ("collect_bg", "collect_sig", "distributions", "sensitivity", "collect_scan", "post_trial"):
+        assert "the same bytes" in told[f"{task}: made again from all trials"]
+    assert int(told["every number of results/summary.json, costs aside"].partition(" ")[0]) > 400
+    assert "3 pages, the same text" in told["every number of the report"]
+
+
+def test_waivers_stand_in_the_certificate(certificate):
+    _, found, _ = certificate
+    assert found["outcome"] == "reproduced, but"
+    notes = {line["what"] for line in found["lines"] if line["verdict"] == "note"}
+    assert {f"check {name}: failed, waived by the spec" for name in ("enough_skies", "smooth_map")} <= notes
+
+
+def test_the_certificate_for_people(certificate):
+    _, found, out = certificate
+    text, page = (out / "certificate.md").read_text(), (out / "certificate.html").read_text()
+    assert text.startswith("# tiny: reproduced, but\n")
+    for line in found["lines"]:
+        assert line["what"] in text
+    assert found["token"] in text and found["token"] in page
+    assert page.rstrip().endswith("</html>")
+
+
+def test_a_review_needs_nothing_but_the_directory_and_writes_nothing_else(finished_run, tmp_path):
+    """Moved away, and the original gone from sight; sealed positions are not looked for."""
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(finished_run, moved)
+    shutil.rmtree(moved / "sealed")
+    before = {path: path.read_bytes() for path in moved.rglob("*") if path.is_file()}
+    assert main(["review", str(moved), "--sample=0", f"--out={tmp_path / 'out'}"]) == 0
+    assert {path: path.read_bytes() for path in moved.rglob("*") if path.is_file()} == before
+
+
+# -- damage ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def changed(*paths: Path) -> Iterator[None]:
+    """Files that are put back at the end."""
+    before = {path: path.read_bytes() for path in paths}
+    try:
+        yield
+    finally:
+        for path, raw in before.items():
+            path.write_bytes(raw)
+
+
+def faults(path: Path, *, again: bool = False) -> str:
+    """What a review finds wrong: by loading everything and, if `again`, by making all results again."""
+    run = open_run(path)
+    found = list(files.findings(run, 1, files.holes(run)))
+    if again:
+        with scratch.beside(run, trials=True) as root:
+            found += [*aggregates.findings(run, root, set()), *aggregates.summary_findings(run, root)]
+    return "\n".join(f"{line.what}: {line.found}" for line in found if line.verdict == "fault")
+
+
+def flip(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prepared/data.npz",
+        BG,
+        "trials/tiny/sig/dec/-030/nsig/010.0/trials__N_000100_seed_0000.npy",
+        "trials/tiny/scan/nside/004/rings__N_000002_seed_0000.npy",
+        "trials/tiny/map/nside/008/map__band_01_of_02.npy",
+        "collected/bg/dec/+040.npz",
+        "collected/sig/dec/+040.npz",
+        "results/background.json",
+        "results/sensitivity.json",
+        "results/scan.json",
+        "results/post_trial.json",
+        "results/summary.json",
+        "results/skies_all.npy",
+        "results/map_nside_008.npy",
+        "results/map_nside_008.fits",
+        "report/index.html",
+        "report/report.md",
+        "report/figures/bias.png",
+    ],
+)
+def test_one_byte_in_any_kind_of_file_is_found_and_named(finished_run, name):
+    path = finished_run / name
+    with changed(path):
+        flip(path)
+        assert f"{name}: " in faults(finished_run)
+    assert faults(finished_run) == ""
+
+
+def test_the_trial_of_another_seed_is_found(finished_run, capsys):
+    """A whole file with its own record, of the right length, under the name of another."""
+    assert worker(["bg_trials", f"--run={finished_run}", "--dec=5", "--n=100", "--seed=9"]) == 0
+    other = finished_run / "trials/tiny/bg/dec/+005/trials__N_000100_seed_0009.npy"
+    mine = finished_run / BG
+    with changed(mine, mine.with_suffix(".json")):
+        for suffix in (".npy", ".json"):
+            mine.with_suffix(suffix).write_bytes(other.with_suffix(suffix).read_bytes())
+        text = faults(finished_run)
+        assert f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in text
+        assert worker(["collect_bg", f"--run={finished_run}", "--dec=5"]) == 3
+        assert (
+            f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in capsys.readouterr().err
+        )
+        # Now with a record that lies: only the numbers themselves tell.
+        record = json.loads(mine.with_suffix(".json").read_text())
+        record["args"]["seed"] = 0
+        mine.with_suffix(".json").write_text(json.dumps(record))
+        assert "holds other trials" not in faults(finished_run)
+        found = {line.what: line for line in replays.findings(open_run(finished_run), 100, 1, set())}
+        told = found["bg_trials: files made again from the prepared data, bit by bit"]
+        assert told.verdict == "fault"
+        assert f"{BG}: 100 of 100 entries differ, the first is 0: " in told.found or "entries differ" in told.found
+    for suffix in (".npy", ".json"):
+        other.with_suffix(suffix).unlink()
+
+
+def test_two_files_that_changed_places_are_found(finished_run):
+    one, two = finished_run / BG, finished_run / NEXT
+    pairs = [(one, two), (one.with_suffix(".json"), two.with_suffix(".json"))]
+    with changed(*(path for pair in pairs for path in pair)):
+        for a, b in pairs:
+            raw = a.read_bytes()
+            a.write_bytes(b.read_bytes())
+            b.write_bytes(raw)
+        text = faults(finished_run)
+        assert f"{BG}: this file holds other trials than its name says (first = 100 instead of 0)" in text
+        assert f"{NEXT}: this file holds other trials than its name says (first = 0 instead of 100)" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("digest", "0" * 64, "its digest is 000000000000, this analysis has"),
+        ("sha256", "0" * 64, "its bytes are not those that its record was written for"),
+        ("args", {"dec": 5.0, "seed": 0, "first": 7}, "first = 7 instead of 0"),
+        ("n", "many", "cannot be read"),
+    ],
+)
+def test_an_edited_record_is_found(finished_run, key, value, told):
+    path = (finished_run / BG).with_suffix(".json")
+    with changed(path):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+        text = faults(finished_run)
+        assert BG in text
+        assert told in text
+
+
+def test_a_number_that_was_edited_with_its_record_is_found(finished_run):
+    """Whoever can edit a result can edit its sha256: only making it again tells."""
+    result = finished_run / "results/post_trial.json"
+    record = finished_run / "results/timing/post_trial.json"
+    summary = finished_run / "results/summary.json"
+    with changed(result, record, summary):
+        for path in (result, summary):
+            data = json.loads(path.read_text())
+            data["post_trial"]["p"] = 1e-5
+            path.write_bytes(store.json_bytes(data))
+        told = json.loads(record.read_text()) | {"sha256": hashlib.sha256(result.read_bytes()).hexdigest()}
+        record.write_text(json.dumps(told))
+        text = faults(finished_run, again=True)
+        assert "results/post_trial.json: post_trial.p is 1e-05, recomputed 0." in text
+        assert "results/summary.json: post_trial.p is 1e-05, recomputed 0." in text
+
+
+def test_a_number_of_the_report_that_was_edited_is_found(finished_run):
+    path = finished_run / "report/report.md"
+    with changed(path):
+        text = path.read_text()
+        assert "Post-trial p-value: " in text
+        path.write_text(text.replace("Post-trial p-value: ", "Post-trial p-value: 0"))
+        run = open_run(finished_run)
+        with scratch.beside(run, trials=True) as root:
+            assert not any(line.verdict == "fault" for line in aggregates.findings(run, root, set()))
+            list(aggregates.summary_findings(run, root))
+            [line] = pages.findings(run, root)
+        assert line.verdict == "fault"
+        assert "report/report.md: says '- **Post-trial p-value: 0" in line.found
+
+
+def test_an_edited_spec_is_found_and_stops_every_task(finished_run, tmp_path, capsys):
+    path = finished_run / "analysis.yaml"
+    with changed(path):
+        path.write_text(path.read_text().replace("gamma_max: 4.0", "gamma_max: 3.5"))
+        assert main(["review", str(finished_run), f"--out={tmp_path}"]) == 1
+        out = capsys.readouterr().out
+        assert "NOT  plan.json" in out
+        assert f"{path}: the spec was changed since the run was built" in out
+        assert "tiny: not reproduced" in out
+        assert "no token for unblinding: the run was not reproduced" in out
+        for task in ("collect_bg --dec=5", "distributions", "collect_scan", "post_trial"):
+            assert worker([*task.split(), f"--run={finished_run}"]) == 3
+            assert f"{path}: the spec was changed" in capsys.readouterr().err
+
+
+def test_other_data_are_found(finished_run):
+    """The prepared file of another season, whole, with its record: every trial is foreign to it."""
+    paths = [finished_run / layout.DATA, finished_run / layout.record_name(layout.DATA)]
+    with changed(*paths):
+        record = json.loads(paths[1].read_text()) | {"digest": "1" * 64}
+        paths[1].write_text(json.dumps(record))
+        run = open_run(finished_run)
+        assert circumstances.prepared(run).found.startswith(
+            "its content has the digest 111111111111, the raw data give"
+        )
+        assert f"{BG}: this file belongs to another analysis" in faults(finished_run) or "its digest is" in faults(
+            finished_run
+        )
+
+
+def test_mixed_versions_that_change_a_bit_are_found(finished_run):
+    """A file of another engine: its record is honest, its digest not that of the others."""
+    path = finished_run / BG
+    with changed(path, path.with_suffix(".json")):
+        array = np.load(path)
+        array["ts"][0] = np.nextafter(array["ts"][0], 1)
+        record = store.load_record(finished_run, layout.PurePosixPath(BG))
+        store._save_with_record(
+            finished_run,
+            layout.PurePosixPath(BG),
+            npy_bytes(array),
+            record.__class__(**{**record.as_json(), "digest": "2" * 64}),
+        )
+        assert f"{BG}: its digest is 222222222222" in faults(finished_run)
+        assert worker(["collect_bg", f"--run={finished_run}", "--dec=5"]) == 3
+
+
+def test_changed_versions_are_told_and_are_no_fault(finished_run):
+    path = finished_run / layout.record_name(layout.DATA)
+    with changed(path):
+        record = json.loads(path.read_text())
+        record["versions"]["numpy"] = "1.0"
+        record["code"]["source"] = "3" * 64
+        path.write_text(json.dumps(record))
+        versions, code = circumstances.software(open_run(finished_run))
+    assert versions.verdict == code.verdict == "note"
+    assert "numpy 1.0/" in versions.found
+    assert code.found.startswith("is not the code that reviews it; commit ")
+
+
+def test_allowed_holes_are_listed(finished_run, tmp_path):
+    moved = tmp_path / "run"
+    shutil.copytree(finished_run, moved)
+    for suffix in (".npy", ".json"):
+        (moved / NEXT).with_suffix(suffix).unlink()
+    assert NEXT in faults(moved), "a file that vanished afterwards is a fault"
+    for task in ("collect_bg --dec=5 --allow_missing", "distributions", "sensitivity", "collect_scan", "post_trial"):
+        assert worker([*task.split(), f"--run={moved}"]) == 0
+    run = open_run(moved)
+    assert files.holes(run) == {NEXT}
+    first, _ = files.findings(run, 1, files.holes(run))
+    assert first.verdict == "same"
+    [line] = circumstances.holes(files.holes(run))
+    assert (line.verdict, NEXT in line.found) == ("note", True)
+    with scratch.beside(run, trials=True) as root:
+        found = list(aggregates.findings(run, root, {NEXT}))
+    assert [line.found for line in found if line.verdict == "fault"] == []
+
+
+def test_a_fresh_environment_without_a_network_is_said(finished_run, monkeypatch, capsys):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    assert main(["review", str(finished_run), "--fresh"]) == 3
+    err = capsys.readouterr().err
+    assert "pip cannot install" in err
+    assert "is there a network?" in err

@@ -1,0 +1,305 @@
+"""The real sky stays closed, and opens once, to the right token."""
+
+import json
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+import healpy
+import numpy as np
+import pytest
+import yaml
+
+from dagmaker.cli import main
+from tests.dagmaker_spec import text
+from worker import data, layout, store
+from worker.cli import main as worker
+from worker.ledger import open_run
+from worker.record import Record
+from worker.stages import clearance, context, sealed
+from worker.stats.posttrial import post_trial
+
+pytestmark = pytest.mark.slow
+
+WAIVED = "unblind: {waive: [enough_background_trials, enough_skies, smooth_map]}\n"
+
+
+@pytest.fixture(scope="module")
+def token(finished_run):
+    return clearance.of(open_run(finished_run)).token
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """A copy of the finished run."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def approved(run: Path, **changes: object) -> Path:
+    """A spec like that of the run, with an approval."""
+    spec = yaml.safe_load((run / "analysis.yaml").read_text())
+    approval = {"approved_by": "A. Reviewer", "date": "2026-01-31", "reason": "all checks passed"}
+    spec["unblind"] |= approval | changes
+    (run.parent / "approved.yaml").write_text(yaml.safe_dump(spec))
+    return run.parent / "approved.yaml"
+
+
+def tree(run: Path) -> dict[str, bytes]:
+    skip = ("log.jsonl", ".dagmaker.lock")
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name not in skip}
+
+
+def log(run: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (run / layout.UNBLINDING_LOG).read_text().splitlines()]
+
+
+# -- blind by construction -------------------------------------------------------------------------------------
+
+
+def _holds(file: Path, positions: np.ndarray) -> list[str]:
+    """Arrays of a file in which real right ascensions can be found: as such, sorted, in degrees, in turns, as text."""
+    raw, found = file.read_bytes(), []
+    arrays = dict(np.load(file)) if file.suffix == ".npz" else {}
+    for scale in (1.0, 180 / np.pi, 0.5 / np.pi):
+        wanted = np.sort(positions * scale)
+        for name, array in arrays.items():
+            values = np.sort(array.reshape(-1).astype(np.float64)) if array.dtype.kind in "fiu" else np.empty(0)
+            for candidate in (values, np.unwrap(values)):
+                if len(candidate) == len(wanted) and np.corrcoef(candidate, wanted)[0, 1] > 0.9999:
+                    found.append(name)
+        for dtype in (np.float64, np.float32):
+            if any(dtype(value).tobytes() in raw for value in (positions * scale)[:20]):
+                found.append(f"{dtype.__name__} in the bytes")
+    return found
+
+
+def test_no_right_ascension_is_in_the_prepared_file(finished_run):
+    """And the scan does find them where they are: in the sealed file."""
+    run = open_run(finished_run)
+    positions = np.concatenate(data.read_positions(run.spec))
+    assert len(positions) == 20000
+    assert _holds(finished_run / layout.DATA, positions) == []
+    assert _holds(finished_run / layout.SEALED, positions)
+
+
+def test_declinations_tell_nothing_of_right_ascensions(finished_run):
+    """The order of the prepared events is by declination: their places carry no right ascension."""
+    run = open_run(finished_run)
+    positions = np.concatenate(data.read_positions(run.spec))
+    ranks = np.corrcoef(np.arange(len(positions)), positions)[0, 1]
+    assert abs(ranks) < 4 / np.sqrt(len(positions))
+
+
+def test_the_whole_dag_runs_without_the_sealed_file(tmp_path):
+    (tmp_path / "spec.yaml").write_text(text(n_skies=2, n_bg=100, n_trials=50, n_sig=[4, 20], decs=[-30, 40]))
+    run = tmp_path / "run"
+    assert main(["build", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
+    assert worker(["prepare", f"--run={run}"]) == 0
+    shutil.rmtree(run / "sealed")
+    (run / "sealed").touch()  # nobody can make it again, either
+    assert main(["run", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
+    assert json.loads((run / "results/summary.json").read_text())["scan"]["sky"] == "scrambled"
+
+
+def test_jobs_on_other_machines_are_not_sent_the_sealed_file(tmp_path):
+    from dagmaker.render import TRAVELS_IN
+
+    assert layout.SEALED not in TRAVELS_IN
+    (tmp_path / "spec.yaml").write_text(text())
+    assert main(["build", str(tmp_path / "spec.yaml"), f"--run={tmp_path / 'run'}"]) == 0
+    written = [p for p in (tmp_path / "run").rglob("*") if p.is_file()]
+    assert not [p for p in written if b"sealed" in p.read_bytes()]
+
+
+# -- who may open it -------------------------------------------------------------------------------------------
+
+
+def refused(run: Path, capsys, *flags: str) -> str:
+    before = tree(run)
+    assert main(["unblind", str(run), *flags]) == 4
+    assert tree(run) == before
+    assert log(run)[-1]["event"].startswith("refused: ")
+    return capsys.readouterr().err
+
+
+def test_no_token_and_wrong_tokens(run, token, capsys):
+    spec = approved(run, token=token)
+    assert "no --token: `dagmaker review" in refused(run, capsys)
+    said = refused(run, capsys, "--token=sesame", f"--spec={spec}")
+    assert "the token sesame does not open this run: it is not a token that `dagmaker review` printed" in said
+    other = "0" * 8 + token[8:]
+    assert "the analysis (spec or data) changed since it was given" in refused(run, capsys, f"--token={other}")
+    assert len(log(run)) == 3
+
+
+def test_the_token_must_be_in_the_spec_with_a_name_a_date_and_a_reason(run, token, capsys):
+    said = refused(run, capsys, f"--token={token}")
+    assert f"{run / 'analysis.yaml'}: the token must stand in the spec, too: unblind.token has none; write" in said
+    assert f"unblind: {{token: {token}, approved_by: WHO, date: 'YYYY-MM-DD', reason: WHY}}" in said
+    spec = approved(run, token=token, approved_by=None, reason="")
+    said = refused(run, capsys, f"--token={token}", f"--spec={spec}")
+    assert f"{spec}: unblind.approved_by, unblind.reason is empty: write who approved, when and why" in said
+
+
+def test_another_spec_is_not_an_approval(run, token, capsys):
+    spec = approved(run, token=token)
+    changed = yaml.safe_load(spec.read_text())
+    changed["scan"]["survival"] = "fit"
+    spec.write_text(yaml.safe_dump(changed))
+    said = refused(run, capsys, f"--token={token}", f"--spec={spec}")
+    assert f"{spec}: scan differ from {run / 'analysis.yaml'}: this is not the spec of the run" in said
+    spec = approved(run, token=token, waive=[])
+    assert "unblind.waive differ from" in refused(run, capsys, f"--token={token}", f"--spec={spec}")
+
+
+def test_a_new_background_set_makes_the_token_an_old_one(run, token, capsys):
+    """More background trials, made and collected after the token was given."""
+    (run.parent / "more.yaml").write_text(text(n_skies=4, n_bg=300) + WAIVED)
+    assert main(["run", str(run.parent / "more.yaml"), f"--run={run}"]) == 0
+    spec = approved(run, token=token)
+    said = refused(run, capsys, f"--token={token}", f"--spec={spec}")
+    assert "the analysis (spec or data) and the background set changed since it was given" in said
+
+
+def test_no_token_while_a_check_fails(run, capsys):
+    (run.parent / "strict.yaml").write_text(text(n_skies=4) + "unblind: {waive: [enough_skies, smooth_map]}\n")
+    assert main(["build", str(run.parent / "strict.yaml"), f"--run={run}"]) == 0
+    spec = approved(run, token="x")
+    said = refused(run, capsys, "--token=x", f"--spec={spec}")
+    assert "no token while checks fail" in said
+    assert "enough_background_trials: 250 are there" in said
+
+
+# -- opened ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def opened(finished_run, token, tmp_path_factory):
+    """A run that was unblinded, and everything that was there before."""
+    run = tmp_path_factory.mktemp("opened") / "run"
+    shutil.copytree(finished_run, run)
+    before = tree(run)
+    assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}", "--jobs=2"]) == 0
+    return run, before
+
+
+def test_maps_spots_and_post_trial_p_value(opened):
+    run, before = opened
+    results = json.loads((run / layout.UNBLINDED_RESULTS).read_text())
+    assert results["sky"] == "unblinded synthetic"
+    assert (results["label"], set(results["regions"])) == ("synthetic", {"all", "north", "south"})
+    skies = np.load(run / "results/skies_all.npy")["mlog10p"]
+    assert results["post_trial"]["p"] == post_trial(results["hottest"]["mlog10p"], skies).p
+    observed = np.load(run / "unblinded/map_nside_004.npy")
+    scrambled = np.load(run / "results/map_nside_004.npy")
+    assert observed.shape == scrambled.shape and not np.array_equal(observed, scrambled, equal_nan=True)
+    best = int(np.nanargmax(observed[0]))
+    assert observed[0, best] == results["hottest"]["mlog10p"]
+    lon, lat = healpy.pix2ang(4, best, lonlat=True)
+    assert np.allclose((lon, lat), (results["hottest"]["ra_deg"], results["hottest"]["dec_deg"]))
+    changed = {name for name, raw in before.items() if (run / name).read_bytes() != raw}
+    assert changed <= {"results/summary.json", "ro-crate-metadata.json"} | {
+        n for n in before if n.startswith("report/")
+    }
+
+
+def test_the_scrambled_results_stay_and_say_so(opened):
+    run, _ = opened
+    summary = json.loads((run / "results/summary.json").read_text())
+    assert summary["scan"]["sky"] == "scrambled"
+    assert summary["unblinded"]["sky"] == "unblinded synthetic"
+    page = (run / "report/index.html").read_text()
+    assert "unblinded synthetic" in page
+    assert "A. Reviewer" in page
+
+
+def test_who_opened_it_is_recorded(opened, token):
+    run, _ = opened
+    told = json.loads((run / layout.OPENED).read_text())
+    assert (told["token"], told["approved_by"], told["date"]) == (token, "A. Reviewer", "2026-01-31")
+    assert told["reason"] == "all checks passed"
+    assert told["opened_by"] and told["opened_at"] and told["host"]
+    assert told["versions"]["numpy"] == np.__version__
+    assert told["code"]["source"]
+    assert told["waived"] == ["enough_background_trials", "enough_skies", "smooth_map"]
+    assert [line["event"] for line in log(run)][:2] == ["opened", "written"]
+
+
+def test_a_second_time_reproduces_and_overwrites_nothing(opened, token, capsys):
+    run, _ = opened
+    before, times = tree(run), {p: p.stat().st_mtime_ns for p in (run / "unblinded").iterdir() if p.suffix != ".jsonl"}
+    assert main(["unblind", str(run), f"--token={token}", f"--spec={run.parent / 'approved.yaml'}"]) == 0
+    assert tree(run) == before
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    assert [line["event"] for line in log(run)][-2:] == ["opened again", "reproduced"]
+
+
+def test_a_second_time_with_another_result_is_said(opened, token, capsys):
+    run, _ = opened
+    path = run / layout.UNBLINDED_RESULTS
+    raw = path.read_bytes()
+    results = json.loads(raw)
+    results["post_trial"]["p"] = 1e-9
+    path.write_bytes(store.json_bytes(results))
+    try:
+        assert main(["unblind", str(run), f"--token={token}", f"--spec={run.parent / 'approved.yaml'}"]) == 3
+        assert "not reproduced, and nothing was overwritten: unblinded/results.json: post_trial.p is 1e-09" in (
+            capsys.readouterr().err
+        )
+        assert log(run)[-1]["event"] == "differs"
+    finally:
+        path.write_bytes(raw)
+
+
+def test_an_unblinded_run_is_reviewed(opened, tmp_path, capsys):
+    run, _ = opened
+    assert main(["review", str(run), "--sample=1", f"--out={tmp_path}"]) == 0
+    lines = {line["what"]: line for line in json.loads((tmp_path / "certificate.json").read_text())["lines"]}
+    assert lines["the unblinded sky: scanned again"]["verdict"] == "same"
+    told = lines["the unblinding: opened with the token of this run"]
+    assert told["verdict"] == "same"
+    assert "approved by A. Reviewer: all checks passed" in told["found"]
+    assert lines["every number of results/summary.json, costs aside"]["verdict"] == "same"
+    assert lines["every number of the report"]["verdict"] == "same"
+
+
+def test_an_approval_can_be_built_in(run, token, capsys):
+    """The other way: the approval goes into the frozen spec; no trial and no result is made again."""
+    before = {name: raw for name, raw in tree(run).items() if name.startswith(("trials", "collected", "results"))}
+    spec = approved(run, token=token)
+    assert main(["build", str(spec), f"--run={run}"]) == 0
+    assert clearance.of(open_run(run)).token == token
+    assert main(["unblind", str(run), f"--token={token}"]) == 0
+    after = tree(run)
+    assert {name for name in before if after[name] != before[name]} == {"results/summary.json"}
+
+
+def test_positions_that_do_not_belong_to_the_data_are_refused(run, token, capsys):
+    positions = dict(np.load(run / layout.SEALED))
+    record = store.load_record(run, layout.SEALED)
+    store.save_arrays(run, layout.SEALED, {"season0": positions["season0"][:-1]}, Record(**record.as_json()))
+    spec = approved(run, token=token)
+    assert main(["unblind", str(run), f"--token={token}", f"--spec={spec}"]) == 3
+    assert "positions of [19999] events, the prepared data have [20000]" in capsys.readouterr().err
+    assert not (run / layout.UNBLINDED_RESULTS).exists()
+
+
+def test_lost_positions_are_read_from_the_raw_data(finished_run):
+    run = open_run(finished_run)
+    sealed_ones = sealed.open_positions(run)
+    (finished_run / "sealed").rename(finished_run / "away")
+    try:
+        assert np.array_equal(sealed.open_positions(run), sealed_ones)
+    finally:
+        (finished_run / "away").rename(finished_run / "sealed")
+    assert sealed_ones.min() >= 0 and sealed_ones.max() < 1
+    assert len(sealed_ones) == len(context.analysis(run).sky.dec)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_nothing_is_opened_without_a_record(run, token, capsys):
+    (run / "unblinded").mkdir(mode=0o500)
+    assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}"]) == 3
+    assert "nothing is opened without a record" in capsys.readouterr().err
+    assert PurePosixPath("unblinded/results.json") == layout.UNBLINDED_RESULTS

@@ -1,0 +1,68 @@
+"""The report, written again beside the run from recomputed results, and compared with the one that is there."""
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
+
+from worker import layout
+from worker.audit import finding
+from worker.audit.finding import Finding
+from worker.errors import DagmakerError
+from worker.ledger import Run, open_run
+from worker.record import versions
+from worker.report import page
+
+_PICTURE = re.compile(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=]*")
+_PLACE = re.compile(r"worker report --run=([^\s<`]+)")
+
+
+def findings(run: Run, root: Path) -> Iterator[Finding]:
+    """Compare the texts of all pages; pictures may differ in bytes with the drawing library."""
+    what = "every number of the report"
+    try:
+        page.write(open_run(root))
+    except DagmakerError as error:
+        yield Finding("fault", what, f"it cannot be written again: {error}")
+        return
+    wrong, n = [], 0
+    for path in sorted((root / layout.REPORT.parent).glob("*.*")):
+        if path.suffix not in (".md", ".html"):
+            continue
+        n += 1
+        name = path.relative_to(root).as_posix()
+        try:
+            theirs = (run.path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            wrong.append(f"{name}: cannot be read ({error})")
+            continue
+        wrong += [f"{name}: {text}" for text in _differences(_text(theirs), _text(path.read_text(encoding="utf-8")))]
+    yield finding.of(what, wrong, f"{n} pages, the same text")
+
+
+def _text(raw: str) -> list[str]:
+    """Lines without pictures, the place of the run, and versions, which are told elsewhere."""
+    place = _PLACE.search(raw)
+    if place:
+        raw = raw.replace(place[1].strip(), "RUN")
+    raw = _PICTURE.sub("", raw)
+    facts = tuple(versions())
+    return [line for line in raw.splitlines() if not _is_version(line, facts)]
+
+
+def _is_version(line: str, names: tuple[str, ...]) -> bool:
+    return any(f"<dt>{name}</dt>" in line for name in names)
+
+
+def _differences(theirs: list[str], mine: list[str]) -> Iterator[str]:
+    if theirs == mine:
+        return
+    changes = (op for op in SequenceMatcher(None, theirs, mine, autojunk=False).get_opcodes() if op[0] != "equal")
+    for _, a, b, c, d in islice(changes, 3):
+        yield f"says {_cut(theirs[a:b])}, written again {_cut(mine[c:d])}"
+
+
+def _cut(lines: list[str]) -> str:
+    text = " ".join(line.strip() for line in lines)
+    return repr(text if len(text) < 160 else text[:157] + "...") if text else "nothing"

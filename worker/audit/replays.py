@@ -1,0 +1,81 @@
+"""Files of trials made again: some of every kind by chance, and those that carry the hottest spots."""
+
+import multiprocessing
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from worker import store
+from worker.audit import finding
+from worker.audit.finding import Finding
+from worker.errors import DagmakerError, InputError
+from worker.ledger import Expected, Run, each_expected, open_run
+from worker.stages import replay, scratch
+
+
+def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
+    """One finding for each kind of trials, as soon as it is made."""
+    kinds = dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"])
+    for task in kinds:
+        there = [file for file in each_expected(run, task) if str(file.path) not in absent]
+        chosen = list({file.path: file for file in [*_hottest(run, task, there), *_by_chance(there, sample)]}.values())
+        wrong, done = [], 0
+        for text in _replayed(run.path, [file.path for file in chosen], jobs):
+            done += 1
+            wrong += [text] if text else []
+        names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
+        names += ", ..." if len(chosen) > 3 else ""
+        what = f"{task}: files made again from the prepared data, bit by bit"
+        yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
+
+
+def _by_chance(files: Sequence[Expected], sample: int) -> list[Expected]:
+    """Chosen anew in every review: nobody can know beforehand which."""
+    return random.SystemRandom().sample(files, min(sample, len(files)))
+
+
+def _hottest(run: Run, task: str, files: Iterable[Expected]) -> list[Expected]:
+    """The file with the largest TS of a kind (of each map)."""
+    best: dict[object, tuple[float, Expected]] = {}
+    for file in files:
+        try:
+            ts = store.load_array(run.path, file.path)["ts"]
+        except (InputError, ValueError, IndexError):
+            continue
+        top = float(np.max(ts)) if ts.size else -1.0
+        group = file.point.get("nside") if task == "scan_map" else None
+        if group not in best or top > best[group][0]:
+            best[group] = top, file
+    return [file for _, file in best.values()]
+
+
+def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator[str]:
+    """What is wrong with each file, empty where nothing is; neighbours of a point by the same process."""
+    ordered = sorted(files, key=str)
+    n = min(jobs, len(ordered))
+    if n <= 1:
+        yield from _some(path, ordered)
+        return
+    parts = [[ordered[int(i)] for i in part] for part in np.array_split(np.arange(len(ordered)), n)]
+    with ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("fork")) as pool:
+        for texts in pool.map(partial(_all, path), parts):
+            yield from texts
+
+
+def _all(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
+    return list(_some(path, files))
+
+
+def _some(path: Path, files: Sequence[PurePosixPath]) -> Iterator[str]:
+    run = open_run(path)
+    with scratch.beside(run) as root:
+        for rel in files:
+            try:
+                text = replay.difference(run, rel, root)
+            except (DagmakerError, OSError) as error:
+                text = str(error)
+            yield f"{rel}: {text}" if text else ""

@@ -1,0 +1,35 @@
+"""The real sky on the page, once it was opened: what came out, and who opened it."""
+
+from typing import Any
+
+from worker import layout, store
+from worker.errors import InputError
+from worker.report import tables
+from worker.report.results import Results
+
+
+def section(results: Results) -> dict[str, Any] | None:
+    """What the templates show; None where the sky is closed."""
+    found = results.summary.get("unblinded")
+    if not found:
+        return None
+    return {
+        "sky": found["sky"],
+        "nside": found["nside"],
+        "table": tables.spots(found["regions"], found["post_trial_regions"]),
+        "facts": _facts(results),
+        "folder": str(layout.UNBLINDED),
+    }
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    try:
+        told = store.load_json(results.run.path, layout.OPENED)
+    except InputError:
+        return [("opened", f"there is no {layout.OPENED}: nobody knows by whom")]
+    facts = [
+        ("opened", f"{told['opened_at']} by {told['opened_by']} on {told['host']}"),
+        ("approved", f"{told['date']} by {told['approved_by']}: {told['reason']}"),
+        ("token", told["token"]),
+    ]
+    return facts + ([("waived", ", ".join(told["waived"]))] if told["waived"] else [])

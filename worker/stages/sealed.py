@@ -1,0 +1,58 @@
+"""Measured right ascensions, in a file of their own that no task of the DAG reads: only unblinding opens it."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import data, layout, store
+from worker.errors import InputError
+from worker.ledger import Run
+from worker.record import measure
+from worker.stages import context
+
+F64 = NDArray[np.float64]
+
+
+def seal(run: Run) -> None:
+    """Write RUN/sealed/positions.npz, bound to the content of the prepared data by its digest."""
+    with measure("seal", {}, context.data_digest(run)) as meter:
+        positions = data.read_positions(run.spec)
+        arrays = {f"season{i}": ra for i, ra in enumerate(positions)}
+        record = replace(meter.record(sum(map(len, positions))), args={"seasons": len(positions)})
+    store.save_arrays(run.path, layout.SEALED, arrays, record)
+    print(f"-> {layout.SEALED} (for unblinding only)")
+
+
+def open_positions(run: Run) -> F64:
+    """Right ascensions (turns, 0 to 1) of all events with a usable sigma, in the order of ``analysis.sky``.
+
+    Read again from the raw data where the sealed file is not there.
+
+    Raises
+    ------
+    InputError
+        If neither is there, or they do not belong to the prepared data.
+    """
+    analysis = context.analysis(run)
+    counts = [season.events.dec.size for season in analysis.dataset.seasons]
+    parts = _parts(run)
+    if [len(part) for part in parts] != counts:
+        raise InputError(
+            f"{run.path / layout.SEALED}: positions of {[len(part) for part in parts]} events, the prepared data have "
+            f"{counts}: they do not belong together; restore both, or prepare the run anew"
+        )
+    turns: F64 = (np.concatenate(parts) / (2 * np.pi))[analysis.sky.address]
+    return turns - np.floor(turns)
+
+
+def _parts(run: Run) -> list[F64]:
+    if (run.path / layout.SEALED).exists():
+        arrays = store.load_arrays(run.path, layout.SEALED, context.data_digest(run))
+        return [arrays[f"season{i}"] for i in range(len(arrays))]
+    try:
+        return list(data.read_positions(run.spec))
+    except InputError as error:
+        raise InputError(
+            f"{run.path / layout.SEALED}: this file is missing, and the raw data cannot be read either: {error}"
+        ) from None
