@@ -34,6 +34,8 @@ _EFFECTS: Mapping[str, str] = {
     "signal.n_trials": "more or fewer trials of the same streams",
     "signal.trials_per_file": "how streams are cut into files: the trials are the same, the files are not",
     "sensitivity": "definitions: sensitivities are made again from the same trials",
+    "scan.kind": "what is scanned: other skies, other files",
+    "scan.sources": "the list of sources: other skies, other files",
     "scan.nside": "the resolution of all skies: other files",
     "scan.map_nside": "the finer map of one sky",
     "scan.dec_min_deg": "the range of all scans: finished skies and maps are of another analysis",
@@ -44,6 +46,7 @@ _EFFECTS: Mapping[str, str] = {
     "scan.bands": "how maps are cut into files: the maps are the same, the files are not",
     "scan": "hottest spots and post-trial p-values: made again from the same skies",
     "unblind": "approval and waivers: no number; a token holds for the waivers that it was given for",
+    "goal": "what is to be claimed, from which counts are suggested: no number",
     "resources": "what processes ask for: no number",
     "site": "where processes run: no number",
 }

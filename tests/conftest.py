@@ -34,7 +34,11 @@ SHARE_FIXTURES = dict.fromkeys(
     "real data",
 )
 SHARE_FIXTURES |= dict.fromkeys(
-    (f"tests/{name}.py" for name in ("test_provenance", "test_replay", "test_review", "test_unblind")), "a finished run"
+    (
+        f"tests/{name}.py"
+        for name in ("test_provenance", "test_replay", "test_review", "test_unblind", "test_dagmaker_diff")
+    ),
+    "a finished run",
 )
 SHARE_FIXTURES["tests/engine/test_bits.py"] = "bits"
 

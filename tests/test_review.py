@@ -13,7 +13,7 @@ import pytest
 from dagmaker.cli import main
 from worker import layout, store
 from worker.arrays import npy_bytes
-from worker.audit import aggregates, circumstances, files, pages, replays
+from worker.audit import aggregates, circumstances, files, replays
 from worker.cli import main as worker
 from worker.ledger import open_run
 from worker.stages import scratch
@@ -26,9 +26,14 @@ NEXT = "trials/tiny/bg/dec/+005/trials__N_000100_seed_0000_first_0000100.npy"
 
 @pytest.fixture(scope="module")
 def certificate(finished_run, tmp_path_factory):
-    """Exit code and certificate of a review of the sound run."""
-    out = tmp_path_factory.mktemp("certificate")
-    code = main(["review", str(finished_run), "--sample=2", f"--out={out}"])
+    """Exit code and certificate of a review of the sound run, moved to another place and without sealed positions."""
+    folder = tmp_path_factory.mktemp("reviewed")
+    run, out = folder / "elsewhere", folder / "out"
+    shutil.copytree(finished_run, run)
+    shutil.rmtree(run / "sealed")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    code = main(["review", str(run), "--sample=2", f"--out={out}"])
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before, "a review changes nothing"
     return code, json.loads((out / "certificate.json").read_text()), out
 
 
@@ -38,13 +43,13 @@ def test_a_sound_run_is_reproduced(certificate):
     assert [line for line in found["lines"] if line["verdict"] == "fault"] == []
     told = {line["what"]: line["found"] for line in found["lines"] if line["verdict"] == "same"}
     assert told["prepared/data.npz: read again from the raw data"].startswith("the same content, digest ")
-    assert told["every file of the plan: loads, and has the sha256, digest and address of its record"] == "45 files"
+    assert told["every file of the plan: loads, and has the sha256, digest and address of its record"] == "46 files"
     for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
         assert " files the same (" in told[f"{task}: files made again from the prepared data, bit by bit"]
     for task in ("collect_bg", "collect_sig", "distributions", "sensitivity", "collect_scan", "post_trial"):
         assert "the same bytes" in told[f"{task}: made again from all trials"]
     assert int(told["every number of results/summary.json, costs aside"].partition(" ")[0]) > 400
-    assert "3 pages, the same text" in told["every number of the report"]
+    assert "pages and lists of numbers, the same text" in told["every number of the report"]
 
 
 def test_waivers_stand_in_the_certificate(certificate):
@@ -62,16 +67,6 @@ def test_the_certificate_for_people(certificate):
         assert line["what"] in text
     assert found["token"] in text and found["token"] in page
     assert page.rstrip().endswith("</html>")
-
-
-def test_a_review_needs_nothing_but_the_directory_and_writes_nothing_else(finished_run, tmp_path):
-    """Moved away, and the original gone from sight; sealed positions are not looked for."""
-    moved = tmp_path / "elsewhere"
-    shutil.copytree(finished_run, moved)
-    shutil.rmtree(moved / "sealed")
-    before = {path: path.read_bytes() for path in moved.rglob("*") if path.is_file()}
-    assert main(["review", str(moved), "--sample=0", f"--out={tmp_path / 'out'}"]) == 0
-    assert {path: path.read_bytes() for path in moved.rglob("*") if path.is_file()} == before
 
 
 # -- damage ----------------------------------------------------------------------------------------------------
@@ -210,21 +205,6 @@ def test_a_number_that_was_edited_with_its_record_is_found(finished_run):
         assert "results/summary.json: post_trial.p is 1e-05, recomputed 0." in text
 
 
-def test_a_number_of_the_report_that_was_edited_is_found(finished_run):
-    path = finished_run / "report/report.md"
-    with changed(path):
-        text = path.read_text()
-        assert "Post-trial p-value: " in text
-        path.write_text(text.replace("Post-trial p-value: ", "Post-trial p-value: 0"))
-        run = open_run(finished_run)
-        with scratch.beside(run, trials=True) as root:
-            assert not any(line.verdict == "fault" for line in aggregates.findings(run, root, set()))
-            list(aggregates.summary_findings(run, root))
-            [line] = pages.findings(run, root)
-        assert line.verdict == "fault"
-        assert "report/report.md: says '- **Post-trial p-value: 0" in line.found
-
-
 def test_an_edited_spec_is_found_and_stops_every_task(finished_run, tmp_path, capsys):
     path = finished_run / "analysis.yaml"
     with changed(path):
@@ -268,7 +248,7 @@ def test_mixed_versions_that_change_a_bit_are_found(finished_run):
             npy_bytes(array),
             record.__class__(**{**record.as_json(), "digest": "2" * 64}),
         )
-        assert f"{BG}: its digest is 222222222222" in faults(finished_run)
+        assert f"{BG}: this file belongs to another analysis: its digest is 222222222222" in faults(finished_run)
         assert worker(["collect_bg", f"--run={finished_run}", "--dec=5"]) == 3
 
 
@@ -291,12 +271,13 @@ def test_allowed_holes_are_listed(finished_run, tmp_path):
     for suffix in (".npy", ".json"):
         (moved / NEXT).with_suffix(suffix).unlink()
     assert NEXT in faults(moved), "a file that vanished afterwards is a fault"
-    for task in ("collect_bg --dec=5 --allow_missing", "distributions", "sensitivity", "collect_scan", "post_trial"):
+    stages = ("collect_bg --dec=5 --allow_missing", "distributions", "sensitivity", "collect_scan", "post_trial")
+    for task in (*stages, "upper_limits"):
         assert worker([*task.split(), f"--run={moved}"]) == 0
     run = open_run(moved)
     assert files.holes(run) == {NEXT}
     first, _ = files.findings(run, 1, files.holes(run))
-    assert first.verdict == "same"
+    assert first.verdict == "same", first.found
     [line] = circumstances.holes(files.holes(run))
     assert (line.verdict, NEXT in line.found) == ("note", True)
     with scratch.beside(run, trials=True) as root:

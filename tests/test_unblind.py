@@ -13,10 +13,11 @@ import yaml
 from dagmaker.cli import main
 from tests.dagmaker_spec import text
 from worker import data, layout, store
+from worker.audit import aggregates, pages
 from worker.cli import main as worker
 from worker.ledger import open_run
 from worker.record import Record
-from worker.stages import clearance, context, sealed
+from worker.stages import approval, clearance, context, scratch, sealed, unblind
 from worker.stats.posttrial import post_trial
 
 pytestmark = pytest.mark.slow
@@ -92,7 +93,7 @@ def test_declinations_tell_nothing_of_right_ascensions(finished_run):
 
 
 def test_the_whole_dag_runs_without_the_sealed_file(tmp_path):
-    (tmp_path / "spec.yaml").write_text(text(n_skies=2, n_bg=100, n_trials=50, n_sig=[4, 20], decs=[-30, 40]))
+    (tmp_path / "spec.yaml").write_text(text(n_skies=2, n_bg=100, n_trials=50, n_sig=[4, 10, 20], decs=[-30, 40]))
     run = tmp_path / "run"
     assert main(["build", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
     assert worker(["prepare", f"--run={run}"]) == 0
@@ -156,7 +157,10 @@ def test_another_spec_is_not_an_approval(run, token, capsys):
 def test_a_new_background_set_makes_the_token_an_old_one(run, token, capsys):
     """More background trials, made and collected after the token was given."""
     (run.parent / "more.yaml").write_text(text(n_skies=4, n_bg=300) + WAIVED)
-    assert main(["run", str(run.parent / "more.yaml"), f"--run={run}"]) == 0
+    assert main(["build", str(run.parent / "more.yaml"), f"--run={run}"]) == 0
+    for dec in ("-30", "5", "40"):
+        assert worker(["bg_trials", f"--run={run}", f"--dec={dec}", "--n=100", "--first=200"]) == 0
+        assert worker(["collect_bg", f"--run={run}", f"--dec={dec}"]) == 0
     spec = approved(run, token=token)
     said = refused(run, capsys, f"--token={token}", f"--spec={spec}")
     assert "the analysis (spec or data) and the background set changed since it was given" in said
@@ -252,27 +256,33 @@ def test_a_second_time_with_another_result_is_said(opened, token, capsys):
         path.write_bytes(raw)
 
 
-def test_an_unblinded_run_is_reviewed(opened, tmp_path, capsys):
-    run, _ = opened
-    assert main(["review", str(run), "--sample=1", f"--out={tmp_path}"]) == 0
-    lines = {line["what"]: line for line in json.loads((tmp_path / "certificate.json").read_text())["lines"]}
-    assert lines["the unblinded sky: scanned again"]["verdict"] == "same"
-    told = lines["the unblinding: opened with the token of this run"]
-    assert told["verdict"] == "same"
-    assert "approved by A. Reviewer: all checks passed" in told["found"]
-    assert lines["every number of results/summary.json, costs aside"]["verdict"] == "same"
-    assert lines["every number of the report"]["verdict"] == "same"
+def test_an_unblinded_run_is_reviewed_and_an_edited_report_is_found(opened, capsys):
+    run = open_run(opened[0])
+    again, who = unblind.findings(run, 1)
+    assert (again.verdict, who.verdict) == ("same", "same")
+    assert "approved by A. Reviewer: all checks passed" in who.found
+    with scratch.beside(run, trials=True) as root:
+        assert {line.verdict for line in aggregates.findings(run, root, set())} == {"same"}
+        assert {line.verdict for line in aggregates.summary_findings(run, root)} == {"same"}
+        [sound] = pages.findings(run, root)
+        path = run.path / "report/report.md"
+        raw = path.read_text()
+        path.write_text(raw.replace("Post-trial p-value: ", "Post-trial p-value: 0"))
+        spoilt = pages.compared(run, root)
+        path.write_text(raw)
+    assert sound.verdict == "same", sound.found
+    assert spoilt.verdict == "fault"
+    assert "report/report.md: says '- **Post-trial p-value: 0" in spoilt.found
 
 
-def test_an_approval_can_be_built_in(run, token, capsys):
-    """The other way: the approval goes into the frozen spec; no trial and no result is made again."""
+def test_an_approval_can_be_built_in(run, token):
+    """The other way: the approval goes into the frozen spec, and the token stays what it was."""
     before = {name: raw for name, raw in tree(run).items() if name.startswith(("trials", "collected", "results"))}
-    spec = approved(run, token=token)
-    assert main(["build", str(spec), f"--run={run}"]) == 0
-    assert clearance.of(open_run(run)).token == token
-    assert main(["unblind", str(run), f"--token={token}"]) == 0
+    assert main(["build", str(approved(run, token=token)), f"--run={run}"]) == 0
     after = tree(run)
-    assert {name for name in before if after[name] != before[name]} == {"results/summary.json"}
+    assert {name: after[name] for name in before} == before
+    now, approval_ = approval.cleared(open_run(run), token, None)
+    assert (now.token, approval_.approved_by) == (token, "A. Reviewer")
 
 
 def test_positions_that_do_not_belong_to_the_data_are_refused(run, token, capsys):

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from difflib import SequenceMatcher
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -12,23 +14,30 @@ from worker.audit.finding import Finding
 from worker.errors import DagmakerError
 from worker.ledger import Run, open_run
 from worker.record import versions
-from worker.report import page
+from worker.stages.report import write_pages
 
+_WHAT = "every number of the report"
+_TEXTS = (".md", ".html", ".txt", ".json", ".csv")
 _PICTURE = re.compile(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=]*")
 _PLACE = re.compile(r"worker report --run=([^\s<`]+)")
 
 
 def findings(run: Run, root: Path) -> Iterator[Finding]:
-    """Compare the texts of all pages; pictures may differ in bytes with the drawing library."""
-    what = "every number of the report"
+    """Write all pages again in the scratch directory `root`, and compare."""
     try:
-        page.write(open_run(root))
+        with redirect_stdout(StringIO()):
+            write_pages(open_run(root))
     except DagmakerError as error:
-        yield Finding("fault", what, f"it cannot be written again: {error}")
+        yield Finding("fault", _WHAT, f"it cannot be written again: {error}")
         return
+    yield compared(run, root)
+
+
+def compared(run: Run, root: Path) -> Finding:
+    """Compare the texts of all pages; pictures may differ in bytes with the drawing library."""
     wrong, n = [], 0
-    for path in sorted((root / layout.REPORT.parent).glob("*.*")):
-        if path.suffix not in (".md", ".html"):
+    for path in sorted((root / layout.REPORT.parent).rglob("*")):
+        if path.suffix not in _TEXTS:
             continue
         n += 1
         name = path.relative_to(root).as_posix()
@@ -38,7 +47,7 @@ def findings(run: Run, root: Path) -> Iterator[Finding]:
             wrong.append(f"{name}: cannot be read ({error})")
             continue
         wrong += [f"{name}: {text}" for text in _differences(_text(theirs), _text(path.read_text(encoding="utf-8")))]
-    yield finding.of(what, wrong, f"{n} pages, the same text")
+    return finding.of(_WHAT, wrong, f"{n} pages and lists of numbers, the same text")
 
 
 def _text(raw: str) -> list[str]:

@@ -25,7 +25,7 @@ def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     if catalog.is_catalog(run):
         found = catalog.told(run, _sources(run, turn), tsds, f"unblinded {label}")
     else:
-        remark = f"right ascensions as they are in the {label} data"
+        remark = f"real positions of {label} data"
         values = partial(_pixels, run, turn, jobs)
         found = skymap.written(run, tsds, root, skymap.Sky(f"unblinded {label}", remark, values, layout.unblinded_map))
     found["post_trial_regions"] = {

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from worker import layout, store
 from worker.errors import RefusedError
-from worker.ledger import open_run
+from worker.ledger import Run, open_run
 from worker.record import measure
 from worker.stages import lineage
 from worker.stages.summary import summary
@@ -17,23 +17,29 @@ def report(path: Path, dag_status: int | None, failed_count: int | None) -> None
     with measure("report", {}) as meter:
         store.save_json(path, layout.SUMMARY, summary(run))
         print(f"-> {layout.SUMMARY}")
-        from worker.report import crate, page
-
-        if (path / layout.DATA).exists():
-            from worker.stages import data_summary
-
-            data_summary.write_of(run)
-            print(f"-> {layout.DATA_PAGE}")
-        page.write(run)
+        write_pages(run)
         print(f"-> {layout.REPORT}")
         outputs = lineage.hashed(run, [layout.SUMMARY, *_pages(path)])
         store.save_json(path, layout.REPORT_RECORD, replace(meter.record(1), outputs=outputs).as_json())
+    from worker.report import crate
+
     crate.write(run)
     if dag_status or failed_count:
         raise RefusedError(
             f"the DAG did not succeed (DAG_STATUS {dag_status}, {failed_count} failed nodes): the report shows what "
             f"there is; see `dagmaker status {path}`"
         )
+
+
+def write_pages(run: Run) -> None:
+    """Everything below RUN/report/, from results/summary.json and the results that are there."""
+    from worker.report import page
+    from worker.stages import data_summary
+
+    if (run.path / layout.DATA).exists():
+        data_summary.write_of(run)
+        print(f"-> {layout.DATA_PAGE}")
+    page.write(run)
 
 
 def _pages(path: Path) -> list[PurePosixPath]:

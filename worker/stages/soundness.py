@@ -85,10 +85,9 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
     point = node["args"] if task != "scan_trials" else {}
     made_from = {item["path"]: item["sha256"] for item in _list(run, rel)}
     for file in each_expected(run, task, **point):
-        path = str(file.path)
-        if path not in made_from:
+        path, sha256 = str(file.path), _sha256(run, file.path)
+        if sha256 and path not in made_from:
             return f"was made without {path}"
-        sha256 = _sha256(run, file.path)
         if sha256 and sha256 != made_from[path]:
             return f"was made from another {path}"
     return ""
