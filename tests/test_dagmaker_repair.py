@@ -9,7 +9,6 @@ from dagmaker.cli import main
 from dagmaker.repair import Fault
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_eventlog import execute, submit
-from worker import specfile
 from worker.errors import RefusedError
 
 
@@ -185,14 +184,3 @@ def test_repair_twice_forgets_the_first(finished, capsys):
         assert "FINAL report " in dag
     finally:
         lost.write_bytes(before)
-
-
-@pytest.mark.slow
-def test_unblinding_is_refused(finished, capsys):
-    assert main(["unblind", str(finished)]) == 4
-    told = capsys.readouterr().err
-    assert "measured right ascensions are not in prepared/data.npz" in told
-    assert main(["unblind", str(finished), "--token=sesame"]) == 4
-    assert "the token 'sesame' cannot open them" in capsys.readouterr().err
-    data = specfile.load_resolved(finished / "analysis.yaml").data
-    assert data.format == "synthetic"
