@@ -130,12 +130,11 @@ def _measure(run: Path, probe: Probe, limit_s: float) -> Took:
             stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
         )  # fmt: skip
         try:
-            status, usage = _wait(child.pid, limit_s)
+            status, usage, memory = _wait(child.pid, limit_s)
         except BaseException:
             child.kill()
             raise
         child.returncode = os.waitstatus_to_exitcode(status) if status is not None else -9
-        memory = usage.ru_maxrss * 1024 / 1e6
         if status is None:
             return Took(probe, None, memory)
         if child.returncode:
@@ -145,17 +144,29 @@ def _measure(run: Path, probe: Probe, limit_s: float) -> Took:
     return Took(probe, usage.ru_utime + usage.ru_stime, round(memory, 1))
 
 
-def _wait(pid: int, limit_s: float) -> tuple[int | None, struct_rusage]:
+def _wait(pid: int, limit_s: float) -> tuple[int | None, struct_rusage, float]:
+    """Exit status (None: killed at the limit), what was used, and the peak memory in MB."""
     until = time.monotonic() + limit_s
+    memory = 0.0
     while time.monotonic() < until:
+        memory = _peak_mb(pid) or memory
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
-            return status, usage
+            return status, usage, memory
         time.sleep(0.01)
     with suppress(ProcessLookupError):
         os.kill(pid, 9)
     _, _, usage = os.wait4(pid, 0)
-    return None, usage
+    return None, usage, memory
+
+
+def _peak_mb(pid: int) -> float:
+    """The kernel's mark of a process that runs: the usage told at its end is at least the size of who started it."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
 
 
 def forget(run: Path) -> None:

@@ -26,7 +26,7 @@ def _tool(folder, name, text, monkeypatch):
 
 
 def test_our_own_files_are_good(run):
-    assert next(dag_check.verdicts(run)) == "submit files: 12 are good (htcondor2)"
+    assert next(dag_check.verdicts(run)) == "submit files: 13 are good (htcondor2)"
 
 
 @pytest.mark.parametrize(

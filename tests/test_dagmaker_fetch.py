@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -243,7 +242,9 @@ def test_ctrl_c_keeps_what_came(tmp_path: Path) -> None:
         server.pause_s = 0.05
         words = [sys.executable, "-m", "dagmaker", "data", "fetch", "icetracks_10yr", f"--output={tmp_path}"]
         process = subprocess.Popen(
-            [*words, f"--base_url={server.url}"], stderr=subprocess.PIPE, text=True, env=os.environ
+            ["env", "--default-signal=INT", *words, f"--base_url={server.url}"],
+            stderr=subprocess.PIPE,
+            text=True,
         )
         deadline = time.monotonic() + 60
         while not any(p.stat().st_size for p in tmp_path.rglob("big.bin*.part")):

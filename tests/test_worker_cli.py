@@ -313,7 +313,11 @@ def test_a_real_task_writes_its_file_and_does_not_do_it_twice(tiny: Path, capsys
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    """A task that heeds SIGINT, also where whoever started the tests has it ignored (nohup, a shell's ``&``)."""
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", *command(*words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
 
 
 def busy(process: subprocess.Popen[str], cpu_s: float = 1.5, timeout_s: float = 60) -> None:
