@@ -178,6 +178,7 @@ class Sensitivity(Model):
     discovery_beta: Fraction = 0.5
     discovery_nsigma: NSigmas = (3.0, 5.0)
     e0_tev: Positive = 100.0
+    flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
 
     @property

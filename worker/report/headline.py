@@ -90,5 +90,6 @@ def _fluxes(results: Results, kind: str) -> Card:
         return Card(title, words.NONE, ("not bracketed by the trials: see below",))
     best = min(known, key=lambda row: float(row["flux"]))
     notes = [f"{dec_text(row['dec_deg'])}: {words.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
-    where = f"TeV cm⁻² s⁻¹ at dec {dec_text(best['dec_deg'])}, the best (E² dN/dE at {wanted.e0_tev:g} TeV)"
+    unit, dec = words.flux_unit(wanted.flux_unit), dec_text(best["dec_deg"])
+    where = f"{unit} at dec {dec}, the best (E² dN/dE at {wanted.e0_tev:g} TeV)"
     return Card(title, words.power(best["flux"], digits=2), (where, *notes))

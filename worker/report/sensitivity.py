@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from worker.report import style
+from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results, number, three
 from worker.report.tables import by_declination as sort
-from worker.report.words import listed
 from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
 
@@ -45,8 +44,8 @@ def fluxes(results: Results) -> Drawn:
         open_x = x[[row.get("n_sig") is None for row in s.rows]]
         gaps += len(open_x)
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
-    e0 = results.run.spec.sensitivity.e0_tev
-    upper.set_ylabel(f"E² dN/dE at {e0:g} TeV\n[TeV cm⁻² s⁻¹]")
+    wanted = results.run.spec.sensitivity
+    upper.set_ylabel(f"E² dN/dE at {wanted.e0_tev:g} TeV\n[{words.flux_unit(wanted.flux_unit)}]")
     if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")
@@ -57,7 +56,9 @@ def fluxes(results: Results) -> Drawn:
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
-    index = f"index {listed(signal.gammas, 'or')}" + (" (open symbols: not the first)" if signal.levels[1:] else "")
+    index = f"index {words.listed(signal.gammas, 'or')}" + (
+        " (open symbols: not the first)" if signal.levels[1:] else ""
+    )
     return Drawn(
         figure,
         f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "

@@ -89,7 +89,7 @@ def local(results: Results) -> Drawn:
             )  # fmt: skip
             lower.set_yscale("log")
     wanted = results.run.spec.sensitivity
-    lower.set_ylabel(f"limit on E² dN/dE\nat {wanted.e0_tev:g} TeV [TeV cm⁻² s⁻¹]")
+    lower.set_ylabel(f"limit on E² dN/dE\nat {wanted.e0_tev:g} TeV [{words.flux_unit(wanted.flux_unit)}]")
     lower.grid(True, axis="y")
     if lower.get_legend_handles_labels()[0]:
         lower.legend()

@@ -114,8 +114,9 @@ def _limit(results: Results, name: str) -> dict[str, str]:
     """Upper limit on the flux of a hottest spot, for each spectrum."""
     found = (results.summary.get("upper_limits") or {}).get("limits") or []
     rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
+    unit = words.flux_unit(results.run.spec.sensitivity.flux_unit)
     return {
-        f"upper limit, γ = {row['gamma']:g} [TeV cm⁻² s⁻¹]": words.power(row.get("flux"), row.get("flux_error"))
+        f"upper limit, γ = {row['gamma']:g} [{unit}]": words.power(row.get("flux"), row.get("flux_error"))
         for row in rows
     }
 

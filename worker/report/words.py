@@ -20,6 +20,11 @@ def plain(value: Any, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("-", "−") if abs(value) < 10**digits else f"{value:,.0f}".replace("-", "−")
 
 
+def flux_unit(energy: str) -> str:
+    """The unit of E² dN/dE, as printed: TeV cm⁻² s⁻¹."""
+    return f"{energy} cm⁻² s⁻¹"
+
+
 def power(value: Any, error: Any = None, digits: int = 3) -> str:
     """1.23 × 10⁻¹¹, with an error (1.23 ± 0.05) × 10⁻¹¹; a dash for null."""
     if value is None or not math.isfinite(value):

@@ -62,6 +62,7 @@ HINTS: dict[str, Hint] = {
     "sensitivity.discovery_beta": Hint("fraction of trials above the discovery threshold", "0.5"),
     "sensitivity.discovery_nsigma": Hint("discovery thresholds, one-sided sigma", "[3, 5]"),
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
+    "sensitivity.flux_unit": Hint("TeV, GeV or erg, per cm^2 and second", "TeV"),
     "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
     "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),

@@ -18,7 +18,7 @@ from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_po
 from worker.stats.thresholds import resampled_median, resampled_threshold
 
 F64 = NDArray[np.float64]
-UNIT = "TeV cm^-2 s^-1"
+IN_TEV = {"TeV": 1.0, "GeV": 1e-3, "erg": 1 / 1.602176634}  # exact: the charge of the electron, CODATA 2018
 
 
 class At(NamedTuple):
@@ -90,7 +90,7 @@ def limit(run: Run, at: At, ts: float) -> dict[str, Any]:
 def _head(run: Run, kind: str, at: At, threshold: float | None) -> dict[str, Any]:
     wanted = run.spec.sensitivity
     beta = wanted.discovery_beta if kind == "discovery" else wanted.beta
-    return {"dec_deg": at.dec, "gamma": at.gamma, "beta": beta, "threshold": threshold, "unit": UNIT}
+    return {"dec_deg": at.dec, "gamma": at.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
 
 
 def _row(run: Run, kind: str, at: At, threshold: float, moved: F64 | None, n_sigma: float = 0.0) -> dict[str, Any]:
@@ -114,10 +114,17 @@ def _missing(row: dict[str, Any], at: At, what: str, error: Exception) -> dict[s
     return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
 
 
+def unit(run: Run) -> str:
+    """Of every flux of a run: E^2 dN/dE in the energy unit that the spec names."""
+    return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
+
+
 def per_event(run: Run, dec: float, gamma: float) -> float:
-    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `UNIT`."""
+    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `unit`."""
+    wanted = run.spec.sensitivity
     spectrum = context.spectrum(run.spec.signal, gamma)
-    return to_e2dnde(context.analysis(run), float(np.radians(dec)), spectrum, 1.0, run.spec.sensitivity.e0_tev)
+    flux = to_e2dnde(context.analysis(run), float(np.radians(dec)), spectrum, 1.0, wanted.e0_tev)
+    return flux / IN_TEV[wanted.flux_unit]
 
 
 def _found(run: Run, at: At, found: NSig) -> dict[str, Any]:

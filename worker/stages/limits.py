@@ -49,7 +49,7 @@ def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
     rows = {target.name: found.of(target) for target in sorted(targets, key=lambda target: target.dec)}
     out = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
     wanted = run.spec.sensitivity
-    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.UNIT, "e0_tev": wanted.e0_tev}
+    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.unit(run), "e0_tev": wanted.e0_tev}
     return {**head, "limits": out}
 
 

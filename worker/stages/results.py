@@ -46,8 +46,8 @@ def sensitivity(path: Path) -> None:
     run = open_run(path)
     backgrounds = hottest.load_tsds(run)
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
-    head, e0 = every[0], run.spec.sensitivity.e0_tev
-    store.save_json(path, layout.SENSITIVITY, {**head, "more_spectra": every[1:], "unit": fluxes.UNIT, "e0_tev": e0})
+    quoted = {"unit": fluxes.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
+    store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
     print(f"-> {layout.SENSITIVITY}")
 
 

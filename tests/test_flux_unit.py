@@ -1,0 +1,35 @@
+"""The energy unit of the quoted fluxes: the same flux, in the words of the spec."""
+
+from pathlib import Path
+
+import pytest
+
+from dagmaker.build import build
+from worker.ledger import open_run
+from worker.report import words
+from worker.specfile import load
+from worker.stages import fluxes, prepare
+
+SPEC = """
+version: 1
+name: tiny
+seed: 3
+data: {{format: synthetic, n_events: 5000}}
+background: {{dec_deg: [5], n_trials: 100}}
+signal: {{n_sig: [3, 6, 9], n_trials: 10}}
+sensitivity: {{flux_unit: {unit}}}
+scan: {{nside: 4, n_skies: 2}}
+"""
+
+
+@pytest.mark.parametrize(("unit", "of_a_tev"), [("TeV", 1.0), ("GeV", 1e3), ("erg", 1.602176634)])
+def test_a_flux_is_told_in_the_unit_of_the_spec(tmp_path: Path, unit: str, of_a_tev: float) -> None:
+    found = {}
+    for name in ("TeV", unit):
+        (tmp_path / f"{name}.yaml").write_text(SPEC.format(unit=name))
+        build(load(tmp_path / f"{name}.yaml"), tmp_path / name)
+        prepare.prepare(tmp_path / name)
+        found[name] = fluxes.per_event(open_run(tmp_path / name), 5.0, 2.0)
+    assert found[unit] == pytest.approx(of_a_tev * found["TeV"], rel=1e-12)
+    assert fluxes.unit(open_run(tmp_path / unit)) == f"{unit} cm^-2 s^-1"
+    assert words.flux_unit(unit) == f"{unit} cm⁻² s⁻¹"
