@@ -15,8 +15,10 @@ from worker import address, layout, store
 from worker.cli import main
 from worker.errors import RefusedError
 from worker.ledger import open_run
+from worker.report import unblinded
+from worker.report.results import Results
 from worker.specfile import load
-from worker.stages import catalog, collect, fluxes, hottest, limits, scans
+from worker.stages import catalog, collect, fluxes, hottest, limits, scans, scratch, unblind
 from worker.stats.population import binomial_test
 from worker.stats.posttrial import post_trial
 
@@ -243,3 +245,26 @@ def test_on_a_map_the_hottest_spots_have_limits(tmp_path: Path) -> None:
     assert rows["all"]["ts"] == scan["hottest"]["ts"]
     assert rows["all"]["limits"][0]["gamma"] == 2
     assert rows["all"]["limits"][0]["flux"] or rows["all"]["limits"][0]["reason"]
+
+
+def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: Path) -> None:
+    """Every source, hottest source, binomial test, limits; twice the same bytes, and a section of the report."""
+    run = open_run(copy)
+    with scratch.beside(run) as root:
+        assert unblind.made(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
+        raw = (root / layout.UNBLINDED_RESULTS).read_bytes()
+    found = json.loads(raw)
+    scan = store.load_json(copy, layout.SCAN)
+    assert found["sky"] == "unblinded synthetic"
+    assert [source["name"] for source in found["sources"]] == [source["name"] for source in scan["sources"]]
+    assert [source["ts"] for source in found["sources"]] != [source["ts"] for source in scan["sources"]]
+    assert len(found["upper_limits"]["limits"]) == len(found["sources"])
+    assert 0 < found["binomial"]["all"]["p"] <= 1
+    skies = store.load_array(copy, layout.skies_file())["mlog10p"]
+    at_least = int((skies >= found["hottest"]["mlog10p"]).sum())
+    assert found["post_trial"]["p"] == (at_least + 1) / (len(skies) + 1)
+    store.save_json(copy, layout.UNBLINDED_RESULTS, found)
+    assert unblind.differences(run, 1) == []
+    told = unblinded.section(Results(run, {"unblinded": found}))
+    assert told is not None
+    assert told["how"] == f"a list of {len(found['sources'])} sources"

@@ -1,10 +1,11 @@
 """The real sky on the page, once it was opened: what came out, and who opened it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from worker import layout, store
 from worker.errors import InputError
-from worker.report import tables
+from worker.report import tables, words
 from worker.report.results import Results
 
 
@@ -15,11 +16,19 @@ def section(results: Results) -> dict[str, Any] | None:
         return None
     return {
         "sky": found["sky"],
-        "nside": found["nside"],
+        "how": f"nside {found['nside']}" if "nside" in found else f"a list of {found['n_sources']} sources",
         "table": tables.spots(found["regions"], found["post_trial_regions"]),
-        "facts": _facts(results),
+        "facts": [*_tests(found), *_facts(results)],
         "folder": str(layout.UNBLINDED),
     }
+
+
+def _tests(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The binomial tests of a list of sources."""
+    return [
+        (f"binomial test, {region}", f"p = {words.p_value(test['p'])} ({', '.join(test['names'])})")
+        for region, test in (found.get("binomial") or {}).items()
+    ]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

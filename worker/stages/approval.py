@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from worker import layout
-from worker.errors import RefusedError
+from worker.errors import RefusedError, SpecError
 from worker.ledger import Run
-from worker.spec import Unblind
-from worker.specfile import load_resolved
+from worker.spec import Spec, Unblind
+from worker.specfile import load, load_resolved
 from worker.specfile.numbers import deciding
 from worker.stages import clearance
 from worker.stages.clearance import Clearance
@@ -49,7 +49,7 @@ def _approval(run: Run, spec: str | None) -> Unblind:
     """The section `unblind` of the frozen spec, or of a spec that differs from it in nothing else."""
     if spec is None:
         return run.spec.unblind
-    given = load_resolved(Path(spec))
+    given = _read(Path(spec))
     theirs, mine = deciding(given), deciding(run.spec)
     changed = [key for key in mine if theirs.get(key) != mine[key]]
     if given.unblind.waive != run.spec.unblind.waive:
@@ -60,3 +60,14 @@ def _approval(run: Run, spec: str | None) -> Unblind:
             "`dagmaker build` it into the run and review again, or correct it"
         )
     return given.unblind
+
+
+def _read(path: Path) -> Spec:
+    """A spec as a user wrote it, or a frozen one where the data that it names are not here."""
+    try:
+        return load(path)
+    except SpecError as error:
+        try:
+            return load_resolved(path)
+        except SpecError:
+            raise error from None
