@@ -70,11 +70,14 @@ def run_here(spec: Path, run: Path, jobs: int = 2) -> Path:
 def final_bytes(run: Path) -> dict[str, str]:
     """SHA-256 of everything that decides a number, by its path in the run directory.
 
-    Trials, collected trials and results; of JSON the values, less what is measured and not computed.
+    Trials, collected trials and results; of JSON the values, less what is measured and not computed. Not the records
+    of results, which name the sha256 of files that differ with the site.
     """
     found = {}
     for pattern in ("trials/**/*.npy", "collected/**/*.np[yz]", "results/**/*.npy", "results/**/*.json"):
         for file in sorted(run.glob(pattern)):
+            if file.parent.name == "timing" or (file.name.startswith("skies_") and file.suffix == ".json"):
+                continue
             raw = _computed(file) if file.suffix == ".json" else file.read_bytes()
             found[str(file.relative_to(run))] = hashlib.sha256(raw).hexdigest()
     return found
