@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from worker.errors import InputError
 from worker.stats.checks import Check
+from worker.stats.cholesky import solve
 
 LOW, HIGH = 10.0, 30.0
 """Injected events between which the response is measured: enough to be seen, few enough to be a discovery."""
@@ -83,10 +84,11 @@ def response(table: Sequence[Bias]) -> Response | None:
     if len(rows) == 1:
         row = rows[0]
         return Response(row.mean_ns / row.n_sig, row.error / row.n_sig, 0.0, 0.0)
-    design = np.array([[1.0, row.n_sig] for row in rows])
+    design = np.array([[1.0, row.n_sig] for row in rows]).T
     weight = np.array([row.error**-2 for row in rows])
-    covariance = np.linalg.inv(design.T @ (design * weight[:, None]))
-    offset, slope = covariance @ (design.T @ (weight * [row.mean_ns for row in rows]))
+    normal = (design[:, None] * design * weight).sum(axis=-1)
+    covariance = solve(normal[None], np.eye(2))
+    offset, slope = solve(normal, (design * weight * [row.mean_ns for row in rows]).sum(axis=-1))
     return Response(float(slope), math.sqrt(covariance[1, 1]), float(offset), math.sqrt(covariance[0, 0]))
 
 

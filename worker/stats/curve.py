@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from worker.stats.cholesky import solve
+
 F64 = NDArray[np.float64]
 
 MAX_STEPS = 60
@@ -119,7 +121,7 @@ def _step(theta: F64, n_sig: F64, residual: F64, error: F64, damping: F64) -> F6
     diagonal = np.einsum("bii->bi", normal)
     diagonal *= 1.0 + damping[:, None]
     diagonal += 1e-12 + 1e-9 * diagonal.max(axis=1, keepdims=True)  # keeps flat directions solvable
-    return np.asarray(-np.linalg.solve(normal, gradient[..., None])[..., 0].T)
+    return -solve(normal, gradient).T
 
 
 def _jacobian(theta: F64, n_sig: F64) -> F64:

@@ -11,6 +11,7 @@ from scipy import special
 
 from worker import rng
 from worker.stats.chi2 import shape_of_moments
+from worker.stats.cholesky import factor
 from worker.stats.distributions import TSD, Joint
 from worker.stats.significance import nsigma_to_p
 
@@ -69,10 +70,10 @@ def _tails(tsd: TSD, joint: Joint, normal: F64) -> tuple[F64, F64, F64]:
     logs, n_positive = np.log(tsd.ts), len(tsd.ts)
     means = np.array([joint.k / tsd.n, logs.mean(), tsd.ts.mean()])
     each = np.stack([tsd.ts >= joint.ts, (logs - means[1]) / tsd.eta, (tsd.ts - means[2]) / tsd.eta])
-    covariance = each @ each.T / tsd.n**2
+    covariance = (each[:, None] * each).sum(axis=-1) / tsd.n**2
     covariance[0, 0] -= means[0] ** 2 / tsd.n
-    root = np.linalg.cholesky(covariance + np.diag(1e-9 * np.diag(covariance) + 1e-30))
-    moved = means + normal @ root.T
+    root = factor(covariance + np.diag(1e-9 * np.diag(covariance) + 1e-30))
+    moved = means + (normal[:, None, :] * root).sum(axis=-1)
     level = (joint.k + 1) / (tsd.n + 1) * np.exp(moved[:, 0] / means[0] - 1.0)
     # A resampled mean must stay above the geometric mean, or no gamma distribution has both.
     mean = np.maximum(moved[:, 2], np.exp(moved[:, 1]) * (1.0 + 1e-9))
