@@ -15,7 +15,7 @@ FITS = """
 import hashlib
 import numpy as np
 from worker import rng
-from worker.stats import bias, curve, thresholds
+from worker.stats import bias, curve, kolmogorov, thresholds
 from worker.stats.distributions import TSD
 
 n_sig = np.arange(0.0, 40.0, 2.0)
@@ -27,7 +27,9 @@ line = bias.response(bias.bias_table({n: n + 5 * draws[i * 90 : (i + 1) * 90] fo
 tsd = TSD.from_trials(np.maximum(-2 * np.log(draws) - 0.7, 0.0))
 moved = thresholds.resampled_threshold(tsd, 4.5, 30, rng.key("moved"))
 blas = draws[:2500].reshape(50, 50) @ draws[500:3000].reshape(50, 50)
-for name, found in (("curve", fitted), ("bias", np.array(line)), ("thresholds", moved), ("blas", blas)):
+ks = np.array([kolmogorov.uniform_p(draws[i : i + 80] ** 1.2) for i in range(0, 1600, 80)])
+named = (("curve", fitted), ("bias", np.array(line)), ("thresholds", moved), ("ks", ks), ("blas", blas))
+for name, found in named:
     assert np.isfinite(found).all(), name
     print(name, hashlib.sha256(found.tobytes()).hexdigest())
 """

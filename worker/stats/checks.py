@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from worker.errors import InputError
+from worker.stats import kolmogorov
 from worker.stats.significance import nsigma_to_p
 
 F64 = NDArray[np.float64]
@@ -88,8 +89,8 @@ def sin_dec_uniform(
     sin_dec = np.sin(_finite(dec, "sin_dec_uniform"))
     low, high = math.sin(dec_min), math.sin(dec_max)
     if pixels is None:
-        test = stats.kstest(sin_dec, stats.uniform(low, high - low).cdf)
-        distance, value = float(test.statistic), float(test.pvalue)
+        distance = kolmogorov.distance((sin_dec - low) / (high - low))
+        value = kolmogorov.sf(distance, len(sin_dec))
     else:
         distance, value = _discrete_ks(sin_dec, np.sort(np.sin(np.asarray(pixels, dtype=np.float64))))
     passed = value >= min_p
@@ -109,7 +110,7 @@ def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P, places: ArrayLike | None 
     """
     ra = _finite(ra, "ra_uniform")
     if places is None:
-        value = float(stats.kstest(np.mod(ra, 2.0 * math.pi) / (2.0 * math.pi), "uniform").pvalue)
+        value = kolmogorov.uniform_p(np.mod(ra, 2.0 * math.pi) / (2.0 * math.pi))
     else:
         _, value = _discrete_ks(ra, np.sort(np.asarray(places, dtype=np.float64)))
     passed = value >= min_p
@@ -183,9 +184,8 @@ def _finite(values: ArrayLike, name: str) -> F64:
 
 def _ks_against_sample(uniform: F64, n_reference: int) -> float:
     """KS p-value of numbers that were made uniform with a sample of n_reference: the two-sample distance law."""
-    distance = float(stats.kstest(uniform, "uniform").statistic)
     effective = len(uniform) * n_reference / (len(uniform) + n_reference)
-    return float(stats.kstwo.sf(distance, max(round(effective), 1)))
+    return kolmogorov.sf(kolmogorov.distance(uniform), max(round(effective), 1))
 
 
 def _discrete_ks(values: F64, grid: F64) -> tuple[float, float]:
@@ -194,7 +194,7 @@ def _discrete_ks(values: F64, grid: F64) -> tuple[float, float]:
     expected = np.searchsorted(grid, at + 1e-12, side="right") / len(grid)
     found = np.searchsorted(np.sort(values), at + 1e-12, side="right") / len(values)
     distance = float(np.max(np.abs(found - expected)))
-    return distance, float(stats.kstwo.sf(distance, len(values)))
+    return distance, kolmogorov.sf(distance, len(values))
 
 
 def _cure(passed: bool, text: str) -> str:

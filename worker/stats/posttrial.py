@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from worker.errors import InputError
+from worker.stats import kolmogorov
 from worker.stats.binomial import LEVEL, clopper_pearson
 
 F64 = NDArray[np.float64]
@@ -84,7 +84,7 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
         hi=float(hi),
         n_eff=n_eff,
         n_eff_error=n_eff / math.sqrt(n),
-        ks_p=float(stats.kstest(parametrised(background, n_eff), "uniform").pvalue),
+        ks_p=kolmogorov.uniform_p(parametrised(background, n_eff)),
         p_eff=float(parametrised(mlog10p_observed, n_eff)),
         level=level,
     )
