@@ -12,7 +12,7 @@ from worker.engine.work import counters, named
 
 KEY = rng.key("work", 1)
 DEC = float(np.radians(5.0))
-N = 400
+N = 20_000
 
 
 def per_trial(analysis, n_sig):
@@ -27,7 +27,7 @@ def per_trial(analysis, n_sig):
 LIMIT = 1.05
 
 
-@pytest.mark.parametrize(("n_sig", "profiles", "sums"), [(0.0, 5.99, 29.5), (10.0, 16.9, 90.4)])
+@pytest.mark.parametrize(("n_sig", "profiles", "sums"), [(0.0, 6.4, 31.5), (10.0, 16.9, 89.5)])
 def test_work_of_a_trial(analysis, n_sig, profiles, sums):
     work = per_trial(analysis, n_sig)
     p = trials.point_at(analysis, DEC).candidates.event["half_window"] * 2 / np.pi

@@ -18,7 +18,7 @@ from worker.ledger import Run
 from worker.spec import Likelihood, Signal
 from worker.specfile import digest
 
-ENGINE = 2
+ENGINE = 3
 """Raised by every change of the engine that changes a bit of a trial: old files are then foreign."""
 
 
