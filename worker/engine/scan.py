@@ -6,7 +6,6 @@ its right-ascension window (counting sort, events in fixed order): every pixel i
 numbers in the same order however the sky was split, hence bit for bit the same result.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -184,8 +183,6 @@ class Scanner:
     rings : Rings
     keep : bool
         Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
-    fit : callable
-        What fits a ring instead of `fit_ring`, with its signature: that of `worker.engine.gpu`.
 
     Attributes
     ----------
@@ -193,10 +190,7 @@ class Scanner:
         Work done so far, see `worker.engine.work`.
     """
 
-    def __init__(
-        self, analysis: Analysis, rings: Rings, keep: bool = True, fit: Callable[..., None] | None = None
-    ) -> None:
-        self._fit = fit or fit_ring
+    def __init__(self, analysis: Analysis, rings: Rings, keep: bool = True) -> None:
         self.analysis = analysis
         self.rings = rings
         self._keep = keep
@@ -251,5 +245,5 @@ class Scanner:
         w, row, season = self._pairs
         _fill_pairs(events, self.analysis.sky, turn, self.analysis.cuts.cut, shift, count, start, fill, w, row, season)
         out = np.empty((count, 3))
-        self._fit(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
+        fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
         return out

@@ -1,9 +1,10 @@
-"""Where trials and rings are computed: on this core, or, where the spec says so, on a CUDA device."""
+"""Where trials and skies are computed: on this core, or, where the spec says so, on a CUDA device."""
 
 from collections.abc import Callable
 from typing import Any
 
-from worker.engine import trials
+from worker.engine import scan, trials
+from worker.engine.analysis import Analysis
 from worker.ledger import Run
 
 GPU_BLOCK = 1 << 17
@@ -31,8 +32,8 @@ def trial_maker(run: Run) -> Callable[..., Any]:
     return gpu.run
 
 
-def ring_fit(run: Run) -> Callable[..., None] | None:
-    """What fits the pixels of a ring, for `worker.engine.scan.Scanner`; None for the engine's own.
+def scanner(run: Run, analysis: Analysis, rings: scan.Rings, keep: bool) -> Any:
+    """What scans skies: `worker.engine.scan.Scanner`, or its like on a device.
 
     Raises
     ------
@@ -40,8 +41,8 @@ def ring_fit(run: Run) -> Callable[..., None] | None:
         If the spec asks for a device and there is none.
     """
     if not run.spec.resources.gpu:
-        return None
+        return scan.Scanner(analysis, rings, keep)
     from worker.engine import gpu
 
     gpu.require()
-    return gpu.fit_ring
+    return gpu.Scanner(analysis, rings)

@@ -83,7 +83,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
         with measure("scan_trials", {"nside": nside, "seed": seed, "first": first, "band": band}, digest) as meter:
             analysis = context.analysis(run)
             chosen = rings(run, nside) if part is None else engine.band(rings(run, nside), *part)
-            scanner = engine.Scanner(analysis, chosen, keep=nside < KEEP_BELOW, fit=device.ring_fit(run))
+            scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
             key = sky_key(run, seed)
 
             def skies(start: int, count: int) -> NDArray[np.void]:
@@ -130,7 +130,7 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
         return
     with measure("scan_map", {"nside": nside, "band": band, "bands": bands}, digest) as meter:
         analysis = context.analysis(run)
-        scanner = engine.Scanner(analysis, chosen, keep=False, fit=device.ring_fit(run))
+        scanner = device.scanner(run, analysis, chosen, keep=False)
         turn = engine.right_ascensions(analysis, observed_key(run), 0)
 
         def some_rings(start: int, count: int) -> NDArray[np.void]:

@@ -1,0 +1,30 @@
+"""Trials and skies on a CUDA device: a warp works on one source position, by the control flow of the CPU's fit.
+
+Imported only where the spec says ``resources: {gpu: true}``. Random numbers have the same addresses, and the 32-bit
+words of the generator are the same bits. Floating point is not: CUDA's compiler fuses multiplications and additions,
+so TS agrees with the CPU's to rounding (1e-3 is promised), and the trial digest names the device.
+
+With ``NUMBA_ENABLE_CUDASIM=1`` numba simulates the device on the CPU: slow, and to rounding the CPU's results.
+"""
+
+from worker.engine.gpu.skies import Scanner
+from worker.engine.gpu.trials import run
+from worker.engine.gpu.warp import SIMULATED, cuda
+from worker.errors import InputError
+
+__all__ = ["SIMULATED", "Scanner", "require", "run"]
+
+
+def require() -> None:
+    """Refuse where there is no device.
+
+    Raises
+    ------
+    InputError
+        If numba finds no CUDA device or driver.
+    """
+    if not cuda.is_available():
+        raise InputError(
+            "resources.gpu is true, but numba finds no CUDA device here: ask the batch system for one "
+            "(the submit files of `dagmaker build` do), install the extra `dagmaker[gpu]`, or set gpu: false"
+        )
