@@ -143,7 +143,7 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     version = htcondor_version.parse(site.condor_version) if site.condor_version else htcondor_version.of_pool()
     left_out: dict[str, None] = {}
     begun = origin.here(PurePosixPath(run), site, version, dot)
-    changed = list(_changed(run, origin.files(begun, made, spec.resources, resolved, left_out), kept))
+    changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
     _make_folders(run, site, kept)
     forgotten = tuple(_forget_rescue(run, changed))
     for written in changed:

@@ -79,7 +79,7 @@ class Cause:
 
 
 class Asked(NamedTuple):
-    """What the spec asks for, MB."""
+    """What the spec asks for, MB; 0 where the plan finds it out itself."""
 
     memory_mb: int
     disk_mb: int

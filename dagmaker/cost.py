@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dagmaker import clusters, rates, sizing, sky
+from dagmaker import clusters, disk, rates, sites, sizing, sky
 from dagmaker.plan import Node, Plan
 from dagmaker.processes import MAP, SCAN, STEPPED
 from dagmaker.quotable import Quotable
@@ -38,6 +38,8 @@ class StageCost:
         One process.
     memory_mb, request_mb : int
         Needed and asked for, one process.
+    disk_mb : int
+        Asked for, one process.
     """
 
     task: str
@@ -49,6 +51,7 @@ class StageCost:
     longest_s: float
     memory_mb: int
     request_mb: int
+    disk_mb: int
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def _outputs(node: Node) -> int:
 
 
 def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
+    site = sites.load(spec.site)
     all_work = work_s(plan, spec)
     for task in plan.tasks():
         nodes = [node for node in plan.nodes if node.task == task]
@@ -148,6 +152,7 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
             longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
             memory_mb=rates.memory_mb(spec.resources, task),
             request_mb=sizing.request(spec.resources, task).memory_mb,
+            disk_mb=disk.asked_mb(plan, spec, site, task),
         )
 
 

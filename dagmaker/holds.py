@@ -67,11 +67,13 @@ def cure(hold: Hold, memory_mb: int, disk_mb: int, submit: SubmitFile) -> str:
     Parameters
     ----------
     memory_mb, disk_mb : int, MB
-        What the spec asks for now.
+        What the spec asks for now; 0 where the plan finds it out itself.
     """
     if is_memory(hold):
         return f"resources.request_memory_mb: {2 * memory_mb}  (now {memory_mb})"
     if is_disk(hold):
+        if disk_mb == 0:
+            return "commands: {request_disk: 2GB} in the site profile; the plan asked for too little, please report it"
         return f"resources.request_disk_mb: {2 * disk_mb}  (now {disk_mb})"
     if hold.code in (12, 13, 7, 8, 14) and hold.subcode == NO_SPACE:
         return "make room on the disk of the run directory and of the event logs"

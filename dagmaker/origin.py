@@ -18,7 +18,7 @@ from dagmaker.render import Place
 from dagmaker.sites import Site
 from worker import layout
 from worker.errors import InputError
-from worker.spec import Resources
+from worker.spec import Spec
 
 FORMAT = 1
 
@@ -60,11 +60,11 @@ def templates_digest() -> str:
 
 
 def files(
-    origin: Origin, plan: Plan, resources: Resources, resolved_spec: str, left_out: dict[str, None]
+    origin: Origin, plan: Plan, spec: Spec, resolved_spec: str, left_out: dict[str, None]
 ) -> Iterator[tuple[str, str]]:
     """Every file of the run directory, build.json first and the DAG last."""
     yield str(layout.BUILD), write(origin)
-    texts = render.files(plan, resources, origin.site, origin.place, resolved_spec, origin.dot)
+    texts = render.files(plan, spec, origin.site, origin.place, resolved_spec, origin.dot)
     yield from known_only(texts, origin.condor, left_out)
 
 

@@ -45,7 +45,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for pair in found:
         took[pair[0].probe.task].append(pair)
         say(pilot.told(pair))
-    return pilot.assemble(took, cpu)
+    return pilot.assemble(took, cpu, run)
 
 
 def _names(task: str) -> str:

@@ -10,7 +10,7 @@ from worker.spec import Goal
 
 _HEAD = (
     f"{'stage':<14}{'processes':>11}{'trials':>14}{'files':>11}{'per folder':>12}"
-    f"{'CPU time':>11}{'longest':>10}{'memory':>10}{'asked':>10}"
+    f"{'CPU time':>11}{'longest':>10}{'memory':>10}{'asked':>10}{'disk':>10}"
 )
 
 
@@ -19,6 +19,7 @@ def _row(stage: StageCost) -> str:
     return (
         f"{stage.task:<14}{stage.processes:>11,}{trials:>14}{stage.files:>11,}{stage.files_per_folder:>12,}"
         f"{hours(stage.cpu_h):>11}{hours(stage.longest_s / 3600):>10}{stage.memory_mb:>7} MB{stage.request_mb:>7} MB"
+        f"{stage.disk_mb:>7} MB"
     )
 
 

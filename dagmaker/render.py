@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from dagmaker import clusters, interpreter, job_environment, plan, render_dag, sizing, templates
+from dagmaker import clusters, disk, interpreter, job_environment, plan, render_dag, templates
 from dagmaker.clusters import Clusters
 from dagmaker.plan import Plan
 from dagmaker.processes import STEPPED
@@ -13,7 +13,7 @@ from dagmaker.quote import argument, list_item, submit_value
 from dagmaker.sites import Site
 from worker import layout
 from worker.errors import EXIT_CODES, StoppedError
-from worker.spec import Resources
+from worker.spec import Resources, Spec
 
 NEVER_RETRIED = (2, 3, 4)
 SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
@@ -76,10 +76,10 @@ def _hold_reason() -> str:
     return f'ifThenElse(ExitBySignal =?= True, "killed by a signal in every try", {text})'
 
 
-def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Site, place: Place) -> str:
+def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
     run = str(place.run)
     steps = task in STEPPED
-    request = sizing.request(resources, task)
+    resources, request = spec.resources, disk.request(p, spec, site, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
     environment = job_environment.variables(
@@ -93,7 +93,7 @@ def _submit(task: str, many: bool, name: str, *, resources: Resources, site: Sit
         (f"{task}.sub.j2", "default.sub.j2"),
         task=task,
         many=many,
-        name=name,
+        name=p.name,
         site=site,
         local=local,
         sandbox=sandbox,
@@ -124,7 +124,7 @@ def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
 
 
 def files(
-    p: Plan, resources: Resources, site: Site, place: Place, resolved_spec: str, dot: bool = False
+    p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
 ) -> Iterator[tuple[str, str]]:
     """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too."""
     packed = clusters.make(p)
@@ -132,7 +132,7 @@ def files(
     yield str(layout.SPEC), resolved_spec
     yield str(layout.PLAN), plan.write(p)
     for task in p.tasks():
-        yield f"{task}.sub", _submit(task, task in many, p.name, resources=resources, site=site, place=place)
+        yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)

@@ -117,7 +117,8 @@ def _asked(run: Path) -> Asked:
 
     try:
         resources = yaml.safe_load((run / layout.SPEC).read_text(encoding="utf-8"))["resources"]
-        return Asked(int(resources["request_memory_mb"]), int(resources["request_disk_mb"]))
+        sized = resources.get("target_hours") is not None
+        return Asked(int(resources["request_memory_mb"]), 0 if sized else int(resources["request_disk_mb"]))
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return Asked(1000, 500)
 

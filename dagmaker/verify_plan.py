@@ -63,7 +63,7 @@ def _files(run: Path, spec: Spec, resolved: str, made: plan.Plan) -> Iterator[Li
         yield Line("note", "submit files and DAG, made again from the spec", f"not compared: {why}")
         yield _compare(run, "plan.json and lists of processes", _of_spec(made))
     else:
-        texts = origin.files(begun, made, spec.resources, resolved, {})
+        texts = origin.files(begun, made, spec, resolved, {})
         yield _compare(run, "plan.json, lists of processes, submit files, DAG", texts)
 
 

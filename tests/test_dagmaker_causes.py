@@ -95,6 +95,11 @@ def test_holds(run, hold, words, cure):
     assert cure in holds.cure(hold, 1000, 500, submit)
 
 
+def test_disk_that_the_plan_found_out_is_no_key_of_the_spec(run):
+    cure = holds.cure(Hold(21, 104, "disk usage exceeded"), 1000, 0, submitfile.read(run, "bg_trials"))
+    assert cure.startswith("commands: {request_disk: 2GB} in the site profile")
+
+
 def test_holds_of_one_reason_are_one_cause_and_keep_htcondors_words(run):
     found = grouped(run, [held(0, 21, 102), held(1, 21, 102), held(2, 1, 0, "via condor_hold (by user me)")])
     assert [(cause.kind, cause.count) for cause in found] == [("held", 2), ("held", 1)]

@@ -78,4 +78,4 @@ def test_wasted_memory_is_told_with_the_edit(folder: Path, capsys: pytest.Captur
 
 def test_pilot_json_is_one_file_of_plain_numbers(folder: Path) -> None:
     raw = json.loads((folder / "pilot.json").read_text())
-    assert set(raw) == {"pilot_version", "cpu", "bg_trials", "sig_trials", "scan_trials", "scan_map"}
+    assert set(raw) == {"pilot_version", "cpu", "prepared_mb", "bg_trials", "sig_trials", "scan_trials", "scan_map"}

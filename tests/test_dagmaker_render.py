@@ -21,7 +21,7 @@ PLACE = Place(RUN, "/opt/venv/bin/python", "/opt/source")
 
 def _files(place=PLACE, site="personal", **changes):
     made = spec(**changes)
-    texts = render.files(plan.make(made, "0" * 64), made.resources, sites.load(site), place, "spec\n")
+    texts = render.files(plan.make(made, "0" * 64), made, sites.load(site), place, "spec\n")
     return dict(texts)
 
 
@@ -156,7 +156,7 @@ def test_a_node_is_never_submitted_a_second_time_for_a_failure():
 
 def test_dot_on_request():
     made = spec()
-    texts = dict(render.files(plan.make(made, ""), made.resources, sites.load("personal"), PLACE, "", dot=True))
+    texts = dict(render.files(plan.make(made, ""), made, sites.load("personal"), PLACE, "", dot=True))
     assert f"\nDOT {RUN}/analysis.dot\n" in texts["analysis.dag"]
     assert "DOT" not in _files()["analysis.dag"]
 

@@ -82,7 +82,7 @@ def _submit(site):
 
     made = spec()
     place = render.Place(PurePosixPath("/run"), "/usr/bin/python3")
-    return dict(render.files(plan.make(made, ""), made.resources, site, place, ""))["bg_trials.sub"]
+    return dict(render.files(plan.make(made, ""), made, site, place, ""))["bg_trials.sub"]
 
 
 def test_no_templates_at_all(tmp_path, monkeypatch):

@@ -88,9 +88,7 @@ def test_memory_is_asked_for_by_measurement_and_within_its_limit(tmp_path: Path)
     limited = wanted.resources.model_copy(update={"max_memory_mb": 600})
     assert sizing.request(limited, "scan_trials").memory_mb == 600
     assert sizing.request(spec().resources, "scan_trials") == (1000, 500, None), "as the spec says"
-    texts = dict(
-        render.files(plan.make(wanted, ""), wanted.resources, sites.load("personal"), render.here(tmp_path), "")
-    )
+    texts = dict(render.files(plan.make(wanted, ""), wanted, sites.load("personal"), render.here(tmp_path), ""))
     assert "MemoryUsage * 2 }) }), 750)" in texts["scan_trials.sub"]
     assert "allowed_execute_duration = 18000\n" in texts["scan_trials.sub"]
     assert "allowed_execute_duration" not in texts["collect_scan.sub"]

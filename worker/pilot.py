@@ -38,10 +38,11 @@ class KindCost(Model):
 
 
 class Pilot(Model):
-    """All kinds that were tried; the others cost what the built-in model says."""
+    """All kinds that were tried; the others cost what the built-in model says. `prepared_mb`: size of the prepared data."""
 
     pilot_version: Literal[1]
     cpu: str
+    prepared_mb: Positive | None = None
     bg_trials: KindCost | None = None
     sig_trials: KindCost | None = None
     scan_trials: KindCost | None = None
