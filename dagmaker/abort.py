@@ -1,8 +1,9 @@
 """Take a DAG out of the queue, and wait until nothing of it runs any more."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from dagmaker import dagjob, schedd
 from dagmaker.status import read_plan
@@ -11,8 +12,16 @@ from worker.errors import InputError, StoppedError
 LOOK_EVERY_S = 0.5
 
 
-def abort(run: Path, timeout_s: float) -> Iterator[str]:
-    """Remove the DAGs of a run directory; what is happening, line by line.
+class Removed(NamedTuple):
+    """A DAG that was taken out, with so many processes in the queue."""
+
+    dag: str
+    cluster: int
+    processes: int
+
+
+def abort(run: Path, timeout_s: float, say: Callable[[str], None]) -> list[Removed]:
+    """Remove the DAGs of a run directory; `say` is told what is happening, line by line.
 
     Raises
     ------
@@ -26,15 +35,18 @@ def abort(run: Path, timeout_s: float) -> Iterator[str]:
     queue = schedd.connect()
     found = schedd.dags(queue, run)
     if not found:
-        yield f"{run}: no DAG of this directory is in the queue"
-        return
+        say(f"{run}: no DAG of this directory is in the queue")
+        return []
+    removed = []
     for dag in found:
         _remove(queue, dag)
-        n = schedd.jobs_of(queue, dag.cluster) - 1
-        yield f"{dag.file}: cluster {dag.cluster} is being removed, with {max(n, 0):,} processes in the queue"
+        n = max(schedd.jobs_of(queue, dag.cluster) - 1, 0)
+        removed.append(Removed(dag.file, dag.cluster, n))
+        say(f"{dag.file}: cluster {dag.cluster} is being removed, with {n:,} processes in the queue")
         _wait(queue, dag.cluster, timeout_s)
     again = " --repair" if found[-1].file == dagjob.REPAIR else ""
-    yield f"gone. What is finished is kept; to go on: dagmaker submit {run}{again}"
+    say(f"gone. What is finished is kept; to go on: dagmaker submit {run}{again}")
+    return removed
 
 
 def _remove(queue: object, dag: schedd.InQueue) -> None:

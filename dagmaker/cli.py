@@ -4,9 +4,12 @@ import inspect
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
-from worker.cli import for_fire, nobody_reads, parse, say, signature
+from dagmaker.result import Result
+from worker.cli import document, for_fire, nobody_reads, parse, say, signature
 from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
 
 _HELP = ("-h", "--help", "help")
@@ -40,41 +43,54 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(command: str, words: Sequence[str]) -> int:
-    """Turn every way to end into an exit code and, where it helps, a sentence on stderr."""
+    """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
+    problems: Sequence[Any] = ()
     try:
         return _run(command, words)
     except DagmakerError as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
+        code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
+        for line in message.splitlines():
             print(f"dagmaker {command}: {line}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
-        print(f"dagmaker {command}: stopped", file=sys.stderr)
-        return StoppedError.exit_code
+        code, message = StoppedError.exit_code, "stopped"
+        print(f"dagmaker {command}: {message}", file=sys.stderr)
     except BrokenPipeError:
         nobody_reads()
         return 1
-    except Exception:  # the last line of defence: an exit code for everything, with the traceback for whoever mends it
+    except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
+        code, message = 1, f"unexpected: {type(error).__name__}: {error}"
         print(f"dagmaker {command}: unexpected error (above); please report it", file=sys.stderr)
-        return 1
+    if document.is_wanted(words):
+        document.write(document.of_error(code, message, problems))
+    return code
 
 
 def _run(command: str, words: Sequence[str]) -> int:
     values = parse(command, _named(command, words), COMMANDS)
+    as_json = values.pop("json", False)
     import fire
 
-    ended: list[int] = []
-    fire.Fire(
-        lambda **given: ended.append(COMMANDS[command](**given)),
-        command=for_fire(values),
-        name=f"dagmaker {command}",
-    )
-    return ended[0]
+    ended: list[Result] = []
+    with document.stdout_kept_free() if as_json else nullcontext():
+        fire.Fire(
+            lambda **given: ended.append(COMMANDS[command](**given)),
+            command=for_fire(values),
+            name=f"dagmaker {command}",
+        )
+    if as_json:
+        document.write(ended[0].document)
+    else:
+        for line in ended[0].lines:
+            print(line, flush=True)
+    return ended[0].code
 
 
 def _named(command: str, words: Sequence[str]) -> list[str]:
     """Give the arguments that may stand without a name, first of all, their names."""
     words = list(words)
+    if words[:1] == ["--json"]:  # as one types it
+        words = [*words[1:], words[0]]
     for i, name in enumerate(POSITIONAL.get(command, ())):
         if i >= len(words) or words[i].startswith("-"):
             break
@@ -103,4 +119,4 @@ def _help(command: str) -> str:
             words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
-    return f"usage: {' '.join(['dagmaker', command, *words])}\n\n{inspect.getdoc(COMMANDS[command])}"
+    return f"usage: {' '.join(['dagmaker', command, *words])}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"

@@ -6,17 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker.planning_commands import efficiency, pilot
+from dagmaker.result import Result
 from dagmaker.review_commands import diff, review, unblind, verify_plan
 from dagmaker.run_commands import abort, repair, status, submit
 
 
-def check(*, spec: str) -> int:
+def check(*, spec: str) -> Result:
     """Check a spec: every problem at once, each with its place in the file and the cure.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
+
+    With --json
+    -----------
+    spec, name, data : str
+        File, name of the analysis, format of its data.
+    decs_deg : list of float, deg
+    processes : int
 
     Examples
     --------
@@ -28,14 +36,15 @@ def check(*, spec: str) -> int:
     sites.load(loaded.site)
     made = plan.make(loaded, "")
     decs = loaded.background.decs
-    print(
+    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs}
+    line = (
         f"{spec}: good: {loaded.name}, {loaded.data.format} data, {len(decs)} declinations from {decs[0]:g} to "
         f"{decs[-1]:g} deg, {made.n_processes:,} processes"
     )
-    return 0
+    return Result({**found, "processes": made.n_processes}, [line])
 
 
-def plan(*, spec: str, slots: int = 2, json: bool = False) -> int:
+def plan(*, spec: str, slots: int = 2) -> Result:
     """Show what a spec means in work: stages, processes, trials, files, CPU hours, memory, wall time.
 
     Also what DAGMan will feel, and the largest significance that can be quoted without extrapolating.
@@ -46,8 +55,25 @@ def plan(*, spec: str, slots: int = 2, json: bool = False) -> int:
         The YAML file of the analysis.
     slots : int
         Slots (cores) for the estimate of the wall time.
-    json : bool
-        Print JSON, for programs.
+
+    With --json
+    -----------
+    name : str
+    processes, dag_nodes, slots : int
+    stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
+    cpu_h, wall_h : float, h
+        Of all processes, and until the end on so many slots.
+    submit_s : float, s
+        Until DAGMan has submitted the last node.
+    local_sigma, fitted_sigma, post_trial_sigma : float
+        Largest significances: with ten background trials above, with the fit, of the skies.
+    post_trial_p, sensitivity_error : float
+        Smallest post-trial p-value; relative error of a sensitivity.
+    quotable : object
+        The same, with their work.
+    measured : str
+        Processor that the pilot ran on; empty without a pilot.
+    warnings : list of str
 
     Examples
     --------
@@ -59,14 +85,10 @@ def plan(*, spec: str, slots: int = 2, json: bool = False) -> int:
     loaded = _load(spec)
     made = plans.make(loaded, "")
     total = cost.estimate(made, loaded, slots)
-    if json:
-        _print_json({"name": made.name, **total.as_json()})
-    else:
-        print("\n".join(plan_text.lines(made, total, loaded.goal)))
-    return 0
+    return Result({"name": made.name, **total.as_json()}, plan_text.lines(made, total, loaded.goal))
 
 
-def build(*, spec: str, run: str, dot: bool = False) -> int:
+def build(*, spec: str, run: str, dot: bool = False) -> Result:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
     Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
@@ -81,6 +103,15 @@ def build(*, spec: str, run: str, dot: bool = False) -> int:
     dot : bool
         Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
+    With --json
+    -----------
+    name, run : str
+        The analysis, and its directory.
+    processes, written, unchanged : int
+        Of the plan; files that were written, and that were there already.
+    notes : list of str
+        What was left out for this pool, and what HTCondor's checkers say.
+
     Examples
     --------
     dagmaker build analysis.yaml --run=runs/example
@@ -89,17 +120,18 @@ def build(*, spec: str, run: str, dot: bool = False) -> int:
     from dagmaker.build import build as make
 
     built = make(_load(spec), Path(run), dot)
-    for line in (*built.notes, *dag_check.verdicts(built.run)):
-        print(line)
-    print(
-        f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were\n"
-        f"on a pool: dagmaker submit {built.run}        (or condor_submit_dag {built.run}/analysis.dag)\n"
-        f"here:      dagmaker run {spec} --run={run} --jobs=2"
-    )
-    return 0
+    notes = [*built.notes, *dag_check.verdicts(built.run)]
+    found = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
+    lines = [
+        *notes,
+        f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
+        f"on a pool: dagmaker submit {built.run}        (or condor_submit_dag {built.run}/analysis.dag)",
+        f"here:      dagmaker run {spec} --run={run} --jobs=2",
+    ]
+    return Result({**found, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 
 
-def run(*, spec: str, run: str, jobs: int = 1) -> int:
+def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     """Build and run on this machine, with progress. Stopped or killed, the same command goes on from there.
 
     Parameters
@@ -111,6 +143,17 @@ def run(*, spec: str, run: str, jobs: int = 1) -> int:
     jobs : int
         Worker processes, one core each.
 
+    With --json
+    -----------
+    name, run : str
+        The analysis, and its directory.
+    failed : list of {node, position, argv, exit_code, cause, said, log}
+        Processes that failed for good.
+    not_started : list of str
+        Nodes that need what failed.
+    summary : object or null
+        RUN/results/summary.json, where nothing failed.
+
     Examples
     --------
     dagmaker run analysis.yaml --run=runs/example --jobs=2
@@ -120,7 +163,7 @@ def run(*, spec: str, run: str, jobs: int = 1) -> int:
     return run_here(_load(spec), Path(run), jobs)
 
 
-def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> int:
+def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
     """Download a published data release (typed `dagmaker data fetch NAME`); stopped, the same command goes on.
 
     Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
@@ -135,6 +178,16 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     base_url : str
         Another Dataverse, or a mirror.
 
+    With --json
+    -----------
+    release, doi, version, base_url : str
+        What came, and from where.
+    files : list of {path, url, size, md5 or sha256}
+    output : str
+        The folder.
+    data : str or null
+        The `data` section that reads a track release.
+
     Examples
     --------
     dagmaker data fetch icetracks_14yr_v1 --output=data/icetracks
@@ -144,8 +197,13 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     return fetch(name, Path(output), base_url)
 
 
-def schema() -> int:
+def schema() -> Result:
     """Print the JSON Schema of the spec, for editors that complete and check YAML.
+
+    With --json
+    -----------
+    $schema, $defs, title, description, type, properties, required, additionalProperties
+        The schema itself, as without it.
 
     Examples
     --------
@@ -153,8 +211,8 @@ def schema() -> int:
     """
     from worker.specfile import json_schema
 
-    _print_json(json_schema())
-    return 0
+    found = json_schema()
+    return Result(found, [json.dumps(found, indent=2, ensure_ascii=False)])
 
 
 def _load(spec: str) -> Any:
@@ -163,11 +221,7 @@ def _load(spec: str) -> Any:
     return load(spec)
 
 
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-COMMANDS: dict[str, Callable[..., int]] = {
+COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
         check,

@@ -4,7 +4,7 @@ import re
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dagmaker.children import Reply
 from worker.errors import EXIT_CODES
@@ -23,6 +23,18 @@ class Failure(NamedTuple):
     reply: Reply
     argv: Sequence[str]
     log: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "node": self.reply.process.node,
+            "position": self.reply.process.position,
+            "argv": ["worker", *self.argv],
+            "exit_code": self.reply.rc,
+            "cause": cause(self.reply.rc),
+            "said": last_line(self.reply.err),
+            "log": str(self.log),
+        }
 
 
 def cause(code: int) -> str:

@@ -7,17 +7,19 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from time import monotonic
+from typing import Any
 
 from dagmaker import download, releases
 from dagmaker.releases import Release, RemoteFile
+from dagmaker.result import Result
 from worker.atomic import Written, write_all
 from worker.errors import InputError, SpecError, StoppedError
 
 SOURCE = PurePosixPath("SOURCE.json")
 
 
-def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> int:
-    """Download what is missing of a release, check all of it, unpack archives; returns 0.
+def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result:
+    """Download what is missing of a release, check all of it, unpack archives.
 
     Raises
     ------
@@ -39,9 +41,10 @@ def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> int:
         _unpack([output / file.path for file in files if file.path.suffix == ".zip"])
     except KeyboardInterrupt:
         raise StoppedError("stopped; what came is kept: run the same command again to go on from there") from None
-    write_all(output, [Written(SOURCE, _source(release, base_url, files))])
-    print(_how_to_use(output))
-    return 0
+    source = _source(release, base_url, files)
+    write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
+    section = _section(output)
+    return Result({**source, "output": str(output), "data": section}, [section or f"-> {output}"])
 
 
 def _make(output: Path) -> None:
@@ -114,17 +117,17 @@ def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path)
     part.replace(target)
 
 
-def _source(release: Release, base_url: str, files: list[RemoteFile]) -> bytes:
+def _source(release: Release, base_url: str, files: list[RemoteFile]) -> dict[str, Any]:
     """Where everything came from, for whoever finds the folder."""
     listed = [{"path": str(f.path), "url": f.url, "size": f.size, f.algorithm: f.checksum} for f in files]
     whole = {"release": release.name, "doi": release.doi, "version": release.version, "base_url": base_url}
-    return (json.dumps({**whole, "files": listed}, indent=2, sort_keys=True) + "\n").encode()
+    return {**whole, "files": listed}
 
 
-def _how_to_use(output: Path) -> str:
+def _section(output: Path) -> str | None:
     """The data section that reads what came, where it is a track release."""
     for events in sorted(output.rglob("events")):
         seasons = sorted(path.name.removesuffix("_exp.csv") for path in events.glob("*_exp.csv"))
         if seasons:
             return f"data: {{format: icetracks, dir: {events.parent}, seasons: [{', '.join(seasons)}]}}"
-    return f"-> {output}"
+    return None

@@ -1,5 +1,6 @@
 """A review in an environment that nobody has touched: a new venv, dagmaker installed into it by pip."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from dagmaker import interpreter
 from worker.errors import InputError
@@ -34,12 +36,15 @@ def environment() -> Iterator[tuple[Path, str]]:
         yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source)}`"
 
 
-def review(python: Path, told: str, arguments: Sequence[str]) -> int:
-    """Run `dagmaker review` there; its exit code."""
+def review(python: Path, told: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """Run `dagmaker review --json` there, which says on stderr what it compares; exit code and document."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DAGMAKER_TEMPLATES"))}
-    command = [str(python), "-m", "dagmaker", "review", *arguments]
+    command = [str(python), "-m", "dagmaker", "review", "--json", *arguments]
     with tempfile.TemporaryDirectory(prefix="dagmaker-") as elsewhere:  # not where a source tree could be imported from
-        return subprocess.run(command, env={**env, TOLD: told}, cwd=elsewhere, check=False).returncode
+        done = subprocess.run(
+            command, env={**env, TOLD: told}, cwd=elsewhere, stdout=subprocess.PIPE, text=True, check=False
+        )
+    return done.returncode, json.loads(done.stdout)
 
 
 def _source() -> str:

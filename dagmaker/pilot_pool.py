@@ -37,7 +37,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     rows = list(probes.pairs(spec))
     pilot.forget(run)
     _write(run, built.plan, rows, spec)
-    for line in submit.submit(run, FILE):
+    for line in submit.submit(run, FILE).lines():
         say(line)
     _wait(run, limit_s)
     took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in KINDS}

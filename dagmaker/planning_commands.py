@@ -1,12 +1,13 @@
 """dagmaker's commands about cost: pilot, efficiency. Imported when they are called."""
 
-import json as codec
 from pathlib import Path, PurePosixPath
+
+from dagmaker.result import Result
 
 
 def pilot(
     *, spec: str, run: str | None = None, output: str = "pilot.json", pool: bool = False, limit_s: int = 300
-) -> int:
+) -> Result:
     """Run a few processes of every kind and measure them; writes what the plan cuts the work by.
 
     Of background and signal trials at several declinations and n_sig, of a background sky and of maps: set-up time,
@@ -25,6 +26,13 @@ def pilot(
         Run it as a small DAG on the pool and wait for it, instead of here.
     limit_s : int, s
         A probe that takes longer is stopped. On a pool: how long to wait for the DAG, in all.
+
+    With --json
+    -----------
+    output : str
+        The file that was written.
+    pilot : object
+        What is in it: for every kind set-up and CPU time per trial or pixel in s, with errors, and memory in MB.
 
     Examples
     --------
@@ -47,13 +55,11 @@ def pilot(
         found = measure(loaded, place, float(limit_s), lambda line: print(line, flush=True))
     file = Path(output).absolute()
     write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
-    print(
-        "\n".join(["", *pilots.lines(found), "", f"{output}: written; resources.pilot: {output} in the spec uses it"])
-    )
-    return 0
+    lines = ["", *pilots.lines(found), "", f"{output}: written; resources.pilot: {output} in the spec uses it"]
+    return Result({"output": file, "pilot": found.model_dump(mode="json", exclude_none=True)}, lines)
 
 
-def efficiency(*, run: str, json: bool = False) -> int:
+def efficiency(*, run: str) -> Result:
     """Show what a run asked for and what it used, per kind of task, and the edit of the spec that would improve it.
 
     CPU time against what was predicted, its share of the wall time, times of single processes, memory, retries,
@@ -63,8 +69,17 @@ def efficiency(*, run: str, json: bool = False) -> int:
     ----------
     run : str
         The run directory.
-    json : bool
-        Print JSON, for programs (times in s, memory in MB).
+
+    With --json
+    -----------
+    name : str
+    kinds : list of object
+        Of each kind of task: task, processes, measured, cpu_s, wall_s, predicted_s (sums), spread_s (5th percentile,
+        median, 95th of a process), memory_mb, asked_mb, repeated, hosts, slow (machines, and how much).
+    edits : list of str
+        What to write in the spec.
+    quotable : object or null
+        Significances that the trials which are there support.
 
     Examples
     --------
@@ -73,8 +88,7 @@ def efficiency(*, run: str, json: bool = False) -> int:
     from dagmaker import efficiency as used
 
     found = used.look(Path(run))
-    print(codec.dumps(found.as_json(), indent=2) if json else "\n".join(used.lines(found)))
-    return 0
+    return Result(found.as_json(), used.lines(found))
 
 
 __all__ = ["efficiency", "pilot"]

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dagmaker import clusters, dagjob, interpreter, lock, render_dag, schedd, sites
 from dagmaker.plan import Plan
@@ -32,8 +32,45 @@ class Fault(NamedTuple):
     why: str
 
 
-def repair(run: Path, jobs: int = 0) -> list[str]:
-    """Check every file, remove what is corrupt, write repair.dag; what to tell the user.
+class Repair(NamedTuple):
+    """What was found, and what the DAG makes again.
+
+    Attributes
+    ----------
+    checked : int
+        Files.
+    wanted : mapping of str to tuple of int
+        Positions of the processes to run, by node.
+    number : int
+        Which repair of this directory it is; 0 where nothing was missing and nothing written.
+    """
+
+    run: Path
+    checked: int
+    faults: tuple[Fault, ...] = ()
+    wanted: Mapping[str, tuple[int, ...]] = {}
+    number: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "run": str(self.run),
+            "checked": self.checked,
+            "faults": [fault._asdict() for fault in self.faults],
+            "dag": str(self.run / dagjob.REPAIR) if self.number else None,
+            "processes": sum(map(len, self.wanted.values())),
+            "nodes": dict(self.wanted),
+        }
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        if not self.number:
+            return [f"{self.run}: {self.checked:,} files checked, nothing is missing or corrupt"]
+        return list(_said(self))
+
+
+def repair(run: Path, jobs: int = 0) -> Repair:
+    """Check every file, remove what is corrupt, write repair.dag.
 
     Raises
     ------
@@ -48,12 +85,12 @@ def repair(run: Path, jobs: int = 0) -> list[str]:
         refuse_active(run)
         checked, faults = verify(run, jobs or min(os.cpu_count() or 1, MOST_JOBS))
         if not faults:
-            return [f"{run}: {checked:,} files checked, nothing is missing or corrupt"]
+            return Repair(run, checked)
         _refuse_foreign(run, faults)
         _remove(run, faults)
         wanted = needed(plan, faults)
         number = _write(run, plan, wanted)
-    return list(_said(run, checked, faults, wanted, number))
+    return Repair(run, checked, tuple(faults), wanted, number)
 
 
 def refuse_active(run: Path) -> None:
@@ -187,9 +224,8 @@ def _forget_last(run: Path) -> None:
             path.unlink()
 
 
-def _said(
-    run: Path, checked: int, faults: list[Fault], wanted: Mapping[str, tuple[int, ...]], number: int
-) -> Iterator[str]:
+def _said(found: Repair) -> Iterator[str]:
+    run, checked, faults, wanted, number = found
     counts = {state: sum(fault.state == state for fault in faults) for state in ("absent", "corrupt", "stale")}
     told = ", ".join(f"{n:,} {state}" for state, n in counts.items() if n)
     yield f"{run}: {checked:,} files checked: {told}"

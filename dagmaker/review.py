@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -96,6 +96,16 @@ def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
         return certificate.write(folder, found)
     except (InputError, OSError) as error:
         raise InputError(f"{folder}: the certificate cannot be written: {error}; say where with --out=DIR") from None
+
+
+def told(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What a review says at its end, from the certificate's data and `files`; nothing where it did not get there."""
+    if "error" in answer:
+        return
+    yield from (f"-> {path}" for path in answer["files"])
+    yield f"{answer['name']}: {answer['outcome']} ({answer['wall_s']:.0f} s)"
+    token = answer["token"]
+    yield f"token for unblinding: {token}" if token else f"no token for unblinding: {answer['no_token']}"
 
 
 def _environment() -> str:

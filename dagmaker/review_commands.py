@@ -1,10 +1,11 @@
 """dagmaker's commands for a reviewer: verify-plan, review, diff, unblind. Imported when they are called."""
 
-import json as codec
 from pathlib import Path
 
+from dagmaker.result import Result
 
-def verify_plan(*, run: str) -> int:
+
+def verify_plan(*, run: str) -> Result:
     """Show that a plan is that of its spec, and that no two of its files share random numbers.
 
     Makes every file of the plan again from the frozen spec and compares bytes. Random streams: keys are all different,
@@ -14,6 +15,13 @@ def verify_plan(*, run: str) -> int:
     ----------
     run : str
         The run directory.
+
+    With --json
+    -----------
+    outcome : str
+        same, or differs.
+    lines : list of {verdict, what, found}
+        verdict: same, note, fault.
 
     Examples
     --------
@@ -26,10 +34,12 @@ def verify_plan(*, run: str) -> int:
     for line in verification.verify_plan(Path(run)):
         lines.append(line)
         print(*verdict.text([line]), sep="\n", flush=True)
-    return 1 if verdict.faults(lines) else 0
+    differs = bool(verdict.faults(lines))
+    found = {"outcome": "differs" if differs else "same", "lines": [line._asdict() for line in lines]}
+    return Result(found, code=int(differs))
 
 
-def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> int:
+def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> Result:
     """Compare everything in a run directory with what it should be, and write a certificate.
 
     The plan and all its files, made again from the spec. Every sha256. A sample of trials replayed bit by bit, and
@@ -53,6 +63,22 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     out : str
         Where the certificate goes: DIR/review where not given.
 
+    With --json
+    -----------
+    outcome : str
+        reproduced; reproduced, but; not reproduced.
+    name, run, spec_digest, reviewed_at, reviewer, environment : str
+        What was reviewed, when (UTC), by whom, and where the program came from.
+    sample : int
+        As asked for.
+    wall_s : float, s
+    lines : list of {verdict, what, found}
+        verdict: same, note, fault.
+    token, no_token : str
+        For unblinding, or why there is none; the other one is empty.
+    files : list of str
+        The certificate.
+
     Examples
     --------
     dagmaker review runs/example --sample=5 --jobs=2
@@ -64,16 +90,15 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     if fresh:
         flags = [f"--sample={sample}", f"--jobs={jobs}", *([f"--out={Path(out).absolute()}"] if out else [])]
         with environments.environment() as (python, told):
-            return environments.review(python, told, [str(Path(run).absolute()), *flags])
+            code, answer = environments.review(python, told, [str(Path(run).absolute()), *flags])
+        return Result(answer, reviews.told(answer), code)
     found = reviews.review(Path(run), sample, jobs, lambda line: print(*verdict.text([line]), flush=True))
-    for path in reviews.write(Path(run), found, out):
-        print(f"-> {path}")
-    print(f"{found.name}: {found.outcome} ({found.wall_s:.0f} s)")
-    print(f"token for unblinding: {found.token}" if found.token else f"no token for unblinding: {found.no_token}")
-    return 1 if verdict.faults(found.lines) else 0
+    files = reviews.write(Path(run), found, out)
+    answer = {**found.as_json(), "files": files}
+    return Result(answer, reviews.told(answer), 1 if verdict.faults(found.lines) else 0)
 
 
-def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> int:
+def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Result:
     """Open the real sky, once: maps, hottest spots and the post-trial p-value, into DIR/unblinded/.
 
     Needs the token that `dagmaker review` prints for the run as it is now: it is bound to the spec, to the background
@@ -93,17 +118,34 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     jobs : int
         Processes that scan, one core each.
 
+    With --json
+    -----------
+    first : bool
+        Whether this opened it; else it was made again, and is the same.
+    sky, label : str
+        What was scanned, and of which data.
+    hottest, regions : object
+        Hottest spot (ra, dec in rad, ra_deg, dec_deg, ts, ns, gamma, mlog10p), of the whole sky and of each region.
+    post_trial, post_trial_regions : object
+        p with its interval lo to hi, k of n background skies, and the parametrised p.
+    upper_limits, made_from : object
+        Limits of the hottest spots or sources; sha256 of the files that it rests on, by path.
+    nside, map_nside, maps : optional
+        Of a map.
+    kind, n_sources, sources, binomial : optional
+        Of a list of sources.
+
     Examples
     --------
     dagmaker unblind runs/example --token=TOKEN --spec=analysis.yaml
     """
     from dagmaker import unblind as unblinding
 
-    unblinding.unblind(Path(run), token, spec, jobs)
-    return 0
+    found = unblinding.unblind(Path(run), token, spec, jobs)
+    return Result(found["result"], found["printed"])
 
 
-def diff(*, a: str, b: str, json: bool = False) -> int:
+def diff(*, a: str, b: str) -> Result:
     """Show what changed between two specs or runs, in words, and which work it invalidates.
 
     Per kind of task: files that serve both, files to make, files that are no longer used. Exit code 0.
@@ -112,8 +154,15 @@ def diff(*, a: str, b: str, json: bool = False) -> int:
     ----------
     a, b : str
         YAML files, or run directories.
-    json : bool
-        Print JSON, for programs.
+
+    With --json
+    -----------
+    changes : list of {key, before, after, effect}
+    work : list of {task, kept, new, dropped}
+        Files that serve both, that are new, and that are no longer used.
+    refused : list of str
+        Keys for which `dagmaker build` will not put the second into a run of the first.
+    notes : list of str
 
     Examples
     --------
@@ -122,8 +171,7 @@ def diff(*, a: str, b: str, json: bool = False) -> int:
     from dagmaker import diff as differences
 
     found = differences.diff(Path(a), Path(b))
-    print(codec.dumps(found.as_json(), indent=2, ensure_ascii=False) if json else "\n".join(differences.text(found)))
-    return 0
+    return Result(found.as_json(), differences.text(found))
 
 
 __all__ = ["diff", "review", "unblind", "verify_plan"]

@@ -17,6 +17,7 @@ from dagmaker.failures import Failure
 from dagmaker.presence import Presence
 from dagmaker.processes import Process
 from dagmaker.progress import Progress
+from dagmaker.result import Result
 from dagmaker.schedule import Schedule
 from worker.errors import StoppedError
 from worker.spec import Spec
@@ -153,8 +154,8 @@ def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[st
     return Outcome(_code(runner.failed) if runner.failed else 0, tuple(runner.failed), schedule.blocked())
 
 
-def run(spec: Spec, directory: Path, jobs: int) -> int:
-    """Build and run; prints progress and what came out. Returns the exit code."""
+def run(spec: Spec, directory: Path, jobs: int) -> Result:
+    """Build and run, with progress; what came out."""
     path = build.make_directory(directory)
     with lock.held(path):
         built = build.locked(spec, path)
@@ -166,11 +167,15 @@ def run(spec: Spec, directory: Path, jobs: int) -> int:
                 f"{error}: what is finished is kept; the same command goes on from there:\n"
                 f"    dagmaker run {path / 'analysis.yaml'} --run={path} --jobs={jobs}"
             ) from None
-    if not outcome.failed:
-        print("\n".join(summary.lines(built.run)))
-        return 0
-    print("\n".join(_report(outcome, built.run)))
-    return outcome.code
+    found = {
+        "name": spec.name,
+        "run": str(built.run),
+        "failed": [failure.as_json() for failure in outcome.failed],
+        "not_started": list(outcome.blocked),
+        "summary": None if outcome.failed else summary.read(built.run),
+    }
+    lines = _report(outcome, built.run) if outcome.failed else summary.lines(built.run)
+    return Result(found, lines, outcome.code if outcome.failed else 0)
 
 
 def _report(outcome: Outcome, run: Path) -> list[str]:

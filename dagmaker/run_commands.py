@@ -1,10 +1,16 @@
 """dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
 
-import json as codec
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagmaker.result import Result
+
+if TYPE_CHECKING:
+    from dagmaker.status import Status
 
 
-def submit(*, run: str, repair: bool = False) -> int:
+def submit(*, run: str, repair: bool = False) -> Result:
     """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
 
     Prints the cluster of the DAG and what to do next. Exit code 3 where no schedd answers or a file is missing or
@@ -18,6 +24,15 @@ def submit(*, run: str, repair: bool = False) -> int:
     repair : bool
         Submit DIR/repair.dag, as written by `dagmaker repair`, instead of DIR/analysis.dag.
 
+    With --json
+    -----------
+    run, dag : str
+        The directory, and the file that was submitted.
+    cluster : int
+        Of DAGMan.
+    notes : list of str
+        What was noticed on the way.
+
     Examples
     --------
     dagmaker submit runs/example
@@ -26,11 +41,11 @@ def submit(*, run: str, repair: bool = False) -> int:
     from dagmaker import submit as submission
     from worker import layout
 
-    print("\n".join(submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))))
-    return 0
+    found = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
+    return Result(found._asdict(), found.lines())
 
 
-def status(*, run: str, watch: bool = False, json: bool = False, html: bool = False) -> int:
+def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     """Show how far a run is and what went wrong: from its files, and from the schedd where one answers.
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
@@ -43,34 +58,47 @@ def status(*, run: str, watch: bool = False, json: bool = False, html: bool = Fa
         The run directory.
     watch : bool
         Show it again every few seconds until the run has ended; Ctrl-C leaves, the run goes on.
-    json : bool
-        Print JSON, for programs (times in s, rates per s).
     html : bool
         Write DIR/status.html instead: progress, throughput over time, failures by cause; with --watch every 30 s, and
         the page loads itself again.
+
+    With --json
+    -----------
+    name, run : str
+        The analysis, and its directory.
+    complete, active : bool
+        Nothing is missing; a DAG is in the queue, as far as its files tell.
+    stages : list of object
+        Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
+        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s.
+    dags : list of {file, cluster, state, submitted, since, code, reason, rescue}
+        Last submissions; state: idle, running, held, done, failed, removed.
+    causes : list of {kind, task, count, what, said, file, by_hand, cure}
+        What failed or is held; kind: failed, held, removed, host.
+    last_event, dag_error : str
+        Time of HTCondor's newest event; what DAGMan said when it gave up.
+    page : str, optional
+        What --html wrote.
 
     Examples
     --------
     dagmaker status runs/example --watch
     """
-    from dagmaker import schedd, status_text, watching
     from dagmaker import status as states
+    from dagmaker import watching
 
     if html:
         from dagmaker import status_page
 
-        return status_page.follow(Path(run), once=not watch)
+        status_page.follow(Path(run), once=not watch)
+        return Result({**states.look(Path(run)).as_json(), "page": Path(run).absolute() / status_page.FILE})
     if watch:
-        return watching.watch(Path(run), as_json=json)
+        return Result(watching.watch(Path(run)).as_json())
     found = states.look(Path(run))
-    if json:
-        print(codec.dumps(found.as_json(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(status_text.lines(found, schedd.ask(Path(run)) if found.dags else None)))
-    return 0
+    return Result(found.as_json(), _status_lines(Path(run), found))
 
 
-def repair(*, run: str, jobs: int = 0) -> int:
+def repair(*, run: str, jobs: int = 0) -> Result:
     """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
 
     Every file that the plan promises is loaded and compared with the sha256 of its record. Corrupt files are removed.
@@ -84,17 +112,32 @@ def repair(*, run: str, jobs: int = 0) -> int:
     jobs : int
         Processes that read files, one core each; 0 for as many as there are cores (at most 8).
 
+    With --json
+    -----------
+    run : str
+        The directory.
+    checked : int
+        Files that were loaded and compared.
+    faults : list of {node, position, path, state, why}
+        state: absent, corrupt (and removed), stale (and removed).
+    dag : str or null
+        What was written; null where nothing is missing.
+    processes : int
+        That the DAG has.
+    nodes : object
+        Positions of the processes to run, by node.
+
     Examples
     --------
     dagmaker repair runs/example
     """
     from dagmaker import repair as repairs
 
-    print("\n".join(repairs.repair(Path(run), jobs)))
-    return 0
+    found = repairs.repair(Path(run), jobs)
+    return Result(found.as_json(), found.lines())
 
 
-def abort(*, run: str, timeout: int = 300) -> int:
+def abort(*, run: str, timeout: int = 300) -> Result:
     """Remove the DAG of a run directory from the queue, and wait until its processes are gone.
 
     What is finished stays, and `dagmaker submit DIR` goes on from there. Nothing in the queue: says so, exit code 0.
@@ -106,15 +149,28 @@ def abort(*, run: str, timeout: int = 300) -> int:
     timeout : int, s
         How long to wait for the end of its processes; exit code 85 if some are left then.
 
+    With --json
+    -----------
+    run : str
+        The directory.
+    removed : list of {dag, cluster, processes}
+        What was in the queue.
+
     Examples
     --------
     dagmaker abort runs/example
     """
     from dagmaker import abort as removal
 
-    for line in removal.abort(Path(run), float(timeout)):
-        print(line, flush=True)
-    return 0
+    removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
+    return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
+
+
+def _status_lines(run: Path, found: "Status") -> Iterator[str]:
+    """The schedd is asked only where somebody reads what it says."""
+    from dagmaker import schedd, status_text
+
+    yield from status_text.lines(found, schedd.ask(run) if found.dags else None)
 
 
 __all__ = ["abort", "repair", "status", "submit"]

@@ -21,8 +21,34 @@ class Job(NamedTuple):
     variables: dict[str, str]
 
 
-def submit(run: Path, file: str) -> list[str]:
-    """Check and submit; what to tell the user.
+class Submitted(NamedTuple):
+    """A DAG in the queue.
+
+    Attributes
+    ----------
+    cluster : int
+        Of DAGMan.
+    notes : tuple of str
+        What was noticed on the way.
+    """
+
+    run: str
+    dag: str
+    cluster: int
+    notes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        return [
+            *self.notes,
+            f"{self.dag}: submitted, cluster {self.cluster}",
+            f"watch:  dagmaker status {self.run} --watch      (or condor_q {self.cluster}, condor_q -dag -nobatch)",
+            f"stop:   dagmaker abort {self.run}               (or condor_rm {self.cluster})",
+        ]
+
+
+def submit(run: Path, file: str) -> Submitted:
+    """Check and submit.
 
     Parameters
     ----------
@@ -44,13 +70,7 @@ def submit(run: Path, file: str) -> list[str]:
         refuse_running(run, schedd.dags(queue, run))
         hint = _hint(run, file)
         cluster = _submit(queue, run, file)
-    return [
-        *said,
-        *hint,
-        f"{file}: submitted, cluster {cluster}",
-        f"watch:  dagmaker status {run} --watch      (or condor_q {cluster}, condor_q -dag -nobatch)",
-        f"stop:   dagmaker abort {run}               (or condor_rm {cluster})",
-    ]
+    return Submitted(str(run), file, cluster, (*said, *hint))
 
 
 def _hint(run: Path, file: str) -> list[str]:

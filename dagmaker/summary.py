@@ -11,13 +11,20 @@ from dagmaker.priority import PRIORITY
 from worker import layout
 
 
+def read(run: Path) -> dict[str, Any] | None:
+    """RUN/results/summary.json; None where there is none that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((run / layout.SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
 def lines(run: Path) -> list[str]:
     """The summary of a finished run; says so where there is none."""
-    path = run / layout.SUMMARY
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        return [f"{path}: no summary: {error}"]
+    found = read(run)
+    if found is None:
+        return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `worker report --run={run}`"]
     return [
         "",
         *_head(found),

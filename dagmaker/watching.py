@@ -1,6 +1,5 @@
 """`dagmaker status --watch`: the same text again and again until the run has ended."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -49,24 +48,24 @@ def _brief(status: Status) -> str:
     return f"{status.last_event or status.name}: {counts}" + (f"; {len(stages) - 4} more stages" if stages[4:] else "")
 
 
-def _plain(watcher: Watcher, asked: _Schedd, *, as_json: bool) -> None:
-    """One line per change where the output is no terminal, and everything at the end; JSON: one object per line."""
+def _plain(watcher: Watcher, asked: _Schedd) -> Status:
+    """One line per change where the output is no terminal, and everything at the end."""
     told = ""
     while True:
         begin = time.monotonic()
         status = watcher.look()
-        text = json.dumps(status.as_json(), ensure_ascii=False) if as_json else _brief(status)
+        text = _brief(status)
         if text != told:
             print(text, flush=True)
             told = text
         if ended(status):
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
-    if not as_json:
-        print("\n".join(status_text.lines(status, asked.answer(status))))
+    print("\n".join(status_text.lines(status, asked.answer(status))))
+    return status
 
 
-def _live(watcher: Watcher, asked: _Schedd, console: Any) -> None:
+def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
     """The whole text, drawn again in place."""
     from rich.live import Live
     from rich.text import Text
@@ -77,20 +76,17 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> None:
             status = watcher.look()
             live.update(Text("\n".join(status_text.lines(status, asked.answer(status)))), refresh=True)
             if ended(status):
-                return
+                return status
             time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
 
 
-def watch(run: Path, *, as_json: bool = False) -> int:
-    """Follow a run until it has ended or somebody presses Ctrl-C; 0 either way: the run is not touched."""
+def watch(run: Path) -> Status:
+    """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
     from rich.console import Console
 
     watcher, asked, console = Watcher(run), _Schedd(run), Console()
     try:
-        if console.is_terminal and not as_json:
-            _live(watcher, asked, console)
-        else:
-            _plain(watcher, asked, as_json=as_json)
+        return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
     except KeyboardInterrupt:
         print("\nno longer watching; the run goes on", file=sys.stderr)
-    return 0
+        return watcher.look()

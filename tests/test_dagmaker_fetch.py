@@ -17,6 +17,7 @@ from dagmaker import fetch as fetching
 from dagmaker import releases
 from dagmaker.cli import main
 from dagmaker.download import ATTEMPTS
+from dagmaker.result import Result
 from tests.data_release import write_release
 from tests.dataverse import Dataverse
 from worker.data.icetracks import read_release
@@ -26,7 +27,7 @@ BIG = np.random.default_rng(1).bytes(1_500_000)
 FILES = {"notes/big.bin": BIG, "README.txt": b"what this is\n", "irfs/small.csv": b"a b c\n1 2 3\n"}
 
 
-def fetch(server: Dataverse, output: Path, name: str = "icetracks_10yr") -> int:
+def fetch(server: Dataverse, output: Path, name: str = "icetracks_10yr") -> Result:
     return fetching.fetch(name, output, server.url, wait_s=0.01)
 
 
@@ -41,7 +42,7 @@ def ranges(server: Dataverse) -> list[str | None]:
 
 def test_a_release_arrives_whole_with_its_folders_and_its_source(tmp_path: Path) -> None:
     with Dataverse(FILES) as server:
-        assert fetch(server, tmp_path / "out") == 0
+        assert fetch(server, tmp_path / "out").code == 0
     found = tree(tmp_path / "out")
     source = json.loads(found.pop("SOURCE.json"))
     assert found == FILES
@@ -68,7 +69,7 @@ def test_again_downloads_nothing_and_mends_what_was_damaged(tmp_path: Path, caps
 def test_a_connection_that_breaks_is_resumed_where_it_broke(tmp_path: Path) -> None:
     with Dataverse(FILES) as server:
         server.break_after = [400_000, 300_000, 0, 0]
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         asked = ranges(server)
     assert asked[0] is None
     starts = [int(r.removeprefix("bytes=").rstrip("-")) for r in asked[1:] if r]
@@ -80,7 +81,7 @@ def test_a_connection_that_breaks_is_resumed_where_it_broke(tmp_path: Path) -> N
 def test_a_server_without_ranges_sends_it_all_again(tmp_path: Path) -> None:
     with Dataverse(FILES) as server:
         server.break_after, server.knows_ranges = [400_000], False
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         assert ranges(server) == [None, "bytes=400000-"]
     assert (tmp_path / "notes/big.bin").read_bytes() == BIG
 
@@ -88,7 +89,7 @@ def test_a_server_without_ranges_sends_it_all_again(tmp_path: Path) -> None:
 def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
     with Dataverse(FILES) as server:
         server.busy = 3
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
 
 
 def test_a_server_that_stays_away_ends_with_what_came_kept(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_a_server_that_stays_away_ends_with_what_came_kept(tmp_path: Path) -> No
         assert not (tmp_path / "notes/big.bin").exists(), "nothing under its name until it is whole"
         server.asked.clear()
         server.break_after = []
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         assert ranges(server) == ["bytes=400000-"], "the next call goes on from there"
     with pytest.raises(InputError, match="given up after 6 tries"):
         fetching.fetch("icetracks_10yr", tmp_path, server.url, wait_s=0.001)
@@ -112,7 +113,7 @@ def test_a_server_that_stays_away_ends_with_what_came_kept(tmp_path: Path) -> No
 def test_wrong_bytes_are_fetched_once_more_and_then_refused(tmp_path: Path) -> None:
     with Dataverse({"big.bin": BIG}) as server:
         server.wrong_bytes = 1
-        assert fetch(server, tmp_path / "once") == 0
+        assert fetch(server, tmp_path / "once").code == 0
         assert (tmp_path / "once/big.bin").read_bytes() == BIG
         server.wrong_bytes = 2
         with pytest.raises(
@@ -126,7 +127,7 @@ def test_a_part_of_other_bytes_does_not_spoil_the_file(tmp_path: Path) -> None:
     part = tmp_path / f"big.bin.{hashlib.md5(BIG).hexdigest()[:8]}.part"
     part.write_bytes(b"x" * 1000)
     with Dataverse({"big.bin": BIG}) as server:
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         assert ranges(server) == ["bytes=1000-", None]
     assert (tmp_path / "big.bin").read_bytes() == BIG
 
@@ -136,7 +137,7 @@ def test_tables_that_were_converted_are_fetched_as_they_were_uploaded(tmp_path: 
     with Dataverse(
         {"irfs/IC40_effectiveArea.csv": b"# a b\n1 2\n"}, converted={"irfs/IC40_effectiveArea.csv"}
     ) as server:
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         assert server.asked[1][0].endswith("?format=original")
     assert (tmp_path / "irfs/IC40_effectiveArea.csv").read_bytes() == b"# a b\n1 2\n"
 
@@ -150,10 +151,10 @@ def test_a_fetched_release_is_read_by_the_section_that_is_printed(
         for path, content in tree(made).items():
             file.writestr(f"icecube_10year_ps/{path}", content)
     with Dataverse({"release.zip": archive.getvalue()}) as server:
-        assert fetch(server, tmp_path / "out") == 0
+        found = fetch(server, tmp_path / "out")
         folder = tmp_path / "out/icecube_10year_ps"
         text = f"data: {{format: icetracks, dir: {folder}, seasons: [IC86_I, IC86_II]}}"
-        assert capsys.readouterr().out.splitlines()[-1] == text
+        assert list(found.lines) == [found.document["data"]] == [text]
         read = read_release(folder, ("IC86_I", "IC86_II"), label="real", sigma_max_deg=5)
         assert [len(season.events.dec) for season in read.seasons] == [20, 20]
         (folder / "uptime/IC86_I_exp.csv").unlink()
@@ -259,6 +260,6 @@ def test_ctrl_c_keeps_what_came(tmp_path: Path) -> None:
         assert 0 < have < len(BIG)
         server.pause_s = 0
         server.asked.clear()
-        assert fetch(server, tmp_path) == 0
+        assert fetch(server, tmp_path).code == 0
         assert ranges(server) == [f"bytes={have}-"]
     assert (tmp_path / "notes/big.bin").read_bytes() == BIG

@@ -39,13 +39,13 @@ def state(run: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.mark.slow
 def test_p_values_follow_more_trials_without_a_new_scan(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert run_here(loads(SPEC % {"n": 200, "way": "linear"}), run, 1) == 0
+    assert run_here(loads(SPEC % {"n": 200, "way": "linear"}), run, 1).code == 0
     before, first = state(run), json.loads((run / layout.SUMMARY).read_text())
     assert first["background"][0]["n"] == 200
     maps = np.load(run / layout.map_file(4))
     skies = np.load(run / layout.skies_file())
 
-    assert run_here(loads(SPEC % {"n": 450, "way": "linear"}), run, 1) == 0
+    assert run_here(loads(SPEC % {"n": 450, "way": "linear"}), run, 1).code == 0
     after, second = state(run), json.loads((run / layout.SUMMARY).read_text())
     assert {name: after[name] for name in before} == before, "no trial and no scan was made again"
     new = set(after) - set(before)

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import cli, specfile, tasks
+from worker import cli, document, specfile, tasks
+from worker.arguments import JSON
 from worker.errors import EXIT_CODES, InputError, RefusedError, SpecError, StoppedError
 
 ROOT = Path(__file__).parents[1]
@@ -153,7 +154,7 @@ def test_every_task_reaches_its_stage(words: str, place: str, args: dict[str, An
 
 # -- bad words ---------------------------------------------------------------------------------------------------
 
-FLAGS = "flags: --run --dec --n --seed --first"
+FLAGS = "flags: --run --dec --n --seed --first --json"
 BAND = "must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8"
 NO_RUN = "--run is missing; write e.g. --run=runs/example"
 NO_DEC = "--dec is missing; write e.g. --dec=5"
@@ -366,7 +367,10 @@ def test_help_has_units_and_an_example_that_would_run(
     assert cli.main([task, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: worker {task}")
+    assert (document.HELP in out) == (task != "serve")
     for parameter in cli.signature(task).values():
+        if parameter == JSON:
+            continue
         assert f"\n{parameter.name} : " in out
         assert f"--{parameter.name}" in out.partition("\n")[0]
     if "dec" in cli.signature(task):

@@ -45,8 +45,12 @@ class Parameter(NamedTuple):
     default: Any
 
 
+JSON = Parameter("json", bool, False, False)
+"""Every command and task has it: see `worker.document`."""
+
+
 def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Parameter]:
-    """Parameters of a task (or of another command line's command, with its `tasks`), in order.
+    """Parameters of a task (or of another command line's command, with its `tasks`), in order, and ``--json``.
 
     Raises
     ------
@@ -56,10 +60,11 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
     if task not in tasks:
         kind = "task" if tasks is TASKS else "command"
         raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)}; {kind}s: {', '.join(tasks)}")
-    return {
+    found = {
         name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
         for name, parameter in inspect.signature(tasks[task]).parameters.items()
     }
+    return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
 
 
 def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Any]:
@@ -223,11 +228,27 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     return []
 
 
-_EXAMPLES = {"run": "runs/example", "dec": "5", "n": "1000", "n_sig": "10", "nside": "128", "bands": "4", "band": "0"}
+_EXAMPLES = {
+    "run": "runs/example",
+    "spec": "analysis.yaml",
+    "a": "runs/example",
+    "b": "analysis.yaml",
+    "name": "icetracks_14yr",
+    "output": "DIR",
+    "out": "DIR",
+    "file": "trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy",
+    "token": "TOKEN",
+    "dec": "5",
+    "n": "1000",
+    "n_sig": "10",
+    "nside": "128",
+    "bands": "4",
+    "band": "2of8",
+}
 
 
 def _example(parameter: Parameter) -> str:
-    text = _EXAMPLES.get(parameter.name, "0")
+    text = "0" if parameter.name == "band" and parameter.kind is int else _EXAMPLES.get(parameter.name, "0")
     return f"; write e.g. --{parameter.name}={text}"
 
 

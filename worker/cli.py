@@ -6,14 +6,28 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
+from worker import document
 from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature
 from worker.errors import EXIT_CODES, DagmakerError, SpecError
 from worker.tasks import TASKS
 
-__all__ = ["TASKS", "Parameter", "argv", "for_fire", "main", "nobody_reads", "parse", "parse_band", "say", "signature"]
+__all__ = [
+    "TASKS",
+    "Parameter",
+    "argv",
+    "document",
+    "for_fire",
+    "main",
+    "nobody_reads",
+    "parse",
+    "parse_band",
+    "say",
+    "signature",
+]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -41,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
         say(_help(task))
         return 0
-    return _guarded(task, lambda: _run(task, words[1:]))
+    return _guarded(task, words[1:])
 
 
 def say(text: str) -> None:
@@ -60,35 +74,46 @@ def nobody_reads() -> None:
 def _run(task: str, words: Sequence[str]) -> int:
     """Check the arguments, then let fire call the task."""
     values = parse(task, words)
+    as_json = values.pop("json", False)
     _one_thread()
     import fire
 
+    found: list[Any] = []
     try:
-        fire.Fire(TASKS[task], command=for_fire(values), name=f"worker {task}")
+        with document.stdout_kept_free() if as_json else nullcontext() as heard:
+            fire.Fire(
+                lambda **given: found.append(TASKS[task](**given)), command=for_fire(values), name=f"worker {task}"
+            )
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    if heard is not None:
+        document.write({"task": task, "arguments": values, "result": found[0], "printed": heard.lines()})
     return 0
 
 
-def _guarded(task: str, action: Callable[[], int]) -> int:
-    """Turn every way to end into an exit code and, where it helps, a sentence on stderr."""
+def _guarded(task: str, words: Sequence[str]) -> int:
+    """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
+    problems: Sequence[Any] = ()
     try:
         with _stop_on_sigterm():
-            return action()
+            return _run(task, words)
     except DagmakerError as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
+        code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
+        for line in message.splitlines():
             print(f"worker {task}: {line}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
-        print(f"worker {task}: stopped; what is written is whole: run again to resume", file=sys.stderr)
-        return STOPPED
+        code, message = STOPPED, "stopped; what is written is whole: run again to resume"
+        print(f"worker {task}: {message}", file=sys.stderr)
     except BrokenPipeError:
         nobody_reads()
         return 1
-    except Exception:  # the last line of defence: an exit code for everything, with the traceback for whoever mends it
+    except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
+        code, message = 1, f"unexpected: {type(error).__name__}: {error}"
         print(f"worker {task}: unexpected error (above); please report it", file=sys.stderr)
-        return 1
+    if document.is_wanted(words):
+        document.write(document.of_error(code, message, problems))
+    return code
 
 
 @contextmanager
@@ -135,4 +160,5 @@ def _help(task: str) -> str:
             shown = parameter.name.upper() if parameter.default is None else parameter.default
             flag = f"[--{parameter.name}={shown}]"
         flags.append(flag)
-    return f"usage: {' '.join(['worker', task, *flags])}\n\n{inspect.getdoc(TASKS[task])}"
+    more = f"\n\n{document.HELP}" if task != "serve" else ""
+    return f"usage: {' '.join(['worker', task, *flags])}\n\n{inspect.getdoc(TASKS[task])}{more}"

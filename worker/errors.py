@@ -3,7 +3,8 @@
 The text of an error says what was found, where, why it is wrong and what to do.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 EXIT_CODES: dict[int, str] = {
     0: "done (also: was already done)",
@@ -19,12 +20,23 @@ class DagmakerError(Exception):
     """Base of all errors that a user is told about without a traceback."""
 
     exit_code: ClassVar[int] = 1
+    problems: Sequence[Mapping[str, Any]] = ()
 
 
 class SpecError(DagmakerError):
-    """A bad spec or argument; never retried."""
+    """A bad spec or argument; never retried.
+
+    Attributes
+    ----------
+    problems : sequence of mapping
+        Of a spec file: file, line, path and message of each thing that is wrong; empty where it is no such file.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str = "", problems: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class InputError(DagmakerError):

@@ -8,6 +8,9 @@ from typing import Any
 from worker.errors import SpecError
 from worker.starting import sparing
 
+Found = dict[str, Any]
+"""What a task answers with `--json`, besides what it printed."""
+
 
 def prepare(*, run: str) -> None:
     """Read the data of the spec once, clean them, and keep them as one small file.
@@ -270,7 +273,7 @@ def report(*, run: str, dag_status: int | None = None, failed_count: int | None 
     _stage("report.report", run, dag_status=dag_status, failed_count=failed_count)
 
 
-def verify(*, run: str, jobs: int = 1) -> None:
+def verify(*, run: str, jobs: int = 1) -> Found:
     """Load every file that the plan promises and compare it with its record: what `dagmaker repair` rests on.
 
     Prints one JSON object per line for each file that is absent, corrupt, foreign (of another analysis) or stale (made
@@ -288,10 +291,10 @@ def verify(*, run: str, jobs: int = 1) -> None:
     --------
     worker verify --run=runs/example --jobs=2
     """
-    _stage("verify.verify", run, jobs=jobs)
+    return _stage("verify.verify", run, jobs=jobs)
 
 
-def streams(*, run: str) -> None:
+def streams(*, run: str) -> Found:
     """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
 
     Prints one JSON object: keys, files, trials, faults. Exit code 0 whatever is found; reads the plan and nothing else.
@@ -305,10 +308,10 @@ def streams(*, run: str) -> None:
     --------
     worker streams --run=runs/example
     """
-    _stage("streams.streams", run)
+    return _stage("streams.streams", run)
 
 
-def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> None:
+def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> Found:
     """One page about the data: counts, cleaning, rate against sin(dec), energies, angular errors, livetime, response.
 
     Either of a run whose data are prepared: writes RUN/report/data.html (pictures included), .txt and .json, as
@@ -330,16 +333,15 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     worker data_summary --spec=analysis.yaml --output=about_the_data
     """
     if run is not None and spec is None and output is None:
-        _stage("data_summary.of_run", run)
-    elif run is None and spec is not None and output is not None:
-        _stage("data_summary.of_spec", spec, output=Path(output))
-    else:
-        raise SpecError(
-            "write either --run=RUN, or both --spec=SPEC and --output=DIR; e.g. --spec=analysis.yaml --output=about"
-        )
+        return _stage("data_summary.of_run", run)
+    if run is None and spec is not None and output is not None:
+        return _stage("data_summary.of_spec", spec, output=Path(output))
+    raise SpecError(
+        "write either --run=RUN, or both --spec=SPEC and --output=DIR; e.g. --spec=analysis.yaml --output=about"
+    )
 
 
-def replay(*, run: str, file: str, trial: int | None = None) -> None:
+def replay(*, run: str, file: str, trial: int | None = None) -> Found:
     """Make one file of trials again, or one trial of it, and compare bits; exit code 3 where one differs.
 
     With --trial: that trial is run alone and looked into: the events that decide it, the fit against brute force, and
@@ -358,10 +360,10 @@ def replay(*, run: str, file: str, trial: int | None = None) -> None:
     --------
     worker replay --run=runs/example --file=trials/NAME/bg/dec/+005/trials__N_005000_seed_0000.npy --trial=17
     """
-    _stage("replay.replay", run, file=file, trial=trial)
+    return _stage("replay.replay", run, file=file, trial=trial)
 
 
-def audit(*, run: str, sample: int = 3, jobs: int = 1) -> None:
+def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
     """Compare everything in a run with what it should be: what `dagmaker review` rests on.
 
     Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
@@ -380,10 +382,10 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> None:
     --------
     worker audit --run=runs/example --sample=3 --jobs=2
     """
-    _stage("audit.audit", run, sample=sample, jobs=jobs)
+    return _stage("audit.audit", run, sample=sample, jobs=jobs)
 
 
-def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> None:
+def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Found:
     """Open the real sky, once: maps, hottest spots and the post-trial p-value, into RUN/unblinded/.
 
     Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
@@ -405,7 +407,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     --------
     worker unblind --run=runs/example --token=TOKEN --spec=analysis.yaml
     """
-    _stage("unblind.unblind", run, token=token, spec=spec, jobs=jobs)
+    return _stage("unblind.unblind", run, token=token, spec=spec, jobs=jobs)
 
 
 def serve() -> None:
@@ -424,15 +426,16 @@ def serve() -> None:
     raise SystemExit(serve_forever())
 
 
-def _stage(place: str, run: str, **args: Any) -> None:
+def _stage(place: str, run: str, **args: Any) -> Found:
     """Import the stage only now: ``--help`` and argument errors must not wait for numba."""
     module, _, name = place.partition(".")
     with sparing():
         stage = getattr(import_module(f"worker.stages.{module}"), name)
-    stage(Path(run), **args)
+    found: Found = stage(Path(run), **args)
+    return found
 
 
-TASKS: dict[str, Callable[..., None]] = {
+TASKS: dict[str, Callable[..., Found | None]] = {
     task.__name__: task
     for task in (
         prepare,

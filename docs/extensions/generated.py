@@ -1,6 +1,7 @@
 """Pages that are made from the code: spec reference, commands, failure catalogue. Nothing in them is typed by hand."""
 
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from dagmaker import causes, cli, failures, holds, render, submitfile
 from dagmaker.commands import COMMANDS
 from dagmaker.eventlog import Hold
 from worker import cli as worker_cli
+from worker import document
 from worker.errors import EXIT_CODES
 from worker.specfile import json_schema
 from worker.tasks import TASKS
@@ -152,11 +154,36 @@ def failures_page() -> Iterator[str]:
         yield f"| 34 or 21, {text} | {holds.words(hold)} | `{holds.cure(hold, 1000, 500, submit)}` |"
 
 
+def _for_programs() -> Iterator[str]:
+    """What is the same for every command."""
+    error = document.of_error(2, "...", [{"file": "analysis.yaml", "line": 26, "path": "background", "message": "..."}])
+    yield ""
+    yield "## For programs"
+    yield ""
+    yield "Every command and every task (but `worker serve`, which speaks JSON lines anyway) has `--json`: exactly one"
+    yield "JSON document on stdout, and all else, progress too, on stderr. The exit code is the same as without it; a"
+    yield "number that JSON does not have is `null`. A command that could not do its work answers"
+    yield ""
+    yield "```json"
+    yield json.dumps(error, indent=2)
+    yield "```"
+    yield ""
+    yield "where `problems` has everything that is wrong with a spec, and is empty for other errors. A task answers"
+    yield '`{"task", "arguments", "result", "printed"}`: `result` for those that find something out (verify, streams,'
+    yield "audit, replay, data_summary, unblind) and else `null`, `printed` the lines that it prints otherwise."
+    yield ""
+    yield "```console"
+    yield "$ dagmaker plan analysis.yaml --json | jq .cpu_h"
+    yield "$ dagmaker status runs/example --watch --json > done.json    # waits for the end of the run"
+    yield "```"
+
+
 def commands_page() -> Iterator[str]:
     """The help of every command and task, as it is printed."""
     yield "# Commands and tasks"
     yield ""
-    yield "What `--help` prints."
+    yield "What `--help` prints. A docstring's part *With --json* has the keys of a command's document."
+    yield from _for_programs()
     for title, names, of in (("dagmaker", COMMANDS, cli._help), ("worker", TASKS, worker_cli._help)):
         yield ""
         yield f"## {title}"

@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.answers import answered, holds_what_is_documented
 from tests.pool import analysis, client, events, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
@@ -20,6 +22,15 @@ def dagmaker(pool: Pool, *argv: str) -> tuple[int, str]:
     """Exit code and everything that a command says."""
     done = analysis.dagmaker(*argv, env=pool.env)
     return done.returncode, done.stdout + done.stderr
+
+
+def for_programs(pool: Pool, command: str, *argv: str) -> dict[str, Any]:
+    """What a command that ends well answers with `--json`."""
+    done = analysis.dagmaker(command, *argv, "--json", env=pool.env)
+    assert done.returncode == 0, done.stderr
+    found = answered(done.stdout)
+    holds_what_is_documented(command, found)
+    return found
 
 
 def status(pool: Pool, run: Path) -> str:
@@ -138,10 +149,9 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
 
 def test_abort_leaves_nothing_in_the_queue(pool: Pool, spec: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
-    cluster = submitted(pool, run)
+    cluster = for_programs(pool, "submit", str(run))["cluster"]
     faults.until(lambda: events.starts(run), "the first process")
-    code, said = dagmaker(pool, "abort", str(run))
-    assert code == 0, said
+    assert [dag["cluster"] for dag in for_programs(pool, "abort", str(run))["removed"]] == [cluster]
     assert client.q(pool, f"ClusterId == {cluster} || DAGManJobId == {cluster}") == []
     assert f"analysis.dag (cluster {cluster}, submitted" in (said := status(pool, run))
     assert "was removed at" in said

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from worker.audit import aggregates, circumstances, files, pages, replays
 from worker.audit.finding import Finding
@@ -11,14 +12,16 @@ from worker.ledger import Run, open_run
 from worker.stages import clearance, scratch, unblind
 
 
-def audit(path: Path, sample: int, jobs: int) -> None:
-    """Print findings, and at the end the token where nothing speaks against unblinding."""
+def audit(path: Path, sample: int, jobs: int) -> dict[str, Any]:
+    """Print findings, and at the end the token where nothing speaks against unblinding; returns all of it."""
     run = open_run(path)
-    faults = 0
+    told: list[dict[str, Any]] = []
     for found in _findings(run, sample, jobs):
-        faults += found.verdict == "fault"
-        print(json.dumps(found._asdict()), flush=True)
-    print(json.dumps(_token(run, faults)), flush=True)
+        told.append(found._asdict())
+        print(json.dumps(told[-1]), flush=True)
+    token = _token(run, sum(found["verdict"] == "fault" for found in told))
+    print(json.dumps(token), flush=True)
+    return {"findings": told, **token}
 
 
 def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:

@@ -26,21 +26,22 @@ from worker.stages import context
 FIGURES = (("data_events", "Events", figures.events), ("data_response", "Response", figures.response))
 
 
-def of_run(path: Path) -> None:
-    """Write RUN/report/data.{html,txt,json,...} from the prepared data."""
+def of_run(path: Path) -> dict[str, Any]:
+    """Write RUN/report/data.{html,txt,json,...} from the prepared data; returns its numbers."""
     run = open_run(path)
-    write_of(run)
+    numbers = write_of(run)
     print(f"-> {layout.DATA_PAGE}")
+    return numbers
 
 
-def write_of(run: Run) -> None:
+def write_of(run: Run) -> dict[str, Any]:
     """The page of a run; InputError where its data are not prepared."""
     digest = context.data_digest(run)
-    write(run.path, layout.DATA_PAGE, run.spec, unpack(store.load_arrays(run.path, layout.DATA, digest)))
+    return write(run.path, layout.DATA_PAGE, run.spec, unpack(store.load_arrays(run.path, layout.DATA, digest)))
 
 
-def of_spec(spec_path: Path, output: Path) -> None:
-    """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}."""
+def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
+    """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}; returns its numbers."""
     spec = load(spec_path)
     dataset = data.read(spec)
     try:
@@ -48,13 +49,14 @@ def of_spec(spec_path: Path, output: Path) -> None:
     except OSError as error:
         raise InputError(f"{output}: cannot be made ({error.strerror}); choose another --output") from None
     page = PurePosixPath(layout.DATA_PAGE.name)
-    write(output, page, spec, dataset)
+    numbers = write(output, page, spec, dataset)
     print((output / page.with_suffix(".txt")).read_text(encoding="utf-8"), end="")
     print(f"-> {output / page}")
+    return numbers
 
 
-def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> None:
-    """Write the page, the same as text and JSON, and the figures beside it."""
+def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> dict[str, Any]:
+    """Write the page, the same as text and JSON, and the figures beside it; returns its numbers."""
     numbers = _numbers(spec, dataset)
     drawn = []
     for name, title, draw in FIGURES:
@@ -71,6 +73,7 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> No
     store.save_text(folder, page.with_suffix(".txt"), text_of(numbers))
     seasons = [{**season, **_words(season)} for season in numbers["seasons"]]
     store.save_text(folder, page, render("data.html.j2", {**numbers, "seasons": seasons, "figures": drawn}))
+    return numbers
 
 
 def _png(drawn: Drawn) -> bytes:

@@ -26,8 +26,8 @@ class Difference(NamedTuple):
     text: str
 
 
-def replay(path: Path, file: str, trial: int | None) -> None:
-    """Print what was compared.
+def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
+    """Print what was compared; returns what was made again.
 
     Raises
     ------
@@ -36,6 +36,7 @@ def replay(path: Path, file: str, trial: int | None) -> None:
     """
     run = open_run(path)
     rel = inside(run, file)
+    more: dict[str, Any] = {}
     if trial is None:
         with scratch.beside(run) as root:
             found = difference(run, rel, root)
@@ -44,7 +45,9 @@ def replay(path: Path, file: str, trial: int | None) -> None:
         task, args = scratch.address_of(run, rel)
         print(f"reproduced: {rel}: the same bytes, made again by {task} {_told(args)}")
     else:
-        _one(run, rel, trial)
+        task, args = scratch.address_of(run, rel)
+        more = _one(run, rel, trial, task, args)
+    return {"reproduced": True, "file": str(rel), "task": task, "arguments": args, "trial": trial, **more}
 
 
 def inside(run: Run, file: str) -> PurePosixPath:
@@ -96,9 +99,8 @@ def _told(args: dict[str, Any]) -> str:
     return " ".join(f"--{key}={value}" for key, value in args.items() if value is not None)
 
 
-def _one(run: Run, rel: PurePosixPath, trial: int) -> None:
-    """One trial: run alone, compared with its row, and looked into."""
-    task, args = scratch.address_of(run, rel)
+def _one(run: Run, rel: PurePosixPath, trial: int, task: str, args: dict[str, Any]) -> dict[str, Any]:
+    """One trial: run alone, compared with its row, and looked into; what was found, of trials of one declination."""
     if task not in ("bg_trials", "sig_trials", "scan_trials"):
         raise SpecError(f"--trial={trial}: {rel} holds no trials; leave --trial out")
     rows = store.load_array(run.path, rel)
@@ -106,7 +108,7 @@ def _one(run: Run, rel: PurePosixPath, trial: int) -> None:
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
     if task == "scan_trials":
         _one_sky(run, rel, args, trial, rows[trial])
-        return
+        return {}
     dec, k = float(args["dec"]), int(args["first"]) + trial
     point, injector, key = context.point(run, dec), None, trials.bg_key(run, dec, args["seed"])
     if task == "sig_trials":
@@ -128,6 +130,12 @@ def _one(run: Run, rel: PurePosixPath, trial: int) -> None:
     title = f"{run.spec.name}: {task} at dec {dec:g}°, trial {k}"
     drawing.write(run.path, picture, title, drawn, point.table, (ts, ns, gamma), best)
     print(f"-> {picture}")
+    names = "ts", "ns", "gamma"
+    return {
+        "fit": dict(zip(names, (ts, ns, gamma), strict=True)),
+        "brute_force": dict(zip(names, map(float, best[:3]), strict=True)),
+        "picture": str(picture),
+    }
 
 
 def _point(args: dict[str, Any]) -> str:

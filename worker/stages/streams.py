@@ -35,8 +35,8 @@ class Stream(NamedTuple):
     bands: int = 1
 
 
-def streams(path: Path) -> None:
-    """Print {"keys", "files", "trials", "faults"} as a line of JSON."""
+def streams(path: Path) -> dict[str, Any]:
+    """Print {"keys", "files", "trials", "faults"} as a line of JSON; returns it."""
     run = open_run(path)
     owners: dict[Key, Stream] = {}
     faults: list[str] = []
@@ -48,7 +48,9 @@ def streams(path: Path) -> None:
         faults.extend(overlaps(stream))
         n_files += len(stream.cuts) * stream.bands
         n_trials += sum(n for _, n in stream.cuts)
-    print(json.dumps({"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}))
+    found = {"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}
+    print(json.dumps(found))
+    return found
 
 
 def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:

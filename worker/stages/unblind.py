@@ -22,7 +22,7 @@ from worker.stages import approval, clearance, real_sky, scratch, sealed
 from worker.stages.clearance import Clearance
 
 
-def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> None:
+def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[str, Any]:
     """Scan the real sky and write RUN/unblinded/; where that is there already, make it again and compare.
 
     Raises
@@ -52,7 +52,9 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> None:
         if wrong:
             raise InputError(f"{path / layout.UNBLINDED}: not reproduced, and nothing was overwritten: {wrong[0]}")
         print(f"reproduced: {layout.UNBLINDED}: the same results; nothing was written")
-    _say(store.load_json(path, layout.UNBLINDED_RESULTS))
+    results: dict[str, Any] = store.load_json(path, layout.UNBLINDED_RESULTS)
+    _say(results)
+    return {"first": first, **results}
 
 
 def made(run: Run, jobs: int, root: Path) -> list[str]:

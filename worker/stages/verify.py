@@ -48,16 +48,18 @@ class _Piece(NamedTuple):
     digest: str | None
 
 
-def verify(path: Path, jobs: int) -> None:
-    """Print every fault as a line of JSON, and at last how many files were checked."""
+def verify(path: Path, jobs: int) -> dict[str, Any]:
+    """Print every fault as a line of JSON, and at last how many files were checked; returns all of it."""
     run = _opened(path)
-    checked = faults = 0
+    checked = 0
+    faults: list[dict[str, Any]] = []
     for n, found in faults_of(run, jobs):
         checked += n
-        faults += len(found)
         for fault in found:
-            print(json.dumps(fault._asdict()))
-    print(json.dumps({"checked": checked, "faults": faults}))
+            faults.append(fault._asdict())
+            print(json.dumps(faults[-1]))
+    print(json.dumps({"checked": checked, "faults": len(faults)}))
+    return {"checked": checked, "faults": faults}
 
 
 def faults_of(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:

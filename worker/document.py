@@ -1,0 +1,79 @@
+"""What a command answers with `--json`: one JSON document on stdout. What it says on the way goes to stderr."""
+
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import PurePath
+from typing import Any
+
+from worker.errors import EXIT_CODES
+
+HELP = "--json: one JSON document on stdout, also of a failure; everything else is said on stderr."
+
+
+def is_wanted(words: Sequence[str]) -> bool:
+    """Whether ``--json`` is among the words of a command line, whatever else is wrong with them."""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, equals, value = word.partition("=")
+        if name == "--json":
+            return (value if equals else following).lower() != "false"
+    return False
+
+
+def of_error(code: int, message: str, problems: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """What a command that failed answers.
+
+    Parameters
+    ----------
+    code : int
+        Its exit code.
+    problems : sequence of mapping
+        Of a spec: file, line, path and message of everything that is wrong with it.
+    """
+    meaning = EXIT_CODES.get(code, EXIT_CODES[1])
+    error = {"exit_code": code, "meaning": meaning, "message": message, "problems": list(problems)}
+    return {"error": error}
+
+
+def write(document: Mapping[str, Any]) -> None:
+    """Print a document; what is no finite number is null."""
+    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+class Heard(io.StringIO):
+    """What is printed meanwhile; it goes on to stderr."""
+
+    def write(self, text: str) -> int:
+        """Keep it and pass it on."""
+        sys.stderr.write(text)
+        return super().write(text)
+
+    def flush(self) -> None:
+        """Let it be seen at once."""
+        sys.stderr.flush()
+
+    def lines(self) -> list[str]:
+        """Whole lines, but for those that are JSON already: their values are in the document."""
+        return [line for line in self.getvalue().splitlines() if not line.startswith("{")]
+
+
+@contextmanager
+def stdout_kept_free() -> Iterator[Heard]:
+    """Inside of this, whatever is printed goes to stderr."""
+    heard = Heard()
+    with redirect_stdout(heard):
+        yield heard
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, paths as text, numbers that JSON does not have as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return str(value) if isinstance(value, PurePath) else value
