@@ -38,7 +38,7 @@ class KindCost(Model):
 
 
 class Pilot(Model):
-    """All kinds that were tried; the others cost what the built-in model says. `prepared_mb`: size of the prepared data."""
+    """Kinds that were tried; others cost what the built-in model says. `prepared_mb`: size of the prepared data."""
 
     pilot_version: Literal[1]
     cpu: str

@@ -103,7 +103,7 @@ include ifexist : {home}/local.config
 """
 
 
-def render(install: Install, home: Path, *, as_root: bool, cpus: int = 8, memory_mb: int = 16000) -> str:
+def render(install: Install, home: Path, *, as_root: bool, cpus: int = 4, memory_mb: int = 16000) -> str:
     """The text of ``condor_config``.
 
     Parameters
