@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dagmaker import dagjob, schedd
-from dagmaker.status import read_plan
+from dagmaker.rounds import read_plan
 from worker.errors import InputError, StoppedError
 
 LOOK_EVERY_S = 0.5

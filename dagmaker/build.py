@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import dagjob, htcondor_version, lock, origin, plan, render, sites
+from dagmaker import dagjob, htcondor_version, lock, origin, plan, render, rounds, sites
 from dagmaker.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
@@ -101,10 +101,14 @@ def _remove_stale(run: Path, kept: set[str]) -> None:
                 path.unlink()
 
 
-def _forget_rescue(run: Path, changed: Iterable[Written]) -> Iterator[str]:
-    """Remove DAGMan's rescue files where nodes have other processes now: "done" was said of the old ones."""
+def _forget_rescue(run: Path, changed: Iterable[Written], spec: Spec) -> Iterator[str]:
+    """Remove DAGMan's rescue files where nodes have other processes now: "done" was said of the old ones.
+
+    So it was of a judge who had other goals.
+    """
     names = {str(written.rel) for written in changed}
-    if str(layout.DAG) not in names and not any(name.startswith("batches/") for name in names):
+    other_goals = bool(spec.adaptive.max_rounds) and str(layout.SPEC) in names
+    if not other_goals and str(layout.DAG) not in names and not any(name.startswith("batches/") for name in names):
         return
     rescue = sorted(run.glob(f"{layout.DAG}.rescue[0-9]*"))
     for path in rescue:
@@ -145,10 +149,11 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     begun = origin.here(PurePosixPath(run), site, version, dot)
     changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
     _make_folders(run, site, kept)
-    forgotten = tuple(_forget_rescue(run, changed))
+    forgotten = (*_forget_rescue(run, changed, spec), *rounds.forget_others(spec, run, made))
     for written in changed:
         write_all(run, [written])
-    _remove_stale(run, kept)
+    rounds.settled(spec, run)
+    _remove_stale(run, {*kept, *rounds.names(spec, run)})
     if specfile.load_resolved(run / layout.SPEC) != spec:
         raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")
     notes = (*htcondor_version.explain(left_out, version), *forgotten)

@@ -8,7 +8,7 @@ from typing import Any
 from dagmaker.planning_commands import efficiency, pilot
 from dagmaker.result import Result
 from dagmaker.review_commands import diff, review, unblind, verify_plan
-from dagmaker.run_commands import abort, repair, status, submit
+from dagmaker.run_commands import abort, repair, round, status, submit  # noqa: A004 (the name of the command)
 
 
 def check(*, spec: str) -> Result:
@@ -230,6 +230,7 @@ COMMANDS: dict[str, Callable[..., Result]] = {
         build,
         run,
         submit,
+        round,
         status,
         efficiency,
         repair,
@@ -248,6 +249,6 @@ POSITIONAL = {
     "diff": ("a", "b"),
     "data_fetch": ("name",),
     **dict.fromkeys(
-        ("submit", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
+        ("submit", "round", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
     ),
 }

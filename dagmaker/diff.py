@@ -47,6 +47,7 @@ _EFFECTS: Mapping[str, str] = {
     "scan": "hottest spots and post-trial p-values: made again from the same skies",
     "unblind": "approval and waivers: no number; a token holds for the waivers that it was given for",
     "goal": "what is to be claimed, from which counts are suggested: no number",
+    "adaptive": "rounds of further trials: those that are there stay, results follow the new ones",
     "resources": "what processes ask for: no number",
     "site": "where processes run: no number",
 }

@@ -14,6 +14,7 @@ from dagmaker.plan import Node, Plan
 from dagmaker.processes import STEPPED
 from dagmaker.quotable import Quotable
 from dagmaker.quotable import lines as quotable_lines
+from dagmaker.rounds import read_plan
 from worker import layout, specfile
 from worker.spec import Spec
 
@@ -81,7 +82,7 @@ def look(run: Path) -> Efficiency:
     InputError
         It is none.
     """
-    plan = status.read_plan(run)
+    plan = read_plan(run)
     spec = specfile.load_resolved(run / layout.SPEC)
     repeated = {stage.task: stage.repeated for stage in status.look(run).stages}
     work = cost.work_s(plan, spec)

@@ -5,7 +5,8 @@ stream of trials.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,12 +15,16 @@ from dagmaker.cuts import Cut
 from dagmaker.node import Node, Plan
 from worker import layout
 from worker.errors import InputError
+from worker.rounds import effective
 from worker.scan import CatalogScan
 from worker.spec import Spec
 
-__all__ = ["SEED", "VERSION", "Node", "Plan", "make", "read", "write"]
+__all__ = ["SEED", "VERSION", "Node", "Plan", "background", "judge_name", "lines", "make"]
+__all__ += ["nodes", "read", "signal", "write"]
 
 VERSION = 1
+JUDGE = "judge"
+TRIALS = ("bg_trials", "sig_trials")  # of points
 SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
 
 
@@ -33,20 +38,42 @@ def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...],
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
 
 
+def background(spec: Spec, dec: float, more: Cut | None = None) -> Node:
+    """Background trials of a declination: those of the spec, or `more` of their stream."""
+    places = layout.decimals(spec.background.decs)
+    return Node(
+        name=f"bg_{_word(layout.dec_level(dec, places))}",
+        task="bg_trials",
+        args=(("dec", dec),),
+        seed=SEED,
+        dir=str(layout.bg_dir(spec.name, dec, places)),
+        cuts=sizing.trials(spec, "bg_trials", dec, more=more),
+        parents=("prepare",),
+    )
+
+
+def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> Node:
+    """Signal trials of a point: those of the spec, or `more` of their stream; `gamma` where spectra are several."""
+    places, nsig_places = layout.decimals(spec.background.decs), layout.decimals(spec.signal.n_sig)
+    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
+    at = _word(layout.dec_level(dec, places)) + level
+    return Node(
+        name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
+        task="sig_trials",
+        args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
+        seed=SEED,
+        dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
+        cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
+        parents=("prepare",),
+    )
+
+
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
     places = layout.decimals(decs)
     for dec in decs:
         at = _word(layout.dec_level(dec, places))
-        bg = Node(
-            name=f"bg_{at}",
-            task="bg_trials",
-            args=(("dec", dec),),
-            seed=SEED,
-            dir=str(layout.bg_dir(spec.name, dec, places)),
-            cuts=sizing.trials(spec, "bg_trials", dec),
-            parents=("prepare",),
-        )
+        bg = background(spec, dec)
         yield bg
         yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), (bg.name,), ("dec", dec))
         for gamma in spec.signal.levels:
@@ -55,25 +82,25 @@ def _points(spec: Spec) -> Iterator[Node]:
 
 def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
     """Signal trials of one declination and spectrum; `gamma` where there are several."""
-    nsig_places = layout.decimals(spec.signal.n_sig)
     level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
     at = _word(layout.dec_level(dec, places)) + level
-    which = () if gamma is None else (("gamma", gamma),)
-    sig = [
-        Node(
-            name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
-            task="sig_trials",
-            args=(("dec", dec), ("n_sig", n_sig), *which),
-            seed=SEED,
-            dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-            cuts=sizing.trials(spec, "sig_trials", dec, n_sig),
-            parents=("prepare",),
-        )
-        for n_sig in spec.signal.n_sig
-    ]
+    sig = [signal(spec, dec, gamma, n_sig) for n_sig in spec.signal.n_sig]
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
+    which = () if gamma is None else (("gamma", gamma),)
     yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
+
+
+def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
+    """One before each round; what waits for a judge waits for its round too."""
+    for number in range(1, spec.adaptive.max_rounds + 1):
+        parents = trials if number == 1 else (judge_name(number - 1),)
+        yield _single(judge_name(number), JUDGE, layout.decision(number), parents, ("round", number))
+
+
+def judge_name(number: int) -> str:
+    """Name of the node that decides a round."""
+    return f"{JUDGE}_{number}"
 
 
 def _sources(spec: Spec, scan: CatalogScan, pieces: tuple[Cut, ...]) -> Iterator[Node]:
@@ -123,14 +150,24 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
     prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
     collect_scan, sensitivity -> upper_limits -> report
+    bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`dagmaker.rounds`)
     """
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
+    judges = tuple(_judges(spec, tuple(node.name for node in points if node.task in TRIALS)))
+    if judges:
+        last = judges[-1].name
+        points = tuple(p if p.task in TRIALS else replace(p, parents=(*p.parents, last)) for p in points)
+    of_kind = {task: [node for node in points if node.task == task] for task in (*TRIALS, "collect_bg", "collect_sig")}
     collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
     collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
     scans = tuple(node.name for node in skies)
     nodes = (
         _single("prepare", "prepare", layout.DATA, ()),
-        *sorted(points, key=lambda node: ("bg_trials", "sig_trials", "collect_bg", "collect_sig").index(node.task)),
+        *of_kind["bg_trials"],
+        *of_kind["sig_trials"],
+        *judges,
+        *of_kind["collect_bg"],
+        *of_kind["collect_sig"],
         *skies,
         _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
         _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
@@ -145,8 +182,13 @@ def make(spec: Spec, spec_digest: str) -> Plan:
 def write(plan: Plan) -> str:
     """plan.json: one node per line, the same bytes for the same plan."""
     head = json.dumps({"plan_version": VERSION, "name": plan.name, "spec_digest": plan.spec_digest})
-    lines = (
-        json.dumps(
+    return head[:-1] + ', "nodes": [\n' + ",\n".join(lines(plan.nodes)) + "\n]}\n"
+
+
+def lines(nodes: Iterable[Node]) -> Iterator[str]:
+    """Each node as a line of JSON."""
+    for node in nodes:
+        yield json.dumps(
             {
                 "name": node.name,
                 "task": node.task,
@@ -160,9 +202,11 @@ def write(plan: Plan) -> str:
             },
             separators=(",", ":"),
         )
-        for node in plan.nodes
-    )
-    return head[:-1] + ', "nodes": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def nodes(raw: Iterable[dict[str, Any]]) -> tuple[Node, ...]:
+    """Nodes from their JSON."""
+    return tuple(_node(node) for node in raw)
 
 
 def _node(raw: dict[str, Any]) -> Node:
@@ -179,8 +223,8 @@ def _node(raw: dict[str, Any]) -> Node:
     )
 
 
-def read(text: str, where: str = "plan.json") -> Plan:
-    """The plan that `write` wrote.
+def read(text: str, where: str = "plan.json", rounds: Sequence[Mapping[str, Any]] = ()) -> Plan:
+    """The plan that `write` wrote, with what rounds added.
 
     Raises
     ------
@@ -191,7 +235,7 @@ def read(text: str, where: str = "plan.json") -> Plan:
         raw = json.loads(text)
         if raw["plan_version"] != VERSION:
             raise InputError(f"{where}: plan version {raw['plan_version']}, this program writes and reads {VERSION}")
-        return Plan(raw["name"], raw["spec_digest"], tuple(_node(node) for node in raw["nodes"]))
+        return Plan(raw["name"], raw["spec_digest"], nodes(effective(raw, rounds)["nodes"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{where}: not a plan ({type(error).__name__}: {error}); write it again with `dagmaker build`"

@@ -7,6 +7,7 @@ PRIORITY = {
     "sig_trials": 40,
     "scan_trials": 20,
     "scan_map": 30,
+    "judge": 90,
     "collect_bg": 70,
     "collect_sig": 60,
     "distributions": 90,

@@ -1,10 +1,11 @@
 """How far each stage is: counts and rates, no display."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dagmaker.children import Reply
-from dagmaker.plan import Plan
+from dagmaker.plan import Node, Plan
 
 
 @dataclass
@@ -78,12 +79,16 @@ class Progress:
         """So many processes of a stage were done before this session."""
         self.stages[task].done += n
 
+    def add(self, nodes: Iterable[Node]) -> None:
+        """Further work of known stages."""
+        for node in nodes:
+            stage = self.stages[node.task]
+            stage.total += node.n_processes
+            stage.trials += node.n_trials
+
 
 def make(plan: Plan) -> Progress:
     """Nothing done yet."""
-    stages = {task: Stage(task) for task in plan.tasks()}
-    for node in plan.nodes:
-        stage = stages[node.task]
-        stage.total += node.n_processes
-        stage.trials += node.n_trials
-    return Progress(stages)
+    state = Progress({task: Stage(task) for task in plan.tasks()})
+    state.add(plan.nodes)
+    return state

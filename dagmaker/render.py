@@ -134,6 +134,8 @@ def files(
     for task in p.tasks():
         yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)
+    if plan.JUDGE in p.tasks():
+        yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
     yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run, dot)) + "\n"

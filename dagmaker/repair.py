@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dagmaker import clusters, dagjob, interpreter, lock, render_dag, schedd, sites
 from dagmaker.plan import Plan
-from dagmaker.status import read_plan
+from dagmaker.rounds import read_plan
 from dagmaker.submit import refuse_running
 from worker import layout, specfile
 from worker.atomic import Written, write_all

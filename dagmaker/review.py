@@ -14,7 +14,7 @@ from typing import Any
 
 from dagmaker import certificate, fresh, interpreter, verify_plan
 from dagmaker.certificate import Certificate
-from dagmaker.status import read_plan
+from dagmaker.rounds import read_plan
 from dagmaker.verdict import Line, from_json
 from worker.errors import InputError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from dagmaker import build, display, failures, lock, progress, summary
+from dagmaker import build, display, failures, lock, plan, progress, rounds, summary
 from dagmaker.children import Child, Children, Reply
 from dagmaker.display import Display
 from dagmaker.failures import Failure
@@ -67,8 +67,11 @@ def _stoppable() -> Iterator[_Stop]:
 class Runner:
     """The loop between the schedule, the children and the display."""
 
-    def __init__(self, run: Path, schedule: Schedule, state: Progress, children: Children, screen: Display) -> None:
-        self._run = run
+    def __init__(
+        self, built: build.Built, schedule: Schedule, state: Progress, children: Children, screen: Display
+    ) -> None:
+        self._run = built.run
+        self._spec = built.spec
         self._schedule = schedule
         self._state = state
         self._children = children
@@ -95,6 +98,11 @@ class Runner:
         """What a worker is given."""
         return (*process.argv, f"--run={self._run}")
 
+    def _begin_round(self, judge: str) -> None:
+        """Plan what a judge has decided, as `dagmaker round` does where DAGMan runs the analysis."""
+        nodes = rounds.settle(self._spec, self._run, int(judge.rpartition("_")[2]))
+        self._state.add(self._schedule.add(judge, nodes))
+
     def _fill(self) -> None:
         while (child := self._children.idle()) is not None and (process := self._schedule.next()) is not None:
             self._give(child, process)
@@ -108,6 +116,8 @@ class Runner:
         again = False
         if reply.rc == 0:
             self._well += 1
+            if reply.process.argv[0] == plan.JUDGE:
+                self._begin_round(reply.process.node)
             self._schedule.succeeded(reply.process)
         else:
             again = self._schedule.failed(reply.process, reply.rc)
@@ -137,7 +147,7 @@ def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[st
     state = progress.make(built.plan)
     schedule = Schedule(built.plan, Presence(built.run).trusted, built.spec.resources.max_retries)
     children = Children(jobs, command)
-    runner = Runner(built.run, schedule, state, children, screen)
+    runner = Runner(built, schedule, state, children, screen)
     schedule.on_skipped = lambda node, n: state.skip(node.task, n)
     grace_s = 0.0
     with _stoppable() as stop:

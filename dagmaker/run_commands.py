@@ -173,4 +173,31 @@ def _status_lines(run: Path, found: "Status") -> Iterator[str]:
     yield from status_text.lines(found, schedd.ask(run) if found.dags else None)
 
 
-__all__ = ["abort", "repair", "status", "submit"]
+def round(*, run: str, round: int) -> int:  # noqa: A001, A002 (names of the command and of its flag)
+    """Turn what the judge decided before a round into processes and a DAG: DAGMan calls this by itself.
+
+    Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag where the round adds trials.
+    The same decision gives the same bytes.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    round : int
+        Which round, from 1.
+
+    Examples
+    --------
+    dagmaker round runs/example --round=1
+    """
+    from dagmaker import rounds
+    from worker import layout, specfile
+
+    path = Path(run).absolute()
+    rounds.read_plan(path)
+    nodes = rounds.settle(specfile.load_resolved(path / layout.SPEC), path, round)
+    print(f"round {round}: {sum(node.n_trials for node in nodes):,} trials in {len(nodes):,} nodes")
+    return 0
+
+
+__all__ = ["abort", "repair", "round", "status", "submit"]

@@ -4,8 +4,8 @@ A node starts when its parents are done. Where a node has failed, what needs it 
 """
 
 import heapq
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from dagmaker import processes
 from dagmaker.plan import Node, Plan
@@ -63,6 +63,26 @@ class Schedule:
         for name in self._names:
             if not self._states[name].node.parents:
                 self._open(name, trust=True)
+
+    def add(self, judge: str, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """Take in the nodes of a round, before its judge is noted as done; those that were not there yet.
+
+        What waits for the judge waits for them too.
+        """
+        new = tuple(node for node in nodes if node.name not in self._states)
+        waiting = list(self._children[judge])
+        for node in new:
+            self._states[node.name] = _State(node, 1, node.n_processes)
+            self._children[node.name] = list(waiting)
+            self._children[judge].append(node.name)
+            self._order[node.name] = len(self._names)
+            self._names.append(node.name)
+        names = tuple(node.name for node in new)
+        for child in waiting:
+            state = self._states[child]
+            state.waiting += len(new)
+            state.node = replace(state.node, parents=(*state.node.parents, *names))
+        return new
 
     def _open(self, name: str, trust: bool) -> None:
         """Put a node's processes on offer; with `trust`, those whose files are there count as done."""

@@ -30,14 +30,17 @@ def _pieces(work_s: float, start_s: float, target_s: float) -> int:
     return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
 
 
-def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None) -> tuple[Cut, ...]:
-    """Pieces of the trials at one point."""
+def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> tuple[Cut, ...]:
+    """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
     section = spec.background if task == "bg_trials" else spec.signal
+    first, n = (0, section.n_trials) if more is None else more
     target = _target_s(spec)
     if target is None:
-        return cuts(section.n_trials, section.trials_per_file)
-    kind = rates.of(spec, task)
-    return even(section.n_trials, _pieces(section.n_trials * kind.unit_s(dec, n_sig), kind.start_s, target))
+        pieces = cuts(n, section.trials_per_file)
+    else:
+        kind = rates.of(spec, task)
+        pieces = even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target))
+    return tuple((first + start, count) for start, count in pieces)
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:

@@ -12,8 +12,8 @@ from dagmaker.dagjob import DagJob
 from dagmaker.jobs import Jobs, Tracker, Where, seconds
 from dagmaker.plan import Node, Plan
 from dagmaker.presence import Presence
+from dagmaker.rounds import read_plan
 from worker import layout
-from worker.errors import InputError
 
 MISSING_SHOWN = 20
 
@@ -93,24 +93,6 @@ class Status:
         return {**asdict(self), "complete": self.complete, "active": self.active}
 
 
-def read_plan(run: Path) -> Plan:
-    """The plan of a run directory.
-
-    Raises
-    ------
-    InputError
-        It is not one.
-    """
-    path = run / layout.PLAN
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
-        ) from None
-    return plan.read(text, str(path))
-
-
 def _asked(run: Path) -> Asked:
     """What the frozen spec asks for; the spec's defaults where it cannot be read."""
     import yaml
@@ -132,13 +114,22 @@ class Watcher:
 
     def __init__(self, run: Path) -> None:
         self._run = run.absolute()
-        self._plan = read_plan(run)
+        self._read()
+        self._submits = {task: submitfile.read(self._run, task) for task in self._nodes}
+        self._trackers = {task: Tracker(file.log) for task, file in self._submits.items() if file.log is not None}
+
+    def _read(self) -> None:
+        """Take in the plan, with the rounds that have begun."""
+        self._plan = read_plan(self._run)
         self._nodes: dict[str, list[Node]] = {task: [] for task in self._plan.tasks()}
         for node in self._plan.nodes:
             self._nodes[node.task].append(node)
         self._batches = Batches(self._run, self._plan)
-        self._submits = {task: submitfile.read(self._run, task) for task in self._nodes}
-        self._trackers = {task: Tracker(file.log) for task, file in self._submits.items() if file.log is not None}
+
+    def _follow_rounds(self) -> None:
+        """Rounds are planned while the analysis runs."""
+        if plan.JUDGE in self._nodes and read_plan(self._run) != self._plan:
+            self._read()
 
     @property
     def plan(self) -> Plan:
@@ -156,6 +147,7 @@ class Watcher:
 
     def look(self) -> Status:
         """The present state; each folder is listed once and no output is opened."""
+        self._follow_rounds()
         dags = dagjob.all_of(self._run)
         jobs = {task: tracker.follow() for task, tracker in self._trackers.items()} if dags else {}
         presence = Presence(self._run)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagmaker import dag_check, dagjob, lock, schedd, sites, submitfile
-from dagmaker.status import read_plan
+from dagmaker.rounds import read_plan
 from worker import layout, specfile
 from worker.errors import InputError, RefusedError
 

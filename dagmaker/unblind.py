@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import interpreter, lock
-from dagmaker.status import read_plan
+from dagmaker.rounds import read_plan
 from worker.errors import DagmakerError, InputError, RefusedError, SpecError
 
 _ERRORS: dict[int, type[DagmakerError]] = {kind.exit_code: kind for kind in (SpecError, InputError, RefusedError)}

@@ -17,6 +17,8 @@ scan:
    n_skies: {n_skies}, skies_per_file: {sky_file}, sky_bands: {sky_bands}}}
 resources: {resources}
 site: {site}
+goal: {goal}
+adaptive: {adaptive}
 """
 
 DEFAULTS: dict[str, Any] = {
@@ -35,6 +37,8 @@ DEFAULTS: dict[str, Any] = {
     "sky_bands": 1,
     "resources": "{}",
     "site": "personal",
+    "goal": "{}",
+    "adaptive": "false",
 }
 
 

@@ -104,7 +104,8 @@ def test_argv_is_what_the_worker_calls_canonical():
 def test_outputs_are_those_that_the_ledger_expects(tmp_path):
     made = spec(decs=[-0.4, 0.0, 12.5], bands=3)
     written = _plan(decs=[-0.4, 0.0, 12.5], bands=3)
-    run = Run(tmp_path, made, json.loads(plan.write(written)))
+    raw = json.loads(plan.write(written))
+    run = Run(tmp_path, made, raw, raw)
     for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
         ours = [f"{n.dir}/{name}" for n in written.nodes if n.task == task for name in processes.outputs(n)]
         assert ours == [str(item.path) for item in expected(run, task)]

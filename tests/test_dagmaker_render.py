@@ -240,7 +240,8 @@ def test_dagman_never_gets_the_setting_that_makes_it_crawl():
 
 
 def test_every_task_has_a_priority():
-    assert set(plan.make(spec(), "").tasks()) == set(render_dag.PRIORITY)
+    adaptive = spec(goal="{sensitivity_error: 0.05}", adaptive="true")
+    assert set(plan.make(adaptive, "").tasks()) == set(render_dag.PRIORITY)
 
 
 def test_the_dag_checker_finds_nothing(tmp_path):

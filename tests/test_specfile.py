@@ -305,6 +305,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
         else:
             target = document
+            if keys[0] == "adaptive":
+                document["goal"] = {"sensitivity_error": 0.03}
             for key in keys[:-1]:
                 target = target.setdefault(key, {})
             target[keys[-1]] = value

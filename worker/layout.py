@@ -24,6 +24,7 @@ REPORT = PurePosixPath("report/index.html")
 DATA_PAGE = PurePosixPath("report/data.html")
 REPORT_RECORD = PurePosixPath("report/record.json")
 CRATE = PurePosixPath("ro-crate-metadata.json")
+ROUNDS = PurePosixPath("rounds")
 UNBLINDED = PurePosixPath("unblinded")
 OPENED = UNBLINDED / "opened.json"
 UNBLINDING_LOG = UNBLINDED / "log.jsonl"
@@ -148,6 +149,21 @@ def files_of(collected: PurePosixPath) -> PurePosixPath:
 def timing_file(stage: str) -> PurePosixPath:
     """What a stage cost whose outputs have no record of their own."""
     return RESULTS / "timing" / f"{stage}.json"
+
+
+def decision(number: int) -> PurePosixPath:
+    """What the judge decided before round `number`: which points are short of the goal, and what is added."""
+    return ROUNDS / f"round_{number}.json"
+
+
+def round_plan(number: int) -> PurePosixPath:
+    """The nodes of a round; absent until its decision is turned into them."""
+    return ROUNDS / f"round_{number}.plan.json"
+
+
+def round_dag(number: int) -> PurePosixPath:
+    """The DAG of a round; absent where it adds nothing."""
+    return ROUNDS / f"round_{number}.dag"
 
 
 def map_file(nside: int, suffix: str = ".npy") -> PurePosixPath:

@@ -1,16 +1,17 @@
-"""What a run must contain: the frozen spec, the plan, and from them every expected file. Never a glob.
+"""What a run must contain: the frozen spec, the plan with its rounds, and from them every expected file. Never a glob.
 
-The plan is written by `dagmaker build`; every worker and every aggregation reads the same one.
+The plan is written by `dagmaker build`, rounds are added to it (`worker.rounds`); every worker and every aggregation
+reads the same one.
 """
 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from worker import layout
+from worker import layout, rounds
 from worker.errors import InputError
 from worker.spec import Spec
 from worker.specfile import load_resolved, text_digest
@@ -28,12 +29,18 @@ class Run:
     path : Path
     spec : Spec
     plan : mapping
+        plan.json and what rounds have added to it.
+    base : mapping
         plan.json as it stands.
+    rounds : tuple of mapping
+        The plans of the rounds that have begun.
     """
 
     path: Path
     spec: Spec
     plan: Mapping[str, Any]
+    base: Mapping[str, Any]
+    rounds: tuple[Mapping[str, Any], ...] = ()
 
 
 class Expected(NamedTuple):
@@ -85,7 +92,24 @@ def open_run(path: str | Path) -> Run:
             f"{spec_file}: the spec was changed since the run was built (its digest is {found[:12]}, the plan was made "
             f"for {plan['spec_digest'][:12]}); restore it, or edit your own spec and `dagmaker build` it again"
         )
-    return Run(path, load_resolved(spec_file), plan)
+    spec = load_resolved(spec_file)
+    begun = tuple(rounds.load(path, spec.adaptive.max_rounds))
+    return Run(path, spec, rounds.effective(plan, begun), plan, begun)
+
+
+def before(run: Run, number: int) -> Run:
+    """The run as the judge of round `number` sees it: without that round and later ones.
+
+    Raises
+    ------
+    InputError
+        An earlier round has not begun.
+    """
+    if len(run.rounds) < number - 1:
+        lost = run.path / layout.round_plan(len(run.rounds) + 1)
+        raise InputError(f"{lost}: this file is missing; `dagmaker round {run.path} --round={len(run.rounds) + 1}`")
+    begun = run.rounds[: number - 1]
+    return replace(run, plan=rounds.effective(run.base, begun), rounds=begun)
 
 
 def expected(run: Run, task: str, **point: float) -> list[Expected]:

@@ -224,6 +224,23 @@ class Goal(Model):
     local_sigma: Annotated[Number, Field(gt=0, le=7)] | None = None
     post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
     sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
+    discovery_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
+
+
+MAX_ROUNDS = 10
+
+
+class Adaptive(Model):
+    """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
+
+    max_rounds: Annotated[Whole, Field(ge=0, le=MAX_ROUNDS)] = 3
+    max_signal_trials: Count = 50000
+    max_background_trials: Count = 1000000
+
+
+def _switch(value: Any) -> Any:
+    """``adaptive: true`` is the section with its defaults, ``false`` one without rounds."""
+    return {True: {}, False: {"max_rounds": 0}}[value] if isinstance(value, bool) else value
 
 
 class Spec(Model):
@@ -240,6 +257,9 @@ class Spec(Model):
     scan: Scan
     unblind: Unblind = Unblind()
     goal: Goal = Goal()
+    adaptive: Annotated[Adaptive, BeforeValidator(_switch, json_schema_input_type=Adaptive | bool)] = Adaptive(
+        max_rounds=0
+    )
     resources: Resources = Resources()
     site: Name = "personal"
 
@@ -259,6 +279,14 @@ class Spec(Model):
                     "write dec_deg: rings"
                 )
                 refuse(("background.dec_deg", text))
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_reach(self) -> Self:
+        goals = (self.goal.sensitivity_error, self.goal.discovery_error, self.goal.local_sigma)
+        if self.adaptive.max_rounds and goals == (None, None, None):
+            text = "found rounds, but no goal that they could reach; write e.g. goal: {sensitivity_error: 0.03}"
+            refuse(("adaptive", text))
         return self
 
     @model_validator(mode="after")

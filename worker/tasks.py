@@ -137,6 +137,26 @@ def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 
     _stage("scans.scan_map", run, nside=nside, band=band, bands=bands)
 
 
+def judge(*, run: str, round: int) -> Found:  # noqa: A002 (the name of the flag)
+    """Decide, before a round of an adaptive analysis, which points are short of the goal and what is added to them.
+
+    Writes RUN/rounds/round_1.json: per point what was found, the trials that are added, and a digest of the files that
+    it was decided from. `dagmaker round` makes processes of it. A decision that still holds is kept.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    round : int
+        Which round, from 1; those before it must be complete.
+
+    Examples
+    --------
+    worker judge --run=runs/example --round=1
+    """
+    return _stage("judge.judge", run, number=round)
+
+
 def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
     """Merge the background trials of one declination; every file that the plan promises must be there.
 
@@ -294,6 +314,23 @@ def verify(*, run: str, jobs: int = 1) -> Found:
     return _stage("verify.verify", run, jobs=jobs)
 
 
+def rounds(*, run: str) -> Found:
+    """Decide every round of an adaptive analysis again, and compare: what `dagmaker verify-plan` rests on.
+
+    Prints one JSON object: rounds, faults. Exit code 0 whatever is found; changes nothing.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Examples
+    --------
+    worker rounds --run=runs/example
+    """
+    return _stage("judge.rounds", run)
+
+
 def streams(*, run: str) -> Found:
     """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
 
@@ -443,6 +480,7 @@ TASKS: dict[str, Callable[..., Found | None]] = {
         sig_trials,
         scan_trials,
         scan_map,
+        judge,
         collect_bg,
         collect_sig,
         distributions,
@@ -454,6 +492,7 @@ TASKS: dict[str, Callable[..., Found | None]] = {
         verify,
         data_summary,
         streams,
+        rounds,
         replay,
         audit,
         unblind,

@@ -13,7 +13,7 @@ from worker.ledger import Run, open_run
 from worker.stages import scratch
 from worker.stages.summary import summary
 
-_NOT_HERE = ("prepare", "report")
+_NOT_HERE = ("prepare", "judge", "report")  # rounds are decided again by `worker rounds`
 _MEASURED = ("wall_s", "cpu_s", "max_rss_mb", "host")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -37,13 +37,18 @@ def _results(run: Run) -> Finding:
     for node in run.plan["nodes"]:
         made = PurePosixPath(node["dir"]) / node["file"] if node["file"].endswith(".json") else None
         if made is not None:
-            told = _told(run, layout.timing_file(node["task"]), made)
+            told = _told(run, layout.timing_file(_stage(node)), made)
             wrong += [text for name, sha256 in told.items() if (text := _wrong(run, name, sha256))]
             n += len(told)
     pages = _told(run, layout.REPORT_RECORD, None)
     wrong += [text for name, sha256 in pages.items() if (text := _wrong(run, name, sha256))]
     what = "results and report pages: the sha256 that was kept when they were written"
     return finding.of(what, wrong, f"{n + len(pages):,} files")
+
+
+def _stage(node: Mapping[str, Any]) -> str:
+    """Under which name the cost of a result is kept: there is a judge for every round."""
+    return f"{node['task']}_{node['args']['round']}" if "round" in node["args"] else str(node["task"])
 
 
 def _told(run: Run, record: PurePosixPath, made: PurePosixPath | None) -> dict[str, str]:

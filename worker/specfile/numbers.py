@@ -6,7 +6,8 @@ from typing import Any
 
 from worker.spec import Spec
 
-WHERE = ("site", "resources", "goal")
+WHERE = ("site", "resources")
+AIMS = ("goal", "adaptive")  # decide numbers where rounds of trials follow from them
 CUT = {
     "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own
     "background": ("trials_per_file",),
@@ -18,7 +19,8 @@ CUT = {
 
 def deciding(spec: Spec) -> dict[str, Any]:
     """The spec as plain data, without what changes no number."""
-    data = spec.model_dump(mode="json", exclude=set(WHERE))
+    aims = () if spec.adaptive.max_rounds else AIMS
+    data = spec.model_dump(mode="json", exclude={*WHERE, *aims})
     for section, keys in CUT.items():
         for key in keys:
             data[section].pop(key, None)

@@ -24,8 +24,8 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     rel = layout.bg_collected(dec, context.dec_places(run, dec))
     digest = context.trial_digest(run, "bg_trials")
     with measure("collect_bg", {"dec": dec}) as meter:
-        files, holes = _present(run, "bg_trials", allow_missing, dec=dec)
-        ts = np.concatenate([_load(run, f, TRIAL_DTYPE, digest)["ts"] for f in files])
+        files, holes = present(run, "bg_trials", allow_missing, dec=dec)
+        ts = np.concatenate([load(run, f, TRIAL_DTYPE, digest)["ts"] for f in files])
         # Halves by parity in the stream: one makes p-values that the other is tested with.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
         halves = [ts[index == parity] for parity in (0, 1)]
@@ -46,13 +46,13 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
     digest = context.signal_digest(run, gamma)
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
     with measure("collect_sig", point) as meter:
-        files, holes = _present(run, "sig_trials", allow_missing, **point)
+        files, holes = present(run, "sig_trials", allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)
         for i, n_sig in enumerate(n_sigs):
             mine = [f for f in files if f.point["n_sig"] == n_sig]
-            arrays[f"trials_{i}"] = np.concatenate([_load(run, f, TRIAL_DTYPE, digest) for f in mine])
+            arrays[f"trials_{i}"] = np.concatenate([load(run, f, TRIAL_DTYPE, digest) for f in mine])
         _save(run, rel, arrays, files, meter.record(sum(f.n for f in files)))
 
 
@@ -66,7 +66,7 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
     with measure("collect_scan", {"nside": scan.nside}) as meter:
         tsds = hottest.load_tsds(run)
         result = skymap.observed(run, tsds)
-        files, holes = _present(run, "scan_trials", allow_missing)
+        files, holes = present(run, "scan_trials", allow_missing)
         maxima = _skies(run, files)
         rings = scans.rings(run, scan.nside)
         record = meter.record(len(maxima))
@@ -92,9 +92,9 @@ def _collect_sources(run: Run, allow_missing: bool) -> None:
     with measure("collect_scan", {}) as meter:
         tsds = hottest.load_tsds(run)
         result = catalog.observed(run, tsds)
-        files, holes = _present(run, "scan_trials", allow_missing)
+        files, holes = present(run, "scan_trials", allow_missing)
         dtype, digest = scans.sky_dtype(run), scans.scan_digest(run)
-        skies = catalog.background(run, (_load(run, file, dtype, digest) for file in files), tsds)
+        skies = catalog.background(run, (load(run, file, dtype, digest) for file in files), tsds)
         n = catalog.save(run, skies, meter.record(len(skies.spots["all"])))
         store.save_json(run.path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(run.path, layout.SCAN, {**result, "n_skies": n, "n_missing": holes})
@@ -109,12 +109,12 @@ def _skies(run: Run, files: Sequence[Expected]) -> Trials:
     parts = []
     for first in sorted({f.first for f in files}):
         bands = sorted((f for f in files if f.first == first), key=lambda f: f.band or (0, 1))
-        loaded = [_load(run, f, scans.RING_DTYPE, scans.scan_digest(run)) for f in bands]
+        loaded = [load(run, f, scans.RING_DTYPE, scans.scan_digest(run)) for f in bands]
         parts.append(np.concatenate(loaded, axis=1))
     return np.concatenate(parts)
 
 
-def _present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:
+def present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:
     """The promised files that are there, and the number of those that are not.
 
     Raises
@@ -135,7 +135,7 @@ def _present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[
     return [e for e in promised if e.path not in paths], len(lost)
 
 
-def _load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Trials:
+def load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Trials:
     """A promised file; its record must name the very place in the very stream that the plan promises.
 
     Raises

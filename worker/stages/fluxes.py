@@ -13,7 +13,7 @@ from worker.ledger import Run
 from worker.stages import context
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
-from worker.stats.passing import background_point, counts_above, passing_points
+from worker.stats.passing import Point, background_point, counts_above, passing_points
 from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
 from worker.stats.thresholds import resampled_median, resampled_threshold
 
@@ -60,18 +60,27 @@ def load(run: Run, dec: float, level: float | None, background: TSD) -> At:
 
 def sensitivity(run: Run, at: At) -> dict[str, Any]:
     """The flux at which a fraction beta of the trials exceeds the background median."""
-    n = run.spec.sensitivity.n_bootstrap
-    threshold = at.background.median()
-    moved = resampled_median(at.background, n, address.bootstrap_threshold(run.spec, at.dec))
-    return _row(run, "sensitivity", at, threshold, moved)
+    return _row(run, "sensitivity", at, *threshold_of(run, at))
+
+
+def threshold_of(run: Run, at: At, n_sigma: float | None = None) -> tuple[float, F64]:
+    """TS of a one-sided significance (None: of the background median), and the same of resampled background trials.
+
+    Raises
+    ------
+    TooFewTrialsError
+        There are too few positive trials for a fit.
+    """
+    n, key = run.spec.sensitivity.n_bootstrap, address.bootstrap_threshold(run.spec, at.dec)
+    if n_sigma is None:
+        return at.background.median(), resampled_median(at.background, n, key)
+    return float(at.background.isf_nsigma(n_sigma)), resampled_threshold(at.background, n_sigma, n, key)
 
 
 def discovery(run: Run, at: At, n_sigma: float) -> dict[str, Any]:
     """The flux at which a fraction discovery_beta of the trials exceeds a significance."""
-    n = run.spec.sensitivity.n_bootstrap
     try:
-        threshold = float(at.background.isf_nsigma(n_sigma))
-        moved = resampled_threshold(at.background, n_sigma, n, address.bootstrap_threshold(run.spec, at.dec))
+        threshold, moved = threshold_of(run, at, n_sigma)
     except TooFewTrialsError as error:
         return _missing(_head(run, "discovery", at, None), at, f"discovery ({n_sigma:g} sigma)", error) | {
             "nsigma": n_sigma
@@ -88,8 +97,7 @@ def limit(run: Run, at: At, ts: float) -> dict[str, Any]:
 
 
 def _head(run: Run, kind: str, at: At, threshold: float | None) -> dict[str, Any]:
-    wanted = run.spec.sensitivity
-    beta = wanted.discovery_beta if kind == "discovery" else wanted.beta
+    beta = beta_of(run, kind)
     return {"dec_deg": at.dec, "gamma": at.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
 
 
@@ -98,15 +106,36 @@ def _row(run: Run, kind: str, at: At, threshold: float, moved: F64 | None, n_sig
     row = _head(run, kind, at, threshold)
     if moved is not None:
         row["threshold_error"] = float(np.std(moved))
-    key = address.bootstrap(run.spec, kind, at.dec, at.gamma, n_sigma)
-    points = background_point(at.background, threshold), *passing_points(at.ts, threshold)
-    counts = None if moved is None else counts_above(points, at.ts, moved)
-    n = run.spec.sensitivity.n_bootstrap
     try:
-        found = find_n_sig_from_points(points, threshold, row["beta"], n, key, counts)
+        found = crossing(run, kind, at, threshold, moved, n_sigma)
     except NotBracketedError as error:
         return _missing(row, at, f"{kind} ({n_sigma:g} sigma)" if n_sigma else kind, error)
     return row | _found(run, at, found)
+
+
+def points_of(at: At, threshold: float) -> tuple[Point, ...]:
+    """Passing fractions by n_sig, that of the background first."""
+    return background_point(at.background, threshold), *passing_points(at.ts, threshold)
+
+
+def crossing(run: Run, kind: str, at: At, threshold: float, moved: F64 | None, n_sigma: float = 0.0) -> NSig:
+    """The n_sig at which the asked fraction passes; with resampled thresholds (`moved`) its error contains theirs.
+
+    Raises
+    ------
+    NotBracketedError
+        The trials do not say it.
+    """
+    key = address.bootstrap(run.spec, kind, at.dec, at.gamma, n_sigma)
+    points = points_of(at, threshold)
+    counts = None if moved is None else counts_above(points, at.ts, moved)
+    return find_n_sig_from_points(points, threshold, beta_of(run, kind), run.spec.sensitivity.n_bootstrap, key, counts)
+
+
+def beta_of(run: Run, kind: str) -> float:
+    """The fraction of trials that must pass."""
+    wanted = run.spec.sensitivity
+    return wanted.discovery_beta if kind == "discovery" else wanted.beta
 
 
 def _missing(row: dict[str, Any], at: At, what: str, error: Exception) -> dict[str, Any]:

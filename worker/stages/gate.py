@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from worker import layout, store
 from worker.checklist import FIGURES, NAMES
 from worker.errors import InputError
-from worker.ledger import Run, missing, open_run
+from worker.ledger import Run, each_expected, missing, open_run
 from worker.stages import catalog, hottest, scans
 from worker.stats import bias, checks, smoothness
 from worker.stats.checks import Check
@@ -102,8 +102,15 @@ def _files_complete(run: Run) -> Check:
     lost = [str(e.path) for task in _STEPPED for e in missing(run, task)]
     lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
+    lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
     n = sum(max(len(node.get("cuts", ())), 1) * node.get("bands", 1) for node in run.plan["nodes"])
     return checks.complete(n, lost)
+
+
+def _rounds(run: Run) -> Iterator[PurePosixPath]:
+    """Every round must have been decided, and turned into processes."""
+    for number in range(1, run.spec.adaptive.max_rounds + 1):
+        yield from (layout.decision(number), layout.round_plan(number))
 
 
 def _incomplete(run: Run) -> Iterator[str]:
@@ -112,14 +119,20 @@ def _incomplete(run: Run) -> Iterator[str]:
     places = layout.decimals(decs)
     for dec in decs:
         rel = layout.bg_collected(dec, places)
-        yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), spec.background.n_trials)
+        wanted = _planned(run, "bg_trials", dec=dec)
+        yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), wanted)
         for level in spec.signal.levels:
+            point = {"dec": dec} | ({} if level is None else {"gamma": level})
             rel = layout.sig_collected(dec, places, level)
-            yield from _counted(run, rel, _n_signal, spec.signal.n_trials * len(spec.signal.n_sig))
+            yield from _counted(run, rel, _n_signal, _planned(run, "sig_trials", **point))
     if (run.path / layout.SCAN).exists():
         found = store.load_json(run.path, layout.SCAN)["n_skies"]
         if found != spec.scan.n_skies:
             yield f"{layout.SCAN} (made from {found:,} of {spec.scan.n_skies:,} skies)"
+
+
+def _planned(run: Run, task: str, **point: float) -> int:
+    return sum(file.n for file in each_expected(run, task, **point))
 
 
 def _n_signal(arrays: Mapping[str, Any]) -> int:

@@ -26,8 +26,9 @@ def beside(run: Run, trials: bool = False) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="dagmaker-") as name:
         root = Path(name) / "run"
         root.mkdir()
-        for file in (layout.SPEC, layout.PLAN, layout.DATA.parent):
-            (root / file).symlink_to((run.path / file).absolute())
+        for file in (layout.SPEC, layout.PLAN, layout.DATA.parent, layout.ROUNDS):
+            if (run.path / file).exists():
+                (root / file).symlink_to((run.path / file).absolute())
         if trials:
             _link_trials(run, root)
             if (run.path / layout.UNBLINDED).is_dir():

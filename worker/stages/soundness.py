@@ -8,7 +8,7 @@ from typing import Any
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
-from worker.stages import catalog
+from worker.stages import catalog, judge
 
 _KEYS = {
     "distributions": ("background",),
@@ -16,6 +16,7 @@ _KEYS = {
     "collect_scan": ("regions", "n_skies"),
     "post_trial": ("post_trial", "regions"),
     "upper_limits": ("limits",),
+    "judge": ("round", "asked", "inputs", "added", "points"),
 }
 _TIMED = ("distributions", "sensitivity", "post_trial", "upper_limits")
 _READS = {"collect_bg": "bg_trials", "collect_sig": "sig_trials", "collect_scan": "scan_trials"}
@@ -80,6 +81,8 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
     A file that is missing now is no difference: it is a fault of its own.
     """
     task = _READS.get(node["task"])
+    if node["task"] == "judge":
+        return _stale_decision(run, int(node["args"]["round"]))
     if task is None:
         return ""
     point = node["args"] if task != "scan_trials" else {}
@@ -91,6 +94,16 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
         if sha256 and sha256 != made_from[path]:
             return f"was made from another {path}"
     return ""
+
+
+def _stale_decision(run: Run, number: int) -> str:
+    """A decision holds for the goals of the spec and the files before it; where one of these is missing, who knows."""
+    try:
+        seen = judge.at_round(run, number)
+        judge.inputs(seen)
+    except InputError:
+        return ""
+    return "" if judge.standing(seen, number) else "was decided from other files, or for other goals"
 
 
 def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:

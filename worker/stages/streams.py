@@ -45,7 +45,7 @@ def streams(path: Path) -> dict[str, Any]:
         other = owners.setdefault(stream.key, stream)
         if other is not stream:
             faults.append(f"{other.what} and {stream.what} have the same key")
-        faults.extend(overlaps(stream))
+        faults += overlaps(stream)
         n_files += len(stream.cuts) * stream.bands
         n_trials += sum(n for _, n in stream.cuts)
     found = {"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}
@@ -54,14 +54,21 @@ def streams(path: Path) -> dict[str, Any]:
 
 
 def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
-    """Every stream of the plan; a node with cuts whose addresses are not known here is a fault."""
+    """Every stream of the plan; a node with cuts whose addresses are not known here is a fault.
+
+    Nodes of rounds continue the stream of the node that has the same point.
+    """
+    of_point: dict[tuple[Any, ...], Stream] = {}
     for node in run.plan["nodes"]:
         key = key_of(run.spec, node)
         if key is not None:
             cuts = tuple((int(first), int(n)) for first, n in node.get("cuts", ()))
-            yield Stream(node["name"], key, cuts, int(node.get("bands", 1)))
+            point = (node["task"], tuple(sorted(node["args"].items())), node.get("seed"))
+            begun = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
+            of_point[point] = begun._replace(cuts=(*begun.cuts, *cuts))
         elif node.get("cuts"):
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
+    yield from of_point.values()
     yield Stream("the sky that plays the observed one", address.observed(run.spec))
     for dec in run.spec.background.decs:
         yield from _bootstraps(run.spec, dec)

@@ -30,6 +30,7 @@ def summary(run: Run) -> dict[str, Any]:
         "discovery_lower": sensitivity.get("discovery_lower"),
         "more_spectra": sensitivity.get("more_spectra"),
         "bias": sensitivity.get("bias"),
+        "rounds": _rounds(run),
         "scan": found["scan"],
         "post_trial": (found["post_trial"] or {}).get("post_trial"),
         "post_trial_regions": (found["post_trial"] or {}).get("regions"),
@@ -40,6 +41,14 @@ def summary(run: Run) -> dict[str, Any]:
         "made_from": _made_from(run),
         "timing": _timing(run),
     }
+
+
+def _rounds(run: Run) -> list[dict[str, Any]] | None:
+    """Per round what was added, and per point what was found; null where the analysis is not adaptive."""
+    if not run.spec.adaptive.max_rounds:
+        return None
+    found = [_load(run, layout.decision(n)) for n in range(1, run.spec.adaptive.max_rounds + 1)]
+    return [{key: row[key] for key in ("round", "added", "background", "points")} for row in found if row]
 
 
 def _made_from(run: Run) -> dict[str, dict[str, str]]:
@@ -102,6 +111,8 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     rows["scan_trials"] = _load(run, layout.files_of(layout.SCAN)) or []
     rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
     rows["collect_scan"] = _own(run, layout.skies_file())
+    judges = [_load(run, layout.timing_file(f"judge_{n}")) for n in range(1, run.spec.adaptive.max_rounds + 1)]
+    rows["judge"] = [cost for cost in judges if cost]
     for stage in ("distributions", "sensitivity", "post_trial", "upper_limits"):
         cost = _load(run, layout.timing_file(stage))
         rows[stage] = [cost] if cost else []

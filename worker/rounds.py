@@ -1,0 +1,70 @@
+"""Rounds of an adaptive analysis: one effective plan of plan.json and the plans of its rounds.
+
+Both packages read a run directory through this: what a round added continues the streams of the first plan.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from worker import layout
+from worker.errors import InputError
+
+JUDGE = "judge"
+COLLECTED_BY = {"bg_trials": "collect_bg", "sig_trials": "collect_sig"}
+_KEYS = {"round": int, "decision": str, "nodes": list}
+
+Raw = Mapping[str, Any]
+
+
+def load(run: Path, most: int) -> list[dict[str, Any]]:
+    """The plans of the rounds that have begun, the first one first; at most so many.
+
+    Raises
+    ------
+    InputError
+        One cannot be read.
+    """
+    found: list[dict[str, Any]] = []
+    for number in range(1, most + 1):
+        path = run / layout.round_plan(number)
+        try:
+            raw = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            break
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: the plan of a round cannot be read ({error}); {_cure(run)}") from None
+        if not isinstance(raw, dict) or any(not isinstance(raw.get(key), kind) for key, kind in _KEYS.items()):
+            raise InputError(f"{path}: is not the plan of a round: it lacks one of {', '.join(_KEYS)}; {_cure(run)}")
+        found.append(raw)
+    return found
+
+
+def _cure(run: Path) -> str:
+    return f"remove it and run `dagmaker repair {run}`, which writes it again from the decision beside it"
+
+
+def effective(plan: Raw, rounds: Sequence[Raw]) -> dict[str, Any]:
+    """The plan with what the rounds added, parents before children.
+
+    Nodes of a round stand behind its judge; what collects their points, and the next judge, has them for parents.
+    """
+    by_judge = {f"{JUDGE}_{found['round']}": list(found["nodes"]) for found in rounds}
+    added = [node for nodes in by_judge.values() for node in nodes]
+    nodes: list[dict[str, Any]] = []
+    for node in plan["nodes"]:
+        nodes.append({**node, "parents": [*node.get("parents", ()), *_more(node, by_judge, added)]})
+        nodes += by_judge.get(node["name"], [])
+    return {**plan, "nodes": nodes}
+
+
+def _more(node: Raw, by_judge: Mapping[str, list[Any]], added: Sequence[Raw]) -> Iterator[str]:
+    """Nodes of rounds that a node of the first plan waits for."""
+    if node["task"] == JUDGE:
+        for parent in node["parents"]:
+            yield from (other["name"] for other in by_judge.get(parent, ()))
+        return
+    for other in added:
+        if COLLECTED_BY.get(other["task"]) == node["task"] and node["args"].items() <= other["args"].items():
+            yield other["name"]
