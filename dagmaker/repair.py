@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from dagmaker import clusters, dagjob, interpreter, lock, render_dag, schedd, sites
-from dagmaker.plan import Plan
+from dagmaker import clusters, dagjob, interpreter, lock, render_dag, rounds, schedd, sites
+from dagmaker.plan import JUDGE, Plan
 from dagmaker.rounds import read_plan
 from dagmaker.submit import refuse_running
 from worker import layout, specfile
@@ -83,6 +83,9 @@ def repair(run: Path, jobs: int = 0) -> Repair:
     plan = read_plan(run)
     with lock.held(run):
         refuse_active(run)
+        if any(node.task == JUDGE for node in plan.nodes):
+            rounds.settled(specfile.load_resolved(run / layout.SPEC), run)
+            plan = read_plan(run)
         checked, faults = verify(run, jobs or min(os.cpu_count() or 1, MOST_JOBS))
         if not faults:
             return Repair(run, checked)
@@ -157,13 +160,17 @@ def _remove(run: Path, faults: Iterable[Fault]) -> None:
 def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
     """Processes to run, by node: what is wrong, and every result behind it. Trials depend on no other output.
 
+    A decision holds when trials before it are made again: they are the same. A judge follows an earlier judge only.
+
     The report always; post_trial too where it would be alone, since a DAG needs a node besides the FINAL one.
     """
     found: dict[str, set[int]] = {}
     for fault in faults:
         found.setdefault(fault.node, set()).add(fault.position)
+    judges = {node.name for node in plan.nodes if node.task == JUDGE}
     for node in plan.nodes:
-        if node.file and any(parent in found and parent != PREPARE for parent in node.parents):
+        behind = [parent for parent in node.parents if parent in found and parent != PREPARE]
+        if (node.file and any(parent in judges for parent in behind)) or (behind and node.file and node.task != JUDGE):
             found.setdefault(node.name, set()).add(0)
     found.setdefault(FINAL, set()).add(0)
     if len(found) == 1:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dagmaker import clusters, plan, render_dag, sites
 from dagmaker.plan import Node, Plan
+from dagmaker.sites import Site
 from worker import layout, rounds
 from worker.atomic import Written, write_all
 from worker.errors import InputError
@@ -72,7 +73,9 @@ def text_of(number: int, found: Mapping[str, Any], nodes: tuple[Node, ...]) -> s
     return head[:-1] + ', "nodes": [\n' + ",\n".join(plan.lines(nodes)) + "\n]}\n"
 
 
-def files(spec: Spec, run: PurePosixPath, number: int, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def files(
+    spec: Spec, site: Site, run: PurePosixPath, number: int, found: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     """Every file of a round besides its decision: lists of processes and DAG, where it adds anything; its plan last."""
     nodes = nodes_of(spec, number, found)
     if nodes:
@@ -80,7 +83,7 @@ def files(spec: Spec, run: PurePosixPath, number: int, found: Mapping[str, Any])
         packed = clusters.make(part)
         for cluster in packed.clusters:
             yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
-        lines = render_dag.round_lines(part, packed, sites.load(spec.site), run)
+        lines = render_dag.round_lines(part, packed, site, run)
         yield str(layout.round_dag(number)), "\n".join(lines) + "\n"
     yield str(layout.round_plan(number)), text_of(number, found, nodes)
 
@@ -99,7 +102,7 @@ def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
             f"{run / layout.decision(number)}: round {number} has not been decided; `worker judge --run={run} "
             f"--round={number}` does it, after the trials before it"
         )
-    texts = dict(files(spec, PurePosixPath(run), number, found))
+    texts = dict(files(spec, sites.load(spec.site), PurePosixPath(run), number, found))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
     for name in texts:
         if name.startswith("batches/"):
@@ -147,12 +150,13 @@ def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
 
 def names(spec: Spec, run: Path) -> Iterator[str]:
     """The files of all rounds that have been decided."""
+    site = sites.load(spec.site)
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = decision(run, number)
         if found is None:
             return
         yield str(layout.decision(number))
-        yield from (name for name, _ in files(spec, PurePosixPath(run), number, found))
+        yield from (name for name, _ in files(spec, site, PurePosixPath(run), number, found))
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -4,12 +4,13 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from dagmaker import clusters, interpreter, origin, plan, processes, render
+from dagmaker import clusters, interpreter, origin, plan, processes, render, render_dag, rounds
 from dagmaker.verdict import Line
 from worker import layout, specfile
 from worker.errors import InputError
-from worker.spec import Spec
+from worker.spec import MAX_ROUNDS, Spec
 
 SHOWN = 5
 
@@ -27,6 +28,9 @@ def verify_plan(run: Path) -> Iterator[Line]:
     yield _spec(run, resolved)
     made = plan.make(spec, specfile.text_digest(resolved))
     yield from _files(run, spec, resolved, made)
+    if spec.adaptive.max_rounds:
+        yield from _rounds(run, spec)
+        made = rounds.read_plan(run)
     yield _distinct(made)
     yield _streams(run)
 
@@ -100,13 +104,64 @@ def _difference(path: Path, text: str) -> str:
     return f"has {found.count(chr(10))} lines, the plan has {text.count(chr(10))}"
 
 
+def _rounds(run: Path, spec: Spec) -> Iterator[Line]:
+    """Rounds decided again from their files, planned again from their decisions, and what nobody decided."""
+    said = _worker(run, "rounds")
+    what = "every round decided again from the files before it"
+    if isinstance(said, str):
+        yield Line("fault", what, f"cannot be told: {said}")
+    elif said["faults"]:
+        yield Line("fault", what, _listed(said["faults"]))
+    else:
+        yield Line("same", what, f"{said['rounds']:,} of at most {spec.adaptive.max_rounds} rounds, the same decisions")
+    yield _planned(run, spec)
+    others = list(_undecided(run, rounds.read_plan(run)))
+    what = "every file of trials was decided"
+    yield Line("note" if others else "same", what, _listed(others) if others else "none but those of plan and rounds")
+
+
+def _planned(run: Path, spec: Spec) -> Line:
+    """The plan, lists of processes and DAG of each round, and nothing else in their folder."""
+    what = "plans, lists of processes and DAGs of rounds, made again from their decisions"
+    wrong, known = [], {str(render_dag.ROUND_SCRIPT)}
+    try:
+        begun = origin.read(run)
+    except InputError as error:
+        return Line("note", what, f"not compared: {error}")
+    for number in range(1, spec.adaptive.max_rounds + 1):
+        found = rounds.decision(run, number)
+        if found is None:
+            break
+        known.add(str(layout.decision(number)))
+        for name, text in rounds.files(spec, begun.site, begun.place.run, number, found):
+            known.add(name)
+            if difference := _difference(run / name, text):
+                wrong.append(f"{name}: {difference}")
+    there = [*run.glob(f"{layout.ROUNDS}/*"), *run.glob(f"batches/{rounds.PREFIX}[0-9]*_*.txt")]
+    names = sorted(str(path.relative_to(run)) for path in there if ".dag." not in path.name)
+    wrong += [f"{name}: no decision asked for it" for name in names if name not in known]
+    right = f"{len(known) - 1:,} files, the same bytes"
+    return Line("fault", what, _listed(wrong)) if wrong else Line("same", what, right)
+
+
+def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
+    """Files beside those of the plan in the streams that it uses: perhaps of rounds that were tried and left out."""
+    nodes = [node for node in whole.nodes if node.task in plan.TRIALS]
+    decided = {f"{node.dir}/{name}" for node in nodes for name in processes.outputs(node)}
+    for path in sorted((run / "trials" / whole.name).glob(f"[bs][gi]*/**/trials__*_seed_{plan.SEED:04d}*.npy")):
+        name = str(path.relative_to(run))
+        if name not in decided:
+            yield f"{name}: no plan and no decision asked for it"
+
+
 def _strangers(run: Path, known: set[str]) -> Iterator[str]:
     """Lists of processes and submit files that no plan and no repair wrote."""
+    others = ("repair", *(f"{rounds.PREFIX}{number}_" for number in range(1, MAX_ROUNDS + 1)))  # see `_planned`
     patterns = ("batches/*.txt", "*.sub") if str(layout.DAG) in known else ("batches/*.txt",)
     for pattern in patterns:
         for path in sorted(run.glob(pattern)):
             name = str(path.relative_to(run))
-            if name not in known and not path.name.startswith("repair") and not name.endswith(".condor.sub"):
+            if name not in known and not path.name.startswith(others) and not name.endswith(".condor.sub"):
                 yield name
 
 
@@ -129,17 +184,23 @@ def _distinct(made: plan.Plan) -> Line:
     return Line("fault", what, _listed(twice)) if twice else Line("same", what, f"{len(seen):,} files, no name twice")
 
 
-def _streams(run: Path) -> Line:
-    """Random streams, by the worker, which knows how numbers are addressed."""
-    what = "no two files share random numbers"
-    command = [interpreter.python(), "-m", "worker", "streams", f"--run={run}"]
+def _worker(run: Path, task: str) -> Any:
+    """The JSON object that a worker prints, or the last line of its complaint."""
+    command = [interpreter.python(), "-m", "worker", task, f"--run={run}"]
     done = subprocess.run(
         command, env=interpreter.environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     if done.returncode != 0 or not done.stdout:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return Line("fault", what, f"cannot be told: {said}")
-    found = json.loads(done.stdout.splitlines()[-1])
+        return (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _streams(run: Path) -> Line:
+    """Random streams, by the worker, which knows how numbers are addressed."""
+    what = "no two files share random numbers"
+    found = _worker(run, "streams")
+    if isinstance(found, str):
+        return Line("fault", what, f"cannot be told: {found}")
     if found["faults"]:
         return Line("fault", what, _listed(found["faults"]))
     n_keys, n_trials, n_files = (found[key] for key in ("keys", "trials", "files"))

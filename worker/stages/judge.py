@@ -73,6 +73,7 @@ def asked(run: Run) -> dict[str, Any]:
     """The part of the spec that a decision follows from."""
     spec = run.spec.model_dump(mode="json")
     return {
+        "rule": adaptive.RULE,
         "goal": {key: value for key, value in spec["goal"].items() if key != "post_trial_sigma"},
         "adaptive": {key: spec["adaptive"][key] for key in _BOUNDS},
         "sensitivity": {key: spec["sensitivity"][key] for key in _SENSITIVITY},
@@ -267,6 +268,9 @@ def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
         there = store.load_json(run.path, rel)
         if there["inputs"] != inputs(seen):
             yield "was made from other files than those that are there"
+            return
+        if there["asked"]["rule"] != adaptive.RULE:
+            yield f"was decided by rule {there['asked']['rule']}, this program has rule {adaptive.RULE}: not comparable"
             return
         mine = decide(as_asked(seen, there["asked"]), number)
     except InputError as error:
