@@ -3,8 +3,8 @@
     python -m benchmarks.adaptive FOLDER [SEEDS]
 
 FOLDER holds the track release (events/, uptime/, irfs/). The same five declinations and goal (3 % on the sensitivity)
-are run with SEEDS seeds (20), each from 60 trials at n_sig 1, 2 and 3 in up to four rounds, and once with a fixed grid of
-ten n_sig. Prints the tables of docs/planning.md; takes some minutes. Everything but the scan is run, in this process.
+are run with SEEDS seeds (20), each from 60 trials at n_sig 1, 2 and 3 in up to four rounds, and once with a fixed grid
+of ten n_sig. Prints the tables of docs/planning.md; takes some minutes. All but the scan is run, in this process.
 """
 
 import contextlib
@@ -136,14 +136,15 @@ def honest(runs: list[list[Found]], exact: list[Found]) -> Iterator[str]:
     )
     for *column, true in zip(*runs, exact, strict=True):
         n_sig, error = np.array([f.n_sig for f in column]), np.array([f.error for f in column])
-        spread, quoted = float(n_sig.std(ddof=1)), float(np.sqrt(np.mean(error**2)))
-        ratio, of_ratio = spread / quoted, spread / quoted / math.sqrt(2 * (len(column) - 1))
+        spread, quoted, n = float(n_sig.std(ddof=1)), float(np.sqrt(np.mean(error**2))), len(column)
+        ratio, of_ratio = spread / quoted, spread / quoted / math.sqrt(2 * (n - 1))
         trials = [f.n_trials for f in column]
         reached = sum(f.error <= 0.03 * f.n_sig for f in column)
+        mean = f"{n_sig.mean():.3f} ± {spread / math.sqrt(n):.3f}"
         yield (
-            f"{true.dec_deg:>5g}{_pair(true):>17}{n_sig.mean():>9.3f} ± {spread / math.sqrt(len(column)):.3f}{spread:>9.3f}{quoted:>9.3f}{ratio:>11.2f} ± {of_ratio:.2f}"
-            f"{min(trials):>9,} to {max(trials):,}{np.mean([f.rounds for f in column]):>8.1f}"
-            f"{reached:>6} of {len(column)}"
+            f"{true.dec_deg:>5g}{_pair(true):>17}{mean:>17}{spread:>9.3f}{quoted:>9.3f}{ratio:>11.2f} ± {of_ratio:.2f}"
+            f"{f'{min(trials):,} to {max(trials):,}':>17}{np.mean([f.rounds for f in column]):>9.1f}"
+            f"{f'{reached} of {n}':>9}"
         )
 
 

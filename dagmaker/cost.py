@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dagmaker import clusters, disk, rates, sites, sizing, sky
+from dagmaker.hours import hours
 from dagmaker.plan import Node, Plan
 from dagmaker.processes import MAP, SCAN, STEPPED
 from dagmaker.quotable import Quotable
@@ -72,6 +73,8 @@ class Cost:
     measured : str
         Processor that the pilot ran on; empty where the model is the built-in one.
     warnings : tuple of str
+    rounds : tuple of str
+        What an adaptive analysis may add at most, in words.
     """
 
     stages: tuple[StageCost, ...]
@@ -84,6 +87,7 @@ class Cost:
     quotable: Quotable
     measured: str
     warnings: tuple[str, ...]
+    rounds: tuple[str, ...] = ()
 
     @property
     def cpu_h(self) -> float:
@@ -186,6 +190,26 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
             )
 
 
+def _rounds(spec: Spec) -> Iterator[str]:
+    """What rounds may add at most: every point up to its bounds."""
+    most, decs = spec.adaptive, spec.background.decs
+    if not most.max_rounds:
+        return
+    signal = max(most.max_signal_trials - spec.signal.n_trials * len(spec.signal.n_sig), 0)
+    background = max(most.max_background_trials - spec.background.n_trials, 0)
+    top = spec.signal.n_sig[-1]
+    cpu_s = sum(
+        signal * len(spec.signal.gammas) * rates.of(spec, "sig_trials").unit_s(dec, top)
+        + background * rates.of(spec, "bg_trials").unit_s(dec)
+        for dec in decs
+    )
+    signals = signal * len(decs) * len(spec.signal.gammas)
+    yield (
+        f"rounds       at most {most.max_rounds}, of at most {signals:,} signal and "
+        f"{background * len(decs):,} background trials more: +{hours(cpu_s / 3600)} of CPU time"
+    )
+
+
 def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     """Cost of a plan on so many slots."""
     stages = tuple(_stages(plan, spec))
@@ -203,4 +227,5 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
         post_trial_p=1 / (spec.scan.n_skies + 1),
         measured=spec.resources.pilot.cpu if spec.resources.pilot is not None else "",
         warnings=tuple(_warnings(stages, spec)),
+        rounds=tuple(_rounds(spec)),
     )

@@ -34,6 +34,7 @@ def lines(plan: Plan, total: Cost, goal: Goal | None = None) -> Iterator[str]:
     yield f"wall time    {hours(total.wall_h)} on {total.slots:,} slots that are always busy"
     submit = hours(total.submit_s / 3600)
     yield f"DAGMan       {total.dag_nodes:,} nodes, submitted in {submit} at {cost.NODES_PER_S:g} per second"
+    yield from total.rounds
     yield from quotable.lines(total.quotable, {stage.task: stage.cpu_h for stage in total.stages}, goal)
     for warning in total.warnings:
         yield f"warning: {warning}"

@@ -106,8 +106,12 @@ def dags(schedd: Any, run: Path) -> tuple[InQueue, ...]:
 
 
 def jobs_of(schedd: Any, cluster: int) -> int:
-    """Processes in the queue that belong to a DAG, DAGMan itself included."""
-    return len(schedd.query(constraint=f"ClusterId == {cluster} || DAGManJobId == {cluster}", projection=["ClusterId"]))
+    """Processes in the queue that belong to a DAG, DAGMan itself and the DAGs of its rounds included."""
+    mine = {cluster}
+    rounds = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=["ClusterId", "DAGManJobId"])
+    mine |= {int(ad["ClusterId"]) for ad in rounds if ad.get("DAGManJobId") == cluster}
+    of_any = " || ".join(f"ClusterId == {n} || DAGManJobId == {n}" for n in sorted(mine))
+    return len(schedd.query(constraint=of_any, projection=["ClusterId"]))
 
 
 def ask(run: Path, patience_s: float = PATIENCE_S) -> Answer:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
+from worker.ledger import each_expected
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -19,20 +20,21 @@ def draw(results: Results) -> Drawn:
     figure = style.new(9.0, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     _background(upper, spec.background.decs, background)
-    _signal(lower, spec.background.decs, spec.signal.n_sig, signal)
+    planned = _planned(results)
+    _signal(lower, tuple(planned), signal)
     style.sin_dec_axis(upper, label=False)
     style.sin_dec_axis(lower, degrees=False)
-    full = sum(n >= spec.signal.n_trials for n in signal.values())
+    full = sum(signal.get(point, 0) >= n for point, n in planned.items())
+    rounds = " (with what rounds have added)" if results.run.rounds else f" ({spec.signal.n_trials:,} each)"
     return Drawn(
         figure,
         f"The declination grid: {len(spec.background.decs)} declinations, of which {len(background)} have background "
         f"trials (planned: {spec.background.n_trials:,} each). Below, each square is one (declination, n_sig) with its "
-        f"number of signal trials; {full} of {len(spec.background.decs) * len(spec.signal.n_sig)} have all "
-        f"{spec.signal.n_trials:,}. Crosses have none.",
+        f"number of signal trials; {full} of {len(planned)} have all that were planned{rounds}. Crosses have none.",
         columns(
             ("dec_deg", "n_sig", "n_trials"),
             [(dec, 0.0, background.get(dec, 0)) for dec in spec.background.decs]
-            + [(d, n, signal.get((d, n), 0)) for d in spec.background.decs for n in spec.signal.n_sig],
+            + [(*point, signal.get(point, 0)) for point in planned],
         ),
     )
 
@@ -49,6 +51,17 @@ def signal_counts(results: Results) -> dict[tuple[float, float], int]:
     return counts
 
 
+def _planned(results: Results) -> dict[tuple[float, float], int]:
+    """Signal trials by (dec, n_sig) of the first spectrum that plan and rounds promise."""
+    level = results.run.spec.signal.levels[0]
+    point = {} if level is None else {"gamma": level}
+    found: dict[tuple[float, float], int] = {}
+    for file in each_expected(results.run, "sig_trials", **point):
+        at = float(file.point["dec"]), float(file.point["n_sig"])
+        found[at] = found.get(at, 0) + file.n
+    return dict(sorted(found.items()))
+
+
 def _background(axis: Axes, decs: tuple[float, ...], counts: dict[float, int]) -> None:
     x = np.sin(np.radians(decs))
     n = np.array([counts.get(dec, 0) for dec in decs])
@@ -59,10 +72,9 @@ def _background(axis: Axes, decs: tuple[float, ...], counts: dict[float, int]) -
     axis.set_ylabel("background\ntrials")
 
 
-def _signal(
-    axis: Axes, decs: tuple[float, ...], n_sigs: tuple[float, ...], counts: dict[tuple[float, float], int]
-) -> None:
-    points = [(math.sin(math.radians(dec)), n_sig, counts.get((dec, n_sig), 0)) for dec in decs for n_sig in n_sigs]
+def _signal(axis: Axes, at: tuple[tuple[float, float], ...], counts: dict[tuple[float, float], int]) -> None:
+    points = [(math.sin(math.radians(dec)), n_sig, counts.get((dec, n_sig), 0)) for dec, n_sig in at]
+    decs, n_sigs = {dec for dec, _ in at}, [n_sig for _, n_sig in at]
     x, y, n = np.array(points).T
     size = 34 if len(decs) <= 60 else 10
     there = n > 0

@@ -37,11 +37,31 @@ def _trials(spec: Spec) -> str:
         f"{dec_text(decs[-1])}. Signal trials add {count} of a power law of index {listed(signal.gammas, 'or')}{cutoff}"
         f"{_extended(spec)}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
-        f"{signal.n_sig[-1]:g}. The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
+        f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
+        f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
         f"{listed(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
         f"is the flux at which {100 * sens.beta:g} % of the trials exceed the observed TS, or the background median "
         f"where that is larger."
+    )
+
+
+def _rounds(spec: Spec) -> str:
+    """Where trials are added until a goal is reached."""
+    if not spec.adaptive.max_rounds:
+        return ""
+    goals = [
+        f"{100 * error:g} % on {what}"
+        for what, error in (
+            ("the sensitivity", spec.goal.sensitivity_error),
+            ("the discovery potential", spec.goal.discovery_error),
+        )
+        if error is not None
+    ]
+    goals += [f"a local significance of {spec.goal.local_sigma:g}σ"] if spec.goal.local_sigma is not None else []
+    return (
+        f"In up to {spec.adaptive.max_rounds} rounds, trials were added where {' or '.join(goals)} was not reached "
+        "yet, at n_sig around the crossing; trials of all rounds count. "
     )
 
 

@@ -6,7 +6,19 @@ from typing import Any
 
 from worker import layout, store
 from worker.ledger import Run
-from worker.report import absent, figures, headline, interactive, method, provenance, sources, tables, unblinded, words
+from worker.report import (
+    absent,
+    figures,
+    headline,
+    interactive,
+    method,
+    provenance,
+    rounds,
+    sources,
+    tables,
+    unblinded,
+    words,
+)
 from worker.report.figures import Figured
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
@@ -53,6 +65,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "background": tables.background(results),
         "sensitivity": tables.sensitivity(results),
         "flux_unit": words.flux_unit(results.run.spec.sensitivity.flux_unit),
+        "rounds": rounds.table(results),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),
         "catalog": results.is_catalog,

@@ -39,8 +39,8 @@ NARROW = (0.5, 2.0)
 SAME = 0.07
 """An n_sig that is there already serves for one that differs by less than this."""
 SLOPES = (0.3, 2.0)
-"""Slopes that are believed, in units of that of counting Poisson events (`counting_slope`): a fit to a few trials can be
-a step, whose bootstrap then gives no error at all."""
+"""Slopes that are believed, in units of that of counting Poisson events (`counting_slope`): a fit to a few trials can
+be a step, whose bootstrap then gives no error at all."""
 
 
 class Quantity(NamedTuple):
