@@ -77,8 +77,8 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     state : str
-        ``reached``, ``short`` (the error is too large), ``wide`` (no trials near the crossing), ``not bracketed`` or
-        ``hopeless`` (no signal trials can help).
+        ``reached``, ``short`` (the error is too large), ``wide`` (the same, for want of trials near the crossing),
+        ``not bracketed`` or ``hopeless`` (no signal trials can help).
     add : mapping of n_sig to trials
     background : float
         Factor by which background trials should grow; 1: enough.
@@ -111,11 +111,10 @@ def verdict(at: Quantity, places: int) -> Verdict:
     there = [point.n_sig for point in at.points]
     low, high = (factor * counting_slope(at.beta, at.n_sig) for factor in SLOPES)
     slope, n_near = min(max(at.slope, low), high), _near(at)
-    wide = n_near == 0
     one = at.beta * (1.0 - at.beta)
     least = math.sqrt(one / max(n_near, 1)) / high
     error = max(at.error / at.n_sig, least) if math.isfinite(at.error) else 1.0
-    if error <= at.goal and not wide:
+    if error <= at.goal:
         return Verdict("reached", {}, 1.0)
     aim = max(AIM * at.goal, error / CLOSER)
     signal = min(max(at.error_signal / at.n_sig, least), error)
@@ -123,13 +122,13 @@ def verdict(at: Quantity, places: int) -> Verdict:
     factor = min(max((threshold / (THRESHOLD_SHARE * aim)) ** 2, 1.0), MORE_BACKGROUND)
     left = max(aim**2 - threshold**2 / factor, (THRESHOLD_SHARE * aim) ** 2)
     n = SPREAD * one / slope**2 * max(1.0 / left - 1.0 / max(signal, 1e-9) ** 2, 0.0)
-    if n == 0.0 and not wide:
+    if n == 0.0:
         return Verdict("short", {}, factor)  # the threshold alone
     width = min(max(1.0, error / 0.1), 2.5)
     wanted = [at.n_sig * step**width for step in AROUND]
     each = max(LEAST, math.ceil(n / len(wanted)))
     add = _placed(wanted, there, places, two_digits(each))
-    return Verdict("wide" if wide and error <= at.goal else "short", add, factor)
+    return Verdict("short" if n_near else "wide", add, factor)
 
 
 def counting_slope(beta: float, n_sig: float) -> float:

@@ -1,0 +1,55 @@
+"""Rounds as sub-DAGs that are written at run time: aborted inside one, gone on, the same bytes as on this machine."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pool import analysis, client
+from tests.pool.personal import Pool
+from tests.pool.suites import on_one_release
+from worker import layout
+
+pytestmark = [pytest.mark.slow]
+
+ADAPTIVE = {
+    **{section: dict(values) for section, values in analysis.TINY.items()},
+    "goal": {"sensitivity_error": 0.1},
+}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ADAPTIVE["signal"] |= {"n_sig": [1, 2, 3], "n_trials": 50}
+    file = analysis.write_spec(tmp_path_factory.mktemp("rounds") / "tiny.yaml", ADAPTIVE)
+    file.write_text(file.read_text().replace("adaptive: false", "adaptive: {max_rounds: 2}"))
+    return file
+
+
+def wait_for(path: Path, timeout: float = 300) -> None:
+    deadline = time.monotonic() + timeout
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.2)
+
+
+@on_one_release
+def test_aborted_inside_a_round_it_goes_on_to_the_bytes_of_dagmaker_run(pool: Pool, spec: Path, tmp_path: Path) -> None:
+    there, here = analysis.build(spec, tmp_path / "there"), analysis.run_here(spec, tmp_path / "here")
+    assert analysis.dagmaker("submit", str(there)).returncode == 0
+    wait_for(there / f"{layout.round_dag(1)}.dagman.log")
+    done = analysis.dagmaker("abort", str(there))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert client.q(pool) == [], "the DAG of the round went with it"
+    assert not (there / layout.SENSITIVITY).exists()
+
+    done = analysis.dagmaker("submit", str(there))
+    assert done.returncode == 0, done.stdout + done.stderr
+    cluster = int(done.stdout.partition("submitted, cluster ")[2].split()[0])
+    assert client.wait(pool, cluster) == 0, analysis.errors(there)
+    assert analysis.final_bytes(there) == analysis.final_bytes(here)
+    for number in (1, 2):
+        for rel in (layout.decision(number), layout.round_plan(number)):
+            assert (there / rel).read_bytes() == (here / rel).read_bytes()
+    shown = analysis.dagmaker("status", str(there)).stdout
+    assert "judge                  2         2" in shown, shown
