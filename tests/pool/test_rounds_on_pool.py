@@ -36,14 +36,14 @@ def wait_for(path: Path, timeout: float = 300) -> None:
 @on_one_release
 def test_aborted_inside_a_round_it_goes_on_to_the_bytes_of_dagmaker_run(pool: Pool, spec: Path, tmp_path: Path) -> None:
     there, here = analysis.build(spec, tmp_path / "there"), analysis.run_here(spec, tmp_path / "here")
-    assert analysis.dagmaker("submit", str(there)).returncode == 0
+    assert analysis.dagmaker("submit", str(there), env=pool.env).returncode == 0
     wait_for(there / f"{layout.round_dag(1)}.dagman.log")
-    done = analysis.dagmaker("abort", str(there))
+    done = analysis.dagmaker("abort", str(there), env=pool.env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert client.q(pool) == [], "the DAG of the round went with it"
     assert not (there / layout.SENSITIVITY).exists()
 
-    done = analysis.dagmaker("submit", str(there))
+    done = analysis.dagmaker("submit", str(there), env=pool.env)
     assert done.returncode == 0, done.stdout + done.stderr
     cluster = int(done.stdout.partition("submitted, cluster ")[2].split()[0])
     assert client.wait(pool, cluster) == 0, analysis.errors(there)
