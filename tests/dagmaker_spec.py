@@ -17,8 +17,6 @@ scan:
    n_skies: {n_skies}, skies_per_file: {sky_file}, sky_bands: {sky_bands}}}
 resources: {resources}
 site: {site}
-goal: {goal}
-adaptive: {adaptive}
 """
 
 DEFAULTS: dict[str, Any] = {
@@ -37,8 +35,6 @@ DEFAULTS: dict[str, Any] = {
     "sky_bands": 1,
     "resources": "{}",
     "site": "personal",
-    "goal": "{}",
-    "adaptive": "false",
 }
 
 
