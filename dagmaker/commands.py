@@ -74,6 +74,8 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     measured : str
         Processor that the pilot ran on; empty without a pilot.
     warnings : list of str
+    rounds : list of str
+        What the rounds of an adaptive analysis may add at most.
 
     Examples
     --------

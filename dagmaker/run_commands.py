@@ -173,7 +173,7 @@ def _status_lines(run: Path, found: "Status") -> Iterator[str]:
     yield from status_text.lines(found, schedd.ask(run) if found.dags else None)
 
 
-def round(*, run: str, round: int) -> int:  # noqa: A001, A002 (names of the command and of its flag)
+def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
     """Turn what the judge decided before a round into processes and a DAG: DAGMan calls this by itself.
 
     Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag where the round adds trials.
@@ -186,6 +186,11 @@ def round(*, run: str, round: int) -> int:  # noqa: A001, A002 (names of the com
     round : int
         Which round, from 1.
 
+    With --json
+    -----------
+    round, nodes, trials : int
+        Which round, and what it adds; 0 where nothing.
+
     Examples
     --------
     dagmaker round runs/example --round=1
@@ -196,8 +201,9 @@ def round(*, run: str, round: int) -> int:  # noqa: A001, A002 (names of the com
     path = Path(run).absolute()
     rounds.read_plan(path)
     nodes = rounds.settle(specfile.load_resolved(path / layout.SPEC), path, round)
-    print(f"round {round}: {sum(node.n_trials for node in nodes):,} trials in {len(nodes):,} nodes")
-    return 0
+    n = sum(node.n_trials for node in nodes)
+    found = {"round": round, "nodes": len(nodes), "trials": n}
+    return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
 
 
 __all__ = ["abort", "repair", "round", "status", "submit"]

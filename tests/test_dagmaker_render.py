@@ -11,7 +11,8 @@ from dagmaker import clusters, htcondor_version, plan, render, render_dag, sites
 from dagmaker.build import build
 from dagmaker.processes import STEPPED
 from dagmaker.render import Place
-from tests.dagmaker_spec import spec, text
+from tests import dagmaker_spec
+from tests.dagmaker_spec import spec
 from worker import specfile
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
@@ -241,7 +242,7 @@ def test_dagman_never_gets_the_setting_that_makes_it_crawl():
 
 
 def test_every_task_has_a_priority():
-    adaptive = specfile.loads(text() + "goal: {sensitivity_error: 0.05}\nadaptive: true\n")
+    adaptive = specfile.loads(dagmaker_spec.text() + "goal: {sensitivity_error: 0.05}\nadaptive: true\n")
     assert set(plan.make(adaptive, "").tasks()) == set(render_dag.PRIORITY)
 
 

@@ -32,21 +32,22 @@ _SENSITIVITY = ("beta", "discovery_beta", "discovery_nsigma", "n_bootstrap")
 _BOUNDS = ("max_signal_trials", "max_background_trials")
 
 
-def judge(path: Path, number: int) -> None:
-    """Decide what round `number` adds; a decision that stands is kept."""
+def judge(path: Path, number: int) -> dict[str, Any]:
+    """Decide what round `number` adds, and return it; a decision that stands is kept."""
     run = at_round(open_run(path), number)
     with measure("judge", {"round": number}) as meter:
         kept = standing(run, number)
         if kept is not None:
             how = "decided already" if kept["asked"] == asked(run) else "decided for another goal, kept"
             print(f"{how}: {_told(kept)}")
-            return
+            return kept
         found = decide(run, number)
         rel = layout.decision(number)
         store.save_json(path, rel, found)
         record = replace(meter.record(1), sha256=lineage.hashed(run, [rel])[str(rel)])
         store.save_json(path, layout.timing_file(f"judge_{number}"), record.as_json())
     print(f"{_told(found)}\n-> {rel}")
+    return found
 
 
 def at_round(run: Run, number: int) -> Run:
@@ -244,11 +245,12 @@ def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, A
     return {"dec_deg": dec, "n_trials": n, "wanted": wanted, "bounded": most < wanted, "add": add}
 
 
-def rounds(path: Path) -> None:
-    """Print {"rounds", "faults"} as a line of JSON."""
+def rounds(path: Path) -> dict[str, Any]:
+    """Print {"rounds", "faults"} as a line of JSON; returns it."""
     run = open_run(path)
-    found = list(faults(run))
-    print(json.dumps({"rounds": len(run.rounds), "faults": found}))
+    found = {"rounds": len(run.rounds), "faults": list(faults(run))}
+    print(json.dumps(found))
+    return found
 
 
 def faults(run: Run) -> Iterator[str]:
