@@ -7,6 +7,7 @@ sys.path[:0] = [str(Path(__file__).parent / "extensions"), str(Path(__file__).pa
 
 project = "dagmaker"
 author = "the dagmaker authors"
+html_show_copyright = False  # the licence says it
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "generated", "executed", "accessible"]
 exclude_patterns = ["extensions", "generated/tutorial"]
 source_suffix = {".md": "markdown"}

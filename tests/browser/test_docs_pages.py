@@ -33,7 +33,7 @@ def test_every_page_is_quiet_alone_and_fits(
 
 def test_what_sticks_out_is_seen(browser: BrowserContext, site: Path) -> None:
     with watched(browser, site / "units.html", PHONE) as seen:
-        seen.page.evaluate("document.querySelector('article p').innerHTML += '<span style="display:inline-block;width:700px">wide</span>'")
+        seen.page.evaluate("document.querySelector('article h1').style.minWidth = '700px'")
         assert seen.page.evaluate(OUTSIDE) != []
         seen.page.evaluate("document.querySelector('.table-wrapper').removeAttribute('tabindex')")
         seen.page.evaluate("document.querySelector('.table-wrapper').style.width = '90px'")
