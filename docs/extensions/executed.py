@@ -1,7 +1,7 @@
 """Commands of a page are run when the site is built, and what they print is what the page shows.
 
 A block ```` ```{run} ```` has lines `$ COMMAND`, and `> MORE` where a command goes on; `# exits with N` after one says
-that it must fail so. They run one after another in one folder below the build folder. While neither the page nor a source
+that it must fail so. They run one after another in one folder below the build folder. While neither page nor source
 changes, what they printed then is shown again: a second time they would find everything done. A command that ends
 otherwise ends the build.
 """
