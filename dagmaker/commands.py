@@ -19,8 +19,8 @@ def check(*, spec: str) -> Result:
     spec : str
         The YAML file of the analysis.
 
-    With --json
-    -----------
+    Returns
+    -------
     spec, name, data : str
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
@@ -56,8 +56,8 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     slots : int
         Slots (cores) for the estimate of the wall time.
 
-    With --json
-    -----------
+    Returns
+    -------
     name : str
     processes, dag_nodes, slots : int
     stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
@@ -105,8 +105,8 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     dot : bool
         Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
-    With --json
-    -----------
+    Returns
+    -------
     name, run : str
         The analysis, and its directory.
     processes, written, unchanged : int
@@ -145,8 +145,8 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     jobs : int
         Worker processes, one core each.
 
-    With --json
-    -----------
+    Returns
+    -------
     name, run : str
         The analysis, and its directory.
     failed : list of {node, position, argv, exit_code, cause, said, log}
@@ -180,8 +180,8 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     base_url : str
         Another Dataverse, or a mirror.
 
-    With --json
-    -----------
+    Returns
+    -------
     release, doi, version, base_url : str
         What came, and from where.
     files : list of {path, url, size, md5 or sha256}
@@ -202,8 +202,8 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
 def schema() -> Result:
     """Print the JSON Schema of the spec, for editors that complete and check YAML.
 
-    With --json
-    -----------
+    Returns
+    -------
     $schema, $defs, title, description, type, properties, required, additionalProperties
         The schema itself, as without it.
 

@@ -27,8 +27,8 @@ def pilot(
     limit_s : int, s
         A probe that takes longer is stopped. On a pool: how long to wait for the DAG, in all.
 
-    With --json
-    -----------
+    Returns
+    -------
     output : str
         The file that was written.
     pilot : object
@@ -70,8 +70,8 @@ def efficiency(*, run: str) -> Result:
     run : str
         The run directory.
 
-    With --json
-    -----------
+    Returns
+    -------
     name : str
     kinds : list of object
         Of each kind of task: task, processes, measured, cpu_s, wall_s, predicted_s (sums), spread_s (5th percentile,

@@ -16,8 +16,8 @@ def verify_plan(*, run: str) -> Result:
     run : str
         The run directory.
 
-    With --json
-    -----------
+    Returns
+    -------
     outcome : str
         same, or differs.
     lines : list of {verdict, what, found}
@@ -63,8 +63,8 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     out : str
         Where the certificate goes: DIR/review where not given.
 
-    With --json
-    -----------
+    Returns
+    -------
     outcome : str
         reproduced; reproduced, but; not reproduced.
     name, run, spec_digest, reviewed_at, reviewer, environment : str
@@ -118,8 +118,8 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     jobs : int
         Processes that scan, one core each.
 
-    With --json
-    -----------
+    Returns
+    -------
     first : bool
         Whether this opened it; else it was made again, and is the same.
     sky, label : str
@@ -155,8 +155,8 @@ def diff(*, a: str, b: str) -> Result:
     a, b : str
         YAML files, or run directories.
 
-    With --json
-    -----------
+    Returns
+    -------
     changes : list of {key, before, after, effect}
     work : list of {task, kept, new, dropped}
         Files that serve both, that are new, and that are no longer used.

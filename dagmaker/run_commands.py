@@ -24,8 +24,8 @@ def submit(*, run: str, repair: bool = False) -> Result:
     repair : bool
         Submit DIR/repair.dag, as written by `dagmaker repair`, instead of DIR/analysis.dag.
 
-    With --json
-    -----------
+    Returns
+    -------
     run, dag : str
         The directory, and the file that was submitted.
     cluster : int
@@ -62,8 +62,8 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         Write DIR/status.html instead: progress, throughput over time, failures by cause; with --watch every 30 s, and
         the page loads itself again.
 
-    With --json
-    -----------
+    Returns
+    -------
     name, run : str
         The analysis, and its directory.
     complete, active : bool
@@ -112,8 +112,8 @@ def repair(*, run: str, jobs: int = 0) -> Result:
     jobs : int
         Processes that read files, one core each; 0 for as many as there are cores (at most 8).
 
-    With --json
-    -----------
+    Returns
+    -------
     run : str
         The directory.
     checked : int
@@ -149,8 +149,8 @@ def abort(*, run: str, timeout: int = 300) -> Result:
     timeout : int, s
         How long to wait for the end of its processes; exit code 85 if some are left then.
 
-    With --json
-    -----------
+    Returns
+    -------
     run : str
         The directory.
     removed : list of {dag, cluster, processes}

@@ -7,7 +7,8 @@ sys.path[:0] = [str(Path(__file__).parent / "extensions"), str(Path(__file__).pa
 
 project = "dagmaker"
 author = "the dagmaker authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "generated", "executed"]
+html_show_copyright = False  # the licence says it
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "generated", "executed", "accessible"]
 exclude_patterns = ["extensions", "generated/tutorial"]
 source_suffix = {".md": "markdown"}
 
@@ -22,4 +23,5 @@ autosummary_generate = False
 html_theme = "furo"
 html_title = "dagmaker"
 html_copy_source = False
+html_use_index = False  # the menu and the search find everything; the list of names is api.md
 html_theme_options = {"top_of_page_buttons": []}

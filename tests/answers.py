@@ -19,7 +19,7 @@ def answered(out: str) -> dict[str, Any]:
 
 def documented(command: str) -> tuple[set[str], set[str]]:
     """Keys that the docstring of a command promises, and those that it calls optional."""
-    lines = (inspect.getdoc(COMMANDS[command]) or "").partition("With --json\n-----------\n")[2].splitlines()
+    lines = (inspect.getdoc(COMMANDS[command]) or "").partition("Returns\n-------\n")[2].splitlines()
     always: set[str] = set()
     optional: set[str] = set()
     for line in lines:

@@ -41,6 +41,7 @@ SHARE_FIXTURES |= dict.fromkeys(
     "a finished run",
 )
 SHARE_FIXTURES["tests/engine/test_bits.py"] = "bits"
+SHARE_FIXTURES["tests/test_docs.py"] = "browser"  # the site
 
 
 def in_ci() -> bool:
@@ -100,6 +101,17 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "spec.yaml").write_text(text(n_skies=4) + waived)
     assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
     return root / "run"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site; warnings are errors, and so is a command of the tutorial that ends otherwise than it says."""
+    out = tmp_path_factory.mktemp("docs") / "html"
+    docs = str(ROOT / "docs")
+    argv = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", docs, str(out)]
+    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
+    assert (done.returncode, done.stderr[-3000:]) == (0, "")
+    return out
 
 
 @pytest.fixture(scope="session")

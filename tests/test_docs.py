@@ -2,8 +2,6 @@
 
 import importlib
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,16 +14,6 @@ from worker.tasks import TASKS
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site; warnings are errors, and so is a command of the tutorial that ends otherwise than it says."""
-    out = tmp_path_factory.mktemp("docs") / "html"
-    argv = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(out)]
-    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
-    assert (done.returncode, done.stderr[-3000:]) == (0, "")
-    return out
 
 
 class Loaded(HTMLParser):

@@ -106,15 +106,15 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
 def argv(task: str, **args: Any) -> list[str]:
     """Render the canonical command line of a task: defaults are left out, except ``seed``.
 
-    Examples
-    --------
-    >>> argv("bg_trials", run="RUN", dec=5.0, n=1000)
-    ['bg_trials', '--run=RUN', '--dec=5', '--n=1000', '--seed=0']
-
     Raises
     ------
     SpecError
         If the task would refuse these arguments.
+
+    Examples
+    --------
+    >>> argv("bg_trials", run="RUN", dec=5.0, n=1000)
+    ['bg_trials', '--run=RUN', '--dec=5', '--n=1000', '--seed=0']
     """
     parameters = signature(task)
     unknown = [name for name in args if name not in parameters]

@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.errors import EXIT_CODES
 
-HELP = "--json: one JSON document on stdout, also of a failure; everything else is said on stderr."
+HELP = "--json: what it returns (or why it failed) as one JSON document on stdout; all else goes to stderr."
 
 
 def is_wanted(words: Sequence[str]) -> bool:

@@ -115,15 +115,15 @@ def before(run: Run, number: int) -> Run:
 def expected(run: Run, task: str, **point: float) -> list[Expected]:
     """Files of a task at a point, in the order of the stream; keys that are not given are free.
 
-    Examples
-    --------
-    ``expected(run, "sig_trials", dec=5.0)`` lists the files of every n_sig at dec 5 deg, and
-    ``expected(run, "sig_trials", dec=5.0, n_sig=10.0)`` those of one.
-
     Raises
     ------
     InputError
         If the plan has no such point; the text names those that it has.
+
+    Examples
+    --------
+    ``expected(run, "sig_trials", dec=5.0)`` lists the files of every n_sig at dec 5 deg, and
+    ``expected(run, "sig_trials", dec=5.0, n_sig=10.0)`` those of one.
     """
     return list(each_expected(run, task, **point))
 

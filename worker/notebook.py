@@ -86,6 +86,7 @@ class Analysis:
         seed : int
             Another seed is another, independent stream.
         first : int
+            Where in the stream to begin.
         gamma : float, optional
             Which of the spec's spectra, where it has several.
 
@@ -97,6 +98,12 @@ class Analysis:
         ------
         SpecError
             If the detector accepts nothing there, or a fixed number of events is not whole.
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> ana.trials(dec_deg=5, n=3, n_sig=10).dtype.names
+        ('ts', 'ns', 'gamma')
         """
         if n < 1 or not 0 <= n_sig < np.inf or seed < 0 or first < 0:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
@@ -117,11 +124,50 @@ class Analysis:
         return trials.run(self._engine, point, key, first, n, injector)
 
     def distribution(self, dec_deg: float, n: int, *, seed: int = 0, first: int = 0) -> TSD:
-        """TS distribution of background trials at a declination, with the fit of the spec; arguments as `trials`."""
+        """TS distribution of background trials at a declination, with the fit of the spec.
+
+        Parameters
+        ----------
+        dec_deg, n, seed, first
+            As of `trials`.
+
+        Returns
+        -------
+        TSD
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> ana.distribution(dec_deg=5, n=1000)
+        TSD(1000 trials, eta=0.459, ndof=1.254, median=0.000 (from fit 0.000))
+        """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
     def flux(self, dec_deg: float, n_sig: float, gamma: float | None = None) -> float:
-        """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives `n_sig` expected events."""
+        """E^2 dN/dE at the spec's `e0_tev` of a source that gives `n_sig` expected events.
+
+        Parameters
+        ----------
+        dec_deg : float, deg
+        n_sig : float, events
+        gamma : float, optional
+            Which of the spec's spectra, where it has several.
+
+        Returns
+        -------
+        float, TeV / cm^2 / s
+
+        Raises
+        ------
+        SpecError
+            If the detector accepts nothing there.
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> print(f"{ana.flux(dec_deg=5, n_sig=10):.2e}")
+        4.39e-12
+        """
         dec, spectrum = float(np.radians(dec_deg)), context.spectrum(self.spec.signal, gamma)
         if engine.events_per_flux(self._engine, dec, spectrum) <= 0:
             raise SpecError(f"flux at dec_deg={dec_deg:g}: the detector accepts nothing there; choose another place")
@@ -147,11 +193,23 @@ class Analysis:
             Number of the background sky in the stream of `seed`, as `worker scan_trials` counts them; None for the
             (scrambled) sky that plays the observed one, as `worker scan_map` scans it.
         seed : int
+            Another seed is another, independent stream of background skies.
+
+        Returns
+        -------
+        SkyMap
 
         Raises
         ------
         SpecError
             If the spec scans a list of sources.
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> sky = ana.scan(nside=4)
+        >>> print(f"{sky.ts.size} pixels, the largest TS is {np.nanmax(sky.ts):.1f}")
+        192 pixels, the largest TS is 8.3
         """
         of = self.spec.healpix
         nside = of.nside if nside is None else nside
@@ -173,7 +231,23 @@ class Analysis:
         return SkyMap(nside, *values)
 
     def plot(self, sky: SkyMap, layer: Layer = "mlog10p") -> "Figure":
-        """One layer of a scanned sky as a Mollweide map, right ascension to the left; says what data it shows."""
+        """One layer of a scanned sky as a Mollweide map, right ascension to the left; says what data it shows.
+
+        Parameters
+        ----------
+        sky : SkyMap
+            As `scan` gives it.
+        layer : 'mlog10p', 'ts', 'ns' or 'gamma'
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> figure = ana.plot(ana.scan(nside=4), "ts")
+        """
         from worker.report import skymaps
 
         return skymaps.single(np.array(sky[1:]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
@@ -187,10 +261,19 @@ def open_analysis(path: str | Path) -> Analysis:
     path : str or Path
         A YAML file: its data are read anew. A run directory: the frozen spec and the prepared data, in a moment.
 
+    Returns
+    -------
+    Analysis
+
     Raises
     ------
     SpecError, InputError
         If the spec is wrong, or data are missing.
+
+    Examples
+    --------
+    >>> open_analysis("tutorial.yaml")
+    Analysis(tutorial: 30000 events in 1 seasons, synthetic)
     """
     if Path(path).is_dir():
         run = open_run(path)

@@ -1,8 +1,9 @@
 """Commands of a page are run when the site is built, and what they print is what the page shows.
 
-A block ```` ```{run} ```` has lines `$ COMMAND`; `# exits with N` after one says that it must fail so. They run one
-after another in one folder below the build folder. It is kept while no source changes: dagmaker makes no file twice.
-A command that ends otherwise ends the build.
+A block ```` ```{run} ```` has lines `$ COMMAND`, and `> MORE` where a command goes on; `# exits with N` after one says
+that it must fail so. They run one after another in one folder below the build folder. While neither page nor source
+changes, what they printed then is shown again: a second time they would find everything done. A command that ends
+otherwise ends the build.
 """
 
 import hashlib
@@ -33,18 +34,21 @@ def setup(app: Sphinx) -> dict[str, bool]:
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
     if docname == PAGE:
         folder = Path(app.outdir).parent / "tutorial"
-        _fresh(folder, Path(app.srcdir))
-        source[0] = BLOCK.sub(lambda match: _shown(match[1], folder), source[0])
+        _fresh(folder, Path(app.srcdir), source[0])
+        page = folder / "page.md"
+        if not page.exists():
+            page.write_text(BLOCK.sub(lambda match: _shown(match[1], folder), source[0]), encoding="utf-8")
+        source[0] = page.read_text(encoding="utf-8")
         _keep_figures(folder, Path(app.srcdir) / FIGURES)
 
 
-def _fresh(folder: Path, docs: Path) -> None:
-    """Keep what earlier builds made only where it was made by these very sources."""
+def _fresh(folder: Path, docs: Path, text: str) -> None:
+    """Keep what an earlier build made only where it was made by this very page and these very sources."""
     sources = [
         docs / "tutorial.yaml",
         *(f for name in ("worker", "dagmaker") for f in (docs.parent / name).rglob("*.py")),
     ]
-    stamp = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(sources))).hexdigest()
+    stamp = hashlib.sha256(text.encode() + b"".join(file.read_bytes() for file in sorted(sources))).hexdigest()
     mark = folder / "sources"
     if not mark.exists() or mark.read_text() != stamp:
         shutil.rmtree(folder, ignore_errors=True)
@@ -55,11 +59,10 @@ def _fresh(folder: Path, docs: Path) -> None:
 
 def _shown(commands: str, folder: Path) -> str:
     parts = []
-    for line in commands.splitlines():
-        text = line.removeprefix("$ ")
+    for text in commands.rstrip("\n").removeprefix("$ ").split("\n$ "):
         wanted = EXITS.search(text)
-        command = EXITS.sub("", text)
-        parts += [f"$ {command}", *_shortened(_output(command, folder, int(wanted[1]) if wanted else 0))]
+        command = EXITS.sub("", text).replace("\n> ", "\n")
+        parts += [f"$ {EXITS.sub('', text)}", *_shortened(_output(command, folder, int(wanted[1]) if wanted else 0))]
     return "\n".join(["```console", *parts, "```"])
 
 

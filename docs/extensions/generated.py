@@ -182,7 +182,7 @@ def commands_page() -> Iterator[str]:
     """The help of every command and task, as it is printed."""
     yield "# Commands and tasks"
     yield ""
-    yield "What `--help` prints. A docstring's part *With --json* has the keys of a command's document."
+    yield "What `--help` prints. What stands under *Returns* are the keys of a command's document."
     yield from _for_programs()
     for title, names, of in (("dagmaker", COMMANDS, cli._help), ("worker", TASKS, worker_cli._help)):
         yield ""

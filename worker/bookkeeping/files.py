@@ -36,10 +36,24 @@ def concatenate(items: Sequence[Any]) -> Any:
 
     Structured arrays may have their columns in different orders, as csky's and ours do; they get that of the first.
 
+    Parameters
+    ----------
+    items : sequence
+        What each file holds.
+
+    Returns
+    -------
+    ndarray or dict of ndarray
+
     Raises
     ------
     InputError
         Different columns.
+
+    Examples
+    --------
+    >>> concatenate([np.arange(2), np.arange(3)]).tolist()
+    [0, 1, 0, 1, 2]
     """
     first = items[0]
     if isinstance(first, Mapping):
@@ -85,14 +99,27 @@ def get_all(
 
     Returns
     -------
-    nested dict, keyed by folder names; a name that is a number becomes one, so that ``+005`` is 5 and ``010.0``
-    is 10.0. Folders without such files are left out. If `dir` itself has the files: what they merge to.
+    nested dict
+        Keyed by folder names; a name that is a number becomes one, so that ``+005`` is 5 and ``010.0``
+        is 10.0. Folders without such files are left out. If `dir` itself has the files: what they merge to.
 
     Raises
     ------
     InputError
         No such file at all, a damaged one, two that share trials, two folders of one value, or a
         folder with both files and folders of files.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as root:
+    ...     for name in ("dec/+005", "dec/-015"):
+    ...         folder = Path(root) / "bg" / name
+    ...         folder.mkdir(parents=True)
+    ...         np.save(folder / "trials__N_000002_seed_0000.npy", np.array([0.0, 1.5]))
+    ...     bg = get_all(Path(root) / "bg")
+    >>> bg["dec"][5].tolist(), sorted(bg["dec"])
+    ([0.0, 1.5], [-15, 5])
     """
     root = Path(dir)
     if not root.is_dir():

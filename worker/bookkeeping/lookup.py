@@ -9,12 +9,32 @@ Key = str | int | float
 
 
 def get(tree: Mapping[Any, Any], *keys: Key) -> Any:
-    """Descend a tree by exact keys: ``get(sig, "dec", 5, "nsig", 10)``; 10 and 10.0 are the same.
+    """Descend a tree by exact keys; 10 and 10.0 are the same.
+
+    Parameters
+    ----------
+    tree : mapping
+        As `get_all` gives it.
+    *keys : str, int or float
+        One for each level; not all the way down is fine.
+
+    Returns
+    -------
+    what lies there
 
     Raises
     ------
     InputError
         There is no such key; the text says where, which there are, and which is the nearest.
+
+    Examples
+    --------
+    >>> sig = {"dec": {5: {"nsig": {10.0: "trials of 10", 14.0: "trials of 14"}}}}
+    >>> get(sig, "dec", 5, "nsig", 10)
+    'trials of 10'
+    >>> get(sig, "dec", 5, "nsig", 11)
+    Traceback (most recent call last):
+    worker.errors.InputError: dec 5 nsig: there is no 11; there are 10.0, 14.0; the nearest is 10.0
     """
     return _descend(tree, keys, None)
 
@@ -24,14 +44,27 @@ def get_best(tree: Mapping[Any, Any], *keys: Key, tolerance: float) -> Any:
 
     Parameters
     ----------
+    tree : mapping
+        As `get_all` gives it.
+    *keys : str, int or float
+        One for each level.
     tolerance : float
         Largest difference that is the same point, in the unit of the keys. There is no default: a nearest
         neighbour without a limit answers for a grid point that was never computed.
+
+    Returns
+    -------
+    what lies there
 
     Raises
     ------
     InputError
         None is so near, or two are equally near.
+
+    Examples
+    --------
+    >>> get_best({4.999999: "five"}, 5, tolerance=1e-3)
+    'five'
     """
     if not tolerance >= 0:
         raise InputError(f"tolerance = {tolerance}: give the largest difference that is the same point, such as 1e-6")

@@ -26,6 +26,12 @@ def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[F
     -------
     lo, hi : ndarray
         0 where k = 0, 1 where k = n.
+
+    Examples
+    --------
+    >>> lo, hi = clopper_pearson(3, 10)
+    >>> print(f"{lo:.3f} to {hi:.3f}")
+    0.142 to 0.508
     """
     k, n = np.broadcast_arrays(np.asarray(k, dtype=np.float64), np.asarray(n, dtype=np.float64))
     tail = 0.5 * (1.0 - level)

@@ -29,6 +29,11 @@ class Chi2Tail(NamedTuple):
         P(TS > 0).
     ndof : float
     scale : float
+
+    Examples
+    --------
+    >>> print(f"{Chi2Tail(eta=0.5, ndof=1).sf(9):.6f}")  # half of P(|x| > 3) of a normal x
+    0.001350
     """
 
     eta: float
@@ -73,11 +78,24 @@ def fit_chi2(ts: F64, fit: Fit) -> Chi2Fit:
     ts : ndarray (n,)
         All > 0.
     fit : 'scale1' or 'free'
+        Scale fixed to 1, or free.
+
+    Returns
+    -------
+    Chi2Fit
 
     Raises
     ------
     TooFewTrialsError
         Fewer than `MIN_FIT` values, or, with a free scale, all values equal.
+
+    Examples
+    --------
+    The quantiles of a chi2 with two degrees of freedom:
+
+    >>> found = fit_chi2(-2 * np.log(1 - (np.arange(1000) + 0.5) / 1000), "free")
+    >>> print(f"ndof {found.ndof:.2f}, scale {found.scale:.2f}")
+    ndof 2.00, scale 1.00
     """
     if len(ts) < MIN_FIT:
         raise TooFewTrialsError(

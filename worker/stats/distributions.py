@@ -47,6 +47,13 @@ class TSD:
         Positive TS values, sorted.
     fit : 'scale1' or 'free'
         Scale of the chi2 fit to `ts`: fixed to 1 (ndof free), or free.
+
+    Examples
+    --------
+    >>> ts = np.maximum(0, -2 * np.log(1 - (np.arange(2000) + 0.5) / 2000) - 1.4)
+    >>> tsd = TSD.from_trials(ts)
+    >>> tsd
+    TSD(2000 trials, eta=0.496, ndof=2.002, median=0.000 (from fit 0.000))
     """
 
     n: int
@@ -61,12 +68,27 @@ class TSD:
 
     @classmethod
     def from_trials(cls, ts: ArrayLike | Mapping[str, ArrayLike], fit: Fit = "scale1") -> Self:
-        """From the TS of all trials, in any order: an array of TS, or trials with a column ``ts``.
+        """From the TS of all trials, in any order.
+
+        Parameters
+        ----------
+        ts : array_like
+            Of TS, or trials with a column ``ts``.
+        fit : 'scale1' or 'free'
+
+        Returns
+        -------
+        TSD
 
         Raises
         ------
         InputError
             No trials, NaN, infinite, or below zero by more than `TS_TOLERANCE`.
+
+        Examples
+        --------
+        >>> TSD.from_trials([0.0, 1.2, 0.0, 0.4]).eta
+        0.5
         """
         column: ArrayLike = ts["ts"] if isinstance(ts, Mapping) else ts
         if isinstance(column, np.ndarray) and column.dtype.names:
@@ -146,7 +168,22 @@ class TSD:
         return Joint(ts, k, math.log((k + 1) / (self.n + 1)) - log_fit)
 
     def quantile(self, q: float) -> float:
-        """Quantile of all trials, zeros included; the same number as ``np.quantile`` of the full array."""
+        """Quantile of all trials, zeros included; the same number as ``np.quantile`` of the full array.
+
+        Parameters
+        ----------
+        q : float
+            In [0, 1].
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).quantile(0.75)
+        1.75
+        """
         return counted.quantile(self.ts, self.n, q)
 
     def median(self) -> float:
@@ -154,7 +191,21 @@ class TSD:
         return self.quantile(0.5)
 
     def count(self, ts: ArrayLike) -> NDArray[np.int64]:
-        """Trials with TS >= ts: n for ts <= 0."""
+        """Trials with TS >= ts: n for ts <= 0.
+
+        Parameters
+        ----------
+        ts : array_like
+
+        Returns
+        -------
+        ndarray of int64, of the same shape
+
+        Examples
+        --------
+        >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).count([0, 0.5, 4, 5]).tolist()
+        [4, 2, 1, 0]
+        """
         return counted.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
 
     def sf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
@@ -167,10 +218,19 @@ class TSD:
             (k + 1) / (n + 1), k trials at or above; eta chi2.sf(ts / scale, ndof); or the first while
             k >= `N_JOINT` and the second beyond, scaled to be continuous there.
 
+        Returns
+        -------
+        ndarray of the shape of `ts`
+
         Raises
         ------
         TooFewTrialsError
             `how` is 'fit' and too few trials have TS > 0. ('hybrid' then counts.)
+
+        Examples
+        --------
+        >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).sf([0.0, 3.0], "empirical").tolist()
+        [1.0, 0.4]
         """
         return self._survival(ts, how, log=False)
 
@@ -222,11 +282,47 @@ class TSD:
         return np.where(far, fitted, near)
 
     def isf_nsigma(self, n_sigma: ArrayLike, how: How = "hybrid") -> F64:
-        """Return the TS threshold of a one-sided significance."""
+        """Return the TS threshold of a one-sided significance.
+
+        Parameters
+        ----------
+        n_sigma : array_like
+        how : 'hybrid', 'fit' or 'empirical'
+            As of `sf`.
+
+        Returns
+        -------
+        ndarray of the shape of `n_sigma`
+
+        Examples
+        --------
+        >>> ts = np.maximum(0, -2 * np.log(1 - (np.arange(2000) + 0.5) / 2000) - 1.4)
+        >>> [round(float(x), 1) for x in TSD.from_trials(ts).isf_nsigma([2, 5])]
+        [6.2, 28.8]
+        """
         return self.isf(nsigma_to_p(n_sigma), how)
 
     def pvalue(self, ts: float, how: How = "hybrid", level: float = LEVEL) -> PValue:
-        """P-value of one TS with its way, counts and interval."""
+        """P-value of one TS with its way, counts and interval.
+
+        Parameters
+        ----------
+        ts : float
+        how : 'hybrid', 'fit' or 'empirical'
+            As of `sf`.
+        level : float
+            Coverage of the interval.
+
+        Returns
+        -------
+        PValue
+
+        Examples
+        --------
+        >>> p = TSD.from_trials([0.0, 1.0, 0.0, 4.0]).pvalue(3.0, "empirical")
+        >>> print(f"{p.p} [{p.lo:.2f}, {p.hi:.2f}], {p.k} of {p.n}, by {p.way}")
+        0.4 [0.04, 0.62], 1 of 4, by empirical
+        """
         k = int(self.count(ts))
         p = float(self.sf(ts, how))
         by_count = how == "empirical" or (how == "hybrid" and (self.joint is None or ts <= self.joint.ts))

@@ -42,6 +42,14 @@ def binomial_test(mlog10p: ArrayLike) -> Population:
     ------
     InputError
         An empty list, or a value that is not a number >= 0.
+
+    Examples
+    --------
+    Five sources, two of which are hot together:
+
+    >>> found = binomial_test([[1.0, 3.0, 2.5, 0.2, 0.4]])
+    >>> print(f"{found.k[0]} sources, -log10 p {found.mlog10p[0]:.2f}")
+    2 sources, -log10 p 4.01
     """
     values = np.atleast_2d(np.asarray(mlog10p, dtype=np.float64))
     if values.shape[1] == 0 or not np.all(np.isfinite(values) & (values >= 0)):

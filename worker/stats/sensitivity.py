@@ -93,6 +93,7 @@ def find_n_sig(
     trials : mapping of n_sig to ndarray (n_trials,)
         TS, or trials with a column ``ts``. The background at 0 may be a `TSD`.
     threshold : float
+        TS that a trial must exceed.
     beta : float
         In (0, 1).
     n_bootstrap : int
@@ -100,12 +101,27 @@ def find_n_sig(
     key : tuple of 2 int
         Address of the resamplings, from `worker.rng.key`.
 
+    Returns
+    -------
+    NSig
+
     Raises
     ------
     NotBracketedError
         The measured fractions do not lie on both sides of `beta`.
     InputError
         Unusable trials or arguments.
+
+    Examples
+    --------
+    TS of 100 trials each, of which 0, 55, 80, 95 and 99 pass:
+
+    >>> def trials(n_above):
+    ...     return [0.0] * (100 - n_above) + [9.0] * n_above
+    >>> passing = {0: trials(0), 4: trials(55), 8: trials(80), 14: trials(95), 20: trials(99)}
+    >>> found = find_n_sig(passing, threshold=4.0, beta=0.9, n_bootstrap=50, key=(1, 1))
+    >>> print(f"{found.n_sig:.1f} +- {found.error:.1f} events")
+    10.9 +- 1.0 events
     """
     return find_n_sig_from_points(passing_points(trials, threshold), threshold, beta, n_bootstrap, key)
 

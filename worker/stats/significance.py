@@ -40,15 +40,60 @@ class PValue(NamedTuple):
 
 
 def nsigma_to_p(n_sigma: ArrayLike) -> F64:
-    """One-sided tail of the normal distribution: 5 sigma is 2.87e-7."""
+    """One-sided tail of the normal distribution.
+
+    Parameters
+    ----------
+    n_sigma : array_like
+
+    Returns
+    -------
+    ndarray of the same shape
+
+    Examples
+    --------
+    >>> [f"{p:.3g}" for p in nsigma_to_p([0, 3, 5])]
+    ['0.5', '0.00135', '2.87e-07']
+    """
     return np.asarray(special.ndtr(-np.asarray(n_sigma, dtype=np.float64)))
 
 
 def p_to_nsigma(p: ArrayLike) -> F64:
-    """One-sided significance of a p-value; negative above 0.5, inf at 0."""
+    """One-sided significance of a p-value; negative above 0.5, inf at 0.
+
+    Parameters
+    ----------
+    p : array_like
+
+    Returns
+    -------
+    ndarray of the same shape
+
+    Examples
+    --------
+    >>> round(float(p_to_nsigma(2.87e-7)), 2)
+    5.0
+    """
     return np.asarray(-special.ndtri(np.asarray(p, dtype=np.float64)))
 
 
 def trials_needed(p: float, relative_error: float = 0.1) -> int:
-    """Trials after which a counted p-value has this relative error: (1 - p) / (p error^2)."""
+    """Trials after which a counted p-value has this relative error: (1 - p) / (p error^2).
+
+    Parameters
+    ----------
+    p : float
+    relative_error : float
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    A ten percent error in p at three sigma:
+
+    >>> trials_needed(0.00135)
+    73975
+    """
     return math.ceil((1.0 - p) / (p * relative_error**2))
