@@ -139,7 +139,7 @@ class Analysis:
         --------
         >>> ana = open_analysis("tutorial.yaml")
         >>> ana.distribution(dec_deg=5, n=1000)
-        TSD(1000 trials, eta=0.459, ndof=1.254, median=0.000 (from fit 0.000))
+        TSD(1000 trials, eta=0.484, ndof=1.137, median=0.000 (from fit 0.000))
         """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
