@@ -1,7 +1,7 @@
 """Disk space of a process: what lies in the folder that HTCondor starts it in, from its inputs to its outputs.
 
 Where a disk is shared a process writes to the run directory, and its own folder stays almost empty. Without one,
-everything travels: the spec, the plan, the prepared data, what is compiled, the output, and the saved part of an output.
+all travels: the spec, the plan, the prepared data, what is compiled, the output, and the saved part of an output.
 """
 
 import math

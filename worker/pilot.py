@@ -38,7 +38,7 @@ class KindCost(Model):
 
 
 class Pilot(Model):
-    """All kinds that were tried; the others cost what the built-in model says. `prepared_mb`: size of the prepared data."""
+    """Size of the prepared data, and all kinds that were tried; the others cost what the built-in model says."""
 
     pilot_version: Literal[1]
     cpu: str
