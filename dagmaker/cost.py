@@ -1,21 +1,15 @@
-"""What a plan will cost, before anything runs. All constants of the model are here; a run reports its own."""
+"""What a plan will cost, before anything runs; the model is in dagmaker.rates and dagmaker.chores."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dagmaker import clusters, disk, rates, sites, sizing, sky
+from dagmaker import chores, clusters, disk, rates, sites, sizing, sky
 from dagmaker.hours import hours
 from dagmaker.plan import Node, Plan
-from dagmaker.processes import MAP, SCAN, STEPPED
+from dagmaker.processes import MAP, SCAN
 from dagmaker.quotable import Quotable
 from worker.spec import Spec
-
-# Measured on one core of a 2-core Xeon virtual machine, rounded down; trials, skies and maps: dagmaker.rates.
-SINGLE_S = {"prepare": 3.0, "sensitivity": 1.5, "collect_scan": 1.5, "report": 15.0}
-OTHER_SINGLE_S = 0.1
-LIMITS, LIMITS_PER_S = "upper_limits", 10.0
-COLLECT_S = 0.001  # per file that is read
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
@@ -33,8 +27,8 @@ class StageCost:
     Attributes
     ----------
     processes, trials, files, files_per_folder : int
-    cpu_h : float, hours
-        Sum over all processes on one core each.
+    cpu_h, start_h : float, hours
+        Sum over all processes on one core each, and the part of it that is their start.
     longest_s : float, s
         One process.
     memory_mb, request_mb : int
@@ -49,6 +43,7 @@ class StageCost:
     files: int
     files_per_folder: int
     cpu_h: float
+    start_h: float
     longest_s: float
     memory_mb: int
     request_mb: int
@@ -91,13 +86,21 @@ class Cost:
 
     @property
     def cpu_h(self) -> float:
-        """CPU hours of all stages."""
+        """CPU hours of all stages, every process with its start: as on a pool."""
         return sum(stage.cpu_h for stage in self.stages)
+
+    @property
+    def here_h(self) -> float:
+        """CPU hours of `dagmaker run`, whose workers start once; one of them."""
+        return (
+            self.cpu_h - sum(stage.start_h for stage in self.stages) + max(s.start_h / s.processes for s in self.stages)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
         more = {
             "cpu_h": self.cpu_h,
+            "here_cpu_h": self.here_h,
             "processes": sum(stage.processes for stage in self.stages),
             "fitted_sigma": self.quotable.fitted,
             "post_trial_sigma": self.quotable.post_trial,
@@ -114,20 +117,13 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if node.task in (SCAN, MAP):
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", sky.main_nside(spec))))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
-    if node.task == LIMITS:
-        return OTHER_SINGLE_S + sky.targets(spec) * len(spec.signal.gammas) / LIMITS_PER_S
-    files = sum(readers[parent] for parent in node.parents)
-    return SINGLE_S.get(node.task, OTHER_SINGLE_S) + COLLECT_S * files
+    return chores.work_s(node, spec, sum(readers[parent] for parent in node.parents))
 
 
 def work_s(plan: Plan, spec: Spec) -> dict[str, float]:
     """CPU seconds of all processes of each node by its name, without their starts."""
     readers = {node.name: node.n_processes for node in plan.nodes}
     return {node.name: _work_s(node, spec, readers) for node in plan.nodes}
-
-
-def _start_s(spec: Spec, task: str) -> float:
-    return rates.of(spec, task).start_s if task in STEPPED else rates.START_S
 
 
 def _outputs(node: Node) -> int:
@@ -142,7 +138,7 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
         nodes = [node for node in plan.nodes if node.task == task]
         processes = sum(node.n_processes for node in nodes)
         work = [all_work[node.name] for node in nodes]
-        start_s = _start_s(spec, task)
+        start_s = chores.start(spec, task).total_s
         folders: dict[str, int] = {}
         for node in nodes:
             folders[node.dir] = folders.get(node.dir, 0) + _outputs(node)
@@ -153,6 +149,7 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
             files=sum(folders.values()),
             files_per_folder=max(folders.values()),
             cpu_h=(sum(work) + start_s * processes) / 3600,
+            start_h=start_s * processes / 3600,
             longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
             memory_mb=rates.memory_mb(spec.resources, task),
             request_mb=sizing.request(spec.resources, task).memory_mb,
@@ -175,7 +172,7 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
         if stage.files_per_folder > FILES_PER_FOLDER:
             cure = f"raise {key}" if stage.task in KEYS else "use a coarser grid"
             yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
-        start_s = _start_s(spec, stage.task)
+        start_s = chores.start(spec, stage.task).total_s
         if not sized and stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
             yield (
                 f"{stage.task}: a process works {stage.longest_s - start_s:.1f} s and starts for {start_s:g} s: "

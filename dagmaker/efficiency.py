@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import Any
 
-from dagmaker import cost, processes, sizing, status
+from dagmaker import chores, cost, eventlog, processes, sizing, status, submitfile
 from dagmaker.hours import hours
 from dagmaker.plan import Node, Plan
 from dagmaker.processes import STEPPED
@@ -31,10 +31,12 @@ class Used:
 
     Attributes
     ----------
+    pool : bool
+        Its processes were HTCondor's, each started anew; else of `dagmaker run`, whose workers start once.
     processes, measured : int
         In the plan, and with a record.
     cpu_s, wall_s, predicted_s : float, s
-        Sums over the measured processes, without their starts.
+        Sums over the measured processes, without their starts but for what a record sees of them.
     spread_s : tuple of float, s
         5th percentile, median and 95th percentile of a process's CPU time.
     memory_mb, asked_mb : float
@@ -47,6 +49,7 @@ class Used:
     """
 
     task: str
+    pool: bool
     processes: int
     measured: int
     cpu_s: float
@@ -93,10 +96,13 @@ def look(run: Path) -> Efficiency:
 
 def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], repeated: int) -> Used:
     nodes = [node for node in plan.nodes if node.task == task]
-    rows = [(record, predicted) for node in nodes for record, predicted in _records(run, node, work[node.name])]
+    pool = _on_pool(run, task)
+    more_s = chores.start(spec, task).inside_s if pool else 0.0
+    rows = [(one, s + more_s) for node in nodes for one, s in _records(run, node, work[node.name])]
     cpu = sorted(float(record["cpu_s"]) for record, _ in rows)
     return Used(
         task=task,
+        pool=pool,
         processes=sum(node.n_processes for node in nodes),
         measured=len(rows),
         cpu_s=sum(cpu),
@@ -111,12 +117,19 @@ def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], 
     )
 
 
+def _on_pool(run: Path, task: str) -> bool:
+    """Whether HTCondor started processes of a kind, by its event log."""
+    log = submitfile.read(run, task).log
+    return log is not None and any(event.kind == eventlog.EXECUTE for event in eventlog.Log(log).new())
+
+
 def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, Any], float]]:
     """Record of each output that is there, and the CPU time that was predicted for it."""
     weights = [n for _, n in node.cuts for _ in range(node.bands)] or [1] * node.n_processes
     for name, weight in zip(processes.outputs(node), weights, strict=True):
         rel = PurePosixPath(node.dir) / name
         path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
+        path = layout.REPORT_RECORD if rel == layout.REPORT else path
         try:
             found = json.loads((run / path).read_bytes())
             yield {key: found[key] for key in ("cpu_s", "wall_s", "max_rss_mb", "host")}, work_s * weight / sum(weights)
@@ -184,6 +197,8 @@ def _memory_edit(kinds: tuple[Used, ...], asked_mb: int) -> Iterator[str]:
 def lines(found: Efficiency) -> Iterator[str]:
     """For a terminal of 120 columns."""
     yield f"{found.name}: what was asked for and used; CPU times of the work, without the start of a process"
+    if any(kind.pool for kind in found.kinds):
+        yield "on a pool: each process puts up its data and loads compiled code anew, which is predicted, too"
     yield ""
     yield (
         f"{'kind':<14}{'processes':>10}{'CPU time':>10}{'predicted':>11}{'of it':>7}{'busy':>6}"

@@ -32,6 +32,8 @@ def lines(plan: Plan, total: Cost, goal: Goal | None = None) -> Iterator[str]:
     yield from map(_row, total.stages)
     yield ""
     yield f"wall time    {hours(total.wall_h)} on {total.slots:,} slots that are always busy"
+    here = hours(total.here_h)
+    yield f"here         {here} of CPU time with `dagmaker run`, whose workers start once; above: as on a pool"
     submit = hours(total.submit_s / 3600)
     yield f"DAGMan       {total.dag_nodes:,} nodes, submitted in {submit} at {cost.NODES_PER_S:g} per second"
     yield from total.rounds

@@ -25,6 +25,31 @@ def test_background_costs_its_starts_and_its_trials():
     assert stage.longest_s == pytest.approx(rates.START_S + 10_000 / (rates.TRIALS_PER_S["bg_trials"] * 138322 / 20000))
 
 
+def test_workers_that_start_once_take_less_than_processes_that_each_start():
+    total = _cost()
+    starts = sum(stage.start_h for stage in total.stages)
+    assert total.cpu_h - starts < total.here_h < total.cpu_h - starts + 3 / 3600
+    assert _stage(total, "bg_trials").start_h * 3600 == pytest.approx(9 * rates.START_S)
+
+
+@pytest.mark.parametrize(
+    ("task", "few", "many"),
+    [
+        ("collect_bg", {"n_bg": 1000}, {"n_bg": 10**8}),
+        ("collect_sig", {"n_trials": 100}, {"n_trials": 10**7}),
+        ("distributions", {"decs": [5]}, {"decs": [*range(-80, 80)]}),
+        ("sensitivity", {"decs": [5]}, {"decs": [*range(-80, 80, 2)]}),
+        ("collect_scan", {"map_nside": 8}, {"map_nside": 1024}),
+        ("post_trial", {"n_skies": 5}, {"n_skies": 10**6}),
+        ("report", {"map_nside": 8}, {"map_nside": 1024}),
+    ],
+)
+def test_small_stages_cost_by_what_drives_them(task, few, many):
+    one_file_each = {"bg_file": 10**9, "sig_file": 10**9, "sky_file": 10**9}
+    one, other = (_stage(_cost(**one_file_each, **changes), task) for changes in (few, many))
+    assert other.cpu_h - other.start_h > 1.5 * (one.cpu_h - one.start_h)
+
+
 def test_pixels_between_declinations():
     healpy = pytest.importorskip("healpy")
     import numpy as np

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import efficiency, pilot, probes
+from dagmaker import efficiency, pilot, plan, probes
 from dagmaker.cli import main
 from tests.dagmaker_spec import text
 from worker import specfile
@@ -52,6 +52,10 @@ def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
     ratio = kinds["bg_trials"].cpu_s / kinds["bg_trials"].predicted_s
     assert 0.5 < ratio < 2, "other tests keep this machine busy"
     assert kinds["bg_trials"].memory_mb < kinds["bg_trials"].asked_mb < 2 * kinds["bg_trials"].memory_mb
+    assert set(kinds) == set(plan.read((folder / "run" / "plan.json").read_text()).tasks()), "the report, too"
+    for task, kind in kinds.items():
+        assert not kind.pool
+        assert kind.predicted_s / 3 - 0.2 < kind.cpu_s < 3 * kind.predicted_s + 0.2, task
     assert found.quotable is not None
     assert (found.quotable.n_trials, found.quotable.n_skies) == (60_000, 3)
     said = "\n".join(efficiency.lines(found))
