@@ -11,6 +11,7 @@ from dagmaker import plan, repair, rounds
 from dagmaker.cli import main
 from dagmaker.verdict import Line
 from dagmaker.verify_plan import verify_plan
+from tests.answers import holds_what_is_documented
 from tests.pool.analysis import final_bytes
 from worker import layout, specfile
 from worker.errors import InputError, SpecError
@@ -209,6 +210,18 @@ def test_a_round_that_there_is_not_is_refused(finished: Path) -> None:
         judge.judge(finished, 7)
     with pytest.raises(InputError, match=r"round_5.json: round 5 has not been decided; `worker judge"):
         rounds.settle(specfile.load_resolved(finished / layout.SPEC), finished, 5)
+
+
+def test_planned_again_a_round_is_the_same_and_says_what_it_adds(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_it = (copy / layout.round_plan(1)).read_bytes()
+    capsys.readouterr()
+    assert main(["round", str(copy), "--round=1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    holds_what_is_documented("round", found)
+    assert found["trials"] == decision(copy, 1)["added"]["signal"]
+    assert (copy / layout.round_plan(1)).read_bytes() == before_it
 
 
 def test_without_rounds_there_is_no_judge() -> None:

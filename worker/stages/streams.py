@@ -58,12 +58,14 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
 
     Nodes of rounds continue the stream of the node that has the same point.
     """
+    first = {node["name"] for node in run.base["nodes"]}
     of_point: dict[tuple[Any, ...], Stream] = {}
     for node in run.plan["nodes"]:
         key = key_of(run.spec, node)
         if key is not None:
             cuts = tuple((int(first), int(n)) for first, n in node.get("cuts", ()))
-            point = (node["task"], tuple(sorted(node["args"].items())), node.get("seed"))
+            same = (node["task"], *sorted(node["args"].items()), node.get("seed"))
+            point = (node["name"],) if node["name"] in first and same in of_point else same
             begun = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
             of_point[point] = begun._replace(cuts=(*begun.cuts, *cuts))
         elif node.get("cuts"):
