@@ -186,8 +186,8 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     round : int
         Which round, from 1.
 
-    With --json
-    -----------
+    Returns
+    -------
     round, nodes, trials : int
         Which round, and what it adds; 0 where nothing.
 
