@@ -61,8 +61,9 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     name : str
     processes, dag_nodes, slots : int
     stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
-    cpu_h, wall_h : float, h
-        Of all processes, and until the end on so many slots.
+    cpu_h, here_cpu_h, wall_h : float, h
+        Of all processes, each started anew; of the same by `dagmaker run`, whose workers start once; and until the
+        end on so many slots.
     submit_s : float, s
         Until DAGMan has submitted the last node.
     local_sigma, fitted_sigma, post_trial_sigma : float

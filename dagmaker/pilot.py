@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from resource import struct_rusage
 
-from dagmaker import build, interpreter, probes
+from dagmaker import build, interpreter, probes, reach
 from dagmaker.probes import Probe, Took
 from worker import layout
 from worker.errors import InputError
-from worker.pilot import KindCost, Pilot
+from worker.pilot import KindCost, Pilot, Reach
 from worker.spec import Spec
 
 KINDS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
@@ -49,10 +49,10 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for short, long in probes.pairs(spec):
         took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
         say(told(took[short.task][-1]))
-    return assemble(took, _cpu(), run)
+    return assemble(took, _cpu(), run, reach.of(run, spec, say, make=True))
 
 
-def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path) -> Pilot:
+def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, there: tuple[Reach, ...] | None) -> Pilot:
     """All kinds from all probes, on a processor of this name.
 
     Raises
@@ -67,7 +67,7 @@ def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path) -> P
         part = took["scan_trials"][0][0].probe.pixels
         found["scan_trials"] = probes.with_band_set_up(found["scan_trials"], found["bg_trials"].start_s, part)
     size = sum((run / name).stat().st_size for name in (layout.DATA, layout.record_name(layout.DATA))) / 1e6
-    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), **found)
+    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=there, **found)
 
 
 def text(found: Pilot) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker import build, clusters, dagjob, eventlog, pilot, probes, render_dag, sites, submit, submitfile
+from dagmaker import build, clusters, dagjob, eventlog, pilot, probes, reach, render_dag, sites, submit, submitfile
 from dagmaker.clusters import Cluster, Clusters
 from dagmaker.jobs import seconds
 from dagmaker.pilot import KINDS, Say
@@ -36,7 +36,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     built = build.build(spec, run)
     rows = list(probes.pairs(spec))
     pilot.forget(run)
-    _write(run, built.plan, rows, spec)
+    _write(run, built.plan, [*(probe for pair in rows for probe in pair), *reach.probes(spec)], spec)
     for line in submit.submit(run, FILE).lines():
         say(line)
     _wait(run, limit_s)
@@ -45,19 +45,18 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for pair in found:
         took[pair[0].probe.task].append(pair)
         say(pilot.told(pair))
-    return pilot.assemble(took, cpu, run)
+    return pilot.assemble(took, cpu, run, reach.of(run, spec, say, make=False))
 
 
 def _names(task: str) -> str:
     return f"pilot_{task}"
 
 
-def _write(run: Path, plan: Plan, rows: list[tuple[Probe, Probe]], spec: Spec) -> None:
+def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
     """pilot.dag and its lists of processes: `prepare`, then a node for each kind."""
     lines: dict[str, list[str]] = {}
-    for pair in rows:
-        for probe in pair:
-            lines.setdefault(probe.task, []).append(" ".join(probe.argv))
+    for probe in probes:
+        lines.setdefault(probe.task, []).append(" ".join(probe.argv))
     nodes = [node for node in plan.nodes if node.name == "prepare"]
     nodes += [Node(_names(task), task, parents=("prepare",)) for task in lines]
     nodes += [node for node in plan.nodes if node.task == render_dag.FINAL]
@@ -130,7 +129,7 @@ def measured(run: Path, rows: list[tuple[Probe, Probe]]) -> tuple[list[tuple[Too
         wall - mine[order[task][number]]["wall_s"]
         for task in order
         for number, wall in _starts(run, task)
-        if order[task][number] in mine
+        if number < len(order[task]) and order[task][number] in mine
     ]
     if not before:
         raise InputError(f"{run}: no probe ended well; `dagmaker status` and {run / 'logs'} tell why")

@@ -12,7 +12,8 @@ def pilot(
 
     Of background and signal trials at several declinations and n_sig, of a background sky and of maps: set-up time,
     CPU time per trial or pixel, peak memory, with errors. Says where a probe was stopped or is too noisy. Then
-    `resources: {pilot: pilot.json, target_hours: 2}` in the spec.
+    `resources: {pilot: pilot.json, target_hours: 2}` in the spec. Where the spec says `signal: {n_sig: goal}`, a quick
+    pass finds roughly where sensitivities and discovery potentials lie, from which the grid of n_sig follows.
 
     Parameters
     ----------
@@ -41,12 +42,13 @@ def pilot(
     import tempfile
 
     from dagmaker import pilot as pilots
+    from dagmaker import reach
     from dagmaker.pilot_pool import pilot_on_pool
     from worker.atomic import Written, write_all
     from worker.errors import SpecError
     from worker.specfile import load
 
-    loaded = load(spec)
+    loaded = load(spec, for_pilot=True)
     if pool and run is None:
         raise SpecError("--pool: write --run=DIR too, a folder that jobs of the pool can see")
     measure = pilot_on_pool if pool else pilots.pilot
@@ -55,7 +57,8 @@ def pilot(
         found = measure(loaded, place, float(limit_s), lambda line: print(line, flush=True))
     file = Path(output).absolute()
     write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
-    lines = ["", *pilots.lines(found), "", f"{output}: written; resources.pilot: {output} in the spec uses it"]
+    used = f"{output}: written; resources.pilot: {output} in the spec uses it"
+    lines = ["", *pilots.lines(found), *reach.lines(found), "", used]
     return Result({"output": file, "pilot": found.model_dump(mode="json", exclude_none=True)}, lines)
 
 

@@ -10,6 +10,7 @@ from dagmaker.processes import number
 from dagmaker.sky import main_nside, nsides, positions
 from worker.pilot import KindCost, Rate
 from worker.spec import Spec
+from worker.specfile.goals import LADDER
 
 SEED = 999  # file seed of the probes: a stream of their own
 SHORT_S, LONG_S = 0.3, 3.0  # work of the two probes of a point, by the built-in model
@@ -70,7 +71,8 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
     for dec in spread(spec.background.decs, MOST_DECS):
         yield _trials(spec, "bg_trials", dec, None)
     for dec in spread(spec.background.decs, MOST_DECS):
-        for n_sig in spread(spec.signal.n_sig, MOST_N_SIG):
+        rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
+        for n_sig in spread(rungs, MOST_N_SIG):
             yield _trials(spec, "sig_trials", dec, n_sig)
     yield _skies(spec)
     if main_nside(spec):

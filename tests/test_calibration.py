@@ -33,13 +33,14 @@ def test_what_is_counted_is_right_everywhere(rows: list[calibration.Row]) -> Non
 
 
 def test_the_fit_is_biased_where_the_docs_say(rows: list[calibration.Row]) -> None:
-    """Right at -45 deg within 4 of its small errors, wrong by a quarter and more at +5 deg: the test has the power."""
+    """Beyond 3 sigma right at -45 deg, wrong by a half and more at the others: the test has the power."""
     fits = {row.dec_deg: row for row in rows if row.label == "fit, scale 1"}
     assert fits[5.0].uniform < 0.005
     assert fits[5.0].at[0].pull > 5
     assert fits[5.0].at[0].ratio == pytest.approx(1.28, abs=0.05)
+    assert fits[5.0].at[1].pull > 5
     assert fits[45.0].at[1].pull > 5
-    assert abs(fits[-45.0].at[0].ratio - 1) < 0.1
+    assert abs(fits[-45.0].at[1].pull) < 3
 
 
 def test_the_table_of_the_docs_is_what_is_measured(rows: list[calibration.Row]) -> None:

@@ -10,17 +10,19 @@ from dagmaker.cli import main
 from tests.dagmaker_spec import text
 from worker import specfile
 from worker.errors import InputError
+from worker.specfile import goals
 
 pytestmark = [pytest.mark.slow]
 
-SMALL = {"decs": [5], "n_sig": [4, 10, 20], "n_bg": 60_000, "n_trials": 300, "map_nside": 4, "n_skies": 3}
+SMALL = {"decs": [5], "n_sig": [4, 10, 20], "n_bg": 200_000, "n_trials": 300, "map_nside": 4, "n_skies": 3}
+GOAL = SMALL | {"n_sig": "goal"}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A spec, its pilot.json, and the run of the spec that uses it."""
     folder = tmp_path_factory.mktemp("pilot")
-    (folder / "spec.yaml").write_text(text(**SMALL))
+    (folder / "spec.yaml").write_text(text(**GOAL, resources="{pilot: pilot.json}"))  # which is not there yet
     short, long = probes.SHORT_S, probes.LONG_S
     probes.SHORT_S, probes.LONG_S = 0.1, 1.0
     try:
@@ -28,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         probes.SHORT_S, probes.LONG_S = short, long
     resources = "{pilot: pilot.json, target_hours: 0.0003}"
-    (folder / "sized.yaml").write_text(text(**SMALL, resources=resources))
+    (folder / "sized.yaml").write_text(text(**GOAL, resources=resources))
     assert main(["run", str(folder / "sized.yaml"), f"--run={folder / 'run'}", "--jobs=2"]) == 0
     return folder
 
@@ -45,6 +47,18 @@ def test_every_kind_is_measured(folder: Path) -> None:
     assert len(found.sig_trials.rates) == 3
 
 
+def test_the_grid_of_n_sig_lies_where_the_quick_pass_found_it(folder: Path) -> None:
+    """A rough pass, and what the run measures on the grid that follows: everything is bracketed."""
+    spec = specfile.load(folder / "sized.yaml")
+    assert spec.resources.pilot is not None and spec.resources.pilot.reach is not None
+    [reach] = spec.resources.pilot.reach
+    assert spec.signal.n_sig == tuple(goals.n_sig_grid([reach.model_dump()]))
+    summary = json.loads((folder / "run/results/summary.json").read_text())
+    [sensitivity], [discovery] = summary["sensitivity"], [row for row in summary["discovery"] if row["nsigma"] == 5]
+    assert reach.sensitivity == pytest.approx(sensitivity["n_sig"], rel=0.3)
+    assert reach.discovery == pytest.approx(discovery["n_sig"], rel=0.2)
+
+
 def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
     found = efficiency.look(folder / "run")
     kinds = {kind.task: kind for kind in found.kinds}
@@ -57,9 +71,9 @@ def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
         assert not kind.pool
         assert kind.predicted_s / 3 - 0.2 < kind.cpu_s < 3 * kind.predicted_s + 0.2, task
     assert found.quotable is not None
-    assert (found.quotable.n_trials, found.quotable.n_skies) == (60_000, 3)
+    assert (found.quotable.n_trials, found.quotable.n_skies) == (200_000, 3)
     said = "\n".join(efficiency.lines(found))
-    assert "3.59 sigma is the largest significance with 10 background trials above it" in said
+    assert "3.89 sigma is the largest significance with 10 background trials above it" in said
 
 
 def test_a_probe_that_takes_too_long_is_stopped_and_told(tmp_path: Path) -> None:
@@ -82,4 +96,5 @@ def test_wasted_memory_is_told_with_the_edit(folder: Path, capsys: pytest.Captur
 
 def test_pilot_json_is_one_file_of_plain_numbers(folder: Path) -> None:
     raw = json.loads((folder / "pilot.json").read_text())
-    assert set(raw) == {"pilot_version", "cpu", "prepared_mb", "bg_trials", "sig_trials", "scan_trials", "scan_map"}
+    kinds = {"bg_trials", "sig_trials", "scan_trials", "scan_map"}
+    assert set(raw) == {"pilot_version", "cpu", "prepared_mb", "reach"} | kinds

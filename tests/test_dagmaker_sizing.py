@@ -111,7 +111,7 @@ def test_a_bad_pilot_is_named(tmp_path: Path, content: str | None, said: str) ->
     if content is not None:
         (tmp_path / "pilot.json").write_text(content)
     with pytest.raises(
-        SpecError, match=rf"resources.pilot: .*pilot.json: .*{said}.*make it again with `dagmaker pilot`"
+        SpecError, match=rf"resources.pilot: .*pilot.json: .*{said}.*`dagmaker pilot` of this spec makes it"
     ):
         spec(resources=f"{{pilot: {tmp_path / 'pilot.json'}}}")
 
@@ -171,6 +171,28 @@ def test_counts_follow_from_the_goal() -> None:
 def test_a_count_without_its_goal_is_a_problem() -> None:
     with pytest.raises(SpecError, match=r"background.n_trials: found 'goal', but there is no goal.local_sigma"):
         spec(n_bg="goal")
+
+
+def test_n_sig_without_a_pilot_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"signal.n_sig: found 'goal', but resources.pilot has no reach"):
+        spec(n_sig="goal")
+    (tmp_path / "spec.yaml").write_text(text(n_sig="goal", resources="{pilot: pilot.json}"))
+    with pytest.raises(SpecError, match=r"`dagmaker pilot` of this spec makes it") as told:
+        specfile.load(tmp_path / "spec.yaml")
+    assert "signal.n_sig" not in str(told.value), "one cause, one problem"
+    assert specfile.load(tmp_path / "spec.yaml", for_pilot=True).signal.n_sig == goals.LADDER
+
+
+@given(st.lists(st.tuples(st.floats(1, 20), st.floats(1, 10)), min_size=1, max_size=9))
+def test_a_grid_has_points_on_both_sides_of_every_crossing(pairs: list[tuple[float, float]]) -> None:
+    grid = goals.n_sig_grid([{"sensitivity": s, "discovery": s * more} for s, more in pairs])
+    assert len(set(grid)) == len(grid) < 30
+    assert grid == [round(n_sig, 1) for n_sig in grid]
+    for s, more in pairs:
+        for crossing in (s, s * more):
+            near = [n_sig for n_sig in grid if crossing / 1.6 <= n_sig <= crossing * 1.6]
+            assert min(near) < crossing < max(near)
+    assert all(high / low < 1.6 for low, high in pairwise(grid))
 
 
 def test_goals_out_of_reach_name_the_counts() -> None:

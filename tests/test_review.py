@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,8 @@ import numpy as np
 import pytest
 
 from dagmaker.cli import main
+from tests.conftest import ROOT
+from tests.processors import PROCESSORS, numpy_without
 from worker import layout, store
 from worker.arrays import npy_bytes
 from worker.audit import aggregates, circumstances, files, replays
@@ -67,6 +72,23 @@ def test_the_certificate_for_people(certificate):
         assert line["what"] in text
     assert found["token"] in text and found["token"] in page
     assert page.rstrip().endswith("</html>")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names kernels of x86-64")
+def test_a_reviewer_with_an_older_processor_reproduces_it(finished_run, tmp_path):
+    """Trials are the same bits; what scipy and a BLAS make of them may differ in the last digits, and is told."""
+    older = PROCESSORS["baseline"] | {"NPY_DISABLE_CPU_FEATURES": numpy_without(())}
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    argv = [sys.executable, "-m", "dagmaker", "review", str(run), "--sample=1"]
+    env = os.environ | older | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((run / "review/certificate.json").read_text())["lines"]
+    verdicts = {line["what"]: line["verdict"] for line in found}
+    for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+        assert verdicts[f"{task}: files made again from the prepared data, bit by bit"] == "same"
+    rounded = [line for line in found if "last digits" in line["found"]]
+    assert all(line["verdict"] == "note" for line in rounded)
 
 
 # -- damage ----------------------------------------------------------------------------------------------------

@@ -37,8 +37,20 @@ class KindCost(Model):
     warning: str | None = None
 
 
+class Reach(Model):
+    """Where a quick pass finds the sensitivity and the highest discovery potential (events) of a declination."""
+
+    dec_deg: DecDeg
+    gamma: Number | None = None
+    sensitivity: Positive
+    discovery: Positive
+
+
 class Pilot(Model):
-    """Kinds that were tried; others cost what the built-in model says. `prepared_mb`: size of the prepared data."""
+    """Kinds that were tried; others cost what the built-in model says.
+
+    `prepared_mb` is the size of the prepared data, `reach` what ``signal.n_sig: goal`` follows from.
+    """
 
     pilot_version: Literal[1]
     cpu: str
@@ -47,3 +59,4 @@ class Pilot(Model):
     sig_trials: KindCost | None = None
     scan_trials: KindCost | None = None
     scan_map: KindCost | None = None
+    reach: Annotated[tuple[Reach, ...], Field(min_length=1, strict=False)] | None = None

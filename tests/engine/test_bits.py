@@ -16,31 +16,14 @@ from tests.conftest import ROOT, unavailable
 from tests.engine import bits
 from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
+from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
 from worker import rng
 from worker.engine import trials
 from worker.specfile import load
 
-# What OpenBLAS, numpy and glibc choose by the processor that they find.
-PROCESSORS = {
-    "baseline": {
-        "NUMBA_CPU_NAME": "x86-64",
-        "NUMBA_CPU_FEATURES": "",
-        "OPENBLAS_CORETYPE": "Prescott",
-        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-AVX,-FMA,-FMA4",
-    },
-    "haswell": {"NUMBA_CPU_NAME": "haswell", "OPENBLAS_CORETYPE": "Haswell"},
-}
-NUMPY_KEEPS = {"baseline": (), "haswell": ("AVX", "F16C", "FMA3", "AVX2", "X86_V3")}
 SUITES = ("trixie", "forky")
 ROUNDING = 1e-6
 """Relative; the fits behind sensitivities and p-values call scipy, and end within their own tolerance."""
-
-
-def numpy_without(keep):
-    """Numpy's vector loops that this machine would use, less those to keep."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
-
-    return " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name] and name not in keep)
 
 
 def compute(folder: Path, env: dict[str, str], python=(sys.executable,)):

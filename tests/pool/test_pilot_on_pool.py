@@ -11,10 +11,11 @@ from tests.pool.suites import on_one_release
 
 pytestmark = [pytest.mark.slow]
 
-# One declination and one spectrum: twelve probes, each of a few seconds.
+# One declination and one spectrum: twelve probes, each of a few seconds, and those of the quick pass.
 ONE_DEC = {
     **analysis.TINY,
     "background": {"dec_deg": [20], "n_trials": 300, "trials_per_file": 100},
+    "signal": {"n_sig": "goal"},
     "scan": {"nside": 4, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
 }
 
@@ -32,6 +33,8 @@ def test_probes_run_as_a_dag_and_are_measured(pool: Pool, tmp_path: Path) -> Non
         assert 0.3 < found[kind]["start_s"] < 30
         assert all(1e-8 < rate["unit_s"] < 1e-2 for rate in found[kind]["rates"])
         assert 50 < found[kind]["memory_mb"] < 1000
+    [reach] = found["reach"]
+    assert 1 < reach["sensitivity"] < reach["discovery"] < 64
     text = spec.read_text()
     assert "pilot: null" in text
     spec.write_text(text.replace("pilot: null", f"pilot: {out}").replace("target_hours: null", "target_hours: 1"))

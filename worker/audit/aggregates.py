@@ -23,12 +23,14 @@ def findings(run: Run, root: Path, holes: set[str]) -> Iterator[Finding]:
     for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if node["file"]):
         if task in _NOT_HERE:
             continue
+        rounding = compare.Rounding()
         wrong = list(_run_all(run, root, task, bool(holes)))
         made = [rel for rel in _made(root) if rel not in before]
         before.update(made)
         results = [rel for rel in made if not _is_record(root, rel)]
-        wrong += [f"{rel}: {text}" for rel in results if (text := _difference(run, root, rel))]
-        yield finding.of(f"{task}: made again from all trials", wrong, f"{len(results):,} files, the same bytes")
+        wrong += [f"{rel}: {text}" for rel in results if (text := _difference(run, root, rel, rounding))]
+        what, right = f"{task}: made again from all trials", f"{len(results):,} files, the same bytes"
+        yield finding.of(what, wrong, right, rounding)
 
 
 def summary_findings(run: Run, root: Path) -> Iterator[Finding]:
@@ -46,8 +48,9 @@ def summary_findings(run: Run, root: Path) -> Iterator[Finding]:
         return
     timing = theirs.pop("timing", None)
     mine.pop("timing", None)
-    wrong = [f"{layout.SUMMARY}: {text}" for text in compare.values(theirs, mine)]
-    yield finding.of(what, wrong, f"{compare.count(mine):,} numbers, all equal")
+    rounding = compare.Rounding()
+    wrong = [f"{layout.SUMMARY}: {text}" for text in compare.values(theirs, mine, rounding)]
+    yield finding.of(what, wrong, f"{compare.count(mine):,} numbers, all equal", rounding)
     (root / layout.SUMMARY).parent.mkdir(parents=True, exist_ok=True)
     (root / layout.SUMMARY).write_text(json.dumps({**mine, "timing": timing}))
 
@@ -85,13 +88,14 @@ def _is_record(root: Path, rel: PurePosixPath) -> bool:
     return rel.suffix == ".json" and any((root / rel.with_suffix(suffix)).exists() for suffix in (".npy", ".npz"))
 
 
-def _difference(run: Run, root: Path, rel: PurePosixPath) -> str:
+def _difference(run: Run, root: Path, rel: PurePosixPath, rounding: compare.Rounding) -> str:
     if not (run.path / rel).is_file():
         return "this file is missing"
     if rel.name.endswith(".files.json"):
-        found = list(compare.values(*(_without_costs(path / rel) for path in (run.path, root))))
+        theirs, mine = (_without_costs(path / rel) for path in (run.path, root))
+        found = list(compare.values(theirs, mine, rounding))
         return "; ".join(found[:3])
-    return compare.files(run.path / rel, root / rel)
+    return compare.files(run.path / rel, root / rel, rounding)
 
 
 def _without_costs(path: Path) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from worker.audit.compare import ROUNDING, Rounding
+
 Verdict = Literal["same", "note", "fault"]
 SHOWN = 8
 
@@ -24,8 +26,14 @@ class Finding(NamedTuple):
     found: str
 
 
-def of(what: str, wrong: Sequence[str], right: str) -> Finding:
-    """A fault that lists what is wrong, or `right` where nothing is."""
+def of(what: str, wrong: Sequence[str], right: str, rounding: Rounding | None = None) -> Finding:
+    """A fault that lists what is wrong; `right` where nothing is, a note where rounding had to explain something."""
+    if not wrong and rounding and rounding.n:
+        told = (
+            f"the same but for the last digits of {rounding.n:,} numbers, which differ by {rounding.largest:.0e} of "
+            f"their value at most ({ROUNDING:.0e} is allowed): another processor or library rounds otherwise"
+        )
+        return Finding("note", what, told)
     if not wrong:
         return Finding("same", what, right)
     more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from worker import layout
 from worker.audit import finding
+from worker.audit.compare import Rounding, lines
 from worker.audit.finding import Finding
 from worker.errors import DagmakerError
 from worker.ledger import Run, open_run
@@ -35,7 +36,7 @@ def findings(run: Run, root: Path) -> Iterator[Finding]:
 
 def compared(run: Run, root: Path) -> Finding:
     """Compare the texts of all pages; pictures may differ in bytes with the drawing library."""
-    wrong, n = [], 0
+    wrong, n, rounding = [], 0, Rounding()
     for path in sorted((root / layout.REPORT.parent).rglob("*")):
         if path.suffix not in _TEXTS:
             continue
@@ -46,8 +47,10 @@ def compared(run: Run, root: Path) -> Finding:
         except (OSError, UnicodeDecodeError) as error:
             wrong.append(f"{name}: cannot be read ({error})")
             continue
-        wrong += [f"{name}: {text}" for text in _differences(_text(theirs), _text(path.read_text(encoding="utf-8")))]
-    return finding.of(_WHAT, wrong, f"{n} pages and lists of numbers, the same text")
+        wrong += [
+            f"{name}: {text}" for text in _differences(_text(theirs), _text(path.read_text(encoding="utf-8")), rounding)
+        ]
+    return finding.of(_WHAT, wrong, f"{n} pages and lists of numbers, the same text", rounding)
 
 
 def _text(raw: str) -> list[str]:
@@ -64,8 +67,12 @@ def _is_version(line: str, names: tuple[str, ...]) -> bool:
     return any(f"<dt>{name}</dt>" in line for name in names)
 
 
-def _differences(theirs: list[str], mine: list[str]) -> Iterator[str]:
+def _differences(theirs: list[str], mine: list[str], rounding: Rounding) -> Iterator[str]:
     if theirs == mine:
+        return
+    if len(theirs) == len(mine):
+        for one, other in islice(lines(theirs, mine, rounding), 3):
+            yield f"says {_cut([one])}, written again {_cut([other])}"
         return
     changes = (op for op in SequenceMatcher(None, theirs, mine, autojunk=False).get_opcodes() if op[0] != "equal")
     for _, a, b, c, d in islice(changes, 3):

@@ -65,7 +65,7 @@ def _response(season: Season) -> dict[str, Any]:
 def area_curve(area: EffectiveArea, lo: float, hi: float) -> Curve:
     """Mean effective area (cm^2) between two sines of declination; the bins are those of the response."""
     share = _overlap(area.sin_dec, lo, hi)
-    mean = area.area_cm2 @ share / share.sum()
+    mean = np.einsum("ed,d->e", area.area_cm2, share) / share.sum()
     return Curve(area.log_e_nu, np.where(mean > 0, mean, np.nan))
 
 
@@ -89,7 +89,8 @@ def _accepted(smearing: Smearing, area: EffectiveArea, lo: float, hi: float) -> 
     in_energy = np.array([_overlap(area.log_e_nu, *ends) for ends in pairwise(smearing.log_e_nu)])
     sines = np.clip(np.sin(smearing.dec), lo, hi)
     in_dec = np.array([_overlap(area.sin_dec, *ends) for ends in pairwise(sines)])
-    return np.asarray(in_energy @ area.area_cm2 @ in_dec.T)
+    # Not by @: a BLAS rounds as its processor does, and a report is compared to the last digit.
+    return np.asarray(np.einsum("ef,db,fb->ed", in_energy, in_dec, area.area_cm2))
 
 
 def _psi_of_cells(smearing: Smearing, area: EffectiveArea, lo: float, hi: float) -> Curve:
@@ -102,7 +103,7 @@ def _psi_of_cells(smearing: Smearing, area: EffectiveArea, lo: float, hi: float)
             cells = smearing.cells[smearing.start[k] : smearing.start[k + 1]].astype(np.float64)
             width = np.maximum(cells[:, 3] - cells[:, 2], 1e-12)
             inside = np.clip((_PSI[:, None] - cells[:, 2]) / width, 0, 1)
-            cdf += share[i, j] * (inside @ cells[:, 6])
+            cdf += share[i, j] * np.einsum("pc,c->p", inside, cells[:, 6])
         if cdf[-1] > 0:
             medians[i] = np.interp(0.5, cdf / cdf[-1], _PSI)
     return Curve(smearing.log_e_nu, np.rad2deg(medians))

@@ -20,8 +20,13 @@ from worker.specfile.reader import RESOLVERS, UnreadableError, read
 _HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
 
 
-def load(path: str | Path) -> Spec:
+def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
     """Read a spec that a user wrote.
+
+    Parameters
+    ----------
+    for_pilot : bool
+        Without its pilot, and with rungs to try in the place of ``n_sig: goal``: what `dagmaker pilot` runs.
 
     Raises
     ------
@@ -29,7 +34,7 @@ def load(path: str | Path) -> Spec:
         With every problem, one line each: file, line, path in the document, what was found, the cure.
     """
     path = Path(path)
-    return loads(_text(path), str(path), path.parent)
+    return _spec(_text(path), str(path), path.parent, for_pilot=for_pilot)
 
 
 def loads(text: str, where: str = "spec", base: Path | None = None) -> Spec:
@@ -121,19 +126,23 @@ def _text(path: Path) -> str:
         raise SpecError(f"{path}: cannot be read: {failure.strerror}; write the path of a spec file") from None
 
 
-def _spec(text: str, where: str, base: Path | None) -> Spec:
+def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) -> Spec:
     """Read, resolve paths (unless `base` is None), validate, look for files: all problems at once."""
     try:
         document = read(text)
     except UnreadableError as failure:
         raise error([failure.problem], where) from None
     found: list[Problem] = list(document.problems)
+    if for_pilot:
+        goals.for_pilot(document.data)
     if base is not None:
         found += paths.expand(document.data, document.lines, base)
         found += pilots.insert(document.data, document.lines, base)
         if not any(problem.path == sources.FILE for problem in found):
             found += sources.expand(document.data, document.lines)
-        found += goals.fill(document.data, document.lines)
+        follows = goals.fill(document.data, document.lines)
+        without_pilot = any(problem.path == pilots.PLACE for problem in found)
+        found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
     spec = None
     try:
         spec = Spec.model_validate(document.data)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from worker.specfile import goals
+
 
 class Hint(NamedTuple):
     """A meaning with its unit, and an example as one writes it in YAML."""
@@ -54,7 +56,7 @@ HINTS: dict[str, Hint] = {
     "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
     "signal.extension_deg": Hint("Gaussian width of the injected source, deg; 0: a point", "0.5"),
     "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
-    "signal.n_sig": Hint("numbers of signal events, increasing", "[2, 6, 14, 30]"),
+    "signal.n_sig": Hint("numbers of signal events, increasing; `goal`: as the pilot found", "[2, 6, 14, 30]"),
     "signal.n_trials": Hint("trials per declination and n_sig", "1000"),
     "signal.trials_per_file": Hint("trials per process and file", "1000"),
     "sensitivity": Hint("definitions of sensitivity and discovery potential", "{beta: 0.9}"),
@@ -135,9 +137,11 @@ def describe(schema: dict[str, Any]) -> None:
     """Add the hints to a JSON schema of the spec, in place."""
     definitions = schema["$defs"]
     for section, properties in (("", schema["properties"]), *_sections(definitions)):
-        for key, entry in properties.items():
+        for key, entry in list(properties.items()):
             hint = HINTS[f"{section}.{key}".removeprefix(".")]
-            entry["description"] = f"{hint.meaning}; e.g. {hint.example}"
+            if (section, key) in goals.FOLLOW:
+                properties[key] = {"anyOf": [entry, {"const": goals.WORD}]}
+            properties[key]["description"] = f"{hint.meaning}; e.g. {hint.example}"
 
 
 def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -22,7 +22,7 @@ def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
         return []
     path = base / os.path.expandvars(section["pilot"])
     section["pilot"] = None
-    again = "make it again with `dagmaker pilot`"
+    again = "`dagmaker pilot` of this spec makes it"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         Pilot.model_validate(raw)

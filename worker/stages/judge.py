@@ -263,7 +263,7 @@ def faults(run: Run) -> Iterator[str]:
 
 
 def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
-    from worker.audit.compare import values
+    from worker.audit.compare import Rounding, values
 
     try:
         seen = before(run, number)
@@ -281,4 +281,4 @@ def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
     except (KeyError, TypeError, ValueError) as error:
         yield f"is not a decision ({type(error).__name__}: {error})"
         return
-    yield from list(values(there, mine))[:3]
+    yield from list(values(there, mine, Rounding()))[:3]

@@ -47,11 +47,13 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
         _log(run, "written", cleared.token)
         _report(run)
     else:
-        wrong = differences(run, jobs)
+        rounding = compare.Rounding()
+        wrong = differences(run, jobs, rounding)
         _log(run, "differs" if wrong else "reproduced", cleared.token)
         if wrong:
             raise InputError(f"{path / layout.UNBLINDED}: not reproduced, and nothing was overwritten: {wrong[0]}")
-        print(f"reproduced: {layout.UNBLINDED}: the same results; nothing was written")
+        last = f", but for the last digits of {rounding.n:,} numbers" if rounding.n else ""
+        print(f"reproduced: {layout.UNBLINDED}: the same results{last}; nothing was written")
     results: dict[str, Any] = store.load_json(path, layout.UNBLINDED_RESULTS)
     _say(results)
     return {"first": first, **results}
@@ -101,11 +103,11 @@ def _copy(raw: bytes, path: Path) -> None:
     path.write_bytes(raw)
 
 
-def differences(run: Run, jobs: int) -> list[str]:
+def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[str]:
     """Make everything again beside the run: how what is there differs."""
     with scratch.beside(run) as root:
         names = made(run, jobs, root)
-        found = [(name, compare.files(run.path / name, root / name)) for name in names]
+        found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
     return [f"{name}: {text}" for name, text in found if text]
 
 
@@ -114,12 +116,13 @@ def findings(run: Run, jobs: int) -> Iterator[Finding]:
     if not (run.path / layout.UNBLINDED_RESULTS).exists():
         return
     what = "the unblinded sky: scanned again"
+    rounding = compare.Rounding()
     try:
-        wrong = differences(run, jobs)
+        wrong = differences(run, jobs, rounding)
     except InputError as error:
         yield Finding("note", what, f"could not be done: {error}")
     else:
-        yield finding.of(what, wrong, "the same maps, hottest spots and post-trial p-values")
+        yield finding.of(what, wrong, "the same maps, hottest spots and post-trial p-values", rounding)
     try:
         told = store.load_json(run.path, layout.OPENED)
         text = f"by {told['opened_by']} at {told['opened_at']}, approved by {told['approved_by']}: {told['reason']}"
