@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dagmaker import plan, processes, rounds
 from dagmaker.build import build
-from dagmaker.plan import Node
+from dagmaker.planning import plan, processes, rounds
+from dagmaker.planning.plan import Node
 from worker import layout
 from worker.spec import Spec
 from worker.specfile import loads

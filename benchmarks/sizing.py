@@ -11,9 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dagmaker import efficiency
 from dagmaker.cli import main as dagmaker
-from dagmaker.efficiency import Used
+from dagmaker.cost import efficiency
+from dagmaker.cost.efficiency import Used
 from worker import specfile
 from worker.pilot import KindCost
 

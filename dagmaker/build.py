@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import dagjob, htcondor_version, lock, origin, plan, render, rounds, sites
-from dagmaker.plan import Plan
+from dagmaker import lock, origin
+from dagmaker.condor import dagjob, htcondor_version, render, sites
+from dagmaker.planning import plan, rounds
+from dagmaker.planning.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
 from worker.errors import InputError, RefusedError

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker import render, templates
-from dagmaker.htcondor_version import Version, known_only
-from dagmaker.plan import Plan
-from dagmaker.render import Place
-from dagmaker.sites import Site
+from dagmaker.condor import render, templates
+from dagmaker.condor.htcondor_version import Version, known_only
+from dagmaker.condor.render import Place
+from dagmaker.condor.sites import Site
+from dagmaker.planning.plan import Plan
 from worker import layout
 from worker.errors import InputError
 from worker.spec import Spec

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import causes, holds, submitfile
-from dagmaker.causes import Asked, Bad
-from dagmaker.eventlog import Hold
-from dagmaker.jobs import HostCount
+from dagmaker.condor import holds, submitfile
+from dagmaker.condor.eventlog import Hold
+from dagmaker.condor.jobs import HostCount
+from dagmaker.status import causes
+from dagmaker.status.causes import Asked, Bad
 
 RUN = Path("/data/run")
 ASKED = Asked(1000, 500)

@@ -2,8 +2,9 @@ import math
 
 import pytest
 
-from dagmaker import cost, plan, plan_text, quotable, rates
-from dagmaker.sky import pixels
+from dagmaker.cost import cost, plan_text, quotable, rates
+from dagmaker.planning import plan
+from dagmaker.planning.sky import pixels
 from tests.dagmaker_spec import spec
 
 

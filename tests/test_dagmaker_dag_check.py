@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from dagmaker import dag_check, htcondor_version
 from dagmaker.build import build
+from dagmaker.condor import dag_check, htcondor_version
 from tests.dagmaker_spec import spec
 from worker.errors import SpecError
 

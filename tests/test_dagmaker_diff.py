@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from dagmaker import diff
 from dagmaker.cli import main
-from dagmaker.status import look
+from dagmaker.review import diff
+from dagmaker.status.status import look
 from tests.dagmaker_spec import text
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import disk, plan, render, sites
 from dagmaker.build import build
+from dagmaker.condor import render, sites
+from dagmaker.cost import disk
+from dagmaker.planning import plan
 from tests.conftest import ROOT
 from tests.dagmaker_spec import spec
 from worker import layout

@@ -3,10 +3,12 @@ import json
 
 import pytest
 
-from dagmaker import display, failures, plan, progress, summary
-from dagmaker.children import Reply
-from dagmaker.failures import Failure
-from dagmaker.processes import Process
+from dagmaker.local import failures, progress
+from dagmaker.local.children import Reply
+from dagmaker.local.failures import Failure
+from dagmaker.planning import plan
+from dagmaker.planning.processes import Process
+from dagmaker.status import display, summary
 from tests.dagmaker_spec import spec
 from worker.errors import EXIT_CODES
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker import fetch as fetching
-from dagmaker import releases
 from dagmaker.cli import main
-from dagmaker.download import ATTEMPTS
+from dagmaker.releases import fetch as fetching
+from dagmaker.releases import releases
+from dagmaker.releases.download import ATTEMPTS
 from dagmaker.result import Result
 from tests.data_release import write_release
 from tests.dataverse import Dataverse

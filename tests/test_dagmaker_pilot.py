@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import efficiency, pilot, plan, probes
 from dagmaker.cli import main
+from dagmaker.cost import efficiency, pilot, probes
+from dagmaker.planning import plan
 from tests.dagmaker_spec import text
 from worker import specfile
 from worker.errors import InputError

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker import plan, processes
-from dagmaker.cuts import cuts
+from dagmaker.planning import plan, processes
+from dagmaker.planning.cuts import cuts
 from tests.dagmaker_spec import spec
 from worker import layout, specfile
 from worker.cli import argv

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker import quote
+from dagmaker.condor import quote
 from worker.errors import SpecError
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")

@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from dagmaker import clusters, htcondor_version, plan, render, render_dag, sites
 from dagmaker.build import build
-from dagmaker.processes import STEPPED
-from dagmaker.render import Place
+from dagmaker.condor import htcondor_version, render, render_dag, sites
+from dagmaker.condor.render import Place
+from dagmaker.planning import clusters, plan
+from dagmaker.planning.processes import STEPPED
 from tests import dagmaker_spec
 from tests.dagmaker_spec import spec
 from worker import specfile

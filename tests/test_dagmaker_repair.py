@@ -3,10 +3,11 @@ import os
 
 import pytest
 
-from dagmaker import plan, processes, repair
 from dagmaker.build import build
 from dagmaker.cli import main
-from dagmaker.repair import Fault
+from dagmaker.condor import repair
+from dagmaker.condor.repair import Fault
+from dagmaker.planning import plan, processes
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_eventlog import execute, submit
 from worker.errors import RefusedError

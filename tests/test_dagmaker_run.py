@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import status
 from dagmaker.cli import main
+from dagmaker.status import status
 from tests.dagmaker_spec import text
 
 pytestmark = pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
 
-from dagmaker import plan
-from dagmaker.schedule import Schedule
+from dagmaker.local.schedule import Schedule
+from dagmaker.planning import plan
 from tests.dagmaker_spec import spec
 
 

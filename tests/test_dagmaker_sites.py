@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from dagmaker import sites, templates
+from dagmaker.condor import sites, templates
 from worker.errors import InputError, SpecError
 
 
@@ -77,7 +77,8 @@ def test_a_sites_own_commands_reach_the_submit_files(own_templates):
 def _submit(site):
     from pathlib import PurePosixPath
 
-    from dagmaker import plan, render
+    from dagmaker.condor import render
+    from dagmaker.planning import plan
     from tests.dagmaker_spec import spec
 
     made = spec()

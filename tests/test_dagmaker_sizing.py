@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker import cost, plan, probes, rates, render, sites, sizing
 from dagmaker.build import build
-from dagmaker.cuts import even
-from dagmaker.probes import Probe, Took
-from dagmaker.quotable import Quotable, lines, sigma
+from dagmaker.condor import render, sites
+from dagmaker.cost import cost, probes, rates
+from dagmaker.cost.probes import Probe, Took
+from dagmaker.cost.quotable import Quotable, lines, sigma
+from dagmaker.planning import plan, sizing
+from dagmaker.planning.cuts import even
 from tests.dagmaker_spec import spec, text
 from worker import specfile
 from worker.errors import SpecError

@@ -2,9 +2,10 @@ import time
 
 import pytest
 
-from dagmaker import processes, status, status_text
 from dagmaker.build import build
-from dagmaker.presence import Presence
+from dagmaker.planning import processes
+from dagmaker.planning.presence import Presence
+from dagmaker.status import status, status_text
 from tests.dagmaker_spec import spec
 from worker.errors import InputError
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker import processes, status_page, throughput
-from dagmaker.batches import Batches
 from dagmaker.build import Built, build
 from dagmaker.cli import main
-from dagmaker.jobs import seconds
-from dagmaker.status import Watcher
+from dagmaker.condor.jobs import seconds
+from dagmaker.planning import processes
+from dagmaker.planning.batches import Batches
+from dagmaker.status import status_page, throughput
+from dagmaker.status.status import Watcher
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import execute, submit
 from tests.test_dagmaker_status_pool import bg_log, dag_log

@@ -5,12 +5,13 @@ import time
 
 import pytest
 
-from dagmaker import processes, status, status_text
 from dagmaker.build import build
 from dagmaker.cli import main
-from dagmaker.schedd import Answer, InQueue
-from dagmaker.status import Watcher
-from dagmaker.watching import ended
+from dagmaker.condor.schedd import Answer, InQueue
+from dagmaker.planning import processes
+from dagmaker.status import status, status_text
+from dagmaker.status.status import Watcher
+from dagmaker.status.watching import ended
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import END, EXECUTE, HELD, IMAGE, SUBMIT, end, execute, submit
 

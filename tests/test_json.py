@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from dagmaker import cli, probes
+from dagmaker import cli
 from dagmaker.commands import COMMANDS, POSITIONAL
+from dagmaker.cost import probes
 from tests import test_dagmaker_fetch, test_unblind
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text

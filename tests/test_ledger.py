@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from dagmaker import plan as plans
-from dagmaker import processes
+from dagmaker.planning import plan as plans
+from dagmaker.planning import processes
 from worker import ledger, specfile
 from worker.errors import InputError
 

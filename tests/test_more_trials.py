@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dagmaker.build import build
-from dagmaker.run import run as run_here
+from dagmaker.local.run import run as run_here
 from worker import layout
 from worker.ledger import open_run
 from worker.specfile import loads

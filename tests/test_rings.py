@@ -6,7 +6,7 @@ import healpy
 import numpy as np
 import pytest
 
-from dagmaker import plan
+from dagmaker.planning import plan
 from tests import report_run
 from worker import layout
 from worker.errors import InputError

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from dagmaker import plan, repair, rounds
 from dagmaker.cli import main
-from dagmaker.verdict import Line
-from dagmaker.verify_plan import verify_plan
+from dagmaker.condor import repair
+from dagmaker.planning import plan, rounds
+from dagmaker.review.verdict import Line
+from dagmaker.review.verify_plan import verify_plan
 from tests.answers import holds_what_is_documented
 from tests.pool.analysis import final_bytes
 from worker import layout, specfile

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dagmaker import repair
 from dagmaker.build import build
 from dagmaker.cli import main as dagmaker
+from dagmaker.condor import repair
 from tests import report_run
 from worker import address, layout, store
 from worker.audit.compare import Rounding

@@ -104,7 +104,7 @@ def test_the_whole_dag_runs_without_the_sealed_file(tmp_path):
 
 
 def test_jobs_on_other_machines_are_not_sent_the_sealed_file(tmp_path):
-    from dagmaker.render import TRAVELS_IN
+    from dagmaker.condor.render import TRAVELS_IN
 
     assert layout.SEALED not in TRAVELS_IN
     (tmp_path / "spec.yaml").write_text(text())

@@ -8,9 +8,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from dagmaker import causes, cli, failures, holds, render, submitfile
+from dagmaker import cli
 from dagmaker.commands import COMMANDS
-from dagmaker.eventlog import Hold
+from dagmaker.condor import holds, render, submitfile
+from dagmaker.condor.eventlog import Hold
+from dagmaker.local import failures
+from dagmaker.status import causes
 from worker import cli as worker_cli
 from worker import document
 from worker.errors import EXIT_CODES

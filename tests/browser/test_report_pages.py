@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext
 
-from dagmaker import status_page
 from dagmaker.cli import main
+from dagmaker.status import status_page
 from tests import test_dagmaker_status_page
 from tests.browser.watched import DESKTOP, PHONE, watched
 from worker import layout, rng

@@ -1,0 +1,258 @@
+"""dagmaker's commands: their arguments and meaning. What they do is imported when they are called."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dagmaker.commands.planning import efficiency, pilot
+from dagmaker.commands.review import diff, review, unblind, verify_plan
+from dagmaker.commands.run import abort, repair, round, status, submit  # noqa: A004 (the command's name)
+from dagmaker.result import Result
+
+
+def check(*, spec: str) -> Result:
+    """Check a spec: every problem at once, each with its place in the file and the cure.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+
+    Returns
+    -------
+    spec, name, data : str
+        File, name of the analysis, format of its data.
+    decs_deg : list of float, deg
+    processes : int
+
+    Examples
+    --------
+    dagmaker check analysis.yaml
+    """
+    from dagmaker.condor import sites
+    from dagmaker.planning import plan
+
+    loaded = _load(spec)
+    sites.load(loaded.site)
+    made = plan.make(loaded, "")
+    decs = loaded.background.decs
+    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs}
+    line = (
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {len(decs)} declinations from {decs[0]:g} to "
+        f"{decs[-1]:g} deg, {made.n_processes:,} processes"
+    )
+    return Result({**found, "processes": made.n_processes}, [line])
+
+
+def plan(*, spec: str, slots: int = 2) -> Result:
+    """Show what a spec means in work: stages, processes, trials, files, CPU hours, memory, wall time.
+
+    Also what DAGMan will feel, and the largest significance that can be quoted without extrapolating.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+    slots : int
+        Slots (cores) for the estimate of the wall time.
+
+    Returns
+    -------
+    name : str
+    processes, dag_nodes, slots : int
+    stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
+    cpu_h, here_cpu_h, wall_h : float, h
+        Of all processes, each started anew; of the same by `dagmaker run`, whose workers start once; and until the
+        end on so many slots.
+    submit_s : float, s
+        Until DAGMan has submitted the last node.
+    local_sigma, fitted_sigma, post_trial_sigma : float
+        Largest significances: with ten background trials above, with the fit, of the skies.
+    post_trial_p, sensitivity_error : float
+        Smallest post-trial p-value; relative error of a sensitivity.
+    quotable : object
+        The same, with their work.
+    measured : str
+        Processor that the pilot ran on; empty without a pilot.
+    warnings : list of str
+    rounds : list of str
+        What the rounds of an adaptive analysis may add at most.
+
+    Examples
+    --------
+    dagmaker plan analysis.yaml --slots=1000
+    """
+    from dagmaker.cost import cost, plan_text
+    from dagmaker.planning import plan as plans
+
+    loaded = _load(spec)
+    made = plans.make(loaded, "")
+    total = cost.estimate(made, loaded, slots)
+    return Result({"name": made.name, **total.as_json()}, plan_text.lines(made, total, loaded.goal))
+
+
+def build(*, spec: str, run: str, dot: bool = False) -> Result:
+    """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
+
+    Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
+    own checkers read what was written, where they are installed.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+    run : str
+        The run directory; made if it is not there.
+    dot : bool
+        Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
+
+    Returns
+    -------
+    name, run : str
+        The analysis, and its directory.
+    processes, written, unchanged : int
+        Of the plan; files that were written, and that were there already.
+    notes : list of str
+        What was left out for this pool, and what HTCondor's checkers say.
+
+    Examples
+    --------
+    dagmaker build analysis.yaml --run=runs/example
+    """
+    from dagmaker.build import build as make
+    from dagmaker.condor import dag_check
+
+    built = make(_load(spec), Path(run), dot)
+    notes = [*built.notes, *dag_check.verdicts(built.run)]
+    found = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
+    lines = [
+        *notes,
+        f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
+        f"on a pool: dagmaker submit {built.run}        (or condor_submit_dag {built.run}/analysis.dag)",
+        f"here:      dagmaker run {spec} --run={run} --jobs=2",
+    ]
+    return Result({**found, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
+
+
+def run(*, spec: str, run: str, jobs: int = 1) -> Result:
+    """Build and run on this machine, with progress. Stopped or killed, the same command goes on from there.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+    run : str
+        The run directory; made if it is not there.
+    jobs : int
+        Worker processes, one core each.
+
+    Returns
+    -------
+    name, run : str
+        The analysis, and its directory.
+    failed : list of {node, position, argv, exit_code, cause, said, log}
+        Processes that failed for good.
+    not_started : list of str
+        Nodes that need what failed.
+    summary : object or null
+        RUN/results/summary.json, where nothing failed.
+
+    Examples
+    --------
+    dagmaker run analysis.yaml --run=runs/example --jobs=2
+    """
+    from dagmaker.local.run import run as run_here
+
+    return run_here(_load(spec), Path(run), jobs)
+
+
+def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
+    """Download a published data release (typed `dagmaker data fetch NAME`); stopped, the same command goes on.
+
+    Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
+    its name only when it is whole. Archives are unpacked. Prints the `data` section that reads the release.
+
+    Parameters
+    ----------
+    name : str
+        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, icetracks_14yr_v2, or any doi:10.xxxx/...
+    output : str
+        Folder to download to; made if it is not there.
+    base_url : str
+        Another Dataverse, or a mirror.
+
+    Returns
+    -------
+    release, doi, version, base_url : str
+        What came, and from where.
+    files : list of {path, url, size, md5 or sha256}
+    output : str
+        The folder.
+    data : str or null
+        The `data` section that reads a track release.
+
+    Examples
+    --------
+    dagmaker data fetch icetracks_14yr_v1 --output=data/icetracks
+    """
+    from dagmaker.releases.fetch import fetch
+
+    return fetch(name, Path(output), base_url)
+
+
+def schema() -> Result:
+    """Print the JSON Schema of the spec, for editors that complete and check YAML.
+
+    Returns
+    -------
+    $schema, $defs, title, description, type, properties, required, additionalProperties
+        The schema itself, as without it.
+
+    Examples
+    --------
+    dagmaker schema > analysis.schema.json
+    """
+    from worker.specfile import json_schema
+
+    found = json_schema()
+    return Result(found, [json.dumps(found, indent=2, ensure_ascii=False)])
+
+
+def _load(spec: str) -> Any:
+    from worker.specfile import load
+
+    return load(spec)
+
+
+COMMANDS: dict[str, Callable[..., Result]] = {
+    command.__name__: command
+    for command in (
+        check,
+        pilot,
+        plan,
+        build,
+        run,
+        submit,
+        round,
+        status,
+        efficiency,
+        repair,
+        abort,
+        verify_plan,
+        review,
+        unblind,
+        diff,
+        data_fetch,
+        schema,
+    )
+}
+
+POSITIONAL = {
+    **dict.fromkeys(("check", "pilot", "plan", "build", "run"), ("spec",)),
+    "diff": ("a", "b"),
+    "data_fetch": ("name",),
+    **dict.fromkeys(
+        ("submit", "round", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
+    ),
+}

@@ -1,0 +1,210 @@
+"""dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagmaker.result import Result
+
+if TYPE_CHECKING:
+    from dagmaker.status.status import Status
+
+
+def submit(*, run: str, repair: bool = False) -> Result:
+    """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
+
+    Prints the cluster of the DAG and what to do next. Exit code 3 where no schedd answers or a file is missing or
+    wrong, 4 where the directory is at work already. After a failure or `dagmaker abort` the same command goes on:
+    finished nodes are not run again (DAGMan's rescue file), finished processes end at once.
+
+    Parameters
+    ----------
+    run : str
+        The run directory, as made by `dagmaker build`.
+    repair : bool
+        Submit DIR/repair.dag, as written by `dagmaker repair`, instead of DIR/analysis.dag.
+
+    Returns
+    -------
+    run, dag : str
+        The directory, and the file that was submitted.
+    cluster : int
+        Of DAGMan.
+    notes : list of str
+        What was noticed on the way.
+
+    Examples
+    --------
+    dagmaker submit runs/example
+    """
+    from dagmaker.condor import dagjob
+    from dagmaker.condor import submit as submission
+    from worker import layout
+
+    found = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
+    return Result(found._asdict(), found.lines())
+
+
+def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
+    """Show how far a run is and what went wrong: from its files, and from the schedd where one answers.
+
+    Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
+    (hours:minutes:seconds). Then what failed or is held, grouped by cause, with the last lines of its standard error
+    and the change to make. The schedd is asked for at most 5 s; without it everything else is still shown.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    watch : bool
+        Show it again every few seconds until the run has ended; Ctrl-C leaves, the run goes on.
+    html : bool
+        Write DIR/status.html instead: progress, throughput over time, failures by cause; with --watch every 30 s, and
+        the page loads itself again.
+
+    Returns
+    -------
+    name, run : str
+        The analysis, and its directory.
+    complete, active : bool
+        Nothing is missing; a DAG is in the queue, as far as its files tell.
+    stages : list of object
+        Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
+        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s.
+    dags : list of {file, cluster, state, submitted, since, code, reason, rescue}
+        Last submissions; state: idle, running, held, done, failed, removed.
+    causes : list of {kind, task, count, what, said, file, by_hand, cure}
+        What failed or is held; kind: failed, held, removed, host.
+    last_event, dag_error : str
+        Time of HTCondor's newest event; what DAGMan said when it gave up.
+    page : str, optional
+        What --html wrote.
+
+    Examples
+    --------
+    dagmaker status runs/example --watch
+    """
+    from dagmaker.status import status as states
+    from dagmaker.status import watching
+
+    if html:
+        from dagmaker.status import status_page
+
+        status_page.follow(Path(run), once=not watch)
+        return Result({**states.look(Path(run)).as_json(), "page": Path(run).absolute() / status_page.FILE})
+    if watch:
+        return Result(watching.watch(Path(run)).as_json())
+    found = states.look(Path(run))
+    return Result(found.as_json(), _status_lines(Path(run), found))
+
+
+def repair(*, run: str, jobs: int = 0) -> Result:
+    """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
+
+    Every file that the plan promises is loaded and compared with the sha256 of its record. Corrupt files are removed.
+    The DAG has only the missing processes and what is made from them, whatever DAGMan's rescue files say. Nothing
+    missing: says so, exit code 0. Exit code 4 while a DAG of this directory is in the queue.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    jobs : int
+        Processes that read files, one core each; 0 for as many as there are cores (at most 8).
+
+    Returns
+    -------
+    run : str
+        The directory.
+    checked : int
+        Files that were loaded and compared.
+    faults : list of {node, position, path, state, why}
+        state: absent, corrupt (and removed), stale (and removed).
+    dag : str or null
+        What was written; null where nothing is missing.
+    processes : int
+        That the DAG has.
+    nodes : object
+        Positions of the processes to run, by node.
+
+    Examples
+    --------
+    dagmaker repair runs/example
+    """
+    from dagmaker.condor import repair as repairs
+
+    found = repairs.repair(Path(run), jobs)
+    return Result(found.as_json(), found.lines())
+
+
+def abort(*, run: str, timeout: int = 300) -> Result:
+    """Remove the DAG of a run directory from the queue, and wait until its processes are gone.
+
+    What is finished stays, and `dagmaker submit DIR` goes on from there. Nothing in the queue: says so, exit code 0.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    timeout : int, s
+        How long to wait for the end of its processes; exit code 85 if some are left then.
+
+    Returns
+    -------
+    run : str
+        The directory.
+    removed : list of {dag, cluster, processes}
+        What was in the queue.
+
+    Examples
+    --------
+    dagmaker abort runs/example
+    """
+    from dagmaker.condor import abort as removal
+
+    removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
+    return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
+
+
+def _status_lines(run: Path, found: "Status") -> Iterator[str]:
+    """The schedd is asked only where somebody reads what it says."""
+    from dagmaker.condor import schedd
+    from dagmaker.status import status_text
+
+    yield from status_text.lines(found, schedd.ask(run) if found.dags else None)
+
+
+def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
+    """Turn what the judge decided before a round into processes and a DAG: DAGMan calls this by itself.
+
+    Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag where the round adds trials.
+    The same decision gives the same bytes.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    round : int
+        Which round, from 1.
+
+    Returns
+    -------
+    round, nodes, trials : int
+        Which round, and what it adds; 0 where nothing.
+
+    Examples
+    --------
+    dagmaker round runs/example --round=1
+    """
+    from dagmaker.planning import rounds
+    from worker import layout, specfile
+
+    path = Path(run).absolute()
+    rounds.read_plan(path)
+    nodes = rounds.settle(specfile.load_resolved(path / layout.SPEC), path, round)
+    n = sum(node.n_trials for node in nodes)
+    found = {"round": round, "nodes": len(nodes), "trials": n}
+    return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
+
+
+__all__ = ["abort", "repair", "round", "status", "submit"]

@@ -1,0 +1,96 @@
+"""The DAGMan job of a run directory, from the files that it leaves: in the queue, running, held, or how it ended."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dagmaker.condor import eventlog
+from dagmaker.condor.eventlog import Log
+from worker import layout
+
+REPAIR = "repair.dag"
+FILES = (str(layout.DAG), REPAIR)
+
+State = Literal["idle", "running", "held", "done", "failed", "removed"]
+ACTIVE = ("idle", "running", "held")
+
+
+@dataclass(frozen=True)
+class DagJob:
+    """The last submission of one DAG file.
+
+    Attributes
+    ----------
+    file : str
+        ``analysis.dag`` or ``repair.dag``.
+    cluster : int
+    since : str
+        Local time of the last event.
+    code : int or None
+        DAGMan's exit code where it ended by itself.
+    reason : str
+        Of a hold or removal.
+    rescue : str
+        Newest rescue file; empty where there is none.
+    """
+
+    file: str
+    cluster: int
+    state: State
+    submitted: str
+    since: str
+    code: int | None = None
+    reason: str = ""
+    rescue: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is in the queue."""
+        return self.state in ACTIVE
+
+
+def _after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
+    """State, exit code and reason that an event leaves DAGMan in."""
+    if event.kind == eventlog.TERMINATED:
+        code = eventlog.ended(event)
+        return ("done" if code == 0 else "failed"), code, ""
+    if event.kind == eventlog.HELD:
+        return "held", None, eventlog.hold(event).reason
+    if event.kind == eventlog.ABORTED:
+        return "removed", None, eventlog.reason(event)
+    if event.kind == eventlog.EXECUTE:
+        return "running", None, ""
+    if event.kind in (eventlog.SUBMIT, eventlog.RELEASED, eventlog.EVICTED):
+        return "idle", None, ""
+    return None
+
+
+def read(run: Path, file: str) -> DagJob | None:
+    """The last submission of a DAG file; None where it was never submitted."""
+    job: DagJob | None = None
+    rescues = sorted(run.glob(f"{file}.rescue[0-9]*"))
+    rescue = rescues[-1].name if rescues else ""
+    for event in Log(run / f"{file}.dagman.log").new():
+        found = _after(event)
+        if found is not None:
+            submitted = event.time if event.kind == eventlog.SUBMIT or job is None else job.submitted
+            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue)
+    return job
+
+
+def all_of(run: Path) -> tuple[DagJob, ...]:
+    """The last submissions of every DAG file, the latest last."""
+    found = [job for file in FILES if (job := read(run, file)) is not None]
+    return tuple(sorted(found, key=lambda job: job.submitted))
+
+
+def last_error(run: Path, file: str) -> str:
+    """What DAGMan said when it gave up; empty where it said nothing."""
+    try:
+        with (run / f"{file}.dagman.out").open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - (1 << 16)))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line for line in lines if "ERROR" in line and "ERROR: the following" not in line]
+    return said[-1].partition(" ")[2].partition(" ")[2].strip() if said else ""

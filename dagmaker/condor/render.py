@@ -1,0 +1,144 @@
+"""A plan as text: `{path in the run directory: text}`, nothing written. The same input gives the same bytes."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from dagmaker import interpreter
+from dagmaker.condor import job_environment, render_dag, templates
+from dagmaker.condor.quote import argument, list_item, submit_value
+from dagmaker.condor.sites import Site
+from dagmaker.cost import disk
+from dagmaker.planning import clusters, plan
+from dagmaker.planning.clusters import Clusters
+from dagmaker.planning.plan import Plan
+from dagmaker.planning.processes import STEPPED
+from worker import layout
+from worker.errors import EXIT_CODES, StoppedError
+from worker.spec import Resources, Spec
+
+NEVER_RETRIED = (2, 3, 4)
+SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
+SANDBOX_FOLDERS = ("partial", "trials")
+TRAVELS_IN = (layout.SPEC, layout.PLAN, layout.DATA, layout.record_name(layout.DATA))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run lies and what starts its jobs.
+
+    Attributes
+    ----------
+    run : PurePosixPath
+        The run directory, absolute.
+    python : str
+        Absolute path of the interpreter: a job has no PATH.
+    import_path : str or None
+        Folder of the packages where they are not installed.
+    """
+
+    run: PurePosixPath
+    python: str
+    import_path: str | None = None
+
+
+def here(run: PurePosixPath) -> Place:
+    """Place of a run directory, with this interpreter."""
+    return Place(run, interpreter.python(), interpreter.import_path())
+
+
+def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
+    """Folder of the event logs: its own for every run directory, since sites share one disk among runs."""
+    if site.log_dir is None:
+        return run / "logs"
+    tag = hashlib.sha256(str(run).encode()).hexdigest()[:8]
+    return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
+
+
+def _transferred(run: PurePosixPath) -> str:
+    """Input of a job without a shared disk, all a worker needs.
+
+    The sandbox's folders have an absolute path, so that they and not their parent are put there. They are empty:
+    a process that fails before it writes anything would otherwise be held for the missing folder, whatever its
+    exit code was.
+    """
+    return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
+
+
+def _most_memory(resources: Resources, site: Site) -> int:
+    """How far memory may grow after out-of-memory holds."""
+    return site.max_memory_mb if resources.max_memory_mb is None else min(site.max_memory_mb, resources.max_memory_mb)
+
+
+def _hold_reason() -> str:
+    """ClassAd expression: what the exit code of a process that failed for good means."""
+    text = '"exit code unknown to dagmaker: see its error file"'
+    for code in (*NEVER_RETRIED, 1):
+        text = f'ifThenElse(ExitCode =?= {code}, "exit code {code}: {EXIT_CODES[code]}", {text})'
+    return f'ifThenElse(ExitBySignal =?= True, "killed by a signal in every try", {text})'
+
+
+def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
+    run = str(place.run)
+    steps = task in STEPPED
+    resources, request = spec.resources, disk.request(p, spec, site, task)
+    local, sandbox = site.transfer and not steps, site.transfer and steps
+    here_only = site.python is None or local
+    environment = job_environment.variables(
+        Site(site.name) if local else site,
+        place.run,
+        import_path=place.import_path if here_only else None,
+        sandbox=sandbox,
+        limit_hours=resources.time_limit_hours if steps else None,
+    )
+    return templates.render(
+        (f"{task}.sub.j2", "default.sub.j2"),
+        task=task,
+        many=many,
+        name=p.name,
+        site=site,
+        local=local,
+        sandbox=sandbox,
+        resources=resources,
+        request=request,
+        gpu=resources.gpu and task in STEPPED,
+        max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
+        accounting_group=resources.accounting_group or site.accounting_group,
+        python=submit_value(place.python if here_only else str(site.python)),
+        run=argument("." if sandbox else run),
+        run_dir=submit_value(run),
+        initial_dir=submit_value(run),
+        log_dir=submit_value(str(log_dir(site, place.run))),
+        environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
+        transfer_in=_transferred(place.run) if sandbox else "",
+        resumes=steps and resources.time_limit_hours is not None,
+        stopped=StoppedError.exit_code,
+        never_retried=NEVER_RETRIED,
+        retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),
+        hold_reason=_hold_reason(),
+    )
+
+
+def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
+    """The list of processes of every cluster."""
+    for cluster in packed.clusters:
+        yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
+
+
+def files(
+    p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too."""
+    packed = clusters.make(p)
+    many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
+    yield str(layout.SPEC), resolved_spec
+    yield str(layout.PLAN), plan.write(p)
+    for task in p.tasks():
+        yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
+    yield from batches(packed)
+    if plan.JUDGE in p.tasks():
+        yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
+    values = {"site": site, "log_dir": str(log_dir(site, place.run))}
+    yield "dagman.config", templates.render(("dagman.config.j2",), **values)
+    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run, dot)) + "\n"

@@ -1,0 +1,258 @@
+"""What is missing or corrupt, made again: a DAG of exactly these processes and of what is made from them."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from dagmaker import interpreter, lock
+from dagmaker.condor import dagjob, render_dag, schedd, sites
+from dagmaker.condor.submit import refuse_running
+from dagmaker.planning import clusters, rounds
+from dagmaker.planning.plan import JUDGE, Plan
+from dagmaker.planning.rounds import read_plan
+from worker import layout, specfile
+from worker.atomic import Written, write_all
+from worker.errors import InputError, RefusedError
+
+SHOWN = 5
+MOST_JOBS = 8
+PREPARE, FINAL, BEFORE_FINAL = "prepare", "report", "post_trial"
+
+
+class Fault(NamedTuple):
+    """One output that has to be made again; see `worker verify`."""
+
+    node: str
+    position: int
+    path: str
+    state: str
+    why: str
+
+
+class Repair(NamedTuple):
+    """What was found, and what the DAG makes again.
+
+    Attributes
+    ----------
+    checked : int
+        Files.
+    wanted : mapping of str to tuple of int
+        Positions of the processes to run, by node.
+    number : int
+        Which repair of this directory it is; 0 where nothing was missing and nothing written.
+    """
+
+    run: Path
+    checked: int
+    faults: tuple[Fault, ...] = ()
+    wanted: Mapping[str, tuple[int, ...]] = {}
+    number: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "run": str(self.run),
+            "checked": self.checked,
+            "faults": [fault._asdict() for fault in self.faults],
+            "dag": str(self.run / dagjob.REPAIR) if self.number else None,
+            "processes": sum(map(len, self.wanted.values())),
+            "nodes": dict(self.wanted),
+        }
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        if not self.number:
+            return [f"{self.run}: {self.checked:,} files checked, nothing is missing or corrupt"]
+        return list(_said(self))
+
+
+def repair(run: Path, jobs: int = 0) -> Repair:
+    """Check every file, remove what is corrupt, write repair.dag.
+
+    Raises
+    ------
+    RefusedError
+        The directory is at work.
+    InputError
+        A file belongs to another analysis, or the directory cannot be checked.
+    """
+    run = run.absolute()
+    plan = read_plan(run)
+    with lock.held(run):
+        refuse_active(run)
+        if any(node.task == JUDGE for node in plan.nodes):
+            rounds.settled(specfile.load_resolved(run / layout.SPEC), run)
+            plan = read_plan(run)
+        checked, faults = verify(run, jobs or min(os.cpu_count() or 1, MOST_JOBS))
+        if not faults:
+            return Repair(run, checked)
+        _refuse_foreign(run, faults)
+        _remove(run, faults)
+        wanted = needed(plan, faults)
+        number = _write(run, plan, wanted)
+    return Repair(run, checked, tuple(faults), wanted, number)
+
+
+def refuse_active(run: Path) -> None:
+    """Raise if a DAG of this directory is in the queue: by the schedd's word, or by its files where none answers.
+
+    Raises
+    ------
+    RefusedError
+        It is.
+    """
+    try:
+        refuse_running(run, schedd.dags(schedd.connect(), run))
+        return
+    except InputError as error:
+        silent = str(error).partition(";")[0]
+    for dag in dagjob.all_of(run):
+        if dag.active:
+            log = run / f"{dag.file}.dagman.log"
+            raise RefusedError(
+                f"{run}: by {log.name} cluster {dag.cluster} is in the queue ({dag.state}), and {silent}: repair it "
+                f"on its submit node, after `dagmaker abort {run}`; if that pool is gone for good, remove {log}"
+            )
+
+
+def verify(run: Path, jobs: int) -> tuple[int, list[Fault]]:
+    """Have every file loaded, by a worker: how many there are, and what is wrong.
+
+    Raises
+    ------
+    InputError
+        The worker could not do it.
+    """
+    command = [interpreter.python(), "-m", "worker", "verify", f"--run={run}", f"--jobs={jobs}"]
+    done = subprocess.run(
+        command, env=interpreter.environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+    if not lines or lines[-1].get("faults") != len(lines) - 1:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise InputError(f"{run}: cannot be checked (exit code {done.returncode}): {said}")
+    return int(lines[-1]["checked"]), [Fault(**line) for line in lines[:-1]]
+
+
+def _refuse_foreign(run: Path, faults: Iterable[Fault]) -> None:
+    foreign = [fault for fault in faults if fault.state == "foreign"]
+    if foreign:
+        shown = "".join(f"\n  {fault.path}: {fault.why}" for fault in foreign[:SHOWN])
+        more = f"\n  and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        raise InputError(
+            f"{run}: {len(foreign)} sound files belong to another analysis, and are not removed; move them away and "
+            f"repair again, or use a new run directory:{shown}{more}"
+        )
+
+
+def _remove(run: Path, faults: Iterable[Fault]) -> None:
+    """Remove outputs that cannot be trusted, and their records."""
+    for fault in faults:
+        if fault.state != "absent":
+            path = PurePosixPath(fault.path)
+            for name in (path, layout.record_name(path)):
+                (run / name).unlink(missing_ok=True)
+
+
+def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
+    """Processes to run, by node: what is wrong, and every result behind it. Trials depend on no other output.
+
+    A decision holds when trials before it are made again: they are the same. A judge follows an earlier judge only.
+
+    The report always; post_trial too where it would be alone, since a DAG needs a node besides the FINAL one.
+    """
+    found: dict[str, set[int]] = {}
+    for fault in faults:
+        found.setdefault(fault.node, set()).add(fault.position)
+    judges = {node.name for node in plan.nodes if node.task == JUDGE}
+    for node in plan.nodes:
+        behind = [parent for parent in node.parents if parent in found and parent != PREPARE]
+        if (node.file and any(parent in judges for parent in behind)) or (behind and node.file and node.task != JUDGE):
+            found.setdefault(node.name, set()).add(0)
+    found.setdefault(FINAL, set()).add(0)
+    if len(found) == 1:
+        found[BEFORE_FINAL] = {0}
+    return {node.name: tuple(sorted(found[node.name])) for node in plan.nodes if node.name in found}
+
+
+def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> Plan:
+    """The part of a plan that has to run; names get a prefix, as their lists of processes are shorter ones."""
+
+    def named(name: str) -> str:
+        return name if name == FINAL else prefix + name
+
+    nodes = tuple(
+        replace(
+            node,
+            name=named(node.name),
+            only=None if node.file else wanted[node.name],
+            parents=tuple(named(parent) for parent in node.parents if parent in wanted),
+        )
+        for node in plan.nodes
+        if node.name in wanted
+    )
+    return Plan(plan.name, plan.spec_digest, nodes)
+
+
+def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
+    """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number."""
+    spec = specfile.load_resolved(run / layout.SPEC)
+    number = _next_number(run)
+    part = reduced(plan, wanted, f"repair{number:02d}_")
+    packed = clusters.make(part)
+    _forget_last(run)
+    for cluster in packed.clusters:
+        if cluster.task != FINAL:
+            _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
+        (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
+    lines = render_dag.lines(part, packed, sites.load(spec.site), PurePosixPath(run))
+    _text(run, PurePosixPath(dagjob.REPAIR), [line.replace("`dagmaker build`", "`dagmaker repair`") for line in lines])
+    return number
+
+
+def _text(run: Path, name: PurePosixPath, lines: Iterable[str]) -> None:
+    write_all(run, [Written(name, ("\n".join(lines) + "\n").encode())])
+
+
+def _next_number(run: Path) -> int:
+    """A number that no repair of this directory had: logs tell processes of different repairs apart by it."""
+    names = [path.name for folder in ("logs", "batches") for path in (run / folder).glob("repair*_*")]
+    return max((int(found[1]) for name in names if (found := re.match(r"repair(\d+)_", name))), default=0) + 1
+
+
+def _forget_last(run: Path) -> None:
+    """Remove what the last repair's DAG left that would speak of the new one: a rescue file above all."""
+    stale = [f"{dagjob.REPAIR}.rescue*", f"{dagjob.REPAIR}.nodes.log", f"{dagjob.REPAIR}.lock"]
+    for pattern in (*stale, f"{dagjob.REPAIR}.metrics", f"{dagjob.REPAIR}.condor.sub"):
+        for path in run.glob(pattern):
+            path.unlink()
+
+
+def _said(found: Repair) -> Iterator[str]:
+    run, checked, faults, wanted, number = found
+    counts = {state: sum(fault.state == state for fault in faults) for state in ("absent", "corrupt", "stale")}
+    told = ", ".join(f"{n:,} {state}" for state, n in counts.items() if n)
+    yield f"{run}: {checked:,} files checked: {told}"
+    for fault in sorted(faults, key=lambda fault: fault.state == "absent")[:SHOWN]:
+        removed = "" if fault.state == "absent" else "; removed"
+        yield f"    {fault.path}: {fault.why}{removed}"
+    if len(faults) > SHOWN:
+        yield f"    and {len(faults) - SHOWN:,} more"
+    if any(fault.node == PREPARE for fault in faults):
+        yield "    the prepared data are among them: trials were checked without it; repair again afterwards"
+    n = sum(map(len, wanted.values()))
+    yield f"{dagjob.REPAIR} (no. {number}): {n:,} processes: {', '.join(_nodes(wanted))}"
+    yield f"on a pool: dagmaker submit {run} --repair        (or condor_submit_dag {run / dagjob.REPAIR})"
+    yield f"here:      dagmaker run {run / layout.SPEC} --run={run} --jobs=2"
+
+
+def _nodes(wanted: Mapping[str, tuple[int, ...]], limit: int = 8) -> Iterator[str]:
+    for name, positions in list(wanted.items())[:limit]:
+        yield name + (f" x {len(positions)}" if len(positions) > 1 else "")
+    if len(wanted) > limit:
+        yield f"and {len(wanted) - limit} more nodes"

@@ -1,0 +1,147 @@
+"""The one place that talks to HTCondor: through the `htcondor2` bindings, imported when needed.
+
+`ask` is for onlookers: it answers within seconds whatever the schedd does, since it waits in another process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dagmaker import interpreter
+from dagmaker.condor import dagjob
+from worker.errors import InputError
+
+PATIENCE_S = 5.0
+MOST_IDLE = 20_000  # of others that are counted: a busy schedd has better things to do
+SCHEDULER_UNIVERSE = 7
+STATES = {1: "idle", 2: "running", 3: "removed", 4: "done", 5: "held"}
+_PROJECTION = [
+    "ClusterId", "UserLog", "JobStatus", "DAG_NodesTotal", "DAG_NodesDone", "DAG_NodesFailed",
+    "HoldReason",
+]  # fmt: skip
+
+
+class InQueue(NamedTuple):
+    """A DAGMan job of a run directory, as the schedd knows it."""
+
+    cluster: int
+    state: str
+    file: str
+    nodes_total: int = 0
+    nodes_done: int = 0
+    nodes_failed: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the schedd said, or why it said nothing.
+
+    Attributes
+    ----------
+    ahead : int
+        Idle processes in the queue that belong to other DAGs or other people.
+    """
+
+    dags: tuple[InQueue, ...] = ()
+    ahead: int = 0
+    problem: str = ""
+
+
+def bindings() -> Any:
+    """The `htcondor2` module.
+
+    Raises
+    ------
+    InputError
+        It is not installed, or cannot be used here.
+    """
+    try:
+        import htcondor2
+    except Exception as error:  # a broken installation fails in many ways
+        raise InputError(
+            f"HTCondor's Python bindings (htcondor2) cannot be used: {type(error).__name__}: {error}; "
+            "`pip install htcondor` where Linux runs, or use condor_submit_dag"
+        ) from None
+    return htcondor2
+
+
+def connect() -> Any:
+    """The schedd of this machine.
+
+    Raises
+    ------
+    InputError
+        There is none, or it does not answer.
+    """
+    config = os.environ.get("CONDOR_CONFIG", "not set")  # the bindings change it
+    htcondor2 = bindings()
+    try:
+        schedd = htcondor2.Schedd()
+        schedd.query(constraint="false", projection=["ClusterId"], limit=1)
+    except Exception as error:
+        said = str(error).strip().rstrip(".") or type(error).__name__
+        raise InputError(
+            f"no HTCondor schedd answers here ({said}, CONDOR_CONFIG is {config}); "
+            "go to a submit node of your pool, or run it on this machine with `dagmaker run`"
+        ) from None
+    return schedd
+
+
+def dags(schedd: Any, run: Path) -> tuple[InQueue, ...]:
+    """The DAGMan jobs of a run directory that are in the queue, however its path was spelt."""
+    wanted = {os.path.realpath(run / f"{file}.dagman.log"): file for file in dagjob.FILES}
+    found = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=_PROJECTION)
+    return tuple(
+        InQueue(
+            int(ad["ClusterId"]), STATES.get(int(ad["JobStatus"]), "?"), file, int(ad.get("DAG_NodesTotal", 0)),
+            int(ad.get("DAG_NodesDone", 0)), int(ad.get("DAG_NodesFailed", 0)), str(ad.get("HoldReason", "")),
+        )
+        for ad in found
+        if (file := wanted.get(os.path.realpath(ad.get("UserLog", "")))) and int(ad["JobStatus"]) != 4
+    )  # fmt: skip
+
+
+def jobs_of(schedd: Any, cluster: int) -> int:
+    """Processes in the queue that belong to a DAG, DAGMan itself and the DAGs of its rounds included."""
+    mine = {cluster}
+    rounds = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=["ClusterId", "DAGManJobId"])
+    mine |= {int(ad["ClusterId"]) for ad in rounds if ad.get("DAGManJobId") == cluster}
+    of_any = " || ".join(f"ClusterId == {n} || DAGManJobId == {n}" for n in sorted(mine))
+    return len(schedd.query(constraint=of_any, projection=["ClusterId"]))
+
+
+def ask(run: Path, patience_s: float = PATIENCE_S) -> Answer:
+    """What the schedd knows of a run directory; a problem in words, never an exception, and never a long wait."""
+    command = [interpreter.python(), "-m", "dagmaker.condor.schedd", str(run)]
+    try:
+        done = subprocess.run(
+            command, env=interpreter.environment(), capture_output=True, text=True, timeout=patience_s, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Answer(problem=f"no answer within {patience_s:g} s")
+    try:
+        raw = json.loads(done.stdout)
+    except ValueError:
+        return Answer(problem=(done.stderr.strip().splitlines() or ["no answer"])[-1])
+    return Answer(tuple(InQueue(*dag) for dag in raw["dags"]), raw["ahead"], raw["problem"])
+
+
+def _answer(run: Path) -> dict[str, Any]:
+    try:
+        schedd = connect()
+        mine = dags(schedd, run)
+        others = " && ".join(f"DAGManJobId =!= {dag.cluster}" for dag in mine) or "true"
+        idle = schedd.query(constraint=f"JobStatus == 1 && ({others})", projection=["ClusterId"], limit=MOST_IDLE)
+        return {"dags": mine, "ahead": len(idle), "problem": ""}
+    except InputError as error:
+        return {"dags": (), "ahead": 0, "problem": str(error).partition(";")[0]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_answer(Path(sys.argv[1]))))

@@ -1,0 +1,230 @@
+"""What a plan will cost, before anything runs; the model is in dagmaker.cost.rates and dagmaker.chores."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dagmaker.condor import sites
+from dagmaker.cost import chores, disk, rates
+from dagmaker.cost.hours import hours
+from dagmaker.cost.quotable import Quotable
+from dagmaker.planning import clusters, sizing, sky
+from dagmaker.planning.plan import Node, Plan
+from dagmaker.planning.processes import MAP, SCAN
+from worker.spec import Spec
+
+NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
+FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
+KEYS = {
+    "bg_trials": "background.trials_per_file",
+    "sig_trials": "signal.trials_per_file",
+    "scan_trials": "scan.skies_per_file",
+}
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """One kind of task.
+
+    Attributes
+    ----------
+    processes, trials, files, files_per_folder : int
+    cpu_h, start_h : float, hours
+        Sum over all processes on one core each, and the part of it that is their start.
+    longest_s : float, s
+        One process.
+    memory_mb, request_mb : int
+        Needed and asked for, one process.
+    disk_mb : int
+        Asked for, one process.
+    """
+
+    task: str
+    processes: int
+    trials: int
+    files: int
+    files_per_folder: int
+    cpu_h: float
+    start_h: float
+    longest_s: float
+    memory_mb: int
+    request_mb: int
+    disk_mb: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """All of a plan.
+
+    Attributes
+    ----------
+    wall_h : float, hours
+        On `slots` slots that are always busy, at least the critical path.
+    dag_nodes : int
+    submit_s : float, s
+        Until DAGMan has submitted the last node, when nothing else limits it.
+    local_sigma, post_trial_p : float
+        Largest local significance with enough background trials above it; smallest post-trial p-value.
+    quotable : Quotable
+        The same in sigmas, with the fit's help and more.
+    measured : str
+        Processor that the pilot ran on; empty where the model is the built-in one.
+    warnings : tuple of str
+    rounds : tuple of str
+        What an adaptive analysis may add at most, in words.
+    """
+
+    stages: tuple[StageCost, ...]
+    slots: int
+    wall_h: float
+    dag_nodes: int
+    submit_s: float
+    local_sigma: float
+    post_trial_p: float
+    quotable: Quotable
+    measured: str
+    warnings: tuple[str, ...]
+    rounds: tuple[str, ...] = ()
+
+    @property
+    def cpu_h(self) -> float:
+        """CPU hours of all stages, every process with its start: as on a pool."""
+        return sum(stage.cpu_h for stage in self.stages)
+
+    @property
+    def here_h(self) -> float:
+        """CPU hours of `dagmaker run`, whose workers start once; one of them."""
+        return (
+            self.cpu_h - sum(stage.start_h for stage in self.stages) + max(s.start_h / s.processes for s in self.stages)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        more = {
+            "cpu_h": self.cpu_h,
+            "here_cpu_h": self.here_h,
+            "processes": sum(stage.processes for stage in self.stages),
+            "fitted_sigma": self.quotable.fitted,
+            "post_trial_sigma": self.quotable.post_trial,
+            "sensitivity_error": self.quotable.sensitivity_error,
+        }
+        return {**asdict(self), **more}
+
+
+def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
+    """CPU seconds of all processes of a node, without their starts."""
+    args = dict(node.args)
+    if node.task in rates.TRIALS_PER_S:
+        return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
+    if node.task in (SCAN, MAP):
+        one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", sky.main_nside(spec))))
+        return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
+    return chores.work_s(node, spec, sum(readers[parent] for parent in node.parents))
+
+
+def work_s(plan: Plan, spec: Spec) -> dict[str, float]:
+    """CPU seconds of all processes of each node by its name, without their starts."""
+    readers = {node.name: node.n_processes for node in plan.nodes}
+    return {node.name: _work_s(node, spec, readers) for node in plan.nodes}
+
+
+def _outputs(node: Node) -> int:
+    """Output files of a node: array and record of each process."""
+    return 2 * node.n_processes
+
+
+def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
+    site = sites.load(spec.site)
+    all_work = work_s(plan, spec)
+    for task in plan.tasks():
+        nodes = [node for node in plan.nodes if node.task == task]
+        processes = sum(node.n_processes for node in nodes)
+        work = [all_work[node.name] for node in nodes]
+        start_s = chores.start(spec, task).total_s
+        folders: dict[str, int] = {}
+        for node in nodes:
+            folders[node.dir] = folders.get(node.dir, 0) + _outputs(node)
+        yield StageCost(
+            task=task,
+            processes=processes,
+            trials=sum(node.n_trials for node in nodes),
+            files=sum(folders.values()),
+            files_per_folder=max(folders.values()),
+            cpu_h=(sum(work) + start_s * processes) / 3600,
+            start_h=start_s * processes / 3600,
+            longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
+            memory_mb=rates.memory_mb(spec.resources, task),
+            request_mb=sizing.request(spec.resources, task).memory_mb,
+            disk_mb=disk.asked_mb(plan, spec, site, task),
+        )
+
+
+def _path_s(plan: Plan, longest: dict[str, float]) -> float:
+    """Length of the critical path: the longest chain of single processes."""
+    ends: dict[str, float] = {}
+    for node in plan.nodes:
+        ends[node.name] = longest[node.task] + max((ends[parent] for parent in node.parents), default=0.0)
+    return max(ends.values())
+
+
+def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
+    sized = spec.resources.target_hours is not None
+    for stage in stages:
+        key = "resources.target_hours" if sized else KEYS.get(stage.task)
+        if stage.files_per_folder > FILES_PER_FOLDER:
+            cure = f"raise {key}" if stage.task in KEYS else "use a coarser grid"
+            yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
+        start_s = chores.start(spec, stage.task).total_s
+        if not sized and stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
+            yield (
+                f"{stage.task}: a process works {stage.longest_s - start_s:.1f} s and starts for {start_s:g} s: "
+                f"raise {key}"
+            )
+        if stage.memory_mb > stage.request_mb:
+            most = spec.resources.max_memory_mb if sized else None
+            key = "resources.max_memory_mb" if most else "resources.request_memory_mb"
+            yield (
+                f"{stage.task}: needs about {stage.memory_mb} MB, {key} is {most or stage.request_mb}: "
+                + ("it would be held for its memory" if most else "it would be held once and then get more")
+            )
+
+
+def _rounds(spec: Spec) -> Iterator[str]:
+    """What rounds may add at most: every point up to its bounds."""
+    most, decs = spec.adaptive, spec.background.decs
+    if not most.max_rounds:
+        return
+    signal = max(most.max_signal_trials - spec.signal.n_trials * len(spec.signal.n_sig), 0)
+    background = max(most.max_background_trials - spec.background.n_trials, 0)
+    top = spec.signal.n_sig[-1]
+    cpu_s = sum(
+        signal * len(spec.signal.gammas) * rates.of(spec, "sig_trials").unit_s(dec, top)
+        + background * rates.of(spec, "bg_trials").unit_s(dec)
+        for dec in decs
+    )
+    signals = signal * len(decs) * len(spec.signal.gammas)
+    yield (
+        f"rounds       at most {most.max_rounds}, of at most {signals:,} signal and "
+        f"{background * len(decs):,} background trials more: +{hours(cpu_s / 3600)} of CPU time"
+    )
+
+
+def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
+    """Cost of a plan on so many slots."""
+    stages = tuple(_stages(plan, spec))
+    total_s = sum(stage.cpu_h for stage in stages) * 3600
+    path_s = _path_s(plan, {stage.task: stage.longest_s for stage in stages})
+    quotable = Quotable(spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival)
+    return Cost(
+        stages=stages,
+        slots=slots,
+        wall_h=max(total_s / slots, path_s) / 3600,
+        dag_nodes=len(clusters.make(plan).clusters),
+        submit_s=len(clusters.make(plan).clusters) / NODES_PER_S,
+        quotable=quotable,
+        local_sigma=quotable.counted,
+        post_trial_p=1 / (spec.scan.n_skies + 1),
+        measured=spec.resources.pilot.cpu if spec.resources.pilot is not None else "",
+        warnings=tuple(_warnings(stages, spec)),
+        rounds=tuple(_rounds(spec)),
+    )

@@ -1,0 +1,77 @@
+"""Disk space of a process: what lies in the folder that HTCondor starts it in, from its inputs to its outputs.
+
+Where a disk is shared a process writes to the run directory, and its own folder stays almost empty. Without one,
+everything travels: spec, plan, prepared data, what is compiled, the output, and the saved part of an output.
+"""
+
+import math
+from collections.abc import Iterator
+
+from dagmaker.condor.sites import Site
+from dagmaker.cost import rates
+from dagmaker.planning import plan, sizing
+from dagmaker.planning.plan import Node, Plan
+from dagmaker.planning.processes import MAP, SCAN, STEPPED
+from worker.scan import CatalogScan
+from worker.spec import Spec
+
+MARGIN = 1.4  # asked for, over what is needed
+STEP_MB = 50
+# Measured, rounded up. Image: as a file in the folder of the job, where a site runs jobs in containers.
+COMPILED_MB, LOGS_MB, IMAGE_MB = 20.0, 2.0, 1000.0
+EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
+TRIAL_BYTES, RING_BYTES, RECORD_BYTES = 24, 32, 4000
+COPIES = 3  # an output as it is saved at a stop, that part as it is replaced, and the file that it becomes
+
+
+def prepared_mb(spec: Spec) -> float:
+    """Size of the prepared data: as the pilot found it, else from the events; else what the spec leaves room for."""
+    pilot = spec.resources.pilot
+    if pilot is not None and pilot.prepared_mb is not None:
+        return pilot.prepared_mb
+    if spec.data.format == "numpy":  # how many simulated events there are, only the files say
+        return float(spec.resources.request_disk_mb)
+    return PREPARED_MB + EVENT_BYTES * rates.events(spec) / 1e6
+
+
+def _units(node: Node, spec: Spec) -> Iterator[float]:
+    """Bytes of the output of the largest process of a node."""
+    most = max((n for _, n in node.cuts), default=1)
+    scan = spec.scan
+    if node.task not in (SCAN, MAP):
+        yield most * TRIAL_BYTES
+    elif isinstance(scan, CatalogScan):
+        yield most * len(scan.entries) * TRIAL_BYTES
+    elif node.task == SCAN:
+        yield most * 4 * scan.nside * RING_BYTES
+    else:
+        nside = int(dict(node.args)["nside"])
+        yield (12 * nside**2 / node.bands + 4 * nside) * TRIAL_BYTES  # bands of equal area, to a ring
+
+
+def output_mb(made: Plan, spec: Spec, task: str) -> float:
+    """Largest output of a process of a kind, with its record."""
+    sizes = [size for node in made.nodes if node.task == task for size in _units(node, spec)]
+    return (max(sizes, default=0.0) + RECORD_BYTES) / 1e6
+
+
+def needed_mb(made: Plan, spec: Spec, site: Site, task: str) -> float:
+    """Disk space that a process of a kind takes in its own folder."""
+    if not site.transfer or task not in STEPPED:
+        return LOGS_MB
+    texts = (len(plan.write(made)) + 10_000) / 1e6
+    image = IMAGE_MB if site.container_image else 0.0
+    return texts + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image
+
+
+def asked_mb(made: Plan, spec: Spec, site: Site, task: str) -> int:
+    """As the spec says; where the plan cuts the work itself, what is needed with a margin."""
+    resources = spec.resources
+    if resources.target_hours is None:
+        return resources.request_disk_mb
+    return math.ceil(needed_mb(made, spec, site, task) * MARGIN / STEP_MB) * STEP_MB
+
+
+def request(made: Plan, spec: Spec, site: Site, task: str) -> sizing.Request:
+    """All that a process of one kind asks for."""
+    return sizing.request(spec.resources, task)._replace(disk_mb=asked_mb(made, spec, site, task))

@@ -1,0 +1,180 @@
+"""Persistent worker processes: start-up is paid once, then each takes one argv after the other.
+
+A child reads a JSON list (one argv) per line on its standard input and answers with one JSON object per line:
+``rc out err wall_s cpu_s``. Its own standard error goes to a file, for what a crash leaves behind.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import IO, NamedTuple
+
+from dagmaker import interpreter
+from dagmaker.planning.processes import Process
+
+COMMAND = ("-m", "worker", "serve")
+
+
+class Reply(NamedTuple):
+    """How one process ended.
+
+    Attributes
+    ----------
+    rc : int
+        Exit code; negative where the child was killed by that signal.
+    err : str
+        What it said about it.
+    wall_s, cpu_s : float, s
+    """
+
+    process: Process
+    rc: int
+    err: str
+    wall_s: float
+    cpu_s: float
+
+
+class Child:
+    """One worker process and what it is doing."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        self._popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=interpreter.environment(),
+            start_new_session=True,  # a Ctrl-C at the terminal is ours to pass on
+        )
+        self._buffer = b""
+        self.process: Process | None = None
+        self.since = 0.0
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    def fileno(self) -> int:
+        """What to wait for."""
+        assert self._popen.stdout is not None
+        return self._popen.stdout.fileno()
+
+    def give(self, process: Process, argv: Sequence[str]) -> None:
+        """Start a process; a child that is dead by now is noticed when its reply is read."""
+        self.process, self.since = process, time.monotonic()
+        assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self._popen.stdin.write(json.dumps(list(argv)).encode() + b"\n")
+            self._popen.stdin.flush()
+
+    def read(self) -> Reply | None:
+        """Take what the child wrote: a reply, or None if there is no whole line yet.
+
+        The end of its output means that it is dead: the reply tells how, and the child is of no more use.
+        """
+        raw = os.read(self.fileno(), 1 << 20)
+        if not raw:
+            return self._death()
+        self._buffer += raw
+        line, newline, rest = self._buffer.partition(b"\n")
+        if not newline:
+            return None
+        self._buffer = rest
+        process, self.process = self.process, None
+        answer = json.loads(line)
+        assert process is not None
+        return Reply(process, answer["rc"], answer["err"], answer["wall_s"], answer["cpu_s"])
+
+    @property
+    def dead(self) -> bool:
+        """Whether the process has ended."""
+        return self._popen.poll() is not None
+
+    def _death(self) -> Reply | None:
+        code = self._popen.wait()
+        self._stderr.seek(0)
+        last = self._stderr.read()[-4000:].decode(errors="replace")
+        process, self.process = self.process, None
+        if process is None:
+            return None
+        cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"the worker process ended with {code}"
+        wall = time.monotonic() - self.since
+        return Reply(process, code or 1, "\n".join(filter(None, (last.strip(), cause))), wall, 0.0)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child and to what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Free what belongs to a child that has ended or is about to."""
+        self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout, self._stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+class Children:
+    """At most `jobs` children, started when there is work for them and replaced when they die."""
+
+    def __init__(self, jobs: int, command: Sequence[str] | None = None) -> None:
+        self._jobs = jobs
+        self._command = tuple(command or (interpreter.python(), *COMMAND))
+        self._selector = selectors.DefaultSelector()
+        self._all: list[Child] = []
+
+    @property
+    def busy(self) -> list[Child]:
+        """Children at work."""
+        return [child for child in self._all if child.process is not None]
+
+    def idle(self) -> Child | None:
+        """A child without work; started if there is room."""
+        for child in [child for child in self._all if child.process is None]:
+            if not child.dead:
+                return child
+            self._forget(child)
+        if len(self._all) >= self._jobs:
+            return None
+        child = Child(self._command)
+        self._all.append(child)
+        self._selector.register(child, selectors.EVENT_READ)
+        return child
+
+    def replies(self, timeout_s: float) -> Iterator[Reply]:
+        """Wait for the next replies, at most so long."""
+        for key, _ in self._selector.select(timeout_s):
+            child = key.fileobj
+            assert isinstance(child, Child)
+            reply = child.read()
+            if child.dead and child.process is None:
+                self._forget(child)
+            if reply is not None:
+                yield reply
+
+    def _forget(self, child: Child) -> None:
+        self._selector.unregister(child)
+        self._all.remove(child)
+        child.close()
+
+    def stop(self, grace_s: float) -> None:
+        """End all children: ask, wait so long, then kill. Files appear by rename, so nothing is left half-written."""
+        for child in self._all:
+            child.send_signal(signal.SIGTERM)
+        until = time.monotonic() + grace_s
+        while any(not child.dead for child in self._all) and time.monotonic() < until:
+            time.sleep(0.02)
+        for child in list(self._all):
+            if not child.dead:
+                child.send_signal(signal.SIGKILL)
+            self._forget(child)
+        self._selector.close()

@@ -1,0 +1,198 @@
+"""Run a whole plan on this machine: the same argv as the DAG's, on N persistent worker processes.
+
+Whatever ends a run (Ctrl-C, a kill, a power cut), the next one goes on from the files that are there.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+from dagmaker import build, lock
+from dagmaker.local import failures, progress
+from dagmaker.local.children import Child, Children, Reply
+from dagmaker.local.failures import Failure
+from dagmaker.local.progress import Progress
+from dagmaker.local.schedule import Schedule
+from dagmaker.planning import plan, rounds
+from dagmaker.planning.presence import Presence
+from dagmaker.planning.processes import Process
+from dagmaker.result import Result
+from dagmaker.status import display, summary
+from dagmaker.status.display import Display
+from worker.errors import StoppedError
+from worker.spec import Spec
+
+GRACE_S = 5.0  # between asking a worker to end and killing it
+HOPELESS = 20  # this many processes failed and none went well: stop instead of failing a hundred thousand times
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes
+    ----------
+    code : int
+        0, or the exit code that the failures have in common, or 1.
+    """
+
+    code: int
+    failed: tuple[Failure, ...]
+    blocked: tuple[str, ...]
+
+
+class _Stop:
+    """Whether somebody asked for the end."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            raise KeyboardInterrupt  # asked twice: at once
+        self.signal = signal.Signals(number)
+
+
+@contextmanager
+def _stoppable() -> Iterator[_Stop]:
+    stop = _Stop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+class Runner:
+    """The loop between the schedule, the children and the display."""
+
+    def __init__(
+        self, built: build.Built, schedule: Schedule, state: Progress, children: Children, screen: Display
+    ) -> None:
+        self._run = built.run
+        self._spec = built.spec
+        self._schedule = schedule
+        self._state = state
+        self._children = children
+        self._screen = screen
+        self.failed: list[Failure] = []
+        self._stage_of: dict[str, str] = {}
+        self._well = 0
+
+    def loop(self, stop: _Stop, jobs: int) -> None:
+        """Until there is nothing left that can start, or somebody asks to stop."""
+        while stop.signal is None:
+            self._fill()
+            if not self._children.busy:
+                return
+            for reply in self._children.replies(0.25):
+                self._take(reply)
+            self._screen.update(self._state, jobs)
+            if len(self.failed) >= HOPELESS and not self._well:
+                self._screen.say(f"{len(self.failed)} processes failed and none went well: stopping here.")
+                return
+        raise StoppedError(f"stopped by {stop.signal.name}")
+
+    def argv(self, process: Process) -> tuple[str, ...]:
+        """What a worker is given."""
+        return (*process.argv, f"--run={self._run}")
+
+    def _begin_round(self, judge: str) -> None:
+        """Plan what a judge has decided, as `dagmaker round` does where DAGMan runs the analysis."""
+        nodes = rounds.settle(self._spec, self._run, int(judge.rpartition("_")[2]))
+        self._state.add(self._schedule.add(judge, nodes))
+
+    def _fill(self) -> None:
+        while (child := self._children.idle()) is not None and (process := self._schedule.next()) is not None:
+            self._give(child, process)
+
+    def _give(self, child: Child, process: Process) -> None:
+        child.give(process, self.argv(process))
+        self._state.stages[process.argv[0]].started()
+
+    def _take(self, reply: Reply) -> None:
+        argv = self.argv(reply.process)
+        again = False
+        if reply.rc == 0:
+            self._well += 1
+            if reply.process.argv[0] == plan.JUDGE:
+                self._begin_round(reply.process.node)
+            self._schedule.succeeded(reply.process)
+        else:
+            again = self._schedule.failed(reply.process, reply.rc)
+            log = failures.write_log(self._run, reply, argv)
+            if again:
+                self._screen.say(f"again: {' '.join(reply.process.argv)}: {failures.cause(reply.rc)}")
+            else:
+                self.failed.append(Failure(reply, argv, log))
+                self._screen.say(f"failed: {' '.join(reply.process.argv)}: {failures.last_line(reply.err)}")
+        self._state.stages[reply.process.argv[0]].finished(reply, again)
+
+
+def _code(failed: Sequence[Failure]) -> int:
+    codes = {failure.reply.rc for failure in failed}
+    code = codes.pop() if len(codes) == 1 else 1
+    return code if code > 0 else 1
+
+
+def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[str] | None = None) -> Outcome:
+    """Run what is missing of a built plan; the caller holds the lock.
+
+    Raises
+    ------
+    StoppedError
+        On SIGINT or SIGTERM, with everything finished so far on the disk.
+    """
+    state = progress.make(built.plan)
+    schedule = Schedule(built.plan, Presence(built.run).trusted, built.spec.resources.max_retries)
+    children = Children(jobs, command)
+    runner = Runner(built, schedule, state, children, screen)
+    schedule.on_skipped = lambda node, n: state.skip(node.task, n)
+    grace_s = 0.0
+    with _stoppable() as stop:
+        try:
+            with screen:
+                schedule.begin()
+                screen.update(state, jobs)
+                runner.loop(stop, jobs)
+        except StoppedError:
+            grace_s = GRACE_S
+            raise
+        finally:
+            children.stop(grace_s)
+    return Outcome(_code(runner.failed) if runner.failed else 0, tuple(runner.failed), schedule.blocked())
+
+
+def run(spec: Spec, directory: Path, jobs: int) -> Result:
+    """Build and run, with progress; what came out."""
+    path = build.make_directory(directory)
+    with lock.held(path):
+        built = build.locked(spec, path)
+        screen = display.choose()
+        try:
+            outcome = execute(built, jobs, screen)
+        except StoppedError as error:
+            raise StoppedError(
+                f"{error}: what is finished is kept; the same command goes on from there:\n"
+                f"    dagmaker run {path / 'analysis.yaml'} --run={path} --jobs={jobs}"
+            ) from None
+    found = {
+        "name": spec.name,
+        "run": str(built.run),
+        "failed": [failure.as_json() for failure in outcome.failed],
+        "not_started": list(outcome.blocked),
+        "summary": None if outcome.failed else summary.read(built.run),
+    }
+    lines = _report(outcome, built.run) if outcome.failed else summary.lines(built.run)
+    return Result(found, lines, outcome.code if outcome.failed else 0)
+
+
+def _report(outcome: Outcome, run: Path) -> list[str]:
+    lines = ["", f"{len(outcome.failed)} processes failed:", *failures.table(outcome.failed, run)]
+    if outcome.blocked:
+        lines.append(f"not started, because they need what failed: {', '.join(outcome.blocked[:8])}")
+    return [*lines, "What went well is kept: cure the cause and run the same command again."]

@@ -1,0 +1,133 @@
+"""`dagmaker data fetch`: a published release, whole, into a folder."""
+
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from time import monotonic
+from typing import Any
+
+from dagmaker.releases import download, releases
+from dagmaker.releases.releases import Release, RemoteFile
+from dagmaker.result import Result
+from worker.atomic import Written, write_all
+from worker.errors import InputError, SpecError, StoppedError
+
+SOURCE = PurePosixPath("SOURCE.json")
+
+
+def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result:
+    """Download what is missing of a release, check all of it, unpack archives.
+
+    Raises
+    ------
+    SpecError
+        An unknown name, or a base URL that is none.
+    InputError
+        The server, the network or the disk fails.
+    StoppedError
+        Ctrl-C; the same command goes on.
+    """
+    if not base_url.startswith(("https://", "http://")):
+        raise SpecError(f"--base_url={base_url}: must begin with https:// or http://")
+    release = releases.named(name)
+    files = releases.files_of(release, base_url, lambda url: download.get_json(url, wait_s))
+    _make(output)
+    _check_space(output, files)
+    try:
+        _download(files, output, wait_s)
+        _unpack([output / file.path for file in files if file.path.suffix == ".zip"])
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; what came is kept: run the same command again to go on from there") from None
+    source = _source(release, base_url, files)
+    write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
+    section = _section(output)
+    return Result({**source, "output": str(output), "data": section}, [section or f"-> {output}"])
+
+
+def _make(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made ({error.strerror}); choose another --output") from None
+
+
+def _check_space(output: Path, files: Iterable[RemoteFile]) -> None:
+    missing = sum(file.size or 0 for file in files if not (output / file.path).exists())
+    free = shutil.disk_usage(output).free
+    if missing > free:
+        raise InputError(
+            f"{output}: {missing / 1e9:.2f} GB are still to come and {free / 1e9:.2f} GB are free. Free space, or "
+            "choose another --output"
+        )
+
+
+def _download(files: list[RemoteFile], output: Path, wait_s: float) -> None:
+    for number, file in enumerate(files, 1):
+        line = _Line(f"[{number}/{len(files)}] {file.path}", file.size)
+        new = download.fetch(file, output / file.path, line.show, wait_s)
+        size = (output / file.path).stat().st_size
+        line.end(f"{size / 1e6:,.1f} MB, {file.algorithm} {'good' if new else 'good, was here'}")
+
+
+class _Line:
+    """Progress of one file: a line that is written over on a terminal, and only its end elsewhere."""
+
+    def __init__(self, title: str, size: int | None) -> None:
+        self._title, self._size, self._shown = title, size, 0.0
+        self._tty = sys.stderr.isatty()
+
+    def show(self, have: int) -> None:
+        if self._tty and monotonic() - self._shown > 0.2:
+            self._shown = monotonic()
+            share = f" of {self._size / 1e6:,.1f} MB ({100 * have / self._size:.0f} %)" if self._size else " MB"
+            print(f"\r{self._title}: {have / 1e6:,.1f}{share}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def end(self, text: str) -> None:
+        if self._tty:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print(f"{self._title}: {text}", flush=True)
+
+
+def _unpack(archives: list[Path]) -> None:
+    """Unpack archives where they lie; files that are there with the right size are kept."""
+    for path in archives:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.infolist():
+                    _unpack_one(archive, member, path.parent)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{path}: cannot be unpacked ({error}). Is there space? Unpack it by hand") from None
+        print(f"unpacked {path.name}", flush=True)
+
+
+def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    rel = PurePosixPath(member.filename)
+    if rel.is_absolute() or ".." in rel.parts:
+        raise InputError(f"{archive.filename}: {member.filename!r} lies outside its folder: nothing more is unpacked")
+    target = folder / rel
+    if member.is_dir() or (target.is_file() and target.stat().st_size == member.file_size):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    with archive.open(member) as source, part.open("wb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+    part.replace(target)
+
+
+def _source(release: Release, base_url: str, files: list[RemoteFile]) -> dict[str, Any]:
+    """Where everything came from, for whoever finds the folder."""
+    listed = [{"path": str(f.path), "url": f.url, "size": f.size, f.algorithm: f.checksum} for f in files]
+    whole = {"release": release.name, "doi": release.doi, "version": release.version, "base_url": base_url}
+    return {**whole, "files": listed}
+
+
+def _section(output: Path) -> str | None:
+    """The data section that reads what came, where it is a track release."""
+    for events in sorted(output.rglob("events")):
+        seasons = sorted(path.name.removesuffix("_exp.csv") for path in events.glob("*_exp.csv"))
+        if seasons:
+            return f"data: {{format: icetracks, dir: {events.parent}, seasons: [{', '.join(seasons)}]}}"
+    return None

@@ -1,0 +1,1 @@
+"""A run against its spec: verification, certificate, differences, unblinding."""

@@ -1,0 +1,105 @@
+"""The certificate of a review: what was compared and what came of it, as Markdown, HTML and JSON."""
+
+import html
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dagmaker.review.verdict import Line
+from worker.atomic import Written, write_all
+
+FOLDER = PurePosixPath("review")
+NAMES = {"same": "ok", "note": "but", "fault": "NOT"}
+_STYLE = (
+    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}table{border-collapse:"
+    "collapse;width:100%}td,th{border-bottom:1px solid #ccc;padding:.4rem .6rem;text-align:left;vertical-align:top;"
+    "overflow-wrap:anywhere}.same{color:#00664a}.note{color:#8a5a00}.fault{color:#a32020;font-weight:bold}"
+)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The outcome of a review.
+
+    Attributes
+    ----------
+    reviewed_at : str
+        UTC.
+    environment : str
+        Where the reviewing program came from.
+    wall_s : float, s
+    token : str
+        For unblinding; empty where there is none, and `no_token` says why.
+    """
+
+    name: str
+    run: str
+    spec_digest: str
+    reviewed_at: str
+    reviewer: str
+    environment: str
+    sample: int
+    wall_s: float
+    lines: tuple[Line, ...]
+    token: str = ""
+    no_token: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """reproduced; reproduced, but; not reproduced."""
+        kinds = {line.verdict for line in self.lines}
+        if "fault" in kinds:
+            return "not reproduced"
+        return "reproduced, but" if "note" in kinds else "reproduced"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {"outcome": self.outcome, **asdict(self), "lines": [line._asdict() for line in self.lines]}
+
+
+def write(folder: Path, certificate: Certificate) -> list[Path]:
+    """Write certificate.{json,md,html} below `folder`; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "certificate.json": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False) + "\n",
+        "certificate.md": "\n".join(_markdown(certificate)) + "\n",
+        "certificate.html": "\n".join(_page(certificate)) + "\n",
+    }
+    write_all(folder, [Written(PurePosixPath(name), text.encode()) for name, text in texts.items()])
+    return [folder / name for name in texts]
+
+
+def _facts(c: Certificate) -> Sequence[tuple[str, str]]:
+    return (
+        ("run", c.run),
+        ("spec digest", c.spec_digest),
+        ("reviewed", f"{c.reviewed_at} by {c.reviewer}, in {c.wall_s:.0f} s"),
+        ("environment", c.environment),
+        ("sample", f"{c.sample} files of trials of each kind, and those with the largest TS"),
+        ("token for unblinding", c.token or f"none: {c.no_token}"),
+    )
+
+
+def _markdown(c: Certificate) -> Iterator[str]:
+    yield f"# {c.name}: {c.outcome}\n"
+    for key, value in _facts(c):
+        yield f"- {key}: {value}"
+    yield "\n| | what was compared | what was found |\n|---|---|---|"
+    for line in c.lines:
+        cells = (NAMES[line.verdict], line.what, line.found)
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _page(c: Certificate) -> Iterator[str]:
+    title = html.escape(f"{c.name}: {c.outcome}")
+    yield f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+    yield f"<style>{_STYLE}</style></head><body><h1>{title}</h1><table>"
+    for key, value in _facts(c):
+        yield f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
+    yield "</table><h2>Compared</h2><table><tr><th></th><th>what</th><th>found</th></tr>"
+    for line in c.lines:
+        what, found = html.escape(line.what), html.escape(line.found)
+        yield f'<tr><td class="{line.verdict}">{NAMES[line.verdict]}</td><td>{what}</td><td>{found}</td></tr>'
+    yield "</table></body></html>"

@@ -1,0 +1,249 @@
+"""diff: what changed between two specs (or runs), in words, and which work it invalidates."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dagmaker import build
+from dagmaker.planning import plan, processes
+from dagmaker.planning.plan import Node, Plan
+from dagmaker.review.verify_plan import frozen_spec
+from worker import layout, specfile
+from worker.errors import InputError
+from worker.spec import Spec
+
+_NONE = "(none)"
+_TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
+
+# What a key changes besides the list of files, which is counted. The longest key that fits decides.
+_EFFECTS: Mapping[str, str] = {
+    "name": "another name of the trials' folder: another analysis for `dagmaker build`",
+    "seed": "every random number: nothing of the one belongs to the other",
+    "data": "the data: every trial, unless their content is the same",
+    "data.dir": "where the data lie: nothing, if their content is the same",
+    "data.irfs": "where the response lies: nothing, if its content is the same",
+    "data.label": "what is printed on results",
+    "likelihood": "every fit: all trials",
+    "background.dec_deg": "declinations: files of the others stay",
+    "background.n_trials": "more or fewer trials of the same streams",
+    "background.trials_per_file": "how streams are cut into files: the trials are the same, the files are not",
+    "background.fit": "p-values: results are made again from the same trials",
+    "signal": "what is injected: all signal trials",
+    "signal.n_sig": "signal strengths: files of the others stay",
+    "signal.n_trials": "more or fewer trials of the same streams",
+    "signal.trials_per_file": "how streams are cut into files: the trials are the same, the files are not",
+    "sensitivity": "definitions: sensitivities are made again from the same trials",
+    "scan.kind": "what is scanned: other skies, other files",
+    "scan.sources": "the list of sources: other skies, other files",
+    "scan.nside": "the resolution of all skies: other files",
+    "scan.map_nside": "the finer map of one sky",
+    "scan.dec_min_deg": "the range of all scans: finished skies and maps are of another analysis",
+    "scan.dec_max_deg": "the range of all scans: finished skies and maps are of another analysis",
+    "scan.n_skies": "more or fewer skies of the same stream",
+    "scan.skies_per_file": "how skies are cut into files: the skies are the same, the files are not",
+    "scan.sky_bands": "how skies are cut into files: the skies are the same, the files are not",
+    "scan.bands": "how maps are cut into files: the maps are the same, the files are not",
+    "scan": "hottest spots and post-trial p-values: made again from the same skies",
+    "unblind": "approval and waivers: no number; a token holds for the waivers that it was given for",
+    "goal": "what is to be claimed, from which counts are suggested: no number",
+    "adaptive": "rounds of further trials: those that are there stay, results follow the new ones",
+    "resources": "what processes ask for: no number",
+    "site": "where processes run: no number",
+}
+_MADE_AGAIN: Mapping[str, tuple[str, ...]] = {
+    "background.fit": ("distributions",),
+    "sensitivity": ("sensitivity",),
+    "scan": ("collect_scan",),
+    "unblind": ("report",),
+}
+"""Results that are made again though none of their files changed; what is made from them follows."""
+_FOREIGN: Mapping[str, tuple[str, ...]] = {
+    "scan.dec_min_deg": ("scan_trials", "scan_map"),
+    "scan.dec_max_deg": ("scan_trials", "scan_map"),
+}
+"""Files of the same names that hold something else."""
+
+
+class Change(NamedTuple):
+    """One key of the spec."""
+
+    key: str
+    before: Any
+    after: Any
+    effect: str
+
+
+class Work(NamedTuple):
+    """Files of one kind of task: those that serve both, those that are new, those that only the first had."""
+
+    task: str
+    kept: int
+    new: int
+    dropped: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that `dagmaker diff` tells.
+
+    Attributes
+    ----------
+    refused : tuple of str
+        Keys for which `dagmaker build` will not put the second into a run of the first.
+    notes : tuple of str
+        What two runs differ in besides their specs.
+    """
+
+    changes: tuple[Change, ...]
+    work: tuple[Work, ...]
+    refused: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "changes": [change._asdict() for change in self.changes],
+            "work": [work._asdict() for work in self.work],
+            "refused": list(self.refused),
+            "notes": list(self.notes),
+        }
+
+
+def diff(a: Path, b: Path) -> Difference:
+    """Compare two specs or runs.
+
+    Raises
+    ------
+    SpecError, InputError
+        One of them is neither.
+    """
+    one, other = _load(a), _load(b)
+    changes = tuple(_changes(one.model_dump(mode="json"), other.model_dump(mode="json")))
+    before, after = build.identity(one), build.identity(other)
+    refused = tuple(key for key in after if before.get(key) != after[key])
+    work = tuple(_work(plan.make(one, ""), plan.make(other, ""), changes, refused))
+    return Difference(changes, work, refused, tuple(_notes(a, b)))
+
+
+def _load(path: Path) -> Spec:
+    return frozen_spec(path) if path.is_dir() else specfile.load(path)
+
+
+def _changes(one: Any, other: Any, at: str = "") -> Iterator[Change]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _changes(one.get(key, _NONE), other.get(key, _NONE), f"{at}.{key}".lstrip("."))
+    elif one != other:
+        yield Change(at, one, other, _of(_EFFECTS, at) or "not known: all work is taken for invalid")
+
+
+def _of(table: Mapping[str, Any], key: str) -> Any:
+    """The entry of the longest key that is `key` or a part of its beginning."""
+    words = key.split(".")
+    for n in range(len(words), 0, -1):
+        if ".".join(words[:n]) in table:
+            return table[".".join(words[:n])]
+    return None
+
+
+def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set[str], set[str]]:
+    """Kinds of trials whose files hold something else, and results that are made again."""
+    trials: set[str] = set()
+    for key in refused:
+        trials |= {"sig_trials"} if key.startswith("signal.") else set(_TRIALS)
+    for change in changes:
+        if _of(_EFFECTS, change.key) is None:
+            trials |= set(_TRIALS)
+        trials |= set(_FOREIGN.get(change.key, ()))
+    exact = {change.key for change in changes if change.key in _EFFECTS and change.key not in _MADE_AGAIN}
+    again = {t for c in changes if c.key not in exact for t in _of(_MADE_AGAIN, c.key) or ()}
+    return trials, again
+
+
+def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
+    trials, again = _invalid(changes, refused)
+    there = {path: node.task for node in one.nodes for path in _outputs(node)}
+    counts = {task: [0, 0, 0] for task in dict.fromkeys([*one.tasks(), *other.tasks()])}
+    old = {node.name: node for node in one.nodes}
+    new: set[str] = set()
+    for node in other.nodes:
+        paths = list(_outputs(node))
+        stale = node.task in trials | again or (node.task == "prepare" and bool(trials >= set(_TRIALS)))
+        stale |= bool(node.file) and any(parent in new for parent in node.parents)
+        n_new = len(paths) if stale else sum(path not in there for path in paths)
+        if n_new or not _alike(old.get(node.name), node):
+            new.add(node.name)
+            n_new = len(paths) if node.file else n_new
+        counts[node.task][0] += len(paths) - n_new
+        counts[node.task][1] += n_new
+        for path in paths:
+            there.pop(path, None)
+    for task in there.values():
+        counts[task][2] += 1
+    return (Work(task, *numbers) for task, numbers in counts.items())
+
+
+def _alike(before: Node | None, node: Node) -> bool:
+    """Whether a node has the same files and is made from the same nodes: fewer trials are new work behind them."""
+    return before is not None and (before.cuts, before.bands, before.parents) == (node.cuts, node.bands, node.parents)
+
+
+def _outputs(node: Node) -> Iterator[str]:
+    return (f"{node.dir}/{name}" for name in processes.outputs(node))
+
+
+def _notes(a: Path, b: Path) -> Iterator[str]:
+    """What the records of the prepared data say, of two runs."""
+    records = [_prepared(path) for path in (a, b)]
+    if not all(records):
+        return
+    one, other = (record or {} for record in records)
+    same = one["digest"] == other["digest"]
+    yield "prepared data: " + ("the same content" if same else "another content: no trial serves both")
+    for name in sorted({*one["versions"], *other["versions"]}):
+        before, after = (record["versions"].get(name, _NONE) for record in (one, other))
+        if before != after:
+            yield f"{name}: {before} -> {after}"
+    source = [record.get("code", {}).get("source", "") for record in (one, other)]
+    if all(source):
+        yield f"code: {'the same' if source[0] == source[1] else 'another'}"
+
+
+def _prepared(path: Path) -> dict[str, Any] | None:
+    if not path.is_dir():
+        return None
+    file = path / layout.record_name(layout.DATA)
+    try:
+        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return raw if {"digest", "versions"} <= set(raw) else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); see `dagmaker repair`") from None
+
+
+def text(found: Difference) -> Iterator[str]:
+    """For people."""
+    if not found.changes:
+        yield "the specs are the same"
+    for change in found.changes:
+        yield f"{change.key}: {_shown(change.before)} -> {_shown(change.after)}"
+        yield f"    {change.effect}"
+    yield from found.notes
+    if any(work.new or work.dropped for work in found.work):
+        yield f"\n{'files of':<16}{'kept':>12}{'to make':>12}{'no longer used':>16}"
+        for work in found.work:
+            yield f"{work.task:<16}{work.kept:>12,}{work.new:>12,}{work.dropped:>16,}"
+    else:
+        yield "no file is invalid, and none is new"
+    if found.refused:
+        yield f"\n`dagmaker build` wants another run directory: {', '.join(found.refused)} differ"
+    elif found.changes:
+        yield "\n`dagmaker build` of the second into a run of the first plans only what is to make"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else text[:57] + "..."

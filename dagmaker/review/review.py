@@ -1,0 +1,122 @@
+"""review: everything in a run directory compared with what it should be, and a certificate of it."""
+
+import getpass
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dagmaker import interpreter
+from dagmaker.planning.rounds import read_plan
+from dagmaker.review import certificate, fresh, verify_plan
+from dagmaker.review.certificate import Certificate
+from dagmaker.review.verdict import Line, from_json
+from worker.errors import InputError
+
+Say = Callable[[Line], None]
+
+
+def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
+    """Review in this environment; `say` is called with every line as soon as it is there.
+
+    Raises
+    ------
+    InputError
+        It is no run directory.
+    """
+    plan = read_plan(run)
+    begin = time.monotonic()
+    lines: list[Line] = []
+    last: dict[str, Any] = {"token": "", "why": "the review did not end"}
+    for found in _all(run, sample, jobs):
+        if isinstance(found, Line):
+            lines.append(found)
+            say(found)
+        else:
+            last = found
+    if any(line.verdict == "fault" for line in lines):
+        last = {"token": "", "why": "the run was not reproduced"}
+    return Certificate(
+        name=plan.name,
+        run=str(run.absolute()),
+        spec_digest=plan.spec_digest,
+        reviewed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        reviewer=f"{_user()} on {platform.node()}",
+        environment=os.environ.get(fresh.TOLD, _environment()),
+        sample=sample,
+        wall_s=round(time.monotonic() - begin, 1),
+        lines=tuple(lines),
+        token=str(last["token"]),
+        no_token=str(last["why"]),
+    )
+
+
+def _all(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
+    """Lines of the plan, then of the worker, at last what it says of the token."""
+    yield from verify_plan.verify_plan(run)
+    yield from _audit(run, sample, jobs)
+
+
+def _audit(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
+    command = [interpreter.python(), "-m", "worker", "audit", f"--run={run}", f"--sample={sample}", f"--jobs={jobs}"]
+    with subprocess.Popen(
+        command,
+        env=interpreter.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stderr is not None
+        for text in worker.stdout:
+            raw = json.loads(text)
+            yield raw if "token" in raw else from_json(raw)
+        said = worker.stderr.read().strip().splitlines()
+    if worker.returncode != 0:
+        why = said[-1] if said else f"it ended with exit code {worker.returncode}"
+        yield Line("fault", "the run can be opened and compared to its end", why)
+
+
+def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
+    """Write the certificate: into RUN/review, or where `out` says.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written there.
+    """
+    folder = Path(out) if out else run / certificate.FOLDER
+    try:
+        return certificate.write(folder, found)
+    except (InputError, OSError) as error:
+        raise InputError(f"{folder}: the certificate cannot be written: {error}; say where with --out=DIR") from None
+
+
+def told(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What a review says at its end, from the certificate's data and `files`; nothing where it did not get there."""
+    if "error" in answer:
+        return
+    yield from (f"-> {path}" for path in answer["files"])
+    yield f"{answer['name']}: {answer['outcome']} ({answer['wall_s']:.0f} s)"
+    token = answer["token"]
+    yield f"token for unblinding: {token}" if token else f"no token for unblinding: {answer['no_token']}"
+
+
+def _environment() -> str:
+    root = interpreter.import_path()
+    where = f"the source tree {root}" if root else "the installed package"
+    return f"not a fresh one: dagmaker {metadata.version('dagmaker')} of {where}, Python {platform.python_version()}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,195 @@
+"""What failed or is held, grouped by cause: in words, with the last lines that it wrote and the change to make."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dagmaker.condor import holds
+from dagmaker.condor.eventlog import Hold
+from dagmaker.condor.jobs import HostCount, Where
+from dagmaker.condor.submitfile import SubmitFile
+from dagmaker.local import failures
+
+READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
+TAIL_LINES = 4
+TAIL_BYTES = 8192
+_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # the same sentence about another file is the same cause
+BAD_HOST = 3  # so many tries failed on a machine and none went well, while others went well elsewhere
+
+CURES = {
+    1: "read the lines above; the line `by hand` shows it whole",
+    2: "correct the spec, `dagmaker build` again",
+    3: "what the last line says; `dagmaker repair RUN` finds and replaces missing and corrupt files",
+    4: "`dagmaker repair RUN` makes what is missing",
+    85: "submit again: it resumes where it stopped",
+    -9: "killed from outside: out of memory? resources.request_memory_mb: {memory}  (now {now})",
+    -11: "a crash of compiled code: run the line `by hand`; on one machine only, exclude it",
+}
+
+
+class Bad(NamedTuple):
+    """One process that failed or is held.
+
+    Attributes
+    ----------
+    code : int or None
+        Exit code, or minus the signal; None where it is held, or was removed while held.
+    argv : str
+    removed : bool
+        It was held, and is no longer in the queue.
+    """
+
+    task: str
+    code: int | None
+    hold: Hold | None
+    host: str
+    where: Where
+    argv: str
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Processes with one cause.
+
+    Attributes
+    ----------
+    kind : str
+        ``failed``, ``held``, ``removed`` (while held) or ``host``.
+    what : str
+        The cause in words.
+    said : tuple of str
+        Last lines of standard error of the first of them, or HTCondor's reason.
+    file : str
+        Where that comes from, relative to the run directory where it lies there.
+    by_hand : str
+        How to run the first of them by hand.
+    cure : str
+    """
+
+    kind: str
+    task: str
+    count: int
+    what: str
+    said: tuple[str, ...]
+    file: str
+    by_hand: str
+    cure: str
+
+
+class Asked(NamedTuple):
+    """What the spec asks for, MB; 0 where the plan finds it out itself."""
+
+    memory_mb: int
+    disk_mb: int
+
+
+def tail(path: Path | None) -> tuple[str, ...]:
+    """Last lines of a file; none where there is none."""
+    if path is None:
+        return ()
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - TAIL_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ()
+    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-TAIL_LINES:]
+
+
+def _failed(
+    bad: Iterable[Bad], tried: Mapping[str, Collection[str]], submits: Mapping[str, SubmitFile], run: Path, asked: Asked
+) -> Iterator[Cause]:
+    """Group by task and exit code, then by what the standard error says; `tried` are the machines of each task."""
+    by_code: dict[tuple[str, int], list[Bad]] = {}
+    for item in bad:
+        if item.code is not None:
+            by_code.setdefault((item.task, item.code), []).append(item)
+    for (task, code), items in by_code.items():
+        groups: dict[str, list[Bad]] = {}
+        for item in items[:READ]:
+            said = tail(submits[task].error_file(*item.where))
+            groups.setdefault(_OTHER.sub("#", failures.last_line("\n".join(said))), []).append(item)
+        commonest = max(groups.values(), key=len)
+        commonest.extend(items[READ:])
+        for group in groups.values():
+            first = group[0]
+            file = submits[task].error_file(*first.where)
+            said = tail(file)
+            hosts = sorted({item.host for item in group})
+            only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
+            yield Cause(
+                "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
+                _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked),
+            )  # fmt: skip
+
+
+def _exit_cure(code: int, run: Path, asked: Asked) -> str:
+    text = CURES.get(code, "read the lines above")
+    return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", str(run))
+
+
+def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, asked: Asked) -> Iterator[Cause]:
+    groups: dict[tuple[str, int, int, bool], list[Bad]] = {}
+    for item in bad:
+        if item.code is None and item.hold is not None:
+            key = item.task, item.hold.code, item.hold.subcode, item.removed
+            groups.setdefault(key, []).append(item)
+    for (task, _, _, removed), group in groups.items():
+        first = group[0]
+        hold = first.hold
+        assert hold is not None
+        submit = submits[task]
+        code = holds.exit_code(hold, submit)
+        if code is not None:
+            yield _held_after_failure(group, code, submit, run, asked)
+            continue
+        yield Cause(
+            "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
+            _shown(submit.log, run), f"worker {first.argv} --run={run}",
+            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
+        )  # fmt: skip
+
+
+def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Path, asked: Asked) -> Cause:
+    """Processes that failed for good and wait for the cure, so that their nodes can go on (`hold_failed_hours`)."""
+    first = group[0]
+    file = submit.error_file(*first.where)
+    release = "then condor_release the held processes, before the site's hold_failed_hours are over"
+    return Cause(
+        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), _shown(file, run),
+        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}",
+    )  # fmt: skip
+
+
+def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
+    """Machines on which everything fails, while the same kind of task goes well elsewhere."""
+    for task, counts in hosts.items():
+        well = sum(count.well for count in counts.values())
+        for host, count in counts.items():
+            if count.badly >= BAD_HOST and not count.well and well:
+                yield Cause(
+                    "host", task, count.badly, f"every try on {host} failed, elsewhere {well} went well", (), "", "",
+                    f'in the site profile, commands: {{requirements: \'Machine != "{host}"\'}}',
+                )  # fmt: skip
+
+
+def _shown(path: Path | None, run: Path) -> str:
+    if path is None:
+        return ""
+    return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)
+
+
+def group(
+    bad: Iterable[Bad],
+    hosts: Mapping[str, Mapping[str, HostCount]],
+    submits: Mapping[str, SubmitFile],
+    run: Path,
+    asked: Asked,
+) -> tuple[Cause, ...]:
+    """All causes, the most frequent first; machines at which everything fails before them."""
+    bad = list(bad)
+    found = [*_failed(bad, hosts, submits, run, asked), *_held(bad, submits, run, asked)]
+    return (*bad_hosts(hosts), *sorted(found, key=lambda cause: -cause.count))

@@ -1,0 +1,142 @@
+"""What a run found, on one screen, from RUN/results/summary.json."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dagmaker.planning.priority import PRIORITY
+from dagmaker.status.display import duration, rate
+from worker import layout
+
+
+def read(run: Path) -> dict[str, Any] | None:
+    """RUN/results/summary.json; None where there is none that can be read."""
+    try:
+        found: dict[str, Any] = json.loads((run / layout.SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def lines(run: Path) -> list[str]:
+    """The summary of a finished run; says so where there is none."""
+    found = read(run)
+    if found is None:
+        return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `worker report --run={run}`"]
+    return [
+        "",
+        *_head(found),
+        *_fluxes(found),
+        *_hottest(found),
+        *_limits(found),
+        *_post_trial(found),
+        *_binomial(found),
+        *_timing(found),
+        *_where(run),
+    ]
+
+
+def _head(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{found.get('name', '?')}: {_label(found)} data, scrambled sky (the real sky was not touched)"
+
+
+def _label(found: Mapping[str, Any]) -> str:
+    return str((found.get("data") or {}).get("label", "unknown"))
+
+
+def _three(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """South, middle and north of a grid."""
+    by_dec = sorted(rows, key=lambda row: float(row["dec_deg"]))
+    picks = sorted({round(fraction * (len(by_dec) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
+    return [by_dec[i] for i in picks]
+
+
+def _fluxes(found: Mapping[str, Any]) -> Iterator[str]:
+    discovery = {row["dec_deg"]: row for row in found.get("discovery") or ()}
+    rows = found.get("sensitivity") or ()
+    if not rows:
+        return
+    yield ""
+    yield f"{'dec':>9}  {'sensitivity':>24}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
+    for row in _three(rows):
+        yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {_flux(discovery.get(row['dec_deg'], {})):>24}"
+
+
+def _flux(row: Mapping[str, Any]) -> str:
+    if row.get("flux") is None:
+        return "-"
+    return f"{row['flux']:.3g} (n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g})"
+
+
+def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
+    scan = found.get("scan") or {}
+    spot = scan.get("hottest")
+    if not spot:
+        return
+    yield ""
+    what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
+    name = f"{spot['name']}, " if "name" in spot else ""
+    yield (
+        f"{what} the scrambled sky: {name}ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
+        f" TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}"
+    )
+
+
+def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
+    post = found.get("post_trial")
+    if not post:
+        return
+    yield (
+        f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]"
+        f" ({post['k']} of {post['n']} background skies are at least as hot)"
+    )
+
+
+def _binomial(found: Mapping[str, Any]) -> Iterator[str]:
+    test = (found.get("binomial") or {}).get("all")
+    if test:
+        yield (
+            f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
+            f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]"
+        )
+
+
+def _limits(found: Mapping[str, Any]) -> Iterator[str]:
+    """The upper limit of the hottest source or spot."""
+    spot = (found.get("scan") or {}).get("hottest") or {}
+    limits = found.get("upper_limits") or {}
+    for row in limits.get("limits") or ():
+        if row["name"] == spot.get("name", "all"):
+            for limit in row["limits"]:
+                if limit.get("flux") is not None:
+                    flux = f"{limit['flux']:.3g} ± {limit['flux_error']:.2g} {limits['unit']}"
+                    yield f"its upper limit ({100 * limits['cl']:g} %, gamma {limit['gamma']:g}): {flux}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
+def _timing(found: Mapping[str, Any]) -> Iterator[str]:
+    timing = found.get("timing") or {}
+    if not timing:
+        return
+    yield ""
+    yield f"{'stage':<14}{'files':>8}{'trials':>12}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>9}"
+    for stage in [*filter(timing.__contains__, PRIORITY), *sorted(timing.keys() - PRIORITY.keys())]:
+        row = timing[stage]
+        speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
+        wall, cpu = _seconds(row["wall_s"]), _seconds(row["cpu_s"])
+        yield (
+            f"{stage:<14}{row.get('files', 1):>8,}{row['n']:>12,}{wall:>10}{cpu:>10}{rate(speed):>16}"
+            f"{row['max_rss_mb']:>6.0f} MB"
+        )
+
+
+def _where(run: Path) -> Iterator[str]:
+    yield ""
+    yield f"results: {run / layout.SUMMARY}"
+    if (run / layout.REPORT).exists():
+        yield f"report:  {run / layout.REPORT}"

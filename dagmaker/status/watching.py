@@ -1,0 +1,93 @@
+"""`dagmaker status --watch`: the same text again and again until the run has ended."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dagmaker.condor import schedd
+from dagmaker.condor.schedd import Answer
+from dagmaker.status import status_text
+from dagmaker.status.status import Status, Watcher
+
+EVERY_S = 5.0
+BUSY = 10  # looking may take a tenth of the time
+ASK_EVERY_S = 30.0
+
+
+class _Schedd:
+    """The schedd's last answer; asked seldom, since every question costs a process and the schedd has other work."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._asked = float("-inf")
+        self._answer: Answer | None = None
+
+    def answer(self, status: Status) -> Answer | None:
+        """What it said, at most half a minute ago; None where the run never went to a pool."""
+        if status.dags and time.monotonic() - self._asked >= ASK_EVERY_S:
+            self._answer = schedd.ask(self._run)
+            self._asked = time.monotonic()
+        return self._answer
+
+
+def ended(status: Status) -> bool:
+    """Whether nothing will change by itself: complete, or the DAG is no longer in the queue."""
+    return not status.active and (status.complete or bool(status.dags))
+
+
+def _brief(status: Status) -> str:
+    """One line, for a log file."""
+    stages = [s for s in status.stages if s.done < s.total or s.running or s.held] or list(status.stages[-1:])
+    counts = "; ".join(
+        f"{stage.task} {stage.done:,}/{stage.total:,}"
+        + (f" {stage.running:,} running" if stage.running else "")
+        + (f" {stage.held:,} HELD" if stage.held else "")
+        + (f" {stage.failed:,} FAILED" if stage.failed else "")
+        for stage in stages[:4]
+    )
+    return f"{status.last_event or status.name}: {counts}" + (f"; {len(stages) - 4} more stages" if stages[4:] else "")
+
+
+def _plain(watcher: Watcher, asked: _Schedd) -> Status:
+    """One line per change where the output is no terminal, and everything at the end."""
+    told = ""
+    while True:
+        begin = time.monotonic()
+        status = watcher.look()
+        text = _brief(status)
+        if text != told:
+            print(text, flush=True)
+            told = text
+        if ended(status):
+            break
+        time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
+    print("\n".join(status_text.lines(status, asked.answer(status))))
+    return status
+
+
+def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
+    """The whole text, drawn again in place."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            begin = time.monotonic()
+            status = watcher.look()
+            live.update(Text("\n".join(status_text.lines(status, asked.answer(status)))), refresh=True)
+            if ended(status):
+                return status
+            time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
+
+
+def watch(run: Path) -> Status:
+    """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
+    from rich.console import Console
+
+    watcher, asked, console = Watcher(run), _Schedd(run), Console()
+    try:
+        return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
+    except KeyboardInterrupt:
+        print("\nno longer watching; the run goes on", file=sys.stderr)
+        return watcher.look()
