@@ -89,6 +89,11 @@ def sig_dir(
     return root / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
 
 
+def reach_file(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
+    """What the quick pass of a pilot found at one declination."""
+    return trials_dir(name) / "reach" / "dec" / f"{dec_level(dec_deg, places)}.json"
+
+
 def _of_gamma(root: PurePosixPath, gamma: float | None) -> PurePosixPath:
     return root if gamma is None else root / "gamma" / gamma_level(gamma)
 

@@ -86,6 +86,33 @@ def sig_trials(
     _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma)
 
 
+def reach(*, run: str, dec: float, seed: int = 999) -> Found:
+    """Quick pass of a pilot: where sensitivity and discovery potential of one declination lie, to some 10 %.
+
+    Writes RUN/trials/NAME/reach/dec/+005.json, which `signal: {n_sig: goal}` follows from.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    seed : int
+        File seed of its 20,000 background trials and of 400 signal trials each at n_sig 1, 2, 4, ... 256, as far as
+        these are needed.
+
+    Returns
+    -------
+    reach : list of {dec_deg, gamma, sensitivity, discovery}
+        For every spectrum, in events; the highest discovery potential.
+
+    Examples
+    --------
+    worker reach --run=runs/example --dec=5
+    """
+    return _stage("reach.reach", run, dec=dec, seed=seed)
+
+
 def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None) -> None:
     """Background skies: scan scrambled skies and keep the hottest spot of each.
 
@@ -480,6 +507,7 @@ TASKS: dict[str, Callable[..., Found | None]] = {
         sig_trials,
         scan_trials,
         scan_map,
+        reach,
         judge,
         collect_bg,
         collect_sig,

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from resource import struct_rusage
@@ -50,10 +50,17 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for short, long in probes.pairs(spec):
         took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
         say(told(took[short.task][-1]))
-    return assemble(took, _cpu(), run, reach.of(run, spec, say, make=True))
+    there: list[Reach] = []
+    for probe in reach.probes(spec):
+        if _measure(run, probe, limit_s).cpu_s is None:
+            raise InputError(f"worker {' '.join(probe.argv)}: not done after {limit_s:g} s: raise --limit_s")
+        there += reach.read(run, spec, probe)
+        for point in there[-len(spec.signal.levels) :]:
+            say(reach.told(point))
+    return assemble(took, _cpu(), run, there)
 
 
-def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, there: tuple[Reach, ...] | None) -> Pilot:
+def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, there: Sequence[Reach]) -> Pilot:
     """All kinds from all probes, on a processor of this name.
 
     Raises
@@ -68,7 +75,7 @@ def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, ther
         part = took["scan_trials"][0][0].probe.pixels
         found["scan_trials"] = probes.with_band_set_up(found["scan_trials"], found["bg_trials"].start_s, part)
     size = sum((run / name).stat().st_size for name in (layout.DATA, layout.record_name(layout.DATA))) / 1e6
-    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=there, **found)
+    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=tuple(there) or None, **found)
 
 
 def text(found: Pilot) -> str:

@@ -39,7 +39,8 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     built = build.build(spec, run)
     rows = list(probes.pairs(spec))
     pilot.forget(run)
-    _write(run, built.plan, [*(probe for pair in rows for probe in pair), *reach.probes(spec)], spec)
+    quick = list(reach.probes(spec))
+    _write(run, built.plan, [*(probe for pair in rows for probe in pair), *quick], spec)
     for line in submit.submit(run, FILE).lines():
         say(line)
     _wait(run, limit_s)
@@ -48,7 +49,10 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for pair in found:
         took[pair[0].probe.task].append(pair)
         say(pilot.told(pair))
-    return pilot.assemble(took, cpu, run, reach.of(run, spec, say, make=False))
+    there = [point for probe in quick for point in reach.read(run, spec, probe)]
+    for point in there:
+        say(reach.told(point))
+    return pilot.assemble(took, cpu, run, there)
 
 
 def _names(task: str) -> str:
@@ -58,8 +62,9 @@ def _names(task: str) -> str:
 def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
     """pilot.dag and its lists of processes: `prepare`, then a node for each kind."""
     lines: dict[str, list[str]] = {}
-    for probe in probes:
-        lines.setdefault(probe.task, []).append(" ".join(probe.argv))
+    for probe in probes:  # those of the quick pass are started as signal trials are
+        kind = probe.task if probe.task in KINDS else "sig_trials"
+        lines.setdefault(kind, []).append(" ".join(probe.argv))
     nodes = [node for node in plan.nodes if node.name == "prepare"]
     nodes += [Node(_names(task), task, parents=("prepare",)) for task in lines]
     nodes += [node for node in plan.nodes if node.task == render_dag.FINAL]
