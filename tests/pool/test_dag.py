@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dagmaker.cost import efficiency
 from tests.conftest import unavailable
 from tests.pool import analysis, client
 from tests.pool.errors import PoolUnavailableError
@@ -44,6 +45,16 @@ def test_condor_submit_dag_gives_the_bytes_of_dagmaker_run(pool: Pool, spec: Pat
     assert analysis.final_bytes(run) == analysis.final_bytes(here)
     assert analysis.leftovers(run) == []
     assert (run / "report" / "index.html").exists()
+    used = efficiency.look(run).kinds
+    assert {kind.task for kind in used} >= {
+        "prepare",
+        "bg_trials",
+        "sig_trials",
+        "scan_trials",
+        "collect_scan",
+        "report",
+    }
+    assert [(kind.task, kind.memory_mb) for kind in used if kind.memory_mb >= kind.asked_mb] == []
     assert 0 < json.loads((run / "results" / "summary.json").read_text())["post_trial"]["p"] <= 1
 
 
