@@ -9,10 +9,10 @@ answers published with Random123.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from worker.address import key
+from worker.compiled import kernel, part
 
 __all__ = ["block", "key", "philox", "uniforms", "unit32", "unit52"]
 
@@ -26,7 +26,7 @@ _32 = np.uint64(32)
 _12 = np.uint64(12)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Ten rounds of Philox 4x32: four 32-bit words in uint64 registers.
 
@@ -50,13 +50,13 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     return c0, c1, c2, c3
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def block(k0, k1, stream, trial, index):  # type: ignore[no-untyped-def]
     """The four words of draw `index` of `stream` in `trial`, all unsigned 64-bit integers."""
     return philox(index & _LOW, stream, trial & _LOW, trial >> _32, k0, k1)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def blocks(k0, k1, stream, trial, first, words):  # type: ignore[no-untyped-def]
     """Draws first, first + 1, ... of `block` into words (4, n), uint32: rounds outside, so that draws vectorise."""
     c0, c1, c2, c3 = words[0], words[1], words[2], words[3]
@@ -77,19 +77,19 @@ def blocks(k0, k1, stream, trial, first, words):  # type: ignore[no-untyped-def]
         k1 = (k1 + _W1) & _LOW
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def unit32(word):  # type: ignore[no-untyped-def]
     """A number in (0, 1) from one 32-bit word."""
     return (np.float64(np.int64(word)) + 0.5) * 2.0**-32
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def unit52(high, low):  # type: ignore[no-untyped-def]
     """A number in (0, 1) with 52 random bits, from two 32-bit words."""
     return (np.float64(np.int64(((high << _32) | low) >> _12)) + 0.5) * 2.0**-52
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _uniforms(k0, k1, stream, trial, out):  # type: ignore[no-untyped-def]
     for i in range(out.size):
         a, b, _, _ = block(k0, k1, stream, trial, np.uint64(i))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel
 from worker.data.dataset import Dataset
 from worker.engine import fmath, season
 from worker.engine.background import Background, EnergyGrid, energy_bin, estimate, event_density
@@ -86,14 +86,14 @@ class Analysis:
         return self.n_seasons * self.grid.n
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _describe(dec, log_e, lo, n, sin_dec, bins):  # type: ignore[no-untyped-def]
     for i in range(dec.size):
         sin_dec[i] = fmath.sin(np.float64(dec[i]))
         bins[i] = energy_bin(np.float64(log_e[i]), lo, n)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _event_weights(sin_dec, sigma, bins, density, energy, n_events, out):  # type: ignore[no-untyped-def]
     for i in range(sigma.size):
         out[i] = 1.0 / (sigma[i] * sigma[i] * event_density(density, energy, sin_dec[i], bins[i]) * n_events)

@@ -11,9 +11,9 @@ Both are kernel estimates on fixed grids, so that no single event decides their 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel
 from worker.engine import fmath
 
 F64 = NDArray[np.float64]
@@ -62,13 +62,13 @@ class Background(NamedTuple):
     energy: F64
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def energy_bin(log_e, lo, n):  # type: ignore[no-untyped-def]
     """Index of the energy bin; energies beyond the grid belong to its first or last bin."""
     return min(max(int((log_e - lo) / LOG_E_STEP), 0), n - 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
     """Linear interpolation of equidistant nodes over [-1, 1]."""
     x = (sin_dec + 1.0) * (0.5 * (nodes.shape[0] - 1))
@@ -77,7 +77,7 @@ def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
     return nodes[i] * (1.0 - t) + nodes[i + 1] * t
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
     """p(sin dec) * b(bin e | sin dec) of one event."""
     x = (sin_dec + 1.0) * (0.5 * (density.shape[0] - 1))
@@ -86,7 +86,7 @@ def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
     return (density[i] * (1.0 - t) + density[i + 1] * t) * (energy[i, e] * (1.0 - t) + energy[i + 1, e] * t)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-def]
     """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles."""
     n_bins, n_columns = counts.shape
@@ -106,7 +106,7 @@ def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
     """A histogram smoothed with a Gaussian kernel in bins, keeping its sum."""
     n = row.size
@@ -123,7 +123,7 @@ def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
     """Replace the upper end of a smoothed histogram, in place, by an exponential of the same content.
 
@@ -149,7 +149,7 @@ def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
         left = right
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped-def]
     counts = np.zeros((n_sin, n_energy))
     for i in range(sin_dec.size):
@@ -157,7 +157,7 @@ def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped
     return counts
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _total(row):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(row.size):
@@ -165,7 +165,7 @@ def _total(row):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _energy_rows(smoothed, step, tail_events, out):  # type: ignore[no-untyped-def]
     for k in range(smoothed.shape[0]):
         row = smooth_energy(smoothed[k], ENERGY_BANDWIDTH, step)

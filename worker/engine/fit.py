@@ -6,8 +6,7 @@ maximum is refined with the envelope derivative. If the slope is negative at eve
 
 import math
 
-from numba import njit
-
+from worker.compiled import kernel, part
 from worker.engine.likelihood import profile, slopes_at_zero
 from worker.engine.work import SLOPES
 
@@ -17,7 +16,7 @@ NS_TOLERANCE = 1e-4  # relative, while searching: the profile errs by its square
 NS_TOLERANCE_FINAL = 1e-9
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _node_slope(v, i):  # type: ignore[no-untyped-def]
     """Slope at node i, as in `worker.engine.tables.hermite`."""
     n = v.size
@@ -30,7 +29,7 @@ def _node_slope(v, i):  # type: ignore[no-untyped-def]
     return 0.5 * (v[i + 1] - v[i - 1])
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _rises_between(slopes):  # type: ignore[no-untyped-def]
     """Whether the interpolated slope at ns = 0 is positive somewhere between nodes where it is not.
 
@@ -54,7 +53,7 @@ def _rises_between(slopes):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _refine(a, da, b, db, ns, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """The maximum of the profile between gamma = a (rising) and b (falling): returns gamma, ns, TS / 2."""
     x = a + (b - a) * da / (da - db)
@@ -85,7 +84,7 @@ def _refine(a, da, b, db, ns, n, w, row, season, rest, n_events, model, work):  
     return gamma, ns, value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore[no-untyped-def]
     """The global maximum of TS over ns >= 0 and gamma.
 

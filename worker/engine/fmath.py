@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from worker.compiled import kernel, part
 
 _INV_LN2 = 1.4426950408889634
 _LN2_HI = 6.93147180369123816490e-01
@@ -51,7 +53,7 @@ _bits: Any = float_bits  # the type checker does not know that numba supplies th
 _float: Any = bits_float
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def exp(x):  # type: ignore[no-untyped-def]
     """e**x; 0 below -700, and x is taken as 700 above that."""
     y = min(max(x, -700.0), 700.0)
@@ -77,7 +79,7 @@ def exp(x):  # type: ignore[no-untyped-def]
     return scaled if x > -700.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a positive, normal number (fdlibm's e_log.c, branch-free)."""
     bits = _bits(x)
@@ -96,7 +98,7 @@ def log(x):  # type: ignore[no-untyped-def]
     return dk * _LN2_HI - ((half - (s * (half + t1 + t2) + dk * _LN2_LO)) - f)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sin(x):  # type: ignore[no-untyped-def]
     """Sine for abs(x) <= pi / 2 (Taylor to x**21)."""
     z = x * x
@@ -113,14 +115,14 @@ def sin(x):  # type: ignore[no-untyped-def]
     return x + x * (z * p)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def cos(x):  # type: ignore[no-untyped-def]
     """Cosine for abs(x) <= pi / 2, never below 0."""
     s = sin(0.5 * x)
     return max(1.0 - 2.0 * s * s, 0.0)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def sincos_turns(u):  # type: ignore[no-untyped-def]
     """Sine and cosine of 2 pi u, for 0 <= u <= 1; exact reduction to half a turn."""
     v = u - 0.5  # sin(2 pi u) = -sin(2 pi v), abs(2 pi v) <= pi
@@ -129,7 +131,7 @@ def sincos_turns(u):  # type: ignore[no-untyped-def]
     return -2.0 * s * c, -(1.0 - 2.0 * s * s)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _asin_small(x):  # type: ignore[no-untyped-def]
     """Arc sine for abs(x) <= 0.5 (fdlibm's e_asin.c)."""
     t = x * x
@@ -152,7 +154,7 @@ def _asin_small(x):  # type: ignore[no-untyped-def]
     return x + x * (p / q)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def asin(x):  # type: ignore[no-untyped-def]
     """Arc sine for 0 <= x <= 1."""
     if x <= 0.5:
@@ -160,7 +162,7 @@ def asin(x):  # type: ignore[no-untyped-def]
     return _HALF_PI - 2.0 * _asin_small(math.sqrt(0.5 * (1.0 - min(x, 1.0))))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def angle2_from_chord2(c2):  # type: ignore[no-untyped-def]
     """Square of the angle between two unit vectors whose difference has the square `c2`.
 
@@ -169,14 +171,14 @@ def angle2_from_chord2(c2):  # type: ignore[no-untyped-def]
     return angle2_far(c2) if c2 > ANGLE_SERIES else angle2_near(c2)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def angle2_far(c2):  # type: ignore[no-untyped-def]
     """`angle2_from_chord2` for c2 > ANGLE_SERIES."""
     a = 2.0 * asin(0.5 * math.sqrt(c2))
     return a * a
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def angle2_near(c2):  # type: ignore[no-untyped-def]
     """`angle2_from_chord2` for c2 <= ANGLE_SERIES, without a branch."""
     p = 1.0 / 42678636.0

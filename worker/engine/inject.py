@@ -4,10 +4,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from worker import rng
+from worker.compiled import kernel, part
 from worker.engine import fmath
 from worker.engine.background import energy_bin, event_density
 
@@ -61,7 +61,7 @@ class Injector(NamedTuple):
     extension: float
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _search(cdf, u):  # type: ignore[no-untyped-def]
     """First index whose cumulative probability exceeds u."""
     lo, hi = 0, cdf.size - 1
@@ -74,12 +74,12 @@ def _search(cdf, u):  # type: ignore[no-untyped-def]
     return lo
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _between(lo, hi, word):  # type: ignore[no-untyped-def]
     return lo + (hi - lo) * rng.unit32(word)
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
     """Distance from the centre of a source of an event at `psi` from a place that is `offset` away from the centre.
 
@@ -91,7 +91,7 @@ def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
     return math.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     """Signal events of one trial.
 
@@ -128,7 +128,7 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no-untyped-def]
     """Append the signal events with S > 0; returns the new number of events with S > 0."""
     for i in range(n_signal):

@@ -10,9 +10,9 @@ tree: the same bits for any vector width.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel, part
 from worker.engine import fmath
 from worker.engine.work import PROFILES, TERMS, counters
 
@@ -21,14 +21,14 @@ I64 = NDArray[np.int64]
 LANES = 32
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def fill(array, value):  # type: ignore[no-untyped-def]
     """Set all of an array: a loop compiles in a tenth of the time of a slice."""
     for i in range(array.size):
         array[i] = value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _lanes_sum(acc):  # type: ignore[no-untyped-def]
     """The sum of all lanes, as a tree; destroys `acc`."""
     half = acc.size // 2
@@ -39,7 +39,7 @@ def _lanes_sum(acc):  # type: ignore[no-untyped-def]
     return acc[0]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def slopes_at_zero(n, w, row, node, by_row, out):  # type: ignore[no-untyped-def]
     """Slope of TS / 2 in ns at ns = 0, at every gamma node: sum_i w_i T_i(gamma) - 1; into `out`.
 
@@ -59,7 +59,7 @@ def slopes_at_zero(n, w, row, node, by_row, out):  # type: ignore[no-untyped-def
     return used
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # type: ignore[no-untyped-def]
     """T, q and their derivatives at `gamma`, for all rows and seasons; into table, dtable, q, dq."""
     step = gammas[1] - gammas[0]
@@ -75,7 +75,7 @@ def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # t
         dq[j] = (f + t * (2.0 * g + t * (3.0 * h))) / step / n_events[j]
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _terms(n, w, row, season, table, q, dtable, dq, y, dy):  # type: ignore[no-untyped-def]
     """Terms y of every event and their derivatives in gamma, padded with zeros to whole lanes; returns the length."""
     for i in range(n):
@@ -89,7 +89,7 @@ def _terms(n, w, row, season, table, q, dtable, dq, y, dy):  # type: ignore[no-u
     return padded
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _derivatives(ns, padded, y, rest, q, acc, acc2, count):  # type: ignore[no-untyped-def]
     """First and second derivative of TS / 2 in ns."""
     count[TERMS] += padded
@@ -110,7 +110,7 @@ def _derivatives(ns, padded, y, rest, q, acc, acc2, count):  # type: ignore[no-u
     return first, second
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count):  # type: ignore[no-untyped-def]
     """The ns >= 0 that maximises TS / 2 at fixed gamma; `ns` is where to start (0: not known).
 
@@ -153,7 +153,7 @@ def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count):  # type: 
     return ns
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def log_likelihood_ratio(ns, padded, y, rest, q, acc, count):  # type: ignore[no-untyped-def]
     """TS / 2: products of eight factors in every lane before each logarithm."""
     count[TERMS] += padded
@@ -172,7 +172,7 @@ def log_likelihood_ratio(ns, padded, y, rest, q, acc, count):  # type: ignore[no
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count):  # type: ignore[no-untyped-def]
     """Derivative of the profile in gamma (the envelope theorem: ns is held).
 
@@ -190,7 +190,7 @@ def _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count):  # type: ignore[no
     return max(ns, 1e-3) * total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def profile(gamma, ns, tolerance, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Best ns at `gamma`, TS / 2 there and its derivative in gamma."""
     gammas, _, coef, share = model

@@ -11,10 +11,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from worker import rng
+from worker.compiled import kernel, part
 from worker.engine import fmath
 from worker.engine.fit import fit
 from worker.engine.inject import add_signal, draw_signal
@@ -60,7 +60,7 @@ class Candidates(NamedTuple):
     event: NDArray[np.void]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def windows(dec, event_dec, sigma, cut, half, sin2, coscos):  # type: ignore[no-untyped-def]
     """Half of the half-width of each event's right-ascension window at a source declination.
 
@@ -88,7 +88,7 @@ def windows(dec, event_dec, sigma, cut, half, sin2, coscos):  # type: ignore[no-
             half[i] = fmath.asin(math.sqrt(x / coscos[i]))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def hazards(half, n_always, out):  # type: ignore[no-untyped-def]
     """Cumulative hazard of being inside a window of 4 `half` out of 2 pi."""
     total = 0.0
@@ -98,7 +98,7 @@ def hazards(half, n_always, out):  # type: ignore[no-untyped-def]
         out[i] = total
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _steps(k0, k1, trial, first, words, steps, places):  # type: ignore[no-untyped-def]
     """Exponential steps and uniform places of the draws from `first` on."""
     rng.blocks(k0, k1, np.uint64(rng.BACKGROUND), trial, first, words)
@@ -108,7 +108,7 @@ def _steps(k0, k1, trial, first, words, steps, places):  # type: ignore[no-untyp
         places[i] = rng.unit52(np.uint64(d[i]), np.uint64(e[i]))
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-untyped-def]
     """Accepted events of one trial and a uniform number for each one's place in its window; returns how many."""
     n = c.n_always
@@ -145,7 +145,7 @@ def _draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-
     return n
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no-untyped-def]
     """Weights, rows and seasons of accepted events: gathered first, so that the arithmetic vectorises."""
     chord2, coscos, inverse = near[0], near[1], near[2]
@@ -169,7 +169,7 @@ def _spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[n
         w[i] *= fmath.exp(-place[i] * inverse[i])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
     """Draw one trial into the scratch arrays; returns the number of events with S > 0."""
     index, place, w, row, season, rest, n_events, inv_n, draws, near, batch = scratch
@@ -192,7 +192,7 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
     return n
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def run_trials(c, inject, injector, model, n_data, k0, k1, first, scratch, work, slopes, out):  # type: ignore[no-untyped-def]
     """Trials first, first + 1, ... of a stream: rows ts, ns, gamma of `out` (n, 3)."""
     _, _, w, row, season, rest, n_events, _, _, _, _ = scratch
@@ -204,7 +204,7 @@ def run_trials(c, inject, injector, model, n_data, k0, k1, first, scratch, work,
         out[t, 0], out[t, 1], out[t, 2] = fit(n, w, row, season, rest, n_events, model, work, slopes)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def draw_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
     """The events of one trial, for replay and tests; see `_one_trial`."""
     return _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch)

@@ -7,9 +7,9 @@ effective area and smearing have different energy bins, so the flux is integrate
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel, part
 from worker.data.dataset import EffectiveArea, Season, Smearing
 from worker.engine import fmath
 from worker.engine.background import LOG_E_STEP, EnergyGrid
@@ -28,7 +28,7 @@ class Spectrum(NamedTuple):
     log_cutoff: float = float("inf")
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _flux_integral(lo, hi, gamma):  # type: ignore[no-untyped-def]
     """Integral of (E / E0)^-gamma dE from 10^lo to 10^hi, in GeV, with E0 = 10^PIVOT GeV."""
     a = LN10 * (lo - PIVOT)
@@ -38,7 +38,7 @@ def _flux_integral(lo, hi, gamma):  # type: ignore[no-untyped-def]
     return value * 1e5  # 10^PIVOT
 
 
-@njit(cache=True, error_model="numpy")
+@part
 def _piece(lo, hi, gamma, log_cutoff):  # type: ignore[no-untyped-def]
     """The same with the cutoff, which is taken as constant within 1/50 of a decade."""
     if log_cutoff == np.inf:
@@ -53,7 +53,7 @@ def _piece(lo, hi, gamma, log_cutoff):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _weights(area_edges, area, bin_edges, gammas, log_cutoff, out):  # type: ignore[no-untyped-def]
     """Integral of area x flux over each (smearing energy bin, gamma): out (n_bins, n_gamma), cm^2 GeV."""
     for j in range(bin_edges.size - 1):
@@ -65,7 +65,7 @@ def _weights(area_edges, area, bin_edges, gammas, log_cutoff, out):  # type: ign
                     out[j, g] += area[i] * _piece(lo, hi, gammas[g], log_cutoff)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _marginal(cells, lo, n, out):  # type: ignore[no-untyped-def]
     """Add the log_e distribution of the cells of one energy bin to `out` (n,), cells being flat in log_e."""
     for c in range(cells.shape[0]):
@@ -82,7 +82,7 @@ def _marginal(cells, lo, n, out):  # type: ignore[no-untyped-def]
                 out[e] += cells[c, 6] * overlap / (b - a)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _mix(weights, marginals, out):  # type: ignore[no-untyped-def]
     """out[g, e] = sum_j weights[j, g] marginals[j, e], in a fixed order (no BLAS)."""
     for j in range(weights.shape[0]):

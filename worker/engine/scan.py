@@ -9,10 +9,10 @@ numbers in the same order however the sky was split, hence bit for bit the same 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from worker import rng
+from worker.compiled import kernel
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.fit import fit
@@ -100,7 +100,7 @@ def ring_events(analysis: Analysis, dec: float) -> RingEvents:
     return RingEvents(index, half[index], sin2[index], coscos[index], 0.5 / (sigma * sigma))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _right_ascensions(k0, k1, sky, address, out):  # type: ignore[no-untyped-def]
     for i in range(address.size):
         a, b, _, _ = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(address[i]))
@@ -114,7 +114,7 @@ def right_ascensions(analysis: Analysis, key: tuple[int, int], sky: int) -> F64:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _pixel_range(turn, half, shift, count):  # type: ignore[no-untyped-def]
     """First pixel and number of pixels of a ring within a window; one too many at each end does no harm."""
     width = half * (2.0 / PI)  # half-width in turns is 2 half / (2 pi)
@@ -125,7 +125,7 @@ def _pixel_range(turn, half, shift, count):  # type: ignore[no-untyped-def]
     return lo, min(hi - lo + 1, count)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-def]
     start[:] = 0
     for i in range(events.event.size):
@@ -137,7 +137,7 @@ def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-
     return start[count]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, season):  # type: ignore[no-untyped-def]
     """Weights of every (pixel, event) pair with S > 0; pixel p owns start[p] : fill[p]."""
     for p in range(count):
@@ -161,7 +161,7 @@ def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, seaso
                 fill[q] = at + 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of every pixel of a ring, into `out` (count, 3)."""
     for p in range(out.shape[0]):

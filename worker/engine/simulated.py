@@ -6,9 +6,9 @@ the same events, so they share one signal table.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel
 from worker.data.dataset import Simulation
 from worker.engine import fmath
 from worker.engine.background import ENERGY_BANDWIDTH, LOG_E_STEP, EnergyGrid, energy_bin, smooth_energy
@@ -18,7 +18,7 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _expected(events, gamma, log_cutoff, out):  # type: ignore[no-untyped-def]
     """Expected events per second and unit flux of each simulated event, into `out` (n,)."""
     for i in range(events.shape[0]):
@@ -29,7 +29,7 @@ def _expected(events, gamma, log_cutoff, out):  # type: ignore[no-untyped-def]
         out[i] = np.float64(events[i, 1]) * flux
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fold(events, gammas, lo, n, out):  # type: ignore[no-untyped-def]
     """Histograms of reconstructed energy for equidistant gammas: out (n_gamma, n)."""
     step = gammas[1] - gammas[0]

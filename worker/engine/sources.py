@@ -7,9 +7,9 @@ pixel is fitted from the same numbers in the same order: sky k is the same sky, 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.fit import fit
@@ -63,7 +63,7 @@ def near(analysis: Analysis, dec: float) -> Near:
     return Near(index.astype(np.int32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w, row, season, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of one source in every sky of a block: out (n_skies, 3)."""
     cos_source = fmath.cos(dec)

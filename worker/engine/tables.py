@@ -7,7 +7,6 @@ the expected events, so that sum_e T[j][e] = f_j. With W = w T / f_j the likelih
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
@@ -34,8 +33,7 @@ class SignalTable(NamedTuple):
     share: F64
 
 
-@njit(cache=True, error_model="numpy")
-def hermite(values):  # type: ignore[no-untyped-def]
+def hermite(values: F64) -> F64:
     """Cubic Hermite coefficients of columns tabulated at equidistant nodes.
 
     Slopes are central differences of fourth order (second order and one-sided at the ends).
@@ -48,24 +46,14 @@ def hermite(values):  # type: ignore[no-untyped-def]
     -------
     ndarray (n - 1, 4, m)
     """
-    n, m = values.shape
-    slope = np.empty((n, m))
-    for c in range(m):
-        for i in range(2, n - 2):
-            slope[i, c] = (8.0 * (values[i + 1, c] - values[i - 1, c]) - (values[i + 2, c] - values[i - 2, c])) / 12.0
-        slope[1, c] = 0.5 * (values[2, c] - values[0, c])
-        slope[n - 2, c] = 0.5 * (values[n - 1, c] - values[n - 3, c])
-        slope[0, c] = 2.0 * values[1, c] - 1.5 * values[0, c] - 0.5 * values[2, c]
-        slope[n - 1, c] = 1.5 * values[n - 1, c] - 2.0 * values[n - 2, c] + 0.5 * values[n - 3, c]
-    out = np.empty((n - 1, 4, m))
-    for k in range(n - 1):
-        for c in range(m):
-            step = values[k + 1, c] - values[k, c]
-            out[k, 0, c] = values[k, c]
-            out[k, 1, c] = slope[k, c]
-            out[k, 2, c] = 3.0 * step - 2.0 * slope[k, c] - slope[k + 1, c]
-            out[k, 3, c] = slope[k, c] + slope[k + 1, c] - 2.0 * step
-    return out
+    v, slope = values, np.empty_like(values)
+    slope[2:-2] = (8.0 * (v[3:-1] - v[1:-3]) - (v[4:] - v[:-4])) / 12.0
+    slope[1] = 0.5 * (v[2] - v[0])
+    slope[-2] = 0.5 * (v[-1] - v[-3])
+    slope[0] = 2.0 * v[1] - 1.5 * v[0] - 0.5 * v[2]
+    slope[-1] = 1.5 * v[-1] - 2.0 * v[-2] + 0.5 * v[-3]
+    step, left, right = v[1:] - v[:-1], slope[:-1], slope[1:]
+    return np.stack([v[:-1], left, 3.0 * step - 2.0 * left - right, left + right - 2.0 * step], axis=1)
 
 
 def signal_table(gammas: F64, densities: list[F64], expected: list[F64]) -> SignalTable:

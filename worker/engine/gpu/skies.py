@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from worker.compiled import kernel
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.gpu import warp
@@ -74,7 +74,7 @@ def cells_of(reach: F64) -> Cells:
     return Cells(limits, height, turns, first)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _sort(turn, band_start, turns, start, order):  # type: ignore[no-untyped-def]
     """Counting sort of the events by cell: event order[j] for start[cell] <= j < start[cell + 1]."""
     for i in range(start.size):
