@@ -1,8 +1,8 @@
 """CPU time of what makes neither trials nor maps: small beside them, and all of a small analysis.
 
-The constants were fitted to three runs of IC86_I (138,322 events; 6 and 18 declinations, 8 and 10 n_sig, maps of nside
-64 to 256, 200 and 1,000 resamplings) on a processor on which a process starts in `rates.START_S`; a pilot's start
-scales them to another.
+The constants were fitted to five runs of IC86_I (138,322 events; 5 to 69 declinations, 3 to 10 n_sig, maps of nside
+64 to 256, 200 and 1,000 resamplings, up to 22 million trials) on a processor on which a process starts in
+`rates.START_S`; a pilot's start scales them to another.
 """
 
 from typing import NamedTuple
@@ -21,6 +21,8 @@ TARGET_S = 0.01  # upper limits: a target, besides its curve
 MAP_S, PIXEL_S, SKY_RING_S = 0.85, 4.5e-7, 3e-7  # collect_scan: FITS files; p of a pixel, p of a ring of a sky
 TEST_S, SKY_S = 0.012, 1e-5  # post-trial p
 PAGE_S, DEC_FIGURES_S, PIXEL_FIGURES_S = 9.3, 0.16, 4.4e-6  # report: figures of the page, of declinations, of maps
+MOST_FIGURES = 18  # declinations that a report shows one by one
+CURVE_TRIAL_S, TARGET_TRIAL_S, FIGURE_TRIAL_S = 1.5e-7, 9e-8, 2.7e-7  # a collected trial that these stages read
 
 
 class Start(NamedTuple):
@@ -75,17 +77,22 @@ def _work_s(node: Node, spec: Spec, files: int) -> float:
     decs, spectra = len(spec.background.decs), len(spec.signal.gammas)
     curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
     pixels = sum(sky.positions(spec, nside) for nside in sky.nsides(spec))
+    injected = decs * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
     rings = 4 * sky.main_nside(spec) or pixels
     found = {
         "prepare": _prepare_s(spec),
         "collect_bg": FILE_S * files + TRIAL_S * spec.background.n_trials,
         "collect_sig": FILE_S * files + TRIAL_S * spec.signal.n_trials * len(spec.signal.n_sig),
         "distributions": DEC_S * decs,
-        "sensitivity": decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s,
-        "upper_limits": sky.targets(spec) * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap),
+        "sensitivity": decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected,
+        "upper_limits": sky.targets(spec) * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
+        + TARGET_TRIAL_S * injected,
         "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * rings * spec.scan.n_skies + FILE_S * files,
         "post_trial": TEST_S + SKY_S * spec.scan.n_skies,
-        "report": PAGE_S + DEC_FIGURES_S * decs * spectra + PIXEL_FIGURES_S * pixels,
+        "report": PAGE_S
+        + DEC_FIGURES_S * min(decs, MOST_FIGURES) * spectra
+        + PIXEL_FIGURES_S * pixels
+        + FIGURE_TRIAL_S * (injected + decs * spec.background.n_trials),
     }
     return found[node.task]
 
