@@ -59,7 +59,7 @@ def lines(m: Measured) -> Iterator[str]:
     yield "- Without numba's cache the first process on a machine compiles everything (cold start,"
     yield "above); `prepare` does it"
     yield "  once where the cache is shared."
-    yield "- Look-up in memory, not arithmetic, bounds a trial: more than three times faster cannot be had on such a core."
+    yield "- Look-up in memory, not arithmetic, bounds a trial: at most three times faster can be had on such a core."
 
 
 def _goals(m: Measured) -> Iterator[tuple[str, str, bool]]:
