@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from worker import layout, store
+from worker import layout, starting, store
 from worker.errors import RefusedError
 from worker.ledger import Run, open_run
 from worker.record import measure
@@ -36,6 +36,7 @@ def write_pages(run: Run) -> None:
     from worker.report import page
     from worker.stages import data_summary
 
+    starting.collect_as_usual()  # figures are full of cycles: 60 MB of them
     if (run.path / layout.DATA).exists():
         data_summary.write_of(run)
         print(f"-> {layout.DATA_PAGE}")
