@@ -283,6 +283,20 @@ def test_schema_explains_every_key_and_closes_every_section() -> None:
     json.dumps(schema, allow_nan=False)
 
 
+def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
+    schema = specfile.json_schema()
+    taken = {
+        (name, key)
+        for name, section in schema["$defs"].items()
+        for key, entry in section.get("properties", {}).items()
+        if {"const": "goal"} in entry.get("anyOf", ())
+    }
+    assert taken == {
+        ("Background", "n_trials"), ("Signal", "n_sig"), ("Signal", "n_trials"),
+        ("HealpixScan", "n_skies"), ("CatalogScan", "n_skies"),
+    }  # fmt: skip
+
+
 def test_every_example_in_a_hint_is_itself_good() -> None:
     """What a message tells one to write must be accepted."""
     for place, hint in HINTS.items():
