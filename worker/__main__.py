@@ -1,7 +1,13 @@
-"""`python -m worker`."""
+"""`python -m worker`, and the command `worker`."""
 
-import sys
+from worker.cli import main as run
+from worker.starting import leave
 
-from worker.cli import main
 
-sys.exit(main())
+def main() -> None:
+    """Run the task that the command line asks for, and end the process."""
+    leave(run())
+
+
+if __name__ == "__main__":
+    main()

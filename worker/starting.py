@@ -1,10 +1,12 @@
-"""A cheaper start of a process: a short task spends most of its time on imports."""
+"""A cheaper start and end of a process: a short task spends most of its time on these."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import NoReturn
 
 COLLECT_EVERY = 250_000
 """New objects between two looks of the collector for cycles. A start makes 200,000, none of which is garbage."""
@@ -30,6 +32,18 @@ def sparing() -> Iterator[None]:
 def collect_as_usual() -> None:
     """Let the collector look as often as Python does."""
     gc.set_threshold(*_USUAL)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once, all output written.
+
+    The interpreter would first take apart what numba and LLVM have built, object by object: 0.3 s of CPU time, as much
+    as 10,000 trials. Files are complete by now (`worker.atomic`), and nothing is left to be cleaned up.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a pipe that nobody reads any more, a stream that was closed
+            stream.flush()
+    os._exit(code)
 
 
 def _load_without(absent: str, module: str) -> None:

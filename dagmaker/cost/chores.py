@@ -41,15 +41,15 @@ class Start(NamedTuple):
 
 
 STARTS = {
-    "prepare": Start(1.2, 0.0),
-    "collect_bg": Start(0.6, 0.002),
-    "collect_sig": Start(0.6, 0.002),
-    "distributions": Start(1.0, 0.045),
-    "sensitivity": Start(1.3, 0.2),
-    "collect_scan": Start(1.0, 0.0),
-    "post_trial": Start(1.0, 0.045),
-    "upper_limits": Start(1.35, 0.28),
-    "report": Start(1.9, 0.4),
+    "prepare": Start(0.7, 0.0),
+    "collect_bg": Start(0.35, 0.002),
+    "collect_sig": Start(0.35, 0.002),
+    "distributions": Start(0.65, 0.045),
+    "sensitivity": Start(0.9, 0.2),
+    "collect_scan": Start(0.6, 0.0),
+    "post_trial": Start(0.65, 0.045),
+    "upper_limits": Start(0.95, 0.28),
+    "report": Start(1.4, 0.4),
 }
 STEPPED_INSIDE_S = 0.2  # of trials, skies and maps: the likelihood is put up
 
