@@ -120,7 +120,7 @@ def compared(adaptive: list[Found], fixed: list[Found]) -> Iterator[str]:
         apart = (a.n_sig - f.n_sig) / math.hypot(a.error, f.error)
         yield (
             f"{a.dec_deg:>5g}{_pair(a):>18}{100 * a.error / a.n_sig:>6.1f} %{a.n_trials:>8,}{a.rounds:>8}"
-            f"{_pair(f):>18}{100 * f.error / f.n_sig:>6.1f} %{f.n_trials:>8,}{same:>12,.0f}{apart:>6.1f} s"
+            f"{_pair(f):>18}{100 * f.error / f.n_sig:>6.1f} %{f.n_trials:>8,}{same:>12,.0f}{apart:>+7.1f}σ"
         )
 
 

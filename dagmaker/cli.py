@@ -98,10 +98,16 @@ def _named(command: str, words: Sequence[str]) -> list[str]:
     return words
 
 
+def _typed(command: str) -> str:
+    """A command as one types it."""
+    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
+
+
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     commands = "\n".join(
-        f"  {name:<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
+        f"  {_typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}"
+        for name in COMMANDS
     )
     codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
     usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
@@ -119,4 +125,5 @@ def _help(command: str) -> str:
             words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
-    return f"usage: {' '.join(['dagmaker', command, *words])}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"
+    usage = " ".join(["usage: dagmaker", _typed(command), *words])
+    return f"{usage}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"

@@ -168,7 +168,7 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
 
 
 def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
-    """Download a published data release (typed `dagmaker data fetch NAME`); stopped, the same command goes on.
+    """Download a published data release; stopped, the same command goes on.
 
     Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
     its name only when it is whole. Archives are unpacked. Prints the `data` section that reads the release.

@@ -21,12 +21,18 @@ class Quotable:
         Background trials per declination, background skies, signal trials per declination and n_sig.
     survival : str
         Way of the local p-values, `scan.survival`.
+    unblinding : float
+        `unblind.quote_nsigma`: trials and skies must count up to it, or the checks before unblinding fail.
+    waived : tuple of str
+        Checks that may fail.
     """
 
     n_trials: int
     n_skies: int
     n_signal: int
     survival: str = "hybrid"
+    unblinding: float = 0.0
+    waived: tuple[str, ...] = ()
 
     @property
     def counted(self) -> float:
@@ -75,6 +81,7 @@ def lines(found: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal | N
     )
     yield f"post-trial   {found.post_trial:.2f} sigma (p >= {1 / (found.n_skies + 1):.2g}) is what the skies can show"
     yield f"error        of a sensitivity: about {100 * found.sensitivity_error:.2g} %, by its signal trials"
+    yield from _before_unblinding(found)
     if cpu_h:
         yield (
             f"one more     local sigma: {_more(times_for_one_more(found.counted), cpu_h.get('bg_trials', 0.0))} of CPU "
@@ -83,6 +90,23 @@ def lines(found: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal | N
         )
     if goal is not None:
         yield from _against(found, goal)
+
+
+def _before_unblinding(found: Quotable) -> Iterator[str]:
+    """Whether the checks enough_background_trials and enough_skies will pass."""
+    if not found.unblinding:
+        return
+    needed = math.ceil(TAIL / tail(found.unblinding))
+    rows = (
+        ("enough_background_trials", "background.n_trials", found.n_trials),
+        ("enough_skies", "scan.n_skies", found.n_skies),
+    )
+    for check, key, count in rows:
+        if count < needed and check not in found.waived:
+            yield (
+                f"unblinding   will be refused by the check {check}: {key} {count:,}, and unblind.quote_nsigma "
+                f"{found.unblinding:g} takes {needed:,}"
+            )
 
 
 def _more(times: float, now_h: float) -> str:

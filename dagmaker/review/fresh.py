@@ -33,7 +33,9 @@ def environment() -> Iterator[tuple[Path, str]]:
         source = _source()
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", source]
         _run(pip, f"pip cannot install {source} there (is there a network?)")
-        yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source)}`"
+        asked = "from importlib.metadata import version; print(version('dagmaker'))"
+        version = _run([str(python), "-c", asked], "the new environment has no dagmaker").strip()
+        yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source, version)}`"
 
 
 def review(python: Path, told: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
@@ -55,17 +57,15 @@ def _source() -> str:
     return f"dagmaker=={metadata.version('dagmaker')}"
 
 
-def _shown(source: str) -> str:
-    return (
-        source
-        if source.startswith("dagmaker==")
-        else f"{Path(source).name}/ (the source tree of version " + (f"{metadata.version('dagmaker')})")
-    )
+def _shown(source: str, version: str) -> str:
+    return source if source.startswith("dagmaker==") else f"{Path(source).name}/ (the source tree, version {version})"
 
 
-def _run(command: Sequence[str], what: str) -> None:
+def _run(command: Sequence[str], what: str) -> str:
+    """What it said on stdout."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["it said nothing"])[-1]
         raise InputError(f"{what}: {said}; review without --fresh, in an environment that you trust")
+    return done.stdout

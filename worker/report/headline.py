@@ -9,7 +9,12 @@ from worker.report import tables, words
 from worker.report.results import Results, three
 from worker.report.style import dec_text
 from worker.scan import CatalogScan
-from worker.stats.significance import p_to_nsigma
+
+_MEANING = {
+    "semi-real": " Semi-real: measured events with the response of another selection, or with one of a formula. "
+    "What comes out shows the method and says nothing about the sky.",
+    "synthetic": " Synthetic: made-up events and response.",
+}
 
 
 class Card(NamedTuple):
@@ -36,7 +41,7 @@ def searched(results: Results) -> str:
     names = ", ".join(season["name"] for season in seasons)
     return (
         f"{what} {where}, in {events:,} events from {days:,.1f} days of {results.label} "
-        f"data (season{'s' if len(seasons) > 1 else ''} {names})."
+        f"data (season{'s' if len(seasons) > 1 else ''} {names}).{_MEANING.get(results.label, '')}"
     )
 
 
@@ -54,13 +59,9 @@ def _post_trial(results: Results) -> Card:
     notes = (
         coverage,
         f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
-        f"{_nsigma(post['p'])}; from N_eff {words.p_value(post.get('p_eff'))}",
+        f"{words.nsigma(post['p'])}; from N_eff {words.p_value(post.get('p_eff'))}",
     )
     return Card(title, words.p_value(post["p"]), notes)
-
-
-def _nsigma(p: float) -> str:
-    return f"{words.signed(float(p_to_nsigma(p)))}σ one-sided" if p < 1 else "below any significance"
 
 
 def _hottest(results: Results) -> Card:
@@ -81,7 +82,7 @@ def _fluxes(results: Results, kind: str) -> Card:
         "discovery": f"Discovery potential, {wanted.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
-    title += f" (γ = {gammas[0]:g})" if len(gammas) > 1 else ""
+    title += f" (γ = {gammas[0]:g})"
     rows = three(tables.by_dec(results, kind))
     if not rows:
         return Card(title, words.NONE, ("not computed yet",))

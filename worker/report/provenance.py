@@ -46,5 +46,6 @@ def commands(results: Results) -> list[tuple[str, str]]:
         (f"dagmaker run {spec} --run=NEW --jobs=2", "the same bits in a new directory, on this machine"),
         (f"dagmaker build {spec} --run=NEW && condor_submit_dag NEW/{layout.DAG}", "the same on HTCondor"),
         (f"dagmaker run {spec} --run={run} --jobs=2", "only what is missing here"),
+        (f"dagmaker review {run} --jobs=2 --fresh", "everything compared with what it should be; a certificate"),
         (f"worker report --run={run}", "this page again"),
     ]

@@ -62,7 +62,8 @@ def fluxes(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
-        f"Bars: bootstrap of the trials, of the signal and of the thresholds.{note}",
+        "Bars: bootstrap of the trials, of the signal and of the thresholds; not in them is the shape of the fit "
+        f"beyond the counted trials, see the check enough_background_trials.{note}",
         columns(
             ("quantity", *VALUES),
             [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows],

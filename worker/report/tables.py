@@ -9,6 +9,8 @@ from worker.report import words
 from worker.report.results import Results, number
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
+from worker.spec import Spec
+from worker.stats.distributions import N_JOINT
 
 Row = Mapping[str, Any]
 
@@ -46,9 +48,10 @@ def background(results: Results) -> Table:
 def sensitivity(results: Results) -> Table:
     """One row per spectrum and declination: events and flux of every quantity, and how well the curve fits."""
     wanted, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    head = ["dec", "sensitivity n_sig", "flux", "curve χ²/dof"]
+    flux = f"flux [{words.flux_unit(wanted.flux_unit)}]"
+    head = ["dec", "sensitivity n_sig", flux, "curve χ²/dof"]
     for n_sigma in reversed(wanted.nsigmas):
-        head += [f"discovery n_sig, {n_sigma:g}σ", "flux", "curve χ²/dof"]
+        head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
     rows = []
     for part in results.spectra:
         found = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery(part)}
@@ -91,52 +94,59 @@ def hottest(results: Results) -> Table:
     """Hottest spot of each region, one column each: where, how hot, and how often that happens."""
     regions = (results.summary.get("scan") or {}).get("regions") or {}
     found = results.summary.get("post_trial_regions") or {}
+    return spots(results, regions, found, results.summary.get("upper_limits") or {})
+
+
+def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row], limits: Row) -> Table:
+    """The same of any sky, from hottest spots, post-trial p-values and upper limits by region."""
     columns = [
-        _spot(spot, found.get(region) or {}) | _limit(results, spot.get("name", region))
+        _spot(results, spot, found.get(region) or {}) | _limit(results, limits, spot.get("name", region))
         for region, spot in regions.items()
     ]
-    return _by_region(regions, columns)
-
-
-def spots(regions: Mapping[str, Row], found: Mapping[str, Row]) -> Table:
-    """The same of any sky, from hottest spots and post-trial p-values by region."""
-    return _by_region(regions, [_spot(spot, found.get(region) or {}) for region, spot in regions.items()])
-
-
-def _by_region(regions: Mapping[str, Row], columns: Sequence[dict[str, str]]) -> Table:
     if not columns:
         return Table(("",), [])
-    head = ("", *({"all": "whole sky"}.get(region, region) for region in regions))
+    split = dec_text(results.run.spec.scan.dec_split_deg)
+    names = {"all": "whole sky", "north": f"north (dec ≥ {split})", "south": f"south (dec < {split})"}
+    head = ("", *(names.get(region, region) for region in regions))
     return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
 
 
-def _limit(results: Results, name: str) -> dict[str, str]:
+def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     """Upper limit on the flux of a hottest spot, for each spectrum."""
-    found = (results.summary.get("upper_limits") or {}).get("limits") or []
+    found = limits.get("limits") or []
     rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
-    unit = words.flux_unit(results.run.spec.sensitivity.flux_unit)
-    return {
-        f"upper limit, γ = {row['gamma']:g} [{unit}]": words.power(row.get("flux"), row.get("flux_error"))
-        for row in rows
-    }
+    wanted = results.run.spec.sensitivity
+    name = f"upper limit ({100 * wanted.beta:g} %), γ = {{:g}} [{words.flux_unit(wanted.flux_unit)}]"
+    return {name.format(row["gamma"]): words.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
-def _spot(spot: Row, post: Row) -> dict[str, str]:
+def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
+    like = results.run.spec.likelihood
+    at_bound = " (bound of the fit)" if spot["gamma"] in (like.gamma_min, like.gamma_max) else ""
+    coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
     name = {"source": spot["name"]} if "name" in spot else {}
     return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": words.degrees(float(np.degrees(spot["dec"]))),
-        "−log₁₀ p (local)": words.signed(spot["mlog10p"]),
+        "−log₁₀ p (local)": words.signed(spot["mlog10p"]) + _by_fit(results.run.spec, spot["mlog10p"]),
         "TS": words.signed(spot["ts"]),
         "fitted ns": words.signed(spot["ns"]),
-        "fitted γ": words.signed(spot["gamma"]),
+        "fitted γ": words.signed(spot["gamma"]) + at_bound,
         "post-trial p": words.p_value(post.get("p")),
-        "interval": interval(post),
+        coverage: interval(post),
         "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
         "N_eff": words.pair(post.get("n_eff"), post.get("n_eff_error")),
         "post-trial p from N_eff": words.p_value(post.get("p_eff")),
         "KS p of the N_eff curve": words.p_value(post.get("ks_p")),
     }
+
+
+def _by_fit(spec: Spec, mlog10p: float) -> str:
+    """Whether so small a p-value rests on the fit: fewer trials than `N_JOINT` are expected beyond it."""
+    counted = 10.0**-mlog10p * spec.background.n_trials >= N_JOINT
+    if spec.scan.survival == "empirical" or (spec.scan.survival == "hybrid" and counted):
+        return " (counted)"
+    return " (by the fit)"
 
 
 def interval(post: Row) -> str:

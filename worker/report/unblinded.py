@@ -17,10 +17,20 @@ def section(results: Results) -> dict[str, Any] | None:
     return {
         "sky": found["sky"],
         "how": f"nside {found['nside']}" if "nside" in found else f"a list of {found['n_sources']} sources",
-        "table": tables.spots(found["regions"], found["post_trial_regions"]),
+        "said": _said(found),
+        "table": tables.spots(results, found["regions"], found["post_trial_regions"], found.get("upper_limits") or {}),
         "facts": [*_tests(found), *_facts(results)],
         "folder": str(layout.UNBLINDED),
     }
+
+
+def _said(found: Mapping[str, Any]) -> str:
+    """The result in a sentence."""
+    post = found["post_trial"]
+    return (
+        f"Post-trial p-value of the whole search: {words.p_value(post['p'])}, {words.nsigma(post['p'])}: {post['k']:,} "
+        f"of {post['n']:,} background skies are at least as hot."
+    )
 
 
 def _tests(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from worker.stats.significance import p_to_nsigma
+
 _UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NONE = "–"
 """Where there is no value."""
@@ -18,6 +20,11 @@ def plain(value: Any, digits: int = 3) -> str:
     if value and not 1e-3 <= abs(value) < 1e6:
         return power(value, digits=digits)
     return f"{value:.{digits}g}".replace("-", "−") if abs(value) < 10**digits else f"{value:,.0f}".replace("-", "−")
+
+
+def nsigma(p: float) -> str:
+    """A p-value as a one-sided significance."""
+    return f"{signed(float(p_to_nsigma(p)))}σ one-sided" if p < 1 else "below any significance"
 
 
 def flux_unit(energy: str) -> str:

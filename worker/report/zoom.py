@@ -43,8 +43,7 @@ def hottest(results: Results) -> Drawn:
         figure,
         f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, "
         f"declination {words.degrees(float(np.degrees(spot['dec'])))} (ring), in a tangent plane. The values must "
-        f"vary smoothly from pixel to pixel, or nside is too small. Until unblinding this is a {results.sky} sky: the "
-        "place means nothing.",
+        f"vary smoothly from pixel to pixel, or nside is too small. {_meaning(results)}",
         _table(values, nside, np.unique(pixel)),
     )
 
@@ -76,9 +75,18 @@ def spots(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"The {len(found)} hottest spots of the nside-{nside} map that are at least {APART_DEG:g}° apart, with local "
-        f"p-values. The post-trial p-value is that of the hottest alone. Until unblinding this is a {results.sky} sky.",
+        f"p-values. The post-trial p-value is that of the hottest alone. {_meaning(results)}",
         _table(values, nside, found),
     )
+
+
+def _meaning(results: Results) -> str:
+    """What a place on these maps is worth, and which hottest spot the p-value is of."""
+    sky = f"This is a {results.sky} sky, also once the real one was opened: the place means nothing."
+    scanned = results.run.spec.healpix.nside
+    if scanned == results.map_nside:
+        return sky
+    return f"{sky} The post-trial p-value uses the hottest spot of the nside-{scanned} map, which may be another one."
 
 
 def _half_width(nside: int) -> float:
