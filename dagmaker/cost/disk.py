@@ -18,7 +18,7 @@ from worker.spec import Spec
 MARGIN = 1.4  # asked for, over what is needed
 STEP_MB = 50
 # Measured, rounded up. Image: as a file in the folder of the job, where a site runs jobs in containers.
-COMPILED_MB, LOGS_MB, IMAGE_MB = 20.0, 2.0, 1000.0
+COMPILED_MB, LOGS_MB, IMAGE_MB = 10.0, 2.0, 1000.0
 EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
 TRIAL_BYTES, RING_BYTES, RECORD_BYTES = 24, 32, 4000
 COPIES = 3  # an output as it is saved at a stop, that part as it is replaced, and the file that it becomes
