@@ -87,31 +87,34 @@ def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _smooth_sin_dec(counts, bandwidth, step, nodes):  # type: ignore[no-untyped-def]
-    """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles."""
+def _smooth_sin_dec(counts, bandwidth, step, nodes, out):  # type: ignore[no-untyped-def]
+    """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles.
+
+    Added to `out`: to make an array takes numba longer to compile than the rest of such a function.
+    """
     n_bins, n_columns = counts.shape
-    out = np.zeros((nodes.size, n_columns))
     reach = 5.0 * bandwidth
     for k in range(nodes.size):
         for i in range(n_bins):
             centre = -1.0 + (i + 0.5) * step
             weight = 0.0
-            for image in (centre, -2.0 - centre, 2.0 - centre):
+            for mirror in range(3):
+                image = centre if mirror == 0 else (2.0 * mirror - 3.0) * 2.0 - centre
                 d = image - nodes[k]
                 if abs(d) < reach:
                     weight += fmath.exp(-0.5 * (d / bandwidth) ** 2)
             if weight > 0.0:
                 for e in range(n_columns):
                     out[k, e] += weight * counts[i, e]
-    return out
 
 
 @kernel
-def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
-    """A histogram smoothed with a Gaussian kernel in bins, keeping its sum."""
+def smooth_energy(row, bandwidth, step, out):  # type: ignore[no-untyped-def]
+    """A histogram smoothed with a Gaussian kernel in bins, keeping its sum; into `out`."""
     n = row.size
     reach = int(5.0 * bandwidth / step)
-    out = np.zeros(n)
+    for i in range(n):
+        out[i] = 0.0
     for i in range(n):
         if row[i] == 0.0:
             continue
@@ -120,7 +123,6 @@ def smooth_energy(row, bandwidth, step):  # type: ignore[no-untyped-def]
             total += fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
         for j in range(max(i - reach, 0), min(i + reach + 1, n)):
             out[j] += row[i] / total * fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
-    return out
 
 
 @kernel
@@ -149,12 +151,10 @@ def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
         left = right
 
 
-@kernel
-def _histogram(sin_dec, bins, step, n_sin, n_energy):  # type: ignore[no-untyped-def]
-    counts = np.zeros((n_sin, n_energy))
-    for i in range(sin_dec.size):
-        counts[min(int((sin_dec[i] + 1.0) / step), n_sin - 1), bins[i]] += 1.0
-    return counts
+def _histogram(sin_dec: F64, bins: NDArray[np.int64], step: float, n_sin: int, n_energy: int) -> F64:
+    row = np.minimum(((sin_dec + 1.0) / step).astype(np.int64), n_sin - 1)
+    counts = np.bincount(row * n_energy + bins, minlength=n_sin * n_energy)
+    return counts.reshape(n_sin, n_energy).astype(np.float64)
 
 
 @kernel
@@ -166,12 +166,16 @@ def _total(row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _energy_rows(smoothed, step, tail_events, out):  # type: ignore[no-untyped-def]
+def _energy_rows(smoothed, step, tail_events, row, flipped, out):  # type: ignore[no-untyped-def]
     for k in range(smoothed.shape[0]):
-        row = smooth_energy(smoothed[k], ENERGY_BANDWIDTH, step)
+        smooth_energy(smoothed[k], ENERGY_BANDWIDTH, step, row)
         few = min(tail_events, 0.1 * _total(row))
         _tail(row, step, few)
-        _tail(row[::-1], step, few)
+        for i in range(row.size):
+            flipped[i] = row[row.size - 1 - i]
+        _tail(flipped, step, few)
+        for i in range(row.size):
+            row[i] = flipped[row.size - 1 - i]
         total = _total(row)
         for i in range(row.size):
             out[k, i] = row[i] / total
@@ -190,9 +194,12 @@ def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
     """
     counts = _histogram(sin_dec, bins, SIN_DEC_STEP, round(2 / SIN_DEC_STEP), n_bins)
     nodes = np.linspace(-1.0, 1.0, round(2 / SIN_DEC_STEP) + 1)
-    density = _smooth_sin_dec(counts.sum(axis=1)[:, None], DENSITY_BANDWIDTH, SIN_DEC_STEP, nodes)[:, 0]
+    sums = np.zeros((len(nodes), 1))
+    _smooth_sin_dec(counts.sum(axis=1)[:, None], DENSITY_BANDWIDTH, SIN_DEC_STEP, nodes, sums)
+    density = sums[:, 0]
     integral = SIN_DEC_STEP * (density[1:] + density[:-1]).sum() / 2
-    rows = _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes)
+    rows = np.zeros((len(nodes), n_bins))
+    _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes, rows)
     energy = np.empty_like(rows)
-    _energy_rows(rows, LOG_E_STEP, TAIL_EVENTS, energy)
+    _energy_rows(rows, LOG_E_STEP, TAIL_EVENTS, np.empty(n_bins), np.empty(n_bins), energy)
     return Background(density / integral, energy)

@@ -82,15 +82,10 @@ def _marginal(cells, lo, n, out):  # type: ignore[no-untyped-def]
                 out[e] += cells[c, 6] * overlap / (b - a)
 
 
-@kernel
-def _mix(weights, marginals, out):  # type: ignore[no-untyped-def]
+def _mix(weights: F64, marginals: F64, out: F64) -> None:
     """out[g, e] = sum_j weights[j, g] marginals[j, e], in a fixed order (no BLAS)."""
-    for j in range(weights.shape[0]):
-        for g in range(weights.shape[1]):
-            w = weights[j, g]
-            if w > 0.0:
-                for e in range(marginals.shape[1]):
-                    out[g, e] += w * marginals[j, e]
+    for weight, marginal in zip(weights, marginals, strict=True):
+        out += weight[:, None] * marginal
 
 
 def area_bin(area: EffectiveArea, dec: float) -> int:

@@ -93,5 +93,7 @@ def energy_density(simulation: Simulation, dec: float, gammas: F64, grid: Energy
     expected: F64 = folded.sum(axis=1)
     if not expected.any():
         return folded, expected
-    smooth = np.array([smooth_energy(row, ENERGY_BANDWIDTH, LOG_E_STEP) for row in folded])
+    smooth = np.empty_like(folded)
+    for row, out in zip(folded, smooth, strict=True):
+        smooth_energy(row, ENERGY_BANDWIDTH, LOG_E_STEP, out)
     return smooth / np.where(expected > 0, expected, 1.0)[:, None], expected
