@@ -87,7 +87,7 @@ def test_too_few_trials_for_any_significance():
 def test_warnings_name_the_key_to_change():
     warnings = "\n".join(_cost(n_bg=600_000, bg_file=1000).warnings)
     assert "bg_trials: 1200 files in one folder (more than 1000): raise background.trials_per_file" in warnings
-    assert "bg_trials: a process works 0.0 s and starts for 0.6 s: raise background.trials_per_file" in warnings
+    assert "bg_trials: a process works 0.0 s and starts for 0.45 s: raise background.trials_per_file" in warnings
     assert not [line for line in _cost().warnings if "folder" in line]
 
 

@@ -10,7 +10,7 @@ from worker.scan import CatalogScan
 from worker.spec import Resources, Spec
 
 # Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
-START_S = 0.6  # of a process, until it works and after it
+START_S = 0.45  # of a process, until it works and after it
 REFERENCE_EVENTS = 138322
 TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
 PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
