@@ -54,9 +54,10 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for probe in reach.probes(spec):
         if _measure(run, probe, limit_s).cpu_s is None:
             raise InputError(f"worker {' '.join(probe.argv)}: not done after {limit_s:g} s: raise --limit_s")
-        there += reach.read(run, spec, probe)
-        for point in there[-len(spec.signal.levels) :]:
+        found = reach.read(run, spec, probe)
+        for point in found:
             say(reach.told(point))
+        there += found
     return assemble(took, _cpu(), run, there)
 
 

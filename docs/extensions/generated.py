@@ -192,7 +192,7 @@ def commands_page() -> Iterator[str]:
         yield f"## {title}"
         for name, function in names.items():
             yield ""
-            yield f"### {title} {name.replace('_', '-') if title == 'dagmaker' else name}"
+            yield f"### {title} {cli._typed(name) if title == 'dagmaker' else name}"
             yield ""
             yield (inspect.getdoc(function) or "").partition("\n")[0]
             yield ""

@@ -9,7 +9,6 @@ from worker.report import words
 from worker.report.results import Results, number
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
-from worker.spec import Spec
 from worker.stats.distributions import N_JOINT
 
 Row = Mapping[str, Any]
@@ -128,7 +127,7 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": words.degrees(float(np.degrees(spot["dec"]))),
-        "−log₁₀ p (local)": words.signed(spot["mlog10p"]) + _by_fit(results.run.spec, spot["mlog10p"]),
+        "−log₁₀ p (local)": words.signed(spot["mlog10p"]) + _by_fit(results, spot),
         "TS": words.signed(spot["ts"]),
         "fitted ns": words.signed(spot["ns"]),
         "fitted γ": words.signed(spot["gamma"]) + at_bound,
@@ -141,12 +140,12 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     }
 
 
-def _by_fit(spec: Spec, mlog10p: float) -> str:
-    """Whether so small a p-value rests on the fit: fewer trials than `N_JOINT` are expected beyond it."""
-    counted = 10.0**-mlog10p * spec.background.n_trials >= N_JOINT
-    if spec.scan.survival == "empirical" or (spec.scan.survival == "hybrid" and counted):
-        return " (counted)"
-    return " (by the fit)"
+def _by_fit(results: Results, spot: Row) -> str:
+    """Whether a p-value rests on the fit: fewer trials than `N_JOINT`, of the nearest declination, lie beyond it."""
+    dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
+    near = min(by_dec(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
+    counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
+    return " (counted)" if survival == "empirical" or (survival == "hybrid" and counted) else " (by the fit)"
 
 
 def interval(post: Row) -> str:
