@@ -54,7 +54,7 @@ def skies(analysis: Analysis) -> None:
     for nside in (32, 128):
         rings = scan.rings_of(nside, float(np.radians(-85)), float(np.radians(85)))
         device, cpu = Scanner(analysis, rings), scan.Scanner(analysis, rings, keep=False)
-        found = device.sky(turn)
+        found = device.sky(turn).copy()
         taken = seconds(lambda d=device: d.sky(turn))  # type: ignore[misc]
         ours = np.concatenate([cpu.ring(r, turn) for r in range(len(rings.dec))]) if nside == 32 else found
         print(f"nside {nside}: {1 / taken:.1f} skies/s, {len(found) / taken:,.0f} pixels/s; {largest(found, ours)}")

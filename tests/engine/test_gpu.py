@@ -53,22 +53,93 @@ def compare(small, far=False):
     return out
 
 
+def in_process(call, **env):
+    """What a function of this module returns in a process of its own."""
+    code = f"import json; from tests.engine import test_gpu; print(json.dumps(test_gpu.{call}))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=ROOT,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("far", [False, True])
 def test_simulated_device_agrees_with_the_cpu(far):
-    code = f"import json; from tests.engine.test_gpu import compare; print(json.dumps(compare(True, {far})))"
-    env = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
+    found = in_process(f"compare(True, {far})", NUMBA_ENABLE_CUDASIM="1")
     assert found.pop("simulated")
     for name, (ts, ns, gamma, positive) in found.items():
-        assert ts < 1e-8, name
-        assert ns < 1e-5, name
-        assert gamma < 1e-5, name
+        assert ts < 1e-5, name
+        assert ns < 1e-3, name
+        assert gamma < 1e-3, name
         assert positive > 0, f"{name}: nothing was fitted"
+
+
+def largest(theirs, ours):
+    """Largest difference, and largest where one of them is 0."""
+    differences = abs(theirs - ours)
+    return float(differences.max()), float((differences * ((theirs > 0) != (ours > 0))).max())
+
+
+def compare_one_lane():
+    """The device's code with one lane against the CPU: largest difference of TS, and largest where one has 0."""
+    from tests.engine.no_device import one_lane
+
+    run, Scanner = one_lane()
+    analysis = engine.build(data.read(loads(SPEC % 138_322)), CUTS)
+    out = {}
+    for dec, n_sig, n in ((5, 0, 4000), (-45, 10, 2000), (-88, 0, 1000), (60, 100, 1000)):
+        point = trials.point_at(analysis, float(np.radians(dec)))
+        injector = trials.injector_at(analysis, point.dec, Spectrum(2.0), n_sig) if n_sig else None
+        theirs, ours = (make(analysis, point, KEY, 3, n, injector)["ts"] for make in (run, trials.run))
+        out[f"dec {dec}, n_sig {n_sig}"] = largest(theirs, ours)
+    rings = scan.rings_of(16)
+    turn = scan.right_ascensions(analysis, KEY, 0)
+    theirs, ours = (
+        np.concatenate([s.ring(r, turn)[:, 0] for r in range(len(rings.dec))])
+        for s in (Scanner(analysis, rings), scan.Scanner(analysis, rings))
+    )
+    out["sky"] = largest(theirs, ours)
+    return out
+
+
+@pytest.mark.slow
+def test_the_device_s_arithmetic_agrees_with_the_cpu_s_at_full_size():
+    """Single precision in the search costs 1e-5 in TS, not the 1e-3 that is promised."""
+    found = in_process("compare_one_lane()")
+    assert len(found) == 5
+    for name, (ts, zero) in found.items():
+        assert ts < 2e-5, name
+        assert zero < 1e-9, name
+
+
+def compile_for_a_device():
+    """Names of the kernels that compile to LLVM's code for a device of compute capability 9.0."""
+    from numba.cuda.compiler import compile_cuda
+
+    from tests.engine.no_device import launches, pretend
+
+    analysis = engine.build(data.read(loads(SPEC % 5_000)), CUTS)
+    point = trials.point_at(analysis, DEC)
+    injector = trials.injector_at(analysis, DEC, Spectrum(2.0), 5.0)
+    turn = scan.right_ascensions(analysis, KEY, 0)
+    found = launches(analysis, point, KEY, injector, scan.rings_of(2), turn)
+    pretend()
+    for kernel, types in found:
+        compile_cuda(kernel, None, types, cc=(9, 0))
+    return sorted(f"{kernel.__module__}.{kernel.__name__}" for kernel, _ in found)
+
+
+@pytest.mark.slow
+def test_kernels_compile_for_a_device_that_is_not_here():
+    """The simulator runs them as Python; a device wants types."""
+    names = ["skies._far_kernel", "skies._kernel", "skies._place", "trials._far_kernel", "trials._kernel"]
+    assert in_process("compile_for_a_device()") == [f"worker.engine.gpu.{name}" for name in names]
 
 
 @pytest.mark.slow

@@ -10,6 +10,9 @@ from worker.compiled import kernel, part
 from worker.engine.likelihood import profile, slopes_at_zero
 from worker.engine.work import SLOPES
 
+profile_at_best = profile
+"""A name of its own: a GPU searches in single precision, and looks at the end in double."""
+
 COARSE = 0.25  # spacing in gamma at which the search starts
 GAMMA_TOLERANCE = 1e-5
 NS_TOLERANCE = 1e-4  # relative, while searching: the profile errs by its square
@@ -54,34 +57,76 @@ def _rises_between(slopes):  # type: ignore[no-untyped-def]
 
 
 @part
-def _refine(a, da, b, db, ns, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
-    """The maximum of the profile between gamma = a (rising) and b (falling): returns gamma, ns, TS / 2."""
-    x = a + (b - a) * da / (da - db)
-    gamma, value = x, 0.0
-    last = b - a
-    for _ in range(40):
+def _narrow(x, slope, a, da, b, db, last):  # type: ignore[no-untyped-def]
+    """Where between a (rising) and b (falling) to look after x: (x, a, da, b, db, step), in the narrower bracket.
+
+    The step is 0 where x is near enough; `last` is the step to x.
+    """
+    if slope == 0.0 or b - a < GAMMA_TOLERANCE:
+        return x, a, da, b, db, 0.0
+    if slope > 0.0:
+        new = x + (b - x) * slope / (slope - db)
+        other = x + slope * (x - a) / (da - slope) if da > slope else new
+        a, da = x, slope
+    else:
+        new = a + (x - a) * da / (da - slope)
+        other = x + slope * (x - b) / (db - slope) if db < slope else new
+        b, db = x, slope
+    # Take the secant through the two points on the same side if it stays inside: it converges faster.
+    if a < other < b:
+        new = other
+    if abs(new - x) > 0.5 * last or not a < new < b:
+        new = 0.5 * (a + b)
+    step = abs(new - x)
+    return new, a, da, b, db, step if step >= GAMMA_TOLERANCE else 0.0
+
+
+@part
+def _counts(slopes, g, top, coarse):  # type: ignore[no-untyped-def]
+    """Whether to look at coarse node g: its likelihood counts as zero where it and its finer neighbours do not rise."""
+    near = abs(g - top) < coarse
+    for k in range(max(g - coarse + 1, 0), min(g + coarse, slopes.size)):
+        near = near or slopes[k] > 0.0
+    return near
+
+
+@part
+def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
+    """Where the profile is largest, to the tolerances of a search: gamma, ns."""
+    gammas, _, _, _ = model
+    best_gamma, best_ns, best = gammas[top], 0.0, 0.0
+    last = slopes.size - 1
+    coarse = max(int(COARSE / (gammas[1] - gammas[0]) + 0.5), 1)
+    before, before_slope = -1.0, 0.0
+    here, here_ns, here_slope = 0.0, 0.0, 0.0
+    a, da, b, db, step = 0.0, 0.0, 0.0, 0.0, 0.0
+    x, ns = 0.0, 0.0
+    inside = False  # between two coarse nodes, `before` and `here`
+    g = 0
+    while g <= last:  # one call of `profile` for both: a GPU inlines it
+        after = min(g + coarse, last) if g < last else last + 1
+        if not inside:
+            if not _counts(slopes, g, top, coarse):
+                before, g = -1.0, after
+                continue
+            x = gammas[g]
         ns, value, slope = profile(x, ns, NS_TOLERANCE, n, w, row, season, rest, n_events, model, work)
-        gamma = x
-        if slope == 0.0 or b - a < GAMMA_TOLERANCE:
-            break
-        if slope > 0.0:
-            new = x + (b - x) * slope / (slope - db)
-            other = x + slope * (x - a) / (da - slope) if da > slope else new
-            a, da = x, slope
+        y = x
+        if inside:
+            x, a, da, b, db, step = _narrow(x, slope, a, da, b, db, step)
+            inside = step > 0.0
+            done = not inside
         else:
-            new = a + (x - a) * da / (da - slope)
-            other = x + slope * (x - b) / (db - slope) if db < slope else new
-            b, db = x, slope
-        # Take the secant through the two points on the same side if it stays inside: it converges faster.
-        if a < other < b:
-            new = other
-        if abs(new - x) > 0.5 * last or not a < new < b:
-            new = 0.5 * (a + b)
-        last = abs(new - x)
-        if last < GAMMA_TOLERANCE:
-            break
-        x = new
-    return gamma, ns, value
+            here, here_ns, here_slope, done = x, ns, slope, True
+            inside = before >= 0.0 and before_slope > 0.0 and slope < 0.0
+            if inside:
+                a, da, b, db, step = before, before_slope, x, slope, x - before
+                x = a + (b - a) * da / (da - db)
+        if done and value > best:
+            best_gamma, best_ns, best = y, ns, value
+        if not inside:
+            before, before_slope, ns, g = here, here_slope, here_ns, after
+    return best_gamma, best_ns
 
 
 @kernel
@@ -120,38 +165,10 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     if slopes[top] <= 0.0 and (slopes[top] < -0.05 or not _rises_between(slopes)):
         return 0.0, 0.0, gammas[top]
 
-    best_gamma, best_ns, best = gammas[top], 0.0, 0.0
-    last = slopes.size - 1
-    coarse = max(int(COARSE / (gammas[1] - gammas[0]) + 0.5), 1)
-    ns = 0.0
-    before = -1.0
-    before_slope = 0.0
-    g = 0
-    while True:
-        # A coarse node counts as zero likelihood where it and its finer neighbours have no positive slope.
-        near = False
-        for k in range(max(g - coarse + 1, 0), min(g + coarse, last + 1)):
-            near = near or slopes[k] > 0.0
-        near = near or abs(g - top) < coarse
-        if near:
-            here = gammas[g]
-            ns, value, slope = profile(here, ns, NS_TOLERANCE, n, w, row, season, rest, n_events, model, work)
-            if value > best:
-                best_gamma, best_ns, best = here, ns, value
-            if before >= 0.0 and before_slope > 0.0 and slope < 0.0:
-                x, nx, vx = _refine(
-                    before, before_slope, here, slope, ns, n, w, row, season, rest, n_events, model, work
-                )
-                if vx > best:
-                    best_gamma, best_ns, best = x, nx, vx
-            before, before_slope = here, slope
-        else:
-            before = -1.0
-        if g == last:
-            break
-        g = min(g + coarse, last)
-
-    ns, value, _ = profile(best_gamma, best_ns, NS_TOLERANCE_FINAL, n, w, row, season, rest, n_events, model, work)
+    best_gamma, best_ns = _search(top, slopes, n, w, row, season, rest, n_events, model, work)
+    ns, value, _ = profile_at_best(
+        best_gamma, best_ns, NS_TOLERANCE_FINAL, n, w, row, season, rest, n_events, model, work
+    )
     if value <= 0.0 or ns <= 0.0:
         return 0.0, 0.0, gammas[top]
     return 2.0 * value, ns, best_gamma

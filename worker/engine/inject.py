@@ -91,6 +91,35 @@ def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
     return math.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
 
 
+@kernel
+def signal_count(j, k0, k1, trial):  # type: ignore[no-untyped-def]
+    """Number of signal events of one trial."""
+    a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
+    return _search(j.count_cdf, rng.unit52(a, b))
+
+
+@part
+def draw_event(j, k0, k1, trial, i, draws):  # type: ignore[no-untyped-def]
+    """Signal event i of one trial, into `draws`, as in `draw_signal`."""
+    a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
+    f, g, h, k = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
+    cell = _search(j.cell_cdf, rng.unit52(a, b))
+    edges = j.cells[cell]
+    psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
+    if j.extension > 0.0:
+        psi = _from_centre(psi, j.extension * math.sqrt(-2.0 * fmath.log(rng.unit32(h))), rng.unit32(k))
+    half = fmath.sin(0.5 * psi)
+    chord2 = 4.0 * half * half
+    sin_psi = 2.0 * half * math.sqrt(max(1.0 - half * half, 0.0))
+    _, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
+    sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
+    draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
+    draws[i, 1] = psi
+    draws[i, 2] = _between(np.float64(edges[4]), np.float64(edges[5]), f)
+    draws[i, 3] = min(max(sin_dec, -1.0), 1.0)
+    draws[i, 4] = j.season[cell]
+
+
 @part
 def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     """Signal events of one trial.
@@ -105,46 +134,36 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
     -------
     int, the number of events
     """
-    a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
-    n = _search(j.count_cdf, rng.unit52(a, b))
+    n = signal_count(j, k0, k1, trial)
     for i in range(n):
-        a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
-        f, g, h, k = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
-        cell = _search(j.cell_cdf, rng.unit52(a, b))
-        edges = j.cells[cell]
-        psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
-        if j.extension > 0.0:
-            psi = _from_centre(psi, j.extension * math.sqrt(-2.0 * fmath.log(rng.unit32(h))), rng.unit32(k))
-        half = fmath.sin(0.5 * psi)
-        chord2 = 4.0 * half * half
-        sin_psi = 2.0 * half * math.sqrt(max(1.0 - half * half, 0.0))
-        _, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
-        sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
-        draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
-        draws[i, 1] = psi
-        draws[i, 2] = _between(np.float64(edges[4]), np.float64(edges[5]), f)
-        draws[i, 3] = min(max(sin_dec, -1.0), 1.0)
-        draws[i, 4] = j.season[cell]
+        draw_event(j, k0, k1, trial, i, draws)
     return n
+
+
+@part
+def weigh_event(j, draws, i, inv_n):  # type: ignore[no-untyped-def]
+    """Weight, row and season of signal event i; the weight is -1 where S = 0."""
+    weight, s, e = -1.0, int(draws[i, 4]), 0
+    sigma = max(draws[i, 2], j.sigma_floor)
+    psi = draws[i, 1]
+    if sigma <= j.sigma_max:
+        if j.assumed_extension > 0.0:
+            sigma = math.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
+        if psi < j.cut * sigma:
+            e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)
+            background = event_density(j.density[s], j.energy[s], draws[i, 3], e)
+            weight = fmath.exp(-0.5 * psi * psi / (sigma * sigma)) / (sigma * sigma * background) * inv_n[s]
+    return weight, s * j.n_bins + e, s
 
 
 @part
 def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no-untyped-def]
     """Append the signal events with S > 0; returns the new number of events with S > 0."""
     for i in range(n_signal):
-        sigma = max(draws[i, 2], j.sigma_floor)
-        psi = draws[i, 1]
-        if sigma > j.sigma_max:
-            continue
-        if j.assumed_extension > 0.0:
-            sigma = math.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
-        if psi >= j.cut * sigma:
-            continue
-        s = int(draws[i, 4])
-        e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)
-        background = event_density(j.density[s], j.energy[s], draws[i, 3], e)
-        w[n] = fmath.exp(-0.5 * psi * psi / (sigma * sigma)) / (sigma * sigma * background) * inv_n[s]
-        row[n] = s * j.n_bins + e
-        season[n] = s
-        n += 1
+        weight, r, s = weigh_event(j, draws, i, inv_n)
+        if weight >= 0.0:
+            w[n] = weight
+            row[n] = r
+            season[n] = s
+            n += 1
     return n

@@ -120,32 +120,30 @@ def _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count):  # type: 
     top = 1e300
     for j in range(q.size):
         if q[j] > 0.0:
-            top = min(top, 1.0 / q[j])
+            top = min(top, 1.0 / np.float64(q[j]))  # on a GPU q is in single precision
     lo, hi = 0.0, top * (1.0 - 1e-9)
     rises_at_zero = False
-    if ns <= 0.0:
-        first, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2, count)
-        if first <= 0.0:
-            return 0.0
-        rises_at_zero = True
-        ns = 1.0
-    ns = min(ns, 0.5 * hi)
+    ns, after = min(max(ns, 0.0), 0.5 * hi), min(1.0, 0.5 * hi)  # where to look, and where next if that is ns = 0
     for _ in range(100):
-        first, second = _derivatives(ns, padded, y, rest, q, acc, acc2, count)
+        first, second = _derivatives(ns, padded, y, rest, q, acc, acc2, count)  # called here only: a GPU inlines it
+        if ns == 0.0:
+            if first <= 0.0:
+                return 0.0
+            rises_at_zero = True
+            ns = after
+            continue
         if first > 0.0:
             lo = ns
         else:
             hi = ns
         new = ns - first / second if second < 0.0 else -1.0
         if not lo < new < hi:
-            if lo == 0.0 and not rises_at_zero:
-                at_zero, _ = _derivatives(0.0, padded, y, rest, q, acc, acc2, count)
-                if at_zero <= 0.0:
-                    return 0.0
-                rises_at_zero = True
             new = 0.5 * (lo + hi) if hi < 0.9 * top else 2.0 * ns
             if not new < hi:
                 new = 0.5 * (ns + hi)
+            if lo == 0.0 and not rises_at_zero:
+                ns, after = 0.0, new
+                continue
         converged = abs(new - ns) <= tolerance * new
         ns = new
         if converged:

@@ -37,7 +37,8 @@ EVENT = np.dtype(
         ("weight", "f8"),  # 1 / (sigma^2 p b): W without the exponential and without the signal energy density
         ("row", "i4"),
         ("season", "i4"),
-    ]
+    ],
+    align=True,  # or a GPU reads it byte by byte
 )
 
 

@@ -20,6 +20,8 @@ from worker.specfile import digest
 
 ENGINE = 3
 """Raised by every change of the engine that changes a bit of a trial: old files are then foreign."""
+GPU_ENGINE = 2
+"""Likewise for trials made on a device, whose last bits are others."""
 
 
 def data_digest(run: Run) -> str:
@@ -45,7 +47,7 @@ def trial_digest(run: Run, kind: str, **more: Any) -> str:
             "data": data_digest(run),
             "likelihood": _addressed(run.spec.likelihood),
             "seed": run.spec.seed,
-            **({"device": "cuda"} if run.spec.resources.gpu else {}),  # its last bits differ
+            **({"device": f"cuda {GPU_ENGINE}"} if run.spec.resources.gpu else {}),
             **more,
         }
     )

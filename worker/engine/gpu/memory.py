@@ -1,20 +1,29 @@
-"""Where a warp keeps its events: in the shared memory of its block, or on the device where they are too many."""
+"""Where a warp keeps its events and tables: in the shared memory of its block, the events on the device if too many.
+
+Arrays are parts of a few flat ones, known by 32-bit offsets: a slice of an array costs registers for its address,
+shape and strides in 64 bits each, of which a warp that is to share its processor with fifteen others has none to spare.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float64, int16
+from numba import float32, float64, uint16
 
 from worker.engine.analysis import Analysis
-from worker.engine.gpu.warp import SIMULATED, cuda, device
+from worker.engine.gpu.warp import COLUMNS, SIMULATED, U64, cuda, device, on_lanes
+from worker.engine.tables import SignalTable
 
 MOST_SHARED = 48 * 1024
 """Bytes of shared memory that a block gets without asking for more."""
 
+EVENT_BYTES = 12
+"""Of an event: its weight and term in single precision, its row and season in 16 bits."""
 
 FEW = 1 << 12
 """Warps in flight where each has its events in the device's memory."""
+MOST_FAR = 1 << 27
+"""Events of all those warps."""
 
 
 class Room(NamedTuple):
@@ -33,76 +42,100 @@ class Room(NamedTuple):
     @classmethod
     def of(cls, analysis: Analysis, events: int, injected: int) -> "Room":
         """Room for so many events and injected events."""
-        return cls.of_sizes(events, injected, analysis.n_rows, analysis.n_seasons, analysis.cuts.gammas.size)
-
-    @classmethod
-    def of_sizes(cls, events: int, injected: int, rows: int, seasons: int, gammas: int) -> "Room":
-        """Room for arrays of these sizes."""
         events = -(-events // 4) * 4
-        fixed = 8 * (2 * rows + 5 * seasons + gammas)
-        near = 12 * events
+        rows, seasons, gammas = analysis.n_rows, analysis.n_seasons, analysis.cuts.gammas.size
+        near, fixed = EVENT_BYTES * events, 8 * (rows + 4 * seasons + gammas)
         return cls((events, injected, rows, seasons, gammas), fixed + (near if fixed + near <= MOST_SHARED else 0))
 
     @property
     def is_far(self) -> bool:
         """Whether shared memory cannot hold the events."""
         events, _, rows, seasons, gammas = self.sizes
-        return self.shared_bytes < 8 * (2 * rows + 5 * seasons + gammas) + 12 * events
+        return self.shared_bytes < 8 * (rows + 4 * seasons + gammas) + EVENT_BYTES * events
 
     def blocks(self, n: int, most: int) -> int:
         """Warps in flight for n trials or pixels."""
-        return max(min(n, FEW if self.is_far else most), 1)
+        return max(min(n, min(FEW, MOST_FAR // self.sizes[0]) if self.is_far else most), 1)
 
-    def far(self, blocks: int) -> tuple[Any, Any, Any, Any]:
-        """Device arrays for each block: its events, of no size where shared memory holds them, and injected ones."""
+    def far(self, blocks: int) -> tuple[Any, Any, Any]:
+        """Device arrays for the blocks' events, of no size where shared memory holds them, and injected ones."""
         events, injected = self.sizes[:2]
-        shape = (blocks, events) if self.is_far else (1, 1)
+        size = 2 * blocks * events if self.is_far else 1
         return (
-            cuda.device_array(shape, np.float64),
-            cuda.device_array(shape, np.int16),
-            cuda.device_array(shape, np.int16),
+            cuda.device_array(size, np.float32),
+            cuda.device_array(size, np.uint16),
             cuda.device_array((blocks, injected, 5), np.float64),
-        )  # fmt: skip
+        )
 
 
 @device
-def _layout(doubles, shorts, room, far, block):  # type: ignore[no-untyped-def]
+def _near(singles, shorts, room):  # type: ignore[no-untyped-def]
+    """A warp's events: array of weights and terms, their offsets, array of rows and seasons, their offsets."""
     events, _, rows, seasons, gammas = room
-    a = 0
-    table, a = doubles[a : a + rows], a + rows
-    dtable, a = doubles[a : a + rows], a + rows
-    q, a = doubles[a : a + seasons], a + seasons
-    dq, a = doubles[a : a + seasons], a + seasons
-    rest, a = doubles[a : a + seasons], a + seasons
-    n_events, a = doubles[a : a + seasons], a + seasons
-    inv_n, a = doubles[a : a + seasons], a + seasons
-    slopes, a = doubles[a : a + gammas], a + gammas
-    if far[0].shape[1] > 1:
-        w, row, season = far[0][block], far[1][block], far[2][block]
-    else:
-        w = doubles[a : a + events]
-        b = 4 * (a + events)
-        row, season = shorts[b : b + events], shorts[b + events : b + 2 * events]
-    return (w, row, season, rest, n_events, inv_n), far[3][block], (table, dtable, q, dq), slopes
+    size, first = U64(events), U64(2 * (rows + 4 * seasons + gammas))
+    row = U64(2 * (first + 2 * size))
+    return singles, first, U64(first + size), shorts, row, U64(row + size)
+
+
+@device
+def _far(far, room, block):  # type: ignore[no-untyped-def]
+    size = U64(room[0])
+    first = U64(2 * size * U64(block))
+    return far[0], first, U64(first + size), far[1], first, U64(first + size)
+
+
+@device
+def _fixed(doubles, singles, room):  # type: ignore[no-untyped-def]
+    """Numbers of the seasons, slopes by gamma, and the tables: those of the search, in their place those of its end."""
+    _, _, rows, seasons, gammas = room
+    a, b = seasons, 2 * seasons
+    c = b + seasons
+    d = c + gammas
+    rest, n_events, inv_n, slopes = doubles[:a], doubles[a:b], doubles[b:c], doubles[c:d]
+    q, dq = singles[2 * d : 2 * d + seasons], singles[2 * d + seasons : 2 * d + 2 * seasons]
+    search, end = (singles, U64(2 * (d + seasons)), q, dq), (doubles, U64(d + seasons), doubles[d : d + seasons])
+    return (rest, n_events, inv_n), slopes, U64(rows), search, end
 
 
 if SIMULATED:
 
-    def shared(room: Any, far: Any, block: int) -> Any:
-        """Arrays of the warp: (w, row, season, rest, n_events, inv_n), draws, work of the fit, slopes."""
-        bytes_ = cuda.shared.array(0, float64), cuda.shared.array(0, int16)
-        arrays, draws, work, slopes = _layout(*bytes_, room, tuple(map(_plain, far)), block)
-        return arrays, draws, (*work, np.zeros(4, np.int64)), slopes
+    def shared(room: Any, far: Any, block: int, is_far: bool) -> Any:
+        """What the warp works on: events, numbers of the seasons, injected events, scratch of the fit, slopes."""
+        doubles, singles, shorts = (
+            cuda.shared.array(0, float64),
+            cuda.shared.array(0, float32),
+            cuda.shared.array(0, uint16),
+        )
+        far = tuple(map(_plain, far))
+        events = _far(far, room, block) if is_far else _near(singles, shorts, room)
+        by_season, slopes, rows, search, end = _fixed(doubles, singles, room)
+        return events, by_season, far[2][block], (rows, search, end, np.zeros(4, np.int64)), slopes
 
 else:
 
     @cuda.jit(device=True)
-    def shared(room, far, block):  # type: ignore[no-untyped-def]
-        """Arrays of the warp: (w, row, season, rest, n_events, inv_n), draws, work of the fit, slopes."""
-        doubles, shorts = cuda.shared.array(0, float64), cuda.shared.array(0, int16)
-        arrays, draws, work, slopes = _layout(doubles, shorts, room, far, block)
-        table, dtable, q, dq = work
-        return arrays, draws, (table, dtable, q, dq, cuda.local.array(4, np.int64)), slopes
+    def shared(room, far, block, is_far):  # type: ignore[no-untyped-def]
+        """What the warp works on: events, numbers of the seasons, injected events, scratch of the fit, slopes."""
+        doubles, singles, shorts = (
+            cuda.shared.array(0, float64),
+            cuda.shared.array(0, float32),
+            cuda.shared.array(0, uint16),
+        )
+        events = _far(far, room, block) if is_far else _near(singles, shorts, room)
+        by_season, slopes, rows, search, end = _fixed(doubles, singles, room)
+        return events, by_season, far[2][block], (rows, search, end, cuda.local.array(4, np.int64)), slopes
+
+
+def model_of(tables: list[SignalTable]) -> tuple[Any, ...]:
+    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share)."""
+    gammas = tables[0].gammas
+    coef, share = (np.stack(parts).reshape(-1) for parts in zip(*((t.coef, t.share) for t in tables), strict=True))
+    node = np.zeros((len(tables), len(tables[0].node), on_lanes(gammas.size)), np.float32)
+    for i, table in enumerate(tables):
+        node[i, :, : gammas.size] = table.node
+    node = node.reshape(*node.shape[:2], -1, COLUMNS).swapaxes(1, 2)  # a block of rows for as many gammas as lanes take
+    moved: tuple[Any, ...] = to_device((gammas, node.reshape(-1), (coef.astype(np.float32), coef), share))
+    return moved
 
 
 def to_device(value: Any) -> Any:

@@ -14,11 +14,12 @@ from worker.compiled import kernel
 from worker.engine import fmath
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.gpu import warp
-from worker.engine.gpu.fit import fit
-from worker.engine.gpu.memory import Room, plain, shared, to_device
-from worker.engine.gpu.warp import LANES, cuda, device
+from worker.engine.gpu.fit import count_rest, fit, model_at
+from worker.engine.gpu.memory import Room, model_of, plain, shared, to_device
+from worker.engine.gpu.warp import LANES, STEP, U64, cuda, device
 from worker.engine.scan import Rings, ring_events
 from worker.engine.tables import SignalTable
+from worker.errors import InputError
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -26,10 +27,11 @@ I32 = NDArray[np.int32]
 BLOCKS = 1 << 17
 """Warps in flight; each takes every so many-th pixel."""
 THREADS = 128
-REACH_DEG = (1.5, 3.0, 6.0, 12.0)
+REACH_DEG = (2.0, 4.0, 8.0, 16.0)
 """Classes of reach; a last one takes what reaches farther."""
 SIGMAS = 6.0
 NO_ROOM = -1.0
+MOST_EVENTS = 1 << 24
 
 
 class Cells(NamedTuple):
@@ -59,15 +61,15 @@ class Events(NamedTuple):
     z: F64
     inv_2sigma2: F64
     weight: F64
-    row: NDArray[np.int16]
-    season: NDArray[np.int16]
+    row: NDArray[np.uint16]
+    season: NDArray[np.uint16]
 
 
 def cells_of(reach: F64) -> Cells:
     """Cells for events of these reaches (n,), rad."""
     most = float(reach.max())
     limits = np.array([*(r for r in np.radians(REACH_DEG) if r < most), most])
-    height = np.minimum(2.0 * limits, math.pi)
+    height = np.minimum(limits, math.pi)
     turns = np.maximum((4.0 * math.pi / limits).astype(np.int32), 1)
     bands = np.ceil(math.pi / height).astype(np.int32) + 1
     first = np.concatenate([[0], np.cumsum(bands * turns)]).astype(np.int32)
@@ -90,7 +92,7 @@ def _sort(turn, band_start, turns, start, order):  # type: ignore[no-untyped-def
         at[cell] += 1
 
 
-@cuda.jit
+@warp.jit
 def _place(order, turn, dec, of_event, events):  # type: ignore[no-untyped-def]
     """Unit vectors and properties of the events in the order of their cells."""
     j = cuda.grid(1)
@@ -105,63 +107,82 @@ def _place(order, turn, dec, of_event, events):  # type: ignore[no-untyped-def]
 
 
 @device
-def _take(begin, end, at, events, limit, n, w, row, season):  # type: ignore[no-untyped-def]
-    """Add the events begin ... end - 1 that have S > 0 at `at`; the new number of events, -1 without room."""
-    x0, y0, z0 = at
-    x, y, z, inverse, weight, rows, seasons = events
-    for start in range(begin, end, LANES):
-        j = start + cuda.threadIdx.x
+def _chord2(j, at, sky):  # type: ignore[no-untyped-def]
+    """Square of the chord between event j and a place."""
+    x, y, z, _, _, _, _ = sky
+    dx, dy, dz = x[j] - at[0], y[j] - at[1], z[j] - at[2]
+    return dx * dx + dy * dy + dz * dz
+
+
+@device
+def _take(begin, end, at, sky, limit, room, n, events):  # type: ignore[no-untyped-def]
+    """List the events begin ... end - 1 that can have S > 0 at `at`; the new number of events, -1 without room."""
+    inverse = sky[3]
+    singles, _, y, _, _, _ = events
+    start, stop = U64(begin), U64(end)
+    while start < stop:
+        j = start + U64(cuda.threadIdx.x)
         near = False
-        exponent = 0.0
-        if j < end:
-            dx, dy, dz = x[j] - x0, y[j] - y0, z[j] - z0
-            chord2 = dx * dx + dy * dy + dz * dz
-            if chord2 * inverse[j] < limit:  # the angle is larger than the chord
-                exponent = fmath.angle2_from_chord2(chord2) * inverse[j]
-                near = exponent < limit
+        if j < stop:
+            near = _chord2(j, at, sky) * inverse[j] < limit  # the angle is larger than the chord
         k, more = warp.place(near)
-        if n + more > w.size:
+        if n + more > room:
             return -1
         if near:
-            w[n + k] = weight[j] * fmath.exp(-exponent)
-            row[n + k] = rows[j]
-            season[n + k] = seasons[j]
+            singles[y + U64(n + k)] = j  # exact up to MOST_EVENTS
         n += more
+        start += STEP
     return n
 
 
 @device
-def _gather(dec, turn, at, cells, wide, start, events, limit, w, row, season):  # type: ignore[no-untyped-def]
+def _weigh(n, at, sky, limit, events):  # type: ignore[no-untyped-def]
+    """Weights of the n listed events; 0 where S = 0, which is to the likelihood as if the event were not there."""
+    _, _, _, inverse, weight, rows, seasons = sky
+    singles, w, y, shorts, row, season = events
+    i = U64(cuda.threadIdx.x)
+    while i < n:
+        j = U64(singles[y + i])
+        exponent = fmath.angle2_from_chord2(_chord2(j, at, sky)) * inverse[j]
+        singles[w + i] = weight[j] * warp.exp32(np.float32(-exponent)) if exponent < limit else 0.0
+        shorts[row + i] = rows[j]
+        shorts[season + i] = seasons[j]
+        i += STEP
+
+
+@device
+def _gather(dec, turn, at, cells, wide, start, sky, limit, room, events):  # type: ignore[no-untyped-def]
     """Events with S > 0 at a pixel, from all classes; how many, -1 without room.
 
-    `wide` (n_classes,): half of the right ascensions, in turns, that a class reaches at this declination.
+    `wide` (n_classes,): half of the right ascensions, in turns, that a class reaches at this declination. What a band
+    has within reach is one stretch of its cells, or two where it crosses right ascension 0.
     """
     n = 0
     for c in range(cells.reach.size):
         turns, reach, height = cells.turns[c], cells.reach[c], cells.height[c]
         low = max(int((dec - reach + 0.5 * math.pi) / height), 0)
         high = min(int((dec + reach + 0.5 * math.pi) / height), int(math.pi / height))
-        left, right = math.floor((turn - wide[c]) * turns), math.floor((turn + wide[c]) * turns)
+        left = int(math.floor((turn - wide[c]) * turns))  # noqa: RUF046  (a float on the device)
+        right = int(math.floor((turn + wide[c]) * turns))  # noqa: RUF046
         if right - left >= turns:
             left, right = 0, turns - 1
+        crosses = left < 0 or right >= turns
         for band in range(low, high + 1):
             first = cells.first[c] + band * turns
-            if left < 0:
-                n = _take(start[first + left + turns], start[first + turns], at, events, limit, n, w, row, season)
-            elif right >= turns:
-                n = _take(start[first], start[first + right - turns + 1], at, events, limit, n, w, row, season)
-            if n < 0:
-                return -1
-            begin, end = start[first + max(left, 0)], start[first + min(right, turns - 1) + 1]
-            n = _take(begin, end, at, events, limit, n, w, row, season)
-            if n < 0:
-                return -1
+            for part in range(2 if crosses else 1):
+                a, b = max(left, 0), min(right, turns - 1)
+                if part == 1:
+                    a, b = (left + turns, turns - 1) if left < 0 else (0, right - turns)
+                n = _take(start[first + a], start[first + b + 1], at, sky, limit, room, n, events)
+                if n < 0:
+                    return -1
     return n
 
 
 @device
-def _some_pixels(block, blocks, pixels, rings, cells, start, events, limit, n_data, tables, arrays, work, slopes, out):  # type: ignore[no-untyped-def]
-    w, row, season, rest, n_events, _ = arrays
+def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out):  # type: ignore[no-untyped-def]
+    events, by_season, _, work, slopes = mine
+    rest, n_events, _ = by_season
     gammas, node, coef, share = tables
     ring, place = pixels
     ring_dec, ring_wide, ring_table, spacing, shift = rings
@@ -171,21 +192,17 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, events, limit, n_da
         sine, cosine = fmath.sincos_turns(turn)
         cos_dec = fmath.cos(dec)
         at = (cos_dec * cosine, cos_dec * sine, fmath.sin(dec))
-        n = _gather(dec, turn, at, cells, ring_wide[r], start, events, limit, w, row, season)
+        n = _gather(dec, turn, at, cells, ring_wide[r], start, sky, limit, sizes[0], events)
         ts, ns, gamma = NO_ROOM, 0.0, 0.0
         warp.sync()
         if n >= 0:
-            for s in range(n_data.size):
-                here = 0.0
-                for i in range(cuda.threadIdx.x, n, LANES):
-                    if season[i] == s:
-                        here += 1.0
-                rest[s] = n_data[s] - warp.total(here)
+            for s in range(cuda.threadIdx.x, n_data.size, LANES):
                 n_events[s] = n_data[s]
+            _weigh(U64(n), at, sky, limit, events)
             warp.sync()
-            k = ring_table[r]
-            model = (gammas, node[k], coef[k], share[k])
-            ts, ns, gamma = fit(n, w, row, season, rest, n_events, model, work, slopes)
+            count_rest(U64(n), events, n_events, rest)
+            model = model_at(ring_table[r], gammas, (node, coef, share), sizes[2], sizes[3])
+            ts, ns, gamma = fit(U64(n), events, 0, 0, rest, n_events, model, work, slopes)
         if cuda.threadIdx.x == 0:
             out[p, 0] = ts
             out[p, 1] = ns
@@ -196,12 +213,19 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, events, limit, n_da
 _pixels = plain(_some_pixels)
 
 
-@cuda.jit
-def _kernel(pixels, rings, cells, start, events, limit, n_data, tables, room, far, out):  # type: ignore[no-untyped-def]
-    arrays, _, work, slopes = shared(room, far, cuda.blockIdx.x)
+@warp.jit
+def _kernel(pixels, rings, cells, start, sky, limit, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
+    mine = shared(sizes, far, cuda.blockIdx.x, False)
     _pixels(
-        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, events, limit, n_data, tables, arrays, work,
-        slopes, out,
+        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out
+    )  # fmt: skip
+
+
+@warp.jit
+def _far_kernel(pixels, rings, cells, start, sky, limit, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
+    mine = shared(sizes, far, cuda.blockIdx.x, True)
+    _pixels(
+        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out
     )  # fmt: skip
 
 
@@ -221,12 +245,19 @@ class Scanner:
     ----------
     analysis : Analysis
     rings : Rings
+
+    Raises
+    ------
+    InputError
+        If the events are more than a number in single precision can count.
     """
 
     def __init__(self, analysis: Analysis, rings: Rings) -> None:
         self.rings = rings
         self.analysis = analysis
         sky = analysis.sky
+        if sky.dec.size > MOST_EVENTS:
+            raise InputError(f"a GPU scans at most {MOST_EVENTS:,} events, not {sky.dec.size:,}: set gpu: false")
         reach = np.minimum(analysis.cuts.cut * sky.sigma, math.pi)
         self._cells = cells_of(reach)
         class_ = np.searchsorted(self._cells.reach, reach)
@@ -236,10 +267,10 @@ class Scanner:
         self._start = np.zeros(int(self._cells.first[-1]) + 1, np.int32)
         self._order = np.empty(sky.dec.size, np.int32)
         self._fixed = to_device(
-            (sky.dec, (0.5 / sky.sigma**2, sky.weight, sky.row.astype(np.int16), sky.season.astype(np.int16)))
+            (sky.dec, (0.5 / sky.sigma**2, sky.weight, sky.row.astype(np.uint16), sky.season.astype(np.uint16)))
         )  # fmt: skip
         n = sky.dec.size
-        self._events = tuple(cuda.device_array(n, t) for t in (*(np.float64,) * 5, np.int16, np.int16))
+        self._events = tuple(cuda.device_array(n, t) for t in (*(np.float64,) * 5, np.uint16, np.uint16))
         self._constant = to_device(
             (
                 (np.repeat(np.arange(rings.dec.size, dtype=np.int32), rings.n_pix),
@@ -250,9 +281,11 @@ class Scanner:
         )  # fmt: skip
         self._n_data = cuda.to_device(analysis.n_data)
         self._ends = np.concatenate([[0], np.cumsum(rings.n_pix)])
-        self._room = self._room_for(self._most())
+        n = int(self._ends[-1])
+        self._out = cuda.device_array((n, 3), np.float64)
+        self._sky: F64 = cuda.pinned_array((n, 3), np.float64)  # twice as fast to copy to as other memory
         self._turn: F64 | None = None
-        self._sky = np.empty((0, 3))
+        self._make_room(self._most())
 
     def _tables(self) -> I32:
         """Signal tables of all rings, on the device; which one each ring has."""
@@ -265,8 +298,7 @@ class Scanner:
                 known[bins] = len(tables)
                 tables.append(table_at(self.analysis, float(dec)))
             index.append(known[bins])
-        columns = (np.stack([table[k] for table in tables]) for k in (1, 2, 3))
-        self._model = to_device((tables[0].gammas, *columns))
+        self._model = model_of(tables)
         return np.array(index, np.int32)
 
     def _most(self) -> int:
@@ -275,33 +307,35 @@ class Scanner:
         mean = max(float((ring_events(self.analysis, float(dec)).half * (2.0 / math.pi)).sum()) for dec in decs)
         return int(1.05 * mean + SIGMAS * math.sqrt(mean) + 32)
 
-    def _room_for(self, most: int) -> Room:
-        return Room.of(self.analysis, min(most, self._order.size), 1)
+    def _make_room(self, most: int) -> None:
+        self._room = Room.of(self.analysis, min(most, self._order.size), 1)
+        self._blocks = self._room.blocks(len(self._sky), BLOCKS)
+        self._far = self._room.far(self._blocks)
 
     def ring(self, r: int, turn: F64) -> F64:
         """TS, ns and gamma of every pixel of ring r, (count, 3), of the sky with right ascensions `turn` (turns)."""
         if self._turn is not turn:
-            self._turn, self._sky = turn, self.sky(turn)
-        return self._sky[self._ends[r] : self._ends[r + 1]]
+            self._turn = turn
+            self.sky(turn)
+        found: F64 = self._sky[self._ends[r] : self._ends[r + 1]].copy()
+        return found
 
     def sky(self, turn: F64) -> F64:
-        """TS, ns and gamma of all pixels, (n_pix, 3)."""
+        """TS, ns and gamma of all pixels, (n_pix, 3); the next sky overwrites them."""
         _sort(turn, self._band_start, self._turns, self._start, self._order)
         order = cuda.to_device(self._order)
         threads = -(-self._order.size // THREADS)
         _place[threads, THREADS](order, cuda.to_device(turn), *self._fixed, self._events)
         start = cuda.to_device(self._start)
         pixels, rings, cells = self._constant
-        n = int(self._ends[-1])
-        blocks = self._room.blocks(n, BLOCKS)
         limit = 0.5 * self.analysis.cuts.cut**2
         while True:
-            out = cuda.device_array((n, 3), np.float64)
-            _kernel[blocks, LANES, 0, self._room.shared_bytes](
+            kernel = _far_kernel if self._room.is_far else _kernel
+            kernel[self._blocks, LANES, 0, self._room.shared_bytes](
                 pixels, rings, cells, start, self._events, limit, self._n_data, self._model, self._room.sizes,
-                self._room.far(blocks), out,
+                self._far, self._out,
             )  # fmt: skip
-            found: F64 = out.copy_to_host()
-            if not (found[:, 0] == NO_ROOM).any():
-                return found
-            self._room = self._room_for(2 * self._room.sizes[0])
+            self._out.copy_to_host(self._sky)
+            if not (self._sky[:, 0] == NO_ROOM).any():
+                return self._sky
+            self._make_room(2 * self._room.sizes[0])

@@ -9,74 +9,111 @@ from worker import rng
 from worker.engine import fmath, trials
 from worker.engine.analysis import Analysis
 from worker.engine.gpu import warp
-from worker.engine.gpu.fit import fit
-from worker.engine.gpu.memory import Room, plain, shared, to_device
-from worker.engine.gpu.warp import LANES, cuda, device
-from worker.engine.inject import Injector, add_signal, draw_signal
+from worker.engine.gpu.fit import count_rest, fit, model_at
+from worker.engine.gpu.memory import Room, model_of, plain, shared, to_device
+from worker.engine.gpu.warp import LANES, U64, cuda, device
+from worker.engine.inject import Injector, draw_event, signal_count, weigh_event
+from worker.engine.point import EVENT as CPU_EVENT
 
 BLOCKS = 1 << 14
 """Warps in flight; each takes every so many-th trial."""
 SIGMAS = 5.0
 """Room for the mean number of events near a source and so many standard deviations more; the CPU makes the others."""
 NO_ROOM = -1.0
+F32 = np.float32
+
+
+EVENT = np.dtype([(name, "f4" if CPU_EVENT[name].kind == "f" else "u2") for name in CPU_EVENT.names or ()], align=True)
+"""`worker.engine.point.EVENT` in single precision: 24 bytes."""
 
 
 @device
-def _weigh(c, i, unit, inv_n, k, w, row, season):  # type: ignore[no-untyped-def]
+def _sin(x):  # type: ignore[no-untyped-def]
+    """Sine for abs(x) <= pi / 2 (Taylor to x**11)."""
+    z = x * x
+    p = F32(-1.0 / 39916800.0)
+    p = p * z + F32(1.0 / 362880.0)
+    p = p * z - F32(1.0 / 5040.0)
+    p = p * z + F32(1.0 / 120.0)
+    p = p * z - F32(1.0 / 6.0)
+    return x + x * (z * p)
+
+
+@device
+def _angle2(c2):  # type: ignore[no-untyped-def]
+    """As `worker.engine.fmath.angle2_from_chord2`."""
+    p = F32(1.0 / 84084.0)
+    p = p * c2 + F32(1.0 / 16632.0)
+    p = p * c2 + F32(1.0 / 3150.0)
+    p = p * c2 + F32(1.0 / 560.0)
+    p = p * c2 + F32(1.0 / 90.0)
+    p = p * c2 + F32(1.0 / 12.0)
+    near = c2 + c2 * (c2 * p)
+    return near if c2 <= F32(fmath.ANGLE_SERIES) else F32(fmath.angle2_far(np.float64(c2)))
+
+
+@device
+def _weigh(c, i, unit, inv_n, k, events):  # type: ignore[no-untyped-def]
     """Candidate i, at a uniform place in its window, becomes event k."""
+    singles, w, _, shorts, row, season = events
     event = c.event[i]
-    s = fmath.sin((2.0 * unit - 1.0) * event["half_window"])
-    angle2 = fmath.angle2_from_chord2(4.0 * (event["sin2_ddec"] + event["coscos"] * s * s))
-    w[k] = event["weight"] * inv_n[event["season"]] * fmath.exp(-angle2 * event["inv_2sigma2"])
-    row[k] = event["row"]
-    season[k] = event["season"]
+    s = _sin(F32(2.0 * unit - 1.0) * event["half_window"])
+    angle2 = _angle2(F32(4.0) * (event["sin2_ddec"] + event["coscos"] * s * s))
+    weight = event["weight"] * F32(inv_n[U64(event["season"])])
+    singles[w + k] = weight * warp.exp32(-angle2 * event["inv_2sigma2"])
+    shorts[row + k] = event["row"]
+    shorts[season + k] = event["season"]
 
 
 @device
-def _background(c, k0, k1, trial, inv_n, w, row, season):  # type: ignore[no-untyped-def]
+def _background(c, k0, k1, trial, inv_n, room, events):  # type: ignore[no-untyped-def]
     """Accepted events of one trial, 32 points of the Poisson process at a time; returns how many, -1 without room."""
-    lane, room = cuda.threadIdx.x, w.size
+    lane = cuda.threadIdx.x
     n = c.n_always
     if n > room:
         return -1
     for i in range(lane, n, LANES):
         a, b, _, _ = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, np.uint64(i))
-        _weigh(c, i, rng.unit52(np.uint64(a), np.uint64(b)), inv_n, i, w, row, season)
+        _weigh(c, U64(i), rng.unit52(np.uint64(a), np.uint64(b)), inv_n, U64(i), events)
     size = c.hazard.size
     if size == c.n_always:
         return n
     end = c.hazard[size - 1]
     scale = c.guide.size / end
+    last_guide = U64(c.guide.size - 1)
     draw = np.uint64(c.n_always + lane)
-    at, previous = 0.0, -1
+    at, previous = 0.0, np.int32(-1)
     while at < end:
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, draw)
         draw += np.uint64(LANES)
         here = at + warp.running(-fmath.log(rng.unit52(np.uint64(a), np.uint64(b))))
-        i = -1
+        event = np.int32(-1)
         if here < end:
-            i = int(c.guide[min(int(here * scale), c.guide.size - 1)])
-            while c.hazard[i] <= here:
-                i += 1
-        left = warp.before(i, previous)  # by all lanes: a shuffle waits for every one of them
-        new = i >= 0 and i != left
+            event = c.guide[min(U64(here * scale), last_guide)]
+            while c.hazard[U64(event)] <= here:
+                event = np.int32(event + 1)
+        left = warp.before(event, previous)  # by all lanes: a shuffle waits for every one of them
+        new = event >= 0 and event != left
         k, more = warp.place(new)
         if n + more > room:
             return -1
         if new:
-            _weigh(c, i, rng.unit52(np.uint64(d), np.uint64(e)), inv_n, n + k, w, row, season)
+            _weigh(c, U64(event), rng.unit52(np.uint64(d), np.uint64(e)), inv_n, U64(n + k), events)
         n += more
-        at, previous = warp.last(here), warp.last_index(i)
+        at, previous = warp.last(here), warp.last_index(event)
     return n
 
 
 @device
-def _one_trial(c, inject, injector, n_data, k0, k1, trial, arrays, draws):  # type: ignore[no-untyped-def]
+def _one_trial(c, inject, injector, n_data, k0, k1, trial, room, events, by_season, draws):  # type: ignore[no-untyped-def]
     """Draw one trial into the arrays of the warp; returns the number of events with S > 0, -1 without room."""
-    w, row, season, rest, n_events, inv_n = arrays
+    singles, w, _, shorts, row, season = events
+    rest, n_events, inv_n = by_season
     n_signal = 0
     if inject:
-        n_signal = draw_signal(injector, k0, k1, trial, draws)  # by every lane: the same numbers in the same places
+        n_signal = signal_count(injector, k0, k1, trial)
+        for i in range(cuda.threadIdx.x, n_signal, LANES):
+            draw_event(injector, k0, k1, trial, i, draws)
     warp.sync()
     for s in range(cuda.threadIdx.x, n_data.size, LANES):
         found = n_data[s]
@@ -86,33 +123,38 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, arrays, draws):  # ty
         n_events[s] = found
         inv_n[s] = 1.0 / found
     warp.sync()
-    n = _background(c, k0, k1, trial, inv_n, w, row, season)
-    if n < 0 or n + n_signal > w.size:
+    n = _background(c, k0, k1, trial, inv_n, room, events)
+    if n < 0 or n + n_signal > room:
         return -1
+    for start in range(0, n_signal, LANES):
+        i = start + cuda.threadIdx.x
+        weight, r, s = -1.0, 0, 0
+        if i < n_signal:
+            weight, r, s = weigh_event(injector, draws, i, inv_n)
+        k, more = warp.place(weight >= 0.0)
+        if weight >= 0.0:
+            at = U64(n + k)
+            singles[w + at] = weight
+            shorts[row + at] = r
+            shorts[season + at] = s
+        n += more
     warp.sync()
-    if inject:
-        n = add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
-    warp.sync()
-    for s in range(n_data.size):
-        here = 0.0
-        for i in range(cuda.threadIdx.x, n, LANES):
-            if season[i] == s:
-                here += 1.0
-        here = warp.total(here)
-        rest[s] = n_events[s] - here
-    warp.sync()
+    count_rest(U64(n), events, n_events, rest)
     return n
 
 
 @device
-def _some_trials(block, blocks, c, inject, injector, model, n_data, key, arrays, draws, work, slopes, out):  # type: ignore[no-untyped-def]
-    w, row, season, rest, n_events, _ = arrays
+def _some_trials(block, blocks, c, inject, injector, tables, n_data, key, sizes, mine, out):  # type: ignore[no-untyped-def]
+    events, by_season, draws, work, slopes = mine
+    rest, n_events, _ = by_season
+    gammas, node, coef, share = tables
+    model = model_at(0, gammas, (node, coef, share), sizes[2], sizes[3])
     k0, k1, first = key
     for t in range(block, out.shape[0], blocks):
-        n = _one_trial(c, inject, injector, n_data, k0, k1, first + np.uint64(t), arrays, draws)
+        n = _one_trial(c, inject, injector, n_data, k0, k1, first + np.uint64(t), sizes[0], events, by_season, draws)
         ts, ns, gamma = NO_ROOM, 0.0, 0.0
         if n >= 0:
-            ts, ns, gamma = fit(n, w, row, season, rest, n_events, model, work, slopes)
+            ts, ns, gamma = fit(U64(n), events, 0, 0, rest, n_events, model, work, slopes)
         if cuda.threadIdx.x == 0:
             out[t, 0] = ts
             out[t, 1] = ns
@@ -123,10 +165,16 @@ def _some_trials(block, blocks, c, inject, injector, model, n_data, key, arrays,
 _trials = plain(_some_trials)
 
 
-@cuda.jit
-def _kernel(c, inject, injector, model, n_data, key, room, far, out):  # type: ignore[no-untyped-def]
-    arrays, draws, work, slopes = shared(room, far, cuda.blockIdx.x)
-    _trials(cuda.blockIdx.x, cuda.gridDim.x, c, inject, injector, model, n_data, key, arrays, draws, work, slopes, out)
+@warp.jit
+def _kernel(c, inject, injector, tables, n_data, key, sizes, far, out):  # type: ignore[no-untyped-def]
+    mine = shared(sizes, far, cuda.blockIdx.x, False)
+    _trials(cuda.blockIdx.x, cuda.gridDim.x, c, inject, injector, tables, n_data, key, sizes, mine, out)
+
+
+@warp.jit
+def _far_kernel(c, inject, injector, tables, n_data, key, sizes, far, out):  # type: ignore[no-untyped-def]
+    mine = shared(sizes, far, cuda.blockIdx.x, True)
+    _trials(cuda.blockIdx.x, cuda.gridDim.x, c, inject, injector, tables, n_data, key, sizes, mine, out)
 
 
 def run(
@@ -137,10 +185,12 @@ def run(
     mean = float((point.candidates.event["half_window"] * (2.0 / math.pi)).sum())
     most = min(int(mean + SIGMAS * math.sqrt(mean) + 8), point.candidates.hazard.size)
     room = Room.of(analysis, most + what.count_cdf.size, what.count_cdf.size if injector is not None else 1)
-    out = cuda.to_device(np.zeros((n, 3)))
+    out = cuda.device_array((n, 3), np.float64)
     blocks = room.blocks(n, BLOCKS)
-    _kernel[blocks, LANES, 0, room.shared_bytes](
-        to_device(point.candidates), injector is not None, to_device(what), to_device(point.table),
+    candidates = point.candidates._replace(event=point.candidates.event.astype(EVENT))
+    kernel = _far_kernel if room.is_far else _kernel
+    kernel[blocks, LANES, 0, room.shared_bytes](
+        to_device(candidates), injector is not None, to_device(what), model_of([point.table]),
         cuda.to_device(analysis.n_data), (np.uint64(key[0]), np.uint64(key[1]), np.uint64(first)), room.sizes,
         room.far(blocks), out,
     )  # fmt: skip

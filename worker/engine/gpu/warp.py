@@ -1,8 +1,12 @@
 """What the 32 lanes of a warp do together; a block is one warp.
 
+Loops over events count in unsigned numbers: numba's own, in signed ones that may count from the end of an array, cost
+four times the arithmetic that they are there for.
+
 In numba's simulator there are no shuffles: the lanes meet in shared memory, and add in the same order.
 """
 
+import math
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -11,6 +15,8 @@ import numpy as np
 from numba import config
 from numba import cuda as numba_cuda
 
+from worker.compiled import kernel
+
 SIMULATED: bool = vars(config)["ENABLE_CUDASIM"]
 
 
@@ -18,16 +24,29 @@ class _Simulator:
     """numba.cuda, and within a simulated kernel what stands for it there: numba swaps it in a kernel's module only."""
 
     def __getattr__(self, name: str) -> Any:
-        from numba.cuda.simulator import kernel
+        from numba.cuda.simulator import kernel as simulator
 
-        swapped: Any = kernel._get_kernel_context  # numba has no types
+        swapped: Any = simulator._get_kernel_context  # numba has no types
         return getattr(swapped() or numba_cuda, name)
 
 
 cuda: Any = _Simulator() if SIMULATED else numba_cuda
 
 LANES = 32
+REGISTERS = 112
+"""Of a lane: 18 warps on a processor that has 65,536, and none of them has to put any aside."""
 ALL = 0xFFFFFFFF
+U64 = np.uint64
+STEP = np.uint64(LANES)
+COLUMNS = 2 * LANES
+"""Gammas that a warp looks at at once: two on every lane."""
+ONE = np.float32(1.0)
+TWO = np.float32(2.0)
+THREE = np.float32(3.0)
+
+
+jit: Any = cuda.jit if SIMULATED else cuda.jit(max_registers=REGISTERS)
+"""What a kernel is made with."""
 
 
 def device(function: Callable[..., Any]) -> Any:
@@ -59,7 +78,7 @@ if SIMULATED:
         """Wait for the other lanes."""
         cuda.syncthreads()
 
-    def total(value: float) -> float:
+    def total(value: Any) -> float:
         """Sum over the lanes, as a tree; the same bits in all of them."""
         values = _meet(value, np.float64)
         for half in (16, 8, 4, 2, 1):
@@ -77,22 +96,49 @@ if SIMULATED:
         """The value of the last lane."""
         return float(_meet(value, np.float64)[LANES - 1])
 
-    def before(index: int, first: int) -> int:
+    def before(index: Any, first: Any) -> Any:
         """The index of the lane before this one, `first` for lane 0."""
         values = _meet(index, np.int64)
         lane = cuda.threadIdx.x
         return int(values[lane - 1]) if lane else first
 
-    def last_index(index: int) -> int:
+    def last_index(index: Any) -> Any:
         """The index of the last lane."""
         return int(_meet(index, np.int64)[LANES - 1])
 
-    def place(chosen: bool) -> tuple[int, int]:
+    def place(chosen: Any) -> tuple[int, int]:
         """How many lanes before this one are chosen, and how many there are."""
         values = _meet(chosen, np.int64)
         return int(values[: cuda.threadIdx.x].sum()), int(values.sum())
 
+    def ratio(a: np.float32, b: np.float32) -> np.float32:
+        """A / b to two units in the last place."""
+        return np.float32(a / b)
+
+    def log32(x: np.float32) -> np.float32:
+        """Natural logarithm to 2e-7."""
+        return np.float32(np.log(x))
+
+    def exp32(x: np.float32) -> np.float32:
+        """e**x to some units in the last place."""
+        return np.float32(np.exp(x))
+
 else:
+
+    @cuda.jit(device=True, fastmath=True)
+    def ratio(a, b):  # type: ignore[no-untyped-def]
+        """A / b to two units in the last place."""
+        return a / b
+
+    @cuda.jit(device=True, fastmath=True)
+    def log32(x):  # type: ignore[no-untyped-def]
+        """Natural logarithm to 2e-7."""
+        return math.log(x)
+
+    @cuda.jit(device=True, fastmath=True)
+    def exp32(x):  # type: ignore[no-untyped-def]
+        """e**x to some units in the last place."""
+        return math.exp(x)
 
     @cuda.jit(device=True)
     def sync():  # type: ignore[no-untyped-def]
@@ -142,3 +188,18 @@ else:
         """How many lanes before this one are chosen, and how many there are."""
         mask = cuda.ballot_sync(ALL, chosen)
         return cuda.popc(mask & ((1 << cuda.threadIdx.x) - 1)), cuda.popc(mask)
+
+
+@device
+def inverse(x):  # type: ignore[no-untyped-def]
+    """1 / x in double precision for x from 1e-37 to 1e37: from single by two steps of Newton, without a division."""
+    r = np.float64(ratio(ONE, np.float32(x)))
+    r += r * (1.0 - x * r)
+    r += r * (1.0 - x * r)
+    return r
+
+
+@kernel
+def on_lanes(n):  # type: ignore[no-untyped-def]
+    """Gammas with room for two on every lane: n, rounded up."""
+    return (n + COLUMNS - 1) // COLUMNS * COLUMNS
