@@ -97,10 +97,8 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
     best_gamma, best_ns, best = gammas[top], 0.0, 0.0
     last = slopes.size - 1
     coarse = max(int(COARSE / (gammas[1] - gammas[0]) + 0.5), 1)
-    before, before_slope = -1.0, 0.0
-    here, here_ns, here_slope = 0.0, 0.0, 0.0
-    a, da, b, db, step = 0.0, 0.0, 0.0, 0.0, 0.0
-    x, ns = 0.0, 0.0
+    before = -1.0
+    before_slope = here = here_ns = here_slope = a = da = b = db = step = x = ns = 0.0
     inside = False  # between two coarse nodes, `before` and `here`
     g = 0
     while g <= last:  # one call of `profile` for both: a GPU inlines it
@@ -117,15 +115,18 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
             inside = step > 0.0
             done = not inside
         else:
-            here, here_ns, here_slope, done = x, ns, slope, True
+            here, here_ns, here_slope = x, ns, slope
+            done = True
             inside = before >= 0.0 and before_slope > 0.0 and slope < 0.0
             if inside:
-                a, da, b, db, step = before, before_slope, x, slope, x - before
+                a, b, step = before, x, x - before
+                da, db = before_slope, slope
                 x = a + (b - a) * da / (da - db)
         if done and value > best:
             best_gamma, best_ns, best = y, ns, value
         if not inside:
-            before, before_slope, ns, g = here, here_slope, here_ns, after
+            before, before_slope = here, here_slope
+            ns, g = here_ns, after
     return best_gamma, best_ns
 
 

@@ -91,7 +91,7 @@ def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
     return math.sqrt(fmath.angle2_from_chord2(min(max(c2, 0.0), 4.0)))
 
 
-@kernel
+@part
 def signal_count(j, k0, k1, trial):  # type: ignore[no-untyped-def]
     """Number of signal events of one trial."""
     a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
