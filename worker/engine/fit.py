@@ -130,7 +130,7 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
     return best_gamma, best_ns
 
 
-@kernel
+@part  # of three kernels, but a process needs one of them
 def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore[no-untyped-def]
     """The global maximum of TS over ns >= 0 and gamma.
 

@@ -170,7 +170,7 @@ def _spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[n
         w[i] *= fmath.exp(-place[i] * inverse[i])
 
 
-@kernel
+@part  # of two kernels, but a process needs one of them
 def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ignore[no-untyped-def]
     """Draw one trial into the scratch arrays; returns the number of events with S > 0."""
     index, place, w, row, season, rest, n_events, inv_n, draws, near, batch = scratch
