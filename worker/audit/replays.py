@@ -14,7 +14,7 @@ from worker.audit import finding
 from worker.audit.finding import Finding
 from worker.errors import DagmakerError, InputError
 from worker.ledger import Expected, Run, each_expected, open_run
-from worker.stages import replay, scratch
+from worker.stages import device, replay, scratch
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
@@ -29,7 +29,8 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
             wrong += [text] if text else []
         names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
         names += ", ..." if len(chosen) > 3 else ""
-        what = f"{task}: files made again from the prepared data, bit by bit"
+        how = f"without the device, TS within {device.PROMISED:g}" if run.spec.resources.gpu else "bit by bit"
+        what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
 
 

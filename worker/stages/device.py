@@ -1,6 +1,8 @@
 """Where trials and skies are computed: on this core, or, where the spec says so, on a CUDA device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from worker.engine import scan, trials
@@ -10,10 +12,29 @@ from worker.ledger import Run
 GPU_BLOCK = 1 << 17
 """Trials made at once on a device: enough to fill it."""
 
+PROMISED = 1e-3
+"""TS of a device are this near to a CPU's, at least."""
+
+_never = ContextVar("never", default=False)
+
+
+@contextmanager
+def none() -> Iterator[None]:
+    """Compute on this core, whatever the spec says: what a device has made is checked without one."""
+    token = _never.set(True)
+    try:
+        yield
+    finally:
+        _never.reset(token)
+
+
+def _wanted(run: Run) -> bool:
+    return run.spec.resources.gpu and not _never.get()
+
 
 def block(run: Run, on_cpu: int) -> int:
     """Trials made at once, `on_cpu` of them where there is no device."""
-    return GPU_BLOCK if run.spec.resources.gpu else on_cpu
+    return GPU_BLOCK if _wanted(run) else on_cpu
 
 
 def trial_maker(run: Run) -> Callable[..., Any]:
@@ -24,7 +45,7 @@ def trial_maker(run: Run) -> Callable[..., Any]:
     InputError
         If the spec asks for a device and there is none.
     """
-    if not run.spec.resources.gpu:
+    if not _wanted(run):
         return trials.run
     from worker.engine import gpu
 
@@ -40,7 +61,7 @@ def scanner(run: Run, analysis: Analysis, rings: scan.Rings, keep: bool) -> Any:
     InputError
         If the spec asks for a device and there is none.
     """
-    if not run.spec.resources.gpu:
+    if not _wanted(run):
         return scan.Scanner(analysis, rings, keep)
     from worker.engine import gpu
 

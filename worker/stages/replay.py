@@ -12,7 +12,7 @@ from worker.engine import reference
 from worker.engine import trials as engine
 from worker.errors import InputError, SpecError
 from worker.ledger import Run, open_run
-from worker.stages import context, scratch, trials
+from worker.stages import context, device, scratch, trials
 
 AT_MOST_LOWER = 1e-3
 """A fitted TS is never lower than the brute-force grid by more than this."""
@@ -43,7 +43,7 @@ def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
         if found:
             raise InputError(f"{path / rel}: not reproduced: {found}")
         task, args = scratch.address_of(run, rel)
-        print(f"reproduced: {rel}: the same bytes, made again by {task} {_told(args)}")
+        print(f"reproduced: {rel}: {_same(run, 'bytes')}, made again by {task} {_told(args)}")
     else:
         task, args = scratch.address_of(run, rel)
         more = _one(run, rel, trial, task, args)
@@ -60,7 +60,10 @@ def inside(run: Run, file: str) -> PurePosixPath:
 
 
 def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
-    """Make a file of trials again in the scratch directory `root` and compare; empty where all bits agree."""
+    """Make a file of trials again in the scratch directory `root` and compare; empty where all bits agree.
+
+    Of what a CUDA device has made, TS must agree within `worker.stages.device.PROMISED`.
+    """
     task, args = scratch.address_of(run, rel)
     if task not in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
         raise SpecError(f"--file={rel}: is made by {task} from other files; `dagmaker review` makes those again")
@@ -71,20 +74,29 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
         return f"its record is that of {task} {_told(args)}, which makes a file of another name"
     theirs = (run.path / rel).read_bytes()
     store.remove(root, rel)
-    return "" if mine == theirs else _first_difference(mine, theirs)
+    return "" if mine == theirs else _first_difference(mine, theirs, run.spec.resources.gpu)
 
 
-def _first_difference(mine: bytes, theirs: bytes) -> str:
+def agree(here: NDArray[np.void], there: NDArray[np.void], on_device: bool) -> NDArray[np.bool_]:
+    """Which entries are the same, (n,): bit by bit, or in TS within what is promised of a device."""
+    if on_device:
+        same = np.abs(here["ts"] - there["ts"]) <= device.PROMISED
+    else:
+        same = here.reshape(len(here), -1).view(np.uint8) == there.reshape(len(there), -1).view(np.uint8)
+    rows: NDArray[np.bool_] = same.reshape(len(here), -1).all(axis=1)
+    return rows
+
+
+def _first_difference(mine: bytes, theirs: bytes, on_device: bool) -> str:
     try:
         here, there = parse_npy(mine), parse_npy(theirs)
     except BadFormatError as error:
         return f"it cannot be read: {error}"
     if here.shape != there.shape or here.dtype != there.dtype:
         return f"it holds {there.dtype} {there.shape}, made again {here.dtype} {here.shape}"
-    rows = here.reshape(len(here), -1).view(np.uint8) != there.reshape(len(there), -1).view(np.uint8)
-    wrong = np.flatnonzero(rows.any(axis=1))
+    wrong = np.flatnonzero(~agree(here, there, on_device))
     if not len(wrong):
-        return "its header differs"
+        return "" if on_device else "its header differs"
     k = int(wrong[0])
     return f"{len(wrong)} of {len(here)} entries differ, the first is {k}: {_row(there[k])}, made again {_row(here[k])}"
 
@@ -142,12 +154,16 @@ def _point(args: dict[str, Any]) -> str:
     return "_".join(f"{key}_{args[key]:g}" for key in ("dec", "n_sig", "gamma") if args.get(key) is not None)
 
 
+def _same(run: Run, what: str) -> str:
+    return f"a device's TS within {device.PROMISED:g}" if run.spec.resources.gpu else f"the same {what}"
+
+
 def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
-    if alone.tobytes() != row.tobytes():
+    if not agree(np.atleast_2d(alone), np.atleast_2d(row), run.spec.resources.gpu)[0]:
         raise InputError(
             f"{run.path / rel}: trial {trial}: not reproduced: {_row(row)} in the file, alone {_row(alone)}"
         )
-    print(f"reproduced: {rel}: trial {trial}, run alone, has the same bits as in the file")
+    print(f"reproduced: {rel}: trial {trial}, run alone, has {_same(run, 'bits as in the file')}")
 
 
 def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row: NDArray[np.void]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, each_expected, of_node
+from worker.stages import device
 from worker.tasks import TASKS
 
 _UNTOUCHED = ("bg_trials", "sig_trials", "scan_map")
@@ -55,9 +56,9 @@ def _link_trials(run: Run, root: Path) -> None:
 
 
 def again(root: Path, task: str, **args: Any) -> str:
-    """Do a task in a scratch directory; returns what it printed."""
+    """Do a task in a scratch directory, on this core; returns what it printed."""
     said = StringIO()
-    with redirect_stdout(said):
+    with redirect_stdout(said), device.none():
         TASKS[task](run=str(root), **args)
     return said.getvalue()
 
