@@ -1,7 +1,6 @@
 """From largest TS per ring to hottest spots: where p-values enter the scan."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from worker import layout, store
 from worker.engine.scan import Rings
 from worker.errors import InputError
 from worker.ledger import Run
-from worker.record import measure
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -81,19 +79,3 @@ def spots(
     for name in ("ts", "ns", "gamma"):
         out[name] = chosen[name]
     return out
-
-
-def write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) -> None:
-    """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
-    from worker.stages.scans import RING_DTYPE, rings
-
-    rel = layout.scan_dir(run.spec.name, run.spec.healpix.nside) / layout.trials_name(n, seed, first)
-    with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
-        try:
-            tsds = load_tsds(run)
-        except InputError:
-            print("the hottest spots need background distributions: run collect_bg, then this task again")
-            return
-        maxima = store.load_array(run.path, source, n, RING_DTYPE)
-        store.save_array(run.path, rel, spots(run, rings(run, run.spec.healpix.nside), maxima, tsds), meter.record(n))
-    print(f"-> {rel}")

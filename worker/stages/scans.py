@@ -6,7 +6,7 @@ kilobytes from which hottest spots of any hemisphere are computed, and computed 
 trials arrive, without a new scan.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from worker import address, layout, store
 from worker.arguments import parse_band
 from worker.engine import scan as engine
-from worker.errors import SpecError
+from worker.errors import InputError, SpecError
 from worker.ledger import Run, expected, open_run
 from worker.record import measure
 from worker.stages import catalog, context, device, hottest
@@ -98,7 +98,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
         forget(run, rel)
         print(f"-> {rel}")
     if part is None and not _is_planned(run, n, seed, first):
-        hottest.write_spots(run, rel, n, seed, first)
+        _write_spots(run, rel, n, seed, first)
 
 
 def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
@@ -110,6 +110,22 @@ def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, 
 def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
     """Whether collect_scan will turn these skies into hottest spots."""
     return any((e.n, e.seed, e.first) == (n, seed, first) for e in expected(run, "scan_trials"))
+
+
+def _write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) -> None:
+    """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
+    rel = layout.scan_dir(run.spec.name, run.spec.healpix.nside) / layout.trials_name(n, seed, first)
+    with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
+        try:
+            tsds = hottest.load_tsds(run)
+        except InputError:
+            print("the hottest spots need background distributions: run collect_bg, then this task again")
+            return
+        maxima = store.load_array(run.path, source, n, RING_DTYPE)
+        store.save_array(
+            run.path, rel, hottest.spots(run, rings(run, run.spec.healpix.nside), maxima, tsds), meter.record(n)
+        )
+    print(f"-> {rel}")
 
 
 def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
