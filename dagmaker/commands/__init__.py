@@ -83,13 +83,15 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     --------
     dagmaker plan analysis.yaml --slots=1000
     """
+    from dagmaker import columns
     from dagmaker.cost import cost, plan_text
     from dagmaker.planning import plan as plans
 
     loaded = _load(spec)
     made = plans.make(loaded, "")
     total = cost.estimate(made, loaded, slots)
-    return Result({"name": made.name, **total.as_json()}, plan_text.lines(made, total, loaded.goal))
+    shown = plan_text.lines(made, total, loaded.goal, columns.terminal())
+    return Result({"name": made.name, **total.as_json()}, shown)
 
 
 def build(*, spec: str, run: str, dot: bool = False) -> Result:

@@ -88,10 +88,11 @@ def efficiency(*, run: str) -> Result:
     --------
     dagmaker efficiency runs/example
     """
+    from dagmaker import columns
     from dagmaker.cost import efficiency as used
 
     found = used.look(Path(run))
-    return Result(found.as_json(), used.lines(found))
+    return Result(found.as_json(), used.lines(found, columns.terminal()))
 
 
 __all__ = ["efficiency", "pilot"]

@@ -168,10 +168,11 @@ def abort(*, run: str, timeout: int = 300) -> Result:
 
 def _status_lines(run: Path, found: "Status") -> Iterator[str]:
     """The schedd is asked only where somebody reads what it says."""
+    from dagmaker import columns
     from dagmaker.condor import schedd
     from dagmaker.status import status_text
 
-    yield from status_text.lines(found, schedd.ask(run) if found.dags else None)
+    yield from status_text.lines(found, schedd.ask(run) if found.dags else None, columns.terminal())
 
 
 def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import Any
 
+from dagmaker.columns import Column, table
 from dagmaker.condor import eventlog, submitfile
 from dagmaker.cost import chores, cost
 from dagmaker.cost.hours import hours
@@ -197,25 +198,36 @@ def _memory_edit(kinds: tuple[Used, ...], asked_mb: int) -> Iterator[str]:
         yield f"resources: {{request_memory_mb: {max(fit, 100)}}}   # now {asked_mb}, used at most {used:.0f}"
 
 
-def lines(found: Efficiency) -> Iterator[str]:
-    """For a terminal of 120 columns."""
+_COLUMNS = (
+    Column("kind", 14), Column("processes", 10), Column("CPU time", 10), Column("predicted", 11), Column("of it", 7),
+    Column("busy", 6, 1), Column("one process: 5, 50, 95 %", 27, 4), Column("memory", 9), Column("asked", 9),
+    Column("again", 7, 2), Column("hosts", 7, 3),
+)  # fmt: skip
+
+
+def _row(kind: Used) -> tuple[str, ...]:
+    return (
+        kind.task,
+        f"{kind.measured:,}",
+        hours(kind.cpu_s / 3600),
+        hours(kind.predicted_s / 3600),
+        f"{100 * kind.cpu_s / kind.predicted_s:.0f} %" if kind.predicted_s else "-",
+        f"{100 * kind.cpu_s / kind.wall_s:.0f} %" if kind.wall_s else "-",
+        ", ".join(hours(s / 3600) for s in kind.spread_s),
+        f"{kind.memory_mb:.0f} MB",
+        f"{kind.asked_mb} MB",
+        f"{kind.repeated}",
+        f"{kind.hosts}",
+    )
+
+
+def lines(found: Efficiency, wide: int | None = None) -> Iterator[str]:
+    """Everything, for a terminal so wide."""
     yield f"{found.name}: what was asked for and used; CPU times of the work, without the start of a process"
     if any(kind.pool for kind in found.kinds):
         yield "on a pool: each process puts up its data and loads compiled code anew, which is predicted, too"
     yield ""
-    yield (
-        f"{'kind':<14}{'processes':>10}{'CPU time':>10}{'predicted':>11}{'of it':>7}{'busy':>6}"
-        f"{'one process: 5, 50, 95 %':>27}{'memory':>9}{'asked':>9}{'again':>7}{'hosts':>7}"
-    )
-    for kind in found.kinds:
-        ratio = f"{100 * kind.cpu_s / kind.predicted_s:.0f} %" if kind.predicted_s else "-"
-        busy = f"{100 * kind.cpu_s / kind.wall_s:.0f} %" if kind.wall_s else "-"
-        one = ", ".join(hours(s / 3600) for s in kind.spread_s)
-        yield (
-            f"{kind.task:<14}{kind.measured:>10,}{hours(kind.cpu_s / 3600):>10}{hours(kind.predicted_s / 3600):>11}"
-            f"{ratio:>7}{busy:>6}{one:>27}{kind.memory_mb:>6.0f} MB{kind.asked_mb:>6} MB{kind.repeated:>7}"
-            f"{kind.hosts:>7}"
-        )
+    yield from table(_COLUMNS, map(_row, found.kinds), wide)
     if found.quotable is not None:
         yield ""
         yield from quotable_lines(found.quotable, {kind.task: kind.cpu_s / 3600 for kind in found.kinds})

@@ -2,34 +2,41 @@
 
 from collections.abc import Iterator
 
+from dagmaker.columns import Column, table
 from dagmaker.cost import cost, quotable
 from dagmaker.cost.cost import Cost, StageCost
 from dagmaker.cost.hours import hours
 from dagmaker.planning.plan import Plan
 from worker.spec import Goal
 
-_HEAD = (
-    f"{'stage':<14}{'processes':>11}{'trials':>14}{'files':>11}{'per folder':>12}"
-    f"{'CPU time':>11}{'longest':>10}{'memory':>10}{'asked':>10}{'disk':>10}"
-)
+_COLUMNS = (
+    Column("stage", 14), Column("processes", 11), Column("trials", 14), Column("files", 11, 4),
+    Column("per folder", 12, 5), Column("CPU time", 11), Column("longest", 10), Column("memory", 10, 1),
+    Column("asked", 10, 2), Column("disk", 10, 3),
+)  # fmt: skip
 
 
-def _row(stage: StageCost) -> str:
-    trials = f"{stage.trials:,}" if stage.trials else "-"
+def _row(stage: StageCost) -> tuple[str, ...]:
     return (
-        f"{stage.task:<14}{stage.processes:>11,}{trials:>14}{stage.files:>11,}{stage.files_per_folder:>12,}"
-        f"{hours(stage.cpu_h):>11}{hours(stage.longest_s / 3600):>10}{stage.memory_mb:>7} MB{stage.request_mb:>7} MB"
-        f"{stage.disk_mb:>7} MB"
+        stage.task,
+        f"{stage.processes:,}",
+        f"{stage.trials:,}" if stage.trials else "-",
+        f"{stage.files:,}",
+        f"{stage.files_per_folder:,}",
+        hours(stage.cpu_h),
+        hours(stage.longest_s / 3600),
+        f"{stage.memory_mb} MB",
+        f"{stage.request_mb} MB",
+        f"{stage.disk_mb} MB",
     )
 
 
-def lines(plan: Plan, total: Cost, goal: Goal | None = None) -> Iterator[str]:
-    """Tables of stages, of what DAGMan will feel, and of what can be claimed in the end."""
+def lines(plan: Plan, total: Cost, goal: Goal | None = None, wide: int | None = None) -> Iterator[str]:
+    """Tables of stages, of what DAGMan will feel, and of what can be claimed in the end; for a terminal so wide."""
     how = f"by the pilot on {total.measured}" if total.measured else "estimated by the built-in model, not measured"
     yield f"{plan.name}: {plan.n_processes:,} processes, {hours(total.cpu_h)} of CPU time ({how})"
     yield ""
-    yield _HEAD
-    yield from map(_row, total.stages)
+    yield from table(_COLUMNS, map(_row, total.stages), wide)
     yield ""
     yield f"wall time    {hours(total.wall_h)} on {total.slots:,} slots that are always busy"
     here = hours(total.here_h)

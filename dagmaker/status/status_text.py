@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dagmaker.columns import Column, table
 from dagmaker.condor.dagjob import DagJob
 from dagmaker.condor.schedd import Answer
 from dagmaker.status.causes import Cause
@@ -20,13 +21,15 @@ _STATES = {
 TITLES = {"failed": "failed", "held": "held", "removed": "removed while held", "host": "bad machine"}
 
 
-def lines(status: Status, answer: Answer | None = None) -> Iterator[str]:
-    """Everything, for a terminal of 120 columns.
+def lines(status: Status, answer: Answer | None = None, wide: int | None = None) -> Iterator[str]:
+    """Everything.
 
     Parameters
     ----------
     answer : Answer, optional
         What the schedd says, where it was asked.
+    wide : int, optional
+        Columns of the terminal, if it is for one.
     """
     yield f"{status.name}: {status.run}"
     if status.dags:
@@ -34,7 +37,7 @@ def lines(status: Status, answer: Answer | None = None) -> Iterator[str]:
     if answer is not None and status.dags:
         yield from _schedd(answer, status)
     yield ""
-    yield from _table(status)
+    yield from _table(status, wide)
     for cause in status.causes[:CAUSES_SHOWN]:
         yield ""
         yield from _cause(cause)
@@ -72,27 +75,36 @@ def _schedd(answer: Answer, status: Status) -> Iterator[str]:
         yield f"schedd: cluster {dag.cluster} {_STATES.get(dag.state, dag.state)}{reason}{nodes}{others}"
 
 
-def _table(status: Status) -> Iterator[str]:
+_FILES = (Column("stage", 14), Column("done", 10), Column("of", 10))
+_POOL = (Column("running", 9), Column("idle", 7), Column("held", 6), Column("failed", 8))
+_RATES = (Column("trials/s", 10, 2), Column("left", 9, 1))
+
+
+def _table(status: Status, wide: int | None) -> Iterator[str]:
     on_pool = bool(status.dags)
-    pool = f"{'running':>9}{'idle':>7}{'held':>6}{'failed':>8}" if on_pool else ""
-    rates = f"{'trials/s':>10}{'left':>9}" if on_pool else ""
-    yield f"{'stage':<14}{'done':>10}{'of':>10}{pool}{'missing':>10}{'trials done':>14}{rates}  first missing"
-    for stage in status.stages:
-        first = f"{stage.missing[0]}" + (", ..." if len(stage.missing) > 1 else "") if stage.missing else ""
-        trials = f"{stage.trials_done:,}" if stage.trials else "-"
-        pool = "".join(f"{n or '-':>{width},}" if n else f"{'-':>{width}}" for n, width in _counts(stage))
-        rates = f"{_rate(stage):>10}{duration(stage.left_s):>9}"
-        yield (
-            f"{stage.task:<14}{stage.done:>10,}{stage.total:>10,}{pool if on_pool else ''}"
-            f"{stage.total - stage.done:>10,}{trials:>14}{rates if on_pool else ''}  {first}"
-        ).rstrip()
+    columns = (*_FILES, *(_POOL if on_pool else ()), Column("missing", 10), Column("trials done", 14, 3))
+    columns += (*(_RATES if on_pool else ()), Column("first missing", 0, 4))
+    yield from table(columns, (_row(stage, on_pool) for stage in status.stages), wide)
     repeated = sum(stage.repeated for stage in status.stages)
     if repeated:
         yield f"{repeated:,} failed tries were started again by HTCondor (max_retries)"
 
 
-def _counts(stage: StageStatus) -> tuple[tuple[int, int], ...]:
-    return (stage.running, 9), (stage.idle, 7), (stage.held, 6), (stage.failed, 8)
+def _row(stage: StageStatus, on_pool: bool) -> tuple[str, ...]:
+    first = f"{stage.missing[0]}" + (", ..." if len(stage.missing) > 1 else "") if stage.missing else ""
+    pool = [f"{n:,}" if n else "-" for n in (stage.running, stage.idle, stage.held, stage.failed)]
+    trials = f"{stage.trials_done:,}" if stage.trials else "-"
+    rates = (_rate(stage), duration(stage.left_s))
+    return (
+        stage.task,
+        f"{stage.done:,}",
+        f"{stage.total:,}",
+        *(pool if on_pool else ()),
+        f"{stage.total - stage.done:,}",
+        trials,
+        *(rates if on_pool else ()),
+        first,
+    )
 
 
 def _rate(stage: StageStatus) -> str:

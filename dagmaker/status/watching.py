@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dagmaker import columns
 from dagmaker.condor import schedd
 from dagmaker.condor.schedd import Answer
 from dagmaker.status import status_text
@@ -62,7 +63,7 @@ def _plain(watcher: Watcher, asked: _Schedd) -> Status:
         if ended(status):
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
-    print("\n".join(status_text.lines(status, asked.answer(status))))
+    print("\n".join(status_text.lines(status, asked.answer(status), columns.terminal())))
     return status
 
 
@@ -75,7 +76,7 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
         while True:
             begin = time.monotonic()
             status = watcher.look()
-            live.update(Text("\n".join(status_text.lines(status, asked.answer(status)))), refresh=True)
+            live.update(Text("\n".join(status_text.lines(status, asked.answer(status), console.width))), refresh=True)
             if ended(status):
                 return status
             time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
