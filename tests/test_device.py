@@ -79,6 +79,12 @@ def test_more_than_rounding_is_named(made, capsys):
         (run / file).write_bytes(raw)
 
 
+def test_a_band_without_pixels_needs_no_device(made, capsys):
+    run, _ = made
+    assert main(["scan_map", f"--run={run}", "--nside=1", "--band=1", "--bands=3"]) == 0
+    assert "-> trials/" in capsys.readouterr().out
+
+
 def test_a_task_without_the_device_says_so(made):
     run, _ = made
     done = worker("bg_trials", f"--run={run}", "--dec=60", "--n=3")

@@ -27,13 +27,17 @@ def dataset():
     return data.read(loads(SPEC % 40_000))
 
 
-@pytest.fixture(scope="session")
-def two_seasons(dataset):
-    """The made-up season beside a smaller one with its own events and half the effective area."""
+def with_another(dataset):
+    """A made-up season beside a smaller one with its own events and half the effective area."""
     other = data.read(loads((SPEC % 15_000).replace("seed: 7", "seed: 8"))).seasons[0]
     area = other.area._replace(area_cm2=0.5 * other.area.area_cm2)
     smaller = dataclasses.replace(other, name="other", livetime_days=80.0, area=area)
-    return engine.build(dataclasses.replace(dataset, seasons=(dataset.seasons[0], smaller)), CUTS)
+    return dataclasses.replace(dataset, seasons=(dataset.seasons[0], smaller))
+
+
+@pytest.fixture(scope="session")
+def two_seasons(dataset):
+    return engine.build(with_another(dataset), CUTS)
 
 
 @pytest.fixture(scope="session")

@@ -131,16 +131,16 @@ def launches(analysis, point, key, injector, rings, turn):
 
     from worker.engine.gpu import memory, skies, trials
 
-    found, real, most = [], memory.cuda, memory.MOST_SHARED
+    found, real, most = [], memory.cuda, memory.FAR_ABOVE
     kernels = [(m, n) for m in (trials, skies) for n in ("_kernel", "_far_kernel", "_place") if hasattr(m, n)]
     for module, name in kernels:
         kernel = getattr(module, name).py_func
         setattr(module, name, Recorder(lambda *args, kernel=kernel: found.append((kernel, tuple(map(typeof, args))))))
     memory.cuda = trials.cuda = skies.cuda = Cuda(None)
-    for memory.MOST_SHARED in (most, 0):
+    for memory.FAR_ABOVE in (most, 0):
         trials.run(analysis, point, key, 0, 1, injector)
         skies.Scanner(analysis, rings).sky(turn)
-    memory.MOST_SHARED = most
+    memory.FAR_ABOVE = most
     memory.cuda = trials.cuda = skies.cuda = real
     return dict.fromkeys(found)
 

@@ -61,7 +61,7 @@ def scanner(run: Run, analysis: Analysis, rings: scan.Rings, keep: bool) -> Any:
     InputError
         If the spec asks for a device and there is none.
     """
-    if not _wanted(run):
+    if not _wanted(run) or not len(rings.dec):
         return scan.Scanner(analysis, rings, keep)
     from worker.engine import gpu
 

@@ -141,7 +141,7 @@ def _derivatives(ns, n, events, rest, q, acc, acc2, count):  # type: ignore[no-u
         second -= d * d
         i += STEP
     j = U64(cuda.threadIdx.x)
-    while j < q.size:
+    while j < q.size:  # a signed size: as an unsigned one it has the compiler unroll the loop, for one season
         d = warp.ratio(q[j], ONE - at * q[j])
         d_rest = np.float32(rest[j]) * d
         first -= d_rest

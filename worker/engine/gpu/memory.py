@@ -13,9 +13,12 @@ from numba import float32, float64, uint16
 from worker.engine.analysis import Analysis
 from worker.engine.gpu.warp import COLUMNS, SIMULATED, U64, cuda, device, on_lanes
 from worker.engine.tables import SignalTable
+from worker.errors import InputError
 
 MOST_SHARED = 48 * 1024
 """Bytes of shared memory that a block gets without asking for more."""
+FAR_ABOVE = MOST_SHARED
+"""Bytes above which events lie in the device's memory."""
 
 EVENT_BYTES = 12
 """Of an event: its weight and term in single precision, its row and season in 16 bits."""
@@ -41,11 +44,20 @@ class Room(NamedTuple):
 
     @classmethod
     def of(cls, analysis: Analysis, events: int, injected: int) -> "Room":
-        """Room for so many events and injected events."""
+        """Room for so many events and injected events.
+
+        Raises
+        ------
+        InputError
+            If not even the tables fit into shared memory.
+        """
         events = -(-events // 4) * 4
         rows, seasons, gammas = analysis.n_rows, analysis.n_seasons, analysis.cuts.gammas.size
         near, fixed = EVENT_BYTES * events, 8 * (rows + 4 * seasons + gammas)
-        return cls((events, injected, rows, seasons, gammas), fixed + (near if fixed + near <= MOST_SHARED else 0))
+        if fixed > MOST_SHARED:
+            bins = f"{seasons} seasons of {rows // seasons} energy bins"
+            raise InputError(f"{bins} are too many for a GPU, which holds some 6,000 rows: set gpu: false")
+        return cls((events, injected, rows, seasons, gammas), fixed + (near if fixed + near <= FAR_ABOVE else 0))
 
     @property
     def is_far(self) -> bool:

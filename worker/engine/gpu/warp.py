@@ -7,6 +7,7 @@ In numba's simulator there are no shuffles: the lanes meet in shared memory, and
 """
 
 import math
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -45,8 +46,9 @@ TWO = np.float32(2.0)
 THREE = np.float32(3.0)
 
 
-jit: Any = cuda.jit if SIMULATED else cuda.jit(max_registers=REGISTERS)
-"""What a kernel is made with."""
+jit: Any = cuda.jit if SIMULATED else cuda.jit(max_registers=REGISTERS, lto=False)
+"""What a kernel is made with; without the linker's optimisations, so that `benchmarks/gpu_code.py` sees what runs."""
+warnings.filterwarnings("ignore", "Grid size")  # a few trials or pixels do not fill a device
 
 
 def device(function: Callable[..., Any]) -> Any:
