@@ -69,9 +69,21 @@ def submit(run: Path, file: str) -> Submitted:
     with lock.held(run):
         queue = schedd.connect()
         refuse_running(run, schedd.dags(queue, run))
-        hint = _hint(run, file)
+        notes = (*said, *_unlock(queue, run, file), *_hint(run, file))
         cluster = _submit(queue, run, file)
-    return Submitted(str(run), file, cluster, (*said, *hint))
+    return Submitted(str(run), file, cluster, notes)
+
+
+def _unlock(queue: Any, run: Path, file: str) -> Iterator[str]:
+    """Remove the lock of a DAGMan that was removed and died of it: HTCondor 25's may, where processes end meanwhile.
+
+    The next one would take it for a sign to recover, read the removal of every process, and fail. It has a rescue file.
+    """
+    last, left = dagjob.read(run, file), run / f"{file}.lock"
+    if last is None or last.state != "removed" or not left.exists() or schedd.jobs_of(queue, last.cluster):
+        return
+    left.unlink()
+    yield f"{left.name}: removed; DAGMan (cluster {last.cluster}) left it when it was removed"
 
 
 def _hint(run: Path, file: str) -> list[str]:
