@@ -19,7 +19,7 @@ from benchmarks import cases
 from tests.engine.no_device import launches, pretend
 from worker.engine import scan, trials
 from worker.engine.gpu import warp
-from worker.engine.gpu.memory import Room
+from worker.engine.gpu.trials import room_for
 from worker.engine.response import Spectrum
 
 ARCHITECTURE, CAPABILITY = "sm_90", (9, 0)
@@ -58,8 +58,7 @@ def main(release: Path | None) -> None:
     analysis = cases.prepared(cases.dataset(release))
     point = trials.point_at(analysis, float(np.radians(5.0)))
     injector = trials.injector_at(analysis, point.dec, Spectrum(2.0), 10.0)
-    near = float((point.candidates.event["half_window"] * (2.0 / np.pi)).sum())
-    room = Room.of(analysis, int(near + 5.0 * near**0.5 + 8) + injector.count_cdf.size, injector.count_cdf.size)
+    room = room_for(analysis, point, injector)
     turn = scan.right_ascensions(analysis, cases.KEY, 0)
     found = launches(analysis, point, cases.KEY, injector, scan.rings_of(16), turn)
     pretend(CAPABILITY)

@@ -21,20 +21,20 @@ def terminal() -> int | None:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], wide: int | None) -> Iterator[str]:
     """Head and rows, the first column set left and the others right, at most `wide` if columns can be spared for it."""
-    table_rows = list(rows)
-    left_out: set[int] = set()
-    for i in sorted((i for i, column in enumerate(columns) if column.spare), key=lambda i: -columns[i].spare):
-        if (
-            wide is None
-            or sum(_width(columns, table_rows, k) for k in range(len(columns)) if k not in left_out) <= wide
-        ):
+    lines = [[column.name for column in columns], *rows]
+    widths = [
+        column.width or 2 + max(map(len, texts))
+        for column, texts in zip(columns, zip(*lines, strict=True), strict=True)
+    ]
+    kept = list(range(len(columns)))
+    for i in sorted(filter(lambda i: columns[i].spare, kept), key=lambda i: -columns[i].spare):
+        if wide is None or sum(widths[k] for k in kept) <= wide:
             break
-        left_out.add(i)
-    kept = [i for i in range(len(columns)) if i not in left_out]
-    for row in ([column.name for column in columns], *table_rows):
-        yield "".join(_cell(columns[i], row[i], i == 0) for i in kept).rstrip()
-    if left_out:
-        names = ", ".join(columns[i].name for i in sorted(left_out))
+        kept.remove(i)
+    for line in lines:
+        yield "".join(_cell(columns[i], line[i], i == 0) for i in kept).rstrip()
+    if len(kept) < len(columns):
+        names = ", ".join(column.name for i, column in enumerate(columns) if i not in kept)
         yield f"(left out, the terminal is narrow: {names}; --json has them)"
 
 
@@ -42,8 +42,3 @@ def _cell(column: Column, text: str, first: bool) -> str:
     if not column.width:
         return f"  {text}"
     return f"{text:<{column.width}}" if first else f"{text:>{column.width}}"
-
-
-def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], i: int) -> int:
-    column = columns[i]
-    return column.width or 2 + max(len(column.name), *(len(row[i]) for row in rows), 0)

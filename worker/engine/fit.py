@@ -109,7 +109,7 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
                 continue
             x = gammas[g]
         ns, value, slope = profile(x, ns, NS_TOLERANCE, n, w, row, season, rest, n_events, model, work)
-        y = x
+        looked_at = x
         if inside:
             x, a, da, b, db, step = _narrow(x, slope, a, da, b, db, step)
             inside = step > 0.0
@@ -123,7 +123,7 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
                 da, db = before_slope, slope
                 x = a + (b - a) * da / (da - db)
         if done and value > best:
-            best_gamma, best_ns, best = y, ns, value
+            best_gamma, best_ns, best = looked_at, ns, value
         if not inside:
             before, before_slope = here, here_slope
             ns, g = here_ns, after

@@ -1,10 +1,10 @@
 """Trials and skies on a CUDA device: a warp works on one source position, by the control flow of the CPU's fit.
 
 Imported only where the spec says ``resources: {gpu: true}``. Random numbers have the same addresses, and the 32-bit
-words of the generator are the same bits. Floating point is not: CUDA's compiler fuses multiplications and additions,
-so TS agrees with the CPU's to rounding (1e-3 is promised), and the trial digest names the device.
+words of the generator are the same bits. Floating point is not: the search runs in single precision, and CUDA's
+compiler fuses multiplications and additions. TS agrees with the CPU's within 1e-3; the trial digest names the device.
 
-With ``NUMBA_ENABLE_CUDASIM=1`` numba simulates the device on the CPU: slow, and to rounding the CPU's results.
+With ``NUMBA_ENABLE_CUDASIM=1`` numba simulates the device on the CPU: slow, and with its rounding.
 """
 
 from worker.engine.gpu.skies import Scanner

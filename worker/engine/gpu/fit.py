@@ -24,10 +24,10 @@ SMALL = np.float32(0.01)
 
 
 @device
-def model_at(index, gammas, tables, n_rows, n_seasons):  # type: ignore[no-untyped-def]
+def model_at(index, tables, sizes):  # type: ignore[no-untyped-def]
     """The model of table `index` of several."""
-    node, coef, share = tables
-    t, rows, seasons = U64(index), U64(n_rows), U64(n_seasons)
+    gammas, node, coef, share = tables
+    t, rows, seasons = U64(index), U64(sizes[2]), U64(sizes[3])
     columns, pieces = U64(on_lanes(gammas.size)), U64(gammas.size - 1)
     at_piece = t * FOUR * pieces
     return gammas, (node, t * columns * rows), (coef, at_piece * rows), (share, at_piece * seasons)
@@ -84,10 +84,11 @@ def _piece(gamma, gammas):  # type: ignore[no-untyped-def]
 
 
 @device
-def _coefficients(values, at, stride):  # type: ignore[no-untyped-def]
-    """Of a cubic, from the flat array of a table."""
+def _cubic(values, at, stride, t):  # type: ignore[no-untyped-def]
+    """A cubic of a flat table and its derivative, at t: in the precision of the table."""
     two = U64(at + stride + stride)
-    return values[at], values[at + stride], values[two], values[two + stride]
+    a, b, c, d = values[at], values[at + stride], values[two], values[two + stride]
+    return a + t * (b + t * (c + t * d)), b + t * (TWO * c + t * (THREE * d))
 
 
 @device
@@ -102,16 +103,16 @@ def _set_gamma(gamma, gammas, coef, share, n_events, n_rows, search):  # type: i
     r = lane
     while r < n_rows:
         at = first + FOUR * k * n_rows + r
-        a, b, c, d = _coefficients(values, at, n_rows)
-        singles[table + r] = a + t * (b + t * (c + t * d))
-        singles[table + n_rows + r] = (b + t * (TWO * c + t * (THREE * d))) * per
+        value, slope = _cubic(values, at, n_rows, t)
+        singles[table + r] = value
+        singles[table + n_rows + r] = slope * per
         r += STEP
     j, size = lane, U64(q.size)
     while j < size:
-        e, f, g, h = _coefficients(shares, first_share + FOUR * k * size + j, size)
+        value, slope = _cubic(shares, first_share + FOUR * k * size + j, size, place)
         one = warp.inverse(n_events[j])
-        q[j] = (e + place * (f + place * (g + place * h))) * one
-        dq[j] = (f + place * (2.0 * g + place * (3.0 * h))) * inverse * one
+        q[j] = value * one
+        dq[j] = slope * inverse * one
         j += STEP
     warp.sync()
 
@@ -257,13 +258,12 @@ def _profile_at_best(gamma, ns, tolerance, n, events, row, season, rest, n_event
     r = lane
     while r < n_rows:
         at = first + FOUR * k * n_rows + r
-        a, b, c, d = _coefficients(values, at, n_rows)
-        doubles[table + r] = a + t * (b + t * (c + t * d))
+        doubles[table + r], _ = _cubic(values, at, n_rows, t)
         r += STEP
     j, size = lane, U64(q.size)
     while j < size:
-        e, f, g, h = _coefficients(shares, first_share + FOUR * k * size + j, size)
-        q[j] = (e + t * (f + t * (g + t * h))) / n_events[j]
+        value, _ = _cubic(shares, first_share + FOUR * k * size + j, size, t)
+        q[j] = value / n_events[j]
         j += STEP
     warp.sync()
     y = (events, end)

@@ -1,7 +1,7 @@
 """Where a warp keeps its events and tables: in the shared memory of its block, the events on the device if too many.
 
-Arrays are parts of a few flat ones, known by 32-bit offsets: a slice of an array costs registers for its address,
-shape and strides in 64 bits each, of which a warp that is to share its processor with fifteen others has none to spare.
+Arrays are parts of a few flat ones, known by their offsets: a slice of an array costs registers for its address, shape
+and strides, of which a warp that is to share its processor with seventeen others has none to spare.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, float64, uint16
 
+from worker.compiled import kernel
 from worker.engine.analysis import Analysis
 from worker.engine.gpu.warp import COLUMNS, SIMULATED, U64, cuda, device, on_lanes
 from worker.engine.tables import SignalTable
@@ -29,6 +30,12 @@ MOST_FAR = 1 << 27
 """Events of all those warps."""
 
 
+@kernel
+def _doubles(rows, seasons, gammas):  # type: ignore[no-untyped-def]
+    """Numbers in double precision that a warp keeps besides its events, see `_fixed`."""
+    return rows + 4 * seasons + gammas
+
+
 class Room(NamedTuple):
     """Sizes of a warp's arrays.
 
@@ -37,10 +44,13 @@ class Room(NamedTuple):
     sizes : tuple of int
         Events, injected events, rows of the signal table, seasons, gammas.
     shared_bytes : int
+    is_far : bool
+        Whether shared memory cannot hold the events.
     """
 
     sizes: tuple[int, int, int, int, int]
     shared_bytes: int
+    is_far: bool
 
     @classmethod
     def of(cls, analysis: Analysis, events: int, injected: int) -> "Room":
@@ -53,17 +63,13 @@ class Room(NamedTuple):
         """
         events = -(-events // 4) * 4
         rows, seasons, gammas = analysis.n_rows, analysis.n_seasons, analysis.cuts.gammas.size
-        near, fixed = EVENT_BYTES * events, 8 * (rows + 4 * seasons + gammas)
+        fixed = 8 * _doubles(rows, seasons, gammas)
+        near = fixed + EVENT_BYTES * events
         if fixed > MOST_SHARED:
             bins = f"{seasons} seasons of {rows // seasons} energy bins"
             raise InputError(f"{bins} are too many for a GPU, which holds some 6,000 rows: set gpu: false")
-        return cls((events, injected, rows, seasons, gammas), fixed + (near if fixed + near <= FAR_ABOVE else 0))
-
-    @property
-    def is_far(self) -> bool:
-        """Whether shared memory cannot hold the events."""
-        events, _, rows, seasons, gammas = self.sizes
-        return self.shared_bytes < 8 * (rows + 4 * seasons + gammas) + EVENT_BYTES * events
+        is_far = near > FAR_ABOVE
+        return cls((events, injected, rows, seasons, gammas), fixed if is_far else near, is_far)
 
     def blocks(self, n: int, most: int) -> int:
         """Warps in flight for n trials or pixels."""
@@ -84,7 +90,7 @@ class Room(NamedTuple):
 def _near(singles, shorts, room):  # type: ignore[no-untyped-def]
     """A warp's events: array of weights and terms, their offsets, array of rows and seasons, their offsets."""
     events, _, rows, seasons, gammas = room
-    size, first = U64(events), U64(2 * (rows + 4 * seasons + gammas))
+    size, first = U64(events), U64(2 * _doubles(rows, seasons, gammas))
     row = U64(2 * (first + 2 * size))
     return singles, first, U64(first + size), shorts, row, U64(row + size)
 
@@ -109,33 +115,30 @@ def _fixed(doubles, singles, room):  # type: ignore[no-untyped-def]
     return (rest, n_events, inv_n), slopes, U64(rows), search, end
 
 
+@device
+def _mine(doubles, singles, shorts, count, room, far, block, is_far):  # type: ignore[no-untyped-def]
+    """What the warp works on: events, numbers of the seasons, injected events, scratch of the fit, slopes."""
+    events = _far(far, room, block) if is_far else _near(singles, shorts, room)
+    by_season, slopes, rows, search, end = _fixed(doubles, singles, room)
+    return events, by_season, far[2][block], (rows, search, end, count), slopes
+
+
 if SIMULATED:
 
     def shared(room: Any, far: Any, block: int, is_far: bool) -> Any:
-        """What the warp works on: events, numbers of the seasons, injected events, scratch of the fit, slopes."""
-        doubles, singles, shorts = (
-            cuda.shared.array(0, float64),
-            cuda.shared.array(0, float32),
-            cuda.shared.array(0, uint16),
-        )
-        far = tuple(map(_plain, far))
-        events = _far(far, room, block) if is_far else _near(singles, shorts, room)
-        by_season, slopes, rows, search, end = _fixed(doubles, singles, room)
-        return events, by_season, far[2][block], (rows, search, end, np.zeros(4, np.int64)), slopes
+        """As `_mine`, in the shared memory of this block."""
+        doubles, singles = cuda.shared.array(0, float64), cuda.shared.array(0, float32)
+        shorts, count = cuda.shared.array(0, uint16), np.zeros(4, np.int64)
+        return _mine(doubles, singles, shorts, count, room, tuple(map(_plain, far)), block, is_far)
 
 else:
 
     @cuda.jit(device=True)
     def shared(room, far, block, is_far):  # type: ignore[no-untyped-def]
-        """What the warp works on: events, numbers of the seasons, injected events, scratch of the fit, slopes."""
-        doubles, singles, shorts = (
-            cuda.shared.array(0, float64),
-            cuda.shared.array(0, float32),
-            cuda.shared.array(0, uint16),
-        )
-        events = _far(far, room, block) if is_far else _near(singles, shorts, room)
-        by_season, slopes, rows, search, end = _fixed(doubles, singles, room)
-        return events, by_season, far[2][block], (rows, search, end, cuda.local.array(4, np.int64)), slopes
+        """As `_mine`, in the shared memory of this block."""
+        doubles, singles = cuda.shared.array(0, float64), cuda.shared.array(0, float32)
+        shorts, count = cuda.shared.array(0, uint16), cuda.local.array(4, np.int64)
+        return _mine(doubles, singles, shorts, count, room, far, block, is_far)
 
 
 def model_of(tables: list[SignalTable]) -> tuple[Any, ...]:

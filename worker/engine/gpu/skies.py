@@ -183,7 +183,6 @@ def _gather(dec, turn, at, cells, wide, start, sky, limit, room, events):  # typ
 def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out):  # type: ignore[no-untyped-def]
     events, by_season, _, work, slopes = mine
     rest, n_events, _ = by_season
-    gammas, node, coef, share = tables
     ring, place = pixels
     ring_dec, ring_wide, ring_table, spacing, shift = rings
     for p in range(block, out.shape[0], blocks):
@@ -201,7 +200,7 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data,
             _weigh(U64(n), at, sky, limit, events)
             warp.sync()
             count_rest(U64(n), events, n_events, rest)
-            model = model_at(ring_table[r], gammas, (node, coef, share), sizes[2], sizes[3])
+            model = model_at(ring_table[r], tables, sizes)
             ts, ns, gamma = fit(U64(n), events, 0, 0, rest, n_events, model, work, slopes)
         if cuda.threadIdx.x == 0:
             out[p, 0] = ts

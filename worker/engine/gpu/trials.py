@@ -22,7 +22,6 @@ SIGMAS = 5.0
 NO_ROOM = -1.0
 F32 = np.float32
 
-
 EVENT = np.dtype([(name, "f4" if CPU_EVENT[name].kind == "f" else "u2") for name in CPU_EVENT.names or ()], align=True)
 """`worker.engine.point.EVENT` in single precision: 24 bytes."""
 
@@ -147,8 +146,7 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, room, events, by_seas
 def _some_trials(block, blocks, c, inject, injector, tables, n_data, key, sizes, mine, out):  # type: ignore[no-untyped-def]
     events, by_season, draws, work, slopes = mine
     rest, n_events, _ = by_season
-    gammas, node, coef, share = tables
-    model = model_at(0, gammas, (node, coef, share), sizes[2], sizes[3])
+    model = model_at(0, tables, sizes)
     k0, k1, first = key
     for t in range(block, out.shape[0], blocks):
         n = _one_trial(c, inject, injector, n_data, k0, k1, first + np.uint64(t), sizes[0], events, by_season, draws)
@@ -177,14 +175,19 @@ def _far_kernel(c, inject, injector, tables, n_data, key, sizes, far, out):  # t
     _trials(cuda.blockIdx.x, cuda.gridDim.x, c, inject, injector, tables, n_data, key, sizes, mine, out)
 
 
+def room_for(analysis: Analysis, point: trials.Point, injector: Injector) -> Room:
+    """Room for all but a trial in a million."""
+    mean = float((point.candidates.event["half_window"] * (2.0 / math.pi)).sum())
+    most = min(int(mean + SIGMAS * math.sqrt(mean) + 8), point.candidates.hazard.size)
+    return Room.of(analysis, most + injector.count_cdf.size, injector.count_cdf.size)
+
+
 def run(
     analysis: Analysis, point: trials.Point, key: tuple[int, int], first: int, n: int, injector: Injector | None = None
 ) -> NDArray[np.void]:
     """As `worker.engine.trials.run`, on the device."""
     what = injector if injector is not None else trials.no_signal(analysis, point.dec)
-    mean = float((point.candidates.event["half_window"] * (2.0 / math.pi)).sum())
-    most = min(int(mean + SIGMAS * math.sqrt(mean) + 8), point.candidates.hazard.size)
-    room = Room.of(analysis, most + what.count_cdf.size, what.count_cdf.size if injector is not None else 1)
+    room = room_for(analysis, point, what)
     out = cuda.device_array((n, 3), np.float64)
     blocks = room.blocks(n, BLOCKS)
     candidates = point.candidates._replace(event=point.candidates.event.astype(EVENT))
