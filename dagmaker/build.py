@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dagmaker import lock, origin
-from dagmaker.condor import dagjob, htcondor_version, render, sites
+from dagmaker.condor import dagjob, htcondor_version, queued, render, sites
 from dagmaker.planning import plan, rounds
 from dagmaker.planning.plan import Plan
 from worker import layout, specfile
@@ -150,6 +150,8 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     left_out: dict[str, None] = {}
     begun = origin.here(PurePosixPath(run), site, version, dot)
     changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
+    if changed:
+        queued.refuse(run, "built anew: the DAG would take old work for new")
     _make_folders(run, site, kept)
     forgotten = (*_forget_rescue(run, changed, spec), *rounds.forget_others(spec, run, made))
     for written in changed:

@@ -32,6 +32,8 @@ class DagJob:
         Of a hold or removal.
     rescue : str
         Newest rescue file; empty where there is none.
+    host : str
+        Submit node; empty where the log does not tell.
     """
 
     file: str
@@ -42,6 +44,7 @@ class DagJob:
     code: int | None = None
     reason: str = ""
     rescue: str = ""
+    host: str = ""
 
     @property
     def active(self) -> bool:
@@ -68,13 +71,15 @@ def _after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
 def read(run: Path, file: str) -> DagJob | None:
     """The last submission of a DAG file; None where it was never submitted."""
     job: DagJob | None = None
+    submitted = host = ""
     rescues = sorted(run.glob(f"{file}.rescue[0-9]*"))
     rescue = rescues[-1].name if rescues else ""
     for event in Log(run / f"{file}.dagman.log").new():
         found = _after(event)
         if found is not None:
-            submitted = event.time if event.kind == eventlog.SUBMIT or job is None else job.submitted
-            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue)
+            if job is None or event.kind == eventlog.SUBMIT:
+                submitted, host = event.time, eventlog.submit_host(event)
+            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue, host)
     return job
 
 

@@ -9,15 +9,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from dagmaker import interpreter, lock
-from dagmaker.condor import dagjob, render_dag, schedd, sites
-from dagmaker.condor.submit import refuse_running
+from dagmaker import interpreter, lock, origin
+from dagmaker.condor import dagjob, queued, render_dag
 from dagmaker.planning import clusters, rounds
 from dagmaker.planning.plan import JUDGE, Plan
 from dagmaker.planning.rounds import read_plan
 from worker import layout, specfile
 from worker.atomic import Written, write_all
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError
 
 SHOWN = 5
 MOST_JOBS = 8
@@ -84,7 +83,7 @@ def repair(run: Path, jobs: int = 0) -> Repair:
     run = run.absolute()
     plan = read_plan(run)
     with lock.held(run):
-        refuse_active(run)
+        queued.refuse(run, "repaired")
         if any(node.task == JUDGE for node in plan.nodes):
             rounds.settled(specfile.load_resolved(run / layout.SPEC), run)
             plan = read_plan(run)
@@ -96,28 +95,6 @@ def repair(run: Path, jobs: int = 0) -> Repair:
         wanted = needed(plan, faults)
         number = _write(run, plan, wanted)
     return Repair(run, checked, tuple(faults), wanted, number)
-
-
-def refuse_active(run: Path) -> None:
-    """Raise if a DAG of this directory is in the queue: by the schedd's word, or by its files where none answers.
-
-    Raises
-    ------
-    RefusedError
-        It is.
-    """
-    try:
-        refuse_running(run, schedd.dags(schedd.connect(), run))
-        return
-    except InputError as error:
-        silent = str(error).partition(";")[0]
-    for dag in dagjob.all_of(run):
-        if dag.active:
-            log = run / f"{dag.file}.dagman.log"
-            raise RefusedError(
-                f"{run}: by {log.name} cluster {dag.cluster} is in the queue ({dag.state}), and {silent}: repair it "
-                f"on its submit node, after `dagmaker abort {run}`; if that pool is gone for good, remove {log}"
-            )
 
 
 def verify(run: Path, jobs: int) -> tuple[int, list[Fault]]:
@@ -201,7 +178,6 @@ def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> P
 
 def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
     """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number."""
-    spec = specfile.load_resolved(run / layout.SPEC)
     number = _next_number(run)
     part = reduced(plan, wanted, f"repair{number:02d}_")
     packed = clusters.make(part)
@@ -210,7 +186,7 @@ def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
         if cluster.task != FINAL:
             _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    lines = render_dag.lines(part, packed, sites.load(spec.site), PurePosixPath(run))
+    lines = render_dag.lines(part, packed, origin.read(run).site, PurePosixPath(run))
     _text(run, PurePosixPath(dagjob.REPAIR), [line.replace("`dagmaker build`", "`dagmaker repair`") for line in lines])
     return number
 

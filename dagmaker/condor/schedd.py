@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -104,6 +105,19 @@ def dags(schedd: Any, run: Path) -> tuple[InQueue, ...]:
         for ad in found
         if (file := wanted.get(os.path.realpath(ad.get("UserLog", "")))) and int(ad["JobStatus"]) != 4
     )  # fmt: skip
+
+
+def host(schedd: Any) -> str:
+    """Name of the machine of a schedd, as event logs have it; empty where its address does not tell."""
+    found = re.search(r"alias=([^&>\s]+)", str(getattr(schedd, "_addr", "")))
+    return found[1] if found else ""
+
+
+def works_in(schedd: Any, run: Path) -> bool:
+    """Whether any process in the queue works in a run directory, whichever DAG it belongs to or belonged to."""
+    names = {str(run), os.path.realpath(run)}
+    mine = " || ".join(f"Iwd == {json.dumps(name, ensure_ascii=False)}" for name in sorted(names))
+    return bool(schedd.query(constraint=mine, projection=["ClusterId"], limit=1))
 
 
 def jobs_of(schedd: Any, cluster: int) -> int:

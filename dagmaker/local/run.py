@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from dagmaker import build, lock
+from dagmaker.condor import queued
 from dagmaker.local import failures, progress
 from dagmaker.local.children import Child, Children, Reply
 from dagmaker.local.failures import Failure
@@ -171,6 +172,7 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
     """Build and run, with progress; what came out."""
     path = build.make_directory(directory)
     with lock.held(path):
+        queued.refuse(path, "worked in from here too")
         built = build.locked(spec, path)
         screen = display.choose()
         try:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.condor import render_dag, sites
+from dagmaker import origin
+from dagmaker.condor import render_dag
 from dagmaker.condor.sites import Site
 from dagmaker.planning import clusters, plan
 from dagmaker.planning.plan import Node, Plan
@@ -103,7 +104,7 @@ def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
             f"{run / layout.decision(number)}: round {number} has not been decided; `worker judge --run={run} "
             f"--round={number}` does it, after the trials before it"
         )
-    texts = dict(files(spec, sites.load(spec.site), PurePosixPath(run), number, found))
+    texts = dict(files(spec, origin.read(run).site, PurePosixPath(run), number, found))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
     for name in texts:
         if name.startswith("batches/"):
@@ -151,7 +152,7 @@ def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
 
 def names(spec: Spec, run: Path) -> Iterator[str]:
     """The files of all rounds that have been decided."""
-    site = sites.load(spec.site)
+    site = origin.read(run).site
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = decision(run, number)
         if found is None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from worker.errors import SpecError
 from worker.spec import Spec
 from worker.specfile import goals, hints, messages, paths, pilots, sources
+from worker.specfile.numbers import digest_of_numbers as digest_of_numbers  # for dagmaker
 from worker.specfile.problem import Problem, error
 from worker.specfile.reader import RESOLVERS, UnreadableError, read
 
