@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import lock, origin
+from dagmaker import lock, origin, restore
 from dagmaker.condor import dagjob, htcondor_version, queued, render, sites
 from dagmaker.planning import plan, rounds
 from dagmaker.planning.plan import Plan
@@ -70,7 +70,8 @@ def refuse_foreign(run: Path, spec: Spec) -> None:
                 "it is not a run directory; use a new or an empty directory"
             )
         return
-    old, new = identity(specfile.load_resolved(frozen)), identity(spec)
+    built = specfile.loads_resolved(restore.frozen_text(run), str(frozen))
+    old, new = identity(built), identity(spec)
     differs = [key for key in new if old[key] != new[key]]
     if differs:
         raise RefusedError(

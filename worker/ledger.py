@@ -6,6 +6,7 @@ reads the same one.
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -83,14 +84,16 @@ def open_run(path: str | Path) -> Run:
                 f"make one with `dagmaker build SPEC --run={path}`"
             )
     plan = _read_plan(plan_file)
+    cure = f"`dagmaker restore {shlex.quote(str(path))}` puts it back"
     try:
         found = text_digest(spec_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{spec_file}: cannot be read ({error}); restore it, or build the run again") from None
+        raise InputError(f"{spec_file}: cannot be read ({error}); {cure}") from None
     if found != plan["spec_digest"]:
         raise InputError(
             f"{spec_file}: the spec was changed since the run was built (its digest is {found[:12]}, the plan was made "
-            f"for {plan['spec_digest'][:12]}); restore it, or edit your own spec and `dagmaker build` it again"
+            f"for {plan['spec_digest'][:12]}); {cure}, or edit your own "
+            "spec and `dagmaker build` it again"
         )
     spec = load_resolved(spec_file)
     begun = tuple(rounds.load(path, spec.adaptive.max_rounds))

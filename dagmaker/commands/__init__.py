@@ -7,7 +7,7 @@ from typing import Any
 
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
-from dagmaker.commands.run import abort, repair, round, status, submit  # noqa: A004 (the command's name)
+from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
 from dagmaker.result import Result
 
 
@@ -240,6 +240,7 @@ COMMANDS: dict[str, Callable[..., Result]] = {
         status,
         efficiency,
         repair,
+        restore,
         abort,
         verify_plan,
         review,
@@ -255,6 +256,7 @@ POSITIONAL = {
     "diff": ("a", "b"),
     "data_fetch": ("name",),
     **dict.fromkeys(
-        ("submit", "round", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
+        ("submit", "round", "status", "efficiency", "repair", "restore", "abort", "verify_plan", "review", "unblind"),
+        ("run",),
     ),
 }

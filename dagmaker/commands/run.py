@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 def submit(*, run: str, repair: bool = False) -> Result:
     """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
 
-    Prints the cluster of the DAG and what to do next. Exit code 3 where no schedd answers or a file is missing or
-    wrong, 4 where the directory is at work already. After a failure or `dagmaker abort` the same command goes on:
-    finished nodes are not run again (DAGMan's rescue file), finished processes end at once.
+    Prints the cluster of the DAG and what to do next; where every output is there, "complete". Exit code 3 where no
+    schedd answers or a file is missing or wrong, 4 where the directory is at work already. After a failure or `dagmaker
+    abort` the same command goes on: finished nodes are not run again (DAGMan's rescue file), finished processes end at
+    once.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ def submit(*, run: str, repair: bool = False) -> Result:
     -------
     run, dag : str
         The directory, and the file that was submitted.
-    cluster : int
-        Of DAGMan.
+    cluster : int or null
+        Of DAGMan; null where the run is complete, and nothing was submitted.
     notes : list of str
         What was noticed on the way.
 
@@ -98,7 +99,7 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     return Result(found.as_json(), _status_lines(Path(run), found))
 
 
-def repair(*, run: str, jobs: int = 0) -> Result:
+def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
 
     Every file that the plan promises is loaded and compared with the sha256 of its record. Corrupt files are removed.
@@ -111,6 +112,9 @@ def repair(*, run: str, jobs: int = 0) -> Result:
         The run directory.
     jobs : int
         Processes that read files, one core each; 0 for as many as there are cores (at most 8).
+    set_aside : bool
+        Sound files of another analysis, and folders and files that lie where an output or its folder belongs: move
+        them to DIR/set_aside, and go on. Without it they are named, and nothing is changed (exit code 3).
 
     Returns
     -------
@@ -119,13 +123,15 @@ def repair(*, run: str, jobs: int = 0) -> Result:
     checked : int
         Files that were loaded and compared.
     faults : list of {node, position, path, state, why}
-        state: absent, corrupt (and removed), stale (and removed).
+        state: absent, corrupt (and removed), stale (and removed), foreign (and moved).
     dag : str or null
         What was written; null where nothing is missing.
     processes : int
         That the DAG has.
     nodes : object
         Positions of the processes to run, by node.
+    moved : list of str
+        What --set_aside moved.
 
     Examples
     --------
@@ -133,8 +139,38 @@ def repair(*, run: str, jobs: int = 0) -> Result:
     """
     from dagmaker.condor import repair as repairs
 
-    found = repairs.repair(Path(run), jobs)
+    found = repairs.repair(Path(run), jobs, set_aside)
     return Result(found.as_json(), found.lines())
+
+
+def restore(*, run: str) -> Result:
+    """Put the frozen spec of a run directory back as it was built, and any file of the build that is gone.
+
+    Every process refuses a run whose DIR/analysis.yaml was edited: what is finished belongs to the spec that it was
+    built from. The edited file is kept as DIR/analysis.edited.yaml.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Returns
+    -------
+    run : str
+        The directory.
+    files : list of str
+        What was written again.
+    kept : str
+        The edited spec under its new name; empty where none was edited.
+
+    Examples
+    --------
+    dagmaker restore runs/example
+    """
+    from dagmaker import restore as restoring
+
+    found = restoring.restore(Path(run))
+    return Result(found._asdict(), found.lines())
 
 
 def abort(*, run: str, timeout: int = 300) -> Result:
@@ -208,4 +244,4 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
 
 
-__all__ = ["abort", "repair", "round", "status", "submit"]
+__all__ = ["abort", "repair", "restore", "round", "status", "submit"]

@@ -120,22 +120,23 @@ def check(run: Path, file: str, spec_digest: str) -> list[str]:
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        cure = "`dagmaker repair`" if file == dagjob.REPAIR else "`dagmaker build`"
+        cure = "`dagmaker repair`" if file == dagjob.REPAIR else f"`{shlex.join(['dagmaker', 'restore', str(run)])}`"
         raise InputError(f"{run / file}: cannot be submitted; {cure} writes it again:\n{shown}{more}")
     return list(dag_check.verdicts(run))
 
 
 def _check_spec(run: Path, digest: str) -> None:
     spec = run / layout.SPEC
+    cure = (
+        f"`{shlex.join(['dagmaker', 'restore', str(run)])}` puts it back as it was built; for another analysis edit "
+        f"your own spec and `dagmaker build SPEC --run={run}` again"
+    )
     try:
         found = specfile.text_digest(spec.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{spec}: cannot be read ({error.strerror}); `dagmaker build` the run again") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{spec}: cannot be read ({error}); {cure}") from None
     if found != digest:
-        raise InputError(
-            f"{spec}: was changed since the run was built, and every process would refuse it; edit your own spec "
-            f"and `dagmaker build SPEC --run={run}` again"
-        )
+        raise InputError(f"{spec}: was changed since the run was built, and every process would refuse it; {cure}")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:
@@ -143,8 +144,9 @@ def _jobs(dag: Path) -> Iterator[Job]:
     try:
         lines = dag.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        maker = "dagmaker repair" if dag.name == dagjob.REPAIR else "dagmaker build"
-        raise InputError(f"{dag}: there is no such DAG; `{maker}` writes it") from None
+        maker = "repair" if dag.name == dagjob.REPAIR else "restore"
+        cure = shlex.join(["dagmaker", maker, str(dag.parent)])
+        raise InputError(f"{dag}: there is no such DAG; `{cure}` writes it") from None
     except OSError as error:
         raise InputError(f"{dag}: cannot be read: {error.strerror}") from None
     files: dict[str, Path] = {}
