@@ -12,6 +12,23 @@ from worker.errors import InputError, RefusedError
 NAME = ".dagmaker.lock"
 
 
+def taken(run: Path) -> bool:
+    """Whether another process holds the lock of a run directory now."""
+    try:
+        handle = os.open(run / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextmanager
 def held(run: Path) -> Iterator[None]:
     """Hold the lock of a run directory; it goes with the process, however that ends.

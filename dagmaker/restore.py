@@ -1,6 +1,7 @@
 """The frozen spec of a run directory, put back as it was built, and what else of the build is gone."""
 
 import json
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -38,36 +39,58 @@ class Restored(NamedTuple):
 
 
 def restore(run: Path) -> Restored:
-    """Write the frozen spec again where it was edited or is gone, and any other file of the build that is gone.
-
-    Submit files that were edited are left as they are.
+    """Write the frozen spec again where it was edited or is gone, and every other file that is not as built.
 
     Raises
     ------
     InputError
-        The run directory keeps no spec that its plan was made for.
+        The run directory keeps no spec that its plan was made for, or a submit file is gone and its template, too.
     """
     run = run.absolute()
-    text = origin.kept_spec(run)
-    if not text:
-        raise InputError(f"{run}: has no build.json that keeps its spec; `dagmaker build SPEC --run={run}` with yours")
-    digest = specfile.text_digest(text)
-    planned = planned_digest(run)
-    if planned not in ("", digest):
-        raise InputError(
-            f"{run / layout.BUILD}: keeps another spec than that of {layout.PLAN} (digest {digest[:12]}, not "
-            f"{planned[:12]}): a build did not end; `dagmaker build SPEC --run={run}` with your own spec"
-        )
-    spec = specfile.loads_resolved(text, str(run / layout.BUILD))
+    begun = origin.read(run)
+    text, digest = _built_spec(run)
+    made = plan.make(specfile.loads_resolved(text, str(run / layout.BUILD)), digest)
+    texts = dict(origin.files(begun, made, specfile.loads_resolved(text), text, {}))
     with lock.held(run):
         kept = _keep_edited(run, text)
-        made = plan.make(spec, digest)
-        texts = dict(origin.files(origin.read(run), made, spec, text, {}))
-        needed = {str(layout.SPEC): kept != "", str(layout.PLAN): not planned}
-        lost = [name for name in texts if needed.get(name) or not (run / name).exists()]
-        for name in lost:
+        files = [name for name in texts if _is_wanted(run / name, name, texts[name], begun)]
+        for name in files:
             write_all(run, [Written(PurePosixPath(name), texts[name].encode())])
-    return Restored(str(run), tuple(lost), kept)
+    return Restored(str(run), tuple(files), kept)
+
+
+def _built_spec(run: Path) -> tuple[str, str]:
+    """The spec that the plan was made for, and its digest."""
+    text = frozen_text(run)
+    digest, planned = specfile.text_digest(text), planned_digest(run)
+    if not planned:  # no plan to hold it to
+        text = origin.kept_spec(run) or text
+        digest = specfile.text_digest(text)
+    if planned not in ("", digest) or not text:
+        raise InputError(
+            f"{run / layout.SPEC}: was edited, and no copy of the spec that {layout.PLAN} was made for (digest "
+            f"{planned[:12]}) is kept in {layout.BUILD}; `dagmaker build SPEC --run={run}` with your own spec"
+        )
+    return text, digest
+
+
+def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
+    """Whether a file is not as it was built, and can be made again as it was."""
+    try:
+        if path.read_bytes() == text.encode():
+            return False
+        there = True
+    except OSError:
+        there = path.exists()
+    templates = begun.templates == origin.templates_digest()
+    if not (name.endswith(".sub") or name == "dagman.config") or templates:
+        return not there or begun.dagmaker == metadata.version("dagmaker") or name == str(layout.SPEC)
+    if not there:
+        raise InputError(
+            f"{path}: this file is missing, and the templates here are not those that it was made from; set "
+            "DAGMAKER_TEMPLATES as it was when the run was built"
+        )
+    return False
 
 
 def planned_digest(run: Path) -> str:

@@ -1,13 +1,8 @@
 """dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dagmaker.result import Result
-
-if TYPE_CHECKING:
-    from dagmaker.status.status import Status
 
 
 def submit(*, run: str, repair: bool = False) -> Result:
@@ -51,7 +46,8 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
     (hours:minutes:seconds). Then what failed or is held, grouped by cause, with the last lines of its standard error
-    and the change to make. The schedd is asked for at most 5 s; without it everything else is still shown.
+    and the change to make; at last the one command to type next. The schedd is asked for at most 5 s; without it
+    everything else is still shown.
 
     Parameters
     ----------
@@ -71,13 +67,23 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         Nothing is missing; a DAG is in the queue, as far as its files tell.
     stages : list of object
         Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
-        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s.
-    dags : list of {file, cluster, state, submitted, since, code, reason, rescue}
-        Last submissions; state: idle, running, held, done, failed, removed.
-    causes : list of {kind, task, count, what, said, file, by_hand, cure}
-        What failed or is held; kind: failed, held, removed, host.
+        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s, longest (of those
+        that run: id, host, run_s, median_s of its stage, hangs).
+    dags : list of {file, cluster, state, submitted, since, code, reason, rescue, host}
+        Last submissions; state: idle, running, held, done, failed, removed, lost (no queue has it).
+    causes : list of {kind, task, count, what, said, file, by_hand, cure, ids, code, hold}
+        What failed or is held; kind: failed, held, removed (while held), gone (removed), lost (it ended well and left
+        no output), node (DAGMan could not run it), host.
     last_event, dag_error : str
         Time of HTCondor's newest event; what DAGMan said when it gave up.
+    waiting : int
+        Nodes that wait for others.
+    quiet_s : float or null, s
+        Since HTCondor's newest event, while a DAG is in the queue.
+    fault : str
+        Why the run is not complete whatever its outputs are: an edited spec, results of an earlier one; else empty.
+    next : str
+        The one command to type now, quoted for the shell; empty where the run is complete.
     page : str, optional
         What --html wrote.
 
@@ -95,8 +101,14 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         return Result({**states.look(Path(run)).as_json(), "page": Path(run).absolute() / status_page.FILE})
     if watch:
         return Result(watching.watch(Path(run)).as_json())
-    found = states.look(Path(run))
-    return Result(found.as_json(), _status_lines(Path(run), found))
+    from dagmaker import columns
+    from dagmaker.condor import schedd
+    from dagmaker.status import status_text
+
+    watcher = states.Watcher(Path(run))
+    answer = schedd.ask(Path(run)) if watcher.on_pool() else None
+    found = watcher.look(answer)
+    return Result(found.as_json(), status_text.lines(found, answer, columns.terminal()))
 
 
 def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
@@ -144,7 +156,7 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
 
 
 def restore(*, run: str) -> Result:
-    """Put the frozen spec of a run directory back as it was built, and any file of the build that is gone.
+    """Put the frozen spec of a run directory back as it was built, and every other file that `dagmaker build` wrote.
 
     Every process refuses a run whose DIR/analysis.yaml was edited: what is finished belongs to the spec that it was
     built from. The edited file is kept as DIR/analysis.edited.yaml.
@@ -200,15 +212,6 @@ def abort(*, run: str, timeout: int = 300) -> Result:
 
     removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
     return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
-
-
-def _status_lines(run: Path, found: "Status") -> Iterator[str]:
-    """The schedd is asked only where somebody reads what it says."""
-    from dagmaker import columns
-    from dagmaker.condor import schedd
-    from dagmaker.status import status_text
-
-    yield from status_text.lines(found, schedd.ask(run) if found.dags else None, columns.terminal())
 
 
 def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)

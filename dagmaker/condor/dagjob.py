@@ -1,5 +1,6 @@
 """The DAGMan job of a run directory, from the files that it leaves: in the queue, running, held, or how it ended."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from worker import layout
 REPAIR = "repair.dag"
 FILES = (str(layout.DAG), REPAIR)
 
-State = Literal["idle", "running", "held", "done", "failed", "removed"]
+State = Literal["idle", "running", "held", "done", "failed", "removed", "lost"]
 ACTIVE = ("idle", "running", "held")
 
 
@@ -91,11 +92,31 @@ def all_of(run: Path) -> tuple[DagJob, ...]:
 
 def last_error(run: Path, file: str) -> str:
     """What DAGMan said when it gave up; empty where it said nothing."""
+    said = [line for line in _last_lines(run, file) if _ERROR.search(line) and "ERROR: the following" not in line]
+    return _text(said[-1]) if said else ""
+
+
+def said_of(run: Path, file: str, node: str, most: int = 4) -> tuple[str, ...]:
+    """The last errors that DAGMan told, from the first that names a node on."""
+    lines = _last_lines(run, file)
+    begin = next((i for i, line in enumerate(lines) if node in line), len(lines))
+    return tuple(_text(line) for line in lines[begin:] if "rror" in line and not _NO_ERROR.search(line))[:most]
+
+
+_ERROR = re.compile(r"\bERROR\b(?!:? *setting)")
+_NO_ERROR = re.compile(r"STATUS_ERROR|D_ERROR|IS_ERROR|ERROR: the following")
+
+
+def _last_lines(run: Path, file: str) -> list[str]:
+    """The end of DAGMan's account."""
     try:
         with (run / f"{file}.dagman.out").open("rb") as stream:
             stream.seek(max(0, stream.seek(0, 2) - (1 << 16)))
-            lines = stream.read().decode(errors="replace").splitlines()
+            return stream.read().decode(errors="replace").splitlines()
     except OSError:
-        return ""
-    said = [line for line in lines if "ERROR" in line and "ERROR: the following" not in line]
-    return said[-1].partition(" ")[2].partition(" ")[2].strip() if said else ""
+        return []
+
+
+def _text(line: str) -> str:
+    """A line without its date and time."""
+    return line.partition(" ")[2].partition(" ")[2].strip()

@@ -39,6 +39,11 @@ def find(run: Path, faults: Iterable[Fault]) -> dict[PurePosixPath, str]:
     return found
 
 
+def at(run: Path, path: PurePosixPath) -> bool:
+    """Whether a folder lies where an output or its record belongs, or a file where its folder belongs."""
+    return any(True for _ in _in_place_of(run, path))
+
+
 def _in_place_of(run: Path, path: PurePosixPath) -> Iterator[tuple[PurePosixPath, str]]:
     for rel in (path, layout.record_name(path)):
         if (run / rel).is_dir():

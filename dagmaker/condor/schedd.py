@@ -8,15 +8,19 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagmaker import interpreter
 from dagmaker.condor import dagjob
+from dagmaker.condor.dagjob import DagJob
+from dagmaker.condor.jobs import seconds
 from worker.errors import InputError
 
 PATIENCE_S = 5.0
+SETTLED_S = 5.0  # a DAG that was submitted later than that before the schedd was asked may be new to it
 MOST_IDLE = 20_000  # of others that are counted: a busy schedd has better things to do
 SCHEDULER_UNIVERSE = 7
 STATES = {1: "idle", 2: "running", 3: "removed", 4: "done", 5: "held"}
@@ -46,11 +50,26 @@ class Answer:
     ----------
     ahead : int
         Idle processes in the queue that belong to other DAGs or other people.
+    host : str
+        Machine of the schedd.
+    asked_at : float, s
+        When it was asked, since 1970.
     """
 
     dags: tuple[InQueue, ...] = ()
     ahead: int = 0
     problem: str = ""
+    host: str = ""
+    asked_at: float = float("inf")
+
+    def elsewhere(self, dag: DagJob) -> bool:
+        """Whether a DAG was submitted on another machine."""
+        return bool(dag.host and self.host and dag.host != self.host)
+
+    def lost(self, dag: DagJob) -> bool:
+        """Whether a DAG that its files show in the queue is in none any more."""
+        known = bool(self.problem or self.dags or self.elsewhere(dag))
+        return dag.active and not known and seconds(dag.submitted) < self.asked_at - SETTLED_S
 
 
 def bindings() -> Any:
@@ -132,6 +151,7 @@ def jobs_of(schedd: Any, cluster: int) -> int:
 def ask(run: Path, patience_s: float = PATIENCE_S) -> Answer:
     """What the schedd knows of a run directory; a problem in words, never an exception, and never a long wait."""
     command = [interpreter.python(), "-m", "dagmaker.condor.schedd", str(run)]
+    begin = time.time()
     try:
         done = subprocess.run(
             command, env=interpreter.environment(), capture_output=True, text=True, timeout=patience_s, check=False,
@@ -143,7 +163,7 @@ def ask(run: Path, patience_s: float = PATIENCE_S) -> Answer:
         raw = json.loads(done.stdout)
     except ValueError:
         return Answer(problem=(done.stderr.strip().splitlines() or ["no answer"])[-1])
-    return Answer(tuple(InQueue(*dag) for dag in raw["dags"]), raw["ahead"], raw["problem"])
+    return Answer(tuple(InQueue(*dag) for dag in raw["dags"]), raw["ahead"], raw["problem"], raw["host"], begin)
 
 
 def _answer(run: Path) -> dict[str, Any]:
@@ -152,9 +172,9 @@ def _answer(run: Path) -> dict[str, Any]:
         mine = dags(schedd, run)
         others = " && ".join(f"DAGManJobId =!= {dag.cluster}" for dag in mine) or "true"
         idle = schedd.query(constraint=f"JobStatus == 1 && ({others})", projection=["ClusterId"], limit=MOST_IDLE)
-        return {"dags": mine, "ahead": len(idle), "problem": ""}
+        return {"dags": mine, "ahead": len(idle), "problem": "", "host": host(schedd)}
     except InputError as error:
-        return {"dags": (), "ahead": 0, "problem": str(error).partition(";")[0]}
+        return {"dags": (), "ahead": 0, "problem": str(error).partition(";")[0], "host": ""}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dagmaker.condor import holds
+from dagmaker.condor import dagjob, holds, nodes
 from dagmaker.condor.eventlog import Hold
 from dagmaker.condor.jobs import HostCount, Where
 from dagmaker.condor.submitfile import SubmitFile
@@ -39,6 +39,14 @@ class Bad(NamedTuple):
     argv : str
     removed : bool
         It was held, and is no longer in the queue.
+    gone : str
+        Why it was removed from the queue, if not while held and not by DAGMan.
+    lost : bool
+        It ended well, and its output is not there.
+    id : str
+        Where it is in the queue: ``326.0``.
+    in_the_way : bool
+        Something that is not its own output lies where that belongs.
     """
 
     task: str
@@ -48,6 +56,10 @@ class Bad(NamedTuple):
     where: Where
     argv: str
     removed: bool = False
+    gone: str = ""
+    lost: bool = False
+    id: str = ""
+    in_the_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ class Cause:
     Attributes
     ----------
     kind : str
-        ``failed``, ``held``, ``removed`` (while held) or ``host``.
+        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (it ended well and
+        left no output), ``node`` (DAGMan could not run it) or ``host``.
     what : str
         The cause in words.
     said : tuple of str
@@ -67,6 +80,11 @@ class Cause:
     by_hand : str
         How to run the first of them by hand.
     cure : str
+    ids : tuple of str
+        Processes in the queue, such as ``326.0``.
+    code : int or None
+        Exit code, or minus the signal, where they ended by themselves.
+    hold : Hold or None
     """
 
     kind: str
@@ -77,6 +95,9 @@ class Cause:
     file: str
     by_hand: str
     cure: str
+    ids: tuple[str, ...] = ()
+    code: int | None = None
+    hold: Hold | None = None
 
 
 class Asked(NamedTuple):
@@ -122,7 +143,7 @@ def _failed(
             only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
             yield Cause(
                 "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
-                _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked),
+                _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked), code=code,
             )  # fmt: skip
 
 
@@ -149,7 +170,7 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
         yield Cause(
             "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
             _shown(submit.log, run), f"worker {first.argv} --run={run}",
-            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
+            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit), _ids(group), hold=hold,
         )  # fmt: skip
 
 
@@ -160,8 +181,40 @@ def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Pa
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
     return Cause(
         "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), _shown(file, run),
-        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}",
+        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
     )  # fmt: skip
+
+
+def _ids(group: Iterable[Bad]) -> tuple[str, ...]:
+    return tuple(item.id for item in group if item.id)
+
+
+def _gone(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
+    """Removed by somebody or by a rule of the pool: the other processes of their nodes went with them."""
+    groups: dict[tuple[str, str], list[Bad]] = {}
+    for item in bad:
+        if item.gone:
+            groups.setdefault((item.task, item.gone), []).append(item)
+    for (task, why), group in groups.items():
+        yield Cause(
+            "gone", task, len(group), "removed from the queue, by hand or by a rule of the pool", (why,),
+            _shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
+            "submit again; where a rule removed it, ask for what it needs in the site profile (commands)",
+        )  # fmt: skip
+
+
+def _lost(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
+    """Ended with exit code 0, and the output is not where it belongs."""
+    groups: dict[str, list[Bad]] = {}
+    for item in bad:
+        if item.lost:
+            groups.setdefault(item.task, []).append(item)
+    for task, group in groups.items():
+        yield Cause(
+            "lost", task, len(group), "exit code 0, but the output is not there: deleted since, or never came back", (),
+            _shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
+            "see that every machine writes to the same disk, and that nobody cleans it",
+        )  # fmt: skip
 
 
 def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
@@ -182,6 +235,23 @@ def _shown(path: Path | None, run: Path) -> str:
     return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)
 
 
+STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}
+
+
+def of_nodes(run: Path, dag: str) -> Iterator[Cause]:
+    """Nodes that DAGMan could not run: no process of theirs has a log."""
+    for node, step in nodes.failures(run):
+        number = node.rpartition("_")[2]
+        script = step == "PRE_SCRIPT"
+        file = run / "logs" / f"round_{number}.out" if script else run / f"{dag}.dagman.out"
+        said = tail(file) if script else dagjob.said_of(run, dag, node)
+        yield Cause(
+            "node", node, 1, STEPS[step], said or ("(it said nothing)",), _shown(file, run),
+            f"/bin/sh {run / 'rounds' / 'plan_round.sh'} {number}" if script else "",
+            "cure what it says, and submit again: DAGMan tries the node anew",
+        )  # fmt: skip
+
+
 def group(
     bad: Iterable[Bad],
     hosts: Mapping[str, Mapping[str, HostCount]],
@@ -192,4 +262,5 @@ def group(
     """All causes, the most frequent first; machines at which everything fails before them."""
     bad = list(bad)
     found = [*_failed(bad, hosts, submits, run, asked), *_held(bad, submits, run, asked)]
+    found += [*_gone(bad, submits, run), *_lost(bad, submits, run)]
     return (*bad_hosts(hosts), *sorted(found, key=lambda cause: -cause.count))
