@@ -68,7 +68,7 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     stages : list of object
         Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
         complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s, longest (of those
-        that run: id, host, run_s, median_s of its stage, hangs).
+        that run: id, host, run_s, median_s of its stage, late, hangs).
     dags : list of {file, cluster, state, submitted, since, code, reason, rescue, host}
         Last submissions; state: idle, running, held, done, failed, removed, lost (no queue has it).
     causes : list of {kind, task, count, what, said, file, by_hand, cure, ids, code, hold}

@@ -100,7 +100,7 @@ def said_of(run: Path, file: str, node: str, most: int = 4) -> tuple[str, ...]:
     """The last errors that DAGMan told, from the first that names a node on."""
     lines = _last_lines(run, file)
     begin = next((i for i, line in enumerate(lines) if node in line), len(lines))
-    return tuple(_text(line) for line in lines[begin:] if "rror" in line and not _NO_ERROR.search(line))[:most]
+    return tuple(_text(line) for line in lines[begin:] if "error" in line.lower() and not _NO_ERROR.search(line))[:most]
 
 
 _ERROR = re.compile(r"\bERROR\b(?!:? *setting)")

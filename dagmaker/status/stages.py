@@ -1,5 +1,6 @@
 """One kind of task of a run: what is done, what runs, at which pace, and how long the slowest has run."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -11,6 +12,7 @@ from dagmaker.status.causes import Bad
 
 MISSING_SHOWN = 20
 COMPARABLE = 3  # good ends from which one can tell how long the others take
+LATE_S, LATE_LONGEST = 10.0, 2.0
 SLOW_S, SLOW_MEDIANS, SLOW_LONGEST = 30.0, 10.0, 3.0
 
 
@@ -24,6 +26,8 @@ class Longest(NamedTuple):
     run_s : float, s
     median_s : float or None, s
         Wall time of those of the stage that ended well; None where too few have.
+    late : bool
+        It runs for more than twice the longest of them: their pace says nothing about it.
     hangs : bool
         It runs for more than ten times the median and three times the longest of the others: it may never end.
     """
@@ -32,6 +36,7 @@ class Longest(NamedTuple):
     host: str
     run_s: float
     median_s: float | None
+    late: bool
     hangs: bool
 
 
@@ -53,7 +58,7 @@ class StageStatus:
     per_second : float or None
         Trials (processes where there are none) per second over the last ten minutes in which any ended.
     left_s : float or None, s
-        Until the stage is complete, at that rate; None where nothing runs, none has ended or one hangs.
+        Until the stage is complete, at that rate; None where nothing runs, none has ended or one is late.
     longest : Longest or None
         Of those that run now.
     """
@@ -85,9 +90,10 @@ def _longest(jobs: Jobs, now: float) -> Longest | None:
     since, (cluster, process) = min(running)
     run_s = now - seconds(since)
     middle = median(jobs.took) if len(jobs.took) >= COMPARABLE else None
-    limit = None if middle is None else SLOW_S + max(SLOW_MEDIANS * middle, SLOW_LONGEST * max(jobs.took))
-    hangs = limit is not None and run_s > limit
-    return Longest(f"{cluster}.{process}", jobs.live[cluster, process].host, run_s, middle, hangs)
+    longest = max(jobs.took, default=math.inf)
+    hangs = middle is not None and run_s > SLOW_S + max(SLOW_MEDIANS * middle, SLOW_LONGEST * longest)
+    late = run_s > LATE_S + LATE_LONGEST * longest
+    return Longest(f"{cluster}.{process}", jobs.live[cluster, process].host, run_s, middle, late, hangs)
 
 
 def counted(
@@ -116,7 +122,7 @@ def counted(
     at_work = bool({"running", "idle"} & set(states))
     rate = jobs.per_second(now if at_work else None) if jobs is not None else None
     longest = _longest(jobs, now) if jobs is not None and now is not None else None
-    hangs = longest is not None and longest.hangs
+    late = longest is not None and longest.late
     missing = [node.name for node in nodes if len(done[node.name]) < node.n_processes]
     return StageStatus(
         task=task,
@@ -131,6 +137,6 @@ def counted(
         failed=sum(not item.lost for item in bad) - states.count("held"),
         repeated=jobs.repeated if jobs is not None else 0,
         per_second=rate * (trials / total if trials else 1) if rate else None,
-        left_s=(total - n_done) / rate if rate and at_work and not hangs else None,
+        left_s=(total - n_done) / rate if rate and at_work and not late else None,
         longest=longest,
     )

@@ -65,8 +65,8 @@ class Status:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return not self.fault and all(stage.done == stage.total for stage in self.stages)
+        """Whether nothing is missing, and no DAG is at work that makes some of it anew."""
+        return not self.active and not self.fault and all(stage.done == stage.total for stage in self.stages)
 
     @property
     def active(self) -> bool:
