@@ -7,7 +7,9 @@ import pytest
 
 from dagmaker import lock
 from dagmaker.build import build
+from dagmaker.local.run import run as run_here
 from tests.dagmaker_spec import spec, text
+from tests.test_dagmaker_eventlog import end, execute, submit
 from worker import specfile
 from worker.errors import InputError, RefusedError
 
@@ -127,6 +129,25 @@ def test_an_unwritable_place(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="you may not write there"):
         build(spec(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("file", ["analysis.dag", "repair.dag"])
+def test_a_run_in_the_queue_is_neither_built_anew_nor_run_here(tmp_path, monkeypatch, file):
+    """Its rescue file would tell of the old work that the new is done."""
+    monkeypatch.setenv("CONDOR_CONFIG", os.devnull)  # no schedd answers: the files tell
+    run = build(spec(), tmp_path / "run").run
+    log = run / f"{file}.dagman.log"
+    log.write_text((submit(0) + execute(0)).replace("(020.", "(007."))
+    before = _bytes(run)
+    with pytest.raises(RefusedError, match=r"cluster 7 is in the queue .* cannot be built anew") as refused:
+        build(spec(n_bg=500), run)
+    assert f"`dagmaker abort {run}` takes it out" in str(refused.value)
+    with pytest.raises(RefusedError, match=r"cluster 7 is in the queue .* cannot be worked in from here"):
+        run_here(spec(), run, 1)
+    assert _bytes(run) == before
+    assert build(spec(), run).changed == 0, "the same spec changes nothing"
+    log.write_text((submit(0) + execute(0) + end(0, 1)).replace("(020.", "(007."))
+    build(spec(n_bg=500), run)
 
 
 def test_one_writer_at_a_time(tmp_path):

@@ -1,5 +1,6 @@
 """The last line of `dagmaker status`: one command for the shell, from logs as HTCondor writes them."""
 
+import errno
 import os
 import shlex
 import time
@@ -7,6 +8,8 @@ import time
 import pytest
 
 from dagmaker.build import build
+from dagmaker.condor.eventlog import Hold
+from dagmaker.condor.jobs import seconds
 from dagmaker.condor.schedd import Answer, InQueue
 from dagmaker.status import status, status_text
 from tests.dagmaker_spec import spec
@@ -282,3 +285,16 @@ def test_a_failed_dag_over_older_results_makes_no_run_complete(run):
     assert next_of(run)[0] == "dagmaker submit RUN"
     begin(run, FAILED)
     assert status.look(run).complete, "made since, by `dagmaker run`"
+
+
+def test_what_the_schedd_holds_and_no_log_tells(run):
+    """On a disk that is read-only or full, HTCondor cannot write that it holds a process."""
+    begin(run, RUNS, submit(0), submit(1), execute(1))
+    why = Hold(7, errno.EROFS, "Failed to open 0.err: Read-only file system")
+    queue = (InQueue(7, "running", "analysis.dag"),)
+    printed, found = next_of(run, Answer(queue, held=((20, 0, why),)))
+    assert printed == "condor_release 20.0"
+    assert (stage(found).held, stage(found).running, stage(found).idle) == (1, 1, 0)
+    assert [cause.cure for cause in found.causes] == ["have the disk of the run directory mounted for writing again"]
+    early = Answer(queue, held=((20, 1, why),), asked_at=seconds("2026-11-22 10:45:33"))
+    assert stage(next_of(run, early)[1]).held == 0, "released since"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dagmaker.cli import main
-from dagmaker.condor import repair
+from dagmaker.condor import repair, templates
 from dagmaker.planning import plan, rounds
 from dagmaker.review.verdict import Line
 from dagmaker.review.verify_plan import verify_plan
@@ -223,6 +223,21 @@ def test_planned_again_a_round_is_the_same_and_says_what_it_adds(
     holds_what_is_documented("round", found)
     assert found["trials"] == decision(copy, 1)["added"]["signal"]
     assert (copy / layout.round_plan(1)).read_bytes() == before_it
+
+
+def test_a_round_needs_no_profile_of_the_site_where_dagman_calls_it(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DAGMan's environment has no DAGMAKER_TEMPLATES: what the site is like was written down when the run was built."""
+    own = tmp_path / "templates"
+    shutil.copytree(templates.folder(), own)
+    (own / "htcondor" / "sites" / "personal.yaml").unlink()
+    monkeypatch.setenv(templates.VARIABLE, str(own))
+    before_it = (copy / layout.round_plan(1)).read_bytes()
+    (copy / layout.round_plan(1)).unlink()
+    assert main(["round", str(copy), "--round=1"]) == 0
+    assert (copy / layout.round_plan(1)).read_bytes() == before_it
+    assert main(["repair", str(copy)]) == 0
 
 
 def test_without_rounds_there_is_no_judge() -> None:

@@ -1,6 +1,7 @@
 """What the event log of one kind of task adds up to: which processes wait, run, are held or have failed."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -182,6 +183,13 @@ class Jobs:
         begin = max(last - RATE_OVER_S, min(last, seconds(self.first_start)))
         until = last if now is None else max(now, last)
         return sum(n for text, n in self.ends.items() if seconds(text) >= begin) / max(until - begin, 1.0)
+
+    def take_held(self, held: Iterable[tuple[int, int, Hold]], at: float) -> None:
+        """Take the schedd's word on processes that were on hold at a time, where the log tells of nothing later."""
+        for cluster, process, why in held:
+            job = self.live.get((cluster, process))
+            if job is not None and job.state != "held" and seconds(job.since) < at:
+                self.live[cluster, process] = Job("held", job.host, why, job.since)
 
     def forget_before(self, time: str) -> None:
         """Drop processes in the queue whose last event is older: they belonged to a queue that was lost."""

@@ -174,6 +174,8 @@ class Watcher:
             mine: list[Bad] = []
             if task in jobs:
                 jobs[task].forget_before(dags[-1].submitted if active else "")
+                if answer is not None:
+                    jobs[task].take_held(answer.held, answer.asked_at)
                 mine = badly_ended.find(task, jobs[task], self._batches, nodes, done, dags[-1])
             stages.append(counted(task, nodes, done, jobs.get(task), mine, now))
             bad += mine

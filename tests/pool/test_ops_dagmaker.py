@@ -65,6 +65,11 @@ def finished(pool: Pool, spec: Path, tmp_path_factory: pytest.TempPathFactory) -
     code, said = dagmaker(pool, "repair", str(run))
     assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
 
+    more = analysis.write_spec(spec.parent / "more.yaml", analysis.TINY | {"sensitivity": {"n_bootstrap": 21}})
+    for argv in (("build", str(more), f"--run={run}"), ("run", str(spec), f"--run={run}")):
+        code, said = dagmaker(pool, *argv)
+        assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
+
     done = analysis.dagmaker("status", str(run), "--watch", env=pool.env, timeout=900)
     assert done.returncode == 0
     assert client.wait(pool, cluster) == 0, analysis.errors(run)
