@@ -74,7 +74,7 @@ def submit(run: Path, file: str) -> Submitted:
     with lock.held(run):
         queue = schedd.connect()
         queued.refuse_known(run, queue, "submitted again")
-        if completion.complete(run, plan):
+        if file in dagjob.FILES and completion.complete(run, plan):
             return Submitted(str(run), file, None, tuple(said))
         notes = (*said, *_unlock(queue, run, file), *_hint(run, file))
         cluster = _submit(queue, run, file)

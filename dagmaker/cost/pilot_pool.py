@@ -41,9 +41,10 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     pilot.forget(run)
     quick = list(reach.probes(spec))
     _write(run, built.plan, [*(probe for pair in rows for probe in pair), *quick], spec)
-    for line in submit.submit(run, FILE).lines():
+    submitted = submit.submit(run, FILE)
+    for line in submitted.lines():
         say(line)
-    _wait(run, limit_s)
+    _wait(run, submitted.cluster, limit_s)
     took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in KINDS}
     found, cpu = measured(run, rows)
     for pair in found:
@@ -80,9 +81,9 @@ def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
     write_all(run, [Written(PurePosixPath(FILE), dag.encode())])
 
 
-def _wait(run: Path, limit_s: float) -> None:
+def _wait(run: Path, cluster: int | None, limit_s: float) -> None:
     until = time.monotonic() + limit_s
-    while (job := dagjob.read(run, FILE)) is None or job.active:
+    while (job := dagjob.read(run, FILE)) is None or job.cluster != cluster or job.active:
         if time.monotonic() > until:
             raise StoppedError(
                 f"{run / FILE}: not done after {limit_s:g} s; it stays in the queue: wait longer with --limit_s, the "
