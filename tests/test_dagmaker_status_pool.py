@@ -115,7 +115,7 @@ def test_text_of_a_held_run(built):
     assert "held: 1 x bg_trials: used more memory than it asked for (code 21, subcode 102)" in text
     assert "    | Error from slot1_2@localhost: memory usage exceeded request_memory" in text
     assert "    change:  resources.request_memory_mb: 2000  (now 1000)" in text
-    assert f"1 held: after the change `dagmaker abort {built.run}`" in text
+    assert "\n1 held: they wait for the change\nnext: condor_qedit 20.0 RequestMemory " in text
 
 
 def test_text_without_a_schedd(built):
@@ -143,7 +143,9 @@ def test_what_dagman_said_when_it_gave_up(built):
 def test_a_run_that_never_went_to_a_pool_has_no_columns_of_one(built):
     text = "\n".join(status_text.lines(status.look(built.run)))
     assert "running" not in text
-    assert text.endswith("not complete: `dagmaker run` goes on from here, and so does the DAG")
+    verdict, command = text.splitlines()[-2:]
+    assert verdict == "not complete: `dagmaker run` goes on from here, and so does the DAG"
+    assert command.startswith("next: dagmaker ")
 
 
 def test_json_has_everything(built, capsys):

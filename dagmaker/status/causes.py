@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dagmaker.condor import dagjob, holds, nodes
+from dagmaker.condor import holds
 from dagmaker.condor.eventlog import Hold
 from dagmaker.condor.jobs import HostCount, Where
 from dagmaker.condor.submitfile import SubmitFile
@@ -143,7 +143,7 @@ def _failed(
             only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
             yield Cause(
                 "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
-                _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked), code=code,
+                shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked), code=code,
             )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             continue
         yield Cause(
             "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
-            _shown(submit.log, run), f"worker {first.argv} --run={run}",
+            shown(submit.log, run), f"worker {first.argv} --run={run}",
             holds.cure(hold, asked.memory_mb, asked.disk_mb, submit), _ids(group), hold=hold,
         )  # fmt: skip
 
@@ -180,41 +180,13 @@ def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Pa
     file = submit.error_file(*first.where)
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
     return Cause(
-        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), _shown(file, run),
+        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), shown(file, run),
         f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
     )  # fmt: skip
 
 
 def _ids(group: Iterable[Bad]) -> tuple[str, ...]:
     return tuple(item.id for item in group if item.id)
-
-
-def _gone(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
-    """Removed by somebody or by a rule of the pool: the other processes of their nodes went with them."""
-    groups: dict[tuple[str, str], list[Bad]] = {}
-    for item in bad:
-        if item.gone:
-            groups.setdefault((item.task, item.gone), []).append(item)
-    for (task, why), group in groups.items():
-        yield Cause(
-            "gone", task, len(group), "removed from the queue, by hand or by a rule of the pool", (why,),
-            _shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
-            "submit again; where a rule removed it, ask for what it needs in the site profile (commands)",
-        )  # fmt: skip
-
-
-def _lost(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
-    """Ended with exit code 0, and the output is not where it belongs."""
-    groups: dict[str, list[Bad]] = {}
-    for item in bad:
-        if item.lost:
-            groups.setdefault(item.task, []).append(item)
-    for task, group in groups.items():
-        yield Cause(
-            "lost", task, len(group), "exit code 0, but the output is not there: deleted since, or never came back", (),
-            _shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
-            "see that every machine writes to the same disk, and that nobody cleans it",
-        )  # fmt: skip
 
 
 def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
@@ -229,27 +201,11 @@ def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
                 )  # fmt: skip
 
 
-def _shown(path: Path | None, run: Path) -> str:
+def shown(path: Path | None, run: Path) -> str:
+    """A path relative to the run directory where it lies there; empty for None."""
     if path is None:
         return ""
     return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)
-
-
-STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}
-
-
-def of_nodes(run: Path, dag: str) -> Iterator[Cause]:
-    """Nodes that DAGMan could not run: no process of theirs has a log."""
-    for node, step in nodes.failures(run):
-        number = node.rpartition("_")[2]
-        script = step == "PRE_SCRIPT"
-        file = run / "logs" / f"round_{number}.out" if script else run / f"{dag}.dagman.out"
-        said = tail(file) if script else dagjob.said_of(run, dag, node)
-        yield Cause(
-            "node", node, 1, STEPS[step], said or ("(it said nothing)",), _shown(file, run),
-            f"/bin/sh {run / 'rounds' / 'plan_round.sh'} {number}" if script else "",
-            "cure what it says, and submit again: DAGMan tries the node anew",
-        )  # fmt: skip
 
 
 def group(
@@ -262,5 +218,4 @@ def group(
     """All causes, the most frequent first; machines at which everything fails before them."""
     bad = list(bad)
     found = [*_failed(bad, hosts, submits, run, asked), *_held(bad, submits, run, asked)]
-    found += [*_gone(bad, submits, run), *_lost(bad, submits, run)]
     return (*bad_hosts(hosts), *sorted(found, key=lambda cause: -cause.count))

@@ -16,7 +16,7 @@ from dagmaker.planning.batches import Batches
 from dagmaker.planning.plan import Node, Plan
 from dagmaker.planning.presence import Presence
 from dagmaker.planning.rounds import read_plan
-from dagmaker.status import badly_ended, causes, next_step
+from dagmaker.status import badly_ended, causes, next_step, silent_causes
 from dagmaker.status.causes import Asked, Bad, Cause
 from dagmaker.status.next_step import Facts
 from dagmaker.status.stages import StageStatus, counted
@@ -209,7 +209,7 @@ class Watcher:
     def _causes(self, bad: list[Bad], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
         hosts = {task: found.hosts for task, found in jobs.items()} if bad else {}
         found = causes.group(bad, hosts, self._submits, self._run, _asked(self._run)) if bad else ()
-        return (*found, *causes.of_nodes(self._run, dags[-1].file)) if dags else found
+        return (*found, *silent_causes.group(bad, self._submits, self._run, dags[-1].file)) if dags else found
 
     def _waits(self, node: Node, done: Mapping[str, Collection[int]]) -> bool:
         if len(done[node.name]) == node.n_processes:
