@@ -120,6 +120,7 @@ def test_nothing_done_and_names_that_are_html(tmp_path: Path) -> None:
     assert main(["status", str(run), "--html"]) == 0
     text = (run / status_page.FILE).read_text(encoding="utf-8")
     assert "Nothing has ended yet." in text
+    assert "<p>next: <code>dagmaker " in text
     assert "run&amp;&lt;b&gt;" in text
     assert "<b>" not in text
     assert f"0 of {built.plan.n_processes} done" in text

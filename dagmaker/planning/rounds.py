@@ -189,6 +189,8 @@ def read_plan(run: Path) -> Plan:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
+        if (run / layout.BUILD).is_file():
+            raise InputError(f"{path}: this file is missing; `dagmaker restore {run}` writes it again") from None
         raise InputError(
             f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
         ) from None

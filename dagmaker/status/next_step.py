@@ -154,6 +154,6 @@ def _ended(status: "Status", facts: Facts) -> str:
     if any(cause.kind == "node" for cause in status.causes):
         return _all(_dagmaker("restore", status.run), _submit(status, status.dags[-1]))
     broken = "lost" in kinds or any(cause.code in (3, 4) for cause in status.causes if cause.task != "report")
-    if broken or facts.transfers:
+    if (broken or facts.transfers) and not facts.all_there:
         return _repair(status, facts)
     return _submit(status, status.dags[-1])
