@@ -25,6 +25,7 @@ REMOVED = """\
 ...
 """
 BY_HAND, BY_DAGMAN = "via condor_rm (by user you)", "Node Error: DAG node bg_m030 (20.0.0) got ULOG_JOB_ABORTED event."
+WITH_DAGMAN = "removed because <OtherJobRemoveRequirements = DAGManJobId =?= 304> fired when job (304.0) was removed"
 RUNS = submit(0) + execute(0)
 FAILED = RUNS + end(0, 1)
 OUTPUT = "trials/tiny/bg/dec/-030/trials__N_000100_seed_0000.npy"
@@ -99,6 +100,7 @@ def next_of(run, answer=None):
         (RUNS + HELD_BY_USER.format(p=0), (), "condor_release 7", []),
         (FAILED, (submit(0), REMOVED.format(p=0, why=BY_HAND)), "dagmaker submit RUN", ["gone"]),
         (FAILED, (submit(0), REMOVED.format(p=0, why=BY_DAGMAN)), "dagmaker submit RUN", []),
+        (FAILED, (submit(0), REMOVED.format(p=0, why=WITH_DAGMAN)), "dagmaker submit RUN", []),
         (RUNS, (submit(0), REMOVED.format(p=0, why=BY_HAND)), "dagmaker status RUN --watch", ["gone"]),
         (FAILED, (submit(0), execute(0), end(0, -9)), "dagmaker submit RUN", ["failed"]),
         (
@@ -124,6 +126,7 @@ def next_of(run, answer=None):
         "DAGMan held",
         "removed by hand",
         "removed with its node",
+        "removed with its DAG",
         "removed while others go on",
         "killed",
         "corrupt input",

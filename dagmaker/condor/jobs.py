@@ -13,7 +13,7 @@ from dagmaker.condor.eventlog import Event, Hold, Log
 
 RATE_OVER_S = 600.0
 # Why DAGMan itself removes processes: another of their node has failed, or the DAG ends. That is no fault of theirs.
-BY_DAGMAN = ("Node Error", "DAG ", "DAGMan")
+BY_DAGMAN = ("Node Error", "DAG ", "DAGMan", "removed because <OtherJobRemoveRequirements")
 
 Where = tuple[str, int]
 """Name of a DAG node and number of a process in it."""
