@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from dagmaker import lock
 from dagmaker.build import build
 from dagmaker.condor.eventlog import Hold
 from dagmaker.condor.jobs import seconds
@@ -256,9 +257,22 @@ def test_the_whole_run_in_a_line(run):
     assert "nothing has ended yet" not in text
 
 
+def test_a_run_that_is_at_work_here_is_watched(run, monkeypatch):
+    monkeypatch.setenv("PATH", os.devnull)  # no tools of HTCondor
+    with lock.held(run):
+        assert next_of(run)[0] == "dagmaker status RUN --watch"
+    _, found = next_of(run)
+    assert shlex.split(found.next) == ["dagmaker", "run", f"{run}/analysis.yaml", f"--run={run}"]
+
+
+def finish_all(run):
+    built = build(spec(), run)
+    for node in built.plan.nodes:
+        finish(built, node.name, *range(node.n_processes))
+
+
 def test_an_edited_spec_makes_no_run_complete(run):
-    for node in build(spec(), run).plan.nodes:
-        finish(build(spec(), run), node.name, *range(node.n_processes))
+    finish_all(run)
     assert status.look(run).complete
     frozen = run / layout.SPEC
     frozen.write_text(frozen.read_text().replace("seed: 1", "seed: 2"))
@@ -272,8 +286,7 @@ def test_an_edited_spec_makes_no_run_complete(run):
 
 
 def test_results_of_an_earlier_spec_make_no_run_complete(run):
-    for node in build(spec(), run).plan.nodes:
-        finish(build(spec(), run), node.name, *range(node.n_processes))
+    finish_all(run)
     (run / layout.SUMMARY).write_text('{"digest": "of another spec"}')
     begin(run, RUNS + end(0))
     printed, found = next_of(run)
@@ -282,8 +295,7 @@ def test_results_of_an_earlier_spec_make_no_run_complete(run):
 
 
 def test_a_failed_dag_over_older_results_makes_no_run_complete(run):
-    for node in build(spec(), run).plan.nodes:
-        finish(build(spec(), run), node.name, *range(node.n_processes))
+    finish_all(run)
     begin(run, FAILED.replace("2026-11-22 10:45:40", clock(-3600)))
     assert next_of(run)[0] == "dagmaker submit RUN"
     begin(run, FAILED)
