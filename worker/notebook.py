@@ -16,7 +16,7 @@ from worker import address, data, layout, specfile, store
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engine import analysis as engine
-from worker.engine import scan, trials
+from worker.engine import scan, support, trials
 from worker.errors import SpecError
 from worker.ledger import open_run
 from worker.spec import Spec
@@ -97,7 +97,7 @@ class Analysis:
         Raises
         ------
         SpecError
-            If the detector accepts nothing there, or a fixed number of events is not whole.
+            If the detector accepts nothing there, there is no background, or a fixed number of events is not whole.
 
         Examples
         --------
@@ -111,6 +111,7 @@ class Analysis:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
         dec = float(np.radians(dec_deg))
         if dec_deg not in self._points:
+            support.require(self._engine, dec)
             self._points[dec_deg] = trials.point_at(self._engine, dec)
         point, signal = self._points[dec_deg], self.spec.signal
         if n_sig == 0:
@@ -281,4 +282,4 @@ def open_analysis(path: str | Path) -> Analysis:
     else:
         spec = specfile.load(path)
         dataset = data.read(spec)
-    return Analysis(spec, dataset, engine.build(dataset, context.cuts(spec.likelihood)))
+    return Analysis(spec, dataset, context.built(dataset, spec))
