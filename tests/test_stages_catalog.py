@@ -198,6 +198,7 @@ def test_the_report_has_the_table_and_the_figures(done: Path, summary: dict) -> 
     for figure in ("sources", "binomial", "positions", "post_trial"):
         assert (done / "report/figures" / f"{figure}.png").stat().st_size > 5000
     assert not (done / "report/skymap.html").exists()
+    assert report_run.claims(done) == []
     from worker.report import words
     from worker.report.results import load as load_results
     from worker.report.sources import table

@@ -42,6 +42,11 @@ class Run:
     base: Mapping[str, Any]
     rounds: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def n_processes(self) -> int:
+        """Processes of the plan, with those of the rounds that have begun."""
+        return sum(max(len(node.get("cuts", ())), 1) * node.get("bands", 1) for node in self.plan["nodes"])
+
 
 class Expected(NamedTuple):
     """One file that the plan promises.

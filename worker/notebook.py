@@ -182,7 +182,7 @@ class Analysis:
         sky: int | None = None,
         seed: int = 0,
     ) -> SkyMap:
-        """Scan one sky: the one that plays the observed one, or a background sky.
+        """Scan one sky: the one that stands in for the real one, or a background sky.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Analysis:
             The spec's scan.nside if None.
         sky : int, optional
             Number of the background sky in the stream of `seed`, as `worker scan_trials` counts them; None for the
-            (scrambled) sky that plays the observed one, as `worker scan_map` scans it.
+            (scrambled) sky that stands in for the real one, as `worker scan_map` scans it.
         seed : int
             Another seed is another, independent stream of background skies.
 

@@ -141,7 +141,7 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
 
 
 def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 1) -> None:
-    """Scan the observed sky, which is a scrambled one until unblinding: a declination band of a map, or the sources.
+    """Scan the scrambled sky that stands in for the real one: a declination band of a map, or the sources.
 
     Writes RUN/trials/NAME/map/nside/032/map__band_00_of_04.npy with TS, ns and gamma of every pixel, or
     RUN/trials/NAME/map/catalog/TAG/map__band_00_of_01.npy with those of every source.
@@ -255,7 +255,7 @@ def sensitivity(*, run: str) -> None:
 
 
 def collect_scan(*, run: str, allow_missing: bool = False) -> None:
-    """Merge the maps of the observed sky and the background skies, and turn TS into p-values.
+    """Merge the maps of the scrambled sky and the background skies, and turn TS into p-values.
 
     Parameters
     ----------

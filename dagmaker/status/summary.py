@@ -77,10 +77,12 @@ def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
+    of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     yield (
-        f"{what} the scrambled sky: {name}ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
-        f" TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}"
+        f"{what} the scrambled sky{of}: {name}ra {math.degrees(spot['ra']):.2f}°, "
+        f"dec {math.degrees(spot['dec']):+.2f}°, TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, "
+        f"-log10 p {spot['mlog10p']:.2f}"
     )
 
 

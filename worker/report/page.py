@@ -73,6 +73,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "unlimited": sources.unlimited(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
+        "processes": tables.processes(results),
         "checks": tables.checks(results),
         "drawn": [figured.plot.name for figured in drawn if figured.png],
         "n_failed": sum(not check["passed"] for check in checks),

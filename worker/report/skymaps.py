@@ -1,4 +1,4 @@
-"""Maps of the whole observed (until unblinding: scrambled) sky."""
+"""Maps of the whole scrambled sky that stands in for the real one."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ def whole(results: Results) -> Drawn:
     scan = results.run.spec.scan
     return Drawn(
         figure,
-        f"The sky that plays the observed one ({results.sky}), nside {nside} "
+        f"The {results.sky} sky that stands in for the real one, nside {nside} "
         f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {style.dec_text(scan.dec_min_deg)} to "
         f"{style.dec_text(scan.dec_max_deg)}, "
         f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "

@@ -26,7 +26,10 @@ from worker.specfile import digest
 F64 = NDArray[np.float64]
 
 ENGINE = 3
-"""Raised by every change of the engine that changes a bit of a trial: old files are then foreign."""
+"""Raised by every change that changes a bit of a trial: old files are then foreign.
+
+Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
+"""
 GPU_ENGINE = 2
 """Likewise for trials made on a device, whose last bits are others."""
 

@@ -71,7 +71,7 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
         elif node.get("cuts"):
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield from of_point.values()
-    yield Stream("the sky that plays the observed one", address.observed(run.spec))
+    yield Stream("the sky that stands in for the real one", address.observed(run.spec))
     for dec in run.spec.background.decs:
         yield from _bootstraps(run.spec, dec)
     if run.spec.data.format == "synthetic":
