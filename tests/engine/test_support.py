@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dagmaker.build import build
 from tests.data_release import EVENTS_10, write_lines, write_release
 from worker import data, rng
 from worker.cli import main
@@ -14,7 +15,10 @@ from worker.engine.response import Spectrum
 from worker.engine.scan import Scanner, right_ascensions, rings_of
 from worker.engine.sources import Sources, SourceScanner
 from worker.errors import InputError, SpecError
-from worker.specfile import loads
+from worker.ledger import open_run
+from worker.specfile import load, loads
+from worker.stages import context
+from worker.stages.summary import summary
 
 from .conftest import CUTS, SPEC
 
@@ -219,12 +223,25 @@ scan: {nside: 2, map_nside: null, n_skies: 2, dec_min_deg: %s, dec_max_deg: 80}
 def test_prepare_refuses_before_it_writes(northern_release, tmp_path, capsys, lowest, scanned):
     spec = northern_release / "wide.yaml"
     spec.write_text(NORTHERN % (lowest, scanned))
-    from dagmaker.build import build
-    from worker.specfile import load
-
     build(load(spec), tmp_path / "run")
     assert main(["prepare", f"--run={tmp_path / 'run'}"]) == 2
     assert "write scan.dec_min_deg: -" in capsys.readouterr().err
     assert not list((tmp_path / "run").glob("prepared/*"))
     assert main(["data_summary", f"--spec={spec}", f"--output={tmp_path / 'page'}"]) == 0
     assert "`worker prepare` refuses these data: dec" in (tmp_path / "page" / "data.txt").read_text()
+
+
+def test_a_run_that_was_prepared_without_the_check_is_refused_later(northern_release, tmp_path, capsys, monkeypatch):
+    """As an earlier version left it: no new trials, and its results say why."""
+    run, spec = tmp_path / "run", northern_release / "old.yaml"
+    spec.write_text(NORTHERN % (-30, 0))
+    build(load(spec), run)
+    monkeypatch.setattr(context, "noted", lambda dataset, spec: dataset)
+    main(["prepare", f"--run={run}"])
+    monkeypatch.undo()
+    assert (run / "prepared" / "data.npz").exists()
+    capsys.readouterr()
+    assert main(["sig_trials", f"--run={run}", "--dec=20", "--n_sig=5", "--n=10"]) == 2
+    assert "dec -30 deg: IC86_I has no events" in capsys.readouterr().err
+    [season] = summary(open_run(run))["data"]["seasons"]
+    assert season["notes"][-1].startswith("`worker prepare` refuses these data: dec -30 deg: IC86_I")

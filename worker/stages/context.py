@@ -1,6 +1,6 @@
 """What every task begins with: the opened run, the prepared data, and the digests of what it makes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -164,7 +164,22 @@ def noted(dataset: Dataset, spec: Spec) -> Dataset:
         As `built`.
     """
     made = built(dataset, spec)
-    seasons = (replace(s, notes=s.notes + support.notes(made, j)) for j, s in enumerate(dataset.seasons))
+    return _with_notes(dataset, [support.notes(made, j) for j in range(made.n_seasons)])
+
+
+def judged(dataset: Dataset, spec: Spec) -> Dataset:
+    """As `noted`, but a refusal is a note too: for pages about data, and of runs that an earlier version prepared."""
+    try:
+        return noted(dataset, spec)
+    except (InputError, SpecError) as error:
+        return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
+
+
+def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
+    seasons = (
+        replace(season, notes=tuple(dict.fromkeys(season.notes + notes)))
+        for season, notes in zip(dataset.seasons, more, strict=True)
+    )
     return replace(dataset, seasons=tuple(seasons))
 
 

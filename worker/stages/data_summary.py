@@ -2,7 +2,6 @@
 
 import base64
 import io
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,7 +12,7 @@ from worker.atomic import Written, write_all
 from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
 from worker.data.prepared import content_digest, unpack
-from worker.errors import InputError, SpecError
+from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.report import data as figures
 from worker.report import numbers as of_figure
@@ -37,14 +36,14 @@ def of_run(path: Path) -> dict[str, Any]:
 
 def write_of(run: Run) -> dict[str, Any]:
     """The page of a run; InputError where its data are not prepared."""
-    digest = context.data_digest(run)
-    return write(run.path, layout.DATA_PAGE, run.spec, unpack(store.load_arrays(run.path, layout.DATA, digest)))
+    dataset = unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
+    return write(run.path, layout.DATA_PAGE, run.spec, context.judged(dataset, run.spec))
 
 
 def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
     """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}; returns its numbers."""
     spec = load(spec_path)
-    dataset = _noted(data.read(spec), spec)
+    dataset = context.judged(data.read(spec), spec)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -54,15 +53,6 @@ def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
     print((output / page.with_suffix(".txt")).read_text(encoding="utf-8"), end="")
     print(f"-> {output / page}")
     return numbers
-
-
-def _noted(dataset: Dataset, spec: Spec) -> Dataset:
-    """The same data with the notes that `worker prepare` adds; its refusal is a note here."""
-    try:
-        return context.noted(dataset, spec)
-    except (InputError, SpecError) as error:
-        note = f"`worker prepare` refuses these data: {error}"
-        return replace(dataset, seasons=tuple(replace(s, notes=(*s.notes, note)) for s in dataset.seasons))
 
 
 def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> dict[str, Any]:

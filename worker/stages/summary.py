@@ -7,7 +7,7 @@ from worker.data.prepared import unpack
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
 from worker.specfile.numbers import digest_of_numbers
-from worker.stages import gate
+from worker.stages import context, gate
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _data(run: Run) -> dict[str, Any] | None:
         record = store.load_record(run.path, layout.DATA)
     except InputError:
         return None
-    dataset = unpack(store.load_arrays(run.path, layout.DATA, record.digest))
+    dataset = context.judged(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
     return {
         "label": dataset.label,
         "format": run.spec.data.format,
