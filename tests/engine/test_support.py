@@ -138,6 +138,12 @@ def test_a_declination_without_background_is_refused(whole):
         support.require(analysis, np.radians([-12.0, 30.0, -80.0]))
 
 
+def test_a_small_season_is_noted_and_not_refused(whole):
+    few = engine.build(chosen(whole, lambda events: np.arange(events.dec.size) % 13 == 0), CUTS)
+    support.require(few, np.radians(np.arange(-85.0, 86.0)))
+    assert support.notes(few, 0)[0].startswith("only 308 events: the background densities rest on about 12 of them")
+
+
 def test_a_season_without_background_is_refused_unless_it_sees_nothing(whole):
     other = dataclasses.replace(north(whole).seasons[0], name="north")
     pair = dataclasses.replace(whole, seasons=(*whole.seasons, other))
@@ -170,7 +176,7 @@ def test_seasons_from_which_nothing_can_be_estimated(whole, case, text):
 def test_what_is_noted(whole):
     assert support.notes(engine.build(whole, CUTS), 0) == ()
     [empty] = support.notes(engine.build(north(whole), CUTS), 0)
-    assert empty.startswith("fewer than 5 events within 0.04 in sin(dec) at 8")
+    assert empty.startswith("too few events within 0.04 in sin(dec) at 8")
     assert "(-90 to -8 deg)" in empty
     [extreme] = support.notes(engine.build(ODD["one event of extreme energy"](whole), CUTS), 0)
     assert extreme.startswith("1 events with an energy that the background near them does not have (dec ")

@@ -18,8 +18,10 @@ I64 = NDArray[np.int64]
 LEAST_SEASON = 50
 """Events of a season."""
 LEAST_NEAR = 5
-"""Events of a season within `NEAR` of a source."""
+"""Events of a season within `NEAR` of a source, or a fifth of what an even season would have where that is fewer."""
 NEAR = 2 * DENSITY_BANDWIDTH
+FEW = 1000
+"""A season with fewer events is noted."""
 LEAST_SHARE = 0.01
 """A season that sees less of a source's events than this needs no background there."""
 UNEXPECTED = 1e-6
@@ -65,9 +67,14 @@ def events_near(season: Season, dec: F64) -> I64:
     return np.asarray(last - first, dtype=np.int64)
 
 
+def empty(season: Season, dec: F64) -> NDArray[np.bool_]:
+    """Whether a season has too few events near declinations (n,), rad: fewer than `LEAST_NEAR` says."""
+    return events_near(season, dec) < max(min(LEAST_NEAR, 0.2 * NEAR * season.events.dec.size), 1)
+
+
 def lacking(analysis: Analysis, dec: F64) -> NDArray[np.bool_]:
     """Whether a season sees a source but has no background to compare it with, (n_seasons, n); dec (n,) in rad."""
-    few = np.array([events_near(season, dec) < LEAST_NEAR for season in analysis.dataset.seasons])
+    few = np.array([empty(season, dec) for season in analysis.dataset.seasons])
     for k in np.flatnonzero(few.any(axis=0)):
         few[:, k] &= shares(analysis, float(dec[k])) >= LEAST_SHARE
     return few
@@ -85,7 +92,7 @@ def require(analysis: Analysis, dec: float | F64) -> None:
     Raises
     ------
     SpecError
-        If a season has fewer than `LEAST_NEAR` events within `NEAR` of a declination at which it sees the source.
+        If a season is `empty` at a declination at which it sees the source.
     """
     decs = np.atleast_1d(np.asarray(dec, dtype=np.float64))
     few = lacking(analysis, decs)
@@ -130,16 +137,28 @@ def usable_deg(analysis: Analysis) -> tuple[float, float] | None:
 
 def notes(analysis: Analysis, season: int) -> tuple[str, ...]:
     """What to know of a season's densities beside every result: where they are limits, and events that decide a TS."""
-    return _empty_note(analysis, season) + _extreme_note(analysis, season)
+    return (
+        *_few_note(analysis.dataset.seasons[season]), *_empty_note(analysis, season), *_extreme_note(analysis, season)
+    )  # fmt: skip
+
+
+def _few_note(season: Season) -> tuple[str, ...]:
+    n = season.events.dec.size
+    if n >= FEW:
+        return ()
+    return (
+        f"only {n} events: the background densities rest on about {n * NEAR:.0f} of them at each declination, "
+        "and TS on densities that are known to tens of per cent",
+    )
 
 
 def _empty_note(analysis: Analysis, season: int) -> tuple[str, ...]:
     whole = np.arange(-90.0, 91.0)
-    bad = whole[events_near(analysis.dataset.seasons[season], np.radians(whole)) < LEAST_NEAR]
+    bad = whole[empty(analysis.dataset.seasons[season], np.radians(whole))]
     if not bad.size:
         return ()
     return (
-        f"fewer than {LEAST_NEAR} events within {NEAR:g} in sin(dec) at {bad.size} of 181 whole degrees of declination "
+        f"too few events within {NEAR:g} in sin(dec) at {bad.size} of 181 whole degrees of declination "
         f"({bad[0]:g} to {bad[-1]:g} deg): no source is tested there, and the background of what is reconstructed "
         "there is a lower limit",
     )
