@@ -102,7 +102,7 @@ def _no_curve(regions: Mapping[str, Any], shown: list[str]) -> str:
 
 
 def _density(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str, Any]) -> None:
-    low, high = min(heat.min(), sky.heat) - 0.3, max(heat.max(), sky.heat) + 0.5
+    low, high = max(min(heat.min(), sky.heat) - 0.3, 0.0), max(heat.max(), sky.heat) + 0.5  # p is at most 1
     edges = np.linspace(low, high, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
     axis.hist(
         heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies"
@@ -125,7 +125,7 @@ def _tail(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str,
     fraction = (len(heat) - np.arange(len(heat))) / len(heat)
     axis.step(ordered, fraction, where="pre", color=style.BLUE)
     if found.get("n_eff") is not None:
-        fine = np.linspace(ordered[0] - 0.3, max(ordered[-1], sky.heat) + 0.5, 400)
+        fine = np.linspace(max(ordered[0] - 0.3, 0.0), max(ordered[-1], sky.heat) + 0.5, 400)
         axis.plot(fine, parametrised(fine, found["n_eff"]), color=style.GREEN)
     p, low, high = (float(found[key]) for key in ("p", "lo", "hi"))
     error = [[max(p - low, 0.0)], [max(high - p, 0.0)]]
