@@ -92,7 +92,7 @@ def test_a_run_ends_with_a_summary(undisturbed):
     assert any(line.startswith("bg_trials     36/36, ") and line.endswith("trials/s") for line in lines)
     assert "tiny: synthetic data, scrambled sky (the real sky was not touched)" in lines
     assert sum(line.lstrip().startswith(("-30°", "+5°", "+40°")) for line in lines) == 3
-    assert any(line.startswith("hottest spot of the scrambled sky: ra ") for line in lines)
+    assert any(line.startswith("hottest spot of the scrambled sky (nside ") for line in lines)
     assert any(line.startswith("post-trial p-value: ") and "of 15 background skies" in line for line in lines)
     assert any(line.startswith("bg_trials ") and line.endswith(" MB") for line in lines)
     assert lines[-2:] == [f"results: {run}/results/summary.json", f"report:  {run}/report/index.html"]
