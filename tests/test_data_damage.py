@@ -156,7 +156,7 @@ ANY_TEXT: dict[str, tuple[Damage, str]] = {
     "infinite": (field(-1, 0, "inf"), r":\d+: 'inf' in column 1 is not a finite number"),
     "binary": (
         lambda p: p.write_bytes(bytes(range(256)) * 40),
-        r"no column|no header|not a finite number|fields where",
+        r"this is a binary file, not a table of numbers in text\. Get the file again",
     ),
 }
 

@@ -140,7 +140,7 @@ def test_no_value_of_the_file_equals_a_right_ascension_or_a_time(tmp_path: Path)
     folder = write_release(tmp_path)
     path = folder / "events" / "IC86_I_exp.csv"
     header, *lines = path.read_text().splitlines()
-    marks = ("57123.98765432", "123.457", "321.123")  # MJD, RA, azimuth: values that nothing else has
+    marks = ("55002.98765432", "123.457", "321.123")  # MJD, RA, azimuth: values that nothing else has
     marked = [
         " ".join([*line.split()[:3], marks[0], *line.split()[4:6], marks[1], line.split()[7], marks[2], "1"])
         for line in lines

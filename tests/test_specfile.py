@@ -260,7 +260,7 @@ def schema_places(schema: dict[str, object]) -> set[str]:
             return
         if "$ref" in node:
             walk(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], path)
-        for branch in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        for branch in (*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items")):
             walk(branch, path)
         for key, child in node.get("properties", {}).items():
             place = f"{path}.{key}".removeprefix(".")
@@ -313,6 +313,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 "irfs": {"format": "ic86_2011", "dir": "/d"},
                 "irfs_config": {"format": "ic86_2011", "dir": "/d"},
             }.get(keys[1], {"format": "synthetic"})
+            if len(keys) == 3:
+                section = {"format": "icetracks" if keys[2] == "response" else "numpy", "dir": "/d"}
+                value = [{"name": "A", keys[2]: value}]
             document["data"] = {**section, keys[1]: value}
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}

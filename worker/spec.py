@@ -25,6 +25,15 @@ from worker.fields import (
 from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.pilot import Pilot
 from worker.scan import CatalogScan, HealpixScan, Scan
+from worker.season import (
+    NumpySeason,
+    NumpySeasons,
+    ReleaseSeason,
+    ReleaseSeasons,
+    numpy_seasons,
+    refuse_twice,
+    release_seasons,
+)
 
 
 class Synthetic(Model):
@@ -40,19 +49,18 @@ class IceTracks(Model):
 
     format: Literal["icetracks"]
     dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    seasons: ReleaseSeasons
     label: Literal["real", "semi-real"] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _refuse_twice(self.seasons)
+        refuse_twice([season.name for season in self.entries])
         return self
 
-
-def _refuse_twice(seasons: tuple[str, ...]) -> None:
-    """Events of a season given twice would count twice."""
-    twice = sorted({season for season in seasons if seasons.count(season) > 1})
-    refuse(*[("seasons", f"found {season} twice; write each season once") for season in twice])
+    @property
+    def entries(self) -> tuple[ReleaseSeason, ...]:
+        """The seasons, each with its keys."""
+        return release_seasons(self.seasons)
 
 
 class NumpyFiles(Model):
@@ -60,14 +68,19 @@ class NumpyFiles(Model):
 
     format: Literal["numpy"]
     dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    seasons: NumpySeasons
     mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
     label: Literal["real", "semi-real", "synthetic"] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _refuse_twice(self.seasons)
+        refuse_twice([season.name for season in self.entries])
         return self
+
+    @property
+    def entries(self) -> tuple[NumpySeason, ...]:
+        """The seasons, each with its files and columns."""
+        return numpy_seasons(self.seasons)
 
 
 class IC86First(Model):

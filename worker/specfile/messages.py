@@ -9,6 +9,7 @@ from typing import Any
 from worker.fields import Model
 from worker.grid import DecRange
 from worker.scan import SCANS
+from worker.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec import FORMATS, Spec
 from worker.specfile.hints import example
 from worker.specfile.problem import Path, Problem
@@ -29,6 +30,7 @@ _MUST = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} {entries}",
     "model_type": "must be a section with keys of its own",
+    "dict_type": "must be a section with keys of its own",
     "model_attributes_type": "must be a section with keys of its own",
     "union_tag_not_found": "must be a list of degrees, a range {{start: -85, stop: 85, step: 10}} or rings",
 }
@@ -191,6 +193,8 @@ def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
 
 def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Keys of a section, in the order of the models."""
+    if section[:2] == ("data", "seasons"):
+        return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section == ("scan",):
@@ -206,7 +210,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
 def _document_path(loc: tuple[str | int, ...]) -> Path:
     """Pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
-        return ("data", *loc[2:])
+        return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
     if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
         return ("scan", *loc[2:])
     if loc[:2] == ("background", "dec_deg"):
