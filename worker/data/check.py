@@ -13,8 +13,9 @@ ENOUGH = 100
 LEAST_AREA_CM2 = 1e5
 LARGEST_AREA_CM2 = 1e11
 """A neutrino telescope's largest effective area lies between these: 10 m^2 and ten times its own size."""
-LEAST_LOG_E = 0.5
-"""Half of all events below 3 GeV: no neutrino telescope's selection."""
+MOST_LOG_E = 15.0
+LEAST_LOG_E = 1.0
+"""Half of all events below 10 GeV: no neutrino telescope's selection."""
 _FIRST_MJD, _LAST_MJD = 40000.0, 100000.0
 _TIMES = (
     (1900, 2101, "years: write the MJD in days"),
@@ -85,7 +86,8 @@ def check_directions(table: Table, ra_name: str, dec_name: str) -> None:
     edge = 1e-6  # float32 of pi is above pi
     bad = (np.abs(dec) > np.pi / 2 + edge) | (ra < -edge) | (ra > 2 * np.pi + edge)
     # degrees put nearly all outside; one odd event is another matter
-    if bad.mean() > 0.1 and np.abs(dec).max() <= 90 and ra.min() >= 0 and ra.max() <= 360:
+    beyond = np.abs(dec).max() > np.pi + edge or ra.max() > 24
+    if bad.mean() > 0.1 and beyond and np.abs(dec).max() <= 90 and ra.min() >= 0 and ra.max() <= 360:
         raise InputError(
             f"{table.path}: {dec_name} reaches {np.abs(dec).max():g} and {ra_name} {ra.max():g}: these are degrees "
             "where radians belong. Convert them: numpy.deg2rad"
@@ -100,7 +102,7 @@ def check_directions(table: Table, ra_name: str, dec_name: str) -> None:
 
 def check_log_e(table: Table, name: str) -> None:
     """Refuse energies that are not log10(E / GeV)."""
-    bad = np.abs(table.column(name)) > 15
+    bad = np.abs(table.column(name)) > MOST_LOG_E
     table.refuse(bad, f"an impossible {name}", "Is the column in GeV rather than its log10?")
     middle = np.median(table.column(name))
     if len(bad) > ENOUGH and middle < LEAST_LOG_E:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.data.check import check_area
+from worker.data.check import MOST_LOG_E, check_area
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
@@ -97,6 +97,8 @@ def _check_cells(table: Table) -> None:
     cure = "Get the file again"
     for lo, hi in zip(_CELL[0:6:2], _CELL[1:6:2], strict=True):
         table.refuse(table.column(hi) < table.column(lo), f"{hi} below {lo}", cure)
+    bad = np.abs(table.values[:, 4:6]).max(axis=1) > MOST_LOG_E
+    table.refuse(bad, "an impossible log10(E/GeV)", cure)
     for name, top in (("PSF", 180.0), ("AngErr", 180.0)):
         bad = (table.column(f"{name}_min[deg]") < 0) | (table.column(f"{name}_max[deg]") > top)
         table.refuse(bad, f"{name} outside 0 to {top:g} deg", cure)
