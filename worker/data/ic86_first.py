@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.data import detector
-from worker.data.check import Names, check_area, check_degrees
+from worker.data.check import MOST_LOG_E, Names, check_area, check_degrees
 from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.grid import grid_of, values_on
@@ -93,6 +93,7 @@ def _read_area(path: Path) -> EffectiveArea:
     area = table.column("Aeff[m^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     check_area(str(path), float(area.max()) * _CM2_PER_M2)
+    table.refuse(table.column("E_max[GeV]") > 10**MOST_LOG_E, "an impossible energy", "It is in GeV")
     grid = grid_of(table)
     if grid.first[0] <= 0 or grid.second[0] != -1 or grid.second[-1] != 1:
         raise InputError(

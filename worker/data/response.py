@@ -33,6 +33,7 @@ def read_area(path: Path) -> EffectiveArea:
         Damaged file, negative area, a grid with holes or one that does not span all declinations.
     """
     table = read_table(path, _AREA)
+    _check_energies(table)
     area = table.column("A_Eff[cm^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     check_area(str(path), float(area.max()))
@@ -70,6 +71,7 @@ def read_smearing(path: Path, progress: Progress | None = None) -> tuple[Smearin
         Damaged file, a cell with impossible edges, weights that are far from summing to 1.
     """
     table = read_table(path, _SMEARING, n_key=4, progress=progress)
+    _check_energies(table)
     grid = grid_of(table)
     keep = table.column("Fractional_Counts") != 0
     table = table._replace(values=table.values[keep], lines=table.lines[keep])
@@ -91,6 +93,11 @@ def _cells(table: Table, number: I64, sums: F64) -> tuple[I64, np.ndarray]:
     order = np.argsort(number, kind="stable")
     start = np.searchsorted(number[order], np.arange(len(sums) + 1)).astype(np.int64)
     return start, cells[order].astype(np.float32)
+
+
+def _check_energies(table: Table) -> None:
+    bad = np.abs(table.values[:, :2]).max(axis=1) > MOST_LOG_E
+    table.refuse(bad, f"an impossible {_E_NU[0]}", "It is the log10 of an energy in GeV. Get the file again")
 
 
 def _check_cells(table: Table) -> None:
