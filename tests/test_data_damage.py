@@ -298,6 +298,9 @@ TEXT_CASES = {
         "ic86_2011", UP, each(scaled("ang_err", 0), lambda p: scaled("ang_err", 0)(p.with_name(DOWN))),
         r"0 of 400 events have a usable angular error",
     ),
+    "resolution and energy swapped": (
+        "ic86_2011", RESOLUTION, lambda p: p.write_text("2.5, 1.3\n3.5, 0.7\n"), r":2: an impossible log10\(E\)",
+    ),
     "negative resolution": ("ic86_2011", RESOLUTION, field(-1, 0, "-0.4"), r"a median resolution that is none"),
 }  # fmt: skip
 

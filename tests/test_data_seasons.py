@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.lib import recfunctions
 
+from dagmaker.cli import main
 from tests.data_release import write_release
 from tests.data_simulation import write_season
 from worker.data import synthetic
@@ -108,7 +109,7 @@ def test_a_response_of_another_season_is_named(
     assert note is None or taken[0].startswith(note)
 
 
-def test_the_name_stands_in_the_summary(tmp_path: Path) -> None:
+def test_the_name_stands_in_the_summary_and_in_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_release(tmp_path / "rel", ("IC86_V",), ("IC86_II",))
     spec = SPEC % "format: icetracks, dir: rel, seasons: [IC86_V]"
     (tmp_path / "spec.yaml").write_text(spec)
@@ -116,6 +117,8 @@ def test_the_name_stands_in_the_summary(tmp_path: Path) -> None:
     assert "takes the response of IC86_II" in numbers["seasons"][0]["notes"][0]
     for name in ("data.txt", "data.html", "data.json"):
         assert "takes the response of IC86_II" in (tmp_path / "page" / name).read_text()
+    assert main(["check", str(tmp_path / "spec.yaml")]) == 0
+    assert "data: IC86_V takes the response of IC86_II: the published release" in capsys.readouterr().out
 
 
 def test_a_response_that_is_named_must_be_whole(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def check(*, spec: str) -> Result:
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
     processes : int
+    takes : list of str
+        What a season takes that is another's: its response or simulation.
 
     Examples
     --------
@@ -32,6 +34,7 @@ def check(*, spec: str) -> Result:
     """
     from dagmaker.condor import sites
     from dagmaker.planning import plan
+    from worker.specfile import taken
 
     loaded = _load(spec)
     sites.load(loaded.site)
@@ -42,7 +45,8 @@ def check(*, spec: str) -> Result:
         f"{spec}: good: {loaded.name}, {loaded.data.format} data, {len(decs)} declinations from {decs[0]:g} to "
         f"{decs[-1]:g} deg, {made.n_processes:,} processes"
     )
-    return Result({**found, "processes": made.n_processes}, [line])
+    takes = taken(loaded)
+    return Result({**found, "processes": made.n_processes, "takes": takes}, [line, *(f"data: {t}" for t in takes)])
 
 
 def plan(*, spec: str, slots: int = 2) -> Result:

@@ -19,7 +19,7 @@ from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
 from worker.data.plausible import SHARE, Measured, event_notes, run_notes
 from worker.data.rows import names_in, read_rows
-from worker.data.seasons import no_such_file, simulation_of
+from worker.data.seasons import no_such_file, simulation_files
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
 from worker.errors import InputError
@@ -60,7 +60,7 @@ def read_seasons(
     asked = {season.name: season for season in numpy_seasons(seasons)}
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the data")
-    sources = {name: _simulation_files(folder, season) for name, season in asked.items()}
+    sources = {name: simulation_files(folder, season) for name, season in asked.items()}
     for name, season in asked.items():
         _check_names(folder, season, sources[name][0])
     tables = {name: _read_events(folder, season) for name, season in asked.items()}
@@ -86,15 +86,6 @@ def read_positions(folder: Path, seasons: Iterable[str | NumpySeason], *, sigma_
     """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
     tables = [_read_events(folder, season) for season in numpy_seasons(seasons)]
     return tuple(table.column("ra")[_order(table, sigma_max_deg)] for table in tables)
-
-
-def _simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Files of the simulation that a season takes, and the sentence that names them where they are not its own."""
-    if season.mc is None:
-        choice = simulation_of(folder, season.name)
-        return (f"{choice.config}_MC.npy",), choice.notes
-    several = "; their weights are summed as they are" if len(season.mc) > 1 else ""
-    return season.mc, (f"takes the simulation of {', '.join(season.mc)}, which data.seasons names{several}",)
 
 
 def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -> None:

@@ -122,6 +122,8 @@ def _parametrised(path: Path) -> tuple[Smearing, tuple[str, ...]]:
     table = read_table(path, _RESOLUTION, header=False)
     median_deg, log_e = table.values.T
     table.refuse((median_deg <= 0) | (median_deg > 180), "a median resolution that is none", "In deg, above 0")
+    odd = (log_e < 1) | (log_e > MOST_LOG_E)
+    table.refuse(odd, "an impossible log10(E)", "The columns are the median resolution in deg, then log10(E / GeV)")
     order = np.argsort(log_e)
     model = _model(log_e[order], median_deg[order])
     smearing = build_smearing(detector.SMEARING_LOG_E_NU, np.deg2rad(detector.SMEARING_DEC_DEG), model)

@@ -5,9 +5,10 @@ Nothing here opens a file, so `dagmaker check` says the same as the readers.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from worker.errors import InputError
+from worker.season import NumpySeason
 
 AREA, SMEARING = "_effectiveArea", "_smearing"
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV")
@@ -170,6 +171,28 @@ def shown(names: Sequence[str], most: int = 20) -> str:
     """Names with commas between them; not all where they are many, and nothing that a terminal would act on."""
     clean = ["".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:most]]
     return ", ".join(clean) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
+
+
+def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files of the simulation that a season takes, and the sentence that names them where they are not its own."""
+    if season.mc is None:
+        choice = simulation_of(folder, season.name)
+        return (f"{choice.config}_MC.npy",), choice.notes
+    several = "; their weights are summed as they are" if len(season.mc) > 1 else ""
+    return season.mc, (f"takes the simulation of {', '.join(season.mc)}, which data.seasons names{several}",)
+
+
+def taken(data: Any) -> list[str]:
+    """Sentences about the seasons of a data section (a model of `worker.spec`) that take what is another's."""
+    found: list[str] = []
+    for season in getattr(data, "entries", ()):
+        folder = Path(data.dir)
+        if isinstance(season, NumpySeason):
+            _, notes = simulation_files(folder, season)
+        else:
+            _, notes = response_of(folder, season.name, season.response)
+        found += [f"{season.name} {note}" for note in notes]
+    return found
 
 
 def closest(configs: Sequence[str], season: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from worker.data import seasons
 from worker.errors import SpecError
 from worker.spec import Spec
 from worker.specfile import goals, hints, messages, paths, pilots, sources
@@ -74,6 +75,11 @@ def resolved_text(spec: Spec) -> str:
     if loads_resolved(text) != spec:
         raise SpecError("the resolved spec, read back, differs from the spec: please report this with the spec file")
     return text
+
+
+def taken(spec: Spec) -> list[str]:
+    """Sentences about the seasons that take the response or simulation of another one."""
+    return seasons.taken(spec.data)
 
 
 def text_digest(text: str) -> str:
