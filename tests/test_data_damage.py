@@ -173,7 +173,7 @@ ANY_TEXT: dict[str, tuple[Damage, str]] = {
     "gzip": (lambda p: p.write_bytes(gzip.compress(p.read_bytes())), r"compressed with gzip.*\.gz && gunzip \S+\.gz"),
     "a pointer of Git LFS": (
         lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
-        r"a pointer of Git LFS, not the data, .*git lfs pull|a pointer of Git LFS",
+        r"a pointer of Git LFS, not a table.*git lfs pull",
     ),
     "a web page": (lambda p: p.write_text("<!DOCTYPE html>\n<html>log in</html>\n"), r"a web page.*server sent a page"),
     "UTF-16": (lambda p: p.write_text(p.read_text(), encoding="utf-16"), r"text in UTF-16.*iconv -f UTF-16"),
@@ -227,7 +227,7 @@ TEXT_CASES = {
     ),
     "tracks with energies in GeV": ("icetracks", EVENTS, scaled("log10(E/GeV)", 1000), r"impossible log10\(E/GeV\)"),
     "tracks with the full Julian date": (
-        "icetracks", EVENTS, scaled("MJD[days]", 1, 2400000.5), r"an impossible MJD\[days\].*modified Julian",
+        "icetracks", EVENTS, scaled("MJD[days]", 1, 2400000.5), r"an impossible MJD\[days\]: these are full Julian",
     ),
     "area in m^2": ("icetracks", AREA, scaled("A_Eff[cm^2]", 1e-4), r"effective area is 2.3e\+03 cm\^2.*in m\^2"),
     "area in another unit": (
@@ -266,9 +266,9 @@ TEXT_CASES = {
         r"30 of 330 events repeat another one",
     ),
     "uptime in unix seconds": (
-        "icetracks", UPTIME, scaled("MJD_stop[days]", 86400, 40587 * -86400), r"MJD_stop.*unix seconds: MJD = sec",
+        "icetracks", UPTIME, scaled("MJD_stop[days]", 86400, 40587 * -86400), r"these are unix seconds.*MJD = sec",
     ),
-    "uptime in Julian dates": ("icetracks", UPTIME, scaled("MJD_start[days]", 1, 2400000.5), r"full Julian dates: MJD"),
+    "uptime in Julian dates": ("icetracks", UPTIME, scaled("MJD_start[days]", 1, 2400000.5), r"these are full Julian"),
     "good runs of another year": (
         "icetracks", UPTIME, each(scaled("MJD_start[days]", 1, 365), scaled("MJD_stop[days]", 1, 365)),
         r"300 of 300 events lie outside these good runs: the runs span MJD 55365.*Give the good runs of the same",
@@ -281,6 +281,15 @@ TEXT_CASES = {
         "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace("MJD[days]", "MJD [days]", 1)),
         r":1: the header has a blank inside the name 'MJD\[days\]': 'MJD \[days\]'. "
         r"Write line 1: '# run event subevent MJD\[days\] log10",
+    ),
+    "energies as natural logarithms": ("icetracks", EVENTS, scaled("log10(E/GeV)", 2.302585), r"natural logarithm\?"),
+    "semicolons": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace(" ", ";")),
+        r"separated by semicolons.*sed -i 's/;/ /g' IC86_I_exp\.csv",
+    ),
+    "no header": (
+        "icetracks", UPTIME, lambda p: p.write_text(p.read_text().partition("\n")[2]),
+        r"numbers where the header.*Restore the first line: '# MJD_start\[days\] MJD_stop\[days\]'",
     ),
     "no unit in the header": (
         "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace("Dec[deg]", "Dec", 1)),
@@ -419,14 +428,14 @@ ARRAY_CASES = {
     "one declination beyond the pole": (EXP, with_value("dec", 7, -1.7), r"row 7: dec outside -pi/2 to pi/2"),
     "a negative right ascension": (EXP, with_value("ra", 7, -0.1), r"row 7: .*ra outside 0 to 2 pi"),
     "energies in GeV": (EXP, with_value("logE", 2, 1000.0), r"row 2: an impossible logE.*in GeV rather than its log10"),
-    "times in seconds": (EXP, times(86400, "time"), r"row 0: an impossible time \(and 299 more rows\)"),
+    "times in seconds": (EXP, times(86400, "time"), r"row 0: an impossible time: these are seconds \(and 299"),
     "right ascensions in hours": (EXP, times(12 / np.pi, "ra"), r"Is ra in hours\? Multiply it by pi/12"),
     "zenith for declination": (EXP, plus(np.pi / 2, "dec"), r"Is dec the zenith\?.*dec = zenith - pi/2"),
     "no angular error": (EXP, times(0, "sigma"), r"0 of 300 events have a usable angular error"),
     "every event twice": (EXP, saved(lambda a: np.concatenate([a, a])), r"300 of 600 events repeat.*would count twice"),
     "energies in TeV": (EXP, plus(-3, "logE"), r"log10 of an energy in TeV\? Add 3"),
     "good runs of another year": (GRL, plus(365, "start", "stop"), r"300 of 300 events lie outside these good runs"),
-    "good runs in Julian dates": (GRL, plus(2400000.5, "start", "stop"), r"full Julian dates: MJD = JD - 2400000\.5"),
+    "good runs in Julian dates": (GRL, plus(2400000.5, "start", "stop"), r"these are full Julian dates.*MJD = JD"),
     "good runs twice, a little apart": (
         GRL, saved(lambda a: np.concatenate([a, moved(a)])), r"40 runs overlap earlier ones.*would count twice",
     ),

@@ -16,16 +16,17 @@ LARGEST_AREA_CM2 = 1e11
 MOST_LOG_E = 15.0
 LEAST_LOG_E = 1.0
 """Half of all events below 10 GeV: no neutrino telescope's selection."""
+_LARGEST_MEDIAN = 7.0
 _FIRST_MJD, _LAST_MJD = 40000.0, 100000.0
 _TIMES = (
-    (1900, 2101, "years: write the MJD in days"),
-    (1e4, 4e4, "days of another count (TJD is MJD - 40000)"),
-    (2.4e6, 2.6e6, "full Julian dates: MJD = JD - 2400000.5"),
-    (1e8, 3e9, "unix seconds: MJD = seconds / 86400 + 40587"),
-    (3e9, 1e10, "seconds of the MJD: divide by 86400"),
-    (1e11, 3e12, "unix milliseconds: MJD = milliseconds / 86400000 + 40587"),
+    (1900, 2101, "years", "MJD = (year - 2000) x 365.25 + 51544"),
+    (1e4, 4e4, "days of another count", "MJD = TJD + 40000, where they are truncated Julian dates"),
+    (2.4e6, 2.6e6, "full Julian dates", "MJD = JD - 2400000.5"),
+    (1e8, 3e9, "unix seconds", "MJD = seconds / 86400 + 40587"),
+    (3e9, 1e10, "seconds", "MJD = seconds / 86400"),
+    (1e11, 3e12, "unix milliseconds", "MJD = milliseconds / 86400000 + 40587"),
 )
-"""Smallest and largest of what times in other units are about now."""
+"""Smallest and largest of what times in other units are about now, the unit, and the cure."""
 
 
 class Names(NamedTuple):
@@ -47,7 +48,7 @@ def check_degrees(table: Table, names: Names) -> None:
         radians = [name for name, values, top in ((names.dec, dec, 1.6), (names.ra, ra, 6.3)) if _within(values, top)]
         if radians:
             raise InputError(
-                f"{table.path}: every {' and every '.join(radians)} is within those of radians (pi/2, 2 pi): these are "
+                f"{table.path}: every {' and every '.join(radians)} is as small as in radians (pi/2, 2 pi): these are "
                 "radians under a header that says deg. Convert them to degrees"
             )
         if _within(ra, 24.0):
@@ -110,15 +111,20 @@ def check_log_e(table: Table, name: str) -> None:
             f"{table.path}: the median of {name} is {middle:.3g}: below what a neutrino telescope sees. Is it the "
             "log10 of an energy in TeV? Add 3; it is the log10 of GeV"
         )
+    if len(bad) > ENOUGH and middle > _LARGEST_MEDIAN:
+        raise InputError(
+            f"{table.path}: the median of {name} is {middle:.3g}: half of the events above 10 PeV. Is it the natural "
+            "logarithm? Divide it by 2.302585; it is the log10 of GeV"
+        )
 
 
 def check_mjd(table: Table, name: str) -> None:
     """Refuse times that are no modified Julian dates."""
     mjd = table.column(name)
-    cure = "It is the modified Julian date in days (neither seconds nor the full Julian date)"
     middle = float(np.median(mjd))
-    guess = next((f". These may be {what}" for low, high, what in _TIMES if low <= middle < high), "")
-    table.refuse((mjd < _FIRST_MJD) | (mjd > _LAST_MJD), f"an impossible {name}", cure + guess)
+    guess, cure = next(((f": these are {u}", f": {c}") for low, high, u, c in _TIMES if low <= middle < high), ("", ""))
+    cure = f"It must be the modified Julian date in days{cure}"
+    table.refuse((mjd < _FIRST_MJD) | (mjd > _LAST_MJD), f"an impossible {name}{guess}", cure)
 
 
 def check_area(where: str, largest_cm2: float, high: str = "it may be in cm^2 where m^2 is expected") -> None:

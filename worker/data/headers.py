@@ -8,8 +8,13 @@ from worker.data.seasons import shown
 from worker.errors import InputError
 
 
-def names_of(path: Path, line: bytes) -> tuple[str, ...]:
+def names_of(path: Path, line: bytes, columns: Sequence[str] = ()) -> tuple[str, ...]:
     """Column names on a header line, without the leading ``#``.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Some that are wanted, for messages.
 
     Raises
     ------
@@ -20,7 +25,17 @@ def names_of(path: Path, line: bytes) -> tuple[str, ...]:
     if not names:
         raise InputError(f"{path}:1: no header line. The file is empty or was cut off: get it again")
     if all(_is_number(name) for name in names):
-        raise InputError(f"{path}:1: numbers where the header with the column names should be. Restore the first line")
+        wanted = f"'# {' '.join(columns)}'" if columns else "the names of the columns"
+        if len(columns) != len(names):
+            wanted = f"the names of all {len(names)} columns, among them {wanted}"
+        raise InputError(
+            f"{path}:1: numbers where the header with the column names should be. Restore the first line: {wanted}"
+        )
+    if len(names) == 1 and ";" in names[0]:
+        raise InputError(
+            f"{path}:1: the columns are separated by semicolons, and must be by blanks or commas. Write: "
+            f"sed -i 's/;/ /g' {path.name}"
+        )
     return names
 
 

@@ -166,7 +166,7 @@ def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
 
 
 def _read_events(path: Path) -> Table:
-    present = header_of(path)
+    present = header_of(path, _EVENTS)
     table = read_table(path, (*(name for name in _IDENTITY if name in present), *_EVENTS))
     check_degrees(table, _NAMES)
     return table

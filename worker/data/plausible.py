@@ -82,8 +82,8 @@ def check_livetime(where: str, livetime_days: float) -> None:
     """Refuse a livetime that no season has."""
     if livetime_days > MOST_DAYS:
         raise InputError(
-            f"{where}: the livetime is {livetime_days:,.0f} days, which is {livetime_days / 365.25:,.0f} years. "
-            "Is it in seconds or hours? Write it in days"
+            f"{where}: the livetime is {livetime_days:,.0f} days, which is {livetime_days / 365.25:,.0f} years: "
+            "no season is so long. Is it in seconds or hours, or are these runs of everything? Write it in days"
         )
 
 

@@ -55,10 +55,10 @@ class Table(NamedTuple):
         raise InputError(f"{self.path}{mark}{self.lines[first]}: {what}{others}; found {row}. {cure}")
 
 
-def header_of(path: Path) -> tuple[str, ...]:
-    """Column names on the first line, without the leading ``#``."""
+def header_of(path: Path, columns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Column names on the first line, without the leading ``#``; `columns` are those that messages name."""
     with open_data(path) as file:
-        return _header(file, path)
+        return _header(file, path, columns)
 
 
 def read_table(
@@ -89,7 +89,7 @@ def read_table(
         fields, last line cut off.
     """
     with open_data(path) as file:
-        names = _header(file, path) if header else tuple(columns)
+        names = _header(file, path, columns) if header else tuple(columns)
         places = [place_of(path, names, columns, name) for name in columns]
         if names[:n_key] != tuple(columns[:n_key]) or names[-1] != columns[-1]:
             n_key = 0  # other columns lead: the rows to drop cannot be told while reading
@@ -105,13 +105,13 @@ def read_table(
     return Table(path, tuple(columns), np.concatenate(parts), np.concatenate(lines))
 
 
-def _header(file: BinaryIO, path: Path) -> tuple[str, ...]:
+def _header(file: BinaryIO, path: Path, columns: Sequence[str]) -> tuple[str, ...]:
     start = file.read(_LONGEST_LINE) or b""
     line, end, _ = start.partition(b"\n")
     if not end and len(start) == _LONGEST_LINE:
         raise InputError(f"{path}:1: no line end in {_LONGEST_LINE} bytes: this is no table. Get the file again")
     file.seek(len(line) + len(end))
-    return names_of(path, line)
+    return names_of(path, line, columns)
 
 
 def _pieces(file: BinaryIO, path: Path, n_columns: int, first_line: int, n_key: int) -> Iterator[tuple[F64, I64, int]]:
