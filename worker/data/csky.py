@@ -19,7 +19,7 @@ from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
 from worker.data.plausible import SHARE, Measured, event_notes, run_notes
 from worker.data.rows import names_in, read_rows
-from worker.data.seasons import no_such_file, simulation_files
+from worker.data.seasons import no_such_file, shown, simulation_files
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
 from worker.errors import InputError
@@ -102,7 +102,7 @@ def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -
     if absent:
         raise InputError(
             f"data.seasons: columns of {season.name} names {', '.join(absent)}, which no file of the season has: they "
-            f"have {', '.join(sorted(there))}. Correct the name, or take it out"
+            f"have {shown(sorted(there))}. Correct the name, or take it out"
         )
 
 

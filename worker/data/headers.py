@@ -63,7 +63,7 @@ def _fault(names: Sequence[str], columns: Sequence[str], wanted: str) -> str:
     joined = _joined(names)
     if wanted in joined and len(joined) < len(names):
         whole = f"the header has a blank inside the name {wanted!r}: {_with_blank(names, wanted)!r}"
-        return f"{whole}. Write line 1: '# {' '.join(joined)}'"
+        return f"{whole}. Write line 1: {_line(joined)}"
     quantity, _, unit = wanted.partition("[")
     other = next((name for name in names if name.partition("[")[0] == quantity), None)
     if other is not None and "[" in other and unit:
@@ -71,7 +71,7 @@ def _fault(names: Sequence[str], columns: Sequence[str], wanted: str) -> str:
     if other is not None:
         return (
             f"column {other!r} is to be named {wanted!r}, with its unit. "
-            f"If it is in that unit, write line 1: '# {' '.join(wanted if n == other else n for n in names)}'"
+            f"If it is in that unit, write line 1: {_line([wanted if n == other else n for n in names])}"
         )
     return (
         f"no column {wanted!r}; found {shown(names)}; wanted {', '.join(columns)}. Is it the right kind of file? "
@@ -84,10 +84,15 @@ def _line_to_write(names: Sequence[str], columns: Sequence[str]) -> str:
     plain = {_plain(name): name for name in columns}
     renamed = [name if name in columns else plain.get(_plain(name), name) for name in names]
     if set(columns) <= set(renamed):
-        return f"; write line 1: '# {' '.join(renamed)}'"
+        return f"; write line 1: {_line(renamed)}"
     if len(names) == len(columns):
-        return f"; if these are the same columns in this order, write line 1: '# {' '.join(columns)}'"
+        return f"; if these are the same columns in this order, write line 1: {_line(columns)}"
     return "; name at least the wanted ones so on line 1, separated by blanks, in the order of the columns"
+
+
+def _line(names: Sequence[str]) -> str:
+    """A header line to copy."""
+    return f"'# {shown(names, len(names)).replace(', ', ' ')}'"
 
 
 def _plain(name: str) -> str:

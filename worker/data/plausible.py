@@ -17,6 +17,8 @@ from worker.errors import InputError
 FEW = 10
 SHARE = 0.01
 """Up to FEW events, or this share of all, may be odd."""
+LOST = 0.1
+"""This share may lie outside the good runs: a livetime that is too short by as much at most, and a note says so."""
 MOST_DAYS = 7305.0
 """Twenty years: longer than any neutrino telescope has taken one season."""
 ENOUGH = 1000
@@ -43,9 +45,9 @@ class Measured(NamedTuple):
     columns: Sequence[F64]
 
 
-def many(count: int, n: int) -> bool:
+def many(count: int, n: int, share: float = SHARE) -> bool:
     """Whether `count` odd ones of n are more than a handful."""
-    return count > max(SHARE * n, min(FEW, 0.3 * n))
+    return count > max(share * n, min(FEW, 0.3 * n))
 
 
 def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def run_notes(measured: Measured, runs: F64, livetime_days: float, path: Path) -
         f"{first:.2f} to {last:.2f}"
     )
     cure = "Give the good runs of the same season and selection: the livetime is their sum"
-    if n == len(mjd) or many(n, len(mjd)):
+    if n == len(mjd) or many(n, len(mjd), LOST):
         raise InputError(f"{path}: {n} of {len(mjd)} events lie outside these good runs: {spans}. {cure}")
     inside = np.clip(np.minimum(runs[:, 1], last + 1) - np.maximum(runs[:, 0], first - 1), 0, None).sum()
     total = float((runs[:, 1] - runs[:, 0]).sum())

@@ -78,10 +78,10 @@ def _field(path: Path, names: Sequence[str], column: str, theirs: Mapping[str, s
     if said or column in names:
         return said[0] if said else column
     alike = next((name for name in _KNOWN_AS.get(column, ()) if name in names), None)
-    close = alike or next(iter(get_close_matches(column, names, n=1)), None)
+    close = shown([alike or next(iter(get_close_matches(column, names, n=1)), "THEIRS")])
     raise InputError(
         f"{path}: no column {column!r}; found {shown(names)}. If one of them is it, name it in data.seasons: "
-        f"{{name: {season}, columns: {{{close or 'THEIRS'}: {column}}}}}; else check that it is the right kind of file"
+        f"{{name: {season}, columns: {{{close}: {column}}}}}; else check that it is the right kind of file"
     )
 
 
