@@ -170,6 +170,10 @@ ANY_TEXT: dict[str, tuple[Damage, str]] = {
     "infinite": (field(-1, 0, "inf"), r":\d+: 'inf' in column 1 is not a finite number"),
     "a folder": (each(Path.unlink, Path.mkdir), r"this is a folder, not a file"),
     "a pipe": (each(Path.unlink, os.mkfifo), r"this is a pipe, not a file"),
+    "lines of an old Mac": (
+        lambda p: p.write_bytes(p.read_bytes().replace(b"\n", b"\r")),
+        r"the last line has no line end|old Macs.*tr '\\r' '\\n'",
+    ),
     "gzip": (lambda p: p.write_bytes(gzip.compress(p.read_bytes())), r"compressed with gzip.*\.gz && gunzip \S+\.gz"),
     "a pointer of Git LFS": (
         lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),

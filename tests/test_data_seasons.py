@@ -73,6 +73,10 @@ UNCLEAR: dict[str, tuple[str, tuple[str, ...], Change, str]] = {
         "IC86_II", ("IC86", "IC86_I", "IC86_II"), lambda irfs: None,
         r"responses of two releases.*folder of its own, or write in data\.seasons: \{name: IC86_II, response: IC86\}",
     ),
+    "events that are not unpacked": (
+        "IC40", ("IC40",), lambda irfs: rename("IC40_exp.csv", "IC40_exp.csv.gz")(irfs.parent / "events"),
+        r"there is IC40_exp\.csv\.gz: unpack it",
+    ),
     "another detector": ("IC79", ("IC40",), lambda irfs: None, r"no response for season 'IC79'.*out of data\.seasons$"),
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
 from worker.data.plausible import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
-from worker.data.seasons import response_of, shown
+from worker.data.seasons import other_form, response_of, shown
 from worker.data.table import Progress, Table, header_of, read_table
 from worker.errors import InputError
 from worker.season import ReleaseSeason, release_seasons
@@ -106,7 +106,8 @@ def _event_file(folder: Path, season: str) -> Path:
     if not path.exists():
         there = shown(available_seasons(folder)) or "none"
         raise InputError(
-            f"{path}: no events of season {season!r}; seasons there: {there}. Correct `data.seasons` or `data.dir`"
+            f"{path}: no events of season {season!r}; seasons there: {there}{other_form(path)}. Correct `data.seasons` "
+            "or `data.dir`"
         )
     return path
 

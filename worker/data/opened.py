@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.data.seasons import shown
+from worker.data.seasons import other_form, shown
 from worker.errors import InputError
 
 NPY = b"\x93NUMPY"
@@ -48,7 +48,10 @@ def open_data(path: Path, begins: bytes = b"") -> BinaryIO:
         file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115 (returned; needs opener)
     except (FileNotFoundError, NotADirectoryError):
         there = f"its folder holds: {shown(_folder(path))}" if _folder(path) else "its folder is absent or empty"
-        raise InputError(f"{path}: no such file; {there}. Check the path in `data`, or get the file") from None
+        there += other_form(path)
+        raise InputError(
+            f"{path}: no such file; {there}{other_form(path)}. Check the path in `data`, or get the file"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"{path}: this is a folder, not a file. Put the file of this name in its place") from None
     except OSError as error:

@@ -167,6 +167,15 @@ def no_such_file(path: Path, season: str, kind: str) -> str:
     )
 
 
+def other_form(path: Path) -> str:
+    """``; there is x.csv.gz: unpack it``, where a file is absent but another form of it is there; or nothing."""
+    names = [name for name in _names(path.parent) if name.startswith(f"{path.name}.")]
+    if not names:
+        return ""
+    cure = "finish the download" if names[0].endswith(".part") else "unpack it, or give it its name"
+    return f"; there is {shown(names)}: {cure}"
+
+
 def shown(names: Sequence[str], most: int = 20) -> str:
     """Names with commas between them; not all where they are many, and nothing that a terminal would act on."""
     clean = ["".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:most]]

@@ -108,6 +108,9 @@ def read_table(
 def _header(file: BinaryIO, path: Path, columns: Sequence[str]) -> tuple[str, ...]:
     start = file.read(_LONGEST_LINE) or b""
     line, end, _ = start.partition(b"\n")
+    if not end and b"\r" in start:
+        cure = f"Write them anew: tr '\\r' '\\n' < {path.name} > new, and rename it"
+        raise InputError(f"{path}:1: its lines end as on old Macs, with CR alone. {cure}")
     if not end and len(start) == _LONGEST_LINE:
         raise InputError(f"{path}:1: no line end in {_LONGEST_LINE} bytes: this is no table. Get the file again")
     file.seek(len(line) + len(end))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from worker.data.seasons import no_such_file, response_of, simulation_of, whole_configs
+from worker.data.seasons import no_such_file, other_form, response_of, simulation_of, whole_configs
 from worker.errors import InputError
 from worker.specfile.messages import did_you_mean
 from worker.specfile.problem import Path as Place
@@ -62,10 +62,12 @@ def _season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
     there = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
     if name not in there:
         have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
-        return [(place, f"found {name!r}; {have}{did_you_mean(name, there)}")]
+        other = other_form(folder / "events" / f"{name}_exp.csv")
+        return [(place, f"found {name!r}; {have}{other or did_you_mean(name, there)}")]
     uptime = folder / "uptime" / f"{name}_exp.csv"
     if not uptime.exists():
-        return [(place, f"found {name!r}; {uptime} does not exist: get the whole release, or leave the season out")]
+        absent = f"{uptime} does not exist{other_form(uptime)}"
+        return [(place, f"found {name!r}; {absent}: get the whole release, or leave the season out")]
     return _refused(place, lambda: response_of(folder, name, season.response))
 
 
