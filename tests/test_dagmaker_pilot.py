@@ -7,7 +7,7 @@ import pytest
 
 from dagmaker.cli import main
 from dagmaker.cost import efficiency, pilot, probes
-from dagmaker.planning import plan
+from dagmaker.planning import rounds
 from tests.dagmaker_spec import text
 from worker import specfile
 from worker.errors import InputError
@@ -67,7 +67,7 @@ def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
     ratio = kinds["bg_trials"].cpu_s / kinds["bg_trials"].predicted_s
     assert 0.5 < ratio < 2, "other tests keep this machine busy"
     assert kinds["bg_trials"].memory_mb < kinds["bg_trials"].asked_mb < 2 * kinds["bg_trials"].memory_mb
-    assert set(kinds) == set(plan.read((folder / "run" / "plan.json").read_text()).tasks()), "the report, too"
+    assert set(kinds) == set(rounds.read_plan(folder / "run").tasks()), "the report, too"
     for task, kind in kinds.items():
         assert not kind.pool
         assert kind.predicted_s / 3 - 0.2 < kind.cpu_s < 3 * kind.predicted_s + 0.2, task

@@ -7,7 +7,7 @@ from dagmaker.build import build
 from dagmaker.cli import main
 from dagmaker.condor import repair
 from dagmaker.condor.repair import Fault
-from dagmaker.planning import plan, processes
+from dagmaker.planning import plan, processes, rounds
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_eventlog import execute, submit
 from worker.errors import RefusedError
@@ -91,7 +91,7 @@ def _verified(run, jobs=1):
 
 @pytest.mark.slow
 def test_a_complete_run_has_nothing_to_repair(finished, capsys):
-    n = sum(node.n_processes for node in plan.read((finished / "plan.json").read_text()).nodes)
+    n = sum(node.n_processes for node in rounds.read_plan(finished).nodes)
     assert _verified(finished) == _verified(finished, 2) == (n, {})
     assert main(["repair", str(finished)]) == 0
     assert capsys.readouterr().out == f"{finished}: {n} files checked, nothing is missing or corrupt\n"

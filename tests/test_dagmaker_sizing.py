@@ -14,9 +14,9 @@ from dagmaker.cost import cost, probes, rates
 from dagmaker.cost.probes import Probe, Took
 from dagmaker.cost.quotable import Quotable, lines, sigma
 from dagmaker.planning import plan, sizing
-from dagmaker.planning.cuts import even
 from tests.dagmaker_spec import spec, text
 from worker import specfile
+from worker.cuts import even
 from worker.errors import SpecError
 from worker.specfile import goals
 

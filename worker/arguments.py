@@ -25,6 +25,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "gamma": (1, 4, ""),
     "seed": (0, 2**63 - 1, ""),
     "first": (0, 10**12, ""),
+    "part": (0, 10**12, ""),
     "nside": (1, 4096, ""),
     "band": (0, 511, ""),
     "bands": (1, 512, ""),
@@ -217,6 +218,9 @@ def _number(parameter: Parameter, text: str) -> float | int:
 
 def _together(values: Mapping[str, Any]) -> list[str]:
     """Rules that concern several arguments, or more than a range."""
+    part, first = values.get("part", 0), values.get("first", 0)
+    if part > first:
+        return [f"--part={part}: must not be above --first={first}: a folder holds trials from --part on"]
     nside = values.get("nside", 1)
     if nside & (nside - 1):
         return [f"--nside={nside}: must be a power of 2; write e.g. --nside={2 ** round(math.log2(nside))}"]

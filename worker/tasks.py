@@ -29,7 +29,7 @@ def prepare(*, run: str) -> None:
     _stage("prepare.prepare", run)
 
 
-def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) -> None:
+def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, part: int = 0) -> None:
     """Background trials of one declination: TS, ns and gamma of scrambled data.
 
     Writes trials [first, first + n) of the stream of (dec, seed), the same ones however the stream is cut:
@@ -47,16 +47,26 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) ->
         File seed: another seed is another, independent stream.
     first : int
         Where in the stream to begin.
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
 
     Examples
     --------
     worker bg_trials --run=runs/example --dec=5 --n=1000 --seed=0
     """
-    _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first)
+    _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first, part=part)
 
 
 def sig_trials(
-    *, run: str, dec: float, n_sig: float, n: int, seed: int = 0, first: int = 0, gamma: float | None = None
+    *,
+    run: str,
+    dec: float,
+    n_sig: float,
+    n: int,
+    seed: int = 0,
+    first: int = 0,
+    gamma: float | None = None,
+    part: int = 0,
 ) -> None:
     """Signal trials of one declination and signal strength: as bg_trials, with events injected.
 
@@ -78,12 +88,14 @@ def sig_trials(
         Where in the stream to begin.
     gamma : float
         Which of the spec's spectra, where it has several: RUN/trials/NAME/sig/gamma/2.000/dec/+005/...
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
 
     Examples
     --------
     worker sig_trials --run=runs/example --dec=5 --n_sig=10 --n=1000 --seed=0
     """
-    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma)
+    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma, part=part)
 
 
 def reach(*, run: str, dec: float, seed: int = 999) -> Found:
@@ -113,7 +125,7 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Found:
     return _stage("reach.reach", run, dec=dec, seed=seed)
 
 
-def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None) -> None:
+def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None, part: int = 0) -> None:
     """Background skies: scan scrambled skies and keep the hottest spot of each.
 
     Writes RUN/trials/NAME/scan/nside/032/rings__N_000010_seed_0000.npy (the largest TS of every ring) and, once
@@ -132,12 +144,14 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
         Where in the stream to begin.
     band : str
         Only one declination band of each sky, such as 2of8 (bands count from 0).
+    part : int
+        The file lies in a folder below, first_0002500 for ``--part=2500``: of skies from this one on.
 
     Examples
     --------
     worker scan_trials --run=runs/example --n=10 --seed=0 --first=20
     """
-    _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band)
+    _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band, part=part)
 
 
 def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 1) -> None:

@@ -9,17 +9,13 @@ from dagmaker.cost import chores, disk, rates
 from dagmaker.cost.hours import hours
 from dagmaker.cost.quotable import Quotable
 from dagmaker.planning import clusters, sizing, sky
-from dagmaker.planning.plan import Node, Plan
+from dagmaker.planning.plan import PER_FILE, Node, Plan
 from dagmaker.planning.processes import MAP, SCAN
 from worker.spec import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
-KEYS = {
-    "bg_trials": "background.trials_per_file",
-    "sig_trials": "signal.trials_per_file",
-    "scan_trials": "scan.skies_per_file",
-}
+KEYS = PER_FILE
 
 
 @dataclass(frozen=True)

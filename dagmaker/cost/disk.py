@@ -36,7 +36,7 @@ def prepared_mb(spec: Spec) -> float:
 
 def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
-    most = max((n for _, n in node.cuts), default=1)
+    most = node.cuts.largest or 1
     scan = spec.scan
     if node.task not in (SCAN, MAP):
         yield most * TRIAL_BYTES

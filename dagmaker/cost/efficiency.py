@@ -130,13 +130,14 @@ def _on_pool(run: Path, task: str) -> bool:
 def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, Any], float]]:
     """Record of each output that is there, and the CPU time that was predicted for it."""
     weights = [n for _, n in node.cuts for _ in range(node.bands)] or [1] * node.n_processes
+    whole = sum(weights)
     for name, weight in zip(processes.outputs(node), weights, strict=True):
         rel = PurePosixPath(node.dir) / name
         path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
         path = layout.REPORT_RECORD if rel == layout.REPORT else path
         try:
             found = json.loads((run / path).read_bytes())
-            yield {key: found[key] for key in ("cpu_s", "wall_s", "max_rss_mb", "host")}, work_s * weight / sum(weights)
+            yield {key: found[key] for key in ("cpu_s", "wall_s", "max_rss_mb", "host")}, work_s * weight / whole
         except (OSError, ValueError, KeyError, TypeError):
             continue
 

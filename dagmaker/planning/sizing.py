@@ -7,8 +7,8 @@ import math
 from typing import NamedTuple
 
 from dagmaker.cost import rates
-from dagmaker.planning.cuts import Cut, cuts, even
 from dagmaker.planning.sky import main_nside, positions
+from worker.cuts import Cut, Cuts, cuts, even
 from worker.scan import CatalogScan
 from worker.spec import Resources, Spec
 
@@ -30,17 +30,15 @@ def _pieces(work_s: float, start_s: float, target_s: float) -> int:
     return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
 
 
-def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> tuple[Cut, ...]:
+def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
     """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
     section = spec.background if task == "bg_trials" else spec.signal
     first, n = (0, section.n_trials) if more is None else more
     target = _target_s(spec)
     if target is None:
-        pieces = cuts(n, section.trials_per_file)
-    else:
-        kind = rates.of(spec, task)
-        pieces = even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target))
-    return tuple((first + start, count) for start, count in pieces)
+        return cuts(n, section.trials_per_file, first)
+    kind = rates.of(spec, task)
+    return even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target), first)
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
@@ -57,7 +55,7 @@ def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: floa
     return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
 
 
-def skies(spec: Spec) -> tuple[tuple[Cut, ...], int]:
+def skies(spec: Spec) -> tuple[Cuts, int]:
     """Pieces of the background skies, and bands of each."""
     scan, nside = spec.scan, main_nside(spec)
     target = _target_s(spec)

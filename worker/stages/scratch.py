@@ -42,6 +42,8 @@ def _link_trials(run: Run, root: Path) -> None:
         if node["file"]:
             continue
         folder = root / node["dir"]
+        if folder.parent.is_symlink():  # a part of a folder that is linked already
+            continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         real = (run.path / node["dir"]).absolute()
         if node["task"] in _UNTOUCHED:
