@@ -21,6 +21,7 @@ FROM_WORKER = {
     "worker.spec",
     "worker.specfile",
     "worker.specfile.goals",
+    "worker.task_resources",
 }
 WORKER_FORBIDDEN = {"dagmaker", "htcondor", "htcondor2", "classad", "classad2"}
 

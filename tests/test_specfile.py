@@ -266,6 +266,7 @@ def schema_places(schema: dict[str, object]) -> set[str]:
             place = f"{path}.{key}".removeprefix(".")
             found.add(place)
             walk(child, place)
+        walk(node.get("additionalProperties"), path)  # a table: each entry has the keys of its section
 
     walk(schema, "")
     return found
@@ -321,6 +322,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             target = document
             if keys[0] == "adaptive":
                 document["goal"] = {"sensitivity_error": 0.03}
+            if keys[:-1] == ["resources", "tasks"]:
+                keys.insert(2, "scan_trials")
             for key in keys[:-1]:
                 target = target.setdefault(key, {})
             target[keys[-1]] = value

@@ -25,6 +25,7 @@ from worker.fields import (
 from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.pilot import Pilot
 from worker.scan import CatalogScan, HealpixScan, Scan
+from worker.task_resources import TaskTable
 
 
 class Synthetic(Model):
@@ -215,6 +216,7 @@ class Resources(Model):
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
     target_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     max_memory_mb: Annotated[Whole, Field(ge=100)] | None = None
+    tasks: TaskTable = Field(default_factory=dict)
     pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
 
 
@@ -261,7 +263,7 @@ class Spec(Model):
         max_rounds=0
     )
     resources: Resources = Resources()
-    site: Name = "personal"
+    site: Name = "pool"
 
     @model_validator(mode="before")
     @classmethod

@@ -210,7 +210,7 @@ def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
         if cluster.task != FINAL:
             _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    lines = render_dag.lines(part, packed, sites.load(spec.site), PurePosixPath(run))
+    lines = render_dag.lines(part, packed, sites.charged(sites.load(spec.site), spec), PurePosixPath(run))
     _text(run, PurePosixPath(dagjob.REPAIR), [line.replace("`dagmaker build`", "`dagmaker repair`") for line in lines])
     return number
 

@@ -214,6 +214,11 @@ def _clear_the_way(run: Path, file: str) -> None:
             (run / f"{file}.{ending}").unlink(missing_ok=True)
 
 
+def _accounting_group(run: Path) -> str | None:
+    spec = specfile.load_resolved(run / layout.SPEC)
+    return sites.charged(sites.load(spec.site), spec).accounting_group
+
+
 def _submit(queue: Any, run: Path, file: str) -> int:
     """What `condor_submit_dag` does: write FILE.condor.sub, and submit it; the cluster of DAGMan."""
     htcondor2 = schedd.bindings()
@@ -221,6 +226,8 @@ def _submit(queue: Any, run: Path, file: str) -> int:
     try:
         description = htcondor2.Submit.from_dag(str(run / file))
         description["initialdir"] = str(run)
+        if group := _accounting_group(run):
+            description["accounting_group"] = group
         return int(queue.submit(description).cluster())
     except Exception as error:
         raise InputError(

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from dagmaker.columns import Column, table
-from dagmaker.condor import eventlog, submitfile
+from dagmaker.condor import eventlog, sites, submitfile
 from dagmaker.cost import chores, cost
 from dagmaker.cost.hours import hours
 from dagmaker.cost.quotable import Quotable
@@ -114,7 +114,7 @@ def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], 
         predicted_s=sum(predicted for _, predicted in rows),
         spread_s=(_at(cpu, 0.05), _at(cpu, 0.5), _at(cpu, 0.95)),
         memory_mb=max((float(record["max_rss_mb"]) for record, _ in rows), default=0.0),
-        asked_mb=sizing.request(spec.resources, task).memory_mb,
+        asked_mb=sizing.request(spec, sites.load(spec.site), task).memory_mb,
         repeated=repeated,
         hosts=len({record["host"] for record, _ in rows}),
         slow=tuple(_slow(rows)),

@@ -76,7 +76,7 @@ def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
         text = "\n".join(cluster.lines) + "\n"
         write_all(run, [Written(render_dag.batch_file(PurePosixPath(), cluster.name), text.encode())])
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    dag = "\n".join(render_dag.lines(part, made, sites.load(spec.site), PurePosixPath(run))) + "\n"
+    dag = "\n".join(render_dag.lines(part, made, sites.charged(sites.load(spec.site), spec), PurePosixPath(run))) + "\n"
     write_all(run, [Written(PurePosixPath(FILE), dag.encode())])
 
 

@@ -84,7 +84,7 @@ def files(
         packed = clusters.make(part)
         for cluster in packed.clusters:
             yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
-        lines = render_dag.round_lines(part, packed, site, run)
+        lines = render_dag.round_lines(part, packed, sites.charged(site, spec), run)
         yield str(layout.round_dag(number)), "\n".join(lines) + "\n"
     yield str(layout.round_plan(number)), text_of(number, found, nodes)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from worker.errors import SpecError
 from worker.spec import Spec
 from worker.specfile import goals, hints, messages, paths, pilots, sources
 from worker.specfile.problem import Problem, error
 from worker.specfile.reader import RESOLVERS, UnreadableError, read
+from worker.task_resources import TaskResources, TaskTable
 
 _HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
 
@@ -85,6 +86,21 @@ def digest(obj: Any) -> str:
     """Sha256 of the canonical JSON of plain data."""
     text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def task_table(table: Any) -> dict[str, TaskResources]:
+    """The table `tasks` of a site's profile.
+
+    Raises
+    ------
+    SpecError
+        With every problem, in the words of those of a spec.
+    """
+    try:
+        return TypeAdapter(TaskTable).validate_python(table)
+    except ValidationError as failure:
+        found = messages.of_table(failure, table)
+        raise SpecError("; ".join(f"{'.'.join(map(str, p.path[1:]))}: {p.text}" for p in found)) from None
 
 
 def json_schema() -> dict[str, Any]:

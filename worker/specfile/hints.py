@@ -116,14 +116,27 @@ HINTS: dict[str, Hint] = {
         "2.0",
     ),
     "resources.max_memory_mb": Hint("no process may ask for more, MB; null for no limit", "4000"),
+    "resources.tasks": Hint(
+        "what the processes of one kind of task ask for instead", "{scan_trials: {request_memory_mb: 2000}}"
+    ),
+    "resources.tasks.request_memory_mb": Hint("memory, MB; null: by the other keys and the number of events", "2000"),
+    "resources.tasks.request_disk_mb": Hint("disk, MB; null: by the other keys", "1000"),
+    "resources.tasks.requirements": Hint("machines that will do, a ClassAd expression", "'HasFastDisk'"),
+    "resources.tasks.container_image": Hint("image to run in", "docker://python:3.12"),
     "resources.pilot": Hint("what `dagmaker pilot` measured; null for the built-in cost model", "null"),
-    "site": Hint("a profile under templates/htcondor/sites/", "personal"),
+    "site": Hint("a profile under templates/htcondor/sites/", "pool"),
 }
+
+
+TASKS = ["resources", "tasks"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
     """The hint of a place; an element of a list has that of its list."""
-    return HINTS.get(".".join(str(part) for part in path if not isinstance(part, int)))
+    words = [str(part) for part in path if not isinstance(part, int)]
+    if words[:2] == TASKS:
+        del words[2:3]  # the name of the task
+    return HINTS.get(".".join(words))
 
 
 def example(path: tuple[str | int, ...]) -> str:
@@ -153,6 +166,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "DecRange": "background.dec_deg",
         "HealpixScan": "scan",
         "CatalogScan": "scan",
+        "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():
         yield places.get(name, name.lower()), definition["properties"]

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from worker.fields import Model
 from worker.grid import DecRange
 from worker.scan import SCANS
 from worker.spec import FORMATS, Spec
 from worker.specfile.hints import example
 from worker.specfile.problem import Path, Problem
+from worker.task_resources import TaskResources
 
 _MUST = {
     "int_type": "must be a whole number",
@@ -28,6 +31,7 @@ _MUST = {
     "less_than_equal": "must be {le} or less",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} {entries}",
+    "dict_type": "must be a section with keys of its own",
     "model_type": "must be a section with keys of its own",
     "model_attributes_type": "must be a section with keys of its own",
     "union_tag_not_found": "must be a list of degrees, a range {{start: -85, stop: 85, step: 10}} or rings",
@@ -57,6 +61,12 @@ def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, in
         if error["type"] != "missing" or _document_path(error["loc"]) not in meant:
             found.extend(_explain(error, data, lines))
     return found
+
+
+def of_table(error: ValidationError, table: Any) -> list[Problem]:
+    """Problems of a table of tasks that stands in another file, as they would be told of one in a spec."""
+    errors = [{**fault, "loc": ("resources", "tasks", *fault["loc"])} for fault in error.errors()]
+    return problems(errors, {"resources": {"tasks": table}}, {})
 
 
 def show(value: Any) -> str:
@@ -197,6 +207,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
     if section == ("background", "dec_deg"):
         return list(DecRange.model_fields)
+    if section[:2] == ("resources", "tasks"):
+        return list(TaskResources.model_fields)
     if not section:
         return list(Spec.model_fields)
     model = Spec.model_fields[str(section[0])].annotation
