@@ -9,11 +9,12 @@ import pytest
 
 from dagmaker.build import build
 from worker import layout, store
+from worker.bookkeeping import get_all
 from worker.cli import main
 from worker.errors import InputError, RefusedError
 from worker.ledger import expected, open_run
 from worker.specfile import load
-from worker.stages import collect, hottest, prepare, scans, trials
+from worker.stages import collect, hottest, prepare, scans, scratch, streams, trials, verify
 
 SPEC = """
 version: 1
@@ -71,11 +72,13 @@ def run_all(run: Path) -> None:
     """Every trial and scan process of the plan, then the collection."""
     opened = open_run(run)
     for e in expected(opened, "bg_trials"):
-        trials.bg_trials(run, e.point["dec"], e.n, e.seed, e.first)
+        trials.bg_trials(run, e.point["dec"], e.n, e.seed, e.first, int(e.point.get("part", 0)))
     for e in expected(opened, "sig_trials"):
-        trials.sig_trials(run, e.point["dec"], e.point["n_sig"], e.n, e.seed, e.first)
+        part = int(e.point.get("part", 0))
+        trials.sig_trials(run, e.point["dec"], e.point["n_sig"], e.n, e.seed, e.first, part=part)
     for e in expected(opened, "scan_trials"):
-        scans.scan_trials(run, e.n, e.seed, e.first, f"{e.band[0]}of{e.band[1]}" if e.band else None)
+        band = f"{e.band[0]}of{e.band[1]}" if e.band else None
+        scans.scan_trials(run, e.n, e.seed, e.first, band, int(e.point.get("part", 0)))
     for e in expected(opened, "scan_map"):
         scans.scan_map(run, int(e.point["nside"]), *(e.band or (0, 1)))
     for dec in opened.spec.background.decs:
@@ -114,7 +117,11 @@ CUTTINGS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize(
     "how", ["by hand", pytest.param("a file for every trial", marks=pytest.mark.slow), "by a pilot"]
 )
-def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_path: Path) -> None:
+def test_merged_bytes_do_not_depend_on_the_cutting(
+    how: str, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "by hand":
+        monkeypatch.setattr(layout, "FILES_PER_FOLDER", 4)  # two outputs with their records, or those of one sky
     if how == "by a pilot":
         (tmp_path / "pilot.json").write_text(json.dumps(PILOT))
     other = make(tmp_path, "resources: {target_hours: 0.001, pilot: pilot.json}" * (not CUTTINGS[how]), **CUTTINGS[how])
@@ -131,6 +138,26 @@ def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_pat
     run_all(other)
     assert merged(other) == merged(done)
     assert len(merged(done)) == 2 + 2 + 1 + 3 + 1
+    if how == "by hand":
+        _check_crowded_folders(other)
+
+
+def _check_crowded_folders(run: Path) -> None:
+    """Whatever reads a run finds the files of further folders: notebooks, disjoint streams, replay, review, repair."""
+    folders = {path.parent for path in run.glob("trials/**/*.npy") if "__N_" in path.name and "/map/" not in str(path)}
+    assert any(folder.name.startswith("first_") for folder in folders)
+    merged_trials = get_all(run / "trials/tiny")
+    assert len(merged_trials["bg"]["dec"][5]) == 120 and len(merged_trials["sig"]["dec"][5]["nsig"][8.0]) == 60
+    assert streams.streams(run) == {"keys": streams.streams(run)["keys"], "files": 66, "trials": 606, "faults": []}
+    assert {
+        fault.path for _, faults in verify.faults_of(open_run(run), 1) for fault in faults if fault.why == ""
+    } == set()
+    [last] = [e for e in expected(open_run(run), "bg_trials", dec=5) if e.first == 100]
+    assert last.path.parent.name == "first_0000100"
+    assert main(["replay", f"--run={run}", f"--file={last.path}"]) == 0
+    with scratch.beside(open_run(run), trials=True) as root:
+        assert (root / last.path).read_bytes() == (run / last.path).read_bytes()
+    assert main(["bg_trials", f"--run={run}", "--dec=5", "--n=10", "--first=100", "--part=101"]) == 2
 
 
 def test_by_hand_writes_the_tutorials_file(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
