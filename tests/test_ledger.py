@@ -188,12 +188,12 @@ DAMAGED = {
     ),
     "no digest": (lambda text: _first(text, '"spec_digest"', '"digest"'), "it has no spec_digest"),
     "digest null": (lambda text: re.sub(r'"spec_digest": "\w+"', '"spec_digest": null', text), "it has no spec_digest"),
-    "no nodes": (lambda text: _first(text, '"nodes"', '"knots"'), "nodes: Field required"),
+    "no nodes": (lambda text: _first(text, '"nodes"', '"knots"'), "nodes: is missing"),
     "nodes null": (lambda text: text[: text.index("[\n")] + "null}\n", "nodes: "),
     "a node null": (lambda text: _first(text, "[\n", "[\nnull,\n"), "nodes.0: "),
     "an unknown key": (
         lambda text: _first(text, '"task":"prepare"', '"tusk":"prepare"'),
-        "nodes.0.task: Field required",
+        "nodes.0.task: is missing",
     ),
     "an unknown task": (lambda text: _first(text, '"task":"prepare"', '"task":"serve"'), "task: found serve"),
     "no declination": (lambda text: _first(text, '{"dec":-30.0}', "{}"), "bg_trials needs dec"),
@@ -213,7 +213,7 @@ DAMAGED = {
     ),
     "cuts null": (lambda text: _first(text, "[[0,10,2],[20,5,1]]", "null"), "nodes.1.cuts"),
     "cuts of nothing": (lambda text: _first(text, "[[0,10,2],[20,5,1]]", "[]"), "cuts: found 0 for bg_trials"),
-    "cuts in pairs": (lambda text: _first(text, "[0,10,2]", "[0,10]"), "nodes.1.cuts.0.2: Field required"),
+    "cuts in pairs": (lambda text: _first(text, "[0,10,2]", "[0,10]"), "nodes.1.cuts.0.2: is missing"),
     "cuts without end": (lambda text: _first(text, "[0,10,2]", "[0,10,1e30]"), "nodes.1.cuts.0.2"),
     "too many cuts": (lambda text: _first(text, "[0,10,2]", "[0,10,999999999999]"), "processes; a plan has at most"),
     "other cuts": (

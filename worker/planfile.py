@@ -161,7 +161,8 @@ def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dic
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"])) or "the file"
-        raise InputError(f"{where}: is not a plan: {place}: {fault['msg']}; {cure}") from None
+        why = fault["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
+        raise InputError(f"{where}: is not a plan: {place}: {why}; {cure}") from None
     _check_head(dict(found), where, needed, cure)
     nodes = [{**dict(node), "cuts": Cuts(node.cuts)} for node in found.nodes]
     return {**dict(found), "nodes": nodes}
