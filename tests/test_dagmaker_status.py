@@ -70,7 +70,7 @@ def test_complete(tmp_path):
 def test_a_spoilt_plan(tmp_path):
     run = build(spec(), tmp_path / "run").run
     (run / "plan.json").write_text("{")
-    with pytest.raises(InputError, match=r"plan\.json: not a plan .*; write it again with `dagmaker build`"):
+    with pytest.raises(InputError, match=r"plan\.json: is not a plan: .*; write it again with `dagmaker build "):
         status.look(run)
 
 
