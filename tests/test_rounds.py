@@ -94,7 +94,7 @@ def test_files_continue_the_streams_of_the_plan(finished: Path) -> None:
 
 
 def test_everybody_reads_one_plan(finished: Path) -> None:
-    ours = {node.name: (node.task, node.dir, list(map(list, node.cuts))) for node in rounds.read_plan(finished).nodes}
+    ours = {node.name: (node.task, node.dir, node.cuts) for node in rounds.read_plan(finished).nodes}
     theirs = {n["name"]: (n["task"], n["dir"], n["cuts"]) for n in open_run(finished).plan["nodes"]}
     assert ours == theirs
     assert any(name.startswith("r1_sig_") for name in ours)
