@@ -9,8 +9,9 @@ from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
-from worker.cli import document, for_fire, nobody_reads, parse, say, signature
+from worker.cli import document, for_fire, parse, signature
 from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
+from worker.output import safe_streams
 
 _HELP = ("-h", "--help", "help")
 
@@ -24,11 +25,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command and its arguments; those of the process if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams() as out:
+        code = _main(words)
+    return document.exit_code(code, words, out)
+
+
+def _main(words: list[str]) -> int:
     words[:1] = [word.replace("-", "_") if not word.startswith("-") else word for word in words[:1]]
     if "_".join(words[:2]) in COMMANDS:  # dagmaker data fetch
         words[:2] = ["_".join(words[:2])]
     if not words or words[0] in _HELP:
-        say(_overview())
+        print(_overview())
         return 0 if words else SpecError.exit_code
     if words[0] == "--version":
         from importlib.metadata import version
@@ -37,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     command = words[0]
     if command in COMMANDS and any(word in _HELP[:2] for word in words[1:]):
-        say(_help(command))
+        print(_help(command))
         return 0
     return _guarded(command, words[1:])
 
@@ -54,9 +61,6 @@ def _guarded(command: str, words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code, message = StoppedError.exit_code, "stopped"
         print(f"dagmaker {command}: {message}", file=sys.stderr)
-    except BrokenPipeError:
-        nobody_reads()
-        return 1
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"

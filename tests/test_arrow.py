@@ -13,6 +13,7 @@ FROM_WORKER = {
     "worker.cli",
     "worker.errors",
     "worker.layout",
+    "worker.output",
     "worker.rounds",
     "worker.scan",
     "worker.pilot",

@@ -41,7 +41,7 @@ def leave(code: int) -> NoReturn:
     as 10,000 trials. Files are complete by now (`worker.atomic`), and nothing is left to be cleaned up.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # a pipe that nobody reads any more, a stream that was closed
+        with suppress(AttributeError, OSError, ValueError):  # None, a pipe that nobody reads, a closed stream
             stream.flush()
     os._exit(code)
 

@@ -10,6 +10,7 @@ from dagmaker.condor import schedd
 from dagmaker.condor.schedd import Answer
 from dagmaker.status import status_text
 from dagmaker.status.status import Status, Watcher
+from worker import output
 
 EVERY_S = 5.0
 BUSY = 10  # looking may take a tenth of the time
@@ -60,7 +61,7 @@ def _plain(watcher: Watcher, asked: _Schedd) -> Status:
         if text != told:
             print(text, flush=True)
             told = text
-        if ended(status):
+        if ended(status) or not output.is_read():
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
     print("\n".join(status_text.lines(status, asked.answer(status), columns.terminal())))
@@ -76,7 +77,8 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
         while True:
             begin = time.monotonic()
             status = watcher.look()
-            live.update(Text("\n".join(status_text.lines(status, asked.answer(status), console.width))), refresh=True)
+            text = "\n".join(status_text.lines(status, asked.answer(status), console.width))
+            live.update(Text(output.visible(text)), refresh=True)
             if ended(status):
                 return status
             time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
@@ -86,7 +88,7 @@ def watch(run: Path) -> Status:
     """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
     from rich.console import Console
 
-    watcher, asked, console = Watcher(run), _Schedd(run), Console()
+    watcher, asked, console = Watcher(run), _Schedd(run), Console(file=output.terminal())
     try:
         return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
     except KeyboardInterrupt:
