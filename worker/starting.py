@@ -1,5 +1,6 @@
 """A cheaper start and end of a process: a short task spends most of its time on these."""
 
+import atexit
 import gc
 import os
 import sys
@@ -24,9 +25,28 @@ def sparing() -> Iterator[None]:
     matrices.
     """
     gc.set_threshold(COLLECT_EVERY, *_USUAL[1:])
-    yield
+    with _without_settings():
+        yield
     if "numba" in sys.modules and not {_ARRAYS, _BLAS} & sys.modules.keys():
         _load_without(_BLAS, _ARRAYS)
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Let what is imported inside of this find no settings of the user, which could change or break it.
+
+    matplotlib reads MPLBACKEND (in a notebook: a module that is not installed here) and a file matplotlibrc, first of
+    all in the current directory; numba reads .numba_config.yaml there.
+    """
+    if "matplotlib" not in sys.modules:
+        os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    os.chdir("/")
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def collect_as_usual() -> None:
@@ -43,6 +63,7 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # None, a pipe that nobody reads, a closed stream
             stream.flush()
+    atexit._run_exitfuncs()  # matplotlib removes the folder that it makes where it finds none to write
     os._exit(code)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import healpy
-import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -78,12 +77,13 @@ def single(values: F64, name: str, mark: str) -> Figure:
         What data it shows.
     """
     layer, nside = LAYERS[NAMES.index(name)], healpy.npix2nside(values.shape[1])
-    with mpl.rc_context(style.RC):
+    with style.settings():
         figure = style.new(9.0, 5.8)
         axis = sky_axis(figure, 111)
         image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
         figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05, label=layer.name)
         style.mark(figure, mark)
+        style.literal(figure)
     return figure
 
 
