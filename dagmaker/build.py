@@ -14,7 +14,7 @@ from dagmaker.planning import plan, rounds
 from dagmaker.planning.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError, RefusedError, SpecError
 from worker.spec import Spec
 
 
@@ -190,7 +190,12 @@ def build(spec: Spec, run: Path, dot: bool = False) -> Built:
         The directory holds another analysis, or is in use.
     InputError
         It cannot be written.
+    SpecError
+        DAGMan cannot use its path.
     """
+    why = render.unusable(PurePosixPath(run.absolute()), sites.load(spec.site))
+    if why:
+        raise SpecError(f"{why}; or run it here: `dagmaker run SPEC --run=DIR` takes any path")
     run = make_directory(run)
     with lock.held(run):
         return locked(spec, run, dot)

@@ -9,8 +9,9 @@ from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
+from worker.atomic import reason
 from worker.cli import document, for_fire, parse, signature
-from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
+from worker.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
 from worker.output import safe_streams
 
 _HELP = ("-h", "--help", "help")
@@ -60,6 +61,9 @@ def _guarded(command: str, words: Sequence[str]) -> int:
             print(f"dagmaker {command}: {line}", file=sys.stderr)
     except KeyboardInterrupt:
         code, message = StoppedError.exit_code, "stopped"
+        print(f"dagmaker {command}: {message}", file=sys.stderr)
+    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
+        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
         print(f"dagmaker {command}: {message}", file=sys.stderr)
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()

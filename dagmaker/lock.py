@@ -3,8 +3,9 @@
 import fcntl
 import os
 import platform
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import InputError, RefusedError
@@ -29,13 +30,20 @@ def held(run: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
             raise RefusedError(
                 f"{run}: {holder} is working in this directory; wait for it, stop it, or use another directory"
             ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
+        except OSError as error:  # a network or FUSE disk: every file is complete or absent without locks, too
+            print(
+                f"note: {run}: this file system has no file locks ({error.strerror}): do not start a second dagmaker "
+                "in this directory while this one works",
+                file=sys.stderr,
+            )
+        with suppress(OSError):  # who holds it, for whoever finds it held: a full disk is told where work is written
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
         yield
     finally:
         os.close(handle)

@@ -12,7 +12,8 @@ from typing import Any
 
 from worker import document
 from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature
-from worker.errors import EXIT_CODES, DagmakerError, SpecError
+from worker.atomic import reason
+from worker.errors import EXIT_CODES, DagmakerError, InputError, SpecError
 from worker.output import safe_streams
 from worker.tasks import TASKS
 
@@ -95,6 +96,9 @@ def _guarded(task: str, words: Sequence[str]) -> int:
             print(f"worker {task}: {line}", file=sys.stderr)
     except KeyboardInterrupt:
         code, message = STOPPED, "stopped; what is written is whole: run again to resume"
+        print(f"worker {task}: {message}", file=sys.stderr)
+    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
+        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
         print(f"worker {task}: {message}", file=sys.stderr)
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()

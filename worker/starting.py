@@ -40,6 +40,9 @@ def _without_settings() -> Iterator[None]:
     """
     if "matplotlib" not in sys.modules:
         os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    # Without HOME and an entry in /etc/passwd, astropy cannot be imported.
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path's raises an error)
+        os.environ["HOME"] = os.devnull
     here = os.open(".", os.O_PATH | os.O_CLOEXEC)
     os.chdir("/")
     try:

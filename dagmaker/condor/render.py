@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from dagmaker import interpreter
 from dagmaker.condor import job_environment, render_dag, templates
-from dagmaker.condor.quote import argument, list_item, submit_value
+from dagmaker.condor.quote import argument, dag_path, list_item, submit_value
 from dagmaker.condor.sites import Site
 from dagmaker.cost import disk
 from dagmaker.planning import clusters, plan
@@ -15,7 +15,7 @@ from dagmaker.planning.clusters import Clusters
 from dagmaker.planning.plan import Plan
 from dagmaker.planning.processes import STEPPED
 from worker import layout
-from worker.errors import EXIT_CODES, StoppedError
+from worker.errors import EXIT_CODES, SpecError, StoppedError
 from worker.spec import Resources, Spec
 
 NEVER_RETRIED = (2, 3, 4)
@@ -54,6 +54,18 @@ def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
         return run / "logs"
     tag = hashlib.sha256(str(run).encode()).hexdigest()[:8]
     return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
+
+
+def unusable(run: PurePosixPath, site: Site) -> str:
+    """Return why HTCondor cannot use a run directory of this name; empty if it can."""
+    try:
+        dag_path(str(run))
+        dag_path(str(log_dir(site, run)))
+        if site.transfer:
+            list_item(str(run))
+    except SpecError as error:
+        return str(error)
+    return ""
 
 
 def _transferred(run: PurePosixPath) -> str:
@@ -129,11 +141,16 @@ def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
 def files(
     p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too."""
+    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too.
+
+    Where DAGMan cannot use the path there are only the spec and the plan.
+    """
     packed = clusters.make(p)
     many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
     yield str(layout.SPEC), resolved_spec
     yield str(layout.PLAN), plan.write(p)
+    if unusable(place.run, site):  # `dagmaker run` needs nothing else
+        return
     for task in p.tasks():
         yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)

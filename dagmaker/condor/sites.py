@@ -4,6 +4,7 @@ import getpass
 import os
 import string
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -108,10 +109,19 @@ def _check(path: Path, raw: Any) -> dict[str, Any]:
     return raw
 
 
+def _person() -> dict[str, str]:
+    """USER and HOME, as far as they can be known: in a container there may be no entry in /etc/passwd."""
+    found = {"USER": str(os.getuid())}
+    with suppress(KeyError, OSError):
+        found["USER"] = getpass.getuser()
+    with suppress(RuntimeError):
+        found["HOME"] = str(Path.home())
+    return found
+
+
 def _expand(path: Path, key: str, text: str) -> str:
     """Replace ${NAME} by the environment's value; RUN stays for later."""
-    home = os.environ.get("HOME") or str(Path.home())
-    names = {**os.environ, "HOME": home, "USER": os.environ.get("USER") or getpass.getuser(), "RUN": RUN}
+    names = {**_person(), **os.environ, "RUN": RUN}
     try:
         return string.Template(text).substitute(names)
     except (KeyError, ValueError) as error:

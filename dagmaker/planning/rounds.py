@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.condor import render_dag, sites
+from dagmaker.condor import render, render_dag, sites
 from dagmaker.condor.sites import Site
 from dagmaker.planning import clusters, plan
 from dagmaker.planning.plan import Node, Plan
@@ -79,7 +79,7 @@ def files(
 ) -> Iterator[tuple[str, str]]:
     """Every file of a round besides its decision: lists of processes and DAG, where it adds anything; its plan last."""
     nodes = nodes_of(spec, number, found)
-    if nodes:
+    if nodes and not render.unusable(run, site):
         part = Plan(f"{spec.name}, round {number}", "", tuple(replace(node, parents=()) for node in nodes))
         packed = clusters.make(part)
         for cluster in packed.clusters:
