@@ -175,6 +175,10 @@ def make_directory(run: Path) -> Path:
     """The run directory, absolute, made if it is not there."""
     run = run.absolute()
     try:
+        str(run).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"{run}: the path is not UTF-8 text; use another run directory") from None
+    try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{run}: cannot be made: {reason(error)}") from error

@@ -18,6 +18,7 @@ from dagmaker.condor.sites import Site
 from dagmaker.planning.plan import Plan
 from worker import layout
 from worker.errors import InputError
+from worker.reading import json_object
 from worker.spec import Spec
 
 FORMAT = 1
@@ -94,10 +95,10 @@ def read(run: Path) -> Origin:
     """
     path = run / layout.BUILD
     try:
-        return _origin(json.loads(path.read_text(encoding="utf-8")))
+        return _origin(json_object(path, {"site": dict, "run": str}))
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; `dagmaker build` writes it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"{path}: not what `dagmaker build` writes ({type(error).__name__}: {error}); build the run again"
         ) from None

@@ -14,6 +14,7 @@ FROM_WORKER = {
     "worker.errors",
     "worker.layout",
     "worker.output",
+    "worker.reading",
     "worker.rounds",
     "worker.scan",
     "worker.pilot",

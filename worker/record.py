@@ -14,11 +14,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from worker.reading import NUMBER, Kinds, check
 from worker.revision import revision
 
 PACKAGES = ("dagmaker", "astropy", "fire", "healpy", "llvmlite", "numba", "numpy", "pydantic", "pyyaml", "scipy")
 """What computes, compiles, reads the spec or writes the maps."""
 _FIELDS = ("task", "args", "digest", "n", "sha256", "wall_s", "cpu_s", "max_rss_mb", "host", "cpu", "versions")
+_KINDS: Kinds = {
+    **dict.fromkeys(("task", "digest", "sha256", "host", "cpu"), str),
+    **dict.fromkeys(("wall_s", "cpu_s", "max_rss_mb"), NUMBER),
+    **dict.fromkeys(("args", "versions"), dict),
+    "n": int,
+}
 _LATER = ("code", "inputs", "outputs")  # records of the first version do not have these
 
 
@@ -82,8 +89,11 @@ def from_json(data: Any) -> Record:
     """
     if not isinstance(data, dict) or set(data) - set(_LATER) != set(_FIELDS):
         raise ValueError("it is not a record: its keys are not those of one")
-    if not isinstance(data["args"], dict) or not isinstance(data["n"], int) or not isinstance(data["digest"], str):
-        raise ValueError("it is not a record: args, n or digest is of the wrong kind")
+    try:
+        check(data, _KINDS)
+        check(data, {key: dict for key in _LATER if key in data})
+    except ValueError as error:
+        raise ValueError(f"it is not a record: {error}") from None
     return Record(**data)
 
 

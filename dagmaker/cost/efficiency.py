@@ -1,6 +1,5 @@
 """What a run asked for and what it used, by the records of its files; and what to write in the spec next time."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,8 +19,11 @@ from dagmaker.planning.processes import STEPPED
 from dagmaker.planning.rounds import read_plan
 from dagmaker.status import status
 from worker import layout, specfile
+from worker.reading import NUMBER, Kinds, json_object
 from worker.spec import Spec
 
+MEASURED: Kinds = {"cpu_s": NUMBER, "wall_s": NUMBER, "max_rss_mb": NUMBER, "host": str}
+"""What is read of a record."""
 SLOW = 1.5  # a machine whose processes take so many times what they take elsewhere
 ENOUGH = 5  # processes of a kind on a machine before it is called slow
 TOO_MUCH = 2.0  # asked for so many times what was used
@@ -135,9 +137,9 @@ def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, A
         path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
         path = layout.REPORT_RECORD if rel == layout.REPORT else path
         try:
-            found = json.loads((run / path).read_bytes())
-            yield {key: found[key] for key in ("cpu_s", "wall_s", "max_rss_mb", "host")}, work_s * weight / sum(weights)
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json_object(run / path, MEASURED)
+            yield {key: found[key] for key in MEASURED}, work_s * weight / sum(weights)
+        except (OSError, ValueError):
             continue
 
 
@@ -161,7 +163,7 @@ def _slow(rows: list[tuple[dict[str, Any], float]]) -> Iterator[tuple[str, float
 def _counts(run: Path, spec: Spec) -> Quotable | None:
     """What can be claimed with the trials and skies that there are."""
     try:
-        found = json.loads((run / layout.SUMMARY).read_bytes())
+        found = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
         n_bg = min(int(row["n"]) for row in found["background"])
         return Quotable(n_bg, int(found["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """`dagmaker pilot --pool`: the probes as a small DAG, measured by HTCondor's logs and the records of their outputs."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from dagmaker.planning.plan import Node, Plan
 from worker.atomic import Written, write_all
 from worker.errors import InputError, StoppedError
 from worker.pilot import Pilot
+from worker.reading import NUMBER, json_object
 from worker.spec import Spec
 
 FILE = "pilot.dag"
@@ -107,7 +107,10 @@ def _records(run: Path) -> Iterator[dict[str, Any]]:
     """Records of what the probes made."""
     for pattern in (f"trials/*/*/**/*_seed_{probes.SEED:04d}*.json", "trials/*/map/**/*.json"):
         for path in run.glob(pattern):
-            yield json.loads(path.read_text(encoding="utf-8"))
+            try:
+                yield json_object(path, {"args": dict, "task": str, "cpu_s": NUMBER, "wall_s": NUMBER})
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: not the record of a probe ({error}); remove it and run the pilot") from None
 
 
 def _flags(probe: Probe) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dagmaker.planning.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker import layout, specfile
 from worker.errors import InputError
+from worker.reading import json_object
 from worker.spec import Spec
 
 _NONE = "(none)"
@@ -216,8 +217,7 @@ def _prepared(path: Path) -> dict[str, Any] | None:
         return None
     file = path / layout.record_name(layout.DATA)
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return raw if {"digest", "versions"} <= set(raw) else None
+        return json_object(file, {"digest": str, "versions": dict})
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from worker.errors import SpecError
+from worker.reading import MAX_JSON, file_bytes
 from worker.spec import Spec
 from worker.specfile import goals, hints, messages, paths, pilots, sources
 from worker.specfile.problem import Problem, error
@@ -117,7 +118,7 @@ for _tag, _pattern, _first in RESOLVERS:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return file_bytes(path, MAX_JSON).decode("utf-8")
     except FileNotFoundError:
         raise SpecError(f"{path}: this file does not exist; write the path of a spec such as analysis.yaml") from None
     except UnicodeDecodeError as failure:

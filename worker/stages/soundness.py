@@ -1,6 +1,5 @@
 """Whether a result can be trusted: it loads, has what it must have, and was made from the files that are there."""
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
+from worker.reading import json_object
 from worker.stages import catalog, judge
 
 _KEYS = {
@@ -117,6 +117,6 @@ def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
 def _sha256(run: Run, rel: PurePosixPath) -> str:
     """What the record beside a file says of its bytes; empty where there is none."""
     try:
-        return str(json.loads((run.path / layout.record_name(rel)).read_bytes())["sha256"])
+        return str(json_object(run.path / layout.record_name(rel), {"sha256": str})["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
