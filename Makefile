@@ -20,7 +20,7 @@ PYTEST := $(BIN)/pytest -n $(WORKERS)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test quick lint docs bench clean
+.PHONY: help run test quick lowest lint docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -40,6 +40,12 @@ lint: $(READY) ## style and types only
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.pool
 
+lowest: ## the fast tests with exactly the lowest versions that pyproject.toml allows, in .venv-lowest
+	@$(PYTHON) -m venv --clear .venv-lowest
+	sed -n '/^dependencies/,/^]/s/^ *"\([a-z]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
+	.venv-lowest/bin/pytest -n $(WORKERS) -m "not slow and not pool"
+
 docs: $(READY) ## the documentation site, in build/docs; its tutorial is run for it
 	@mkdir -p build
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs && echo "build/docs/index.html"
@@ -48,7 +54,7 @@ bench: $(READY) ## speed of the engine on this machine; RELEASE=folder for real 
 	@$(BIN)/python -m benchmarks $(RELEASE)
 
 clean: ## forget the environment and the caches; runs/ stays
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./runs -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # Made again when the project's dependencies change, or the interpreter that it was made with has gone.
