@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -6,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dagmaker import lock
-from dagmaker.build import build
+from dagmaker.build import build, locked
 from tests.dagmaker_spec import spec, text
 from worker import specfile
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError, RefusedError, SpecError
 
 
 def _bytes(run: Path) -> dict[str, bytes]:
@@ -170,3 +172,25 @@ def test_a_million_processes(tmp_path):
     assert cpu_s < 60 and rss_mb < 1024
     dag = (tmp_path / "run" / "analysis.dag").read_text()
     assert 1000 < dag.count("\nJOB ") < 5000
+
+
+def test_a_path_that_dagman_cannot_use_is_for_dagmaker_run_only(tmp_path):
+    run = tmp_path / "a b"
+    with pytest.raises(SpecError, match="`dagmaker run SPEC --run=DIR` takes any path"):
+        build(spec(), run)
+    assert not run.exists()
+    run.mkdir()
+    built = locked(spec(), run)  # as `dagmaker run` does
+    assert built.changed == 3
+    assert sorted(path.name for path in run.iterdir() if path.is_file()) == ["analysis.yaml", "build.json", "plan.json"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EIO, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_and_used(code, tmp_path, monkeypatch, capsys):
+    def flock(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock.held(tmp_path):
+        pass
+    assert f"this file system has no file locks ({os.strerror(code)})" in capsys.readouterr().err
