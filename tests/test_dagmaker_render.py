@@ -133,11 +133,10 @@ def test_report_is_told_how_the_dag_went():
     assert "--dag_status=$(DAG_STATUS) --failed_count=$(FAILED_COUNT)" in text
 
 
-def test_a_run_directory_that_dagman_cannot_name_is_refused():
-    from worker.errors import SpecError
-
-    with pytest.raises(SpecError, match="DAGMan cannot use a path with a blank"):
-        _files(place=Place(PurePosixPath("/data/my runs"), "/usr/bin/python"))
+def test_a_run_directory_that_dagman_cannot_name_has_no_files_for_it():
+    place = Place(PurePosixPath("/data/my runs"), "/usr/bin/python")
+    assert "DAGMan cannot use a path with a blank" in render.unusable(place.run, sites.load("personal"))
+    assert list(_files(place=place)) == ["analysis.yaml", "plan.json"]
 
 
 def test_shared_fs_keeps_event_logs_on_the_submit_host(monkeypatch):
