@@ -140,7 +140,7 @@ def load_json(run: Path, rel: PurePosixPath) -> Any:
         If it is missing or is not JSON.
     """
     try:
-        return json_value(_read(run, rel))
+        return json_value(_read(run, rel, MAX_JSON))
     except ValueError as error:
         raise _corrupt(run, rel, error) from None
 
@@ -155,7 +155,7 @@ def load_record(run: Path, rel: PurePosixPath) -> Record:
     """
     side = layout.record_name(rel)
     try:
-        return from_json(json_value(_read(run, side)))
+        return from_json(json_value(_read(run, side, MAX_JSON)))
     except ValueError as error:
         raise _corrupt(run, side, error) from None
 
@@ -196,10 +196,10 @@ def _save_with_record(run: Path, rel: PurePosixPath, raw: bytes, record: Record)
     write_all(run, [Written(layout.record_name(rel), json_bytes(sealed.as_json())), Written(rel, raw)])
 
 
-def _read(run: Path, rel: PurePosixPath) -> bytes:
+def _read(run: Path, rel: PurePosixPath, most: int | None = None) -> bytes:
     path = run / rel
     try:
-        return file_bytes(path)
+        return file_bytes(path, most)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: this file is missing; run the task that makes it, or `dagmaker repair`") from None
     except OSError as error:
