@@ -61,7 +61,7 @@ def test_parents_come_before_children_and_names_are_unique():
         seen.add(node.name)
 
 
-@pytest.mark.parametrize("decs", [[-30, 5], [-0.4, 0.0, 0.4], [-85.25, 12.5, 85]])
+@pytest.mark.parametrize("decs", [[-30, 5], [-30.4, 0.0, 30.4], [-85.25, 12.5, 85]])
 def test_names_are_legal_for_dagman_and_points_share_no_folder(decs):
     made = _plan(decs=decs, n_sig=[0.5, 1, 2.25])
     assert all(re.fullmatch(r"[A-Za-z0-9_]+", node.name) for node in made.nodes)
@@ -93,7 +93,7 @@ def test_a_spoilt_plan_is_an_input_error():
 
 
 def test_argv_is_what_the_worker_calls_canonical():
-    for node in _plan(decs=[-0.4, 0.0, 12.5], bands=3).nodes:
+    for node in _plan(decs=[-30.4, 0.0, 12.5], bands=3).nodes:
         for process in processes.of(node):
             flags = dict(word[2:].split("=") for word in process.argv[1:])
             kinds = {"dec": float, "n_sig": float, "band": int}
@@ -102,8 +102,8 @@ def test_argv_is_what_the_worker_calls_canonical():
 
 
 def test_outputs_are_those_that_the_ledger_expects(tmp_path):
-    made = spec(decs=[-0.4, 0.0, 12.5], bands=3)
-    written = _plan(decs=[-0.4, 0.0, 12.5], bands=3)
+    made = spec(decs=[-30.4, 0.0, 12.5], bands=3)
+    written = _plan(decs=[-30.4, 0.0, 12.5], bands=3)
     raw = json.loads(plan.write(written))
     run = Run(tmp_path, made, raw, raw)
     for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
@@ -112,9 +112,9 @@ def test_outputs_are_those_that_the_ledger_expects(tmp_path):
 
 
 def test_a_single_file_is_where_the_layout_has_it():
-    nodes = {node.name: node for node in _plan(decs=[0.4, 5]).nodes}
+    nodes = {node.name: node for node in _plan(decs=[0.4, 30]).nodes}
     files = {name: f"{node.dir}/{node.file}" for name, node in nodes.items() if node.file}
     assert files["collect_bg_p000d4"] == str(layout.bg_collected(0.4, 1))
-    assert files["collect_sig_p005d0"] == str(layout.sig_collected(5, 1))
+    assert files["collect_sig_p030d0"] == str(layout.sig_collected(30, 1))
     assert files["prepare"] == str(layout.DATA)
     assert files["report"] == str(layout.REPORT)

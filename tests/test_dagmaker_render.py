@@ -87,7 +87,7 @@ def test_batches_hold_every_process_once():
 
 
 def test_large_nodes_become_several_clusters_that_all_wait_and_are_waited_for():
-    files = _files(n_bg=250_000, bg_file=100, decs=[5])
+    files = _files(n_bg=250_000, bg_file=100, decs=[5, 40])
     names = [f"bg_p005_c{i}" for i in range(3)]
     sizes = [len(files[f"batches/{name}.txt"].splitlines()) for name in names]
     assert sizes == [1000, 1000, 500]

@@ -25,7 +25,7 @@ MINIMAL: dict[str, Any] = {
     "name": "x",
     "seed": 0,
     "data": {"format": "synthetic"},
-    "background": {"dec_deg": [5.0], "n_trials": 10},
+    "background": {"dec_deg": [-85.0, 85.0], "n_trials": 10},
     "signal": {"n_sig": [1, 2, 3], "n_trials": 10},
     "scan": {"n_skies": 1},
 }
@@ -141,7 +141,7 @@ def test_a_frozen_spec_loads_where_its_data_are_not(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "this file does not exist; write the path of a spec such as analysis.yaml"),
-        (lambda path: path.mkdir(), "cannot be read: Is a directory; write the path of a spec file"),
+        (lambda path: path.mkdir(), "is a folder; write the path of a file"),
         (lambda path: path.write_bytes(b"name: caf\xe9\n"), "byte 9 is not UTF-8; save the file as UTF-8 text"),
     ],
     ids=["missing", "folder", "latin-1"],

@@ -1,13 +1,24 @@
-"""A list of sources as CSV text: name, ra_deg, dec_deg. Read with every problem told, written in one canonical form."""
+"""A list of sources as CSV text: name, ra_deg, dec_deg. Read with every problem told, written in one canonical form.
+
+The name of a column says its unit: ra_hours (decimal hours), ra_rad and dec_rad are read too, and become degrees.
+"""
 
 import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 COLUMNS = ("name", "ra_deg", "dec_deg")
+ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
+    "ra_deg": ("ra_deg", 1.0, 0.0, 360.0, "degrees"),
+    "ra_hours": ("ra_deg", 15.0, 0.0, 24.0, "hours"),
+    "ra_rad": ("ra_deg", math.degrees(1.0), 0.0, 2 * math.pi, "radians"),
+    "dec_deg": ("dec_deg", 1.0, -90.0, 90.0, "degrees"),
+    "dec_rad": ("dec_deg", math.degrees(1.0), -math.pi / 2, math.pi / 2, "radians"),
+}
+"""Columns that hold an angle: the one that they become, what they are multiplied with, bounds, unit."""
 MAX_SOURCES = 100_000
 SAME_DEG = 0.001
 """Two entries nearer than this are one source, written twice."""
@@ -42,19 +53,18 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     faults = list(_head_faults(rows[0][0], head))
     if faults:
         return (), faults
-    at = {column: head.index(column) for column in COLUMNS}
+    at = {ANGLES[word][0] if word in ANGLES else word: i for i, word in enumerate(head) if word in (*COLUMNS, *ANGLES)}
     found: list[tuple[int, Source]] = []
     for line, row in rows[1:]:
         cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
         if len(cells) != len(head):
             faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}"))
             continue
-        values = {column: cells[i] for column, i in at.items()}
-        wrong = list(_row_faults(line, values))
+        wrong = list(_row_faults(line, cells[at["name"]], {head[at[word]]: cells[at[word]] for word in COLUMNS[1:]}))
         faults += wrong
         if not wrong:
-            ra, dec = float(values["ra_deg"]) % 360.0, float(values["dec_deg"])
-            found.append((line, Source(values["name"], ra + 0.0, dec + 0.0)))
+            ra, dec = (float(cells[at[word]]) * ANGLES[head[at[word]]][1] for word in COLUMNS[1:])
+            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, dec + 0.0)))
     if not faults and not found:
         faults.append(Fault(rows[0][0], "there is no source below the column names"))
     if len(found) > MAX_SOURCES:
@@ -80,25 +90,34 @@ def tag(sources: Sequence[Source]) -> str:
 
 
 def _head_faults(line: int, head: Sequence[str]) -> Iterator[Fault]:
-    lost = [column for column in COLUMNS if column not in head]
+    written = [ANGLES[word][0] if word in ANGLES else word for word in head]
+    lost = [column for column in COLUMNS if column not in written]
     if lost:
-        yield Fault(
-            line,
-            f"found the columns {', '.join(head)}; {', '.join(lost)} missing: the first line is {','.join(COLUMNS)}",
+        yield Fault(line, f"found {_columns(head)}; {', '.join(lost)} missing: the first line is {','.join(COLUMNS)}")
+    for column in sorted({word for word in written if word in COLUMNS and written.count(word) > 1}):
+        names = list(dict.fromkeys(word for word, means in zip(head, written, strict=True) if means == column))
+        what = (
+            f"the column {column} is there twice" if len(names) == 1 else f"the columns {' and '.join(names)} are one"
         )
-    twice = sorted({word for word in head if word in COLUMNS and head.count(word) > 1})
-    for word in twice:
-        yield Fault(line, f"the column {word} is there twice; keep one")
+        yield Fault(line, f"{what}; keep one")
 
 
-def _row_faults(line: int, values: dict[str, str]) -> Iterator[Fault]:
-    name = values["name"]
+def _columns(head: Sequence[str]) -> str:
+    """The first line as found, with the separator that it was meant to be cut at."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
+        words = [word.strip() for word in mark.join(head).split(mark) if word.strip()]
+        if len(head) < len(words) and {*words} & {*COLUMNS, *ANGLES}:
+            return f"columns with {name} between them ({', '.join(words)}): write commas"
+    return f"the columns {', '.join(head)}"
+
+
+def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fault]:
     if not name:
         yield Fault(line, "name: found nothing; every source has a name")
     elif len(name) > 64 or not name.isprintable():
         yield Fault(line, f"name: found {name[:40]!r}; at most 64 printable characters")
-    for column, low, high in (("ra_deg", 0.0, 360.0), ("dec_deg", -90.0, 90.0)):
-        text = values[column]
+    for column, text in angles.items():
+        _, _, low, high, unit = ANGLES[column]
         try:
             value = float(text)
         except ValueError:
@@ -106,7 +125,7 @@ def _row_faults(line: int, values: dict[str, str]) -> Iterator[Fault]:
             yield Fault(line, f"{column}: found {text[:40]!r}; must be a number{hint}")
             continue
         if not math.isfinite(value) or not low <= value <= high:
-            yield Fault(line, f"{column}: found {text}; must be from {low:g} to {high:g} degrees")
+            yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}")
 
 
 def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
-from worker import catalog, layout
+from worker import angles, layout, units
 from worker.checklist import CheckName
 from worker.errors import SpecError
 from worker.fields import (
@@ -262,6 +262,7 @@ class Spec(Model):
     )
     resources: Resources = Resources()
     site: Name = "personal"
+    small_angles: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -290,21 +291,18 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
-    def _inside_the_grid(self) -> Self:
-        """A p-value is interpolated between background declinations, and never extrapolated for a source."""
-        if isinstance(self.scan, CatalogScan):
-            low, high = self.background.decs[0], self.background.decs[-1]
-            off = [s for s in self.scan.entries if not low - catalog.SAME_DEG <= s.dec_deg <= high + catalog.SAME_DEG]
-            if off:
-                shown = ", ".join(f"{s.name} ({s.dec_deg:g})" for s in off[:5]) + (", ..." if len(off) > 5 else "")
-                refuse(
-                    (
-                        "background.dec_deg",
-                        f"reaches from {low:g} to {high:g}, and {len(off)} of {len(self.scan.entries)} sources lie "
-                        f"outside: {shown}; widen the grid, or write dec_deg: sources",
-                    )
-                )
+    def _angles(self) -> Self:
+        """A p-value is interpolated between background declinations and never extrapolated; angles are degrees."""
+        refuse(*angles.faults(self))
         return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is allowed, and yet worth a second look."""
+        if self.small_angles or not isinstance(self.scan, CatalogScan):
+            return ()
+        note = units.source_note(self.scan.entries)
+        return () if note is None else (f"scan: {note}",)
 
     @property
     def healpix(self) -> HealpixScan:

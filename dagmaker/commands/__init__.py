@@ -24,7 +24,10 @@ def check(*, spec: str) -> Result:
     spec, name, data : str
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
-    processes : int
+    sources, processes : int
+        Sources that were read: 0 where the whole sky is scanned.
+    notes : list of str
+        What is allowed, and yet worth a second look.
 
     Examples
     --------
@@ -36,13 +39,23 @@ def check(*, spec: str) -> Result:
     loaded = _load(spec)
     sites.load(loaded.site)
     made = plan.make(loaded, "")
-    decs = loaded.background.decs
-    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs}
+    decs, listed = loaded.background.decs, getattr(loaded.scan, "entries", ())
+    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(listed)}
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {len(decs)} declinations from {decs[0]:g} to "
-        f"{decs[-1]:g} deg, {made.n_processes:,} processes"
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_listed(listed)}{len(decs)} declinations from "
+        f"{decs[0]:g} to {decs[-1]:g} deg, {made.n_processes:,} processes"
     )
-    return Result({**found, "processes": made.n_processes}, [line])
+    notes = [f"{spec}: note: {note}" for note in loaded.notes]
+    return Result({**found, "processes": made.n_processes, "notes": loaded.notes}, [line, *notes])
+
+
+def _listed(sources: Any) -> str:
+    """How many sources were read, and where they lie: hours and radians are seen at once."""
+    if not sources:
+        return ""
+    ra, dec = sorted(s.ra_deg for s in sources), sorted(s.dec_deg for s in sources)
+    where = f"ra {ra[0]:g} to {ra[-1]:g}, dec {dec[0]:g} to {dec[-1]:g} deg"
+    return f"{len(sources):,} source{'s' if len(sources) > 1 else ''} ({where}), "
 
 
 def plan(*, spec: str, slots: int = 2) -> Result:

@@ -51,6 +51,7 @@ _EFFECTS: Mapping[str, str] = {
     "adaptive": "rounds of further trials: those that are there stay, results follow the new ones",
     "resources": "what processes ask for: no number",
     "site": "where processes run: no number",
+    "small_angles": "how the spec is checked: no number",
 }
 _MADE_AGAIN: Mapping[str, tuple[str, ...]] = {
     "background.fit": ("distributions",),

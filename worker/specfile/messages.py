@@ -161,7 +161,10 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
         if path == ("data",):
             place = (*path, "format")
             return Problem(place, _line(path, lines), f"missing{example(place)}")
-        return Problem(path, _line(path, lines), f"found {show(value)}; {_must(kind, context, value, '')}")
+        rule = _must(kind, context, value, "")
+        if value == "sources":
+            rule = "that is for a list of sources, and scan has none: write scan: {kind: catalog, file: sources.csv}"
+        return Problem(path, _line(path, lines), f"found {show(value)}; {rule}")
     if kind == "union_tag_invalid":
         key = "kind" if path == ("scan",) else "format"
         place = (*path, key)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from worker import layout, store
+from worker import layout, store, units
 from worker.data.prepared import unpack
 from worker.engine import analysis as engine
 from worker.engine import fmath
@@ -152,9 +152,13 @@ def dec_places(run: Run, dec_deg: float) -> int:
         If a declination off the grid would not have a name of its own at that many decimals.
     """
     places = layout.decimals(run.spec.background.decs)
+    known = dec_deg in run.spec.background.decs or run.spec.small_angles
+    note = None if known else units.dec_note(dec_deg)
     if abs(round(dec_deg, places) - dec_deg) > 1e-9:
         raise SpecError(
             f"--dec={dec_deg:g}: the directories of this analysis have {places} decimals, so this declination has no "
-            f"name of its own; choose one of background.dec_deg or add it there"
+            f"name of its own; choose one of background.dec_deg or add it there{f' ({note})' if note else ''}"
         )
+    if note:
+        print(f"--dec={dec_deg:g}: {note}")
     return places
