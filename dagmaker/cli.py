@@ -9,7 +9,7 @@ from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
-from worker.cli import document, for_fire, nobody_reads, parse, say, signature
+from worker.cli import document, for_fire, nobody_reads, parse, say, signature, typed
 from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
 
 _HELP = ("-h", "--help", "help")
@@ -45,22 +45,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(command: str, words: Sequence[str]) -> int:
     """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
     problems: Sequence[Any] = ()
+    shown = typed(command)
     try:
         return _run(command, words)
     except DagmakerError as error:
         code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
         for line in message.splitlines():
-            print(f"dagmaker {command}: {line}", file=sys.stderr)
+            print(f"dagmaker {shown}: {line}", file=sys.stderr)
     except KeyboardInterrupt:
         code, message = StoppedError.exit_code, "stopped"
-        print(f"dagmaker {command}: {message}", file=sys.stderr)
+        print(f"dagmaker {shown}: {message}", file=sys.stderr)
     except BrokenPipeError:
         nobody_reads()
         return 1
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"
-        print(f"dagmaker {command}: unexpected error (above); please report it", file=sys.stderr)
+        print(f"dagmaker {shown}: unexpected error (above); please report it", file=sys.stderr)
     if document.is_wanted(words):
         document.write(document.of_error(code, message, problems))
     return code
@@ -76,7 +77,7 @@ def _run(command: str, words: Sequence[str]) -> int:
         fire.Fire(
             lambda **given: ended.append(COMMANDS[command](**given)),
             command=for_fire(values),
-            name=f"dagmaker {command}",
+            name=f"dagmaker {typed(command)}",
         )
     if as_json:
         document.write(ended[0].document)
@@ -98,16 +99,10 @@ def _named(command: str, words: Sequence[str]) -> list[str]:
     return words
 
 
-def _typed(command: str) -> str:
-    """A command as one types it."""
-    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
-
-
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     commands = "\n".join(
-        f"  {_typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}"
-        for name in COMMANDS
+        f"  {typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
     )
     codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
     usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
@@ -125,5 +120,5 @@ def _help(command: str) -> str:
             words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
-    usage = " ".join(["usage: dagmaker", _typed(command), *words])
+    usage = " ".join(["usage: dagmaker", typed(command), *words])
     return f"{usage}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"

@@ -22,10 +22,7 @@ def held(run: Path) -> Iterator[None]:
         Another dagmaker works in this directory; the text says which.
     """
     path = run / NAME
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise InputError(f"{run}: cannot be written: {error.strerror}; use another run directory") from error
+    handle, is_new = _opened(path)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,5 +34,22 @@ def held(run: Path) -> Iterator[None]:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
         yield
+    except BaseException:
+        if is_new:  # a command that was refused leaves nothing behind
+            path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(handle)
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """The lock file's descriptor, and whether it was made just now."""
+    flags = os.O_RDWR | os.O_CLOEXEC
+    try:
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644), True
+        except FileExistsError:
+            return os.open(path, flags), False
+    except OSError as error:
+        run = path.parent
+        raise InputError(f"{run}: cannot be written: {error.strerror}; use another run directory") from error

@@ -80,7 +80,7 @@ def test_processes_of_a_kind_take_the_same_time(tmp_path: Path, hours: float) ->
 
 def test_a_sky_longer_than_a_process_is_split_into_bands(tmp_path: Path) -> None:
     [scan] = [node for node in plan.make(sized(tmp_path, 0.01), "").nodes if node.name == "scan"]
-    assert (scan.bands, len(scan.cuts), scan.n_trials) == (3, 5, 5)
+    assert (scan.bands, len(scan.cuts), scan.n_trials) == (2, 4, 5)
 
 
 def test_memory_is_asked_for_by_measurement_and_within_its_limit(tmp_path: Path) -> None:

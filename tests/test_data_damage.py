@@ -22,7 +22,7 @@ seed: 1
 data: {%s, dir: data}
 background: {dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
-scan: {nside: 1, n_skies: 1, dec_min_deg: -90, dec_max_deg: 90}
+scan: {nside: 1, n_skies: 1, dec_min_deg: -10, dec_max_deg: 10}
 """
 FORMATS = {
     "icetracks": "format: icetracks, seasons: [IC86_I]",

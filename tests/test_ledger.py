@@ -19,7 +19,15 @@ SPEC = {
     "data": {"format": "synthetic"},
     "background": {"dec_deg": [-30, 0, 5], "n_trials": 25, "trials_per_file": 10},
     "signal": {"n_sig": [2, 5, 9.5], "n_trials": 10},
-    "scan": {"nside": 16, "map_nside": 32, "n_skies": 5, "skies_per_file": 2, "bands": 3},
+    "scan": {
+        "nside": 16,
+        "map_nside": 32,
+        "n_skies": 5,
+        "skies_per_file": 2,
+        "bands": 3,
+        "dec_min_deg": -30,
+        "dec_max_deg": 5,
+    },
 }
 
 

@@ -30,7 +30,7 @@ data: {format: synthetic, n_events: 10000}
 background: {dec_deg: {start: -84.5, stop: 84.5, step: 1}, n_trials: 20000, trials_per_file: 20000}
 signal: {n_sig: [2, 4, 6, 8, 10, 14, 18, 22, 26, 30], n_trials: 500}
 sensitivity: {n_bootstrap: 20}
-scan: {nside: 32, map_nside: 128, n_skies: 1000, skies_per_file: 1000}
+scan: {nside: 32, map_nside: 128, dec_min_deg: -84.5, dec_max_deg: 84.5, n_skies: 1000, skies_per_file: 1000}
 """
 KEY = rng.key(8, "large report")
 pytestmark = pytest.mark.slow

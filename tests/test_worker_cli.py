@@ -28,7 +28,7 @@ seed: 7
 data: {format: synthetic, n_events: 4000}
 background: {dec_deg: [-30, 5], n_trials: 20, trials_per_file: 10}
 signal: {n_sig: [2, 5, 9.5], n_trials: 10}
-scan: {nside: 4, n_skies: 4, skies_per_file: 2}
+scan: {nside: 4, n_skies: 4, skies_per_file: 2, dec_min_deg: -30, dec_max_deg: 5}
 """
 
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 COLUMNS = ("name", "ra_deg", "dec_deg")
@@ -39,6 +40,7 @@ class Fault(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=2)
 def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     """Sources in the order of the text, and every fault.
 
@@ -135,12 +137,27 @@ def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
         if source.name in names:
             yield Fault(line, f"name: found {source.name!r}, as on line {names[source.name]}; write each source once")
         names.setdefault(source.name, line)
-    by_dec = sorted(found, key=lambda item: item[1].dec_deg)
-    for i, (line, source) in enumerate(by_dec):
-        for other_line, other in by_dec[i + 1 :]:
-            if other.dec_deg - source.dec_deg > SAME_DEG:
-                break
-            apart = abs((source.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0)
-            if apart * math.cos(math.radians(source.dec_deg)) <= SAME_DEG and source.name != other.name:
-                first, second = sorted([line, other_line])
-                yield Fault(second, f"{other.name!r} and {source.name!r} (line {first}) are the same place: keep one")
+    for (first, one), (second, other) in _near(found):
+        if one.name != other.name:
+            yield Fault(second, f"{other.name!r} and {one.name!r} (line {first}) are the same place: keep one")
+
+
+def _near(found: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
+    """For each entry the first one before it that lies within `SAME_DEG`; space is cut into cells of that size."""
+    cells: dict[tuple[int, int, int], list[tuple[int, Source]]] = {}
+    for line, source in found:
+        ra, dec = math.radians(source.ra_deg), math.radians(source.dec_deg)
+        place = (math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec))
+        x, y, z = (math.floor(part / math.radians(SAME_DEG)) for part in place)
+        steps = (-1, 0, 1)
+        cell = ((x + i, y + j, z + k) for i in steps for j in steps for k in steps)
+        near = [entry for at in cell for entry in cells.get(at, ()) if _is_same(entry[1], source)]
+        if near:
+            yield min(near), (line, source)
+        else:
+            cells.setdefault((x, y, z), []).append((line, source))
+
+
+def _is_same(one: Source, other: Source) -> bool:
+    apart = abs((one.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0) * math.cos(math.radians(one.dec_deg))
+    return apart <= SAME_DEG and abs(one.dec_deg - other.dec_deg) <= SAME_DEG

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from worker import document
-from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature
+from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature, typed
 from worker.errors import EXIT_CODES, DagmakerError, SpecError
 from worker.tasks import TASKS
 
@@ -27,6 +27,7 @@ __all__ = [
     "parse_band",
     "say",
     "signature",
+    "typed",
 ]
 
 STOPPED = 85

@@ -5,6 +5,7 @@ unless a function says otherwise.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 SPEC = PurePosixPath("analysis.yaml")
@@ -36,6 +37,11 @@ def decimals(values: Iterable[float]) -> int:
 
     0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
     """
+    return _decimals(tuple(values))
+
+
+@lru_cache(maxsize=16)  # asked for every node of a plan
+def _decimals(values: tuple[float, ...]) -> int:
     need = 0
     for value in values:
         text = f"{value:.6f}".rstrip("0").rstrip(".")

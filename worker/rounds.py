@@ -12,6 +12,7 @@ from worker import layout
 from worker.errors import InputError
 
 JUDGE = "judge"
+MAX_ROUNDS = 10
 COLLECTED_BY = {"bg_trials": "collect_bg", "sig_trials": "collect_sig"}
 _KEYS = {"round": int, "decision": str, "nodes": list}
 

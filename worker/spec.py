@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
-from worker import angles, layout, units
+from worker import angles, ceilings, layout, units
 from worker.checklist import CheckName
 from worker.errors import SpecError
 from worker.fields import (
@@ -24,23 +24,31 @@ from worker.fields import (
 )
 from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.pilot import Pilot
+from worker.rounds import MAX_ROUNDS
 from worker.scan import CatalogScan, HealpixScan, Scan
+
+Days = Annotated[Positive, Field(le=40000)]
+Seasons = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100, strict=False)]
+PerFile = Annotated[Whole, Field(ge=1, le=10**7)]  # trials that a process has in memory
+Energy = Annotated[Positive, Field(le=1e9)]  # TeV
+Words = Annotated[str, Field(max_length=2000)]
+Folder = Annotated[str, Field(max_length=4096)]
 
 
 class Synthetic(Model):
     """A made-up, deterministic IC86-like season: needs no files."""
 
     format: Literal["synthetic"]
-    n_events: Count = 138322
-    livetime_days: Positive = 332.9
+    n_events: Annotated[Whole, Field(ge=1, le=10**8)] = 138322
+    livetime_days: Days = 332.9
 
 
 class IceTracks(Model):
     """The published 10- and 14-year track releases: a folder with events/, uptime/ and irfs/."""
 
     format: Literal["icetracks"]
-    dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    dir: Folder
+    seasons: Seasons
     label: Literal["real", "semi-real"] = "real"
 
     @model_validator(mode="after")
@@ -59,8 +67,8 @@ class NumpyFiles(Model):
     """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
 
     format: Literal["numpy"]
-    dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    dir: Folder
+    seasons: Seasons
     mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
     label: Literal["real", "semi-real", "synthetic"] = "real"
 
@@ -74,9 +82,9 @@ class IC86First(Model):
     """The first-year release (IC86-2011): events, effective area, median angular resolution, no smearing."""
 
     format: Literal["ic86_2011"]
-    dir: str
-    livetime_days: Positive = 332.9
-    irfs: str | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
+    dir: Folder
+    livetime_days: Days = 332.9
+    irfs: Folder | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
     irfs_config: Name = "IC86"
 
 
@@ -125,7 +133,7 @@ class Background(Model):
 
     dec_deg: DecGrid
     n_trials: Count
-    trials_per_file: Count = 10000
+    trials_per_file: PerFile = 10000
     fit: Literal["scale1", "free"] = "scale1"
 
     @model_validator(mode="after")
@@ -146,12 +154,12 @@ class Signal(Model):
     """Signal trials: injected spectra and the n_sig grid, at every background declination."""
 
     gamma: Gammas = 2.0
-    cutoff_tev: Positive | None = None
+    cutoff_tev: Energy | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
     n_sig: NSigList
     n_trials: Count
-    trials_per_file: Count = 10000
+    trials_per_file: PerFile = 10000
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
@@ -177,7 +185,7 @@ class Sensitivity(Model):
     beta: Fraction = 0.9
     discovery_beta: Fraction = 0.5
     discovery_nsigma: NSigmas = (3.0, 5.0)
-    e0_tev: Positive = 100.0
+    e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
 
@@ -195,10 +203,10 @@ class Sensitivity(Model):
 class Unblind(Model):
     """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
-    token: str | None = None
-    approved_by: str | None = None
-    date: str | None = None
-    reason: str | None = None
+    token: Words | None = None
+    approved_by: Words | None = None
+    date: Words | None = None
+    reason: Words | None = None
     waive: Annotated[tuple[CheckName, ...], Field(strict=False)] = ()
     quote_nsigma: Annotated[Number, Field(gt=0, le=6)] = 3.0
 
@@ -206,15 +214,15 @@ class Unblind(Model):
 class Resources(Model):
     """What one process asks of the batch system."""
 
-    request_cpus: Count = 1
-    request_memory_mb: Annotated[Whole, Field(ge=100)] = 1000
-    request_disk_mb: Annotated[Whole, Field(ge=10)] = 500
+    request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    request_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] = 1000
+    request_disk_mb: Annotated[Whole, Field(ge=10, le=10**8)] = 500
     gpu: bool = False
     max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
     time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
     target_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
-    max_memory_mb: Annotated[Whole, Field(ge=100)] | None = None
+    max_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] | None = None
     pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
 
 
@@ -225,9 +233,6 @@ class Goal(Model):
     post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
     sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
     discovery_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
-
-
-MAX_ROUNDS = 10
 
 
 class Adaptive(Model):
@@ -294,6 +299,11 @@ class Spec(Model):
     def _angles(self) -> Self:
         """A p-value is interpolated between background declinations and never extrapolated; angles are degrees."""
         refuse(*angles.faults(self))
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        refuse(*ceilings.faults(self))
         return self
 
     @property

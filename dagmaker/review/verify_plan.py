@@ -12,7 +12,8 @@ from dagmaker.planning import clusters, plan, processes, rounds
 from dagmaker.review.verdict import Line
 from worker import layout, specfile
 from worker.errors import InputError
-from worker.spec import MAX_ROUNDS, Spec
+from worker.rounds import MAX_ROUNDS
+from worker.spec import Spec
 
 SHOWN = 5
 

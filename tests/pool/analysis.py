@@ -19,7 +19,15 @@ TINY: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": [-30, 20], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": [5, 15, 40], "n_trials": 100, "trials_per_file": 100},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 8, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
+    "scan": {
+        "nside": 8,
+        "map_nside": None,
+        "dec_min_deg": -30,
+        "dec_max_deg": 20,
+        "n_skies": 4,
+        "skies_per_file": 2,
+        "bands": 2,
+    },
 }
 
 # The example's own shape: more than 50 nodes and 500 processes.
@@ -28,7 +36,15 @@ SHRUNKEN: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": {"start": -80, "stop": 80, "step": 16}, "n_trials": 600, "trials_per_file": 50},
     "signal": {"n_sig": [4, 6, 8, 10, 14, 18, 22, 26, 30, 45], "n_trials": 90, "trials_per_file": 30},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 8, "map_nside": 16, "n_skies": 20, "skies_per_file": 1, "bands": 4},
+    "scan": {
+        "nside": 8,
+        "map_nside": 16,
+        "dec_min_deg": -80,
+        "dec_max_deg": 80,
+        "n_skies": 20,
+        "skies_per_file": 1,
+        "bands": 4,
+    },
 }
 
 # Keys of JSON files under which costs and machines are told.

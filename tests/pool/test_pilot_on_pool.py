@@ -14,9 +14,17 @@ pytestmark = [pytest.mark.slow]
 # One declination and one spectrum: twelve probes, each of a few seconds, and those of the quick pass.
 ONE_DEC = {
     **analysis.TINY,
-    "background": {"dec_deg": [20], "n_trials": 300, "trials_per_file": 100},
+    "background": {"dec_deg": [0], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": "goal"},
-    "scan": {"nside": 4, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
+    "scan": {
+        "nside": 4,
+        "map_nside": None,
+        "dec_min_deg": -5,
+        "dec_max_deg": 5,
+        "n_skies": 4,
+        "skies_per_file": 2,
+        "bands": 1,
+    },
 }
 
 

@@ -23,7 +23,15 @@ FEW: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": [-30, 20], "n_trials": 1500, "trials_per_file": 1500},
     "signal": {"n_sig": [5, 15, 40], "n_trials": 600, "trials_per_file": 600},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 4, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
+    "scan": {
+        "nside": 4,
+        "map_nside": None,
+        "dec_min_deg": -30,
+        "dec_max_deg": 20,
+        "n_skies": 4,
+        "skies_per_file": 2,
+        "bands": 2,
+    },
 }
 # Less than any step takes: every start ends after one block of 500 trials, one sky or one ring of pixels.
 # With no retries allowed, a stop that counted as a failure would end the DAG.

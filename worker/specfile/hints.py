@@ -40,7 +40,9 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
-    "background": Hint("background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"),
+    "background": Hint(
+        "background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"
+    ),
     "background.dec_deg": Hint(
         "declinations in degrees, a range or a list; rings: every ring of the scan; sources: those of the list",
         "{start: -85, stop: 85, step: 10}",

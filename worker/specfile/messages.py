@@ -27,6 +27,7 @@ _MUST = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le} or less",
     "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
     "too_short": "must have at least {min_length} {entries}",
     "model_type": "must be a section with keys of its own",
     "model_attributes_type": "must be a section with keys of its own",
