@@ -125,7 +125,7 @@ def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_pat
         == {
             "by hand": {"bg_trials": 6, "sig_trials": 54, "scan_trials": 6, "scan_map": 5},
             "a file for every trial": {"bg_trials": 240, "sig_trials": 360, "scan_trials": 6, "scan_map": 6},
-            "by a pilot": {"bg_trials": 2 + 5, "sig_trials": 6 * 2, "scan_trials": 6 * 3, "scan_map": 1},
+            "by a pilot": {"bg_trials": 2 + 5, "sig_trials": 6 * 2, "scan_trials": 5 * 2, "scan_map": 1},
         }[how]
     )
     run_all(other)
@@ -171,7 +171,7 @@ def test_hottest_spot_is_the_hottest_pixel(done: Path) -> None:
     seen = healpy.read_map(done / layout.map_file(4, ".fits"), field=None)
     np.testing.assert_array_equal(np.isfinite(full[0]), seen[0] != healpy.UNSEEN)
     north = np.degrees(np.pi / 2 - healpy.pix2ang(4, np.arange(192))[0])
-    np.testing.assert_array_equal(np.isfinite(full[0]), np.abs(north) <= 60)
+    np.testing.assert_array_equal(np.isfinite(full[0]), (north >= -60) & (north <= 5))
 
 
 def test_a_hole_is_refused_and_named(copy: Path) -> None:

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,6 +22,8 @@ ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
 }
 """Columns that hold an angle: the one that they become, what they are multiplied with, bounds, unit."""
 MAX_SOURCES = 100_000
+MAX_LINE = 10_000
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
 SAME_DEG = 0.001
 """Two entries nearer than this are one source, written twice."""
 
@@ -46,9 +49,11 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
 
     Lines that are empty or begin with ``#`` are comments; columns may come in any order, others are passed over.
     """
-    rows = [
-        (i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")
-    ]
+    lines = text.splitlines()
+    long = next((i for i, line in enumerate(lines, 1) if len(line) > MAX_LINE), None)
+    if long is not None:
+        return (), [Fault(long, f"found a line of {len(lines[long - 1]):,} characters; at most {MAX_LINE:,} are read")]
+    rows = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not rows:
         return (), [Fault(1, f"there is no source in it; the first line is {','.join(COLUMNS)}")]
     head = [word.strip() for word in next(csv.reader([rows[0][1]]))]
@@ -60,7 +65,8 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     for line, row in rows[1:]:
         cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
         if len(cells) != len(head):
-            faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}"))
+            hint = "; columns are separated by commas" if ";" in row or "\t" in row else ""
+            faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}{hint}"))
             continue
         wrong = list(_row_faults(line, cells[at["name"]], {head[at[word]]: cells[at[word]] for word in COLUMNS[1:]}))
         faults += wrong
@@ -92,25 +98,32 @@ def tag(sources: Sequence[Source]) -> str:
 
 
 def _head_faults(line: int, head: Sequence[str]) -> Iterator[Fault]:
+    first = f"the first line is {','.join(COLUMNS)}"
     written = [ANGLES[word][0] if word in ANGLES else word for word in head]
     lost = [column for column in COLUMNS if column not in written]
-    if lost:
-        yield Fault(line, f"found {_columns(head)}; {', '.join(lost)} missing: the first line is {','.join(COLUMNS)}")
+    mark = _separator(head) if lost else None
+    if mark:
+        yield Fault(line, f"found columns with {mark} between them; they are separated by commas: {first}")
+    elif lost:
+        yield Fault(line, f"found the columns {_listed(head)}; {', '.join(lost)} missing: {first}")
     for column in sorted({word for word in written if word in COLUMNS and written.count(word) > 1}):
-        names = list(dict.fromkeys(word for word, means in zip(head, written, strict=True) if means == column))
-        what = (
-            f"the column {column} is there twice" if len(names) == 1 else f"the columns {' and '.join(names)} are one"
-        )
-        yield Fault(line, f"{what}; keep one")
+        names = dict.fromkeys(word for word, means in zip(head, written, strict=True) if means == column)
+        yield Fault(line, f"the column {' or '.join(names)} is there twice; keep one")
 
 
-def _columns(head: Sequence[str]) -> str:
-    """The first line as found, with the separator that it was meant to be cut at."""
-    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (" ", "blanks")):
-        words = [word.strip() for word in mark.join(head).split(mark) if word.strip()]
-        if len(head) < len(words) and {*words} & {*COLUMNS, *ANGLES}:
-            return f"columns with {name} between them ({', '.join(words)}): write commas"
-    return f"the columns {', '.join(head)}"
+def _separator(head: Sequence[str]) -> str | None:
+    """What stands between the columns in the place of commas, where cutting there gives names that are known."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (None, "blanks")):
+        words = [word.strip() for word in " ".join(head).split(mark)]
+        if len(words) > len(head) and {*words} & {*COLUMNS, *ANGLES}:
+            return name
+    return None
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words of a file that may hold anything: not too many, not too long, and nothing that a terminal obeys."""
+    shown = [word[:30] if word.isprintable() else ascii(word[:30]) for word in words[:12]]
+    return ", ".join(shown) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
 
 
 def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fault]:
@@ -120,12 +133,11 @@ def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fau
         yield Fault(line, f"name: found {name[:40]!r}; at most 64 printable characters")
     for column, text in angles.items():
         _, _, low, high, unit = ANGLES[column]
-        try:
-            value = float(text)
-        except ValueError:
+        if not _NUMBER.fullmatch(text):
             hint = " (angles are decimal degrees, not hours or minutes)" if ":" in text or "h" in text.lower() else ""
             yield Fault(line, f"{column}: found {text[:40]!r}; must be a number{hint}")
             continue
+        value = float(text)
         if not math.isfinite(value) or not low <= value <= high:
             yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}")
 

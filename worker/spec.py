@@ -221,7 +221,7 @@ class Resources(Model):
     max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
     time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
-    target_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
+    target_hours: Annotated[Number, Field(ge=0.001, le=720)] | None = None
     max_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] | None = None
     pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
 

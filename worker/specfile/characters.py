@@ -28,6 +28,8 @@ def sentence(line: str) -> str | None:
             continue
         if plain is None and unicodedata.category(character) == "Zs":
             plain = " "
+        if character == "\0":
+            return f"column {column}: found the character U+0000; save the file as UTF-8 text"
         cure = "remove it" if plain is None else "write a plain blank" if plain == " " else f"write {plain}"
         name = unicodedata.name(character, "").lower()  # control characters have none
         called = f" ({name})" if name else ""

@@ -30,7 +30,7 @@ def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
     except FileNotFoundError:
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: cannot be read: it does not exist; {again}")]
     except NotTextError as error:
-        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: {error}; {again}")]
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{str(path)[:200]}: {error}; {again}")]
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))

@@ -106,9 +106,8 @@ def _checked(text: str) -> str:
         found = yaml.reader.Reader.NON_PRINTABLE.search(line)
         if found:
             column = found.start() + 1
-            cure = "save the file as UTF-8 text" if found.group() == "\0" else "remove it"
             raise UnreadableError(
-                Problem((), number, f"column {column}: found the character U+{ord(found.group()):04X}; {cure}")
+                Problem((), number, f"column {column}: found the character U+{ord(found.group()):04X}; remove it")
             )
     return text
 

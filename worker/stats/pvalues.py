@@ -73,6 +73,7 @@ def log_p(
     if interpolation == "ring":
         own = _own(grid_deg, np.degrees(dec_rad.ravel()), lower, weight)
         return _by_declination(tsds, own, flat, np.ones(len(flat), bool), how).reshape(shape)
+    _refuse_beyond(grid_deg, np.degrees(dec_rad.ravel()))
     upper = np.minimum(lower + 1, len(tsds) - 1)
     at_lower = _by_declination(tsds, lower, flat, weight < 1.0, how)
     at_upper = _by_declination(tsds, upper, flat, weight > 0.0, how)
@@ -92,7 +93,6 @@ def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
         worst = dec[int(np.argmax(outside))]
         raise InputError(f"dec = {worst}: declinations are in radians, within [-pi/2, pi/2]")
     dec_deg = np.degrees(dec)
-    _refuse_beyond(grid_deg, dec_deg)
     last = len(grid_deg) - 1
     lower = np.clip(np.searchsorted(grid_deg, dec_deg, side="right") - 1, 0, max(last - 1, 0))
     gap = grid_deg[np.minimum(lower + 1, last)] - grid_deg[lower]
