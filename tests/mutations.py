@@ -63,6 +63,8 @@ def spec_of(key: str, value: str) -> str:
     document = yaml.safe_load(text(resources="{request_cpus: 1}")) | json.loads(json.dumps(SECTIONS.get(key, {})))
     if key.startswith("background.dec_deg."):
         document["background"]["dec_deg"] = {"start": -30, "stop": 40, "step": 10}
+    if key.startswith("adaptive"):
+        document["goal"] = {"sensitivity_error": 0.03}
     at, *keys = document, *key.split(".")
     for part in keys[:-1]:
         at[part] = at[part] if isinstance(at.get(part), dict) else {}

@@ -104,6 +104,19 @@ def test_an_extension_in_radians(section: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("likelihood", "words"),
+    [
+        ("sigma_floor_deg: 0.0035", r"likelihood.sigma_floor_deg: found 0.0035; .*write degrees \(0.2\)"),
+        ("sigma_floor_deg: 0.0035, sigma_max_deg: 0.0873", r"likelihood.sigma_max_deg: found 0.0873; .*degrees \(5\)"),
+    ],
+)
+def test_angular_errors_in_radians(likelihood: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        load(FULL, "nside: 8", f"likelihood: {{{likelihood}}}\n")
+    load(FULL, "nside: 8", f"likelihood: {{{likelihood}}}\nsmall_angles: true\n")
+
+
+@pytest.mark.parametrize(
     ("rows", "words"),
     [
         ("A,5.1572,5.69\nB,2.71,-0.01\nC,14.4,23.8\nD,20.5,41.2\n", "look like hours: name the column ra_hours"),

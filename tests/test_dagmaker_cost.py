@@ -5,7 +5,8 @@ import pytest
 from dagmaker.cost import cost, plan_text, quotable, rates
 from dagmaker.planning import plan
 from dagmaker.planning.sky import pixels
-from tests.dagmaker_spec import spec
+from tests.dagmaker_spec import spec, text
+from worker import specfile
 
 
 def _cost(slots=1, **changes):
@@ -58,6 +59,13 @@ def test_pixels_between_declinations():
     dec = np.pi / 2 - healpy.pix2ang(64, np.arange(12 * 64**2))[0]
     inside = int(np.sum((dec >= np.radians(-85)) & (dec <= np.radians(85))))
     assert pixels(64, -85, 85) == pytest.approx(inside, rel=0.01)
+
+
+def test_judges_of_rounds_cost_what_their_curves_take():
+    judged = specfile.loads(text() + "goal: {sensitivity_error: 0.03}\nadaptive: true\n")
+    stages = {stage.task: stage for stage in cost.estimate(plan.make(judged, ""), judged).stages}
+    assert stages["judge"].processes == 3
+    assert stages["judge"].cpu_h > stages["sensitivity"].cpu_h > 0
 
 
 def test_wall_time_is_bounded_by_the_critical_path():

@@ -19,7 +19,7 @@ def faults(spec: "Spec") -> list[Fault]:
 
 
 def _units(spec: "Spec") -> Iterator[Fault]:
-    scan, extensions = spec.scan, {"signal": spec.signal.extension_deg, "likelihood": spec.likelihood.extension_deg}
+    scan, likelihood = spec.scan, spec.likelihood
     if isinstance(scan, CatalogScan):
         found = {"scan.sources" if scan.file is None else "scan.file": units.source_fault(scan.entries)}
     else:
@@ -27,9 +27,14 @@ def _units(spec: "Spec") -> Iterator[Fault]:
             "background.dec_deg": units.grid_fault(spec.background.decs),
             "scan.dec_min_deg": units.range_fault(scan.dec_min_deg, scan.dec_max_deg),
         }
-    found["scan.dec_split_deg"] = units.angle_fault(scan.dec_split_deg, units.RADIANS)
-    for name, extension in extensions.items():
-        found[f"{name}.extension_deg"] = units.angle_fault(extension, units.LEAST_EXTENSION_DEG)
+    for place, value, below in (
+        ("scan.dec_split_deg", scan.dec_split_deg, units.RADIANS),
+        ("signal.extension_deg", spec.signal.extension_deg, units.LEAST_EXTENSION_DEG),
+        ("likelihood.extension_deg", likelihood.extension_deg, units.LEAST_EXTENSION_DEG),
+        ("likelihood.sigma_floor_deg", likelihood.sigma_floor_deg, units.LEAST_FLOOR_DEG),
+        ("likelihood.sigma_max_deg", likelihood.sigma_max_deg, units.LEAST_SIGMA_MAX_DEG),
+    ):
+        found[place] = units.angle_fault(value, below)
     yield from ((place, text) for place, text in found.items() if text is not None)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from worker.fields import MAX_PER_FILE
 from worker.scan import CatalogScan
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
     ):
         n_processes = -(-n // size) * times
         if n_processes > MAX_PROCESSES:
-            least = math.ceil(n / max(MAX_PROCESSES // times, 1))
-            cure = f"a plan has at most {MAX_PROCESSES:,}: write {place.rpartition('.')[2]}: {least}, or fewer in all"
-            yield place, f"found {size:,}, which makes {n_processes:,} processes of {n:,}; {cure}"
+            each = max(MAX_PROCESSES // times, 1)
+            least = math.ceil(n / each)
+            cure = f"write {place.rpartition('.')[2]}: {least}, or fewer in all"
+            if least > MAX_PER_FILE:
+                cure = f"write fewer in all, {each * MAX_PER_FILE:,} at most"
+            found = f"found {size:,}, which makes {n_processes:,} processes of {n:,}"
+            yield place, f"{found}; a plan has at most {MAX_PROCESSES:,}: {cure}"

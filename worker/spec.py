@@ -16,6 +16,7 @@ from worker.fields import (
     Model,
     Name,
     Number,
+    PerFile,
     Positive,
     Whole,
     not_bool,
@@ -29,7 +30,6 @@ from worker.scan import CatalogScan, HealpixScan, Scan
 
 Days = Annotated[Positive, Field(le=40000)]
 Seasons = Annotated[tuple[Name, ...], Field(min_length=1, max_length=100, strict=False)]
-PerFile = Annotated[Whole, Field(ge=1, le=10**7)]  # trials that a process has in memory
 Energy = Annotated[Positive, Field(le=1e9)]  # TeV
 Words = Annotated[str, Field(max_length=2000)]
 Folder = Annotated[str, Field(max_length=4096)]

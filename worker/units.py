@@ -17,6 +17,10 @@ ENOUGH_SOURCES = 3
 """Fewer sources may by chance lie within 24 degrees of right ascension, or within 1.6 degrees of the equator."""
 LEAST_EXTENSION_DEG = 0.05
 """No track detector tells a smaller source from a point; 3 degrees are 0.052 radians."""
+LEAST_FLOOR_DEG = 0.02
+"""No track is reconstructed better than that; 1 degree is 0.017 radians."""
+LEAST_SIGMA_MAX_DEG = 0.27
+"""Nearly every track has a larger angular error; the largest that a spec may ask for, 15 degrees, is 0.26 radians."""
 INSIST = "or, if degrees are meant, small_angles: true at the top of the spec"
 
 
