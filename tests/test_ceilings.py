@@ -22,7 +22,10 @@ from worker.errors import SpecError
             {"decs": "{start: -85, stop: 85, step: 0.1}", "n_sig": [*range(1, 101)]},
             r"signal.n_sig: found 100 values, .* 170,100 points; a plan has at most 50,000",
         ),
-        ({"bg_file": "1e9"}, r"background.trials_per_file: found \d+; must be 10000000 or less"),
+        (
+            {"n_bg": "1e9", "bg_file": "1e9"},
+            r"background.trials_per_file: found 1,000,000,000, and a process has at most",
+        ),
         ({"resources": "{request_memory_mb: 1e11}"}, r"must be 10000000 or less"),
         ({"resources": "{request_cpus: 1e6}"}, r"must be 1024 or less"),
         ({"resources": "{target_hours: 1e-300}"}, r"resources.target_hours: .*must be 0.001 or more"),

@@ -42,11 +42,14 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
         ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
         ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, bands),
     ):
+        key = place.rpartition(".")[2]
+        if min(n, size) > MAX_PER_FILE:
+            yield place, f"found {size:,}, and a file has at most {MAX_PER_FILE:,}: write {key}: 1000000"
         n_processes = -(-n // size) * times
         if n_processes > MAX_PROCESSES:
             each = max(MAX_PROCESSES // times, 1)
             least = math.ceil(n / each)
-            cure = f"write {place.rpartition('.')[2]}: {least}, or fewer in all"
+            cure = f"write {key}: {least}, or fewer in all"
             if least > MAX_PER_FILE:
                 cure = f"write fewer in all, {each * MAX_PER_FILE:,} at most"
             found = f"found {size:,}, which makes {n_processes:,} processes of {n:,}"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 MAX_DECS = 10000  # declinations of a grid; every one has a directory of its own
-MAX_PER_FILE = 10**7  # trials that a process has in memory
+MAX_PER_FILE = 10**9  # trials; 24 GB
 MAX_TRIALS = 10**12  # of one stream: far above any use, far below what an address can hold
 
 
@@ -41,7 +41,6 @@ Positive = Annotated[Number, Field(gt=0)]
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[Whole, Field(ge=1, le=MAX_TRIALS)]
-PerFile = Annotated[Whole, Field(ge=1, le=MAX_PER_FILE)]
 DecDeg = Annotated[Number, Field(ge=-90, le=90)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 Nside = Annotated[Whole, Field(ge=1, le=4096)]

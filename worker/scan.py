@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from worker import catalog
-from worker.fields import Count, DecDeg, Model, Nside, PerFile, Whole, refuse, ring_decs_deg
+from worker.fields import Count, DecDeg, Model, Nside, Whole, refuse, ring_decs_deg
 from worker.grid import ring_grid
 
 
@@ -22,7 +22,7 @@ class HealpixScan(Model):
     dec_max_deg: DecDeg = 85.0
     dec_split_deg: DecDeg = -5.0
     n_skies: Count
-    skies_per_file: PerFile = 10
+    skies_per_file: Count = 10
     sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
     bands: Annotated[Whole, Field(ge=1, le=512)] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
@@ -69,7 +69,7 @@ class CatalogScan(Model):
     sources: str | None = None
     dec_split_deg: DecDeg = -5.0
     n_skies: Count
-    skies_per_file: PerFile = 100
+    skies_per_file: Count = 100
     interpolation: Literal["linear", "log"] = "linear"
     survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
 

@@ -16,7 +16,6 @@ from worker.fields import (
     Model,
     Name,
     Number,
-    PerFile,
     Positive,
     Whole,
     not_bool,
@@ -133,7 +132,7 @@ class Background(Model):
 
     dec_deg: DecGrid
     n_trials: Count
-    trials_per_file: PerFile = 10000
+    trials_per_file: Count = 10000
     fit: Literal["scale1", "free"] = "scale1"
 
     @model_validator(mode="after")
@@ -159,7 +158,7 @@ class Signal(Model):
     poisson: bool = True
     n_sig: NSigList
     n_trials: Count
-    trials_per_file: PerFile = 10000
+    trials_per_file: Count = 10000
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
