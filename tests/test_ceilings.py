@@ -23,8 +23,8 @@ from worker.errors import SpecError
             r"signal.n_sig: found 100 values, .* 170,100 points; a plan has at most 50,000",
         ),
         (
-            {"n_bg": "1e9", "bg_file": "1e9"},
-            r"background.trials_per_file: found 1,000,000,000, and a process has at most",
+            {"n_bg": "1e10", "bg_file": "1e10"},
+            r"background.trials_per_file: found 10,000,000,000, and a file has at most",
         ),
         ({"resources": "{request_memory_mb: 1e11}"}, r"must be 10000000 or less"),
         ({"resources": "{request_cpus: 1e6}"}, r"must be 1024 or less"),
