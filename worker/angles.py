@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker import edges, units
-from worker.scan import CatalogScan
+from worker.scan import CatalogScan, HealpixScan
 
 if TYPE_CHECKING:
     from worker.spec import Spec
@@ -55,11 +55,12 @@ def _beyond(spec: "Spec") -> Iterator[Fault]:
     rings = scan.ring_decs()
     if edges.beyond(decs, rings):
         text = f"{reach}the pixels of the scan from {rings[0]:g} to {rings[-1]:g} deg: beyond the grid a p-value would "
-        yield place, f"{text}be that of its end; {_cure(spec.background.dec_deg, decs, rings)}"
+        yield place, f"{text}be that of its end; {_cure(spec.background.dec_deg, decs, scan)}"
 
 
-def _cure(grid: Any, decs: Sequence[float], rings: Sequence[float]) -> str:
+def _cure(grid: Any, decs: Sequence[float], scan: HealpixScan) -> str:
     """What to write so that the rings of a scan lie inside the grid."""
+    rings = scan.ring_decs()
     low = max(5 * math.floor(min(rings[0], decs[0]) / 5), -90)
     high = min(5 * math.ceil(max(rings[-1], decs[-1]) / 5), 90)
     step = getattr(grid, "step", 5.0)
@@ -67,5 +68,6 @@ def _cure(grid: Any, decs: Sequence[float], rings: Sequence[float]) -> str:
     step = step if abs(steps - round(steps)) < 1e-6 else 5.0
     text = f"write background.dec_deg: {{start: {low:g}, stop: {high:g}, step: {step:g}}}"
     if len(decs) > 1 and len(rings) > len(edges.beyond(decs, rings)):
-        text += f", or scan.dec_min_deg: {decs[0]:g} and scan.dec_max_deg: {decs[-1]:g}"
+        ends = max(decs[0], scan.dec_min_deg), min(decs[-1], scan.dec_max_deg)
+        text += f", or scan.dec_min_deg: {ends[0]:g} and scan.dec_max_deg: {ends[1]:g}"
     return text
