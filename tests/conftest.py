@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.cpu_time import CpuTable
+from tests.waiting import HANG_S
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # One thread per process, as in a job; before any test imports numpy or numba.
@@ -56,9 +59,10 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """End on SIGTERM as on Ctrl-C: fixtures are torn down, and a pool is not left running after a time limit."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.pluginmanager.register(CpuTable())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -109,7 +113,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("docs") / "html"
     docs = str(ROOT / "docs")
     argv = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", docs, str(out)]
-    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
+    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=HANG_S)
     assert (done.returncode, done.stderr[-3000:]) == (0, "")
     return out
 
@@ -143,7 +147,7 @@ def icetracks_release(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     if not script.is_file():
         pytest.skip(f"no real data: {data_dir} has no build_icetracks.py")
     out = tmp_path_factory.mktemp("data") / "icetracks"
-    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=HANG_S)
     yield out
     shutil.rmtree(out)
 

@@ -53,7 +53,7 @@ class Dataverse:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(timeout=10)
+        self._thread.join()
 
     def dataset(self) -> dict[str, Any]:
         """What /api/datasets/:persistentId/versions/V answers."""

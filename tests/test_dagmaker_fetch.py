@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dagmaker.releases.download import ATTEMPTS
 from dagmaker.result import Result
 from tests.data_release import write_release
 from tests.dataverse import Dataverse
+from tests.waiting import HANG_S, until
 from worker.data.icetracks import read_release
 from worker.errors import InputError, SpecError
 
@@ -247,12 +247,14 @@ def test_ctrl_c_keeps_what_came(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
-        while not any(p.stat().st_size for p in tmp_path.rglob("big.bin*.part")):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
+
+        def begun() -> bool:
+            assert process.poll() is None
+            return any(p.stat().st_size for p in tmp_path.rglob("big.bin*.part"))
+
+        until(begun, "the first bytes of the big file")
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG_S)
         assert process.returncode == 85
         assert "stopped; what came is kept: run the same command again" in said
         assert not (tmp_path / "notes/big.bin").exists()

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from dagmaker.cli import main
 from dagmaker.status import status
 from tests.dagmaker_spec import text
+from tests.waiting import HANG_S, until
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ class Started:
             text=True,
         )
 
-    def end(self, timeout_s: float = 300) -> tuple[int, str, str]:
+    def end(self, timeout_s: float = HANG_S) -> tuple[int, str, str]:
         out, err = self.popen.communicate(timeout=timeout_s)
         return self.popen.returncode, out, err
 
@@ -49,15 +49,15 @@ class Started:
 
     def until(self, task: str, n: int) -> None:
         """Wait until so many processes of a stage have left their output."""
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
+
+        def reached() -> bool:
             assert self.popen.poll() is None, "the run ended before it could be disturbed"
-            if (self.run / "plan.json").exists():
-                stages = {stage.task: stage for stage in status.look(self.run).stages}
-                if stages[task].done >= n:
-                    return
-            time.sleep(0.02)
-        raise AssertionError(f"{task} did not get to {n}")
+            if not (self.run / "plan.json").exists():
+                return False
+            stages = {stage.task: stage for stage in status.look(self.run).stages}
+            return stages[task].done >= n
+
+        until(reached, f"{n} outputs of {task}")
 
 
 RESULTS = ("background.json", "sensitivity.json", "scan.json", "post_trial.json", "upper_limits.json")

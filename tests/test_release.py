@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, unavailable
+from tests.waiting import HANG_S
 from worker import layout, open_analysis
 from worker.ledger import open_run
 from worker.stages import context
@@ -38,7 +39,7 @@ scan: {nside: 2, map_nside: 4, n_skies: 4}
 def say(argv: list[str], cwd: Path, rc: int = 0) -> str:
     """What a command prints; the index of packages may be out of reach."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DAGMAKER", "GIT_"))}
-    done = subprocess.run(argv, cwd=cwd, env=clean, text=True, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(argv, cwd=cwd, env=clean, text=True, capture_output=True, check=False, timeout=HANG_S)
     if any(words in done.stderr for words in NO_INDEX):
         unavailable("pip cannot fetch setuptools")
     assert done.returncode == rc, done.stdout + done.stderr

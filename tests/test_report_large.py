@@ -4,7 +4,6 @@ Trials and maps are drawn from the distributions that they would have (making th
 tasks write them; everything from there on is the real thing.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +104,8 @@ def _scanned(run: Run) -> None:
             store.save_array(run.path, e.path, values, meter.record(values.size))
 
 
-def test_the_report_of_170_declinations_is_quick_and_whole(large: Path) -> None:
-    begin = time.process_time()  # the machine may be busy with other tests
+def test_the_report_of_170_declinations_is_whole_and_small(large: Path) -> None:
     report.report(large, None, None)
-    assert time.process_time() - begin < 60
     found = read(large)
     assert sum(link.startswith("data:image/png") for link in found.loaded) == len(figures.PLOTS) - len(figures.OF_LISTS)
     assert "170 rows" in found.text

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.waiting import HANG_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Few events and wide steps: the work of a process is small beside its start.
@@ -45,7 +47,7 @@ def write_spec(file: Path, changes: Mapping[str, Mapping[str, Any]]) -> Path:
 
 
 def dagmaker(
-    *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600
+    *argv: str, env: Mapping[str, str] | None = None, timeout: float = HANG_S
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command line of this checkout, from its root."""
     return subprocess.run(
@@ -63,7 +65,7 @@ def build(spec: Path, run: Path) -> Path:
 
 def run_here(spec: Path, run: Path, jobs: int = 2) -> Path:
     """``dagmaker run``: the same work without a pool; the run directory."""
-    _expect_done(dagmaker("run", str(spec), f"--run={run}", f"--jobs={jobs}", timeout=1200))
+    _expect_done(dagmaker("run", str(spec), f"--run={run}", f"--jobs={jobs}"))
     return run
 
 

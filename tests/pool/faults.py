@@ -3,15 +3,13 @@
 import re
 import shlex
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from tests.pool import processes
 from tests.pool.personal import Pool
+from tests.waiting import until
 
-T = TypeVar("T")
+__all__ = ["edit_submit_file", "fail_times", "grow", "job", "starter_of", "until"]
 
 # What a job starts instead of the interpreter: does something to one process, then becomes the interpreter.
 WRAPPER = """\
@@ -29,15 +27,6 @@ FAIL_WHILE_TOKENS_LAST = """\
 
 NEEDS_MEMORY = """\
     {python} -c 'import time; held = b"x" * ({megabytes} << 20); time.sleep({seconds})' || exit 1 ;;"""
-
-
-def until(condition: Callable[[], T], what: str, timeout: float = 600) -> T:
-    """The first true value of `condition`; fails with `what` was awaited."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain for {what}"
-        time.sleep(0.1)
-    return value
 
 
 def job(pool: Pool, words: str) -> int:

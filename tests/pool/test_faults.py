@@ -32,9 +32,9 @@ def run(tiny_spec: Path, tmp_path: Path) -> Path:
     return analysis.build(tiny_spec, tmp_path / "run")
 
 
-def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str], timeout: float = 900) -> None:
+def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str]) -> None:
     """The DAG ends well, and with the bytes of an undisturbed run."""
-    code = client.wait(pool, cluster, timeout)
+    code = client.wait(pool, cluster)
     assert code == 0, analysis.errors(run)
     assert analysis.final_bytes(run) == undisturbed
     assert analysis.leftovers(run) == []
@@ -79,7 +79,7 @@ def test_a_bad_node_is_not_retried_and_the_cured_dag_resumes(
     obstacle = run / "trials" / name / "bg" / "dec" / "-030"
     obstacle.parent.mkdir(parents=True)
     obstacle.touch()
-    assert client.wait(pool, client.submit_dag(pool, run), timeout=900) != 0
+    assert client.wait(pool, client.submit_dag(pool, run)) != 0
     first = events.starts(run)
     assert events.submissions(run)["bg_m030"] == 1, "a missing cure is not retried"
     assert max(n for (node, _), n in first.items() if node == "bg_m030") == 1

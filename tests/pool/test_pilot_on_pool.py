@@ -25,7 +25,7 @@ def test_probes_run_as_a_dag_and_are_measured(pool: Pool, tmp_path: Path) -> Non
     spec = analysis.write_spec(tmp_path / "spec.yaml", ONE_DEC)
     out = tmp_path / "pilot.json"
     words = ("pilot", str(spec), "--pool", f"--run={tmp_path / 'run'}", f"--output={out}", "--limit_s=600")
-    done = analysis.dagmaker(*words, env=pool.env, timeout=700)
+    done = analysis.dagmaker(*words, env=pool.env)
     assert done.returncode == 0, done.stdout + done.stderr + analysis.errors(tmp_path / "run")
     found = json.loads(out.read_text())
     assert {"bg_trials", "sig_trials", "scan_trials", "scan_map"} <= set(found)

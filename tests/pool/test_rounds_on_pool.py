@@ -1,11 +1,10 @@
 """Rounds as sub-DAGs that are written at run time: aborted inside one, gone on, the same bytes as on this machine."""
 
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.pool import analysis, client
+from tests.pool import analysis, client, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
 from worker import layout
@@ -26,11 +25,8 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def wait_for(path: Path, timeout: float = 300) -> None:
-    deadline = time.monotonic() + timeout
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.2)
+def wait_for(path: Path) -> None:
+    faults.until(path.exists, f"the file {path}")
 
 
 @on_one_release

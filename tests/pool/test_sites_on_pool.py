@@ -74,7 +74,7 @@ def resumed(run: Path, node: str) -> list[str]:
 
 
 def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str]) -> None:
-    code = client.wait(pool, cluster, timeout=900)
+    code = client.wait(pool, cluster)
     assert code == 0, analysis.errors(run)
     assert analysis.final_bytes(run) == undisturbed
     assert analysis.leftovers(run) == []
@@ -147,7 +147,7 @@ def test_a_process_that_nobody_cures_fails_its_node_in_the_end(pool: Pool, tmp_p
     obstacle = run / "trials" / NAME / "bg" / "dec" / "-030"
     obstacle.parent.mkdir(parents=True)
     obstacle.touch()
-    assert client.wait(pool, client.submit_dag(pool, run), timeout=900) != 0
+    assert client.wait(pool, client.submit_dag(pool, run)) != 0
     assert events.submissions(run)["bg_m030"] == 1
     assert [event.node for event in events.all_of(run) if event.kind == events.HELD] == ["bg_m030"]
     assert (run / "analysis.dag.rescue001").exists()
