@@ -24,13 +24,13 @@ TINY: dict[str, dict[str, Any]] = {
     "scan": {"nside": 8, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
 }
 
-# The example's own shape: more than 50 nodes and 500 processes.
+# The example's own shape: more than 50 nodes, and some processes in each.
 SHRUNKEN: dict[str, dict[str, Any]] = {
     "data": {"n_events": 8000},
-    "background": {"dec_deg": {"start": -80, "stop": 80, "step": 16}, "n_trials": 600, "trials_per_file": 50},
-    "signal": {"n_sig": [4, 6, 8, 10, 14, 18, 22, 26, 30, 45], "n_trials": 90, "trials_per_file": 30},
+    "background": {"dec_deg": {"start": -80, "stop": 80, "step": 16}, "n_trials": 600, "trials_per_file": 200},
+    "signal": {"n_sig": [4, 8, 14, 20, 28, 45], "n_trials": 90, "trials_per_file": 45},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 8, "map_nside": 16, "n_skies": 20, "skies_per_file": 1, "bands": 4},
+    "scan": {"nside": 8, "map_nside": 16, "n_skies": 20, "skies_per_file": 4, "bands": 4},
 }
 
 # Keys of JSON files under which costs and machines are told.

@@ -44,6 +44,7 @@ def more_than_once(run: Path) -> Counter[tuple[str, int]]:
     return Counter({key: n for key, n in events.starts(run).items() if n > 1})
 
 
+@on_one_release
 def test_a_worker_killed_by_sigkill_runs_again_alone(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     cluster = client.submit_dag(pool, run)
     processes.kill(faults.job(pool, f"{BG} --n=100 --seed=0 --first=100"))
@@ -113,6 +114,7 @@ def test_a_removed_dag_resumes_where_it_was(pool: Pool, run: Path, undisturbed: 
     assert {file: file.stat().st_mtime_ns for file in some} == before, "finished files are kept as they are"
 
 
+@on_one_release
 def test_a_killed_pool_goes_on_after_its_restart(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     cluster = client.submit_dag(pool, run)
     some = faults.until(lambda: sorted(run.glob("trials/**/trials__*.npy")), "the first files of trials")

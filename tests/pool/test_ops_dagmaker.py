@@ -147,6 +147,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     assert "held: " not in said
 
 
+@on_one_release
 def test_abort_leaves_nothing_in_the_queue(pool: Pool, spec: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
     cluster = for_programs(pool, "submit", str(run))["cluster"]
@@ -167,6 +168,7 @@ def test_a_dag_of_the_report_alone(pool: Pool, finished: Path) -> None:
     assert (finished / "report" / "index.html").exists()
 
 
+@on_one_release
 def test_a_changed_spec_and_a_lost_list_are_found_before_submission(pool: Pool, spec: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
     batch = run / "batches" / "bg_m030.txt"
