@@ -16,6 +16,7 @@ RUN ?= runs/example
 # Processes of pytest. The tests of a pool mostly wait, so one more than there are cores.
 WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + 1 : 8 )))
 PYTEST := $(BIN)/pytest -n $(WORKERS)
+FAST := "not slow and not pool"
 # The first interpreter that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -28,11 +29,15 @@ help: ## this list
 run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RUN (runs/example), on JOBS processes
 	@$(BIN)/dagmaker run $(SPEC) --run=$(RUN) --jobs=$(JOBS)
 
-test: lint ## everything: style, types, all tests, on a real HTCondor pool too
-	@$(PYTEST) --durations=10
+test: $(READY) ## everything: style, types, all tests, on a real HTCondor pool too
+	@$(BIN)/python -m tests.needs
+	$(MAKE) lint
+	$(PYTEST) --durations=10
 
-quick: lint ## style, types and the fast tests: under two minutes
-	@$(PYTEST) -m "not slow and not pool"
+quick: $(READY) ## style, types and the fast tests: under two minutes
+	@$(BIN)/python -m tests.needs $(FAST)
+	$(MAKE) lint
+	$(PYTEST) -m $(FAST)
 
 lint: $(READY) ## style and types only
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from dagmaker.build import build
 from dagmaker.cli import main
 from tests.counted import calls
 from tests.dagmaker_spec import spec, text
+from tests.needs import needs
 from worker import specfile
 from worker.errors import InputError, RefusedError
 
@@ -124,7 +125,7 @@ def test_a_file_in_the_way(tmp_path):
         build(spec(), tmp_path / "run")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@needs("ordinary user")
 def test_an_unwritable_place(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="you may not write there"):

@@ -1,6 +1,8 @@
 """A pilot of real processes, the run that it cuts, and what the run says of both."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from dagmaker.cli import main
 from dagmaker.cost import efficiency, pilot, probes
 from dagmaker.planning import plan
+from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from worker import specfile
 from worker.errors import InputError
@@ -27,7 +30,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     short, long = probes.SHORT_S, probes.LONG_S
     probes.SHORT_S, probes.LONG_S = 0.1, 1.0
     try:
-        assert main(["pilot", str(folder / "spec.yaml"), f"--output={folder / 'pilot.json'}"]) == 0
+        said = io.StringIO()
+        with redirect_stdout(said):
+            assert main(["pilot", str(folder / "spec.yaml"), f"--output={folder / 'pilot.json'}", "--json"]) == 0
+        holds_what_is_documented("pilot", answered(said.getvalue()))
     finally:
         probes.SHORT_S, probes.LONG_S = short, long
     resources = "{pilot: pilot.json, target_hours: 0.0003}"

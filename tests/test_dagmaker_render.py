@@ -14,6 +14,7 @@ from dagmaker.planning import clusters, plan
 from dagmaker.planning.processes import STEPPED
 from tests import dagmaker_spec
 from tests.dagmaker_spec import spec
+from tests.needs import needs
 from worker import specfile
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
@@ -247,10 +248,9 @@ def test_every_task_has_a_priority():
     assert set(plan.make(adaptive, "").tasks()) == set(render_dag.PRIORITY)
 
 
+@needs("dag checker")
 def test_the_dag_checker_finds_nothing(tmp_path):
     checker = shutil.which("condor_dag_checker")
-    if checker is None:
-        pytest.skip("condor_dag_checker (HTCondor 24.10.1 and later) is not on PATH")
     built = build(spec(), tmp_path / "run")
     (tmp_path / "condor_config").touch()
     done = subprocess.run(

@@ -80,7 +80,7 @@ def finished(tmp_path_factory):
     """A run that is complete, made on this machine."""
     root = tmp_path_factory.mktemp("repair")
     (root / "spec.yaml").write_text(text(n_skies=4))
-    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
+    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=1"]) == 0
     return root / "run"
 
 

@@ -186,11 +186,11 @@ def test_two_runs_on_one_directory(tmp_path):
     first = Started(tmp_path, "run", **WORK)
     first.until("prepare", 1)
     second = Started(tmp_path, "run", **WORK)
-    code, _, err = second.end(60)
+    code, _, err = second.end()
     assert code == 4
     assert "is working in this directory; wait for it, stop it, or use another directory" in err
     first.popen.send_signal(signal.SIGINT)
-    assert first.end(60)[0] == 85
+    assert first.end()[0] == 85
 
 
 def test_status_for_programs_agrees(undisturbed):

@@ -40,7 +40,7 @@ def run_example(
         spec[section] |= changes
     small = out / name
     small.write_text(yaml.safe_dump(spec))
-    assert main(["run", str(small), f"--run={out / 'run'}", "--jobs=2"]) == 0
+    assert main(["run", str(small), f"--run={out / 'run'}", "--jobs=1"]) == 0
     return dict(json.loads((out / "run/results/summary.json").read_text()))
 
 

@@ -28,11 +28,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(reported_run: Path) -> Path:
     """A finished run with its report."""
-    run = report_run.finished(tmp_path_factory.mktemp("report") / "run")
-    report.report(run, None, None)
-    return run
+    return reported_run
 
 
 @pytest.fixture

@@ -1,20 +1,23 @@
 """What a reviewer finds in a run directory, sound or spoilt."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dagmaker.cli import main
+from tests.answers import answered, holds_what_is_documented
 from tests.conftest import ROOT
+from tests.needs import needs
 from tests.processors import PROCESSORS, numpy_without
 from worker import layout, store
 from worker.arrays import npy_bytes
@@ -37,7 +40,10 @@ def certificate(finished_run, tmp_path_factory):
     shutil.copytree(finished_run, run)
     shutil.rmtree(run / "sealed")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    code = main(["review", str(run), "--sample=2", f"--out={out}"])
+    said = io.StringIO()
+    with redirect_stdout(said):
+        code = main(["review", str(run), "--sample=2", f"--out={out}", "--json"])
+    holds_what_is_documented("review", answered(said.getvalue()))
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before, "a review changes nothing"
     return code, json.loads((out / "certificate.json").read_text()), out
 
@@ -74,13 +80,13 @@ def test_the_certificate_for_people(certificate):
     assert page.rstrip().endswith("</html>")
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names kernels of x86-64")
-def test_a_reviewer_with_an_older_processor_reproduces_it(finished_run, tmp_path):
+@needs("x86-64")
+def test_a_reviewer_with_an_older_processor_reproduces_it(finished_run, baseline_cache, tmp_path):
     """Trials are the same bits; what scipy and a BLAS make of them may differ in the last digits, and is told."""
     older = PROCESSORS["baseline"] | {"NPY_DISABLE_CPU_FEATURES": numpy_without(())}
     run = shutil.copytree(finished_run, tmp_path / "run")
     argv = [sys.executable, "-m", "dagmaker", "review", str(run), "--sample=1"]
-    env = os.environ | older | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    env = os.environ | older | {"NUMBA_CACHE_DIR": str(baseline_cache)}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((run / "review/certificate.json").read_text())["lines"]

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 def run_here(folder: Path, goal: float = 0.07, adaptive: str = "true") -> Path:
     spec = folder / "spec.yaml"
     spec.write_text(SPEC % (goal, adaptive))
-    assert main(["run", str(spec), f"--run={folder / 'run'}", "--jobs=2"]) == 0
+    assert main(["run", str(spec), f"--run={folder / 'run'}", "--jobs=1"]) == 0
     return folder / "run"
 
 

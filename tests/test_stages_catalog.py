@@ -13,7 +13,6 @@ import pytest
 from dagmaker.build import build
 from dagmaker.cli import main as dagmaker
 from dagmaker.condor import repair
-from tests import report_run
 from worker import address, layout, store
 from worker.audit.compare import Rounding
 from worker.cli import main
@@ -245,9 +244,9 @@ def test_another_list_in_the_same_directory_makes_its_own_skies(copy: Path, tmp_
     assert before < after
 
 
-def test_on_a_map_the_hottest_spots_have_limits(tmp_path: Path) -> None:
+def test_on_a_map_the_hottest_spots_have_limits(reported_run: Path) -> None:
     """Healpix, one spectrum; the rows are the regions."""
-    run = report_run.finished(tmp_path / "run")
+    run = reported_run
     found, scan = store.load_json(run, layout.LIMITS), store.load_json(run, layout.SCAN)
     rows = {row["name"]: row for row in found["limits"]}
     assert set(rows) == set(scan["regions"])

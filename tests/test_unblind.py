@@ -1,8 +1,9 @@
 """The real sky stays closed, and opens once, to the right token."""
 
+import io
 import json
-import os
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import healpy
@@ -11,7 +12,9 @@ import pytest
 import yaml
 
 from dagmaker.cli import main
+from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
+from tests.needs import needs
 from worker import data, layout, store
 from worker.audit import aggregates, pages
 from worker.cli import main as worker
@@ -184,7 +187,13 @@ def opened(finished_run, token, tmp_path_factory):
     run = tmp_path_factory.mktemp("opened") / "run"
     shutil.copytree(finished_run, run)
     before = tree(run)
-    assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}", "--jobs=2"]) == 0
+    said = io.StringIO()
+    with redirect_stdout(said):
+        spec = approved(run, token=token)
+        assert main(["unblind", str(run), f"--token={token}", f"--spec={spec}", "--jobs=2", "--json"]) == 0
+    found = answered(said.getvalue())
+    holds_what_is_documented("unblind", found)
+    assert found["first"]
     return run, before
 
 
@@ -307,7 +316,7 @@ def test_lost_positions_are_read_from_the_raw_data(finished_run):
     assert len(sealed_ones) == len(context.analysis(run).sky.dec)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@needs("ordinary user")
 def test_nothing_is_opened_without_a_record(run, token, capsys):
     (run / "unblinded").mkdir(mode=0o500)
     assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}"]) == 3

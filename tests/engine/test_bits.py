@@ -14,6 +14,7 @@ from numba import njit
 from dagmaker.build import build
 from tests.conftest import ROOT, unavailable
 from tests.engine import bits
+from tests.needs import needs
 from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
 from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
@@ -52,11 +53,12 @@ def assert_same(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="compiles for x86-64 processors")
+@needs("x86-64")
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_every_processor_makes_the_same_files(name, host, tmp_path):
+def test_every_processor_makes_the_same_files(name, host, baseline_cache, tmp_path):
     off = numpy_without(NUMPY_KEEPS[name])
-    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    cache = baseline_cache if name == "baseline" else tmp_path / "cache"
+    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(cache)}
     other = compute(tmp_path / "bits", env)
     assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
     assert not set(off.split()) & set(other["platform"]["numpy"])
@@ -85,7 +87,7 @@ def other_c_library(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="fetches packages for x86-64")
+@needs("x86-64")
 def test_another_c_library_makes_the_same_files(host, tmp_path):
     (tmp_path / "lib").mkdir()
     other = compute(tmp_path / "bits", {}, other_c_library(tmp_path / "lib"))
