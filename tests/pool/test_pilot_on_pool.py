@@ -30,8 +30,8 @@ def test_probes_run_as_a_dag_and_are_measured(pool: Pool, tmp_path: Path) -> Non
     found = json.loads(out.read_text())
     assert {"bg_trials", "sig_trials", "scan_trials", "scan_map"} <= set(found)
     for kind in ("bg_trials", "sig_trials"):
-        assert 0.3 < found[kind]["start_s"] < 30
-        assert all(1e-8 < rate["unit_s"] < 1e-2 for rate in found[kind]["rates"])
+        assert found[kind]["start_s"] > 0.05
+        assert all(1e-8 < rate["unit_s"] < 1 for rate in found[kind]["rates"])
         assert 50 < found[kind]["memory_mb"] < 1000
     [reach] = found["reach"]
     assert all(1 < reach[name] < 64 for name in ("sensitivity", "discovery"))
