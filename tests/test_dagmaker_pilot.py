@@ -50,7 +50,7 @@ def test_every_kind_is_measured(folder: Path) -> None:
         assert 100 < kind.memory_mb < 1000
         for rate in kind.rates:
             assert 1e-8 < rate.unit_s < 1
-            assert 0 < rate.unit_s_error < rate.unit_s
+            assert rate.unit_s_error < rate.unit_s
     assert len(found.sig_trials.rates) == 3
 
 
