@@ -58,6 +58,7 @@ class CpuTable:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Print the table."""
         total = self.of_workers + used(children=not self.of_workers)
+        total = max(total, sum(self.by_test.values()))  # a process that was interrupted tells nothing at its end
         terminalreporter.section(f"CPU time: {total:.0f} s in all, without the daemons and jobs of a pool")
         by_file: dict[str, float] = {}
         for test, seconds in self.by_test.items():
