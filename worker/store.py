@@ -141,7 +141,7 @@ def load_json(run: Path, rel: PurePosixPath) -> Any:
     """
     try:
         return json.loads(_read(run, rel))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _corrupt(run, rel, error) from None
 
 
@@ -156,7 +156,7 @@ def load_record(run: Path, rel: PurePosixPath) -> Record:
     side = layout.record_name(rel)
     try:
         return from_json(json.loads(_read(run, side)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _corrupt(run, side, error) from None
 
 
@@ -217,7 +217,7 @@ def _check_record(run: Path, rel: PurePosixPath, raw: bytes, digest: str | None)
         raise _ForeignError(f"there is no record ({layout.record_name(rel).name}) beside it") from None
     try:
         record = from_json(json.loads(side))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadFormatError(f"its record {layout.record_name(rel).name} cannot be read ({error})") from None
     if record.sha256 != hashlib.sha256(raw).hexdigest():
         raise BadFormatError("its bytes are not those that its record was written for (sha256 differs)")
