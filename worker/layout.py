@@ -27,8 +27,9 @@ CRATE = PurePosixPath("ro-crate-metadata.json")
 ROUNDS = PurePosixPath("rounds")
 UNBLINDED = PurePosixPath("unblinded")
 OPENED = UNBLINDED / "opened.json"
-UNBLINDING_LOG = UNBLINDED / "log.jsonl"
 UNBLINDED_RESULTS = UNBLINDED / "results.json"
+UNBLINDING_LOG = PurePosixPath("openings/log.jsonl")
+CERTIFICATE = PurePosixPath("review/certificate.json")
 
 
 def decimals(values: Iterable[float]) -> int:

@@ -431,14 +431,16 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
     """Compare everything in a run with what it should be: what `dagmaker review` rests on.
 
     Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
-    token for unblinding, or why there is none. Exit code 0 whatever is found; changes nothing in the run directory.
+    token for unblinding, or why there is none. Exit code 0 whatever is found. Changes nothing in the run directory, but
+    that a scan of the real sky, which only a run that was opened with its token gets, adds a line to the log.
 
     Parameters
     ----------
     run : str
         The run directory.
     sample : int
-        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS.
+        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS and the
+        rows that decide a result.
     jobs : int
         Processes, one core each.
 
@@ -454,7 +456,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
 
     Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
     the spec too, with who approved it, when and why. A second time everything is made again and compared; nothing is
-    overwritten. Every attempt is kept in RUN/unblinded/log.jsonl.
+    overwritten. Every attempt is kept in RUN/openings/log.jsonl.
 
     Parameters
     ----------
