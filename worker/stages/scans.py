@@ -90,8 +90,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
                 out = np.empty((count, len(chosen.dec)), RING_DTYPE)
                 for i in range(count):
                     turn = engine.right_ascensions(analysis, key, first + start + i)
-                    for r in range(len(chosen.dec)):
-                        out[i, r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+                    out[i] = maxima(scanner, chosen, turn)
                 return out
 
             store.save_array(path, rel, in_steps(run, rel, meter, n, 1, skies), meter.record(n))
@@ -99,6 +98,14 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
         print(f"-> {rel}")
     if part is None and not _is_planned(run, n, seed, first):
         _write_spots(run, rel, n, seed, first)
+
+
+def maxima(scanner: engine.Scanner, chosen: engine.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
+    out = np.empty(len(chosen.dec), RING_DTYPE)
+    for r in range(len(chosen.dec)):
+        out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+    return out
 
 
 def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
