@@ -36,7 +36,15 @@ SHARE_FIXTURES = dict.fromkeys(
 SHARE_FIXTURES |= dict.fromkeys(
     (
         f"tests/{name}.py"
-        for name in ("test_provenance", "test_replay", "test_review", "test_unblind", "test_dagmaker_diff", "test_json")
+        for name in (
+            "test_provenance",
+            "test_replay",
+            "test_review",
+            "test_forgery",
+            "test_unblind",
+            "test_dagmaker_diff",
+            "test_json",
+        )
     ),
     "a finished run",
 )
