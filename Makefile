@@ -16,11 +16,12 @@ RUN ?= runs/example
 # Processes of pytest. The tests of a pool mostly wait, so one more than there are cores.
 WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + 1 : 8 )))
 PYTEST := $(BIN)/pytest -n $(WORKERS)
+FAST := "not slow and not pool"
 # The first interpreter that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test quick lint docs bench clean
+.PHONY: help run test quick lowest lint docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -28,17 +29,27 @@ help: ## this list
 run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RUN (runs/example), on JOBS processes
 	@$(BIN)/dagmaker run $(SPEC) --run=$(RUN) --jobs=$(JOBS)
 
-test: lint ## everything: style, types, all tests, on a real HTCondor pool too
-	@$(PYTEST) --durations=10
+test: $(READY) ## everything: style, types, all tests, on a real HTCondor pool too
+	@$(BIN)/python -m tests.needs
+	$(MAKE) lint
+	$(PYTEST) --durations=10
 
-quick: lint ## style, types and the fast tests: under two minutes
-	@$(PYTEST) -m "not slow and not pool"
+quick: $(READY) ## style, types and the fast tests: under two minutes
+	@$(BIN)/python -m tests.needs $(FAST)
+	$(MAKE) lint
+	$(PYTEST) -m $(FAST)
 
 lint: $(READY) ## style and types only
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.pool
+
+lowest: ## the fast tests with exactly the lowest versions that pyproject.toml allows, in .venv-lowest
+	@$(PYTHON) -m venv --clear .venv-lowest
+	sed -n '/^dependencies/,/^]/s/^ *"\([a-z]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
+	.venv-lowest/bin/pytest -n $(WORKERS) -m "not slow and not pool"
 
 docs: $(READY) ## the documentation site, in build/docs; its tutorial is run for it
 	@mkdir -p build
@@ -48,7 +59,7 @@ bench: $(READY) ## speed of the engine on this machine; RELEASE=folder for real 
 	@$(BIN)/python -m benchmarks $(RELEASE)
 
 clean: ## forget the environment and the caches; runs/ stays
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./runs -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # Made again when the project's dependencies change, or the interpreter that it was made with has gone.

@@ -36,7 +36,7 @@ data: {{format: icetracks, dir: {folder}, seasons: [IC86_I], label: semi-real}}
 background: {{dec_deg: [-60, -20, 5, 30, 70], n_trials: {n_bg}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}}}
 sensitivity: {{discovery_nsigma: 3}}
-scan: {{nside: 4, n_skies: 2}}
+scan: {{nside: 4, n_skies: 2, dec_min_deg: -60, dec_max_deg: 70}}
 goal: {{sensitivity_error: 0.03}}
 adaptive: {adaptive}
 """

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dagmaker import lock, origin
-from dagmaker.condor import dagjob, htcondor_version, render, sites
+from dagmaker import lock, origin, restore
+from dagmaker.condor import dagjob, htcondor_version, queued, render, sites
 from dagmaker.planning import plan, rounds
 from dagmaker.planning.plan import Plan
 from worker import layout, specfile
 from worker.atomic import Written, reason, write_all
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError, RefusedError, SpecError
 from worker.spec import Spec
 
 
@@ -70,7 +70,8 @@ def refuse_foreign(run: Path, spec: Spec) -> None:
                 "it is not a run directory; use a new or an empty directory"
             )
         return
-    old, new = identity(specfile.load_resolved(frozen)), identity(spec)
+    built = specfile.loads_resolved(restore.frozen_text(run), str(frozen))
+    old, new = identity(built), identity(spec)
     differs = [key for key in new if old[key] != new[key]]
     if differs:
         raise RefusedError(
@@ -150,6 +151,8 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     left_out: dict[str, None] = {}
     begun = origin.here(PurePosixPath(run), site, version, dot)
     changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
+    if changed:
+        queued.refuse(run, "built anew: the DAG would take old work for new")
     _make_folders(run, site, kept)
     forgotten = (*_forget_rescue(run, changed, spec), *rounds.forget_others(spec, run, made))
     for written in changed:
@@ -175,6 +178,10 @@ def make_directory(run: Path) -> Path:
     """The run directory, absolute, made if it is not there."""
     run = run.absolute()
     try:
+        str(run).encode()
+    except UnicodeEncodeError:
+        raise SpecError(f"{run}: the path is not UTF-8 text; use another run directory") from None
+    try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{run}: cannot be made: {reason(error)}") from error
@@ -190,7 +197,12 @@ def build(spec: Spec, run: Path, dot: bool = False) -> Built:
         The directory holds another analysis, or is in use.
     InputError
         It cannot be written.
+    SpecError
+        DAGMan cannot use its path.
     """
+    why = render.unusable(PurePosixPath(run.absolute()), sites.load(spec.site))
+    if why:
+        raise SpecError(f"{why}; or run it here: `dagmaker run SPEC --run=DIR` takes any path")
     run = make_directory(run)
     with lock.held(run):
         return locked(spec, run, dot)

@@ -9,8 +9,10 @@ from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
-from worker.cli import document, for_fire, nobody_reads, parse, say, signature
-from worker.errors import EXIT_CODES, DagmakerError, SpecError, StoppedError
+from worker.atomic import reason
+from worker.cli import document, for_fire, parse, signature, typed
+from worker.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
+from worker.output import safe_streams
 
 _HELP = ("-h", "--help", "help")
 
@@ -24,11 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command and its arguments; those of the process if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams() as out:
+        code = _main(words)
+    return document.exit_code(code, words, out)
+
+
+def _main(words: list[str]) -> int:
     words[:1] = [word.replace("-", "_") if not word.startswith("-") else word for word in words[:1]]
     if "_".join(words[:2]) in COMMANDS:  # dagmaker data fetch
         words[:2] = ["_".join(words[:2])]
     if not words or words[0] in _HELP:
-        say(_overview())
+        print(_overview())
         return 0 if words else SpecError.exit_code
     if words[0] == "--version":
         from importlib.metadata import version
@@ -37,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     command = words[0]
     if command in COMMANDS and any(word in _HELP[:2] for word in words[1:]):
-        say(_help(command))
+        print(_help(command))
         return 0
     return _guarded(command, words[1:])
 
@@ -45,22 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(command: str, words: Sequence[str]) -> int:
     """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
     problems: Sequence[Any] = ()
+    shown = typed(command)
     try:
         return _run(command, words)
     except DagmakerError as error:
         code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
         for line in message.splitlines():
-            print(f"dagmaker {command}: {line}", file=sys.stderr)
+            print(f"dagmaker {shown}: {line}", file=sys.stderr)
     except KeyboardInterrupt:
         code, message = StoppedError.exit_code, "stopped"
-        print(f"dagmaker {command}: {message}", file=sys.stderr)
-    except BrokenPipeError:
-        nobody_reads()
-        return 1
+        print(f"dagmaker {shown}: {message}", file=sys.stderr)
+    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
+        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
+        print(f"dagmaker {shown}: {message}", file=sys.stderr)
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"
-        print(f"dagmaker {command}: unexpected error (above); please report it", file=sys.stderr)
+        print(f"dagmaker {shown}: unexpected error (above); please report it", file=sys.stderr)
     if document.is_wanted(words):
         document.write(document.of_error(code, message, problems))
     return code
@@ -76,7 +85,7 @@ def _run(command: str, words: Sequence[str]) -> int:
         fire.Fire(
             lambda **given: ended.append(COMMANDS[command](**given)),
             command=for_fire(values),
-            name=f"dagmaker {command}",
+            name=f"dagmaker {typed(command)}",
         )
     if as_json:
         document.write(ended[0].document)
@@ -98,16 +107,10 @@ def _named(command: str, words: Sequence[str]) -> list[str]:
     return words
 
 
-def _typed(command: str) -> str:
-    """A command as one types it."""
-    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
-
-
 def _overview() -> str:
     width = max(map(len, COMMANDS))
     commands = "\n".join(
-        f"  {_typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}"
-        for name in COMMANDS
+        f"  {typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
     )
     codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
     usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
@@ -125,5 +128,5 @@ def _help(command: str) -> str:
             words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
-    usage = " ".join(["usage: dagmaker", _typed(command), *words])
+    usage = " ".join(["usage: dagmaker", typed(command), *words])
     return f"{usage}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"

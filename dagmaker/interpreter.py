@@ -23,7 +23,6 @@ def environment() -> dict[str, str]:
     env = dict(os.environ)
     for name in ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         env[name] = "1"
-    env["MPLBACKEND"] = "Agg"
     if root := import_path():
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (root, env.get("PYTHONPATH"))))
     return env

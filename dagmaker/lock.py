@@ -3,13 +3,31 @@
 import fcntl
 import os
 import platform
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worker.errors import InputError, RefusedError
 
 NAME = ".dagmaker.lock"
+
+
+def taken(run: Path) -> bool:
+    """Whether another process holds the lock of a run directory now."""
+    try:
+        handle = os.open(run / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 @contextmanager
@@ -22,20 +40,41 @@ def held(run: Path) -> Iterator[None]:
         Another dagmaker works in this directory; the text says which.
     """
     path = run / NAME
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise InputError(f"{run}: cannot be written: {error.strerror}; use another run directory") from error
+    handle, is_new = _opened(path)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except (BlockingIOError, PermissionError) as error:
             holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
             raise RefusedError(
                 f"{run}: {holder} is working in this directory; wait for it, stop it, or use another directory"
             ) from error
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
+        except OSError as error:  # a network or FUSE disk: every file is complete or absent without locks, too
+            print(
+                f"note: {run}: this file system has no file locks ({error.strerror}): do not start a second dagmaker "
+                "in this directory while this one works",
+                file=sys.stderr,
+            )
+        with suppress(OSError):  # who holds it, for whoever finds it held: a full disk is told where work is written
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
         yield
+    except BaseException:
+        if is_new:  # a command that was refused leaves nothing behind
+            path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(handle)
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """The lock file's descriptor, and whether it was made just now."""
+    flags = os.O_RDWR | os.O_CLOEXEC
+    try:
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644), True
+        except FileExistsError:
+            return os.open(path, flags), False
+    except OSError as error:
+        run = path.parent
+        raise InputError(f"{run}: cannot be written: {error.strerror}; use another run directory") from error

@@ -18,6 +18,7 @@ from dagmaker.condor.sites import Site
 from dagmaker.planning.plan import Plan
 from worker import layout
 from worker.errors import InputError
+from worker.reading import json_object
 from worker.spec import Spec
 
 FORMAT = 1
@@ -63,13 +64,13 @@ def files(
     origin: Origin, plan: Plan, spec: Spec, resolved_spec: str, left_out: dict[str, None]
 ) -> Iterator[tuple[str, str]]:
     """Every file of the run directory, build.json first and the DAG last."""
-    yield str(layout.BUILD), write(origin)
+    yield str(layout.BUILD), write(origin, resolved_spec)
     texts = render.files(plan, spec, origin.site, origin.place, resolved_spec, origin.dot)
     yield from known_only(texts, origin.condor, left_out)
 
 
-def write(origin: Origin) -> str:
-    """The same bytes for the same origin."""
+def write(origin: Origin, resolved_spec: str) -> str:
+    """The same bytes for the same origin and spec, which is kept here for whoever edits the frozen one."""
     raw = {
         "build_version": FORMAT,
         "dagmaker": origin.dagmaker,
@@ -80,6 +81,7 @@ def write(origin: Origin) -> str:
         "dot": origin.dot,
         "templates": origin.templates,
         "site": asdict(origin.site),
+        "spec": resolved_spec,
     }
     return json.dumps(raw, indent=2) + "\n"
 
@@ -94,13 +96,21 @@ def read(run: Path) -> Origin:
     """
     path = run / layout.BUILD
     try:
-        return _origin(json.loads(path.read_text(encoding="utf-8")))
+        return _origin(json_object(path, {"site": dict, "run": str}))
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; `dagmaker build` writes it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
             f"{path}: not what `dagmaker build` writes ({type(error).__name__}: {error}); build the run again"
         ) from None
+
+
+def kept_spec(run: Path) -> str:
+    """The frozen spec as it was written; empty where build.json does not keep it, or is damaged."""
+    try:
+        return str(json.loads((run / layout.BUILD).read_text(encoding="utf-8"))["spec"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _origin(raw: Mapping[str, Any]) -> Origin:

@@ -1,16 +1,24 @@
 """What all tests share: where real data lie, how a missing thing is reported, a fixed environment."""
 
+import fcntl
+import io
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
+
+from tests.cpu_time import CpuTable
+from tests.needs import NEEDS, header, real_data_dir
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,7 +44,15 @@ SHARE_FIXTURES = dict.fromkeys(
 SHARE_FIXTURES |= dict.fromkeys(
     (
         f"tests/{name}.py"
-        for name in ("test_provenance", "test_replay", "test_review", "test_unblind", "test_dagmaker_diff", "test_json")
+        for name in (
+            "test_provenance",
+            "test_replay",
+            "test_review",
+            "test_forgery",
+            "test_unblind",
+            "test_dagmaker_diff",
+            "test_json",
+        )
     ),
     "a finished run",
 )
@@ -56,9 +72,16 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """End on SIGTERM as on Ctrl-C: fixtures are torn down, and a pool is not left running after a time limit."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.pluginmanager.register(CpuTable())
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say at the beginning what will be done, how long it takes, and what will skip."""
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    return list(header(config.option.markexpr if everything else None))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -94,13 +117,53 @@ def group(nodeid: str) -> str:
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small analysis, complete with its report; tests that change a file put it back or work on a copy."""
     from dagmaker.cli import main
+    from tests.answers import answered, holds_what_is_documented
     from tests.dagmaker_spec import text
 
     root = tmp_path_factory.mktemp("finished")
     waived = "unblind: {waive: [enough_background_trials, enough_skies, smooth_map]}\n"  # it is tiny
     (root / "spec.yaml").write_text(text(n_skies=4) + waived)
-    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2", "--json"]) == 0
+    found = answered(said.getvalue())
+    holds_what_is_documented("run", found)
+    assert found["failed"] == []
+    assert found["summary"] == json.loads((root / "run" / "results" / "summary.json").read_text())
     return root / "run"
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first process of the session makes and the others of xdist read; nobody changes it."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, whole = shared / name, shared / f"{name}.whole"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small run of tests/report_run.py with its report, for every process; tests that change a file copy it."""
+    from tests import report_run
+    from worker.stages import report
+
+    def make(folder: Path) -> None:
+        report.report(report_run.finished(folder / "run"), None, None)
+
+    return made_once(tmp_path_factory, "reported", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def baseline_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for code compiled for the oldest processor, which takes a while: for every test that computes so."""
+    return made_once(tmp_path_factory, "baseline_cache", lambda folder: None)
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +172,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("docs") / "html"
     docs = str(ROOT / "docs")
     argv = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", docs, str(out)]
-    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=900)
+    done = subprocess.run(argv, cwd=ROOT, text=True, capture_output=True, check=False, timeout=HANG_S)
     assert (done.returncode, done.stderr[-3000:]) == (0, "")
     return out
 
@@ -117,11 +180,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real neutrino data: DAGMAKER_DATA, or ``../shared/data`` beside the checkout."""
-    chosen = os.environ.get("DAGMAKER_DATA")
-    folder = Path(chosen) if chosen else ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is not a folder (set DAGMAKER_DATA to one)")
-    return folder
+    if reason := NEEDS["real data"].lacking():
+        pytest.skip(reason)
+    return real_data_dir()
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +204,7 @@ def icetracks_release(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     if not script.is_file():
         pytest.skip(f"no real data: {data_dir} has no build_icetracks.py")
     out = tmp_path_factory.mktemp("data") / "icetracks"
-    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True, timeout=HANG_S)
     yield out
     shutil.rmtree(out)
 

@@ -13,7 +13,7 @@ data: {{format: synthetic, n_events: 20000}}
 background: {{dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}, trials_per_file: {sig_file}}}
 scan:
-  {{nside: 4, map_nside: {map_nside}, bands: {bands},
+  {{nside: 4, map_nside: {map_nside}, bands: {bands}, dec_min_deg: {low}, dec_max_deg: {high},
    n_skies: {n_skies}, skies_per_file: {sky_file}, sky_bands: {sky_bands}}}
 resources: {resources}
 site: {site}
@@ -39,8 +39,10 @@ DEFAULTS: dict[str, Any] = {
 
 
 def text(**changes: Any) -> str:
-    """YAML of a spec of 47 processes that runs in seconds, with changes."""
-    return TEXT.format(**{**DEFAULTS, **changes})
+    """YAML of a spec of 47 processes that runs in seconds, with changes; it scans what its grid covers."""
+    values = {**DEFAULTS, **changes}
+    decs = values["decs"] if isinstance(values["decs"], list) else [-85, 85]
+    return TEXT.format(**{"low": min(decs), "high": max(decs), **values})
 
 
 def spec(**changes: Any) -> Spec:

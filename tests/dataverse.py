@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -31,6 +32,7 @@ class Dataverse:
         self.knows_ranges = True
         self.wrong_bytes = 0  # answers with a flipped byte to come
         self.pause_s = 0.0  # between pieces of 64 kB
+        self.instead: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}  # answers of "list" or "file"
         self.listing: dict[str, Any] | None = None
         self.versions = {":latest-published", "1.0"}
         server = self
@@ -53,7 +55,7 @@ class Dataverse:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(timeout=10)
+        self._thread.join()
 
     def dataset(self) -> dict[str, Any]:
         """What /api/datasets/:persistentId/versions/V answers."""
@@ -90,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
         if of.busy:
             of.busy -= 1
             return self.send_error(503)
+        what = "list" if place.path.startswith("/api/datasets/") else "file"
+        if what in of.instead:
+            return of.instead[what](self)
         parts = place.path.split("/")
         if place.path.startswith("/api/datasets/:persistentId/versions/"):
             known = parse_qs(place.query).get("persistentId") == [f"doi:{of.doi}"] and parts[-1] in of.versions

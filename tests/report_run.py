@@ -1,9 +1,22 @@
 """A small analysis, run for real, for the tests of the report."""
 
-from pathlib import Path
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.text import Text
 
 from dagmaker.build import build
+from dagmaker.status import summary as terminal
+from worker import layout, store
+from worker.errors import DagmakerError
 from worker.ledger import expected, open_run
+from worker.report import figures, style
+from worker.report.results import load
 from worker.specfile import loads
 from worker.stages import collect, limits, prepare, results, scans, trials
 
@@ -15,8 +28,16 @@ data: {format: synthetic, n_events: 10000}
 background: {dec_deg: [-40, 5, 60], n_trials: 400}
 signal: {n_sig: [3, 8, 20], n_trials: 60}
 sensitivity: {n_bootstrap: 20}
-scan: {nside: 4, map_nside: 16, n_skies: 8, dec_min_deg: -60, dec_max_deg: 80}
+scan: {nside: 4, map_nside: 16, n_skies: 8, dec_min_deg: -40, dec_max_deg: 60}
 """
+
+
+def write_result(run: Path, rel: PurePosixPath, task: str, found: object) -> None:
+    """Write other contents of a result, as if its task had written them: its record has their sha256."""
+    store.save_json(run, rel, found)
+    record = json.loads((run / layout.timing_file(task)).read_text())
+    record["sha256"] = hashlib.sha256((run / rel).read_bytes()).hexdigest()
+    store.save_json(run, layout.timing_file(task), record)
 
 
 def built(run: Path, spec: str = SPEC) -> Path:
@@ -47,3 +68,43 @@ def finished(run: Path, spec: str = SPEC) -> Path:
     results.post_trial(run)
     limits.upper_limits(run)
     return run
+
+
+TEXTS = (
+    "report/*.html",
+    "report/*.md",
+    "report/*.txt",
+    "report/figures/*.csv",
+    "report/figures/*.json",
+    "results/*.json",
+)
+CLAIM = re.compile(r"\bobserved\b|(?<![\w.])[-−]\d[\d.]*[\s ]*(?:σ|sigma\b)", re.IGNORECASE)
+"""What no text of a blind run may say: that its sky was observed, or a negative significance."""
+
+
+def texts(run: Path) -> Iterator[tuple[str, str]]:
+    """Everything that a finished run shows: pages, numbers, the terminal's summary, all words in the figures."""
+    for pattern in TEXTS:
+        for path in sorted(run.glob(pattern)):
+            text = re.sub(r"base64,[\w+/=]+|<script.*?</script>", "", path.read_text("utf-8"), flags=re.DOTALL)
+            yield path.name, text
+    yield "terminal", "\n".join(terminal.lines(run))
+    results = load(open_run(run))
+    for plot in figures.chosen(results):
+        with mpl.rc_context(style.RC):
+            try:
+                drawn = plot.draw(results)
+            except DagmakerError:
+                continue
+        words = [text.get_text() for text in drawn.figure.findobj(Text)]
+        plt.close(drawn.figure)
+        yield plot.name, "\n".join((plot.title, drawn.caption, *words, *map(str, drawn.numbers)))
+
+
+def claims(run: Path) -> list[str]:
+    """Where a run says what it may not, with the words around."""
+    return [
+        f"{name}: {text[max(found.start() - 40, 0) : found.end() + 40]!r}"
+        for name, text in texts(run)
+        for found in CLAIM.finditer(text)
+    ]

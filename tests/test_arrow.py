@@ -10,15 +10,21 @@ ROOT = Path(__file__).resolve().parents[1]
 FROM_WORKER = {
     "worker",
     "worker.atomic",
+    "worker.bounds",
     "worker.cli",
+    "worker.cuts",
     "worker.errors",
     "worker.layout",
+    "worker.planfile",
+    "worker.output",
+    "worker.reading",
     "worker.rounds",
     "worker.scan",
     "worker.pilot",
     "worker.spec",
     "worker.specfile",
     "worker.specfile.goals",
+    "worker.task_resources",
 }
 WORKER_FORBIDDEN = {"dagmaker", "htcondor", "htcondor2", "classad", "classad2"}
 

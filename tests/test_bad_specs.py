@@ -1,5 +1,6 @@
 """Every way we know to get a spec wrong: exit code 2, and the exact words."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,10 @@ def test_refused_in_these_words(case: dict[str, str], folder: Path, monkeypatch:
     assert caught.value.exit_code == 2
 
 
+GRID = "dec_deg: {start: -85, stop: 85, step: 10}"
+NEAR = 'scan: {kind: catalog, sources: "name,ra_deg,dec_deg\\nA,5,5\\n", n_skies: 200}\n'
+"""One source: its grid may be as short as one likes."""
+SHORT = re.sub(r"scan:\n(?:  .*\n)+", lambda _: NEAR, BASE)
 GOOD = {
     "exponents": ("n_trials: 10000", "n_trials: 1e5", lambda s: s.background.n_trials == 100000),
     "small float": ("beta: 0.9", "beta: 1e-12", lambda s: s.sensitivity.beta == 1e-12),
@@ -97,20 +102,20 @@ GOOD = {
     "whole float": ("nside: 32", "nside: 32.0", lambda s: s.scan.nside == 32),
     "a list of decs": (
         "{start: -85, stop: 85, step: 10}",
-        "[-30.5, 0, 60]",
-        lambda s: s.background.decs == (-30.5, 0.0, 60.0),
+        "[-85.5, 0, 85]",
+        lambda s: s.background.decs == (-85.5, 0.0, 85.0),
     ),
-    "one dec": ("{start: -85, stop: 85, step: 10}", "[5]", lambda s: s.background.decs == (5.0,)),
+    "one dec": (BASE, SHORT.replace(GRID, "dec_deg: [5]"), lambda s: s.background.decs == (5.0,)),
     "range of one": (
-        "{start: -85, stop: 85, step: 10}",
-        "{start: 5, stop: 5, step: 1}",
+        BASE,
+        SHORT.replace(GRID, "dec_deg: {start: 5, stop: 5, step: 1}"),
         lambda s: s.background.decs == (5.0,),
     ),
-    "fine decs": ("{start: -85, stop: 85, step: 10}", "[0, 0.4, 30]", lambda s: s.background.decs[1] == 0.4),
+    "fine decs": (GRID, "dec_deg: [-85, 0.4, 85]", lambda s: s.background.decs[1] == 0.4),
     "tenths": (
-        "{start: -85, stop: 85, step: 10}",
-        "{start: 0, stop: 0.3, step: 0.1}",
-        lambda s: s.background.decs == (0.0, 0.1, 0.2, 0.3),
+        BASE,
+        SHORT.replace(GRID, "dec_deg: {start: 4.9, stop: 5.2, step: 0.1}"),
+        lambda s: s.background.decs == (4.9, 5.0, 5.1, 5.2),
     ),
     "null": ("nside: 32", "nside: 32\n  map_nside: null", lambda s: s.scan.map_nside is None),
     "empty value": ("nside: 32", "nside: 32\n  map_nside:", lambda s: s.scan.map_nside is None),

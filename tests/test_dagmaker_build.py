@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -6,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from dagmaker import lock
-from dagmaker.build import build
+from dagmaker.build import build, locked
+from dagmaker.cli import main
+from dagmaker.local.run import run as run_here
+from tests.counted import calls
 from tests.dagmaker_spec import spec, text
+from tests.needs import needs
+from tests.test_dagmaker_eventlog import end, execute, submit
 from worker import specfile
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError, RefusedError, SpecError
 
 
 def _bytes(run: Path) -> dict[str, bytes]:
@@ -122,11 +129,30 @@ def test_a_file_in_the_way(tmp_path):
         build(spec(), tmp_path / "run")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@needs("ordinary user")
 def test_an_unwritable_place(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="you may not write there"):
         build(spec(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("file", ["analysis.dag", "repair.dag"])
+def test_a_run_in_the_queue_is_neither_built_anew_nor_run_here(tmp_path, monkeypatch, file):
+    """Its rescue file would tell of the old work that the new is done."""
+    monkeypatch.setenv("CONDOR_CONFIG", os.devnull)  # no schedd answers: the files tell
+    run = build(spec(), tmp_path / "run").run
+    log = run / f"{file}.dagman.log"
+    log.write_text((submit(0) + execute(0)).replace("(020.", "(007."))
+    before = _bytes(run)
+    with pytest.raises(RefusedError, match=r"cluster 7 is in the queue .* cannot be built anew") as refused:
+        build(spec(n_bg=500), run)
+    assert f"`dagmaker abort {run}` takes it out" in str(refused.value)
+    with pytest.raises(RefusedError, match=r"cluster 7 is in the queue .* cannot be worked in from here"):
+        run_here(spec(), run, 1)
+    assert _bytes(run) == before
+    assert build(spec(), run).changed == 0, "the same spec changes nothing"
+    log.write_text((submit(0) + execute(0) + end(0, 1)).replace("(020.", "(007."))
+    build(spec(n_bg=500), run)
 
 
 def test_one_writer_at_a_time(tmp_path):
@@ -141,7 +167,7 @@ def test_one_writer_at_a_time(tmp_path):
 
 @pytest.mark.slow
 def test_a_million_processes(tmp_path):
-    """170 declinations, 20 n_sig, 10,000 skies in 8 bands: under 60 s, 1 GB and 5,000 nodes."""
+    """170 declinations, 20 n_sig, 10,000 skies in 8 bands: under 1 GB and 5,000 nodes."""
     big = text(
         decs="{start: -84.5, stop: 84.5, step: 1}",
         n_bg=10_000_000,
@@ -155,9 +181,9 @@ def test_a_million_processes(tmp_path):
     )
     (tmp_path / "big.yaml").write_text(big)
     script = (
-        "import sys, time; from dagmaker.cli import main; t = time.process_time(); code = main(sys.argv[1:]);"
+        "import sys; from dagmaker.cli import main; code = main(sys.argv[1:]);"
         "peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0];"
-        "print(code, time.process_time() - t, int(peak) / 1024)"
+        "print(code, int(peak) / 1024)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "build", str(tmp_path / "big.yaml"), f"--run={tmp_path / 'run'}"],
@@ -165,8 +191,44 @@ def test_a_million_processes(tmp_path):
         text=True,
         check=True,
     )
-    code, cpu_s, rss_mb = map(float, done.stdout.splitlines()[-1].split())
+    code, rss_mb = map(float, done.stdout.splitlines()[-1].split())
     assert code == 0 and "998,351 processes" in done.stdout
-    assert cpu_s < 60 and rss_mb < 1024
+    assert rss_mb < 1024
     dag = (tmp_path / "run" / "analysis.dag").read_text()
     assert 1000 < dag.count("\nJOB ") < 5000
+
+
+def test_a_process_costs_some_calls(tmp_path):
+    """Fourteen for each process more, so that the plan of a million takes half a minute."""
+
+    def built(n):
+        (tmp_path / "spec.yaml").write_text(text(n_bg=n, bg_file=1))
+        code, n_calls = calls(main, ["build", str(tmp_path / "spec.yaml"), f"--run={tmp_path / str(n)}"])
+        assert code == 0
+        return n_calls
+
+    built(20)  # compiles the templates
+    few, many = built(200), built(2000)
+    assert many - few < 3 * 1800 * 20
+
+
+def test_a_path_that_dagman_cannot_use_is_for_dagmaker_run_only(tmp_path):
+    run = tmp_path / "a b"
+    with pytest.raises(SpecError, match="`dagmaker run SPEC --run=DIR` takes any path"):
+        build(spec(), run)
+    assert not run.exists()
+    run.mkdir()
+    built = locked(spec(), run)  # as `dagmaker run` does
+    assert built.changed == 3
+    assert sorted(path.name for path in run.iterdir() if path.is_file()) == ["analysis.yaml", "build.json", "plan.json"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.EIO, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_and_used(code, tmp_path, monkeypatch, capsys):
+    def flock(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with lock.held(tmp_path):
+        pass
+    assert f"this file system has no file locks ({os.strerror(code)})" in capsys.readouterr().err

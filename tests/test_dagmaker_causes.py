@@ -83,6 +83,7 @@ def test_a_kill_is_cured_with_memory(run):
         (Hold(34, 0, "memory"), "used more memory than it asked for", "resources.request_memory_mb: 2000"),
         (Hold(21, 104, "disk usage exceeded"), "used more disk than it asked for", "resources.request_disk_mb: 1000"),
         (Hold(12, 28, "No space left on device"), "the disk is full", "make room"),
+        (Hold(7, 30, "Read-only file system"), "its output file cannot be opened", "mounted for writing again"),
         (Hold(12, 2, "No such file"), "its output could not be transferred back", "cure what the reason names"),
         (Hold(1, 0, "via condor_hold"), "held by its user", "release it"),
         (Hold(6, 2, "exec"), "its program could not be started", "/usr/bin/python3 must exist on every machine"),

@@ -5,7 +5,8 @@ import pytest
 from dagmaker.cost import cost, plan_text, quotable, rates
 from dagmaker.planning import plan
 from dagmaker.planning.sky import pixels
-from tests.dagmaker_spec import spec
+from tests.dagmaker_spec import spec, text
+from worker import specfile
 
 
 def _cost(slots=1, **changes):
@@ -38,8 +39,8 @@ def test_workers_that_start_once_take_less_than_processes_that_each_start():
     [
         ("collect_bg", {"n_bg": 1000}, {"n_bg": 10**8}),
         ("collect_sig", {"n_trials": 100}, {"n_trials": 10**7}),
-        ("distributions", {"decs": [5]}, {"decs": [*range(-80, 80)]}),
-        ("sensitivity", {"decs": [5]}, {"decs": [*range(-80, 80, 2)]}),
+        ("distributions", {"decs": [-30, 40]}, {"decs": [*range(-80, 80)]}),
+        ("sensitivity", {"decs": [-30, 40]}, {"decs": [*range(-80, 80, 2)]}),
         ("collect_scan", {"map_nside": 8}, {"map_nside": 1024}),
         ("post_trial", {"n_skies": 5}, {"n_skies": 10**6}),
         ("report", {"map_nside": 8}, {"map_nside": 1024}),
@@ -58,6 +59,13 @@ def test_pixels_between_declinations():
     dec = np.pi / 2 - healpy.pix2ang(64, np.arange(12 * 64**2))[0]
     inside = int(np.sum((dec >= np.radians(-85)) & (dec <= np.radians(85))))
     assert pixels(64, -85, 85) == pytest.approx(inside, rel=0.01)
+
+
+def test_judges_of_rounds_cost_what_their_curves_take():
+    judged = specfile.loads(text() + "goal: {sensitivity_error: 0.03}\nadaptive: true\n")
+    stages = {stage.task: stage for stage in cost.estimate(plan.make(judged, ""), judged).stages}
+    assert stages["judge"].processes == 3
+    assert stages["judge"].cpu_h > stages["sensitivity"].cpu_h > 0
 
 
 def test_wall_time_is_bounded_by_the_critical_path():

@@ -1,5 +1,4 @@
 import os
-import shutil
 import stat
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from dagmaker.build import build
 from dagmaker.condor import dag_check, htcondor_version
 from tests.dagmaker_spec import spec
+from tests.needs import needs
 from worker.errors import SpecError
 
 pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
@@ -45,9 +45,8 @@ def test_a_slip_in_a_template_is_found(run, before, after, message):
         list(dag_check.verdicts(run))
 
 
+@needs("dag checker")
 def test_what_the_dag_checker_finds_is_told(run):
-    if shutil.which(dag_check.CHECKER) is None:
-        pytest.skip("condor_dag_checker (HTCondor 24.10.1 and later) is not on PATH")
     dag = run / "analysis.dag"
     dag.write_text(dag.read_text().replace("PARENT prepare CHILD", "PARENT nobody CHILD"))
     with pytest.raises(SpecError, match=r"condor_dag_checker finds 1 errors:\n.*nobody"):

@@ -62,17 +62,17 @@ def test_a_folder_of_its_own_stays_within_what_is_needed(tmp_path: Path) -> None
     """What travels in, what is compiled there, and the output: as without a shared disk."""
     made = spec(resources="{target_hours: 2}", n_bg=200_000)
     build(made, tmp_path / "run")
-    environment = {"PATH": os.environ["PATH"], "HOME": ".", "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": ".numba"}
+    compiling = {"PATH": os.environ["PATH"], "HOME": ".", "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": ".numba"}
 
-    def worker(folder: Path, *argv: str) -> None:
+    def worker(folder: Path, environment: dict[str, str], *argv: str) -> None:
         subprocess.run([sys.executable, "-m", "worker", *argv, "--run=."], cwd=folder, env=environment, check=True)
 
-    worker(tmp_path / "run", "prepare")
+    worker(tmp_path / "run", os.environ | {"PYTHONPATH": str(ROOT)}, "prepare")
     place = tmp_path / "sandbox"
     for name in (layout.SPEC, layout.PLAN, layout.DATA, layout.record_name(layout.DATA)):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "run" / name, place / name)
-    worker(place, "bg_trials", "--dec=5", "--n=200000")
+    worker(place, compiling, "bg_trials", "--dec=5", "--n=200000")
     used = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 1e6
     needed = disk.needed_mb(plan.make(made, ""), made, ELSEWHERE, "bg_trials")
     assert 0.2 * needed < used < needed

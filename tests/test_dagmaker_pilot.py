@@ -1,13 +1,16 @@
 """A pilot of real processes, the run that it cuts, and what the run says of both."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from dagmaker.cli import main
 from dagmaker.cost import efficiency, pilot, probes
-from dagmaker.planning import plan
+from dagmaker.planning import rounds
+from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from worker import specfile
 from worker.errors import InputError
@@ -15,7 +18,7 @@ from worker.specfile import goals
 
 pytestmark = [pytest.mark.slow]
 
-SMALL = {"decs": [5], "n_sig": [4, 10, 20], "n_bg": 200_000, "n_trials": 300, "map_nside": 4, "n_skies": 3}
+SMALL = {"decs": [0, 10], "n_sig": [4, 10, 20], "n_bg": 200_000, "n_trials": 300, "map_nside": 4, "n_skies": 3}
 GOAL = SMALL | {"n_sig": "goal"}
 
 
@@ -27,7 +30,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     short, long = probes.SHORT_S, probes.LONG_S
     probes.SHORT_S, probes.LONG_S = 0.1, 1.0
     try:
-        assert main(["pilot", str(folder / "spec.yaml"), f"--output={folder / 'pilot.json'}"]) == 0
+        said = io.StringIO()
+        with redirect_stdout(said):
+            assert main(["pilot", str(folder / "spec.yaml"), f"--output={folder / 'pilot.json'}", "--json"]) == 0
+        holds_what_is_documented("pilot", answered(said.getvalue()))
     finally:
         probes.SHORT_S, probes.LONG_S = short, long
     resources = "{pilot: pilot.json, target_hours: 0.0003}"
@@ -40,24 +46,25 @@ def test_every_kind_is_measured(folder: Path) -> None:
     found = specfile.load(folder / "sized.yaml").resources.pilot
     assert found is not None and found.bg_trials and found.sig_trials and found.scan_trials and found.scan_map
     for kind in (found.bg_trials, found.sig_trials):
-        assert 0.2 < kind.start_s < 10
+        assert kind.start_s > 0.05  # an interpreter and its imports
         assert 100 < kind.memory_mb < 1000
         for rate in kind.rates:
-            assert 1e-7 < rate.unit_s < 1e-2
-            assert rate.unit_s_error < 0.3 * rate.unit_s
-    assert len(found.sig_trials.rates) == 3
+            assert 1e-8 < rate.unit_s < 1
+            assert rate.unit_s_error < rate.unit_s
+    assert len(found.sig_trials.rates) == 2 * 3
 
 
 def test_the_grid_of_n_sig_lies_where_the_quick_pass_found_it(folder: Path) -> None:
     """A rough pass, and what the run measures on the grid that follows: everything is bracketed."""
     spec = specfile.load(folder / "sized.yaml")
     assert spec.resources.pilot is not None and spec.resources.pilot.reach is not None
-    [reach] = spec.resources.pilot.reach
-    assert spec.signal.n_sig == tuple(goals.n_sig_grid([reach.model_dump()]))
+    assert spec.signal.n_sig == tuple(goals.n_sig_grid([row.model_dump() for row in spec.resources.pilot.reach]))
     summary = json.loads((folder / "run/results/summary.json").read_text())
-    [sensitivity], [discovery] = summary["sensitivity"], [row for row in summary["discovery"] if row["nsigma"] == 5]
-    assert reach.sensitivity == pytest.approx(sensitivity["n_sig"], rel=0.3)
-    assert reach.discovery == pytest.approx(discovery["n_sig"], rel=0.2)
+    discovery = [row for row in summary["discovery"] if row["nsigma"] == 5]
+    rows = zip(spec.resources.pilot.reach, summary["sensitivity"], discovery, strict=True)
+    for reach, sensitivity, potential in rows:
+        assert reach.sensitivity == pytest.approx(sensitivity["n_sig"], rel=0.3)
+        assert reach.discovery == pytest.approx(potential["n_sig"], rel=0.2)
 
 
 def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
@@ -65,12 +72,12 @@ def test_the_run_is_cut_and_costs_what_the_pilot_says(folder: Path) -> None:
     kinds = {kind.task: kind for kind in found.kinds}
     assert kinds["bg_trials"].measured > 1
     ratio = kinds["bg_trials"].cpu_s / kinds["bg_trials"].predicted_s
-    assert 0.5 < ratio < 2, "other tests keep this machine busy"
+    assert 0.2 < ratio < 5, "a busy machine needs up to twice the CPU time; a wrong unit is a factor 60"
     assert kinds["bg_trials"].memory_mb < kinds["bg_trials"].asked_mb < 2 * kinds["bg_trials"].memory_mb
-    assert set(kinds) == set(plan.read((folder / "run" / "plan.json").read_text()).tasks()), "the report, too"
+    assert set(kinds) == set(rounds.read_plan(folder / "run").tasks()), "the report, too"
     for task, kind in kinds.items():
         assert not kind.pool
-        assert kind.predicted_s / 3 - 0.2 < kind.cpu_s < 3 * kind.predicted_s + 0.2, task
+        assert kind.predicted_s / 5 - 0.5 < kind.cpu_s < 5 * kind.predicted_s + 0.5, task
     assert found.quotable is not None
     assert (found.quotable.n_trials, found.quotable.n_skies) == (200_000, 3)
     said = "\n".join(efficiency.lines(found))

@@ -14,7 +14,9 @@ from dagmaker.planning import clusters, plan
 from dagmaker.planning.processes import STEPPED
 from tests import dagmaker_spec
 from tests.dagmaker_spec import spec
+from tests.needs import needs
 from worker import specfile
+from worker.errors import SpecError
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
 
@@ -87,7 +89,7 @@ def test_batches_hold_every_process_once():
 
 
 def test_large_nodes_become_several_clusters_that_all_wait_and_are_waited_for():
-    files = _files(n_bg=250_000, bg_file=100, decs=[5])
+    files = _files(n_bg=250_000, bg_file=100, decs=[5, 40])
     names = [f"bg_p005_c{i}" for i in range(3)]
     sizes = [len(files[f"batches/{name}.txt"].splitlines()) for name in names]
     assert sizes == [1000, 1000, 500]
@@ -133,11 +135,10 @@ def test_report_is_told_how_the_dag_went():
     assert "--dag_status=$(DAG_STATUS) --failed_count=$(FAILED_COUNT)" in text
 
 
-def test_a_run_directory_that_dagman_cannot_name_is_refused():
-    from worker.errors import SpecError
-
-    with pytest.raises(SpecError, match="DAGMan cannot use a path with a blank"):
-        _files(place=Place(PurePosixPath("/data/my runs"), "/usr/bin/python"))
+def test_a_run_directory_that_dagman_cannot_name_has_no_files_for_it():
+    place = Place(PurePosixPath("/data/my runs"), "/usr/bin/python")
+    assert "DAGMan cannot use a path with a blank" in render.unusable(place.run, sites.load("personal"))
+    assert list(_files(place=place)) == ["analysis.yaml", "plan.json"]
 
 
 def test_shared_fs_keeps_event_logs_on_the_submit_host(monkeypatch):
@@ -188,18 +189,40 @@ def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
         assert (str(RUN) in seen) == (not away)
         assert ("+JobDurationCategory" in text) == away
     sub = htcondor2.Submit(files["scan_map.sub"])
-    assert sub["transfer_input_files"] == (
-        f"analysis.yaml, plan.json, prepared/data.npz, prepared/data.json, {RUN}/sandbox/"
-    )
+    assert sub["transfer_input_files"] == (f"analysis.yaml, prepared/data.npz, prepared/data.json, {RUN}/sandbox/")
+    head = json.loads(files["sandbox/plan.json"])
+    assert head == {**json.loads(files["plan.json"]), "nodes": []}, "all that a process in a slot reads of the plan"
     assert (sub["transfer_output_files"], sub["transfer_checkpoint_files"]) == ("trials", "partial")
 
 
 def test_a_comma_in_a_path_cannot_travel(monkeypatch):
-    from worker.errors import SpecError
-
     monkeypatch.setenv("USER", "somebody")
-    with pytest.raises(SpecError, match="HTCondor cannot transfer a path with a comma"):
-        _files(place=Place(PurePosixPath("/data/a,b"), "/usr/bin/python"), site="ospool")
+    place = Place(PurePosixPath("/data/a,b"), "/usr/bin/python")
+    assert "HTCondor cannot transfer a path with a comma" in render.unusable(place.run, sites.load("ospool"))
+    assert list(_files(place=place, site="ospool")) == ["analysis.yaml", "plan.json"]
+    assert render.unusable(place.run, sites.load("shared-fs")) == "", "on a shared disk nothing is transferred"
+
+
+def test_one_kind_of_task_asks_for_what_the_spec_or_its_site_says():
+    own = "{request_memory_mb: 2000, request_disk_mb: 77, requirements: HasFastDisk, container_image: a.sif}"
+    files = _files(resources=f"{{tasks: {{scan_trials: {own}}}}}")
+    sub = htcondor2.Submit(files["scan_trials.sub"])
+    assert (sub["request_disk"], sub["universe"], sub["container_image"]) == ("77MB", "container", "a.sif")
+    assert sub["requirements"] == "HasFastDisk" and sub["request_memory"].endswith(", 2000)")
+    other = htcondor2.Submit(files["bg_trials.sub"])
+    assert (other["request_disk"], other["universe"], other.get("requirements")) == ("500MB", "vanilla", None)
+
+
+def test_what_only_a_slot_has_is_refused_for_a_task_on_the_submit_host(monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    text = r"resources\.tasks\.collect_bg\.requirements: .* ospool .* on the submit host .*; leave requirements out"
+    with pytest.raises(SpecError, match=text):
+        _files(site="ospool", resources="{tasks: {collect_bg: {requirements: HasFastDisk}}}")
+
+
+def test_the_group_is_charged_for_dagman_too():
+    assert '\nSET_JOB_ATTR AcctGroup = "group_x"\n' in _files(resources="{accounting_group: group_x}")["analysis.dag"]
+    assert "SET_JOB_ATTR" not in _files()["analysis.dag"]
 
 
 def test_a_device_is_asked_for_by_trials_and_scans_alone():
@@ -247,10 +270,9 @@ def test_every_task_has_a_priority():
     assert set(plan.make(adaptive, "").tasks()) == set(render_dag.PRIORITY)
 
 
+@needs("dag checker")
 def test_the_dag_checker_finds_nothing(tmp_path):
     checker = shutil.which("condor_dag_checker")
-    if checker is None:
-        pytest.skip("condor_dag_checker (HTCondor 24.10.1 and later) is not on PATH")
     built = build(spec(), tmp_path / "run")
     (tmp_path / "condor_config").touch()
     done = subprocess.run(

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pytest
 
@@ -7,7 +8,7 @@ from dagmaker.build import build
 from dagmaker.cli import main
 from dagmaker.condor import repair
 from dagmaker.condor.repair import Fault
-from dagmaker.planning import plan, processes
+from dagmaker.planning import plan, processes, rounds
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_eventlog import execute, submit
 from worker.errors import RefusedError
@@ -80,7 +81,7 @@ def finished(tmp_path_factory):
     """A run that is complete, made on this machine."""
     root = tmp_path_factory.mktemp("repair")
     (root / "spec.yaml").write_text(text(n_skies=4))
-    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2"]) == 0
+    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=1"]) == 0
     return root / "run"
 
 
@@ -91,7 +92,7 @@ def _verified(run, jobs=1):
 
 @pytest.mark.slow
 def test_a_complete_run_has_nothing_to_repair(finished, capsys):
-    n = sum(node.n_processes for node in plan.read((finished / "plan.json").read_text()).nodes)
+    n = sum(node.n_processes for node in rounds.read_plan(finished).nodes)
     assert _verified(finished) == _verified(finished, 2) == (n, {})
     assert main(["repair", str(finished)]) == 0
     assert capsys.readouterr().out == f"{finished}: {n} files checked, nothing is missing or corrupt\n"
@@ -185,3 +186,56 @@ def test_repair_twice_forgets_the_first(finished, capsys):
         assert "FINAL report " in dag
     finally:
         lost.write_bytes(before)
+
+
+@pytest.mark.slow
+def test_what_lies_in_the_way_is_named_and_moved_when_asked(finished, tmp_path, capsys):
+    """Folders where files belong, files where folders belong, files of another analysis: all at once."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    trials = run / "trials" / "tiny"
+    [output] = trials.glob("bg/dec/+005/*first_0000100.npy")
+    [record] = trials.glob("bg/dec/+040/*first_0000100.json")
+    [foreign] = trials.glob("bg/dec/-030/*first_0000100.json")
+    folder = trials / "sig" / "dec" / "+005" / "nsig"
+    results = [
+        run / name
+        for name in ("results/background.json", "results/timing/sensitivity.json", "collected/bg/dec/+005.npz")
+    ]
+    results += [run / "results" / "skies_all.npy", run / "report" / "index.html"]
+    foreign.write_text(json.dumps({**json.loads(foreign.read_text()), "digest": "of another"}))
+    for path in (output, record, *results):
+        path.unlink()
+        (path / "something").mkdir(parents=True)
+    shutil.rmtree(folder)
+    folder.touch()
+    before = sorted(run.rglob("*"))
+
+    assert main(["repair", str(run)]) == 3
+    said = capsys.readouterr().err
+    assert "2 sound files belong to another analysis and 8 folders or files lie where an output belongs" in said
+    assert f"`dagmaker repair {run} --set_aside` moves them to {run}/set_aside" in said
+    assert "unexpected" not in said
+    assert sorted(run.rglob("*")) == before
+
+    assert main(["repair", str(run), "--set_aside"]) == 0
+    aside = run / "set_aside"
+    for path in (output, record, *results):
+        assert not path.exists()
+        assert (aside / path.relative_to(run) / "something").is_dir()
+    assert not folder.exists()
+    assert (aside / foreign.relative_to(run)).is_file()
+    assert (aside / foreign.relative_to(run).with_suffix(".npy")).is_file()
+    assert _verified(run)[1][("bg_m030", 1)] == "absent"
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_is_named(finished, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "report" / "index.html").unlink()
+    shutil.rmtree(run / "batches")
+    (run / "batches").touch()
+    assert main(["repair", str(run)]) == 3
+    said = capsys.readouterr().err
+    assert "_post_trial.txt: cannot be written: there is a file of this name where a folder is needed" in said

@@ -2,8 +2,9 @@ import shutil
 
 import pytest
 
-from dagmaker.condor import sites, templates
+from dagmaker.condor import htcondor_version, sites, templates
 from worker.errors import InputError, SpecError
+from worker.spec import Spec
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_profiles_need_no_user_and_home_in_the_environment(monkeypatch):
 
 
 def test_unknown_site_names_those_that_there_are():
-    known = "known sites are ospool, personal, shared-fs"
+    known = "known sites are ospool, personal, pool, shared-fs"
     with pytest.raises(SpecError, match=rf"site: moon: there is no profile .*moon\.yaml; {known}"):
         sites.load("moon")
 
@@ -54,6 +55,18 @@ def test_unknown_site_names_those_that_there_are():
             "environment.PATH: ${NOT_SET_ANYWHERE}: no environment variable",
         ),
         ("dagman: {DAGMAN_MAX_JOBS_IDLE: 0}", "slows submission to one node per second; leave it out"),
+        (
+            "tasks: {scan_trails: {}}",
+            "tasks.scan_trails: unknown task; did you mean 'scan_trials'? tasks are pre",
+        ),
+        ("tasks: {scan_map: 5}", "tasks.scan_map: found 5; must be a section with keys of its own"),
+        ("tasks: {scan_map: {memory: 5}}", "tasks.scan_map.memory: unknown key"),
+        (
+            "tasks: {scan_map: {request_memory_mb: 2 GB}}",
+            "tasks.scan_map.request_memory_mb: found '2 GB'; must be a whole number (without a unit); "
+            "write e.g. request_memory_mb: 2000",
+        ),
+        ('tasks: {scan_map: {requirements: "a\\nqueue"}}', "requirements: found 'a\\nqueue'; must be one line of text"),
         ("log_dir: /x/${NOT_SET_ANYWHERE}", "no environment variable 'NOT_SET_ANYWHERE'"),
     ],
 )
@@ -74,16 +87,66 @@ def test_a_sites_own_commands_reach_the_submit_files(own_templates):
     assert "\naccounting_group = 1_week\n" in text
 
 
-def _submit(site):
+def test_what_a_profile_says_of_a_kind_of_task(own_templates):
+    """Requirements of the site hold as well, and the spec's own table goes first."""
+    (own_templates / "own.yaml").write_text(
+        "commands: {Requirements: HasFastDisk}\ntasks: {bg_trials: {requirements: Big, request_memory_mb: 4000}}\n"
+    )
+    site = sites.load("own")
+    text = _submit(site)
+    assert "\nRequirements = (HasFastDisk) && (Big)\n" in text
+    assert "MemoryUsage * 2 }) }), 4000)" in text
+    assert "MemoryUsage * 2 }) }), 300)" in _submit(site, resources="{tasks: {bg_trials: {request_memory_mb: 300}}}")
+    assert "\nRequirements = HasFastDisk\n" in _submit(site, task="sig_trials")
+
+
+def test_commands_for_the_submit_host(own_templates):
+    (own_templates / "own.yaml").write_text(
+        "transfer: true\npython: /p\ncommands: {+Slot: 1}\nlocal_commands: {+Host: 1}\n"
+    )
+    site = sites.load("own")
+    assert "\n+Slot = 1\n" in _submit(site) and "+Host" not in _submit(site)
+    local = _submit(site, task="collect_bg")
+    assert "\n+Host = 1\n" in local and "+Slot" not in local
+
+
+def test_who_submits_first_keeps_the_rest_of_a_node():
+    """The default holds what failed for good; `personal`, for one machine, ends the node."""
+    assert sites.load(Spec.model_fields["site"].default).hold_failed_hours == 12
+    assert sites.load("personal").hold_failed_hours is None
+
+
+@pytest.mark.parametrize(
+    ("version", "universe", "image", "left_out"),
+    [
+        ((25, 2, 1), "container", "container_image", []),
+        (None, "container", "container_image", []),
+        ((9, 4, 9), "vanilla", "+SingularityImage", ["universe = container"]),
+        ((9, 3, 1), "vanilla", "+SingularityImage", ["allowed_execute_duration", "universe = container"]),
+    ],
+)
+def test_commands_that_an_old_pool_does_not_know(version, universe, image, left_out):
+    text = "universe = container\ncontainer_image = a.sif\nallowed_execute_duration = 3600\nlog = x\n"
+    found: dict[str, None] = {}
+    [(_, known)] = htcondor_version.known_only([("a.sub", text)], version, found)
+    assert sorted(found) == left_out
+    value = '"a.sif"' if image.startswith("+") else "a.sif"
+    assert known.startswith(f"universe = {universe}\n{image} = {value}\n")
+    assert ("allowed_execute_duration" in known) == ("allowed_execute_duration" not in left_out)
+    for line in htcondor_version.explain(found, version):
+        assert "known since HTCondor 9." in line
+
+
+def _submit(site, task="bg_trials", **changes):
     from pathlib import PurePosixPath
 
     from dagmaker.condor import render
     from dagmaker.planning import plan
     from tests.dagmaker_spec import spec
 
-    made = spec()
+    made = spec(**changes)
     place = render.Place(PurePosixPath("/run"), "/usr/bin/python3")
-    return dict(render.files(plan.make(made, ""), made, site, place, ""))["bg_trials.sub"]
+    return dict(render.files(plan.make(made, ""), made, site, place, ""))[f"{task}.sub"]
 
 
 def test_no_templates_at_all(tmp_path, monkeypatch):

@@ -14,10 +14,11 @@ from dagmaker.cost import cost, probes, rates
 from dagmaker.cost.probes import Probe, Took
 from dagmaker.cost.quotable import Quotable, lines, sigma
 from dagmaker.planning import plan, sizing
-from dagmaker.planning.cuts import even
 from tests.dagmaker_spec import spec, text
 from worker import specfile
+from worker.cuts import even
 from worker.errors import SpecError
+from worker.spec import Spec
 from worker.specfile import goals
 
 PILOT = {
@@ -80,20 +81,53 @@ def test_processes_of_a_kind_take_the_same_time(tmp_path: Path, hours: float) ->
 
 def test_a_sky_longer_than_a_process_is_split_into_bands(tmp_path: Path) -> None:
     [scan] = [node for node in plan.make(sized(tmp_path, 0.01), "").nodes if node.name == "scan"]
-    assert (scan.bands, len(scan.cuts), scan.n_trials) == (3, 5, 5)
+    assert (scan.bands, len(scan.cuts), scan.n_trials) == (2, 4, 5)
 
 
 def test_memory_is_asked_for_by_measurement_and_within_its_limit(tmp_path: Path) -> None:
     wanted = sized(tmp_path, 1)
-    assert sizing.request(wanted.resources, "scan_trials").memory_mb == 750
-    assert sizing.request(wanted.resources, "bg_trials").memory_mb == 300
-    limited = wanted.resources.model_copy(update={"max_memory_mb": 600})
-    assert sizing.request(limited, "scan_trials").memory_mb == 600
-    assert sizing.request(spec().resources, "scan_trials") == (1000, 500, None), "as the spec says"
-    texts = dict(render.files(plan.make(wanted, ""), wanted, sites.load("personal"), render.here(tmp_path), ""))
+    site = sites.load("personal")
+    assert sizing.request(wanted, site, "scan_trials").memory_mb == 750
+    assert sizing.request(wanted, site, "bg_trials").memory_mb == 300
+    limited = wanted.model_copy(update={"resources": wanted.resources.model_copy(update={"max_memory_mb": 600})})
+    assert sizing.request(limited, site, "scan_trials").memory_mb == 600
+    assert sizing.request(spec(), site, "scan_trials") == (1000, 500, None), "as the spec says"
+    texts = dict(render.files(plan.make(wanted, ""), wanted, site, render.here(tmp_path), ""))
     assert "MemoryUsage * 2 }) }), 750)" in texts["scan_trials.sub"]
     assert "allowed_execute_duration = 18000\n" in texts["scan_trials.sub"]
     assert "allowed_execute_duration" not in texts["collect_scan.sub"]
+
+
+# Peak memory of real processes, MB: with 4 skies of nside 32 from -30 to 30 deg, of one of nside 64 from -85 to 85 deg.
+MEASURED = {
+    (500_000, 32): {"prepare": 283, "bg_trials": 231, "sig_trials": 231, "scan_trials": 329, "scan_map": 250,
+                    "sensitivity": 296, "upper_limits": 295, "report": 484},
+    (500_000, 64): {"scan_trials": 518},
+    (1_600_000, 32): {"prepare": 492, "bg_trials": 356, "sig_trials": 356, "scan_trials": 626, "scan_map": 395,
+                      "sensitivity": 413, "upper_limits": 420, "report": 485},
+    (3_000_000, 32): {"prepare": 755, "bg_trials": 506, "sig_trials": 506, "scan_trials": 1001},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hours", ["null", "0.5"])
+@pytest.mark.parametrize(("n_events", "nside"), MEASURED)
+def test_memory_follows_the_number_of_events(n_events: int, nside: int, hours: str) -> None:
+    """With and without target_hours: enough for what was measured, with a margin, and not twice too much."""
+    made = spec(resources=f"{{target_hours: {hours}, request_memory_mb: 100}}").model_dump()
+    edge = 30 if nside == 32 else 85
+    made["data"]["n_events"] = n_events
+    made["background"]["dec_deg"] = (-edge, 5, edge)
+    made["scan"] |= {"nside": nside, "dec_min_deg": -edge, "dec_max_deg": edge}
+    wanted = Spec.model_validate(made)
+    for task, used in MEASURED[n_events, nside].items():
+        asked = sizing.request(wanted, sites.load("pool"), task).memory_mb
+        assert 1.15 * used <= asked <= 2 * used + 100, task
+
+
+def test_memory_that_the_spec_asks_for_is_kept_while_it_is_enough() -> None:
+    made = spec(resources="{request_memory_mb: 320}")
+    assert sizing.request(made, sites.load("pool"), "bg_trials").memory_mb == 320
+    assert sizing.request(made, sites.load("pool"), "report").memory_mb == 650
 
 
 def test_a_pilot_is_frozen_with_the_run(tmp_path: Path) -> None:

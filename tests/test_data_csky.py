@@ -10,10 +10,10 @@ import pytest
 
 from tests.data_simulation import good_runs, measured, simulated, write_season
 from worker.data import synthetic
-from worker.data.csky import config_of, read_positions, read_seasons
+from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Dataset, Season, Simulation
 from worker.data.prepared import content_digest, pack, unpack
-from worker.data.seasons import closest
+from worker.data.seasons import closest, simulation_of
 from worker.data.simulation import turned
 from worker.engine import analysis as engine
 from worker.engine import season as of_season
@@ -178,7 +178,7 @@ def test_seasons_share_a_simulation_in_memory_and_in_the_prepared_file(tmp_path:
     assert back.seasons[0].smearing is back.seasons[3].smearing
     assert [s.name for s in back.seasons] == ["IC86_2013", "IC79_2010", "IC86_2011", "IC86_2012"]
     with pytest.raises(InputError, match=r"no simulation for season 'IC59_2009'.*IC79_2010, IC86_2011.*data\.seasons"):
-        config_of(tmp_path, "IC59_2009")
+        simulation_of(tmp_path, "IC59_2009")
 
 
 def test_neither_positions_nor_times_nor_true_directions_reach_the_prepared_file(tmp_path: Path, cells: Season) -> None:

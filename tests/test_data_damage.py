@@ -1,7 +1,10 @@
 """Every reader against damaged files, through the task: what is said, exit code 3, and nothing half-written."""
 
 import dataclasses
+import gzip
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from dagmaker.build import build
 from tests.data_release import EVENTS_10, write_lines, write_release
 from tests.data_simulation import write_season
+from worker.arrays import npy_bytes, npz_bytes
 from worker.cli import main
 from worker.data import synthetic
 from worker.specfile import load
@@ -22,7 +26,7 @@ seed: 1
 data: {%s, dir: data}
 background: {dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
-scan: {nside: 1, n_skies: 1, dec_min_deg: -90, dec_max_deg: 90}
+scan: {nside: 1, n_skies: 1, dec_min_deg: -10, dec_max_deg: 10}
 """
 FORMATS = {
     "icetracks": "format: icetracks, seasons: [IC86_I]",
@@ -31,11 +35,11 @@ FORMATS = {
 }
 EVENTS, UPTIME = "events/IC86_I_exp.csv", "uptime/IC86_I_exp.csv"
 AREA, SMEARING = "irfs/IC86_effectiveArea.csv", "irfs/IC86_smearing.csv"
-UP, TABLE, RESOLUTION = "upgoing_events.txt", "TabulatedAeff.txt", "AngRes.txt"
+UP, DOWN, TABLE, RESOLUTION = "upgoing_events.txt", "downgoing_events.txt", "TabulatedAeff.txt", "AngRes.txt"
 EXP, MC, GRL = "IC86_2011_exp.npy", "IC86_2011_MC.npy", "GRL/IC86_2011_exp.npy"
 TEXTS = [
     *(("icetracks", file) for file in (EVENTS, UPTIME, AREA, SMEARING)),
-    *(("ic86_2011", file) for file in (UP, "downgoing_events.txt", TABLE, RESOLUTION)),
+    *(("ic86_2011", file) for file in (UP, DOWN, TABLE, RESOLUTION)),
 ]
 ARRAYS = [("numpy", file) for file in (EXP, MC, GRL)]
 
@@ -98,7 +102,12 @@ def damaged(runs: dict[str, Path]) -> Iterator[Callable[[str, str, Damage], Path
         return runs[name]
 
     yield damage
+    for root in runs.values():
+        shutil.rmtree(root / "run/prepared", ignore_errors=True)
     for path, raw in kept:
+        if path.is_dir():
+            path.rmdir()
+        path.unlink(missing_ok=True)  # a pipe is not written to
         path.write_bytes(raw)
 
 
@@ -110,6 +119,7 @@ def refused(root: Path, capsys: pytest.CaptureFixture[str]) -> str:
     assert not list((root / "run").glob("prepared/*")), "nothing half-written"
     captured = capsys.readouterr()
     assert captured.out == ""
+    assert all(c.isprintable() or c == "\n" for c in captured.err), "nothing that a terminal would act on"
     assert captured.err.startswith("worker prepare: ")
     return captured.err
 
@@ -139,8 +149,12 @@ def field(row: int, column: int, text: str) -> Damage:
     return how
 
 
+def each(*damages: Damage) -> Damage:
+    return lambda path: [how(path) for how in damages]
+
+
 ANY_TEXT: dict[str, tuple[Damage, str]] = {
-    "absent": (Path.unlink, r"no such file; its folder|no events of season|no response for season"),
+    "absent": (Path.unlink, r"no such file; its folder|no events of season|the response IC86 of season IC86_I lacks"),
     "empty": (lambda p: p.write_text(""), r"(no header line|holds no rows of numbers).*get it again"),
     "only a header": (
         lambda p: p.write_text(p.read_text().partition("\n")[0] + "\n" if p.name != RESOLUTION else "\n"),
@@ -154,9 +168,23 @@ ANY_TEXT: dict[str, tuple[Damage, str]] = {
     "text in a number": (field(-1, 1, "3.x"), r":\d+: '3\.x' in column 2 is not a finite number"),
     "nan": (field(-1, 1, "nan"), r":\d+: 'nan' in column 2 is not a finite number"),
     "infinite": (field(-1, 0, "inf"), r":\d+: 'inf' in column 1 is not a finite number"),
+    "a folder": (each(Path.unlink, Path.mkdir), r"this is a folder, not a file"),
+    "a pipe": (each(Path.unlink, os.mkfifo), r"this is a pipe, not a file"),
+    "lines of an old Mac": (
+        lambda p: p.write_bytes(p.read_bytes().replace(b"\n", b"\r")),
+        r"the last line has no line end|old Macs.*tr '\\r' '\\n'",
+    ),
+    "gzip": (lambda p: p.write_bytes(gzip.compress(p.read_bytes())), r"compressed with gzip.*\.gz && gunzip \S+\.gz"),
+    "a pointer of Git LFS": (
+        lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        r"a pointer of Git LFS, not a table.*git lfs pull",
+    ),
+    "a web page": (lambda p: p.write_text("<!DOCTYPE html>\n<html>log in</html>\n"), r"a web page.*server sent a page"),
+    "UTF-16": (lambda p: p.write_text(p.read_text(), encoding="utf-16"), r"text in UTF-16.*iconv -f UTF-16"),
+    "an array": (lambda p: p.write_bytes(npy_bytes(np.zeros(3))), r"this is a NumPy file.*format: numpy"),
     "binary": (
         lambda p: p.write_bytes(bytes(range(256)) * 40),
-        r"no column|no header|not a finite number|fields where",
+        r"this is a binary file, not a table of numbers in text\. Get the file again",
     ),
 }
 
@@ -192,10 +220,6 @@ def scaled(column: str, factor: float, offset: float = 0.0) -> Damage:
     return how
 
 
-def each(*damages: Damage) -> Damage:
-    return lambda path: [how(path) for how in damages]
-
-
 RAD = float(np.pi / 180)
 TEXT_CASES = {
     "tracks in radians": (
@@ -207,7 +231,7 @@ TEXT_CASES = {
     ),
     "tracks with energies in GeV": ("icetracks", EVENTS, scaled("log10(E/GeV)", 1000), r"impossible log10\(E/GeV\)"),
     "tracks with the full Julian date": (
-        "icetracks", EVENTS, scaled("MJD[days]", 1, 2400000.5), r"an impossible MJD\[days\].*modified Julian",
+        "icetracks", EVENTS, scaled("MJD[days]", 1, 2400000.5), r"an impossible MJD\[days\]: these are full Julian",
     ),
     "area in m^2": ("icetracks", AREA, scaled("A_Eff[cm^2]", 1e-4), r"effective area is 2.3e\+03 cm\^2.*in m\^2"),
     "area in another unit": (
@@ -224,6 +248,72 @@ TEXT_CASES = {
     "first year with energies in GeV": ("ic86_2011", UP, scaled("log10(E)", 1000), r"impossible log10\(E\)"),
     "first year beyond the pole": ("ic86_2011", UP, field(-1, 4, "93.1"), r"txt:201: a declination beyond 90 deg"),
     "first year with the area in cm^2": ("ic86_2011", TABLE, scaled("Aeff[m^2]", 1e8), r"in cm\^2 where m\^2"),
+    "every Right ascension in hours": ("icetracks", EVENTS, scaled("RA[deg]", 1 / 15), r"these are hours.*by 15"),
+    "right ascensions alone in radians": ("icetracks", EVENTS, scaled("RA[deg]", RAD), r"every RA\[deg\] .*radians"),
+    "right ascensions from -180": (
+        "icetracks", EVENTS, scaled("RA[deg]", 1, -180), r"outside 0 to 360 deg.*Add 360 to the negative ones",
+    ),
+    "zenith for declination": ("icetracks", EVENTS, scaled("Dec[deg]", 1, 90), r"Is it the zenith\?.*zenith - 90"),
+    "a column that was filled": ("icetracks", EVENTS, scaled("Dec[deg]", 0), r"Dec\[deg\] is 0 in every one of 300"),
+    "energies all the same": ("icetracks", EVENTS, scaled("log10(E/GeV)", 0, 3), r"log10\(E/GeV\) is 3 in every one"),
+    "tracks with energies in TeV": ("icetracks", EVENTS, scaled("log10(E/GeV)", 1, -3), r"energy in TeV\? Add 3"),
+    "no angular error": ("icetracks", EVENTS, scaled("AngErr[deg]", 0), r"0 of 300 events have a usable angular error"),
+    "angular errors in arcminutes": (
+        "icetracks", EVENTS, scaled("AngErr[deg]", 60), r"usable angular error.*median is [0-9.]+ deg.*right unit",
+    ),
+    "every event twice": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text() + p.read_text().partition("\n")[2]),
+        r"300 of 600 events repeat another one.*would count twice.*Keep each event once",
+    ),
+    "a tenth of the events twice": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text() + "".join(p.read_text().splitlines(True)[-30:])),
+        r"30 of 330 events repeat another one",
+    ),
+    "uptime in unix seconds": (
+        "icetracks", UPTIME, scaled("MJD_stop[days]", 86400, 40587 * -86400), r"these are unix seconds.*MJD = sec",
+    ),
+    "uptime in Julian dates": ("icetracks", UPTIME, scaled("MJD_start[days]", 1, 2400000.5), r"these are full Julian"),
+    "good runs of another year": (
+        "icetracks", UPTIME, each(scaled("MJD_start[days]", 1, 365), scaled("MJD_stop[days]", 1, 365)),
+        r"300 of 300 events lie outside these good runs: the runs span MJD 55365.*Give the good runs of the same",
+    ),
+    "good runs of 36 years": (
+        "icetracks", UPTIME, lambda p: p.write_text("# MJD_start[days] MJD_stop[days]\n45000 58000\n"),
+        r"livetime is 13,000 days, which is 36 years",
+    ),
+    "a blank in the header": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace("MJD[days]", "MJD [days]", 1)),
+        r":1: the header has a blank inside the name 'MJD\[days\]': 'MJD \[days\]'. "
+        r"Write line 1: '# run event subevent MJD\[days\] log10",
+    ),
+    "energies as natural logarithms": ("icetracks", EVENTS, scaled("log10(E/GeV)", 2.302585), r"natural logarithm\?"),
+    "semicolons": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace(" ", ";")),
+        r"separated by semicolons.*sed -i 's/;/ /g' IC86_I_exp\.csv",
+    ),
+    "no header": (
+        "icetracks", UPTIME, lambda p: p.write_text(p.read_text().partition("\n")[2]),
+        r"numbers where the header.*Restore the first line: '# MJD_start\[days\] MJD_stop\[days\]'",
+    ),
+    "no unit in the header": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace("Dec[deg]", "Dec", 1)),
+        r"column 'Dec' is to be named 'Dec\[deg\]'.*write line 1: '# run .* RA\[deg\] Dec\[deg\] Azimuth",
+    ),
+    "the header of another program": (
+        "icetracks", AREA, lambda p: p.write_text("a b c d Aeff\n" + p.read_text().partition("\n")[2]),
+        r"found a, b, c, d, Aeff; wanted .*A_Eff.*write line 1: '# log10\(E_nu/GeV\)_min .* A_Eff\[cm\^2\]'",
+    ),
+    "a column twice": (
+        "icetracks", EVENTS, lambda p: p.write_text(p.read_text().replace("RA[deg]", "Dec[deg]", 1)),
+        r"no column 'RA\[deg\]'|two columns 'Dec",
+    ),
+    "first year without angular errors": (
+        "ic86_2011", UP, each(scaled("ang_err", 0), lambda p: scaled("ang_err", 0)(p.with_name(DOWN))),
+        r"0 of 400 events have a usable angular error",
+    ),
+    "resolution and energy swapped": (
+        "ic86_2011", RESOLUTION, lambda p: p.write_text("2.5, 1.3\n3.5, 0.7\n"), r":2: an impossible log10\(E\)",
+    ),
     "negative resolution": ("ic86_2011", RESOLUTION, field(-1, 0, "-0.4"), r"a median resolution that is none"),
 }  # fmt: skip
 
@@ -275,11 +365,37 @@ def as_text(array: np.ndarray) -> np.ndarray:
     return array.astype([(n, "U9" if n == column else array.dtype[n]) for n in array.dtype.names])
 
 
+def plus(offset: float, *columns: str) -> Damage:
+    def change(array: np.ndarray) -> np.ndarray:
+        for column in columns:
+            array[column] += offset
+        return array
+
+    return saved(change)
+
+
+def moved(runs: np.ndarray) -> np.ndarray:
+    again = runs.copy()
+    again["start"] += 1e-4
+    again["stop"] += 1e-4
+    return again
+
+
+def unsmeared(array: np.ndarray) -> np.ndarray:
+    array["trueRa"], array["trueDec"] = array["ra"], array["dec"]
+    return array
+
+
 ANY_ARRAY: dict[str, tuple[Damage, str]] = {
     "absent": (Path.unlink, r"no such file; its folder|no simulation for season"),
     "empty": (lambda p: p.write_bytes(b""), r"does not begin as a \.npy file of 0 bytes should"),
     "no rows": (saved(lambda a: a[:0]), r"holds no rows"),
     "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-9]), r"its header promises \d+ x \d+ bytes, and \d+ follow"),
+    "a pipe": (each(Path.unlink, os.mkfifo), r"this is a pipe, not a file"),
+    "a zip archive": (
+        lambda p: p.write_bytes(npz_bytes({"a": np.zeros(3)})),
+        r"this is a zip archive, not a",
+    ),
     "text": (lambda p: p.write_text("run time ra dec\n1 2 3 4\n" * 40), r"does not begin as a \.npy file"),
     "not structured": (saved(lambda a: np.zeros((7, 6))), r"shape \(7, 6\) and type float64, not one row of named"),
     "pickled": (saved(lambda a: a.astype(object)), r"holds Python objects, which are never loaded"),
@@ -316,7 +432,21 @@ ARRAY_CASES = {
     "one declination beyond the pole": (EXP, with_value("dec", 7, -1.7), r"row 7: dec outside -pi/2 to pi/2"),
     "a negative right ascension": (EXP, with_value("ra", 7, -0.1), r"row 7: .*ra outside 0 to 2 pi"),
     "energies in GeV": (EXP, with_value("logE", 2, 1000.0), r"row 2: an impossible logE.*in GeV rather than its log10"),
-    "times in seconds": (EXP, times(86400, "time"), r"row 0: an impossible time \(and 299 more rows\)"),
+    "times in seconds": (EXP, times(86400, "time"), r"row 0: an impossible time: these are seconds \(and 299"),
+    "right ascensions in hours": (EXP, times(12 / np.pi, "ra"), r"Is ra in hours\? Multiply it by pi/12"),
+    "zenith for declination": (EXP, plus(np.pi / 2, "dec"), r"Is dec the zenith\?.*dec = zenith - pi/2"),
+    "no angular error": (EXP, times(0, "sigma"), r"0 of 300 events have a usable angular error"),
+    "every event twice": (EXP, saved(lambda a: np.concatenate([a, a])), r"300 of 600 events repeat.*would count twice"),
+    "energies in TeV": (EXP, plus(-3, "logE"), r"log10 of an energy in TeV\? Add 3"),
+    "good runs of another year": (GRL, plus(365, "start", "stop"), r"300 of 300 events lie outside these good runs"),
+    "good runs in Julian dates": (GRL, plus(2400000.5, "start", "stop"), r"these are full Julian dates.*MJD = JD"),
+    "good runs twice, a little apart": (
+        GRL, saved(lambda a: np.concatenate([a, moved(a)])), r"40 runs overlap earlier ones.*would count twice",
+    ),
+    "livetime in years": (GRL, times(1 / 365, "livetime"), r"livetimes sum to .* days, and the runs last"),
+    "simulation without angular errors": (MC, times(0, "sigma"), r"no simulated event has a usable sigma"),
+    "true energies in TeV": (MC, times(1e-3, "trueE"), r"more than ten times their true energy: is trueE in TeV"),
+    "true directions that are the reconstructed ones": (MC, saved(unsmeared), r"every reconstructed direction is"),
     "true directions in degrees": (MC, times(DEG, "trueRa", "trueDec"), r"trueDec reaches .*these are degrees"),
     "sigma of simulation in degrees": (MC, times(DEG, "sigma"), r"median of sigma is .*these are degrees"),
     "true energies as log10": (MC, log10_of("trueE"), r"trueE reaches only .*these are log10\(E / GeV\)"),

@@ -1,7 +1,6 @@
 import dataclasses
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.counted import calls
 from tests.data_release import write_release
 from worker.data.dataset import Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.icetracks import read_release
@@ -140,7 +140,7 @@ def test_no_value_of_the_file_equals_a_right_ascension_or_a_time(tmp_path: Path)
     folder = write_release(tmp_path)
     path = folder / "events" / "IC86_I_exp.csv"
     header, *lines = path.read_text().splitlines()
-    marks = ("57123.98765432", "123.457", "321.123")  # MJD, RA, azimuth: values that nothing else has
+    marks = ("55002.98765432", "123.457", "321.123")  # MJD, RA, azimuth: values that nothing else has
     marked = [
         " ".join([*line.split()[:3], marks[0], *line.split()[4:6], marks[1], line.split()[7], marks[2], "1"])
         for line in lines
@@ -218,6 +218,6 @@ def test_a_season_is_a_megabyte_or_two_and_unpacks_at_once() -> None:
     np.savez_compressed(file, **arrays)
     assert sum(a.nbytes for a in arrays.values()) < 3e6
     assert file.tell() < 1.5e6
-    begin = time.process_time()
-    assert_same(unpack(arrays), synthetic)
-    assert time.process_time() - begin < 0.3
+    found, n_calls = calls(unpack, arrays)
+    assert_same(found, synthetic)
+    assert n_calls < 500  # none per event

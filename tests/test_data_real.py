@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from tests.waiting import HANG_S
 from worker.data.dataset import Dataset, Season
 from worker.data.ic86_first import read_first_year
 from worker.data.icetracks import read_release
@@ -22,14 +23,12 @@ from worker.data.synthetic import make
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
 
 MEASURE = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from worker.data.icetracks import read_release
 from worker.data.prepared import content_digest
-begin = time.process_time()
 dataset = read_release(Path(sys.argv[1]), ("IC86_I",), label="semi-real", sigma_max_deg=5.0)
 print(json.dumps({
-    "cpu_s": time.process_time() - begin,
     "max_rss_mb": int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024,
     "digest": content_digest(dataset),
 }))
@@ -153,18 +152,17 @@ def test_a_season_packs_into_a_megabyte_and_comes_back(dataset: Dataset, tmp_pat
     assert content_digest(unpack(pack(dataset))) == content_digest(dataset)
 
 
-def test_reading_600_mb_takes_little_memory_and_time(icetracks_release: Path, dataset: Dataset) -> None:
+def test_reading_600_mb_takes_little_memory(icetracks_release: Path, dataset: Dataset) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(icetracks_release)],
         cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANG_S,
     )
     measured = json.loads(done.stdout)
     assert measured["max_rss_mb"] < 500
-    assert measured["cpu_s"] < 20  # 2.5 s, and 4 s more where the parser is not compiled yet
     assert measured["digest"] == content_digest(Dataset("", dataset.seasons[:1])), "the same from another process"
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from tests.data_release import EVENTS_7, EVENTS_10, event_lines, write_lines, write_release
 from worker.data.dataset import Dataset, Smearing
-from worker.data.icetracks import config_of, read_release
+from worker.data.icetracks import read_release
 from worker.data.prepared import content_digest, pack, unpack
+from worker.data.seasons import response_of
 from worker.engine import analysis as engine
 from worker.engine import season as of_season
 from worker.engine import trials
@@ -116,7 +117,7 @@ def test_fourteen_years_with_the_grids_of_either_version(
     folder = write_release(tmp_path / version, FOURTEEN_YEARS, FOURTEEN_YEAR_CONFIGS, e_nu, dec)
     dataset = read(folder, FOURTEEN_YEARS)
     assert len(dataset.seasons) == 14
-    assert {config_of(folder, season) for season in FOURTEEN_YEARS[3:]} == {"IC86"}
+    assert {response_of(folder, season).config for season in FOURTEEN_YEARS[3:]} == {"IC86"}
     assert len({id(season.smearing) for season in dataset.seasons}) == 4
     for k in range(14):
         np.testing.assert_array_equal(smearing_of(dataset, k).log_e_nu, e_nu)
@@ -161,7 +162,9 @@ def test_a_season_of_another_release_under_another_name_is_refused(tmp_path: Pat
 
 def test_one_event_at_a_border_of_seasons_is_noted_and_kept(tmp_path: Path) -> None:
     folder = write_release(tmp_path, ("IC86_I", "IC86_II"))
-    rows = [f"118000 {k} 0 {55000 + 0.0005 * k:.4f} 3.0 0.5 {k % 360}.25 {k % 170 - 85}.5 0 0" for k in range(400)]
+    rows = [
+        f"118000 {k} 0 {55000 + 0.0005 * k:.4f} 3.{k % 10} 0.5 {k % 360}.25 {k % 170 - 85}.5 0 0" for k in range(400)
+    ]
     write_lines(folder / "events/IC86_I_exp.csv", EVENTS_10, rows[:200])
     write_lines(folder / "events/IC86_II_exp.csv", EVENTS_10, [*rows[201:], rows[7]])
     first, second = read(folder, ("IC86_I", "IC86_II")).seasons

@@ -23,7 +23,7 @@ seed: 1
 data: {%s}
 background: {dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
-scan: {nside: 1, n_skies: 1, dec_min_deg: -90, dec_max_deg: 90}
+scan: {nside: 1, n_skies: 1, dec_min_deg: -10, dec_max_deg: 10}
 """
 FILES = {"data.html", "data.txt", "data.json", "data_events.png", "data_response.png"} | {
     "data_events.npz",

@@ -110,7 +110,7 @@ def test_an_absent_file_names_what_is_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="this is a folder, not a file"):
         read_table(tmp_path, ["a"])
 
 

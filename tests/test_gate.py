@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(reported_run: Path) -> Path:
     """A finished run."""
-    return report_run.finished(tmp_path_factory.mktemp("gate") / "run")
+    return reported_run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 Commands that need a pool end well in tests/pool/test_ops_dagmaker.py.
 """
 
-import json
 import shutil
 import subprocess
 import sys
@@ -15,8 +14,7 @@ import pytest
 
 from dagmaker import cli
 from dagmaker.commands import COMMANDS, POSITIONAL
-from dagmaker.cost import probes
-from tests import test_dagmaker_fetch, test_unblind
+from tests import test_dagmaker_fetch
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.dataverse import Dataverse
@@ -27,6 +25,8 @@ from worker.tasks import TASKS
 ERROR = {"exit_code", "meaning", "message", "problems"}
 ON_A_POOL = ("submit", "abort")
 IN_ROUNDS = ("round",)  # tests/test_rounds.py
+# What takes a while answers where other tests need it: the fixture finished_run, and those of the commands' own tests.
+WHERE_IT_IS_MADE = ("run", "review", "unblind", "pilot")
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +109,8 @@ def _fetch(root: Path, words: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_every_command_answers_with_the_documented_keys(
-    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(probes, "SHORT_S", 0.05)
-    monkeypatch.setattr(probes, "LONG_S", 0.1)
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     spec = run / "analysis.yaml"
     told: set[str] = set()
@@ -131,25 +129,19 @@ def test_every_command_answers_with_the_documented_keys(
     assert ask("check", str(spec))["processes"] == ask("plan", str(spec))["processes"]
     ask("build", str(spec), f"--run={run}")
     assert ask("build", str(spec), f"--run={run}")["written"] == 0
-    done = ask("run", str(spec), f"--run={run}")
-    assert done["failed"] == []
-    assert done["summary"] == json.loads((run / "results" / "summary.json").read_text())
     assert ask("status", str(run))["complete"]
     assert ask("status", str(run), "--watch")["complete"]
     assert Path(ask("status", str(run), "--html")["page"]).is_file()
     ask("efficiency", str(run))
-    ask("pilot", str(spec), f"--output={tmp_path / 'pilot.json'}")
     assert ask("verify-plan", str(run))["outcome"] == "same"
     assert ask("repair", str(run))["dag"] is None
-    token = ask("review", str(run), "--sample=1")["token"]
-    approved = test_unblind.approved(run, token=token)
-    assert ask("unblind", str(run), f"--token={token}", f"--spec={approved}")["first"]
     assert ask("diff", str(run), str(spec))["changes"] == []
+    assert ask("restore", str(run))["files"] == []
     ask("schema")
     _fetch(tmp_path, ask)
     (run / "results" / "post_trial.json").unlink()
     assert ask("repair", str(run))["faults"][0]["state"] == "absent"
-    assert told == set(COMMANDS) - {*ON_A_POOL, *IN_ROUNDS}, "a new command: ask it here, or on a pool"
+    assert told == set(COMMANDS) - {*ON_A_POOL, *IN_ROUNDS, *WHERE_IT_IS_MADE}, "a new command: ask it here"
 
 
 @pytest.mark.slow
@@ -193,12 +185,12 @@ def test_tasks_answer(finished_run: Path, capsys: pytest.CaptureFixture[str]) ->
         return found
 
     trials = next((finished_run / "trials").rglob("bg/dec/**/trials__*.npy")).relative_to(finished_run)
-    assert ask("verify")["result"] == {"checked": ask("verify")["result"]["checked"], "faults": []}
+    assert ask("verify")["result"] == {"checked": 46, "faults": []}
     assert ask("streams")["result"]["faults"] == []
     assert ask("replay", f"--file={trials}")["result"]["task"] == "bg_trials"
     one = ask("replay", f"--file={trials}", "--trial=0")["result"]
     assert set(one["fit"]) == set(one["brute_force"]) == {"ts", "ns", "gamma"}
     assert ask("data_summary")["result"]["n_events"] > 0
-    made = ask("report")
+    made = ask("collect_bg", "--dec=5")
     assert made["result"] is None
-    assert "-> report/index.html" in made["printed"]
+    assert "-> collected/bg/dec/+005.npz" in made["printed"]

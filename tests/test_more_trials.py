@@ -23,7 +23,7 @@ data: {format: synthetic, n_events: 5000}
 background: {dec_deg: [-40, 5, 60], n_trials: %(n)d, trials_per_file: 100}
 signal: {n_sig: [3, 8, 20], n_trials: 20}
 sensitivity: {n_bootstrap: 20}
-scan: {nside: 4, n_skies: 20, bands: 2, dec_min_deg: -60, dec_max_deg: 80, survival: empirical, interpolation: %(way)s}
+scan: {nside: 4, n_skies: 20, bands: 2, dec_min_deg: -40, dec_max_deg: 60, survival: empirical, interpolation: %(way)s}
 """
 
 
@@ -58,7 +58,7 @@ def test_p_values_follow_more_trials_without_a_new_scan(tmp_path: Path) -> None:
     _is_what_the_new_background_says(run, again)
     assert np.any(np.load(run / layout.skies_file())["mlog10p"] != skies["mlog10p"])
     assert second["post_trial"]["n"] == first["post_trial"]["n"] == 20
-    assert second["post_trial"]["n_eff"] != first["post_trial"]["n_eff"]
+    assert second["post_trial"]["ks_p"] != first["post_trial"]["ks_p"]
     assert set(second["post_trial_regions"]) == {"all", "north", "south"}
     for found in second["post_trial_regions"].values():
         assert found["p"] == (found["k"] + 1) / (found["n"] + 1)

@@ -114,3 +114,24 @@ def test_the_page_shows_what_comes_out(tmp_path: Path, monkeypatch: pytest.Monke
     assert result.attempted > 15
     assert result.failed == 0, "".join(said)
     assert (tmp_path / "sky.png").stat().st_size > 10_000
+
+
+def test_backgrounds_that_do_not_reach_over_the_scan(ana: Analysis) -> None:
+    one = ana.distribution(5, 20)
+    for backgrounds in ({5.0: one}, {-40.0: one, 5.0: one}, {}):
+        with pytest.raises(SpecError, match=r"backgrounds (reach from|are empty).*there is no p-value"):
+            ana.scan(backgrounds, nside=2)
+
+
+def test_a_declination_that_may_be_in_radians(ana: Analysis) -> None:
+    with pytest.warns(UserWarning, match=r"0.0873 is taken as degrees; if it is in radians, write 5"):
+        ana.trials(0.0873, 1)
+    with pytest.warns(UserWarning, match=r"write 5"):
+        ana.flux(0.0873, 1)
+    with pytest.raises(SpecError, match="between -90 and 90 degrees"):
+        ana.flux(95, 1)
+
+
+def test_a_task_says_it_too(run: Path) -> None:
+    with pytest.raises(SpecError, match=r"--dec=0.0873: .*0.0873 is taken as degrees; if it is in radians, write 5\)"):
+        trials.bg_trials(run, 0.0873, 1, 0, 0)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, unavailable
+from tests.waiting import HANG_S
 from worker import layout, open_analysis
 from worker.ledger import open_run
 from worker.stages import context
@@ -31,14 +32,14 @@ data: {format: synthetic, n_events: 8000}
 background: {dec_deg: [-30, 40], n_trials: 200}
 signal: {n_sig: [3, 8, 20], n_trials: 40}
 sensitivity: {n_bootstrap: 20}
-scan: {nside: 2, map_nside: 4, n_skies: 4}
+scan: {nside: 2, map_nside: 4, n_skies: 4, dec_min_deg: -30, dec_max_deg: 40}
 """
 
 
 def say(argv: list[str], cwd: Path, rc: int = 0) -> str:
     """What a command prints; the index of packages may be out of reach."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DAGMAKER", "GIT_"))}
-    done = subprocess.run(argv, cwd=cwd, env=clean, text=True, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(argv, cwd=cwd, env=clean, text=True, capture_output=True, check=False, timeout=HANG_S)
     if any(words in done.stderr for words in NO_INDEX):
         unavailable("pip cannot fetch setuptools")
     assert done.returncode == rc, done.stdout + done.stderr

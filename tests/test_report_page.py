@@ -16,8 +16,8 @@ import pytest
 from tests import report_run
 from worker import layout, store
 from worker.errors import InputError, RefusedError
-from worker.ledger import open_run
-from worker.report import figures, interactive, numbers, page, words
+from worker.ledger import expected, open_run
+from worker.report import figures, headline, interactive, numbers, page, words
 from worker.report.drawn import Drawn
 from worker.report.results import load
 from worker.stages import report
@@ -28,11 +28,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(reported_run: Path) -> Path:
     """A finished run with its report."""
-    run = report_run.finished(tmp_path_factory.mktemp("report") / "run")
-    report.report(run, None, None)
-    return run
+    return reported_run
 
 
 @pytest.fixture
@@ -261,7 +259,7 @@ def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: 
     found["discovery"][1] = {**keep, **lost, "reason": "needs n_sig above 20: add <b>25</b>"}
     for other in (0, 2):  # no flux at all is drawn too
         found["discovery"][other] |= lost
-    store.save_json(copy, layout.SENSITIVITY, found)
+    report_run.write_result(copy, layout.SENSITIVITY, "sensitivity", found)
     refresh(copy)
     monkeypatch.setattr(figures, "PLOTS", [plot("sensitivity"), plot("passing")])
     page.write(open_run(copy))
@@ -287,3 +285,47 @@ def test_an_unreadable_summary_counts_as_empty(copy: Path) -> None:
     assert results.summary == {}
     with pytest.raises(InputError, match=r"no sensitivity in results/summary\.json"):
         results.rows("sensitivity")
+
+
+def test_nothing_of_a_blind_run_says_observed_or_a_negative_significance(done: Path) -> None:
+    assert len(list(report_run.texts(done))) > 30
+    assert report_run.claims(done) == []
+    for text in ("the observed sky", "p = 0.9, −1.28σ one-sided", "-0.3 sigma"):
+        assert report_run.CLAIM.search(text), "the negative control"
+
+
+def test_the_card_names_the_map_of_its_hottest_spot_and_gives_that_of_the_map_below(done: Path) -> None:
+    results = load(open_run(done))
+    card = headline.cards(results)[1]
+    scan = results.summary["scan"]
+    coarse, fine = (scan["maps"][nside]["all"]["mlog10p"] for nside in ("4", "16"))
+    assert coarse != fine, "or this shows nothing"
+    assert card.title == "Hottest spot of the scrambled sky"
+    assert card.value == f"−log₁₀ p = {coarse:.2f}"
+    assert card.notes[2] == "of the map with nside 4, as all background skies"
+    assert card.notes[3].startswith(f"in the map drawn below, nside 16: −log₁₀ p = {fine:.2f} at RA ")
+    assert not any("N_eff" in note for card in headline.cards(results) for note in card.notes)
+
+
+def test_the_count_of_processes_is_that_of_the_plan(done: Path) -> None:
+    run = open_run(done)
+    files = [e for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map") for e in expected(run, task)]
+    decs = len(run.spec.background.decs)
+    counted = 1 + len(files) + 2 * decs + 5  # prepare; collections; results from distributions to upper limits
+    assert run.n_processes == counted + 1, "the report is one more"
+    said = f"holds the {counted} processes whose files have a record of their cost, of {counted + 1} in the plan"
+    for name in ("index.html", "report.md"):
+        assert said in (done / "report" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize(("ks_p", "why"), [(3e-20, "do not follow its curve"), (None, "every sky has p = 1")])
+def test_a_run_without_n_eff_says_why(copy: Path, ks_p: float | None, why: str) -> None:
+    """Where the skies do not follow the curve there is none, in the table and in the figure."""
+    found = json.loads((copy / layout.POST_TRIAL).read_text())
+    for part in (found["post_trial"], *found["regions"].values()):
+        part |= {"n_eff": None, "n_eff_error": None, "p_eff": None, "ks_p": ks_p}
+    report_run.write_result(copy, layout.POST_TRIAL, "post_trial", found)
+    report.report(copy, None, None)
+    page_text = (copy / "report/index.html").read_text("utf-8")
+    assert why in page_text
+    assert "No curve for whole sky, north, south: the skies there follow that of no N_eff." in page_text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dagmaker.cli import main
-from dagmaker.condor import repair
+from dagmaker.condor import repair, templates
 from dagmaker.planning import plan, rounds
 from dagmaker.review.verdict import Line
 from dagmaker.review.verify_plan import verify_plan
@@ -27,7 +27,7 @@ data: {format: synthetic, n_events: 8000}
 background: {dec_deg: [-30, 5], n_trials: 1000, trials_per_file: 500}
 signal: {n_sig: [1, 2, 3], n_trials: 60, trials_per_file: 150}
 sensitivity: {n_bootstrap: 60, discovery_nsigma: 2}
-scan: {nside: 4, n_skies: 2}
+scan: {nside: 4, n_skies: 2, dec_min_deg: -30, dec_max_deg: 5}
 goal: {sensitivity_error: %s}
 adaptive: %s
 """
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 def run_here(folder: Path, goal: float = 0.07, adaptive: str = "true") -> Path:
     spec = folder / "spec.yaml"
     spec.write_text(SPEC % (goal, adaptive))
-    assert main(["run", str(spec), f"--run={folder / 'run'}", "--jobs=2"]) == 0
+    assert main(["run", str(spec), f"--run={folder / 'run'}", "--jobs=1"]) == 0
     return folder / "run"
 
 
@@ -94,7 +94,7 @@ def test_files_continue_the_streams_of_the_plan(finished: Path) -> None:
 
 
 def test_everybody_reads_one_plan(finished: Path) -> None:
-    ours = {node.name: (node.task, node.dir, list(map(list, node.cuts))) for node in rounds.read_plan(finished).nodes}
+    ours = {node.name: (node.task, node.dir, node.cuts) for node in rounds.read_plan(finished).nodes}
     theirs = {n["name"]: (n["task"], n["dir"], n["cuts"]) for n in open_run(finished).plan["nodes"]}
     assert ours == theirs
     assert any(name.startswith("r1_sig_") for name in ours)
@@ -223,6 +223,21 @@ def test_planned_again_a_round_is_the_same_and_says_what_it_adds(
     holds_what_is_documented("round", found)
     assert found["trials"] == decision(copy, 1)["added"]["signal"]
     assert (copy / layout.round_plan(1)).read_bytes() == before_it
+
+
+def test_a_round_needs_no_profile_of_the_site_where_dagman_calls_it(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DAGMan's environment has no DAGMAKER_TEMPLATES: what the site is like was written down when the run was built."""
+    own = tmp_path / "templates"
+    shutil.copytree(templates.folder(), own)
+    (own / "htcondor" / "sites" / "personal.yaml").unlink()
+    monkeypatch.setenv(templates.VARIABLE, str(own))
+    before_it = (copy / layout.round_plan(1)).read_bytes()
+    (copy / layout.round_plan(1)).unlink()
+    assert main(["round", str(copy), "--round=1"]) == 0
+    assert (copy / layout.round_plan(1)).read_bytes() == before_it
+    assert main(["repair", str(copy)]) == 0
 
 
 def test_without_rounds_there_is_no_judge() -> None:

@@ -25,7 +25,7 @@ MINIMAL: dict[str, Any] = {
     "name": "x",
     "seed": 0,
     "data": {"format": "synthetic"},
-    "background": {"dec_deg": [5.0], "n_trials": 10},
+    "background": {"dec_deg": [-85.0, 85.0], "n_trials": 10},
     "signal": {"n_sig": [1, 2, 3], "n_trials": 10},
     "scan": {"n_skies": 1},
 }
@@ -141,7 +141,7 @@ def test_a_frozen_spec_loads_where_its_data_are_not(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "this file does not exist; write the path of a spec such as analysis.yaml"),
-        (lambda path: path.mkdir(), "cannot be read: Is a directory; write the path of a spec file"),
+        (lambda path: path.mkdir(), "is a folder; write the path of a file"),
         (lambda path: path.write_bytes(b"name: caf\xe9\n"), "byte 9 is not UTF-8; save the file as UTF-8 text"),
     ],
     ids=["missing", "folder", "latin-1"],
@@ -260,12 +260,13 @@ def schema_places(schema: dict[str, object]) -> set[str]:
             return
         if "$ref" in node:
             walk(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], path)
-        for branch in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        for branch in (*node.get("anyOf", ()), *node.get("oneOf", ()), node.get("items")):
             walk(branch, path)
         for key, child in node.get("properties", {}).items():
             place = f"{path}.{key}".removeprefix(".")
             found.add(place)
             walk(child, place)
+        walk(node.get("additionalProperties"), path)  # a table: each entry has the keys of its section
 
     walk(schema, "")
     return found
@@ -313,6 +314,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 "irfs": {"format": "ic86_2011", "dir": "/d"},
                 "irfs_config": {"format": "ic86_2011", "dir": "/d"},
             }.get(keys[1], {"format": "synthetic"})
+            if len(keys) == 3:
+                section = {"format": "icetracks" if keys[2] == "response" else "numpy", "dir": "/d"}
+                value = [{"name": "A", keys[2]: value}]
             document["data"] = {**section, keys[1]: value}
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
@@ -321,6 +325,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             target = document
             if keys[0] == "adaptive":
                 document["goal"] = {"sensitivity_error": 0.03}
+            if keys[:-1] == ["resources", "tasks"]:
+                keys.insert(2, "scan_trials")
             for key in keys[:-1]:
                 target = target.setdefault(key, {})
             target[keys[-1]] = value

@@ -9,22 +9,23 @@ import pytest
 
 from dagmaker.build import build
 from worker import layout, store
+from worker.bookkeeping import get_all
 from worker.cli import main
 from worker.errors import InputError, RefusedError
 from worker.ledger import expected, open_run
 from worker.specfile import load
-from worker.stages import collect, hottest, prepare, scans, trials
+from worker.stages import collect, hottest, limits, prepare, results, scans, scratch, streams, trials, verify
 
 SPEC = """
 version: 1
 name: tiny
 seed: 3
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: [-20, 5], n_trials: 120, trials_per_file: %(bg)d}
+background: {dec_deg: [-60, 5], n_trials: 120, trials_per_file: %(bg)d}
 signal: {n_sig: [3, 8, 20], n_trials: 60, trials_per_file: %(sig)d}
 scan:
   {nside: 4, n_skies: 6, skies_per_file: %(sky)d, bands: %(bands)d, sky_bands: %(sky_bands)d,
-   dec_min_deg: -60, dec_max_deg: 60}
+   dec_min_deg: -60, dec_max_deg: 5}
 """
 
 
@@ -37,7 +38,7 @@ PILOT = {
         "start_s_error": 0.1,
         "memory_mb": 200,
         "rates": [
-            {"dec_deg": -20, "unit_s": 0.04, "unit_s_error": 0.001},
+            {"dec_deg": -60, "unit_s": 0.04, "unit_s_error": 0.001},
             {"dec_deg": 5, "unit_s": 0.11, "unit_s_error": 0.001},
         ],
     },
@@ -71,11 +72,13 @@ def run_all(run: Path) -> None:
     """Every trial and scan process of the plan, then the collection."""
     opened = open_run(run)
     for e in expected(opened, "bg_trials"):
-        trials.bg_trials(run, e.point["dec"], e.n, e.seed, e.first)
+        trials.bg_trials(run, e.point["dec"], e.n, e.seed, e.first, int(e.point.get("part", 0)))
     for e in expected(opened, "sig_trials"):
-        trials.sig_trials(run, e.point["dec"], e.point["n_sig"], e.n, e.seed, e.first)
+        part = int(e.point.get("part", 0))
+        trials.sig_trials(run, e.point["dec"], e.point["n_sig"], e.n, e.seed, e.first, part=part)
     for e in expected(opened, "scan_trials"):
-        scans.scan_trials(run, e.n, e.seed, e.first, f"{e.band[0]}of{e.band[1]}" if e.band else None)
+        band = f"{e.band[0]}of{e.band[1]}" if e.band else None
+        scans.scan_trials(run, e.n, e.seed, e.first, band, int(e.point.get("part", 0)))
     for e in expected(opened, "scan_map"):
         scans.scan_map(run, int(e.point["nside"]), *(e.band or (0, 1)))
     for dec in opened.spec.background.decs:
@@ -106,7 +109,7 @@ def merged(run: Path) -> dict[str, bytes]:
 
 CUTTINGS: dict[str, dict[str, int]] = {
     "by hand": {"bg": 50, "sig": 7, "sky": 4, "bands": 5, "sky_bands": 3},
-    "a file for every trial": {"bg": 1, "sig": 1, "sky": 1, "bands": 9, "sky_bands": 1},
+    "a file for every trial": {"bg": 1, "sig": 1, "sky": 1, "bands": 6, "sky_bands": 1},
     "by a pilot": {},
 }
 
@@ -114,7 +117,11 @@ CUTTINGS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize(
     "how", ["by hand", pytest.param("a file for every trial", marks=pytest.mark.slow), "by a pilot"]
 )
-def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_path: Path) -> None:
+def test_merged_bytes_do_not_depend_on_the_cutting(
+    how: str, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "by hand":
+        monkeypatch.setattr(layout, "FILES_PER_FOLDER", 4)  # two outputs with their records, or those of one sky
     if how == "by a pilot":
         (tmp_path / "pilot.json").write_text(json.dumps(PILOT))
     other = make(tmp_path, "resources: {target_hours: 0.001, pilot: pilot.json}" * (not CUTTINGS[how]), **CUTTINGS[how])
@@ -124,13 +131,33 @@ def test_merged_bytes_do_not_depend_on_the_cutting(how: str, done: Path, tmp_pat
         files
         == {
             "by hand": {"bg_trials": 6, "sig_trials": 54, "scan_trials": 6, "scan_map": 5},
-            "a file for every trial": {"bg_trials": 240, "sig_trials": 360, "scan_trials": 6, "scan_map": 9},
-            "by a pilot": {"bg_trials": 2 + 5, "sig_trials": 6 * 2, "scan_trials": 6 * 3, "scan_map": 1},
+            "a file for every trial": {"bg_trials": 240, "sig_trials": 360, "scan_trials": 6, "scan_map": 6},
+            "by a pilot": {"bg_trials": 2 + 5, "sig_trials": 6 * 2, "scan_trials": 5 * 2, "scan_map": 1},
         }[how]
     )
     run_all(other)
     assert merged(other) == merged(done)
     assert len(merged(done)) == 2 + 2 + 1 + 3 + 1
+    if how == "by hand":
+        _check_crowded_folders(other)
+
+
+def _check_crowded_folders(run: Path) -> None:
+    """Whatever reads a run finds the files of further folders: notebooks, disjoint streams, replay, review, repair."""
+    folders = {path.parent for path in run.glob("trials/**/*.npy") if "__N_" in path.name and "/map/" not in str(path)}
+    assert any(folder.name.startswith("first_") for folder in folders)
+    merged_trials = get_all(run / "trials/tiny")
+    assert len(merged_trials["bg"]["dec"][5]) == 120 and len(merged_trials["sig"]["dec"][5]["nsig"][8.0]) == 60
+    assert streams.streams(run) == {"keys": streams.streams(run)["keys"], "files": 66, "trials": 606, "faults": []}
+    assert {
+        fault.path for _, faults in verify.faults_of(open_run(run), 1) for fault in faults if fault.why == ""
+    } == set()
+    [last] = [e for e in expected(open_run(run), "bg_trials", dec=5) if e.first == 100]
+    assert last.path.parent.name == "first_0000100"
+    assert main(["replay", f"--run={run}", f"--file={last.path}"]) == 0
+    with scratch.beside(open_run(run), trials=True) as root:
+        assert (root / last.path).read_bytes() == (run / last.path).read_bytes()
+    assert main(["bg_trials", f"--run={run}", "--dec=5", "--n=10", "--first=100", "--part=101"]) == 2
 
 
 def test_by_hand_writes_the_tutorials_file(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,7 +198,7 @@ def test_hottest_spot_is_the_hottest_pixel(done: Path) -> None:
     seen = healpy.read_map(done / layout.map_file(4, ".fits"), field=None)
     np.testing.assert_array_equal(np.isfinite(full[0]), seen[0] != healpy.UNSEEN)
     north = np.degrees(np.pi / 2 - healpy.pix2ang(4, np.arange(192))[0])
-    np.testing.assert_array_equal(np.isfinite(full[0]), np.abs(north) <= 60)
+    np.testing.assert_array_equal(np.isfinite(full[0]), (north >= -60) & (north <= 5))
 
 
 def test_a_hole_is_refused_and_named(copy: Path) -> None:
@@ -207,10 +234,10 @@ def test_a_damaged_or_foreign_file_stops_the_collection(copy: Path, damage: str)
 
 
 def test_a_truncated_file_is_made_again_with_the_same_bytes(copy: Path) -> None:
-    file = copy / "trials/tiny/bg/dec/-020/trials__N_000120_seed_0000.npy"
+    file = copy / "trials/tiny/bg/dec/-060/trials__N_000120_seed_0000.npy"
     before = file.read_bytes()
     file.write_bytes(before[: len(before) // 2])
-    trials.bg_trials(copy, -20.0, 120, 0, 0)
+    trials.bg_trials(copy, -60.0, 120, 0, 0)
     assert file.read_bytes() == before
 
 
@@ -278,3 +305,14 @@ def test_a_task_at_its_time_limit_keeps_what_it_has_and_resumes_to_the_same_byte
     assert "resuming after" in capsys.readouterr().out
     assert file.read_bytes() == before
     assert not [f for f in copy.glob("partial/**/*") if f.is_file()]
+
+
+@pytest.mark.parametrize("raw", ['"x"', "[]", '{"sky": 1}', '{"regions": {"all": 5}}', "null"])
+def test_a_result_that_was_changed_is_refused_by_its_readers(copy, raw):
+    """Whatever it says now: what reads it names it, and the task that makes it again."""
+    (copy / layout.SCAN).write_text(raw)
+    for read in (results.post_trial, limits.upper_limits):
+        with pytest.raises(
+            InputError, match=r"scan\.json: its bytes are not those that collect_scan wrote; run `worker "
+        ):
+            read(copy)

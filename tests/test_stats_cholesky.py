@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 
 from tests.conftest import ROOT
+from tests.needs import needs
 from worker.stats.cholesky import factor, solve
 
 # Numbers that pass through each fit of the statistics that solves a system, and through a BLAS as the control.
@@ -50,7 +50,7 @@ def test_what_is_not_positive_definite_is_not_a_number():
     assert np.isnan(solve(np.array([[1.0, 2.0], [2.0, 1.0]]), np.ones(2))).all()
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names kernels of x86-64")
+@needs("x86-64")
 def test_fits_do_not_depend_on_the_kernels_of_a_blas():
     found = {core: sums(core) for core in ("Prescott", "Haswell")}
     different = {name for name in found["Haswell"] if found["Haswell"][name] != found["Prescott"][name]}

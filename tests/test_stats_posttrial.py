@@ -70,9 +70,38 @@ def test_parametrised_keeps_small_p():
     assert float(parametrised(300.0, 1000.0)) == pytest.approx(1e-297, rel=1e-6)
 
 
-def test_a_sky_without_signal_is_finite():
-    assert math.isfinite(effective_trials([0.0, 3.0]))
-    assert post_trial(0.0, [0.0, 0.0]).p_eff == pytest.approx(1.0)
+def short_list(n_skies, n_sources, eta, seed):
+    """Hottest of a few sources, of which each has TS > 0 with probability eta; -log10 p is 0 where none has."""
+    u = np.random.default_rng(seed).random((n_skies, n_sources)).min(axis=1)
+    return np.where(u < eta, -np.log10(u), 0.0)
+
+
+@pytest.mark.parametrize(("n_sources", "eta"), [(1, 0.3), (3, 0.45), (3, 0.05), (10, 0.4)])
+def test_skies_without_positive_ts_are_censored(n_sources, eta):
+    """N_eff is the number of independent sources, its pulls are standard, and the KS accepts; p = 1 is no ln 2^-53."""
+    found = [post_trial(0.3, short_list(400, n_sources, eta, seed)) for seed in range(100)]
+    pulls = [(result.n_eff - n_sources) / result.n_eff_error for result in found]
+    assert abs(np.mean(pulls)) < 0.4
+    assert np.std(pulls) == pytest.approx(1, abs=0.3)
+    assert min(result.ks_p for result in found) > 0.01
+    assert found[0].p_eff == pytest.approx(1 - (1 - 10**-0.3) ** found[0].n_eff)
+
+
+def test_there_is_no_n_eff_where_the_skies_do_not_follow_it():
+    mixed = post_trial(4.0, np.concatenate([hottest(500, 300, 4), hottest(500, 30_000, 5)]))
+    censored = post_trial(1.0, np.concatenate([short_list(500, 1, 0.5, 6), short_list(500, 100, 0.5, 7)]))
+    for result in (mixed, censored):
+        assert result.ks_p < 0.01
+        assert np.isnan([result.n_eff, result.n_eff_error, result.p_eff]).all()
+        assert 0 < result.p < 1
+
+
+def test_skies_that_all_have_p_1_have_no_n_eff():
+    result = post_trial(0.0, [0.0, 0.0])
+    assert np.isnan([result.n_eff, result.n_eff_error, result.ks_p, result.p_eff]).all()
+    assert (result.p, result.k) == (1.0, 2)
+    assert math.isnan(effective_trials([0.0]))
+    assert effective_trials([0.0, 3.0]) == pytest.approx(500, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -490,7 +490,9 @@ for i in range(7):
     write(i)
 one_write = (time.perf_counter() - begin) / 7
 rng, visible, leftovers = np.random.default_rng(3), 0, 0
-for _ in range(40):
+for death in range(400):
+    if death >= 40 and visible and leftovers:
+        break
     pid = os.fork()
     if pid == 0:
         for i in itertools.count():

@@ -1,8 +1,9 @@
 """The real sky stays closed, and opens once, to the right token."""
 
+import io
 import json
-import os
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import healpy
@@ -11,13 +12,16 @@ import pytest
 import yaml
 
 from dagmaker.cli import main
+from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
+from tests.needs import needs
 from worker import data, layout, store
 from worker.audit import aggregates, pages
+from worker.audit import opened as audit
 from worker.cli import main as worker
 from worker.ledger import open_run
 from worker.record import Record
-from worker.stages import approval, clearance, context, scratch, sealed, unblind
+from worker.stages import approval, clearance, context, openings, scratch, sealed, unblind
 from worker.stats.posttrial import post_trial
 
 pytestmark = pytest.mark.slow
@@ -131,7 +135,7 @@ def test_no_token_and_wrong_tokens(run, token, capsys):
     assert "the token sesame does not open this run: it is not a token that `dagmaker review` printed" in said
     other = "0" * 8 + token[8:]
     assert "the analysis (spec or data) changed since it was given" in refused(run, capsys, f"--token={other}")
-    assert len(log(run)) == 3
+    assert [line["token"] for line in log(run)] == ["", "sesame", other], "what was tried is kept"
 
 
 def test_the_token_must_be_in_the_spec_with_a_name_a_date_and_a_reason(run, token, capsys):
@@ -184,7 +188,13 @@ def opened(finished_run, token, tmp_path_factory):
     run = tmp_path_factory.mktemp("opened") / "run"
     shutil.copytree(finished_run, run)
     before = tree(run)
-    assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}", "--jobs=2"]) == 0
+    said = io.StringIO()
+    with redirect_stdout(said):
+        spec = approved(run, token=token)
+        assert main(["unblind", str(run), f"--token={token}", f"--spec={spec}", "--jobs=2", "--json"]) == 0
+    found = answered(said.getvalue())
+    holds_what_is_documented("unblind", found)
+    assert found["first"]
     return run, before
 
 
@@ -258,21 +268,157 @@ def test_a_second_time_with_another_result_is_said(opened, token, capsys):
 
 def test_an_unblinded_run_is_reviewed_and_an_edited_report_is_found(opened, capsys):
     run = open_run(opened[0])
-    again, who = unblind.findings(run, 1)
-    assert (again.verdict, who.verdict) == ("same", "same")
+    before = len(log(opened[0]))
+    _, who, again = audit.findings(run, 1)
+    assert (again.verdict, who.verdict) == ("same", "same"), again.found
     assert "approved by A. Reviewer: all checks passed" in who.found
+    assert [line["event"] for line in log(opened[0])[before:]] == [openings.SCANNED]
     with scratch.beside(run, trials=True) as root:
         assert {line.verdict for line in aggregates.findings(run, root, set())} == {"same"}
         assert {line.verdict for line in aggregates.summary_findings(run, root)} == {"same"}
-        [sound] = pages.findings(run, root)
+        sound, drawn = pages.findings(run, root)
         path = run.path / "report/report.md"
         raw = path.read_text()
         path.write_text(raw.replace("Post-trial p-value: ", "Post-trial p-value: 0"))
         spoilt = pages.compared(run, root)
         path.write_text(raw)
-    assert sound.verdict == "same", sound.found
+    assert (sound.verdict, drawn.verdict) == ("same", "same"), sound.found + drawn.found
     assert spoilt.verdict == "fault"
     assert "report/report.md: says '- **Post-trial p-value: 0" in spoilt.found
+
+
+@pytest.fixture
+def copy(opened, tmp_path):
+    """A copy of the unblinded run."""
+    return Path(shutil.copytree(opened[0], tmp_path / "run"))
+
+
+def said(run: Path) -> str:
+    """What a review says of the real sky."""
+    return "\n".join(f"{line.verdict} {line.what}: {line.found}" for line in audit.findings(open_run(run), 1))
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_bytes(store.json_bytes(json.loads(path.read_text()) | changes))
+
+
+def remove_a_line(path: Path) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:1] + lines[2:]))
+
+
+WITHOUT_A_SCAN = {
+    "no opened.json": lambda run: (run / layout.OPENED).unlink(),
+    "another token": lambda run: edit(run / layout.OPENED, token="0" * 8),
+    "a list": lambda run: (run / layout.OPENED).write_text("[1]"),
+    "no name": lambda run: edit(run / layout.OPENED, approved_by=""),
+    "nesting": lambda run: (run / layout.OPENED).write_text("[" * 100_000),
+    "no log": lambda run: (run / layout.UNBLINDING_LOG).unlink(),
+    "another run's log": lambda run: (run / layout.UNBLINDING_LOG).write_text(json.dumps({"event": "opened"}) + "\n"),
+}
+
+
+@pytest.mark.parametrize("change", WITHOUT_A_SCAN)
+def test_a_review_scans_nothing_without_the_token_of_the_run(copy, monkeypatch, change):
+    """Whatever lies in unblinded/: the scan is not begun."""
+    WITHOUT_A_SCAN[change](copy)
+    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    before = tree(copy)
+    assert "fault the unblinding: opened with the token of this run: the real sky was not scanned: " in said(copy)
+    assert tree(copy) == before
+
+
+@pytest.mark.parametrize("raw", ["{}", "[]", "x", '{"post_trial": 1, "regions": [], "hottest": null}'])
+def test_results_that_nobody_opened(run, monkeypatch, raw):
+    """`{}` in the place of the results is enough for nothing."""
+    (run / layout.UNBLINDED).mkdir()
+    (run / layout.UNBLINDED_RESULTS).write_text(raw)
+    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    assert "the real sky was not scanned: " in said(run)
+    assert f"it has no line of the opening that {layout.UNBLINDED_RESULTS} tell of" in said(run)
+
+
+def test_a_review_does_not_tell_what_the_real_sky_gives(copy):
+    results = json.loads((copy / layout.UNBLINDED_RESULTS).read_text())
+    edit(copy / layout.UNBLINDED_RESULTS, hottest={}, post_trial={**results["post_trial"], "p": 1e-9})
+    found = said(copy)
+    assert (
+        f"fault unblinded: the real sky scanned again: {layout.UNBLINDED_RESULTS}: is not what the scan gives" in found
+    )
+    values = [results["post_trial"]["p"], *results["hottest"].values()]
+    assert not [
+        value for value in values if isinstance(value, float) and repr(value)[:6] in found.partition("fault")[2]
+    ]
+
+
+def test_positions_that_were_forged_with_their_record_are_found(copy):
+    arrays = dict(np.load(copy / layout.SEALED))
+    record = store.load_record(copy, layout.SEALED)
+    store.save_arrays(copy, layout.SEALED, {"season0": arrays["season0"][::-1]}, record)
+    assert f"{layout.SEALED}: does not hold the right ascensions of the raw data; not scanned" in said(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (remove_a_line, "a line before line 2 was changed or removed"),
+        (lambda path: path.write_text(path.read_text().replace('"opened"', '"read"')), "was changed or removed"),
+        (lambda path: path.write_text(path.read_text() + "{}\n"), "is not a line of this log"),
+        (lambda path: path.write_bytes(b"\xff\n" + path.read_bytes()), "line 1 is not a line of this log"),
+    ],
+)  # fmt: skip
+def test_a_line_of_the_log_that_was_changed_or_removed_is_noticed(copy, change, told):
+    change(copy / layout.UNBLINDING_LOG)
+    first = next(iter(audit.findings(open_run(copy), 1)))
+    assert first.verdict == "fault"
+    assert told in first.found
+
+
+def test_a_log_that_lost_its_end_is_noticed_by_the_certificate(copy):
+    """A chain does not tell that its end is missing: the last certificate does."""
+    state = openings.read(open_run(copy)).state()
+    (copy / layout.CERTIFICATE).parent.mkdir()
+    (copy / layout.CERTIFICATE).write_bytes(store.json_bytes({"real_sky_log": state}))
+    path = copy / layout.UNBLINDING_LOG
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    first = next(iter(audit.findings(open_run(copy), 1)))
+    assert f"it does not begin with the lines that {layout.CERTIFICATE} saw" in first.found
+
+
+def test_a_second_opening_leaves_a_trace_where_the_first_was_removed(copy, token, capsys):
+    shutil.rmtree(copy / "unblinded")
+    spec = approved(copy, token=token)
+    assert main(["unblind", str(copy), f"--token={token}", f"--spec={spec}"]) == 0
+    assert "opened anew: unblinded was removed since it was opened at " in capsys.readouterr().out
+    assert "opened before" in (copy / "report/index.html").read_text()
+    first = next(iter(audit.findings(open_run(copy), 1)))
+    assert first.verdict == "note"
+    assert "OPENED MORE THAN ONCE: at " in first.found
+    shutil.rmtree(copy / "openings")
+    shutil.rmtree(copy / "unblinded")
+    assert next(openings.traces(open_run(copy))) == str(layout.SUMMARY), "the summary still tells of it"
+
+
+def test_only_the_owner_reads_the_sealed_positions(finished_run):
+    assert (finished_run / layout.SEALED.parent).stat().st_mode & 0o777 == 0o700
+    for path in (finished_run / layout.SEALED.parent).iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert (finished_run / layout.DATA).stat().st_mode & 0o044, "other files are read by others as before"
+
+
+@pytest.mark.parametrize("raw", ["", "null", '{"token": 1}'])
+def test_an_unfinished_opening_with_a_mangled_record_is_told(run, token, capsys, raw):
+    (run / layout.UNBLINDED).mkdir()
+    (run / layout.OPENED).write_text(raw)
+    assert worker(["unblind", f"--run={run}", f"--token={token}", f"--spec={approved(run, token=token)}"]) == 3
+    assert f"{run / layout.OPENED}: " in capsys.readouterr().err
+    assert not (run / layout.UNBLINDED_RESULTS).exists()
+
+
+def test_a_token_with_escapes_is_kept_and_not_obeyed(run, capsys):
+    assert main(["unblind", str(run), "--token=\x1b[2J\udcff", f"--spec={approved(run, token='x')}"]) == 4
+    assert "\x1b" not in capsys.readouterr().err
+    assert log(run)[-1]["token"] == "\x1b[2J\udcff"
 
 
 def test_an_approval_can_be_built_in(run, token):
@@ -307,9 +453,9 @@ def test_lost_positions_are_read_from_the_raw_data(finished_run):
     assert len(sealed_ones) == len(context.analysis(run).sky.dec)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@needs("ordinary user")
 def test_nothing_is_opened_without_a_record(run, token, capsys):
-    (run / "unblinded").mkdir(mode=0o500)
+    (run / "openings").mkdir(mode=0o500)
     assert main(["unblind", str(run), f"--token={token}", f"--spec={approved(run, token=token)}"]) == 3
     assert "nothing is opened without a record" in capsys.readouterr().err
     assert PurePosixPath("unblinded/results.json") == layout.UNBLINDED_RESULTS

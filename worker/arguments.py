@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin
 
+from worker.bounds import MAX_ROUNDS
 from worker.errors import SpecError
 from worker.tasks import TASKS
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-_BAND = re.compile(r"(\d+)of(\d+)")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
+_BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 _TRUTH = {"true": True, "false": False}
 _RANGES: dict[str, tuple[float, float, str]] = {
     "dec": (-90, 90, " degrees"),
@@ -25,6 +26,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "gamma": (1, 4, ""),
     "seed": (0, 2**63 - 1, ""),
     "first": (0, 10**12, ""),
+    "part": (0, 10**12, ""),
     "nside": (1, 4096, ""),
     "band": (0, 511, ""),
     "bands": (1, 512, ""),
@@ -33,6 +35,9 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "sample": (0, 10**6, " files"),
     "jobs": (1, 4096, " processes"),
     "slots": (1, 10**6, " slots"),
+    "round": (1, MAX_ROUNDS, ""),
+    "timeout": (0, 10**6, " s"),
+    "limit_s": (1, 10**6, " s"),
 }
 
 
@@ -59,12 +64,19 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
     """
     if task not in tasks:
         kind = "task" if tasks is TASKS else "command"
-        raise SpecError(f"there is no {kind} {task!r}{_did_you_mean(task, tasks)}; {kind}s: {', '.join(tasks)}")
+        names = tasks if tasks is TASKS else {typed(name): name for name in tasks}
+        word = task if tasks is TASKS else typed(task)
+        raise SpecError(f"there is no {kind} {word[:60]!r}{_did_you_mean(word, names)}; {kind}s: {', '.join(names)}")
     found = {
         name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
         for name, parameter in inspect.signature(tasks[task]).parameters.items()
     }
     return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
+
+
+def typed(command: str) -> str:
+    """A command of `dagmaker` as one types it."""
+    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
 
 
 def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Any]:
@@ -198,25 +210,28 @@ def _value(parameter: Parameter, text: str) -> Any:
 
 
 def _number(parameter: Parameter, text: str) -> float | int:
-    name = parameter.name
     what = "a whole number" if parameter.kind is int else "a number"
+    wrong = f"--{parameter.name}={text[:40]}: must be"
     if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
-        raise SpecError(f"--{name}={text}: must be {what}{_example(parameter)}")
-    value: float | int = int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+        raise SpecError(f"{wrong} {what}{_example(parameter)}")
+    value: float | int = int(text) if re.fullmatch(r"[-+]?[0-9]+", text) else float(text)
     if parameter.kind is int:
         if value != int(value):
-            raise SpecError(f"--{name}={text}: must be a whole number{_example(parameter)}")
+            raise SpecError(f"{wrong} a whole number{_example(parameter)}")
         value = int(value)
     else:
         value = float(value) + 0.0
-    low, high, unit = _RANGES.get(name, (-math.inf, math.inf, ""))
-    if not low <= value <= high:
-        raise SpecError(f"--{name}={text}: must be from {low} to {high}{unit}{_example(parameter)}")
+    low, high, unit = _RANGES.get(parameter.name, (-math.inf, math.inf, ""))
+    if not low <= value <= high and value != parameter.default:  # a default outside has a meaning of its own
+        raise SpecError(f"{wrong} from {low} to {high}{unit}{_example(parameter)}")
     return value
 
 
 def _together(values: Mapping[str, Any]) -> list[str]:
     """Rules that concern several arguments, or more than a range."""
+    part, first = values.get("part", 0), values.get("first", 0)
+    if part > first:
+        return [f"--part={part}: must not be above --first={first}: a folder holds trials from --part on"]
     nside = values.get("nside", 1)
     if nside & (nside - 1):
         return [f"--nside={nside}: must be a power of 2; write e.g. --nside={2 ** round(math.log2(nside))}"]
@@ -244,6 +259,13 @@ _EXAMPLES = {
     "nside": "128",
     "bands": "4",
     "band": "2of8",
+    "jobs": "2",
+    "round": "1",
+    "slots": "1000",
+    "sample": "3",
+    "limit_s": "300",
+    "timeout": "300",
+    "gamma": "2",
 }
 
 

@@ -27,6 +27,11 @@ _REASONS = {
     errno.EIO: "the disk reports an error (EIO); look at the machine's log",
     errno.ESTALE: "the network disk lost the folder (ESTALE); mount it again",
     errno.EMFILE: "too many files are open; raise `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine; try again later",
+    errno.EAGAIN: "there is no room for another process (ulimit -u); raise the limit, or lower --jobs",
+    errno.ENOMEM: "there is no memory left; lower --jobs, or use another machine",
+    errno.ELOOP: "symbolic links go round in a circle; remove them",
+    errno.ENXIO: "this is a device or a pipe that cannot be read as a file; move it away",
     errno.ENOENT: "the folder disappeared while writing; is somebody deleting the run directory?",
 }
 

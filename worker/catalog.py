@@ -1,14 +1,29 @@
-"""A list of sources as CSV text: name, ra_deg, dec_deg. Read with every problem told, written in one canonical form."""
+"""A list of sources as CSV text: name, ra_deg, dec_deg. Read with every problem told, written in one canonical form.
+
+The name of a column says its unit: ra_hours (decimal hours), ra_rad and dec_rad are read too, and become degrees.
+"""
 
 import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 COLUMNS = ("name", "ra_deg", "dec_deg")
+ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
+    "ra_deg": ("ra_deg", 1.0, 0.0, 360.0, "degrees"),
+    "ra_hours": ("ra_deg", 15.0, 0.0, 24.0, "hours"),
+    "ra_rad": ("ra_deg", math.degrees(1.0), 0.0, 2 * math.pi, "radians"),
+    "dec_deg": ("dec_deg", 1.0, -90.0, 90.0, "degrees"),
+    "dec_rad": ("dec_deg", math.degrees(1.0), -math.pi / 2, math.pi / 2, "radians"),
+}
+"""Columns that hold an angle: the one that they become, what they are multiplied with, bounds, unit."""
 MAX_SOURCES = 100_000
+MAX_LINE = 10_000
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
 SAME_DEG = 0.001
 """Two entries nearer than this are one source, written twice."""
 
@@ -28,33 +43,36 @@ class Fault(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=2)
 def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     """Sources in the order of the text, and every fault.
 
     Lines that are empty or begin with ``#`` are comments; columns may come in any order, others are passed over.
     """
-    rows = [
-        (i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")
-    ]
+    lines = text.splitlines()
+    long = next((i for i, line in enumerate(lines, 1) if len(line) > MAX_LINE), None)
+    if long is not None:
+        return (), [Fault(long, f"found a line of {len(lines[long - 1]):,} characters; at most {MAX_LINE:,} are read")]
+    rows = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not rows:
         return (), [Fault(1, f"there is no source in it; the first line is {','.join(COLUMNS)}")]
     head = [word.strip() for word in next(csv.reader([rows[0][1]]))]
     faults = list(_head_faults(rows[0][0], head))
     if faults:
         return (), faults
-    at = {column: head.index(column) for column in COLUMNS}
+    at = {ANGLES[word][0] if word in ANGLES else word: i for i, word in enumerate(head) if word in (*COLUMNS, *ANGLES)}
     found: list[tuple[int, Source]] = []
     for line, row in rows[1:]:
         cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
         if len(cells) != len(head):
-            faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}"))
+            hint = "; columns are separated by commas" if ";" in row or "\t" in row else ""
+            faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}{hint}"))
             continue
-        values = {column: cells[i] for column, i in at.items()}
-        wrong = list(_row_faults(line, values))
+        wrong = list(_row_faults(line, cells[at["name"]], {head[at[word]]: cells[at[word]] for word in COLUMNS[1:]}))
         faults += wrong
         if not wrong:
-            ra, dec = float(values["ra_deg"]) % 360.0, float(values["dec_deg"])
-            found.append((line, Source(values["name"], ra + 0.0, dec + 0.0)))
+            ra, dec = (float(cells[at[word]]) * ANGLES[head[at[word]]][1] for word in COLUMNS[1:])
+            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, dec + 0.0)))
     if not faults and not found:
         faults.append(Fault(rows[0][0], "there is no source below the column names"))
     if len(found) > MAX_SOURCES:
@@ -80,33 +98,48 @@ def tag(sources: Sequence[Source]) -> str:
 
 
 def _head_faults(line: int, head: Sequence[str]) -> Iterator[Fault]:
-    lost = [column for column in COLUMNS if column not in head]
-    if lost:
-        yield Fault(
-            line,
-            f"found the columns {', '.join(head)}; {', '.join(lost)} missing: the first line is {','.join(COLUMNS)}",
-        )
-    twice = sorted({word for word in head if word in COLUMNS and head.count(word) > 1})
-    for word in twice:
-        yield Fault(line, f"the column {word} is there twice; keep one")
+    first = f"the first line is {','.join(COLUMNS)}"
+    written = [ANGLES[word][0] if word in ANGLES else word for word in head]
+    lost = [column for column in COLUMNS if column not in written]
+    mark = _separator(head) if lost else None
+    if mark:
+        yield Fault(line, f"found columns with {mark} between them; they are separated by commas: {first}")
+    elif lost:
+        yield Fault(line, f"found the columns {_listed(head)}; {', '.join(lost)} missing: {first}")
+    for column in sorted({word for word in written if word in COLUMNS and written.count(word) > 1}):
+        names = dict.fromkeys(word for word, means in zip(head, written, strict=True) if means == column)
+        yield Fault(line, f"the column {' or '.join(names)} is there twice; keep one")
 
 
-def _row_faults(line: int, values: dict[str, str]) -> Iterator[Fault]:
-    name = values["name"]
+def _separator(head: Sequence[str]) -> str | None:
+    """What stands between the columns in the place of commas, where cutting there gives names that are known."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (None, "blanks")):
+        words = [word.strip() for word in " ".join(head).split(mark)]
+        if len(words) > len(head) and {*words} & {*COLUMNS, *ANGLES}:
+            return name
+    return None
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words of a file that may hold anything: not too many, not too long, and nothing that a terminal obeys."""
+    shown = [word[:30] if word.isprintable() else ascii(word[:30]) for word in words[:12]]
+    return ", ".join(shown) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
+
+
+def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fault]:
     if not name:
         yield Fault(line, "name: found nothing; every source has a name")
     elif len(name) > 64 or not name.isprintable():
         yield Fault(line, f"name: found {name[:40]!r}; at most 64 printable characters")
-    for column, low, high in (("ra_deg", 0.0, 360.0), ("dec_deg", -90.0, 90.0)):
-        text = values[column]
-        try:
-            value = float(text)
-        except ValueError:
+    for column, text in angles.items():
+        _, _, low, high, unit = ANGLES[column]
+        if not _NUMBER.fullmatch(text):
             hint = " (angles are decimal degrees, not hours or minutes)" if ":" in text or "h" in text.lower() else ""
             yield Fault(line, f"{column}: found {text[:40]!r}; must be a number{hint}")
             continue
+        value = float(text)
         if not math.isfinite(value) or not low <= value <= high:
-            yield Fault(line, f"{column}: found {text}; must be from {low:g} to {high:g} degrees")
+            yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}")
 
 
 def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
@@ -116,12 +149,27 @@ def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
         if source.name in names:
             yield Fault(line, f"name: found {source.name!r}, as on line {names[source.name]}; write each source once")
         names.setdefault(source.name, line)
-    by_dec = sorted(found, key=lambda item: item[1].dec_deg)
-    for i, (line, source) in enumerate(by_dec):
-        for other_line, other in by_dec[i + 1 :]:
-            if other.dec_deg - source.dec_deg > SAME_DEG:
-                break
-            apart = abs((source.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0)
-            if apart * math.cos(math.radians(source.dec_deg)) <= SAME_DEG and source.name != other.name:
-                first, second = sorted([line, other_line])
-                yield Fault(second, f"{other.name!r} and {source.name!r} (line {first}) are the same place: keep one")
+    for (first, one), (second, other) in _near(found):
+        if one.name != other.name:
+            yield Fault(second, f"{other.name!r} and {one.name!r} (line {first}) are the same place: keep one")
+
+
+def _near(found: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
+    """For each entry the first one before it that lies within `SAME_DEG`; space is cut into cells of that size."""
+    cells: dict[tuple[int, int, int], list[tuple[int, Source]]] = {}
+    for line, source in found:
+        ra, dec = math.radians(source.ra_deg), math.radians(source.dec_deg)
+        place = (math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec))
+        x, y, z = (math.floor(part / math.radians(SAME_DEG)) for part in place)
+        steps = (-1, 0, 1)
+        cell = ((x + i, y + j, z + k) for i in steps for j in steps for k in steps)
+        near = [entry for at in cell for entry in cells.get(at, ()) if _is_same(entry[1], source)]
+        if near:
+            yield min(near), (line, source)
+        else:
+            cells.setdefault((x, y, z), []).append((line, source))
+
+
+def _is_same(one: Source, other: Source) -> bool:
+    apart = abs((one.ra_deg - other.ra_deg + 180.0) % 360.0 - 180.0) * math.cos(math.radians(one.dec_deg))
+    return apart <= SAME_DEG and abs(one.dec_deg - other.dec_deg) <= SAME_DEG

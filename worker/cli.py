@@ -11,8 +11,10 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from worker import document
-from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature
-from worker.errors import EXIT_CODES, DagmakerError, SpecError
+from worker.arguments import Parameter, argv, for_fire, parse, parse_band, signature, typed
+from worker.atomic import reason
+from worker.errors import EXIT_CODES, DagmakerError, InputError, SpecError
+from worker.output import safe_streams
 from worker.tasks import TASKS
 
 __all__ = [
@@ -22,11 +24,10 @@ __all__ = [
     "document",
     "for_fire",
     "main",
-    "nobody_reads",
     "parse",
     "parse_band",
-    "say",
     "signature",
+    "typed",
 ]
 
 STOPPED = 85
@@ -43,8 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The task and its arguments; those of the process if None.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams() as out:
+        code = _main(words)
+    return document.exit_code(code, words, out)
+
+
+def _main(words: Sequence[str]) -> int:
     if not words or words[0] in _HELP:
-        say(_overview())
+        print(_overview())
         return 0 if words else SpecError.exit_code
     if words[0] == "--version":
         from importlib.metadata import version
@@ -53,22 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     task = words[0]
     if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
-        say(_help(task))
+        print(_help(task))
         return 0
     return _guarded(task, words[1:])
-
-
-def say(text: str) -> None:
-    """Print a text that its reader may stop reading (``| head``)."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        nobody_reads()
-
-
-def nobody_reads() -> None:
-    """The reader of stdout has gone: what python still writes when it ends goes nowhere, instead of a traceback."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(task: str, words: Sequence[str]) -> int:
@@ -104,9 +98,9 @@ def _guarded(task: str, words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code, message = STOPPED, "stopped; what is written is whole: run again to resume"
         print(f"worker {task}: {message}", file=sys.stderr)
-    except BrokenPipeError:
-        nobody_reads()
-        return 1
+    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
+        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
+        print(f"worker {task}: {message}", file=sys.stderr)
     except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"

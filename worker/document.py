@@ -9,7 +9,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import PurePath
 from typing import Any
 
-from worker.errors import EXIT_CODES
+from worker.errors import EXIT_CODES, InputError
+from worker.output import Output
 
 HELP = "--json: what it returns (or why it failed) as one JSON document on stdout; all else goes to stderr."
 
@@ -40,7 +41,19 @@ def of_error(code: int, message: str, problems: Sequence[Mapping[str, Any]] = ()
 
 def write(document: Mapping[str, Any]) -> None:
     """Print a document; what is no finite number is null."""
-    print(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False), flush=True)
+    text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:  # an ASCII stdout, a path whose bytes are no text
+        text = json.dumps(_plain(document), indent=2, allow_nan=False)
+    print(text, flush=True)
+
+
+def exit_code(code: int, words: Sequence[str], out: Output) -> int:
+    """Return the exit code of a command that ended with `code`: work is done, a document has to be written, too."""
+    lost = is_wanted(words) and out.lost and out.is_read
+    return InputError.exit_code if lost and not code else code
 
 
 class Heard(io.StringIO):

@@ -23,6 +23,10 @@ class DagmakerError(Exception):
     problems: Sequence[Mapping[str, Any]] = ()
 
 
+class MachineError(DagmakerError):
+    """Something that this machine lacks (disk, memory, semaphores): it says nothing of the run that is reviewed."""
+
+
 class SpecError(DagmakerError):
     """A bad spec or argument; never retried.
 

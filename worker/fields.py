@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-MAX_DECS = 10000  # declinations of a grid; every one has a directory of its own
-MAX_TRIALS = 10**12  # of one stream: far above any use, far below what an address can hold
+from worker.bounds import MAX_TRIALS
 
 
 def whole(value: Any) -> Any:
@@ -33,6 +32,11 @@ class Model(BaseModel):
     """A closed, immutable section of the spec."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def __hash__(self) -> int:
+        """Of all values; a table is hashed by its rows, so that a spec can be the key of a cache."""
+        values = (getattr(self, key) for key in type(self).model_fields)
+        return hash(tuple(tuple(sorted(v.items())) if isinstance(v, dict) else v for v in values))
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,11 +1,13 @@
 """Grids of declination, signal strength, spectral index and significance, as the spec writes them."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from worker.fields import MAX_DECS, DecDeg, Model, Number, Positive, increasing, refuse, ring_decs_deg
+from worker.bounds import MAX_DECS
+from worker.fields import DecDeg, Model, Number, Positive, increasing, refuse, ring_decs_deg
 
 RINGS = "rings"
 """Written for `dec_deg`: every ring of the scan's pixels, in place of a grid."""
@@ -33,8 +35,12 @@ class DecRange(Model):
 
     def values(self) -> tuple[float, ...]:
         """Declinations in degrees, rounded to 1e-6 deg."""
-        n = round((self.stop - self.start) / self.step)
-        return tuple(round(self.start + i * self.step, 6) + 0.0 for i in range(n + 1))
+        return _values(self.start, self.stop, self.step)
+
+
+@lru_cache(maxsize=16)  # asked for every node of a plan
+def _values(start: float, stop: float, step: float) -> tuple[float, ...]:
+    return tuple(round(start + i * step, 6) + 0.0 for i in range(round((stop - start) / step) + 1))
 
 
 def _grid_kind(value: Any) -> str | None:
@@ -85,13 +91,13 @@ def _one_or_list(value: Any) -> str:
 
 
 _Gamma = Annotated[Number, Field(ge=1, le=4)]
-_Gammas = Annotated[tuple[_Gamma, ...], Field(min_length=1, strict=False), AfterValidator(increasing)]
+_Gammas = Annotated[tuple[_Gamma, ...], Field(min_length=1, max_length=100, strict=False), AfterValidator(increasing)]
 Gammas = Annotated[Annotated[_Gamma, Tag("one")] | Annotated[_Gammas, Tag("list")], Discriminator(_one_or_list)]
 _NSigma = Annotated[Number, Field(gt=0, le=8)]
-_NSigmas = Annotated[tuple[_NSigma, ...], Field(min_length=1, strict=False), AfterValidator(increasing)]
+_NSigmas = Annotated[tuple[_NSigma, ...], Field(min_length=1, max_length=20, strict=False), AfterValidator(increasing)]
 NSigmas = Annotated[Annotated[_NSigma, Tag("one")] | Annotated[_NSigmas, Tag("list")], Discriminator(_one_or_list)]
 NSigList = Annotated[
     tuple[Annotated[Number, Field(gt=0, le=1e5)], ...],
-    Field(min_length=3, strict=False),
+    Field(min_length=3, max_length=1000, strict=False),
     AfterValidator(increasing),
 ]

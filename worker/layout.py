@@ -4,8 +4,10 @@ Pure functions of names; nothing here touches the disk. Paths are relative to th
 unless a function says otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import Any
 
 SPEC = PurePosixPath("analysis.yaml")
 PLAN = PurePosixPath("plan.json")
@@ -27,8 +29,15 @@ CRATE = PurePosixPath("ro-crate-metadata.json")
 ROUNDS = PurePosixPath("rounds")
 UNBLINDED = PurePosixPath("unblinded")
 OPENED = UNBLINDED / "opened.json"
-UNBLINDING_LOG = UNBLINDED / "log.jsonl"
 UNBLINDED_RESULTS = UNBLINDED / "results.json"
+UNBLINDING_LOG = PurePosixPath("openings/log.jsonl")
+CERTIFICATE = PurePosixPath("review/certificate.json")
+
+
+FILES_PER_FOLDER = 5000
+"""Outputs and records that a folder of trials or skies holds at most; more go into folders below it."""
+PART = "part"
+"""Argument of the tasks that make trials: the trial that the folder below begins with."""
 
 
 def decimals(values: Iterable[float]) -> int:
@@ -36,6 +45,11 @@ def decimals(values: Iterable[float]) -> int:
 
     0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
     """
+    return _decimals(tuple(values))
+
+
+@lru_cache(maxsize=16)  # asked for every node of a plan
+def _decimals(values: tuple[float, ...]) -> int:
     need = 0
     for value in values:
         text = f"{value:.6f}".rstrip("0").rstrip(".")
@@ -64,6 +78,21 @@ def trials_name(n: int, seed: int, first: int = 0) -> str:
     """``trials__N_001000_seed_0000.npy``, with ``_first_0003000`` where the cut does not start the stream."""
     suffix = f"_first_{first:07d}" if first else ""
     return f"trials__N_{n:06d}_seed_{seed:04d}{suffix}.npy"
+
+
+def part_dir(folder: PurePosixPath, part: int) -> PurePosixPath:
+    """The folder itself, or ``first_0250000`` below it: files of trials from `part` on."""
+    return folder / f"first_{part:07d}" if part else folder
+
+
+def part_address(part: int) -> dict[str, int]:
+    """What the address of a file says of its folder: nothing in a small plan."""
+    return {PART: part} if part else {}
+
+
+def point(task: str, args: Mapping[str, float]) -> tuple[Any, ...]:
+    """Which stream a node of the plan belongs to: its task and address, without the folder of its files."""
+    return (task, *sorted((key, value) for key, value in args.items() if key != PART))
 
 
 def record_name(file: PurePosixPath) -> PurePosixPath:
@@ -115,7 +144,7 @@ def catalog_map_dir(name: str, tag: str) -> PurePosixPath:
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
     """Name of a file of background skies: rings of a healpix scan, or TS of every source below `catalog_dir`."""
-    if folder.parent.name == "catalog":
+    if folder.parts[3:4] == ("catalog",):
         return trials_name(n, seed, first).replace("trials__", "sources__")
     return rings_name(n, seed, first, band)
 

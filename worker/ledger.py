@@ -4,43 +4,60 @@ The plan is written by `dagmaker build`, rounds are added to it (`worker.rounds`
 reads the same one.
 """
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from worker import layout, rounds
+from worker import layout, planfile, rounds
 from worker.errors import InputError
 from worker.spec import Spec
 from worker.specfile import load_resolved, text_digest
 
-PLAN_VERSION = 1
-_NODE_KEYS = {"name": str, "task": str, "args": dict, "dir": str}
-
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory that has been opened.
+    """A run directory that has been opened. What makes trials needs no more than path and spec.
 
     Attributes
     ----------
     path : Path
     spec : Spec
-    plan : mapping
-        plan.json and what rounds have added to it.
-    base : mapping
-        plan.json as it stands.
-    rounds : tuple of mapping
-        The plans of the rounds that have begun.
+    spec_digest : str
+        That of the frozen spec, which is also that of plan.json.
+    last_round : int or None
+        Later rounds are left aside; None: all count.
     """
 
     path: Path
     spec: Spec
-    plan: Mapping[str, Any]
-    base: Mapping[str, Any]
-    rounds: tuple[Mapping[str, Any], ...] = ()
+    spec_digest: str
+    last_round: int | None = None
+
+    @cached_property
+    def base(self) -> Mapping[str, Any]:
+        """plan.json as it stands."""
+        found = planfile.read(self.path / layout.PLAN, planfile.HEAD, planfile.cure(self.path))
+        _check_streams(self, found["nodes"])
+        return found
+
+    @cached_property
+    def rounds(self) -> tuple[Mapping[str, Any], ...]:
+        """The plans of the rounds that have begun."""
+        return tuple(rounds.load(self.path, self.spec.adaptive.max_rounds))[: self.last_round]
+
+    @cached_property
+    def plan(self) -> Mapping[str, Any]:
+        """plan.json and what rounds have added to it."""
+        return rounds.effective(self.base, self.rounds)
+
+    @property
+    def n_processes(self) -> int:
+        """Processes of the plan, with those of the rounds that have begun."""
+        return sum(max(len(node.get("cuts", ())), 1) * node.get("bands", 1) for node in self.plan["nodes"])
 
 
 class Expected(NamedTuple):
@@ -82,19 +99,19 @@ def open_run(path: str | Path) -> Run:
                 f"{path}: this is not a run directory: it has no {file.name}; "
                 f"make one with `dagmaker build SPEC --run={path}`"
             )
-    plan = _read_plan(plan_file)
+    head = planfile.read_head(plan_file, planfile.HEAD, planfile.cure(path))
+    cure = f"`dagmaker restore {shlex.quote(str(path))}` puts it back"
     try:
         found = text_digest(spec_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{spec_file}: cannot be read ({error}); restore it, or build the run again") from None
-    if found != plan["spec_digest"]:
+        raise InputError(f"{spec_file}: cannot be read ({error}); {cure}") from None
+    if found != head["spec_digest"]:
         raise InputError(
             f"{spec_file}: the spec was changed since the run was built (its digest is {found[:12]}, the plan was made "
-            f"for {plan['spec_digest'][:12]}); restore it, or edit your own spec and `dagmaker build` it again"
+            f"for {head['spec_digest'][:12]}); {cure}, or edit your own "
+            "spec and `dagmaker build` it again"
         )
-    spec = load_resolved(spec_file)
-    begun = tuple(rounds.load(path, spec.adaptive.max_rounds))
-    return Run(path, spec, rounds.effective(plan, begun), plan, begun)
+    return Run(path, load_resolved(spec_file), found)
 
 
 def before(run: Run, number: int) -> Run:
@@ -108,8 +125,7 @@ def before(run: Run, number: int) -> Run:
     if len(run.rounds) < number - 1:
         lost = run.path / layout.round_plan(len(run.rounds) + 1)
         raise InputError(f"{lost}: this file is missing; `dagmaker round {run.path} --round={len(run.rounds) + 1}`")
-    begun = run.rounds[: number - 1]
-    return replace(run, plan=rounds.effective(run.base, begun), rounds=begun)
+    return replace(run, last_round=number - 1)
 
 
 def expected(run: Run, task: str, **point: float) -> list[Expected]:
@@ -231,20 +247,26 @@ def _tasks(run: Run) -> Iterator[str]:
     return (node["task"] for node in run.plan["nodes"])
 
 
-def _read_plan(file: Path) -> dict[str, Any]:
-    """Read plan.json; a plan that cannot be trusted is refused as a whole."""
-    cure = "build the run again with `dagmaker build`"
-    try:
-        plan = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: the plan cannot be read ({error}); {cure}") from None
-    if not isinstance(plan, dict) or plan.get("plan_version") != PLAN_VERSION:
-        found = plan.get("plan_version") if isinstance(plan, dict) else type(plan).__name__
-        raise InputError(f"{file}: found plan_version {found}, this program reads {PLAN_VERSION}; {cure}")
-    if not isinstance(plan.get("spec_digest"), str) or not isinstance(plan.get("nodes"), list):
-        raise InputError(f"{file}: the plan has no spec_digest or no nodes; {cure}")
-    for node in plan["nodes"]:
-        if not isinstance(node, dict) or any(not isinstance(node.get(key), kind) for key, kind in _NODE_KEYS.items()):
-            name = node.get("name", "?") if isinstance(node, dict) else "?"
-            raise InputError(f"{file}: node {name} lacks one of {', '.join(_NODE_KEYS)}; {cure}")
-    return plan
+def _check_streams(run: Run, plan_nodes: Iterable[Mapping[str, Any]]) -> None:
+    """Raise if the pieces of a stream are not those of the spec: each trial once, from 0 to the number it asks for."""
+    spec = run.spec
+    wanted = {"bg_trials": spec.background.n_trials, "sig_trials": spec.signal.n_trials}
+    wanted["scan_trials"] = spec.scan.n_skies
+    ends: dict[tuple[Any, ...], int] = {}
+    for node in plan_nodes:
+        if node["task"] not in wanted:
+            continue
+        point = layout.point(node["task"], node["args"])
+        for first, n, count in node["cuts"].runs:
+            if first != ends.get(point, 0):
+                ends[point] = -1
+                break
+            ends[point] = first + n * count
+    for point, end in ends.items():
+        task, address = point[0], point[1:]
+        if end != wanted[task]:
+            at = " ".join(f"{key}={value:g}" for key, value in address)
+            raise InputError(
+                f"{run.path / layout.PLAN}: the files of {task} {at or 'together'} do not hold the {wanted[task]} "
+                f"trials that the spec asks for, each once; {planfile.cure(run.path)}"
+            )

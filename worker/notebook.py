@@ -4,7 +4,8 @@ Nothing is written. Random numbers have the addresses of the tasks, so that a tr
 the prepared data, it has no real right ascensions: every sky is scrambled.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import address, data, layout, specfile, store
+from worker import address, data, edges, layout, specfile, store, units
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engine import analysis as engine
-from worker.engine import scan, trials
+from worker.engine import scan, support, trials
 from worker.errors import SpecError
 from worker.ledger import open_run
 from worker.spec import Spec
@@ -97,7 +98,7 @@ class Analysis:
         Raises
         ------
         SpecError
-            If the detector accepts nothing there, or a fixed number of events is not whole.
+            If the detector accepts nothing there, there is no background, or a fixed number of events is not whole.
 
         Examples
         --------
@@ -107,10 +108,9 @@ class Analysis:
         """
         if n < 1 or not 0 <= n_sig < np.inf or seed < 0 or first < 0:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
-        if not -90 <= dec_deg <= 90:
-            raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
-        dec = float(np.radians(dec_deg))
+        dec = self._radians(dec_deg)
         if dec_deg not in self._points:
+            support.require(self._engine, dec)
             self._points[dec_deg] = trials.point_at(self._engine, dec)
         point, signal = self._points[dec_deg], self.spec.signal
         if n_sig == 0:
@@ -122,6 +122,15 @@ class Analysis:
             raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
         key = address.sig_trials(self.spec, dec_deg, n_sig, seed, context.gamma_of(signal, gamma))
         return trials.run(self._engine, point, key, first, n, injector)
+
+    def _radians(self, dec_deg: float) -> float:
+        """A declination in radians; warns where it seems to be in radians already."""
+        if not -90 <= dec_deg <= 90:
+            raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
+        note = None if dec_deg in self.spec.background.decs or self.spec.small_angles else units.dec_note(dec_deg)
+        if note:
+            warnings.warn(f"dec_deg: {note}", stacklevel=3)
+        return float(np.radians(dec_deg))
 
     def distribution(self, dec_deg: float, n: int, *, seed: int = 0, first: int = 0) -> TSD:
         """TS distribution of background trials at a declination, with the fit of the spec.
@@ -168,7 +177,7 @@ class Analysis:
         >>> print(f"{ana.flux(dec_deg=5, n_sig=10):.2e}")
         4.39e-12
         """
-        dec, spectrum = float(np.radians(dec_deg)), context.spectrum(self.spec.signal, gamma)
+        dec, spectrum = self._radians(dec_deg), context.spectrum(self.spec.signal, gamma)
         if engine.events_per_flux(self._engine, dec, spectrum) <= 0:
             raise SpecError(f"flux at dec_deg={dec_deg:g}: the detector accepts nothing there; choose another place")
         return engine.to_e2dnde(self._engine, dec, spectrum, n_sig, self.spec.sensitivity.e0_tev)
@@ -181,7 +190,7 @@ class Analysis:
         sky: int | None = None,
         seed: int = 0,
     ) -> SkyMap:
-        """Scan one sky: the one that plays the observed one, or a background sky.
+        """Scan one sky: the one that stands in for the real one, or a background sky.
 
         Parameters
         ----------
@@ -191,7 +200,7 @@ class Analysis:
             The spec's scan.nside if None.
         sky : int, optional
             Number of the background sky in the stream of `seed`, as `worker scan_trials` counts them; None for the
-            (scrambled) sky that plays the observed one, as `worker scan_map` scans it.
+            (scrambled) sky that stands in for the real one, as `worker scan_map` scans it.
         seed : int
             Another seed is another, independent stream of background skies.
 
@@ -202,7 +211,7 @@ class Analysis:
         Raises
         ------
         SpecError
-            If the spec scans a list of sources.
+            If the spec scans a list of sources, or `backgrounds` do not reach over the whole scan.
 
         Examples
         --------
@@ -220,6 +229,8 @@ class Analysis:
         key = address.observed(self.spec) if sky is None else address.scan_trials(self.spec, seed)
         turn = scan.right_ascensions(self._engine, key, sky or 0)
         rings = scan.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
+        if backgrounds is not None:
+            _refuse_beyond(sorted(backgrounds), np.degrees(rings.dec))
         scanner = scan.Scanner(self._engine, rings, keep=False)
         values = np.full((4, 12 * nside * nside), np.nan)
         for r, (dec, begin, n_pix) in enumerate(zip(rings.dec, rings.first, rings.n_pix, strict=True)):
@@ -253,6 +264,17 @@ class Analysis:
         return skymaps.single(np.array(sky[1:]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
 
 
+def _refuse_beyond(grid: Sequence[float], decs: F64) -> None:
+    """Say before a scan, which may take long, that it would have pixels without a p-value; all in deg."""
+    off = edges.beyond(grid, decs.tolist()) if grid else decs.tolist()
+    if off:
+        reach = f"reach from {grid[0]:g} to {grid[-1]:g} deg" if grid else "are empty"
+        raise SpecError(
+            f"backgrounds {reach}, the pixels of the scan from {decs.min():.3f} to {decs.max():.3f}: beyond them there "
+            "is no p-value; add distributions at the ends, e.g. for every dec of spec.background.decs"
+        )
+
+
 def open_analysis(path: str | Path) -> Analysis:
     """An analysis from a spec, or from a run directory whose data are prepared.
 
@@ -281,4 +303,4 @@ def open_analysis(path: str | Path) -> Analysis:
     else:
         spec = specfile.load(path)
         dataset = data.read(spec)
-    return Analysis(spec, dataset, engine.build(dataset, context.cuts(spec.likelihood)))
+    return Analysis(spec, dataset, context.built(dataset, spec))

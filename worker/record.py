@@ -3,7 +3,9 @@
 Nothing in a record decides a number; outputs are the same bytes with or without it.
 """
 
+import math
 import platform
+import re
 import resource
 import time
 from collections.abc import Iterator, Mapping
@@ -82,9 +84,32 @@ def from_json(data: Any) -> Record:
     """
     if not isinstance(data, dict) or set(data) - set(_LATER) != set(_FIELDS):
         raise ValueError("it is not a record: its keys are not those of one")
-    if not isinstance(data["args"], dict) or not isinstance(data["n"], int) or not isinstance(data["digest"], str):
-        raise ValueError("it is not a record: args, n or digest is of the wrong kind")
+    wrong = [key for key, value in data.items() if not _is_right(key, value)]
+    if wrong:
+        raise ValueError(f"it is not a record: {', '.join(wrong)} is of the wrong kind")
     return Record(**data)
+
+
+def is_cost(value: Any) -> bool:
+    """Whether a value is a number of seconds, megabytes, files or trials."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_right(key: str, value: Any) -> bool:
+    """Whether a value is of the kind that a record has under this key."""
+    if key == "args":
+        return isinstance(value, dict)
+    if key == "n":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if key in ("wall_s", "cpu_s", "max_rss_mb"):
+        return is_cost(value)
+    if key in ("versions", *_LATER):
+        return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+    return isinstance(value, str)
+
+
+IS_VERSION = re.compile(r"not installed|\d[0-9A-Za-z.+!]{0,40}")
+"""What `versions` gives of a package."""
 
 
 @cache

@@ -3,17 +3,15 @@
 Both packages read a run directory through this: what a round added continues the streams of the first plan.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from worker import layout
-from worker.errors import InputError
+from worker import layout, planfile
 
 JUDGE = "judge"
 COLLECTED_BY = {"bg_trials": "collect_bg", "sig_trials": "collect_sig"}
-_KEYS = {"round": int, "decision": str, "nodes": list}
+HEAD = ("round", "decision")
 
 Raw = Mapping[str, Any]
 
@@ -29,20 +27,12 @@ def load(run: Path, most: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number in range(1, most + 1):
         path = run / layout.round_plan(number)
+        cure = f"remove it and run `dagmaker repair {run}`, which writes it again from the decision beside it"
         try:
-            raw = json.loads(path.read_bytes())
+            found.append(planfile.read(path, HEAD, cure))
         except (FileNotFoundError, NotADirectoryError):
             break
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: the plan of a round cannot be read ({error}); {_cure(run)}") from None
-        if not isinstance(raw, dict) or any(not isinstance(raw.get(key), kind) for key, kind in _KEYS.items()):
-            raise InputError(f"{path}: is not the plan of a round: it lacks one of {', '.join(_KEYS)}; {_cure(run)}")
-        found.append(raw)
     return found
-
-
-def _cure(run: Path) -> str:
-    return f"remove it and run `dagmaker repair {run}`, which writes it again from the decision beside it"
 
 
 def effective(plan: Raw, rounds: Sequence[Raw]) -> dict[str, Any]:

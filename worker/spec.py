@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 
-from worker import catalog, layout
+from worker import angles, ceilings, layout, units
+from worker.bounds import MAX_ROUNDS
 from worker.checklist import CheckName
 from worker.errors import SpecError
 from worker.fields import (
@@ -25,58 +26,77 @@ from worker.fields import (
 from worker.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.pilot import Pilot
 from worker.scan import CatalogScan, HealpixScan, Scan
+from worker.season import (
+    NumpySeason,
+    NumpySeasons,
+    ReleaseSeason,
+    ReleaseSeasons,
+    numpy_seasons,
+    refuse_twice,
+    release_seasons,
+)
+from worker.task_resources import TaskTable
+
+Days = Annotated[Positive, Field(le=40000)]
+Energy = Annotated[Positive, Field(le=1e9)]  # TeV
+Words = Annotated[str, Field(max_length=2000)]
+Folder = Annotated[str, Field(max_length=4096)]
 
 
 class Synthetic(Model):
     """A made-up, deterministic IC86-like season: needs no files."""
 
     format: Literal["synthetic"]
-    n_events: Count = 138322
-    livetime_days: Positive = 332.9
+    n_events: Annotated[Whole, Field(ge=1, le=10**8)] = 138322
+    livetime_days: Days = 332.9
 
 
 class IceTracks(Model):
     """The published 10- and 14-year track releases: a folder with events/, uptime/ and irfs/."""
 
     format: Literal["icetracks"]
-    dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    dir: Folder
+    seasons: ReleaseSeasons
     label: Literal["real", "semi-real"] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _refuse_twice(self.seasons)
+        refuse_twice([season.name for season in self.entries])
         return self
 
-
-def _refuse_twice(seasons: tuple[str, ...]) -> None:
-    """Events of a season given twice would count twice."""
-    twice = sorted({season for season in seasons if seasons.count(season) > 1})
-    refuse(*[("seasons", f"found {season} twice; write each season once") for season in twice])
+    @property
+    def entries(self) -> tuple[ReleaseSeason, ...]:
+        """The seasons, each with its keys."""
+        return release_seasons(self.seasons)
 
 
 class NumpyFiles(Model):
     """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
 
     format: Literal["numpy"]
-    dir: str
-    seasons: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)]
+    dir: Folder
+    seasons: NumpySeasons
     mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
     label: Literal["real", "semi-real", "synthetic"] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        _refuse_twice(self.seasons)
+        refuse_twice([season.name for season in self.entries])
         return self
+
+    @property
+    def entries(self) -> tuple[NumpySeason, ...]:
+        """The seasons, each with its files and columns."""
+        return numpy_seasons(self.seasons)
 
 
 class IC86First(Model):
     """The first-year release (IC86-2011): events, effective area, median angular resolution, no smearing."""
 
     format: Literal["ic86_2011"]
-    dir: str
-    livetime_days: Positive = 332.9
-    irfs: str | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
+    dir: Folder
+    livetime_days: Days = 332.9
+    irfs: Folder | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
     irfs_config: Name = "IC86"
 
 
@@ -146,7 +166,7 @@ class Signal(Model):
     """Signal trials: injected spectra and the n_sig grid, at every background declination."""
 
     gamma: Gammas = 2.0
-    cutoff_tev: Positive | None = None
+    cutoff_tev: Energy | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
     n_sig: NSigList
@@ -177,7 +197,7 @@ class Sensitivity(Model):
     beta: Fraction = 0.9
     discovery_beta: Fraction = 0.5
     discovery_nsigma: NSigmas = (3.0, 5.0)
-    e0_tev: Positive = 100.0
+    e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
 
@@ -195,10 +215,10 @@ class Sensitivity(Model):
 class Unblind(Model):
     """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
-    token: str | None = None
-    approved_by: str | None = None
-    date: str | None = None
-    reason: str | None = None
+    token: Words | None = None
+    approved_by: Words | None = None
+    date: Words | None = None
+    reason: Words | None = None
     waive: Annotated[tuple[CheckName, ...], Field(strict=False)] = ()
     quote_nsigma: Annotated[Number, Field(gt=0, le=6)] = 3.0
 
@@ -206,15 +226,16 @@ class Unblind(Model):
 class Resources(Model):
     """What one process asks of the batch system."""
 
-    request_cpus: Count = 1
-    request_memory_mb: Annotated[Whole, Field(ge=100)] = 1000
-    request_disk_mb: Annotated[Whole, Field(ge=10)] = 500
+    request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    request_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] = 1000
+    request_disk_mb: Annotated[Whole, Field(ge=10, le=10**8)] = 500
     gpu: bool = False
     max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
     time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
-    target_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
-    max_memory_mb: Annotated[Whole, Field(ge=100)] | None = None
+    target_hours: Annotated[Number, Field(ge=0.0001, le=720)] | None = None
+    max_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] | None = None
+    tasks: TaskTable = Field(default_factory=dict)
     pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
 
 
@@ -225,9 +246,6 @@ class Goal(Model):
     post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
     sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
     discovery_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
-
-
-MAX_ROUNDS = 10
 
 
 class Adaptive(Model):
@@ -261,7 +279,8 @@ class Spec(Model):
         max_rounds=0
     )
     resources: Resources = Resources()
-    site: Name = "personal"
+    site: Name = "pool"
+    small_angles: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -290,21 +309,23 @@ class Spec(Model):
         return self
 
     @model_validator(mode="after")
-    def _inside_the_grid(self) -> Self:
-        """A p-value is interpolated between background declinations, and never extrapolated for a source."""
-        if isinstance(self.scan, CatalogScan):
-            low, high = self.background.decs[0], self.background.decs[-1]
-            off = [s for s in self.scan.entries if not low - catalog.SAME_DEG <= s.dec_deg <= high + catalog.SAME_DEG]
-            if off:
-                shown = ", ".join(f"{s.name} ({s.dec_deg:g})" for s in off[:5]) + (", ..." if len(off) > 5 else "")
-                refuse(
-                    (
-                        "background.dec_deg",
-                        f"reaches from {low:g} to {high:g}, and {len(off)} of {len(self.scan.entries)} sources lie "
-                        f"outside: {shown}; widen the grid, or write dec_deg: sources",
-                    )
-                )
+    def _angles(self) -> Self:
+        """A p-value is interpolated between background declinations and never extrapolated; angles are degrees."""
+        refuse(*angles.faults(self))
         return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        refuse(*ceilings.faults(self))
+        return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is allowed, and yet worth a second look."""
+        if self.small_angles or not isinstance(self.scan, CatalogScan):
+            return ()
+        note = units.source_note(self.scan.entries)
+        return () if note is None else (f"scan: {note}",)
 
     @property
     def healpix(self) -> HealpixScan:

@@ -1,5 +1,6 @@
 """A cheaper start and end of a process: a short task spends most of its time on these."""
 
+import atexit
 import gc
 import os
 import sys
@@ -24,9 +25,31 @@ def sparing() -> Iterator[None]:
     matrices.
     """
     gc.set_threshold(COLLECT_EVERY, *_USUAL[1:])
-    yield
+    with _without_settings():
+        yield
     if "numba" in sys.modules and not {_ARRAYS, _BLAS} & sys.modules.keys():
         _load_without(_BLAS, _ARRAYS)
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Let what is imported inside of this find no settings of the user, which could change or break it.
+
+    matplotlib reads MPLBACKEND (in a notebook: a module that is not installed here) and a file matplotlibrc, first of
+    all in the current directory; numba reads .numba_config.yaml there.
+    """
+    if "matplotlib" not in sys.modules:
+        os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
+    # Without HOME and an entry in /etc/passwd, astropy cannot be imported.
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path's raises an error)
+        os.environ["HOME"] = os.devnull
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    os.chdir("/")
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
 
 
 def collect_as_usual() -> None:
@@ -41,8 +64,9 @@ def leave(code: int) -> NoReturn:
     as 10,000 trials. Files are complete by now (`worker.atomic`), and nothing is left to be cleaned up.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # a pipe that nobody reads any more, a stream that was closed
+        with suppress(AttributeError, OSError, ValueError):  # None, a pipe that nobody reads, a closed stream
             stream.flush()
+    atexit._run_exitfuncs()  # matplotlib removes the folder that it makes where it finds none to write
     os._exit(code)
 
 

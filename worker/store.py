@@ -6,7 +6,6 @@ place first, so that an output that is present has the record of these very byte
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from worker import layout
 from worker.arrays import BadFormatError, npy_bytes, npz_bytes, parse_npy, parse_npz
 from worker.atomic import Written, write_all
 from worker.errors import InputError
+from worker.reading import MAX_JSON, file_bytes, json_value
 from worker.record import Record, from_json
 
 AnyArray = NDArray[Any]
@@ -140,7 +140,7 @@ def load_json(run: Path, rel: PurePosixPath) -> Any:
         If it is missing or is not JSON.
     """
     try:
-        return json.loads(_read(run, rel))
+        return json_value(_read(run, rel))
     except ValueError as error:
         raise _corrupt(run, rel, error) from None
 
@@ -155,7 +155,7 @@ def load_record(run: Path, rel: PurePosixPath) -> Record:
     """
     side = layout.record_name(rel)
     try:
-        return from_json(json.loads(_read(run, side)))
+        return from_json(json_value(_read(run, side)))
     except ValueError as error:
         raise _corrupt(run, side, error) from None
 
@@ -167,7 +167,7 @@ def state(run: Path, rel: PurePosixPath, n: int | None, dtype: DTypeLike | None,
     """
     path = run / rel
     try:
-        raw = path.read_bytes()
+        raw = file_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         return "absent"
     except OSError:
@@ -199,24 +199,25 @@ def _save_with_record(run: Path, rel: PurePosixPath, raw: bytes, record: Record)
 def _read(run: Path, rel: PurePosixPath) -> bytes:
     path = run / rel
     try:
-        return path.read_bytes()
+        return file_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: this file is missing; run the task that makes it, or `dagmaker repair`") from None
     except OSError as error:
-        text = os.strerror(error.errno or 0)
-        raise InputError(f"{path}: this file cannot be read ({text}); check its permissions and the disk") from None
+        raise InputError(
+            f"{path}: this file cannot be read ({error.strerror}); check its permissions and the disk"
+        ) from None
 
 
 def _check_record(run: Path, rel: PurePosixPath, raw: bytes, digest: str | None) -> None:
     """Compare the bytes with their record, and the record with the digest of this analysis."""
     try:
-        side = (run / layout.record_name(rel)).read_bytes()
+        side = file_bytes(run / layout.record_name(rel), MAX_JSON)
     except OSError:
         if digest is None:
             return
         raise _ForeignError(f"there is no record ({layout.record_name(rel).name}) beside it") from None
     try:
-        record = from_json(json.loads(side))
+        record = from_json(json_value(side))
     except ValueError as error:
         raise BadFormatError(f"its record {layout.record_name(rel).name} cannot be read ({error})") from None
     if record.sha256 != hashlib.sha256(raw).hexdigest():

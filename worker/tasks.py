@@ -29,7 +29,7 @@ def prepare(*, run: str) -> None:
     _stage("prepare.prepare", run)
 
 
-def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) -> None:
+def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, part: int = 0) -> None:
     """Background trials of one declination: TS, ns and gamma of scrambled data.
 
     Writes trials [first, first + n) of the stream of (dec, seed), the same ones however the stream is cut:
@@ -47,16 +47,26 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0) ->
         File seed: another seed is another, independent stream.
     first : int
         Where in the stream to begin.
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
 
     Examples
     --------
     worker bg_trials --run=runs/example --dec=5 --n=1000 --seed=0
     """
-    _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first)
+    _stage("trials.bg_trials", run, dec=dec, n=n, seed=seed, first=first, part=part)
 
 
 def sig_trials(
-    *, run: str, dec: float, n_sig: float, n: int, seed: int = 0, first: int = 0, gamma: float | None = None
+    *,
+    run: str,
+    dec: float,
+    n_sig: float,
+    n: int,
+    seed: int = 0,
+    first: int = 0,
+    gamma: float | None = None,
+    part: int = 0,
 ) -> None:
     """Signal trials of one declination and signal strength: as bg_trials, with events injected.
 
@@ -78,12 +88,14 @@ def sig_trials(
         Where in the stream to begin.
     gamma : float
         Which of the spec's spectra, where it has several: RUN/trials/NAME/sig/gamma/2.000/dec/+005/...
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
 
     Examples
     --------
     worker sig_trials --run=runs/example --dec=5 --n_sig=10 --n=1000 --seed=0
     """
-    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma)
+    _stage("trials.sig_trials", run, dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma, part=part)
 
 
 def reach(*, run: str, dec: float, seed: int = 999) -> Found:
@@ -113,7 +125,7 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Found:
     return _stage("reach.reach", run, dec=dec, seed=seed)
 
 
-def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None) -> None:
+def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None, part: int = 0) -> None:
     """Background skies: scan scrambled skies and keep the hottest spot of each.
 
     Writes RUN/trials/NAME/scan/nside/032/rings__N_000010_seed_0000.npy (the largest TS of every ring) and, once
@@ -132,16 +144,18 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
         Where in the stream to begin.
     band : str
         Only one declination band of each sky, such as 2of8 (bands count from 0).
+    part : int
+        The file lies in a folder below, first_0002500 for ``--part=2500``: of skies from this one on.
 
     Examples
     --------
     worker scan_trials --run=runs/example --n=10 --seed=0 --first=20
     """
-    _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band)
+    _stage("scans.scan_trials", run, n=n, seed=seed, first=first, band=band, part=part)
 
 
 def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 1) -> None:
-    """Scan the observed sky, which is a scrambled one until unblinding: a declination band of a map, or the sources.
+    """Scan the scrambled sky that stands in for the real one: a declination band of a map, or the sources.
 
     Writes RUN/trials/NAME/map/nside/032/map__band_00_of_04.npy with TS, ns and gamma of every pixel, or
     RUN/trials/NAME/map/catalog/TAG/map__band_00_of_01.npy with those of every source.
@@ -255,7 +269,7 @@ def sensitivity(*, run: str) -> None:
 
 
 def collect_scan(*, run: str, allow_missing: bool = False) -> None:
-    """Merge the maps of the observed sky and the background skies, and turn TS into p-values.
+    """Merge the maps of the scrambled sky and the background skies, and turn TS into p-values.
 
     Parameters
     ----------
@@ -431,14 +445,16 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
     """Compare everything in a run with what it should be: what `dagmaker review` rests on.
 
     Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
-    token for unblinding, or why there is none. Exit code 0 whatever is found; changes nothing in the run directory.
+    token for unblinding, or why there is none. Exit code 0 whatever is found. Changes nothing in the run directory, but
+    that a scan of the real sky, which only a run that was opened with its token gets, adds a line to the log.
 
     Parameters
     ----------
     run : str
         The run directory.
     sample : int
-        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS.
+        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS and the
+        rows that decide a result.
     jobs : int
         Processes, one core each.
 
@@ -454,7 +470,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
 
     Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
     the spec too, with who approved it, when and why. A second time everything is made again and compared; nothing is
-    overwritten. Every attempt is kept in RUN/unblinded/log.jsonl.
+    overwritten. Every attempt is kept in RUN/openings/log.jsonl.
 
     Parameters
     ----------

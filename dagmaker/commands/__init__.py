@@ -7,7 +7,7 @@ from typing import Any
 
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
-from dagmaker.commands.run import abort, repair, round, status, submit  # noqa: A004 (the command's name)
+from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
 from dagmaker.result import Result
 
 
@@ -24,7 +24,12 @@ def check(*, spec: str) -> Result:
     spec, name, data : str
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
-    processes : int
+    sources, processes : int
+        Sources that were read: 0 where the whole sky is scanned.
+    takes : list of str
+        What a season takes that is another's: its response or simulation.
+    notes : list of str
+        What is allowed, and yet worth a second look.
 
     Examples
     --------
@@ -32,17 +37,29 @@ def check(*, spec: str) -> Result:
     """
     from dagmaker.condor import sites
     from dagmaker.planning import plan
+    from worker.specfile import taken
 
     loaded = _load(spec)
     sites.load(loaded.site)
     made = plan.make(loaded, "")
-    decs = loaded.background.decs
-    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs}
+    decs, listed = loaded.background.decs, getattr(loaded.scan, "entries", ())
+    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(listed)}
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {len(decs)} declinations from {decs[0]:g} to "
-        f"{decs[-1]:g} deg, {made.n_processes:,} processes"
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_listed(listed)}{len(decs)} declinations from "
+        f"{decs[0]:g} to {decs[-1]:g} deg, {made.n_processes:,} processes"
     )
-    return Result({**found, "processes": made.n_processes}, [line])
+    takes, notes = taken(loaded), loaded.notes
+    lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
+    return Result({**found, "processes": made.n_processes, "takes": takes, "notes": notes}, lines)
+
+
+def _listed(sources: Any) -> str:
+    """How many sources were read, and where they lie: hours and radians are seen at once."""
+    if not sources:
+        return ""
+    ra, dec = sorted(s.ra_deg for s in sources), sorted(s.dec_deg for s in sources)
+    where = f"ra {ra[0]:g} to {ra[-1]:g}, dec {dec[0]:g} to {dec[-1]:g} deg"
+    return f"{len(sources):,} source{'s' if len(sources) > 1 else ''} ({where}), "
 
 
 def plan(*, spec: str, slots: int = 2) -> Result:
@@ -240,6 +257,7 @@ COMMANDS: dict[str, Callable[..., Result]] = {
         status,
         efficiency,
         repair,
+        restore,
         abort,
         verify_plan,
         review,
@@ -255,6 +273,7 @@ POSITIONAL = {
     "diff": ("a", "b"),
     "data_fetch": ("name",),
     **dict.fromkeys(
-        ("submit", "round", "status", "efficiency", "repair", "abort", "verify_plan", "review", "unblind"), ("run",)
+        ("submit", "round", "status", "efficiency", "repair", "restore", "abort", "verify_plan", "review", "unblind"),
+        ("run",),
     ),
 }

@@ -42,10 +42,11 @@ def verify_plan(*, run: str) -> Result:
 def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> Result:
     """Compare everything in a run directory with what it should be, and write a certificate.
 
-    The plan and all its files, made again from the spec. Every sha256. A sample of trials replayed bit by bit, and
-    those with the largest TS. All results and the post-trial p-value, made again from all trials. Every number of
-    summary.json and of the report. Waivers, allowed holes, changed versions. Needs the run directory alone: raw data,
-    if they are here, are compared with the prepared ones.
+    The plan and all its files, made again from the spec. Every sha256. A sample of trials replayed bit by bit, those
+    with the largest TS, and all that decide a p-value or a threshold. All results and the post-trial p-value, made
+    again from all trials. Every number of summary.json, every text and picture of the report. Files that nothing knows.
+    Waivers, allowed holes, changed versions. Needs the run directory alone: raw data, if they are here, are compared
+    with the prepared ones. The real sky is scanned only where the log of openings holds the token of this run.
 
     Writes certificate.md, .html and .json; ends with "reproduced", "reproduced, but" (exit code 0) or "not reproduced"
     (1). Prints the token for `dagmaker unblind` where nothing speaks against it.
@@ -76,6 +77,8 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
         verdict: same, note, fault.
     token, no_token : str
         For unblinding, or why there is none; the other one is empty.
+    real_sky_log : {lines, sha256}
+        Lines of openings/log.jsonl, and sha256 of the last one.
     files : list of str
         The certificate.
 
@@ -87,6 +90,7 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     from dagmaker.review import review as reviews
     from dagmaker.review import verdict
 
+    reviews.writable(Path(run), out)
     if fresh:
         flags = [f"--sample={sample}", f"--jobs={jobs}", *([f"--out={Path(out).absolute()}"] if out else [])]
         with environments.environment() as (python, told):
@@ -103,8 +107,8 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
 
     Needs the token that `dagmaker review` prints for the run as it is now: it is bound to the spec, to the background
     set and to the checks. The token must stand in the spec's section unblind too, with who approved it, when and why.
-    A second time everything is made again and compared; nothing is overwritten. Every attempt is recorded. Exit code 4,
-    with the reason, where something is lacking or has changed.
+    A second time everything is made again and compared; nothing is overwritten. Every attempt is recorded in
+    DIR/openings/log.jsonl. Exit code 4, with the reason, where something is lacking or has changed.
 
     Parameters
     ----------

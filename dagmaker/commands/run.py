@@ -1,21 +1,17 @@
 """dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dagmaker.result import Result
-
-if TYPE_CHECKING:
-    from dagmaker.status.status import Status
 
 
 def submit(*, run: str, repair: bool = False) -> Result:
     """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
 
-    Prints the cluster of the DAG and what to do next. Exit code 3 where no schedd answers or a file is missing or
-    wrong, 4 where the directory is at work already. After a failure or `dagmaker abort` the same command goes on:
-    finished nodes are not run again (DAGMan's rescue file), finished processes end at once.
+    Prints the cluster of the DAG and what to do next; where every output is there, "complete". Exit code 3 where no
+    schedd answers or a file is missing or wrong, 4 where the directory is at work already. After a failure or `dagmaker
+    abort` the same command goes on: finished nodes are not run again (DAGMan's rescue file), finished processes end at
+    once.
 
     Parameters
     ----------
@@ -28,8 +24,8 @@ def submit(*, run: str, repair: bool = False) -> Result:
     -------
     run, dag : str
         The directory, and the file that was submitted.
-    cluster : int
-        Of DAGMan.
+    cluster : int or null
+        Of DAGMan; null where the run is complete, and nothing was submitted.
     notes : list of str
         What was noticed on the way.
 
@@ -50,7 +46,8 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
     (hours:minutes:seconds). Then what failed or is held, grouped by cause, with the last lines of its standard error
-    and the change to make. The schedd is asked for at most 5 s; without it everything else is still shown.
+    and the change to make; at last the one command to type next. The schedd is asked for at most 5 s; without it
+    everything else is still shown.
 
     Parameters
     ----------
@@ -70,13 +67,23 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         Nothing is missing; a DAG is in the queue, as far as its files tell.
     stages : list of object
         Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
-        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s.
-    dags : list of {file, cluster, state, submitted, since, code, reason, rescue}
-        Last submissions; state: idle, running, held, done, failed, removed.
-    causes : list of {kind, task, count, what, said, file, by_hand, cure}
-        What failed or is held; kind: failed, held, removed, host.
+        complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s, longest (of those
+        that run: id, host, run_s, median_s of its stage, late, hangs).
+    dags : list of {file, cluster, state, submitted, since, code, reason, rescue, host}
+        Last submissions; state: idle, running, held, done, failed, removed, lost (no queue has it).
+    causes : list of {kind, task, count, what, said, file, by_hand, cure, ids, code, hold}
+        What failed or is held; kind: failed, held, removed (while held), gone (removed), lost (it ended well and left
+        no output), node (DAGMan could not run it), host.
     last_event, dag_error : str
         Time of HTCondor's newest event; what DAGMan said when it gave up.
+    waiting : int
+        Nodes that wait for others.
+    quiet_s : float or null, s
+        Since HTCondor's newest event, while a DAG is in the queue.
+    fault : str
+        Why the run is not complete whatever its outputs are: an edited spec, results of an earlier one; else empty.
+    next : str
+        The one command to type now, quoted for the shell; empty where the run is complete.
     page : str, optional
         What --html wrote.
 
@@ -94,11 +101,17 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         return Result({**states.look(Path(run)).as_json(), "page": Path(run).absolute() / status_page.FILE})
     if watch:
         return Result(watching.watch(Path(run)).as_json())
-    found = states.look(Path(run))
-    return Result(found.as_json(), _status_lines(Path(run), found))
+    from dagmaker import columns
+    from dagmaker.condor import schedd
+    from dagmaker.status import status_text
+
+    watcher = states.Watcher(Path(run))
+    answer = schedd.ask(Path(run)) if watcher.on_pool() else None
+    found = watcher.look(answer)
+    return Result(found.as_json(), status_text.lines(found, answer, columns.terminal()))
 
 
-def repair(*, run: str, jobs: int = 0) -> Result:
+def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
 
     Every file that the plan promises is loaded and compared with the sha256 of its record. Corrupt files are removed.
@@ -111,6 +124,9 @@ def repair(*, run: str, jobs: int = 0) -> Result:
         The run directory.
     jobs : int
         Processes that read files, one core each; 0 for as many as there are cores (at most 8).
+    set_aside : bool
+        Sound files of another analysis, and folders and files that lie where an output or its folder belongs: move
+        them to DIR/set_aside, and go on. Without it they are named, and nothing is changed (exit code 3).
 
     Returns
     -------
@@ -119,13 +135,15 @@ def repair(*, run: str, jobs: int = 0) -> Result:
     checked : int
         Files that were loaded and compared.
     faults : list of {node, position, path, state, why}
-        state: absent, corrupt (and removed), stale (and removed).
+        state: absent, corrupt (and removed), stale (and removed), foreign (and moved).
     dag : str or null
         What was written; null where nothing is missing.
     processes : int
         That the DAG has.
     nodes : object
         Positions of the processes to run, by node.
+    moved : list of str
+        What --set_aside moved.
 
     Examples
     --------
@@ -133,8 +151,38 @@ def repair(*, run: str, jobs: int = 0) -> Result:
     """
     from dagmaker.condor import repair as repairs
 
-    found = repairs.repair(Path(run), jobs)
+    found = repairs.repair(Path(run), jobs, set_aside)
     return Result(found.as_json(), found.lines())
+
+
+def restore(*, run: str) -> Result:
+    """Put the frozen spec of a run directory back as it was built, and every other file that `dagmaker build` wrote.
+
+    Every process refuses a run whose DIR/analysis.yaml was edited: what is finished belongs to the spec that it was
+    built from. The edited file is kept as DIR/analysis.edited.yaml.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+
+    Returns
+    -------
+    run : str
+        The directory.
+    files : list of str
+        What was written again.
+    kept : str
+        The edited spec under its new name; empty where none was edited.
+
+    Examples
+    --------
+    dagmaker restore runs/example
+    """
+    from dagmaker import restore as restoring
+
+    found = restoring.restore(Path(run))
+    return Result(found._asdict(), found.lines())
 
 
 def abort(*, run: str, timeout: int = 300) -> Result:
@@ -164,15 +212,6 @@ def abort(*, run: str, timeout: int = 300) -> Result:
 
     removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
     return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
-
-
-def _status_lines(run: Path, found: "Status") -> Iterator[str]:
-    """The schedd is asked only where somebody reads what it says."""
-    from dagmaker import columns
-    from dagmaker.condor import schedd
-    from dagmaker.status import status_text
-
-    yield from status_text.lines(found, schedd.ask(run) if found.dags else None, columns.terminal())
 
 
 def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
@@ -208,4 +247,4 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
 
 
-__all__ = ["abort", "repair", "round", "status", "submit"]
+__all__ = ["abort", "repair", "restore", "round", "status", "submit"]

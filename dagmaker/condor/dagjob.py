@@ -1,5 +1,6 @@
 """The DAGMan job of a run directory, from the files that it leaves: in the queue, running, held, or how it ended."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from worker import layout
 REPAIR = "repair.dag"
 FILES = (str(layout.DAG), REPAIR)
 
-State = Literal["idle", "running", "held", "done", "failed", "removed"]
+State = Literal["idle", "running", "held", "done", "failed", "removed", "lost"]
 ACTIVE = ("idle", "running", "held")
 
 
@@ -32,6 +33,8 @@ class DagJob:
         Of a hold or removal.
     rescue : str
         Newest rescue file; empty where there is none.
+    host : str
+        Submit node; empty where the log does not tell.
     """
 
     file: str
@@ -42,6 +45,7 @@ class DagJob:
     code: int | None = None
     reason: str = ""
     rescue: str = ""
+    host: str = ""
 
     @property
     def active(self) -> bool:
@@ -68,13 +72,15 @@ def _after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
 def read(run: Path, file: str) -> DagJob | None:
     """The last submission of a DAG file; None where it was never submitted."""
     job: DagJob | None = None
+    submitted = host = ""
     rescues = sorted(run.glob(f"{file}.rescue[0-9]*"))
     rescue = rescues[-1].name if rescues else ""
     for event in Log(run / f"{file}.dagman.log").new():
         found = _after(event)
         if found is not None:
-            submitted = event.time if event.kind == eventlog.SUBMIT or job is None else job.submitted
-            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue)
+            if job is None or event.kind == eventlog.SUBMIT:
+                submitted, host = event.time, eventlog.submit_host(event)
+            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue, host)
     return job
 
 
@@ -86,11 +92,31 @@ def all_of(run: Path) -> tuple[DagJob, ...]:
 
 def last_error(run: Path, file: str) -> str:
     """What DAGMan said when it gave up; empty where it said nothing."""
+    said = [line for line in _last_lines(run, file) if _ERROR.search(line) and "ERROR: the following" not in line]
+    return _text(said[-1]) if said else ""
+
+
+def said_of(run: Path, file: str, node: str, most: int = 4) -> tuple[str, ...]:
+    """The last errors that DAGMan told, from the first that names a node on."""
+    lines = _last_lines(run, file)
+    begin = next((i for i, line in enumerate(lines) if node in line), len(lines))
+    return tuple(_text(line) for line in lines[begin:] if "error" in line.lower() and not _NO_ERROR.search(line))[:most]
+
+
+_ERROR = re.compile(r"\bERROR\b(?!:? *setting)")
+_NO_ERROR = re.compile(r"STATUS_ERROR|D_ERROR|IS_ERROR|ERROR: the following")
+
+
+def _last_lines(run: Path, file: str) -> list[str]:
+    """The end of DAGMan's account."""
     try:
         with (run / f"{file}.dagman.out").open("rb") as stream:
             stream.seek(max(0, stream.seek(0, 2) - (1 << 16)))
-            lines = stream.read().decode(errors="replace").splitlines()
+            return stream.read().decode(errors="replace").splitlines()
     except OSError:
-        return ""
-    said = [line for line in lines if "ERROR" in line and "ERROR: the following" not in line]
-    return said[-1].partition(" ")[2].partition(" ")[2].strip() if said else ""
+        return []
+
+
+def _text(line: str) -> str:
+    """A line without its date and time."""
+    return line.partition(" ")[2].partition(" ")[2].strip()

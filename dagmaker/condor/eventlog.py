@@ -79,6 +79,12 @@ def host(event: Event) -> str:
     return "?"
 
 
+def submit_host(event: Event) -> str:
+    """Machine that a process was submitted on; empty where the event does not name it."""
+    found = _ALIAS.search(event.body)
+    return found[1].decode(errors="replace") if found else ""
+
+
 def hold(event: Event) -> Hold:
     """Why a process was held."""
     lines = [line.strip() for line in event.body.decode(errors="replace").splitlines()[1:]]

@@ -1,11 +1,19 @@
 """Why HTCondor holds a process, in words, and what to change. Codes: HTCondor manual, HoldReasonCode."""
 
+import errno
+
 from dagmaker.condor.eventlog import Hold
 from dagmaker.condor.submitfile import SubmitFile
 
 MEMORY_SUBCODES = (102, 34)
 DISK_SUBCODE = 104
 NO_SPACE = 28  # errno of the system: ENOSPC
+DISK_CURES = {  # by errno
+    NO_SPACE: "make room on the disk of the run directory and of the event logs",
+    errno.EDQUOT: "make room on the disk of the run directory, or ask for a larger quota",
+    errno.EROFS: "have the disk of the run directory mounted for writing again",
+    errno.EACCES: "let the pool's jobs write to the run directory (permissions)",
+}
 WORDS = {
     1: "held by its user",
     3: "held by an expression in its submit file",
@@ -75,8 +83,8 @@ def cure(hold: Hold, memory_mb: int, disk_mb: int, submit: SubmitFile) -> str:
         if disk_mb == 0:
             return "commands: {request_disk: 2GB} in the site profile; the plan asked for too little, please report it"
         return f"resources.request_disk_mb: {2 * disk_mb}  (now {disk_mb})"
-    if hold.code in (12, 13, 7, 8, 14) and hold.subcode == NO_SPACE:
-        return "make room on the disk of the run directory and of the event logs"
+    if hold.code in (12, 13, 7, 8, 14) and hold.subcode in DISK_CURES:
+        return DISK_CURES[hold.subcode]
     program = submit.commands.get("executable", "?")
     own = {
         1: "release it when it may run",

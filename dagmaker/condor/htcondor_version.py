@@ -11,14 +11,19 @@ from worker.errors import SpecError
 
 Version = tuple[int, int, int]
 
-# Submit commands that are younger than the oldest release that we support. An older one takes them for unused macros
-# at best; late materialisation, which it knows outside DAGs only, it gets wrong.
+OLDEST: Version = (23, 9, 0)  # tested; what a pool is taken for whose release is unknown
+CONTAINER = "universe = container"
+CONTAINER_SINCE: Version = (9, 5, 0)
+# Submit commands that are young. An older release takes them for unused macros at best; late materialisation, which
+# it knows outside DAGs only, it gets wrong.
 SINCE: dict[str, Version] = {
+    "allowed_execute_duration": (9, 3, 2),
     "max_idle": (24, 2, 1),
     "max_materialize": (24, 2, 1),
     "retry_request_memory": (25, 2, 1),
 }
 _NUMBER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_IMAGE = re.compile(rf"^{CONTAINER}\ncontainer_image = (.*)\n", flags=re.MULTILINE)
 _CONFIG = Path("/etc/condor/condor_config")
 
 
@@ -65,21 +70,27 @@ def known_only(
     Parameters
     ----------
     version : tuple of int or None
-        Of the pool; None: unknown, and nothing young is kept.
+        Of the pool; None: unknown, and nothing is kept that is younger than `OLDEST`.
     """
-    young = [name for name, since in SINCE.items() if version is None or version < since]
+    pool = version or OLDEST
+    young = [name for name, since in SINCE.items() if pool < since]
     command = re.compile(rf"^\s*({'|'.join(young)})\s*=.*\n", flags=re.IGNORECASE | re.MULTILINE) if young else None
     for name, text in files:
         if command is None or not name.endswith(".sub"):
             yield name, text
             continue
         left_out.update(dict.fromkeys(found.lower() for found in command.findall(text)))
-        yield name, command.sub("", text)
+        known = command.sub("", text)
+        if pool < CONTAINER_SINCE and _IMAGE.search(known):
+            left_out[CONTAINER] = None
+            known = _IMAGE.sub(r'universe = vanilla\n+SingularityImage = "\1"\n', known)
+        yield name, known
 
 
 def explain(left_out: Iterable[str], version: Version | None) -> Iterator[str]:
     """One line for each command that was left out."""
     pool = "unknown (site profile: condor_version)" if version is None else ".".join(map(str, version))
     for name in left_out:
-        since = ".".join(map(str, SINCE[name]))
-        yield f"left out: {name}, known since HTCondor {since}; this pool's release is {pool}"
+        since = ".".join(map(str, SINCE.get(name, CONTAINER_SINCE)))
+        instead = "; +SingularityImage names the image instead" if name == CONTAINER else ""
+        yield f"left out: {name}, known since HTCondor {since}; this pool's release is {pool}{instead}"

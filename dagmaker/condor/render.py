@@ -2,26 +2,27 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from dagmaker import interpreter
 from dagmaker.condor import job_environment, render_dag, templates
-from dagmaker.condor.quote import argument, list_item, submit_value
-from dagmaker.condor.sites import Site
+from dagmaker.condor.quote import argument, dag_path, list_item, submit_value
+from dagmaker.condor.sites import Site, charged
 from dagmaker.cost import disk
-from dagmaker.planning import clusters, plan
+from dagmaker.planning import clusters, plan, sizing
 from dagmaker.planning.clusters import Clusters
 from dagmaker.planning.plan import Plan
 from dagmaker.planning.processes import STEPPED
 from worker import layout
-from worker.errors import EXIT_CODES, StoppedError
+from worker.errors import EXIT_CODES, SpecError, StoppedError
 from worker.spec import Resources, Spec
+from worker.task_resources import TaskResources
 
 NEVER_RETRIED = (2, 3, 4)
 SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
 SANDBOX_FOLDERS = ("partial", "trials")
-TRAVELS_IN = (layout.SPEC, layout.PLAN, layout.DATA, layout.record_name(layout.DATA))
+TRAVELS_IN = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,24 @@ def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
     return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
 
 
+def unusable(run: PurePosixPath, site: Site) -> str:
+    """Return why HTCondor cannot use a run directory of this name; empty if it can."""
+    try:
+        dag_path(str(run))
+        dag_path(str(log_dir(site, run)))
+        if site.transfer:
+            list_item(str(run))
+    except SpecError as error:
+        return str(error)
+    return ""
+
+
 def _transferred(run: PurePosixPath) -> str:
     """Input of a job without a shared disk, all a worker needs.
 
-    The sandbox's folders have an absolute path, so that they and not their parent are put there. They are empty:
-    a process that fails before it writes anything would otherwise be held for the missing folder, whatever its
-    exit code was.
+    The sandbox's content has an absolute path, so that it and not its parent is put there. Of plan.json it has the
+    head, which is what a process in a slot reads. Its folders are empty: a process that fails before it writes
+    anything would otherwise be held for the missing folder, whatever its exit code was.
     """
     return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
 
@@ -79,12 +92,36 @@ def _hold_reason() -> str:
     return f'ifThenElse(ExitBySignal =?= True, "killed by a signal in every try", {text})'
 
 
+def _refuse_on_submit_host(task: str, site: Site, own: TaskResources, local: bool) -> None:
+    """Raise if a task that runs on the submit host is to have what only a slot has."""
+    for key in ("requirements", "container_image"):
+        if local and getattr(own, key) is not None:
+            raise SpecError(
+                f"resources.tasks.{task}.{key}: at site {site.name} files travel with the jobs, so {task} runs on the "
+                f"submit host and not in a slot; leave {key} out"
+            )
+
+
+def _commands(site: Site, own: TaskResources, local: bool) -> dict[str, str]:
+    """More submit commands. Requirements of a task and of its site are one line: of several the last would count."""
+    if local:
+        return dict(site.local_commands)
+    found = dict(site.commands)
+    if own.requirements is None:
+        return found
+    key = next((key for key in found if key.lower() == "requirements"), "requirements")
+    found[key] = f"({found[key]}) && ({own.requirements})" if key in found else own.requirements
+    return found
+
+
 def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
     run = str(place.run)
     steps = task in STEPPED
     resources, request = spec.resources, disk.request(p, spec, site, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
+    own = sizing.of_task(spec, site, task)
+    _refuse_on_submit_host(task, site, own, local)
     environment = job_environment.variables(
         Site(site.name) if local else site,
         place.run,
@@ -100,11 +137,13 @@ def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Pl
         site=site,
         local=local,
         sandbox=sandbox,
+        container_image=own.container_image or site.container_image,
+        commands=_commands(site, own, local),
         resources=resources,
         request=request,
         gpu=resources.gpu and task in STEPPED,
         max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
-        accounting_group=resources.accounting_group or site.accounting_group,
+        accounting_group=charged(site, spec).accounting_group,
         python=submit_value(place.python if here_only else str(site.python)),
         run=argument("." if sandbox else run),
         run_dir=submit_value(run),
@@ -129,11 +168,18 @@ def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
 def files(
     p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too."""
+    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too.
+
+    Where DAGMan cannot use the path there are only the spec and the plan.
+    """
     packed = clusters.make(p)
     many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
     yield str(layout.SPEC), resolved_spec
     yield str(layout.PLAN), plan.write(p)
+    if unusable(place.run, site):  # `dagmaker run` needs nothing else
+        return
+    if site.transfer:
+        yield str(SANDBOX / layout.PLAN), plan.write(replace(p, nodes=()))
     for task in p.tasks():
         yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)
@@ -141,4 +187,4 @@ def files(
         yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
-    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, site, place.run, dot)) + "\n"
+    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, charged(site, spec), place.run, dot)) + "\n"

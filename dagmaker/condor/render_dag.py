@@ -66,10 +66,17 @@ def script(run: str, python: str, import_path: str | None) -> str:
 def round_lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) -> Iterator[str]:
     """The DAG of a round: nodes that wait for nothing, with the submit files of the first plan."""
     yield f"# {plan.name}: {plan.n_processes} processes. Written by `dagmaker round`."
-    yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
+    yield from _head(site, run)
     for cluster in clusters.clusters:
         yield from _node(run, cluster)
     yield from _limits(site)
+
+
+def _head(site: Site, run: PurePosixPath) -> Iterator[str]:
+    """Settings of DAGMan, and the group that DAGMan's own job is charged to, however the DAG is submitted."""
+    yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
+    if site.accounting_group:
+        yield f"SET_JOB_ATTR AcctGroup = {dag_value(site.accounting_group)}"
 
 
 def _node(run: PurePosixPath, cluster: Cluster) -> Iterator[str]:
@@ -118,7 +125,7 @@ def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath, dot: b
         DAGMan writes a drawing of the DAG (Graphviz) when it starts.
     """
     yield f"# {plan.name}: {plan.n_processes} processes in {len(clusters.clusters)} nodes. Written by `dagmaker build`."
-    yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
+    yield from _head(site, run)
     yield f"JOBSTATE_LOG {dag_path(str(run / 'logs' / 'jobstate.log'))}"
     if dot:
         yield f"DOT {dag_path(str(run / 'analysis.dot'))}"

@@ -3,35 +3,26 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from dagmaker import interpreter, lock
-from dagmaker.condor import dagjob, render_dag, schedd, sites
-from dagmaker.condor.submit import refuse_running
+from dagmaker import interpreter, lock, origin
+from dagmaker.condor import dagjob, obstacles, queued, render_dag, sites
+from dagmaker.condor.obstacles import Fault
 from dagmaker.planning import clusters, rounds
 from dagmaker.planning.plan import JUDGE, Plan
 from dagmaker.planning.rounds import read_plan
 from worker import layout, specfile
-from worker.atomic import Written, write_all
-from worker.errors import InputError, RefusedError
+from worker.atomic import Written, reason, write_all
+from worker.errors import InputError
 
 SHOWN = 5
 MOST_JOBS = 8
 PREPARE, FINAL, BEFORE_FINAL = "prepare", "report", "post_trial"
-
-
-class Fault(NamedTuple):
-    """One output that has to be made again; see `worker verify`."""
-
-    node: str
-    position: int
-    path: str
-    state: str
-    why: str
 
 
 class Repair(NamedTuple):
@@ -45,6 +36,8 @@ class Repair(NamedTuple):
         Positions of the processes to run, by node.
     number : int
         Which repair of this directory it is; 0 where nothing was missing and nothing written.
+    moved : tuple of str
+        What lay in the way, and is below RUN/set_aside now.
     """
 
     run: Path
@@ -52,6 +45,7 @@ class Repair(NamedTuple):
     faults: tuple[Fault, ...] = ()
     wanted: Mapping[str, tuple[int, ...]] = {}
     number: int = 0
+    moved: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
@@ -62,6 +56,7 @@ class Repair(NamedTuple):
             "dag": str(self.run / dagjob.REPAIR) if self.number else None,
             "processes": sum(map(len, self.wanted.values())),
             "nodes": dict(self.wanted),
+            "moved": list(self.moved),
         }
 
     def lines(self) -> list[str]:
@@ -71,53 +66,42 @@ class Repair(NamedTuple):
         return list(_said(self))
 
 
-def repair(run: Path, jobs: int = 0) -> Repair:
+def repair(run: Path, jobs: int = 0, set_aside: bool = False) -> Repair:
     """Check every file, remove what is corrupt, write repair.dag.
+
+    Parameters
+    ----------
+    set_aside : bool
+        Move what is not ours and lies where an output belongs to RUN/set_aside, instead of refusing.
 
     Raises
     ------
     RefusedError
         The directory is at work.
     InputError
-        A file belongs to another analysis, or the directory cannot be checked.
+        Something that is not ours lies where an output belongs, or the directory cannot be checked or written.
     """
     run = run.absolute()
     plan = read_plan(run)
     with lock.held(run):
-        refuse_active(run)
+        queued.refuse(run, "repaired")
         if any(node.task == JUDGE for node in plan.nodes):
             rounds.settled(specfile.load_resolved(run / layout.SPEC), run)
             plan = read_plan(run)
         checked, faults = verify(run, jobs or min(os.cpu_count() or 1, MOST_JOBS))
         if not faults:
             return Repair(run, checked)
-        _refuse_foreign(run, faults)
-        _remove(run, faults)
         wanted = needed(plan, faults)
-        number = _write(run, plan, wanted)
-    return Repair(run, checked, tuple(faults), wanted, number)
-
-
-def refuse_active(run: Path) -> None:
-    """Raise if a DAG of this directory is in the queue: by the schedd's word, or by its files where none answers.
-
-    Raises
-    ------
-    RefusedError
-        It is.
-    """
-    try:
-        refuse_running(run, schedd.dags(schedd.connect(), run))
-        return
-    except InputError as error:
-        silent = str(error).partition(";")[0]
-    for dag in dagjob.all_of(run):
-        if dag.active:
-            log = run / f"{dag.file}.dagman.log"
-            raise RefusedError(
-                f"{run}: by {log.name} cluster {dag.cluster} is in the queue ({dag.state}), and {silent}: repair it "
-                f"on its submit node, after `dagmaker abort {run}`; if that pool is gone for good, remove {log}"
-            )
+        moved = obstacles.find(run, faults)
+        if not set_aside:
+            obstacles.refuse(run, moved, shlex.join(["dagmaker", "repair", str(run), "--set_aside"]))
+        try:
+            obstacles.move(run, moved)
+            _remove(run, faults)
+            number = _write(run, plan, wanted)
+        except OSError as error:
+            raise InputError(f"{error.filename or run}: cannot be written: {reason(error)}") from None
+    return Repair(run, checked, tuple(faults), wanted, number, tuple(map(str, moved)))
 
 
 def verify(run: Path, jobs: int) -> tuple[int, list[Fault]]:
@@ -137,17 +121,6 @@ def verify(run: Path, jobs: int) -> tuple[int, list[Fault]]:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise InputError(f"{run}: cannot be checked (exit code {done.returncode}): {said}")
     return int(lines[-1]["checked"]), [Fault(**line) for line in lines[:-1]]
-
-
-def _refuse_foreign(run: Path, faults: Iterable[Fault]) -> None:
-    foreign = [fault for fault in faults if fault.state == "foreign"]
-    if foreign:
-        shown = "".join(f"\n  {fault.path}: {fault.why}" for fault in foreign[:SHOWN])
-        more = f"\n  and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
-        raise InputError(
-            f"{run}: {len(foreign)} sound files belong to another analysis, and are not removed; move them away and "
-            f"repair again, or use a new run directory:{shown}{more}"
-        )
 
 
 def _remove(run: Path, faults: Iterable[Fault]) -> None:
@@ -201,7 +174,6 @@ def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> P
 
 def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
     """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number."""
-    spec = specfile.load_resolved(run / layout.SPEC)
     number = _next_number(run)
     part = reduced(plan, wanted, f"repair{number:02d}_")
     packed = clusters.make(part)
@@ -210,7 +182,8 @@ def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
         if cluster.task != FINAL:
             _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    lines = render_dag.lines(part, packed, sites.load(spec.site), PurePosixPath(run))
+    site = sites.charged(origin.read(run).site, specfile.load_resolved(run / layout.SPEC))
+    lines = render_dag.lines(part, packed, site, PurePosixPath(run))
     _text(run, PurePosixPath(dagjob.REPAIR), [line.replace("`dagmaker build`", "`dagmaker repair`") for line in lines])
     return number
 
@@ -234,20 +207,25 @@ def _forget_last(run: Path) -> None:
 
 
 def _said(found: Repair) -> Iterator[str]:
-    run, checked, faults, wanted, number = found
-    counts = {state: sum(fault.state == state for fault in faults) for state in ("absent", "corrupt", "stale")}
+    run, checked, faults, wanted, number, moved = found
+    states = ("absent", "corrupt", "stale", "foreign")
+    counts = {state: sum(fault.state == state for fault in faults) for state in states}
     told = ", ".join(f"{n:,} {state}" for state, n in counts.items() if n)
     yield f"{run}: {checked:,} files checked: {told}"
     for fault in sorted(faults, key=lambda fault: fault.state == "absent")[:SHOWN]:
-        removed = "" if fault.state == "absent" else "; removed"
+        aside = fault.path in moved
+        removed = "; moved" if aside else "" if fault.state == "absent" else "; removed"
         yield f"    {fault.path}: {fault.why}{removed}"
     if len(faults) > SHOWN:
         yield f"    and {len(faults) - SHOWN:,} more"
+    if moved:
+        yield f"    {len(moved):,} moved to {obstacles.FOLDER}/, where they keep their names"
     if any(fault.node == PREPARE for fault in faults):
         yield "    the prepared data are among them: trials were checked without it; repair again afterwards"
     n = sum(map(len, wanted.values()))
     yield f"{dagjob.REPAIR} (no. {number}): {n:,} processes: {', '.join(_nodes(wanted))}"
-    yield f"on a pool: dagmaker submit {run} --repair        (or condor_submit_dag {run / dagjob.REPAIR})"
+    again = shlex.join(["dagmaker", "submit", str(run), "--repair"])
+    yield f"on a pool: {again}        (or condor_submit_dag {run / dagjob.REPAIR})"
     yield f"here:      dagmaker run {run / layout.SPEC} --run={run} --jobs=2"
 
 

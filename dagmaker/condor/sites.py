@@ -4,12 +4,16 @@ import getpass
 import os
 import string
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dagmaker.condor import templates
+from worker import specfile
 from worker.errors import SpecError
+from worker.spec import Spec
+from worker.task_resources import TaskResources
 
 RUN = "${RUN}"  # in numba_cache: the run directory, which a profile cannot know
 
@@ -43,8 +47,10 @@ class Site:
         How long a process that failed for good is kept on hold while the others of its node go on; None: not at all.
     max_nodes : mapping of task to int
         Nodes of a kind at the same time.
-    commands, dagman : mapping
-        More submit commands of jobs in slots, and DAGMan settings, as they are.
+    tasks : mapping of task to `worker.task_resources.TaskResources`
+        What processes of a kind ask for here; the same table of a spec goes before it.
+    commands, local_commands, dagman : mapping
+        More submit commands of jobs in slots and of those on the submit host, and DAGMan settings, as they are.
     """
 
     name: str
@@ -61,12 +67,14 @@ class Site:
     max_starts: int = 5
     hold_failed_hours: float | None = None
     max_nodes: Mapping[str, int] = field(default_factory=dict)
+    tasks: Mapping[str, TaskResources] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
+    local_commands: Mapping[str, str] = field(default_factory=dict)
     dagman: Mapping[str, str] = field(default_factory=dict)
 
 
 _COUNTS = ("max_idle", "max_memory_mb", "max_starts")
-_MAPPINGS = ("environment", "max_nodes", "commands", "dagman")
+_MAPPINGS = ("environment", "max_nodes", "tasks", "commands", "local_commands", "dagman")
 _TEXTS = ("python", "container_image", "numba_cache", "log_dir", "condor_version", "accounting_group")
 _EXPANDED = ("python", "container_image", "numba_cache", "log_dir", "accounting_group")
 _OPTIONAL = {item.name for item in fields(Site) if "None" in str(item.type)}
@@ -108,10 +116,24 @@ def _check(path: Path, raw: Any) -> dict[str, Any]:
     return raw
 
 
+def charged(site: Site, spec: Spec) -> Site:
+    """The site with the accounting group of the spec, if that names one."""
+    return replace(site, accounting_group=spec.resources.accounting_group or site.accounting_group)
+
+
+def _person() -> dict[str, str]:
+    """USER and HOME, as far as they can be known: in a container there may be no entry in /etc/passwd."""
+    found = {"USER": str(os.getuid())}
+    with suppress(KeyError, OSError):
+        found["USER"] = getpass.getuser()
+    with suppress(RuntimeError):
+        found["HOME"] = str(Path.home())
+    return found
+
+
 def _expand(path: Path, key: str, text: str) -> str:
     """Replace ${NAME} by the environment's value; RUN stays for later."""
-    home = os.environ.get("HOME") or str(Path.home())
-    names = {**os.environ, "HOME": home, "USER": os.environ.get("USER") or getpass.getuser(), "RUN": RUN}
+    names = {**_person(), **os.environ, "RUN": RUN}
     try:
         return string.Template(text).substitute(names)
     except (KeyError, ValueError) as error:
@@ -143,4 +165,8 @@ def load(name: str) -> Site:
             values[key] = _expand(path, key, values[key])
     variables = values.get("environment", {})
     values["environment"] = {str(key): _expand(path, f"environment.{key}", str(variables[key])) for key in variables}
+    try:
+        values["tasks"] = specfile.task_table(values.get("tasks") or {})
+    except SpecError as error:
+        raise SpecError(f"{path}: {error}") from None
     return Site(name=name, **values)

@@ -1,15 +1,17 @@
 """Give the DAG of a run directory to HTCondor, once everything that can be checked before has been."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dagmaker import lock
-from dagmaker.condor import dag_check, dagjob, schedd, sites, submitfile
+from dagmaker import lock, origin
+from dagmaker.condor import dag_check, dagjob, queued, schedd, sites, submitfile
+from dagmaker.planning import completion
 from dagmaker.planning.rounds import read_plan
 from worker import layout, specfile
-from worker.errors import InputError, RefusedError
+from worker.errors import InputError
 
 SHOWN = 5
 
@@ -27,19 +29,22 @@ class Submitted(NamedTuple):
 
     Attributes
     ----------
-    cluster : int
-        Of DAGMan.
+    cluster : int or None
+        Of DAGMan; None where the run is complete, and nothing was submitted.
     notes : tuple of str
         What was noticed on the way.
     """
 
     run: str
     dag: str
-    cluster: int
+    cluster: int | None
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """What to tell the user."""
+        if self.cluster is None:
+            repair = shlex.join(["dagmaker", "repair", self.run])
+            return [*self.notes, f"{self.run}: complete: nothing to submit; `{repair}` also checks every file"]
         return [
             *self.notes,
             f"{self.dag}: submitted, cluster {self.cluster}",
@@ -68,52 +73,37 @@ def submit(run: Path, file: str) -> Submitted:
     said = check(run, file, plan.spec_digest)
     with lock.held(run):
         queue = schedd.connect()
-        refuse_running(run, schedd.dags(queue, run))
+        queued.refuse_known(run, queue, "submitted again")
+        if file in dagjob.FILES and completion.complete(run, plan):
+            return Submitted(str(run), file, None, tuple(said))
         notes = (*said, *_unlock(queue, run, file), *_hint(run, file))
         cluster = _submit(queue, run, file)
     return Submitted(str(run), file, cluster, notes)
 
 
 def _unlock(queue: Any, run: Path, file: str) -> Iterator[str]:
-    """Remove the lock of a DAGMan that was removed and died of it: HTCondor 25's may, where processes end meanwhile.
+    """Remove the lock of a DAGMan that is gone and left it: HTCondor 25's may die when removed; a queue may be lost.
 
-    The next one would take it for a sign to recover, read the removal of every process, and fail. It has a rescue file.
+    The next one would take it for a sign to recover: it would read the removal of every process and fail, or wait for
+    processes that no queue knows any more. Where processes of it are still in the queue, recovering is right.
     """
-    last, left = dagjob.read(run, file), run / f"{file}.lock"
-    if last is None or last.state != "removed" or not left.exists() or schedd.jobs_of(queue, last.cluster):
-        return
-    left.unlink()
-    yield f"{left.name}: removed; DAGMan (cluster {last.cluster}) left it when it was removed"
+    left = run / f"{file}.lock"
+    if left.exists() and not schedd.works_in(queue, run):
+        last = dagjob.read(run, file)
+        whose = f"DAGMan (cluster {last.cluster})" if last else "a DAGMan that is gone"
+        left.unlink()
+        yield f"{left.name}: removed; {whose} left it, and the queue has nothing of this directory"
 
 
 def _hint(run: Path, file: str) -> list[str]:
     """What to do instead where processes cannot see that their output is there already."""
     again = file == str(layout.DAG) and any(run.glob(f"{file}.rescue[0-9]*"))
-    if not again or not sites.load(specfile.load_resolved(run / layout.SPEC).site).transfer:
+    if not again or not origin.read(run).site.transfer:
         return []
     return [
         f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
         f"`dagmaker repair {run}` runs only what is missing"
     ]
-
-
-def refuse_running(run: Path, queued: tuple[schedd.InQueue, ...]) -> None:
-    """Raise if a DAG of this directory is in the queue.
-
-    Raises
-    ------
-    RefusedError
-        With its cluster.
-    """
-    for dag in queued:
-        how = {
-            "held": f"held ({dag.reason}): condor_release {dag.cluster}",
-            "removed": "being removed: wait for its end",
-        }.get(dag.state, f"{dag.state}: watch it with `dagmaker status {run} --watch`")
-        raise RefusedError(
-            f"{run}: {dag.file} is in the queue already, cluster {dag.cluster}, {how}; "
-            f"`dagmaker abort {run}` takes it out"
-        )
 
 
 def check(run: Path, file: str, spec_digest: str) -> list[str]:
@@ -130,22 +120,23 @@ def check(run: Path, file: str, spec_digest: str) -> list[str]:
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        cure = "`dagmaker repair`" if file == dagjob.REPAIR else "`dagmaker build`"
+        cure = "`dagmaker repair`" if file == dagjob.REPAIR else f"`{shlex.join(['dagmaker', 'restore', str(run)])}`"
         raise InputError(f"{run / file}: cannot be submitted; {cure} writes it again:\n{shown}{more}")
     return list(dag_check.verdicts(run))
 
 
 def _check_spec(run: Path, digest: str) -> None:
     spec = run / layout.SPEC
+    cure = (
+        f"`{shlex.join(['dagmaker', 'restore', str(run)])}` puts it back as it was built; for another analysis edit "
+        f"your own spec and `dagmaker build SPEC --run={run}` again"
+    )
     try:
         found = specfile.text_digest(spec.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{spec}: cannot be read ({error.strerror}); `dagmaker build` the run again") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{spec}: cannot be read ({error}); {cure}") from None
     if found != digest:
-        raise InputError(
-            f"{spec}: was changed since the run was built, and every process would refuse it; edit your own spec "
-            f"and `dagmaker build SPEC --run={run}` again"
-        )
+        raise InputError(f"{spec}: was changed since the run was built, and every process would refuse it; {cure}")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:
@@ -153,8 +144,9 @@ def _jobs(dag: Path) -> Iterator[Job]:
     try:
         lines = dag.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        maker = "dagmaker repair" if dag.name == dagjob.REPAIR else "dagmaker build"
-        raise InputError(f"{dag}: there is no such DAG; `{maker}` writes it") from None
+        maker = "repair" if dag.name == dagjob.REPAIR else "restore"
+        cure = shlex.join(["dagmaker", maker, str(dag.parent)])
+        raise InputError(f"{dag}: there is no such DAG; `{cure}` writes it") from None
     except OSError as error:
         raise InputError(f"{dag}: cannot be read: {error.strerror}") from None
     files: dict[str, Path] = {}
@@ -204,26 +196,26 @@ def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
             yield f"{folder}: cannot be written"
 
 
-def _clear_the_way(run: Path, file: str) -> None:
-    """Remove what the last submission left and a new one is refused for, as it is where no rescue file vouches for it.
-
-    DAGMan's own account, FILE.dagman.out, is kept and goes on.
-    """
-    if not any(run.glob(f"{file}.rescue[0-9]*")):
-        for ending in ("lib.out", "lib.err", "dagman.log"):
-            (run / f"{file}.{ending}").unlink(missing_ok=True)
+def _accounting_group(run: Path) -> str | None:
+    spec = specfile.load_resolved(run / layout.SPEC)
+    return sites.charged(origin.read(run).site, spec).accounting_group
 
 
 def _submit(queue: Any, run: Path, file: str) -> int:
-    """What `condor_submit_dag` does: write FILE.condor.sub, and submit it; the cluster of DAGMan."""
+    """What `condor_submit_dag -update_submit` does: write FILE.condor.sub, and submit it; the cluster of DAGMan.
+
+    With that option the files that an earlier submission left are no obstacle, whether it left a rescue file or not,
+    and its logs go on.
+    """
     htcondor2 = schedd.bindings()
-    _clear_the_way(run, file)
     try:
-        description = htcondor2.Submit.from_dag(str(run / file))
+        description = htcondor2.Submit.from_dag(str(run / file), {"UpdateSubmit": True})
         description["initialdir"] = str(run)
+        if group := _accounting_group(run):
+            description["accounting_group"] = group
         return int(queue.submit(description).cluster())
     except Exception as error:
         raise InputError(
             f"{run / file}: HTCondor refuses it: {str(error).strip() or type(error).__name__}; "
-            f"by hand: condor_submit_dag {run / file}"
+            f"by hand: condor_submit_dag -update_submit {run / file}"
         ) from None

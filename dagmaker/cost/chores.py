@@ -46,6 +46,7 @@ STARTS = {
     "collect_sig": Start(0.35, 0.002),
     "distributions": Start(0.65, 0.045),
     "sensitivity": Start(0.9, 0.2),
+    "judge": Start(0.9, 0.2),
     "collect_scan": Start(0.6, 0.0),
     "post_trial": Start(0.65, 0.045),
     "upper_limits": Start(0.95, 0.28),
@@ -79,12 +80,14 @@ def _work_s(node: Node, spec: Spec, files: int) -> float:
     pixels = sum(sky.positions(spec, nside) for nside in sky.nsides(spec))
     injected = decs * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
     rings = 4 * sky.main_nside(spec) or pixels
+    curves_s = decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
     found = {
         "prepare": _prepare_s(spec),
         "collect_bg": FILE_S * files + TRIAL_S * spec.background.n_trials,
         "collect_sig": FILE_S * files + TRIAL_S * spec.signal.n_trials * len(spec.signal.n_sig),
         "distributions": DEC_S * decs,
-        "sensitivity": decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected,
+        "sensitivity": curves_s,
+        "judge": curves_s,  # the same curves, of the trials that are there
         "upper_limits": sky.targets(spec) * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
         + TARGET_TRIAL_S * injected,
         "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * rings * spec.scan.n_skies + FILE_S * files,

@@ -9,17 +9,13 @@ from dagmaker.cost import chores, disk, rates
 from dagmaker.cost.hours import hours
 from dagmaker.cost.quotable import Quotable
 from dagmaker.planning import clusters, sizing, sky
-from dagmaker.planning.plan import Node, Plan
+from dagmaker.planning.plan import PER_FILE, Node, Plan
 from dagmaker.planning.processes import MAP, SCAN
 from worker.spec import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
-KEYS = {
-    "bg_trials": "background.trials_per_file",
-    "sig_trials": "signal.trials_per_file",
-    "scan_trials": "scan.skies_per_file",
-}
+KEYS = PER_FILE
 
 
 @dataclass(frozen=True)
@@ -153,8 +149,8 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
             cpu_h=(sum(work) + start_s * processes) / 3600,
             start_h=start_s * processes / 3600,
             longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
-            memory_mb=rates.memory_mb(spec.resources, task),
-            request_mb=sizing.request(spec.resources, task).memory_mb,
+            memory_mb=rates.memory_mb(spec, task),
+            request_mb=sizing.request(spec, site, task).memory_mb,
             disk_mb=disk.asked_mb(plan, spec, site, task),
         )
 
@@ -181,11 +177,11 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
                 f"raise {key}"
             )
         if stage.memory_mb > stage.request_mb:
-            most = spec.resources.max_memory_mb if sized else None
-            key = "resources.max_memory_mb" if most else "resources.request_memory_mb"
+            capped = stage.request_mb == spec.resources.max_memory_mb
+            key = "resources.max_memory_mb" if capped else f"resources.tasks.{stage.task}.request_memory_mb"
             yield (
-                f"{stage.task}: needs about {stage.memory_mb} MB, {key} is {most or stage.request_mb}: "
-                + ("it would be held for its memory" if most else "it would be held once and then get more")
+                f"{stage.task}: needs about {stage.memory_mb} MB, {key} is {stage.request_mb}: "
+                + ("it would be held for its memory" if capped else "it would be held once and then get more")
             )
 
 

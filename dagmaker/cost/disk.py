@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dagmaker.condor.sites import Site
 from dagmaker.cost import rates
-from dagmaker.planning import plan, sizing
+from dagmaker.planning import sizing
 from dagmaker.planning.plan import Node, Plan
 from dagmaker.planning.processes import MAP, SCAN, STEPPED
 from worker.scan import CatalogScan
@@ -19,6 +19,7 @@ MARGIN = 1.4  # asked for, over what is needed
 STEP_MB = 50
 # Measured, rounded up. Image: as a file in the folder of the job, where a site runs jobs in containers.
 COMPILED_MB, LOGS_MB, IMAGE_MB = 10.0, 2.0, 1000.0
+SPEC_MB = 1.0  # a grid of all rings, or a long list of sources, stands in it
 EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
 TRIAL_BYTES, RING_BYTES, RECORD_BYTES = 24, 32, 4000
 COPIES = 3  # an output as it is saved at a stop, that part as it is replaced, and the file that it becomes
@@ -36,7 +37,7 @@ def prepared_mb(spec: Spec) -> float:
 
 def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
-    most = max((n for _, n in node.cuts), default=1)
+    most = node.cuts.largest or 1
     scan = spec.scan
     if node.task not in (SCAN, MAP):
         yield most * TRIAL_BYTES
@@ -56,17 +57,18 @@ def output_mb(made: Plan, spec: Spec, task: str) -> float:
 
 
 def needed_mb(made: Plan, spec: Spec, site: Site, task: str) -> float:
-    """Disk space that a process of a kind takes in its own folder."""
+    """Disk space that a process of a kind takes in its own folder. Of the plan only its head travels."""
     if not site.transfer or task not in STEPPED:
         return LOGS_MB
-    texts = (len(plan.write(made)) + 10_000) / 1e6
-    image = IMAGE_MB if site.container_image else 0.0
-    return texts + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image
+    image = IMAGE_MB if sizing.of_task(spec, site, task).container_image or site.container_image else 0.0
+    return SPEC_MB + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image
 
 
 def asked_mb(made: Plan, spec: Spec, site: Site, task: str) -> int:
     """As the spec says; where the plan cuts the work itself, what is needed with a margin."""
-    resources = spec.resources
+    resources, own = spec.resources, sizing.of_task(spec, site, task).request_disk_mb
+    if own is not None:
+        return own
     if resources.target_hours is None:
         return resources.request_disk_mb
     return math.ceil(needed_mb(made, spec, site, task) * MARGIN / STEP_MB) * STEP_MB
@@ -74,4 +76,4 @@ def asked_mb(made: Plan, spec: Spec, site: Site, task: str) -> int:
 
 def request(made: Plan, spec: Spec, site: Site, task: str) -> sizing.Request:
     """All that a process of one kind asks for."""
-    return sizing.request(spec.resources, task)._replace(disk_mb=asked_mb(made, spec, site, task))
+    return sizing.request(spec, site, task)._replace(disk_mb=asked_mb(made, spec, site, task))

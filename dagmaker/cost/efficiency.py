@@ -1,6 +1,5 @@
 """What a run asked for and what it used, by the records of its files; and what to write in the spec next time."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from dagmaker.columns import Column, table
-from dagmaker.condor import eventlog, submitfile
+from dagmaker.condor import eventlog, sites, submitfile
 from dagmaker.cost import chores, cost
 from dagmaker.cost.hours import hours
 from dagmaker.cost.quotable import Quotable
@@ -20,8 +19,11 @@ from dagmaker.planning.processes import STEPPED
 from dagmaker.planning.rounds import read_plan
 from dagmaker.status import status
 from worker import layout, specfile
+from worker.reading import NUMBER, Kinds, json_object
 from worker.spec import Spec
 
+MEASURED: Kinds = {"cpu_s": NUMBER, "wall_s": NUMBER, "max_rss_mb": NUMBER, "host": str}
+"""What is read of a record."""
 SLOW = 1.5  # a machine whose processes take so many times what they take elsewhere
 ENOUGH = 5  # processes of a kind on a machine before it is called slow
 TOO_MUCH = 2.0  # asked for so many times what was used
@@ -114,7 +116,7 @@ def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], 
         predicted_s=sum(predicted for _, predicted in rows),
         spread_s=(_at(cpu, 0.05), _at(cpu, 0.5), _at(cpu, 0.95)),
         memory_mb=max((float(record["max_rss_mb"]) for record, _ in rows), default=0.0),
-        asked_mb=sizing.request(spec.resources, task).memory_mb,
+        asked_mb=sizing.request(spec, sites.load(spec.site), task).memory_mb,
         repeated=repeated,
         hosts=len({record["host"] for record, _ in rows}),
         slow=tuple(_slow(rows)),
@@ -130,14 +132,15 @@ def _on_pool(run: Path, task: str) -> bool:
 def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, Any], float]]:
     """Record of each output that is there, and the CPU time that was predicted for it."""
     weights = [n for _, n in node.cuts for _ in range(node.bands)] or [1] * node.n_processes
+    whole = sum(weights)
     for name, weight in zip(processes.outputs(node), weights, strict=True):
         rel = PurePosixPath(node.dir) / name
         path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
         path = layout.REPORT_RECORD if rel == layout.REPORT else path
         try:
-            found = json.loads((run / path).read_bytes())
-            yield {key: found[key] for key in ("cpu_s", "wall_s", "max_rss_mb", "host")}, work_s * weight / sum(weights)
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json_object(run / path, MEASURED)
+            yield {key: found[key] for key in MEASURED}, work_s * weight / whole
+        except (OSError, ValueError):
             continue
 
 
@@ -161,7 +164,7 @@ def _slow(rows: list[tuple[dict[str, Any], float]]) -> Iterator[tuple[str, float
 def _counts(run: Path, spec: Spec) -> Quotable | None:
     """What can be claimed with the trials and skies that there are."""
     try:
-        found = json.loads((run / layout.SUMMARY).read_bytes())
+        found = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
         n_bg = min(int(row["n"]) for row in found["background"])
         return Quotable(n_bg, int(found["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """`dagmaker pilot --pool`: the probes as a small DAG, measured by HTCondor's logs and the records of their outputs."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from dagmaker.planning.plan import Node, Plan
 from worker.atomic import Written, write_all
 from worker.errors import InputError, StoppedError
 from worker.pilot import Pilot
+from worker.reading import NUMBER, json_object
 from worker.spec import Spec
 
 FILE = "pilot.dag"
@@ -41,9 +41,10 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     pilot.forget(run)
     quick = list(reach.probes(spec))
     _write(run, built.plan, [*(probe for pair in rows for probe in pair), *quick], spec)
-    for line in submit.submit(run, FILE).lines():
+    submitted = submit.submit(run, FILE)
+    for line in submitted.lines():
         say(line)
-    _wait(run, limit_s)
+    _wait(run, submitted.cluster, limit_s)
     took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in KINDS}
     found, cpu = measured(run, rows)
     for pair in found:
@@ -76,13 +77,13 @@ def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
         text = "\n".join(cluster.lines) + "\n"
         write_all(run, [Written(render_dag.batch_file(PurePosixPath(), cluster.name), text.encode())])
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    dag = "\n".join(render_dag.lines(part, made, sites.load(spec.site), PurePosixPath(run))) + "\n"
+    dag = "\n".join(render_dag.lines(part, made, sites.charged(sites.load(spec.site), spec), PurePosixPath(run))) + "\n"
     write_all(run, [Written(PurePosixPath(FILE), dag.encode())])
 
 
-def _wait(run: Path, limit_s: float) -> None:
+def _wait(run: Path, cluster: int | None, limit_s: float) -> None:
     until = time.monotonic() + limit_s
-    while (job := dagjob.read(run, FILE)) is None or job.active:
+    while (job := dagjob.read(run, FILE)) is None or job.cluster != cluster or job.active:
         if time.monotonic() > until:
             raise StoppedError(
                 f"{run / FILE}: not done after {limit_s:g} s; it stays in the queue: wait longer with --limit_s, the "
@@ -107,7 +108,10 @@ def _records(run: Path) -> Iterator[dict[str, Any]]:
     """Records of what the probes made."""
     for pattern in (f"trials/*/*/**/*_seed_{probes.SEED:04d}*.json", "trials/*/map/**/*.json"):
         for path in run.glob(pattern):
-            yield json.loads(path.read_text(encoding="utf-8"))
+            try:
+                yield json_object(path, {"args": dict, "task": str, "cpu_s": NUMBER, "wall_s": NUMBER})
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path}: not the record of a probe ({error}); remove it and run the pilot") from None
 
 
 def _flags(probe: Probe) -> dict[str, str]:

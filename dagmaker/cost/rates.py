@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from dagmaker.planning import sky
 from worker.pilot import KindCost, Rate
 from worker.scan import CatalogScan
-from worker.spec import Resources, Spec
+from worker.spec import Spec
 
 # Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
 START_S = 0.45  # of a process, until it works and after it
@@ -16,7 +17,19 @@ TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
 PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
 SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
 MEMORY_MB = {"collect_scan": 350, "report": 450}
-OTHER_MEMORY_MB = 300
+OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
+# Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
+MILLION_MB = {
+    "prepare": 195.0,
+    "bg_trials": 115.0,
+    "sig_trials": 115.0,
+    "scan_trials": 130.0,
+    "scan_map": 130.0,
+    "sensitivity": 115.0,
+    "upper_limits": 120.0,
+}
+RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
+KEEP_BELOW = 128  # nside, as in `worker.stages.scans`
 EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
 
 
@@ -87,7 +100,20 @@ def events(spec: Spec) -> int:
     return EVENTS_PER_SEASON * len(getattr(spec.data, "seasons", ())) or REFERENCE_EVENTS
 
 
-def memory_mb(resources: Resources, task: str) -> int:
+def memory_mb(spec: Spec, task: str) -> int:
     """Peak memory of a process: measured for what the pilot tried, else of the built-in model."""
-    tried = getattr(resources.pilot, task, None)
-    return math.ceil(tried.memory_mb) if tried is not None else MEMORY_MB.get(task, OTHER_MEMORY_MB)
+    tried: KindCost | None = getattr(spec.resources.pilot, task, None)
+    if tried is not None:
+        return math.ceil(tried.memory_mb)
+    more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
+    return MEMORY_MB.get(task, OTHER_MEMORY_MB) + math.ceil(more)
+
+
+def _per_million_mb(spec: Spec, task: str) -> float:
+    """Memory for a million events; scans of many skies keep those of every ring as well."""
+    scan = spec.scan
+    per_million = MILLION_MB.get(task, 0.0)
+    if task != "scan_trials" or isinstance(scan, CatalogScan) or scan.nside >= KEEP_BELOW:
+        return per_million
+    share = sky.pixels(scan.nside, scan.dec_min_deg, scan.dec_max_deg) / (12 * scan.nside**2)
+    return per_million + RING_MB * scan.nside * share

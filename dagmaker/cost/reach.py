@@ -1,6 +1,5 @@
 """The quick pass of a pilot behind ``signal.n_sig: goal``: where sensitivity and discovery potential lie, roughly."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from dagmaker.planning.processes import number
 from worker import layout
 from worker.errors import InputError
 from worker.pilot import Pilot, Reach
+from worker.reading import json_object
 from worker.spec import Spec
 from worker.specfile.goals import LADDER, n_sig_grid
 
@@ -32,7 +32,7 @@ def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
     assert dec is not None
     path = run / layout.reach_file(spec.name, dec, layout.decimals(spec.background.decs))
     try:
-        return [Reach.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8"))["reach"]]
+        return [Reach.model_validate(row) for row in json_object(path, {"reach": list})["reach"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not what `worker {' '.join(probe.argv)}` writes ({error}); run the pilot") from None
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from dagmaker import build, lock
+from dagmaker.condor import queued
 from dagmaker.local import failures, progress
 from dagmaker.local.children import Child, Children, Reply
 from dagmaker.local.failures import Failure
@@ -27,6 +28,7 @@ from worker.spec import Spec
 
 GRACE_S = 5.0  # between asking a worker to end and killing it
 HOPELESS = 20  # this many processes failed and none went well: stop instead of failing a hundred thousand times
+NOTES = 20  # different lines of processes that went well
 
 
 class Outcome(NamedTuple):
@@ -80,8 +82,8 @@ class Runner:
         self._children = children
         self._screen = screen
         self.failed: list[Failure] = []
-        self._stage_of: dict[str, str] = {}
         self._well = 0
+        self._notes: set[str] = set()
 
     def loop(self, stop: _Stop, jobs: int) -> None:
         """Until there is nothing left that can start, or somebody asks to stop."""
@@ -119,6 +121,7 @@ class Runner:
         again = False
         if reply.rc == 0:
             self._well += 1
+            self._note(reply.err)
             if reply.process.argv[0] == plan.JUDGE:
                 self._begin_round(reply.process.node)
             self._schedule.succeeded(reply.process)
@@ -131,6 +134,13 @@ class Runner:
                 self.failed.append(Failure(reply, argv, log))
                 self._screen.say(f"failed: {' '.join(reply.process.argv)}: {failures.last_line(reply.err)}")
         self._state.stages[reply.process.argv[0]].finished(reply, again)
+
+    def _note(self, err: str) -> None:
+        """Tell once what a process that went well wrote to stderr."""
+        for line in err.splitlines():
+            if line.strip() and line not in self._notes and len(self._notes) < NOTES:
+                self._notes.add(line)
+                self._screen.say(line)
 
 
 def _code(failed: Sequence[Failure]) -> int:
@@ -171,6 +181,7 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
     """Build and run, with progress; what came out."""
     path = build.make_directory(directory)
     with lock.held(path):
+        queued.refuse(path, "worked in from here too")
         built = build.locked(spec, path)
         screen = display.choose()
         try:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dagmaker.planning.cuts import Cut
+from worker.cuts import NO_CUTS, Cuts
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Node:
         Where the outputs lie, relative to the run directory.
     file : str
         Name of the output in `dir` where there is but one; empty where names follow from cuts or bands.
-    cuts : tuple of (first, n)
+    cuts : Cuts
         The pieces of the stream, one file each; empty where there is nothing to cut.
     bands : int
         Declination bands that each piece is split into.
@@ -39,7 +39,7 @@ class Node:
     seed: int | None = None
     dir: str = ""
     file: str = ""
-    cuts: tuple[Cut, ...] = ()
+    cuts: Cuts = NO_CUTS
     bands: int = 1
     parents: tuple[str, ...] = ()
     only: tuple[int, ...] | None = None
@@ -52,7 +52,7 @@ class Node:
     @property
     def n_trials(self) -> int:
         """Trials (or skies) of all cuts together."""
-        return sum(n for _, n in self.cuts)
+        return self.cuts.n_trials
 
 
 @dataclass(frozen=True)

@@ -4,27 +4,41 @@ A node is one task at one point (a declination, a declination and n_sig, ...): i
 stream of trials.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from dagmaker.planning import sizing
-from dagmaker.planning.cuts import Cut
 from dagmaker.planning.node import Node, Plan
-from worker import layout
-from worker.errors import InputError
-from worker.rounds import effective
+from worker import layout, planfile
+from worker.cuts import Cut, Cuts
+from worker.errors import SpecError
 from worker.scan import CatalogScan
 from worker.spec import Spec
 
-__all__ = ["SEED", "VERSION", "Node", "Plan", "background", "judge_name", "lines", "make"]
-__all__ += ["nodes", "read", "signal", "write"]
+__all__ = [
+    "PER_FILE",
+    "SEED",
+    "Node",
+    "Plan",
+    "as_json",
+    "background",
+    "judge_name",
+    "make",
+    "of_json",
+    "signal",
+    "write",
+]
 
-VERSION = 1
 JUDGE = "judge"
 TRIALS = ("bg_trials", "sig_trials")  # of points
+PER_FILE = {
+    "bg_trials": "background.trials_per_file",
+    "sig_trials": "signal.trials_per_file",
+    "scan_trials": "scan.skies_per_file",
+}
+"""Key of the spec that says how much of a stream a process makes."""
 SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
 
 
@@ -38,10 +52,52 @@ def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...],
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
 
 
-def background(spec: Spec, dec: float, more: Cut | None = None) -> Node:
-    """Background trials of a declination: those of the spec, or `more` of their stream."""
+def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
+    """The node itself, or one for each folder where its files would crowd one.
+
+    The first folder is that of a small plan, so more trials of the same cut leave finished files where they are.
+
+    Parameters
+    ----------
+    before : int
+        Pieces of the stream before those of the node.
+
+    Raises
+    ------
+    SpecError
+        There are more processes than a plan may have.
+    """
+    _refuse_too_many(spec, node.n_processes, node.task)
+    most = max(1, layout.FILES_PER_FOLDER // (2 * node.bands))  # an output and its record each
+    edges = sorted({0, *range(most - before % most, len(node.cuts), most)})
+    found = []
+    for start, stop in zip(edges, [*edges[1:], len(node.cuts)], strict=True):
+        pieces = node.cuts[start:stop]
+        if before + start < most:
+            found.append(replace(node, cuts=pieces))
+            continue
+        part = pieces[0][0]
+        folder = str(layout.part_dir(PurePosixPath(node.dir), part))
+        args = (*node.args, (layout.PART, part))
+        found.append(replace(node, name=f"{node.name}_f{part}", args=args, dir=folder, cuts=pieces))
+    return tuple(found)
+
+
+def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
+    if n > planfile.MAX_PROCESSES:
+        key = PER_FILE[task] if spec.resources.target_hours is None else "resources.target_hours"
+        raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
+
+
+def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
+    """Pieces that a stream has before `more` of it, as a plan would cut it."""
+    return len(sizing.trials(spec, task, dec, n_sig, (0, more[0]))) if more is not None and more[0] else 0
+
+
+def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, ...]:
+    """Background trials of a declination, those of the spec or `more` of their stream: a node for each folder."""
     places = layout.decimals(spec.background.decs)
-    return Node(
+    node = Node(
         name=f"bg_{_word(layout.dec_level(dec, places))}",
         task="bg_trials",
         args=(("dec", dec),),
@@ -50,14 +106,15 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> Node:
         cuts=sizing.trials(spec, "bg_trials", dec, more=more),
         parents=("prepare",),
     )
+    return _in_folders(spec, node, _before(spec, "bg_trials", dec, None, more))
 
 
-def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> Node:
-    """Signal trials of a point: those of the spec, or `more` of their stream; `gamma` where spectra are several."""
+def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
+    """Signal trials of a point, as `background`; `gamma` where spectra are several."""
     places, nsig_places = layout.decimals(spec.background.decs), layout.decimals(spec.signal.n_sig)
     level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
     at = _word(layout.dec_level(dec, places)) + level
-    return Node(
+    node = Node(
         name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
         task="sig_trials",
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
@@ -66,6 +123,7 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
         cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
         parents=("prepare",),
     )
+    return _in_folders(spec, node, _before(spec, "sig_trials", dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -74,8 +132,9 @@ def _points(spec: Spec) -> Iterator[Node]:
     for dec in decs:
         at = _word(layout.dec_level(dec, places))
         bg = background(spec, dec)
-        yield bg
-        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), (bg.name,), ("dec", dec))
+        yield from bg
+        parents = tuple(node.name for node in bg)
+        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), parents, ("dec", dec))
         for gamma in spec.signal.levels:
             yield from _signal(spec, dec, gamma, places)
 
@@ -84,7 +143,7 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
     """Signal trials of one declination and spectrum; `gamma` where there are several."""
     level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
     at = _word(layout.dec_level(dec, places)) + level
-    sig = [signal(spec, dec, gamma, n_sig) for n_sig in spec.signal.n_sig]
+    sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, dec, gamma, n_sig)]
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
     which = () if gamma is None else (("gamma", gamma),)
@@ -103,9 +162,9 @@ def judge_name(number: int) -> str:
     return f"{JUDGE}_{number}"
 
 
-def _sources(spec: Spec, scan: CatalogScan, pieces: tuple[Cut, ...]) -> Iterator[Node]:
+def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
     """Background skies and the observed one, for a list of sources."""
-    yield Node(
+    skies = Node(
         name="scan",
         task="scan_trials",
         seed=SEED,
@@ -113,6 +172,7 @@ def _sources(spec: Spec, scan: CatalogScan, pieces: tuple[Cut, ...]) -> Iterator
         cuts=pieces,
         parents=("prepare",),
     )
+    yield from _in_folders(spec, skies)
     folder = str(layout.catalog_map_dir(spec.name, scan.tag))
     yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
 
@@ -123,7 +183,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
         yield from _sources(spec, spec.scan, pieces)
         return
     scan = spec.healpix
-    yield Node(
+    skies = Node(
         name="scan",
         task="scan_trials",
         seed=SEED,
@@ -132,6 +192,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
         bands=bands,
         parents=("prepare",),
     )
+    yield from _in_folders(spec, skies)
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
         yield Node(
             name=f"map_nside{nside:03d}",
@@ -176,67 +237,35 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
         _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
     )
-    return Plan(spec.name, spec_digest, nodes)
+    made = Plan(spec.name, spec_digest, nodes)
+    _refuse_too_many(spec, made.n_processes, "bg_trials")
+    return made
 
 
 def write(plan: Plan) -> str:
-    """plan.json: one node per line, the same bytes for the same plan."""
-    head = json.dumps({"plan_version": VERSION, "name": plan.name, "spec_digest": plan.spec_digest})
-    return head[:-1] + ', "nodes": [\n' + ",\n".join(lines(plan.nodes)) + "\n]}\n"
+    """plan.json."""
+    return planfile.text({"name": plan.name, "spec_digest": plan.spec_digest}, map(as_json, plan.nodes))
 
 
-def lines(nodes: Iterable[Node]) -> Iterator[str]:
-    """Each node as a line of JSON."""
-    for node in nodes:
-        yield json.dumps(
-            {
-                "name": node.name,
-                "task": node.task,
-                "args": dict(node.args),
-                "seed": node.seed,
-                "dir": node.dir,
-                "file": node.file,
-                "cuts": node.cuts,
-                "bands": node.bands,
-                "parents": node.parents,
-            },
-            separators=(",", ":"),
-        )
+def as_json(node: Node) -> dict[str, Any]:
+    """A node as plan.json has it."""
+    return {
+        "name": node.name,
+        "task": node.task,
+        "args": dict(node.args),
+        "seed": node.seed,
+        "dir": node.dir,
+        "file": node.file,
+        "cuts": node.cuts.runs,
+        "bands": node.bands,
+        "parents": node.parents,
+    }
 
 
-def nodes(raw: Iterable[dict[str, Any]]) -> tuple[Node, ...]:
-    """Nodes from their JSON."""
-    return tuple(_node(node) for node in raw)
-
-
-def _node(raw: dict[str, Any]) -> Node:
-    return Node(
-        name=raw["name"],
-        task=raw["task"],
-        args=tuple(raw["args"].items()),
-        seed=raw["seed"],
-        dir=raw["dir"],
-        file=raw["file"],
-        cuts=tuple((first, n) for first, n in raw["cuts"]),
-        bands=raw["bands"],
-        parents=tuple(raw["parents"]),
+def of_json(raw: Mapping[str, Any]) -> Plan:
+    """The plan that `worker.planfile` has read."""
+    nodes = (
+        Node(**{**node, "args": tuple(node["args"].items()), "parents": tuple(node["parents"])})
+        for node in raw["nodes"]
     )
-
-
-def read(text: str, where: str = "plan.json", rounds: Sequence[Mapping[str, Any]] = ()) -> Plan:
-    """The plan that `write` wrote, with what rounds added.
-
-    Raises
-    ------
-    InputError
-        The text is not a plan of this version.
-    """
-    try:
-        raw = json.loads(text)
-        if raw["plan_version"] != VERSION:
-            raise InputError(f"{where}: plan version {raw['plan_version']}, this program writes and reads {VERSION}")
-        return Plan(raw["name"], raw["spec_digest"], nodes(effective(raw, rounds)["nodes"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{where}: not a plan ({type(error).__name__}: {error}); write it again with `dagmaker build`"
-        ) from error
+    return Plan(raw["name"], raw["spec_digest"], tuple(nodes))

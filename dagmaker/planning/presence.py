@@ -15,10 +15,11 @@ class Presence:
         self._folders: dict[str, frozenset[str]] = {}
 
     def _names(self, folder: str) -> frozenset[str]:
+        """Files in a folder: a folder that has the name of an output is none."""
         if folder not in self._folders:
             try:
                 with os.scandir(self._run / folder) as entries:
-                    self._folders[folder] = frozenset(entry.name for entry in entries)
+                    self._folders[folder] = frozenset(entry.name for entry in entries if not entry.is_dir())
             except (FileNotFoundError, NotADirectoryError):
                 self._folders[folder] = frozenset()
         return self._folders[folder]

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from dagmaker.planning.cuts import Cut
 from dagmaker.planning.plan import Node
 from worker import layout
+from worker.cuts import Cut
 
 MAP = "scan_map"
 SCAN = "scan_trials"

@@ -6,16 +6,18 @@ write the same ones; `build`, `repair` and `verify-plan` can make them again.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.condor import render_dag, sites
+from dagmaker import origin
+from dagmaker.condor import render, render_dag, sites
 from dagmaker.condor.sites import Site
 from dagmaker.planning import clusters, plan
 from dagmaker.planning.plan import Node, Plan
-from worker import layout, rounds
+from worker import layout, planfile, rounds
 from worker.atomic import Written, write_all
 from worker.errors import InputError
 from worker.spec import Spec
@@ -60,18 +62,17 @@ def nodes_of(spec: Spec, number: int, found: Mapping[str, Any]) -> tuple[Node, .
 def _asked(spec: Spec, found: Mapping[str, Any]) -> Iterator[Node]:
     for row in found["background"]:
         for add in row["add"]:
-            yield plan.background(spec, row["dec_deg"], (add["first"], add["n"]))
+            yield from plan.background(spec, row["dec_deg"], (add["first"], add["n"]))
     several = len(spec.signal.gammas) > 1
     for row in found["points"]:
         for add in row["add"]:
             gamma = row["gamma"] if several else None
-            yield plan.signal(spec, row["dec_deg"], gamma, add["n_sig"], (add["first"], add["n"]))
+            yield from plan.signal(spec, row["dec_deg"], gamma, add["n_sig"], (add["first"], add["n"]))
 
 
 def text_of(number: int, found: Mapping[str, Any], nodes: tuple[Node, ...]) -> str:
     """The plan of a round: as plan.json, one node per line."""
-    head = json.dumps({"plan_version": plan.VERSION, "round": number, "decision": found["sha256"]})
-    return head[:-1] + ', "nodes": [\n' + ",\n".join(plan.lines(nodes)) + "\n]}\n"
+    return planfile.text({"round": number, "decision": found["sha256"]}, map(plan.as_json, nodes))
 
 
 def files(
@@ -79,12 +80,12 @@ def files(
 ) -> Iterator[tuple[str, str]]:
     """Every file of a round besides its decision: lists of processes and DAG, where it adds anything; its plan last."""
     nodes = nodes_of(spec, number, found)
-    if nodes:
+    if nodes and not render.unusable(run, site):
         part = Plan(f"{spec.name}, round {number}", "", tuple(replace(node, parents=()) for node in nodes))
         packed = clusters.make(part)
         for cluster in packed.clusters:
             yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
-        lines = render_dag.round_lines(part, packed, site, run)
+        lines = render_dag.round_lines(part, packed, sites.charged(site, spec), run)
         yield str(layout.round_dag(number)), "\n".join(lines) + "\n"
     yield str(layout.round_plan(number)), text_of(number, found, nodes)
 
@@ -103,7 +104,7 @@ def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
             f"{run / layout.decision(number)}: round {number} has not been decided; `worker judge --run={run} "
             f"--round={number}` does it, after the trials before it"
         )
-    texts = dict(files(spec, sites.load(spec.site), PurePosixPath(run), number, found))
+    texts = dict(files(spec, origin.read(run).site, PurePosixPath(run), number, found))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
     for name in texts:
         if name.startswith("batches/"):
@@ -128,15 +129,14 @@ def settled(spec: Spec, run: Path) -> tuple[int, ...]:
 
 def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
     """Remove decisions that do not continue the plan any more, with what was planned from them; says so."""
-    there = {(node.task, node.args): node.n_trials for node in first.nodes}
+    there: Counter[tuple[Any, ...]] = Counter()
+    for node in first.nodes:
+        there[layout.point(node.task, dict(node.args))] += node.n_trials
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = decision(run, number)
         if found is None:
             return
-        nodes = nodes_of(spec, number, found)
-        if all(node.cuts[0][0] == there.get((node.task, node.args), 0) for node in nodes):
-            for node in nodes:
-                there[node.task, node.args] = there.get((node.task, node.args), 0) + node.n_trials
+        if _continues(nodes_of(spec, number, found), there):
             continue
         for later in range(number, spec.adaptive.max_rounds + 1):
             for rel in (layout.decision(later), layout.round_plan(later)):
@@ -149,9 +149,19 @@ def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
         return
 
 
+def _continues(nodes: tuple[Node, ...], there: Counter[tuple[Any, ...]]) -> bool:
+    """Whether each node begins where its stream ends; `there` counts the trials of the streams on."""
+    for node in nodes:
+        point = layout.point(node.task, dict(node.args))
+        if node.cuts[0][0] != there[point]:
+            return False
+        there[point] += node.n_trials
+    return True
+
+
 def names(spec: Spec, run: Path) -> Iterator[str]:
     """The files of all rounds that have been decided."""
-    site = sites.load(spec.site)
+    site = origin.read(run).site
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = decision(run, number)
         if found is None:
@@ -184,13 +194,15 @@ def read_plan(run: Path) -> Plan:
     InputError
         It is not one.
     """
-    path = run / layout.PLAN
+    cure = planfile.cure(run)
     try:
-        text = path.read_text(encoding="utf-8")
+        first = planfile.read(run / layout.PLAN, planfile.HEAD, cure)
     except (FileNotFoundError, NotADirectoryError):
+        if (run / layout.BUILD).is_file():
+            lost = run / layout.PLAN
+            raise InputError(f"{lost}: this file is missing; `dagmaker restore {run}` writes it again") from None
         raise InputError(
             f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
         ) from None
-    first = plan.read(text, str(path))
-    most = sum(node.task == plan.JUDGE for node in first.nodes)
-    return plan.read(text, str(path), rounds.load(run, most)) if most else first
+    most = sum(node["task"] == plan.JUDGE for node in first["nodes"])
+    return plan.of_json(rounds.effective(first, rounds.load(run, most)))

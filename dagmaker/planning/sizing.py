@@ -6,11 +6,13 @@ Only cutting is decided here: which trials there are, and what they are, does no
 import math
 from typing import NamedTuple
 
+from dagmaker.condor.sites import Site
 from dagmaker.cost import rates
-from dagmaker.planning.cuts import Cut, cuts, even
 from dagmaker.planning.sky import main_nside, positions
+from worker.cuts import Cut, Cuts, cuts, even
 from worker.scan import CatalogScan
-from worker.spec import Resources, Spec
+from worker.spec import Spec
+from worker.task_resources import TaskResources
 
 MOST_BANDS = 512
 MEMORY_MARGIN = 1.4  # asked for, over what was measured
@@ -30,17 +32,15 @@ def _pieces(work_s: float, start_s: float, target_s: float) -> int:
     return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
 
 
-def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> tuple[Cut, ...]:
+def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
     """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
     section = spec.background if task == "bg_trials" else spec.signal
     first, n = (0, section.n_trials) if more is None else more
     target = _target_s(spec)
     if target is None:
-        pieces = cuts(n, section.trials_per_file)
-    else:
-        kind = rates.of(spec, task)
-        pieces = even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target))
-    return tuple((first + start, count) for start, count in pieces)
+        return cuts(n, section.trials_per_file, first)
+    kind = rates.of(spec, task)
+    return even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target), first)
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
@@ -57,7 +57,7 @@ def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: floa
     return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
 
 
-def skies(spec: Spec) -> tuple[tuple[Cut, ...], int]:
+def skies(spec: Spec) -> tuple[Cuts, int]:
     """Pieces of the background skies, and bands of each."""
     scan, nside = spec.scan, main_nside(spec)
     target = _target_s(spec)
@@ -94,11 +94,27 @@ class Request(NamedTuple):
     limit_s: int | None
 
 
-def request(resources: Resources, task: str) -> Request:
-    """As the spec says; where the plan cuts the work itself, by what was measured, with a margin."""
-    if resources.target_hours is None:
-        return Request(resources.request_memory_mb, resources.request_disk_mb, None)
-    memory = math.ceil(rates.memory_mb(resources, task) * MEMORY_MARGIN / STEP_MB) * STEP_MB
-    most = resources.max_memory_mb
-    limit = max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * resources.target_hours * 3600)) if task in STEPPED else None
-    return Request(memory if most is None else min(memory, most), resources.request_disk_mb, limit)
+def of_task(spec: Spec, site: Site, task: str) -> TaskResources:
+    """What spec and site say of one kind of task; the spec's word goes first."""
+    tables = (site.tasks.get(task), spec.resources.tasks.get(task))
+    values = {key: value for own in tables if own is not None for key, value in own if value is not None}
+    return TaskResources(**values)
+
+
+def request(spec: Spec, site: Site, task: str) -> Request:
+    """What is said of the task, else as `_memory_mb`; disk space is that of the spec."""
+    own, resources = of_task(spec, site, task), spec.resources
+    hours = resources.target_hours
+    limit = None if hours is None or task not in STEPPED else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
+    return Request(own.request_memory_mb or _memory_mb(spec, task), resources.request_disk_mb, limit)
+
+
+def _memory_mb(spec: Spec, task: str) -> int:
+    """As the spec says, if that is enough; else, or if the plan cuts the work, what is needed with a margin."""
+    resources, needed = spec.resources, rates.memory_mb(spec, task)
+    if resources.target_hours is None and needed <= resources.request_memory_mb:
+        return resources.request_memory_mb
+    memory = math.ceil(needed * MEMORY_MARGIN / STEP_MB) * STEP_MB
+    if spec.data.format == "numpy" and resources.pilot is None:  # how many simulated events there are, the files say
+        memory = max(memory, resources.request_memory_mb)
+    return memory if resources.max_memory_mb is None else min(memory, resources.max_memory_mb)

@@ -7,12 +7,22 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.error import HTTPError
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
-from dagmaker.releases.releases import RemoteFile
+from dagmaker.releases.releases import RemoteFile, printable
 from worker.errors import InputError
 
 Progress = Callable[[int], None]
@@ -20,6 +30,7 @@ Progress = Callable[[int], None]
 ATTEMPTS = 6
 """Consecutive tries that bring no byte before a server is given up."""
 _CHUNK = 1 << 20
+_MOST_JSON = 1 << 26
 _TIMEOUT_S = 60
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _RANGE = re.compile(r"bytes (\d+)-")
@@ -40,15 +51,18 @@ def get_json(url: str, wait_s: float = 1.0) -> Any:
     for attempt in range(ATTEMPTS):
         try:
             with _open(url, 0) as answer:
-                return json.loads(answer.read())
+                raw = _read(answer, _MOST_JSON + 1)
+            if len(raw) > _MOST_JSON:
+                raise InputError(
+                    f"{url}: the answer has more than {_MOST_JSON} bytes: no list of files. Check --base_url"
+                )
+            return json.loads(raw)
         except _InterruptedError as error:
             _wait(attempt, wait_s, url, error)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError(
                 f"{url}: the answer is not JSON (a login page?). Check --base_url and the network"
             ) from None
-        except (OSError, http.client.HTTPException) as error:
-            _wait(attempt, wait_s, url, error)
     raise AssertionError("unreachable")
 
 
@@ -72,12 +86,13 @@ def fetch(file: RemoteFile, target: Path, progress: Progress, wait_s: float = 1.
     Raises
     ------
     InputError
-        The server, the network or the disk fails for good, or the checksum is wrong twice.
+        The server, the network or the disk fails for good, it sends more than is published, or the checksum is wrong
+        twice.
     """
-    if _is_whole(target, file):
-        return False
     part = target.with_name(f"{target.name}.{file.checksum[:8]}.part")
     try:
+        if _is_whole(target, file):
+            return False
         target.parent.mkdir(parents=True, exist_ok=True)
         for last in (False, True):
             _complete(file, part, progress, wait_s)
@@ -102,7 +117,7 @@ def _complete(file: RemoteFile, part: Path, progress: Progress, wait_s: float) -
     attempt = 0
     while True:
         have = part.stat().st_size if part.exists() else 0
-        if file.size is not None and have >= file.size > 0:
+        if have >= file.size > 0:
             return  # the checksum tells whether it is right
         try:
             _append(file, part, have, progress)
@@ -115,23 +130,33 @@ def _complete(file: RemoteFile, part: Path, progress: Progress, wait_s: float) -
 
 
 def _append(file: RemoteFile, part: Path, have: int, progress: Progress) -> None:
-    try:
-        with _open(file.url, have) as answer, part.open("ab") as out:
-            if have and not _goes_on(answer, have):
-                out.truncate(0)
-                have = 0
-            try:
-                while chunk := answer.read(_CHUNK):
-                    out.write(chunk)
-                    have += len(chunk)
-                    progress(have)
-            finally:
-                out.flush()
-                os.fsync(out.fileno())
-    except (http.client.HTTPException, ConnectionError, TimeoutError, URLError) as error:
-        raise _InterruptedError(str(error) or type(error).__name__) from None
-    if file.size is not None and have < file.size:
+    with _open(file.url, have) as answer, part.open("ab") as out:
+        if have and not _goes_on(answer, have):
+            out.truncate(0)
+            have = 0
+        try:
+            while chunk := _read(answer, min(_CHUNK, file.size - have + 1)):
+                have += len(chunk)
+                if have > file.size:
+                    out.truncate(0)
+                    raise InputError(
+                        f"{file.url}: the server sends more than the {file.size} bytes that are published for "
+                        f"{file.path}. Check --base_url"
+                    )
+                out.write(chunk)
+                progress(have)
+        finally:
+            out.flush()
+            os.fsync(out.fileno())
+    if have < file.size:
         raise _InterruptedError(f"the connection ended after {have} of {file.size} bytes")
+
+
+def _read(answer: Any, size: int) -> bytes:
+    try:
+        return bytes(answer.read(size))
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        raise _InterruptedError(printable(error) or type(error).__name__) from None
 
 
 def _goes_on(answer: Any, have: int) -> bool:
@@ -145,16 +170,40 @@ def _open(url: str, start: int) -> Any:
     if start:
         headers["Range"] = f"bytes={start}-"
     try:
-        return urlopen(Request(url, headers=headers), timeout=_TIMEOUT_S)  # only http and https: see `fetch.fetch`
+        return _opener().open(Request(url, headers=headers), timeout=_TIMEOUT_S)
     except HTTPError as error:
         error.close()
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return _open(url, 0)
+        what = f"the server answers {error.code} {printable(error.reason)}"
         if error.code in _PASSING:
-            raise _InterruptedError(f"the server answers {error.code} {error.reason}") from None
-        raise InputError(
-            f"{url}: the server answers {error.code} {error.reason}. Check the name of the release and --base_url"
-        ) from None
+            raise _InterruptedError(what) from None
+        raise InputError(f"{url}: {what}. Check the name of the release and --base_url") from None
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        raise _InterruptedError(printable(error) or type(error).__name__) from None
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Leaves no connection open where a server sends us to what is no address."""
+
+    def http_error_302(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+@cache
+def _opener() -> OpenerDirector:
+    """Opens http and https alone: a server cannot send us to a file or to ftp."""
+    opener = OpenerDirector()
+    for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, _Redirects, HTTPDefaultErrorHandler):
+        opener.add_handler(handler())
+    opener.add_handler(HTTPErrorProcessor())
+    return opener
 
 
 def _wait(attempt: int, wait_s: float, url: str, error: Exception) -> None:
@@ -168,7 +217,7 @@ def _wait(attempt: int, wait_s: float, url: str, error: Exception) -> None:
 
 def _is_whole(path: Path, file: RemoteFile) -> bool:
     """Whether a file is there, of the right size and checksum."""
-    if not path.is_file() or (file.size is not None and path.stat().st_size != file.size):
+    if not path.is_file() or path.stat().st_size != file.size:
         return False
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, file.algorithm).hexdigest() == file.checksum

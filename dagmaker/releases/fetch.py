@@ -1,16 +1,17 @@
 """`dagmaker data fetch`: a published release, whole, into a folder."""
 
 import json
+import re
 import shutil
 import sys
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
-from dagmaker.releases import download, releases
-from dagmaker.releases.releases import Release, RemoteFile
+from dagmaker.releases import download, releases, unpack
+from dagmaker.releases.releases import Release, RemoteFile, printable
 from dagmaker.result import Result
 from worker.atomic import Written, write_all
 from worker.errors import InputError, SpecError, StoppedError
@@ -30,19 +31,21 @@ def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result
     StoppedError
         Ctrl-C; the same command goes on.
     """
-    if not base_url.startswith(("https://", "http://")):
-        raise SpecError(f"--base_url={base_url}: must begin with https:// or http://")
+    if not re.fullmatch(r"https?://[!-~]+", base_url) or not _host(base_url):
+        raise SpecError(f"--base_url={base_url!r}: must be an address that begins with https:// or http://")
     release = releases.named(name)
     files = releases.files_of(release, base_url, lambda url: download.get_json(url, wait_s))
     _make(output)
+    source = _source(release, base_url, files)
+    _refuse_another_release(output, source)
     _check_space(output, files)
+    # before the files: an interrupted download must not be completed with those of another release
+    write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
     try:
         _download(files, output, wait_s)
-        _unpack([output / file.path for file in files if file.path.suffix == ".zip"])
+        unpack.unpack_all(output, [file.path for file in files])
     except KeyboardInterrupt:
         raise StoppedError("stopped; what came is kept: run the same command again to go on from there") from None
-    source = _source(release, base_url, files)
-    write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
     section = _section(output)
     return Result({**source, "output": str(output), "data": section}, [section or f"-> {output}"])
 
@@ -54,8 +57,36 @@ def _make(output: Path) -> None:
         raise InputError(f"{output}: cannot be made ({error.strerror}); choose another --output") from None
 
 
+def _host(base_url: str) -> str | None:
+    try:
+        return urlsplit(base_url).hostname
+    except ValueError:
+        return None
+
+
+def _refuse_another_release(output: Path, source: Mapping[str, Any]) -> None:
+    """Refuse to mix files of two releases, or of two versions of one, in a folder."""
+    try:
+        before = json.loads((output / SOURCE).read_bytes())
+        old = {entry["path"]: entry for entry in before["files"]}
+        doi = before["doi"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(
+            f"{output / SOURCE}: cannot be read, so nobody knows of which release the files here are. Choose another "
+            "--output, or remove it if they are of this one"
+        ) from None
+    other = [e["path"] for e in source["files"] if {**old.get(e["path"], e), "url": ""} != {**e, "url": ""}]
+    if doi != source["doi"] or other:
+        raise InputError(
+            f"{output}: holds another release or version (doi:{printable(doi)}, see {SOURCE}): "
+            f"{other[0] if other else 'none of its files'} would be mixed with it. Choose another --output"
+        )
+
+
 def _check_space(output: Path, files: Iterable[RemoteFile]) -> None:
-    missing = sum(file.size or 0 for file in files if not (output / file.path).exists())
+    missing = sum(file.size for file in files if not (output / file.path).exists())
     free = shutil.disk_usage(output).free
     if missing > free:
         raise InputError(
@@ -75,7 +106,7 @@ def _download(files: list[RemoteFile], output: Path, wait_s: float) -> None:
 class _Line:
     """Progress of one file: a line that is written over on a terminal, and only its end elsewhere."""
 
-    def __init__(self, title: str, size: int | None) -> None:
+    def __init__(self, title: str, size: int) -> None:
         self._title, self._size, self._shown = title, size, 0.0
         self._tty = sys.stderr.isatty()
 
@@ -89,32 +120,6 @@ class _Line:
         if self._tty:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
         print(f"{self._title}: {text}", flush=True)
-
-
-def _unpack(archives: list[Path]) -> None:
-    """Unpack archives where they lie; files that are there with the right size are kept."""
-    for path in archives:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.infolist():
-                    _unpack_one(archive, member, path.parent)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"{path}: cannot be unpacked ({error}). Is there space? Unpack it by hand") from None
-        print(f"unpacked {path.name}", flush=True)
-
-
-def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
-    rel = PurePosixPath(member.filename)
-    if rel.is_absolute() or ".." in rel.parts:
-        raise InputError(f"{archive.filename}: {member.filename!r} lies outside its folder: nothing more is unpacked")
-    target = folder / rel
-    if member.is_dir() or (target.is_file() and target.stat().st_size == member.file_size):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    with archive.open(member) as source, part.open("wb") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-    part.replace(target)
 
 
 def _source(release: Release, base_url: str, files: list[RemoteFile]) -> dict[str, Any]:

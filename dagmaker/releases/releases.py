@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -12,6 +13,10 @@ from worker.errors import InputError, SpecError
 BASE_URL = "https://dataverse.harvard.edu"
 LATEST = ":latest-published"
 _DOI = re.compile(r"(doi:)?(10\.\d{4,9}/\S+)")
+RESERVED = ("SOURCE.json",)
+_MOST_FILES = 10_000
+_LONGEST, _DEEPEST = 200, 12
+_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
 
 
@@ -43,7 +48,7 @@ class RemoteFile(NamedTuple):
     path : PurePosixPath
         Where it belongs, relative to the release's folder.
     url : str
-    size : int or None
+    size : int
         Bytes.
     algorithm, checksum : str
         Name for hashlib, and hexadecimal digits.
@@ -51,7 +56,7 @@ class RemoteFile(NamedTuple):
 
     path: PurePosixPath
     url: str
-    size: int | None
+    size: int
     algorithm: str
     checksum: str
 
@@ -94,18 +99,24 @@ def files_of(release: Release, base_url: str, get_json: Callable[[str], Any]) ->
     )
     try:
         entries = get_json(url)["data"]["files"]
-        files = [_file(entry, base) for entry in entries]
-    except (KeyError, TypeError, ValueError) as error:
+        files = [_file(entry, base) for entry in entries[:_MOST_FILES]]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"{type(error).__name__}: {printable(error)}"
         raise InputError(
-            f"{url}: this is not how a Dataverse lists the files of a data set ({type(error).__name__}: {error}). "
+            f"{url}: this is not how a Dataverse lists the files of a data set ({what}). "
             "Check --base_url; if it is right, its API has changed: report it"
         ) from None
+    if len(entries) > _MOST_FILES:
+        raise InputError(f"{url}: {len(entries)} files: no release has more than {_MOST_FILES}. Check --base_url")
     if not files:
         raise InputError(f"{url}: the data set has no files. Is the version right?")
-    paths = [file.path for file in files]
-    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    counts = Counter(file.path for file in files)
+    twice = sorted(str(path) for path, count in counts.items() if count > 1)
     if twice:
-        raise InputError(f"{url}: {', '.join(twice)} listed more than once; report it to the Dataverse")
+        raise InputError(f"{url}: {', '.join(twice[:5])} listed more than once; report it to the Dataverse")
+    inside_a_file = next((path for path in counts for parent in path.parents if parent in counts), None)
+    if inside_a_file is not None:
+        raise InputError(f"{url}: {inside_a_file} lies in what is listed as a file; report it to the Dataverse")
     return sorted(files)
 
 
@@ -114,22 +125,33 @@ def _file(entry: Mapping[str, Any], base: str) -> RemoteFile:
     # A table that the Dataverse has converted is kept as it was uploaded too; the checksum is that of the upload.
     converted = "originalFileFormat" in data
     name = data.get("originalFileName") or data.get("filename") if converted else entry.get("label") or data["filename"]
-    path = _inside(entry.get("directoryLabel") or "", str(name))
+    path = inside(entry.get("directoryLabel") or "", str(name))
     if entry.get("restricted"):
         raise InputError(
             f"{path}: this file is restricted: ask for access on the page of the data set, and get it there"
         )
-    size = data.get("originalFileSize") if converted else data["filesize"]
+    size = int(data["originalFileSize"] if converted else data["filesize"])
     checksum = data.get("checksum") or {"type": "MD5", "value": data["md5"]}
     url = f"{base}/api/access/datafile/{int(data['id'])}{'?format=original' if converted else ''}"
-    return RemoteFile(
-        path, url, None if size is None else int(size), _ALGORITHMS[checksum["type"]], str(checksum["value"]).lower()
-    )
+    algorithm, digits = _ALGORITHMS[checksum["type"]], str(checksum["value"]).lower()
+    if size < 0 or not re.fullmatch(f"[0-9a-f]{{{_DIGITS[algorithm]}}}", digits):
+        raise ValueError(f"{path} has {size} bytes and the {algorithm} {digits[:130]!r}")
+    return RemoteFile(path, url, size, algorithm, digits)
 
 
-def _inside(folder: str, name: str) -> PurePosixPath:
+def printable(value: object) -> str:
+    """What a server sent, for a message: one short line without anything that a terminal would act on."""
+    return "".join(c if c.isprintable() else "?" for c in str(value)[:200])
+
+
+def inside(folder: str, name: str) -> PurePosixPath:
     """A path below the output folder, whatever a server says."""
     path = PurePosixPath(folder) / name
-    if path.is_absolute() or ".." in path.parts or not path.name or "\\" in str(path) or "\0" in str(path):
-        raise InputError(f"{str(path)!r}: a server may not choose a place outside the output folder. Check --base_url")
+    text = str(path)
+    if path.is_absolute() or ".." in path.parts or not path.name or "\\" in text or not text.isprintable():
+        raise InputError(
+            f"{text[:200]!r}: a place outside the output folder, or no name at all: refused. Check --base_url"
+        )
+    if len(text) > _LONGEST or len(path.parts) > _DEEPEST or text in RESERVED or path.suffix == ".part":
+        raise InputError(f"{text[:200]!r}: a name that no release has, or that is taken here. Check --base_url")
     return path

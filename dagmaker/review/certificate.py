@@ -2,8 +2,8 @@
 
 import html
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +32,8 @@ class Certificate:
     wall_s : float, s
     token : str
         For unblinding; empty where there is none, and `no_token` says why.
+    real_sky_log : mapping
+        Lines of the log of the real sky, and sha256 of the last one: a later review finds what was removed since.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Certificate:
     lines: tuple[Line, ...]
     token: str = ""
     no_token: str = ""
+    real_sky_log: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def outcome(self) -> str:
@@ -77,9 +80,19 @@ def _facts(c: Certificate) -> Sequence[tuple[str, str]]:
         ("spec digest", c.spec_digest),
         ("reviewed", f"{c.reviewed_at} by {c.reviewer}, in {c.wall_s:.0f} s"),
         ("environment", c.environment),
-        ("sample", f"{c.sample} files of trials of each kind, and those with the largest TS"),
+        (
+            "sample",
+            f"{c.sample} files of trials of each kind, those with the largest TS, and the rows that decide results",
+        ),
+        ("log of the real sky", _log(c.real_sky_log)),
         ("token for unblinding", c.token or f"none: {c.no_token}"),
     )
+
+
+def _log(state: Mapping[str, Any]) -> str:
+    if not state.get("lines"):
+        return "no line: the real sky was not opened in this directory"
+    return f"{state['lines']} lines, sha256 of the last one {state['sha256']}"
 
 
 def _markdown(c: Certificate) -> Iterator[str]:

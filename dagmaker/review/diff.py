@@ -12,6 +12,7 @@ from dagmaker.planning.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker import layout, specfile
 from worker.errors import InputError
+from worker.reading import json_object
 from worker.spec import Spec
 
 _NONE = "(none)"
@@ -51,6 +52,7 @@ _EFFECTS: Mapping[str, str] = {
     "adaptive": "rounds of further trials: those that are there stay, results follow the new ones",
     "resources": "what processes ask for: no number",
     "site": "where processes run: no number",
+    "small_angles": "how the spec is checked: no number",
 }
 _MADE_AGAIN: Mapping[str, tuple[str, ...]] = {
     "background.fit": ("distributions",),
@@ -216,8 +218,7 @@ def _prepared(path: Path) -> dict[str, Any] | None:
         return None
     file = path / layout.record_name(layout.DATA)
     try:
-        raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return raw if {"digest", "versions"} <= set(raw) else None
+        return json_object(file, {"digest": str, "versions": dict})
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,12 +15,14 @@ from typing import Any
 
 from dagmaker import interpreter
 from dagmaker.planning.rounds import read_plan
-from dagmaker.review import certificate, fresh, verify_plan
+from dagmaker.review import certificate, fresh, strangers, verify_plan
 from dagmaker.review.certificate import Certificate
 from dagmaker.review.verdict import Line, from_json
-from worker.errors import InputError
+from worker.errors import DagmakerError, InputError, RefusedError, SpecError
 
 Say = Callable[[Line], None]
+_OF_THE_RUN = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
+"""Exit codes of a worker that say something of the run."""
 
 
 def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
@@ -33,7 +36,7 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
     plan = read_plan(run)
     begin = time.monotonic()
     lines: list[Line] = []
-    last: dict[str, Any] = {"token": "", "why": "the review did not end"}
+    last: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
     for found in _all(run, sample, jobs):
         if isinstance(found, Line):
             lines.append(found)
@@ -41,7 +44,7 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
         else:
             last = found
     if any(line.verdict == "fault" for line in lines):
-        last = {"token": "", "why": "the run was not reproduced"}
+        last |= {"token": "", "why": "the run was not reproduced"}
     return Certificate(
         name=plan.name,
         run=str(run.absolute()),
@@ -54,34 +57,71 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
         lines=tuple(lines),
         token=str(last["token"]),
         no_token=str(last["why"]),
+        real_sky_log=last["real_sky_log"],
     )
 
 
 def _all(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
     """Lines of the plan, then of the worker, at last what it says of the token."""
     yield from verify_plan.verify_plan(run)
+    yield strangers.top_level(run)
     yield from _audit(run, sample, jobs)
 
 
 def _audit(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
+    """What the worker compares.
+
+    Raises
+    ------
+    DagmakerError
+        It ended for a reason that lies in this machine or program, before it found a fault of the run.
+    """
     command = [interpreter.python(), "-m", "worker", "audit", f"--run={run}", f"--sample={sample}", f"--jobs={jobs}"]
-    with subprocess.Popen(
-        command,
-        env=interpreter.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as worker:
-        assert worker.stdout is not None
-        assert worker.stderr is not None
-        for text in worker.stdout:
-            raw = json.loads(text)
-            yield raw if "token" in raw else from_json(raw)
-        said = worker.stderr.read().strip().splitlines()
-    if worker.returncode != 0:
-        why = said[-1] if said else f"it ended with exit code {worker.returncode}"
-        yield Line("fault", "the run can be opened and compared to its end", why)
+    faults = 0
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as heard:
+        with subprocess.Popen(
+            command,
+            env=interpreter.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=heard,
+            text=True,
+        ) as worker:
+            assert worker.stdout is not None
+            for text in worker.stdout:
+                raw = json.loads(text)
+                faults += raw.get("verdict") == "fault"
+                yield raw if "token" in raw else from_json(raw)
+        heard.seek(0)
+        said = heard.read().strip().splitlines()
+    if worker.returncode == 0:
+        return
+    why = said[-1] if said else f"it ended with exit code {worker.returncode}"
+    if worker.returncode not in _OF_THE_RUN and not faults:
+        raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {why}")
+    yield Line("fault", "the run can be opened and compared to its end", why)
+
+
+def writable(run: Path, out: str | None) -> None:
+    """Make sure that the certificate can be written, before hours of work.
+
+    Raises
+    ------
+    InputError
+        Nothing can be written there.
+    """
+    folder = _folder(run, out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        why = f"the certificate cannot be written there ({error.strerror})"
+        raise InputError(f"{folder}: {why}; say where with --out=DIR") from None
+
+
+def _folder(run: Path, out: str | None) -> Path:
+    return Path(out) if out else run / certificate.FOLDER
 
 
 def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
@@ -92,7 +132,7 @@ def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
     InputError
         Nothing can be written there.
     """
-    folder = Path(out) if out else run / certificate.FOLDER
+    folder = _folder(run, out)
     try:
         return certificate.write(folder, found)
     except (InputError, OSError) as error:

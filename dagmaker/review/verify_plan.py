@@ -11,8 +11,9 @@ from dagmaker.condor import render, render_dag
 from dagmaker.planning import clusters, plan, processes, rounds
 from dagmaker.review.verdict import Line
 from worker import layout, specfile
+from worker.bounds import MAX_ROUNDS
 from worker.errors import InputError
-from worker.spec import MAX_ROUNDS, Spec
+from worker.spec import Spec
 
 SHOWN = 5
 

@@ -39,6 +39,14 @@ class Bad(NamedTuple):
     argv : str
     removed : bool
         It was held, and is no longer in the queue.
+    gone : str
+        Why it was removed from the queue, if not while held and not by DAGMan.
+    lost : bool
+        It ended well, and its output is not there.
+    id : str
+        Where it is in the queue: ``326.0``.
+    in_the_way : bool
+        Something that is not its own output lies where that belongs.
     """
 
     task: str
@@ -48,6 +56,10 @@ class Bad(NamedTuple):
     where: Where
     argv: str
     removed: bool = False
+    gone: str = ""
+    lost: bool = False
+    id: str = ""
+    in_the_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ class Cause:
     Attributes
     ----------
     kind : str
-        ``failed``, ``held``, ``removed`` (while held) or ``host``.
+        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (it ended well and
+        left no output), ``node`` (DAGMan could not run it) or ``host``.
     what : str
         The cause in words.
     said : tuple of str
@@ -67,6 +80,11 @@ class Cause:
     by_hand : str
         How to run the first of them by hand.
     cure : str
+    ids : tuple of str
+        Processes in the queue, such as ``326.0``.
+    code : int or None
+        Exit code, or minus the signal, where they ended by themselves.
+    hold : Hold or None
     """
 
     kind: str
@@ -77,6 +95,9 @@ class Cause:
     file: str
     by_hand: str
     cure: str
+    ids: tuple[str, ...] = ()
+    code: int | None = None
+    hold: Hold | None = None
 
 
 class Asked(NamedTuple):
@@ -122,7 +143,7 @@ def _failed(
             only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
             yield Cause(
                 "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
-                _shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked),
+                shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked), code=code,
             )  # fmt: skip
 
 
@@ -148,8 +169,8 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             continue
         yield Cause(
             "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
-            _shown(submit.log, run), f"worker {first.argv} --run={run}",
-            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit),
+            shown(submit.log, run), f"worker {first.argv} --run={run}",
+            holds.cure(hold, asked.memory_mb, asked.disk_mb, submit), _ids(group), hold=hold,
         )  # fmt: skip
 
 
@@ -159,9 +180,13 @@ def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Pa
     file = submit.error_file(*first.where)
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
     return Cause(
-        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), _shown(file, run),
-        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}",
+        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), shown(file, run),
+        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
     )  # fmt: skip
+
+
+def _ids(group: Iterable[Bad]) -> tuple[str, ...]:
+    return tuple(item.id for item in group if item.id)
 
 
 def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
@@ -176,7 +201,8 @@ def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
                 )  # fmt: skip
 
 
-def _shown(path: Path | None, run: Path) -> str:
+def shown(path: Path | None, run: Path) -> str:
+    """A path relative to the run directory where it lies there; empty for None."""
     if path is None:
         return ""
     return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)

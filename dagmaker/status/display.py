@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from dagmaker.local.progress import Progress, Stage
 from dagmaker.planning.processes import SCAN
+from worker.output import terminal, visible
 
 LINE_EVERY_S = 5.0
 
@@ -104,7 +105,7 @@ class Table:
 
     def say(self, text: str) -> None:
         """Print a line above the table."""
-        self._live.console.print(text, markup=False, highlight=False)
+        self._live.console.print(visible(text), markup=False, highlight=False)
 
     def update(self, progress: Progress, jobs: int) -> None:
         """Draw the table, unless it was drawn just now."""
@@ -143,5 +144,5 @@ def choose() -> Display:
     """The table on a terminal, lines elsewhere."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(file=terminal())
     return Table(console) if console.is_terminal else Lines()

@@ -1,59 +1,29 @@
 """How far a run is, from its files alone: plan, outputs, HTCondor's logs where it ran there."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dagmaker import lock, origin
 from dagmaker.condor import dagjob, submitfile
 from dagmaker.condor.dagjob import DagJob
-from dagmaker.condor.jobs import Jobs, Tracker, Where, seconds
-from dagmaker.planning import plan
+from dagmaker.condor.jobs import Jobs, Tracker, seconds
+from dagmaker.condor.schedd import Answer
+from dagmaker.planning import completion, plan
 from dagmaker.planning.batches import Batches
 from dagmaker.planning.plan import Node, Plan
 from dagmaker.planning.presence import Presence
 from dagmaker.planning.rounds import read_plan
-from dagmaker.status import causes
+from dagmaker.status import badly_ended, causes, next_step, silent_causes
 from dagmaker.status.causes import Asked, Bad, Cause
-from worker import layout
+from dagmaker.status.next_step import Facts
+from dagmaker.status.stages import StageStatus, counted
+from worker import layout, specfile
+from worker.errors import InputError
 
-MISSING_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class StageStatus:
-    """One kind of task.
-
-    Attributes
-    ----------
-    total, done : int
-        Processes; done where all outputs are there.
-    trials, trials_done : int
-    missing : tuple of str
-        The first few nodes that are not complete.
-    running, idle, held, failed : int
-        Processes as HTCondor's log leaves them; failed where the output is missing too.
-    repeated : int
-        Tries that failed and that HTCondor started again.
-    per_second : float or None
-        Trials (processes where there are none) per second over the last ten minutes in which any ended.
-    left_s : float or None, s
-        Until the stage is complete, at that rate.
-    """
-
-    task: str
-    total: int
-    done: int
-    trials: int
-    trials_done: int
-    missing: tuple[str, ...]
-    running: int = 0
-    idle: int = 0
-    held: int = 0
-    failed: int = 0
-    repeated: int = 0
-    per_second: float | None = None
-    left_s: float | None = None
+NOT_AS_BUILT = "every process refuses it"
 
 
 @dataclass(frozen=True)
@@ -70,6 +40,15 @@ class Status:
         Local time of the newest event.
     dag_error : str
         What DAGMan said when it gave up.
+    waiting : int
+        Nodes of the plan that are not complete and need another that is not.
+    quiet_s : float or None, s
+        Since the newest event, while a DAG is in the queue.
+    fault : str
+        Why the run cannot be taken for complete, or go on, whatever its outputs are: its frozen spec was edited, or its
+        results are of an earlier one.
+    next : str
+        The one command to type now, quoted for the shell; empty where the run is complete.
     """
 
     name: str
@@ -79,11 +58,15 @@ class Status:
     causes: tuple[Cause, ...] = ()
     last_event: str = ""
     dag_error: str = ""
+    waiting: int = 0
+    quiet_s: float | None = None
+    fault: str = ""
+    next: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return all(stage.done == stage.total for stage in self.stages)
+        """Whether nothing is missing, and no DAG is at work that makes some of it anew."""
+        return not self.active and not self.fault and all(stage.done == stage.total for stage in self.stages)
 
     @property
     def active(self) -> bool:
@@ -107,8 +90,27 @@ def _asked(run: Path) -> Asked:
         return Asked(1000, 500)
 
 
-def _trials_done(node: Node, done: frozenset[int]) -> int:
-    return sum(node.cuts[position // node.bands][1] for position in done) // node.bands if node.cuts else 0
+def _transfers(run: Path) -> bool:
+    """Whether jobs do not see the run directory."""
+    try:
+        return origin.read(run).site.transfer
+    except InputError:
+        return False
+
+
+def _fault(run: Path, spec_digest: str, all_there: bool) -> str:
+    """What makes a run incomplete whose outputs are all there."""
+    try:
+        found = specfile.text_digest((run / layout.SPEC).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return f"{layout.SPEC} cannot be read: {NOT_AS_BUILT}"
+    if found != spec_digest:
+        return f"{layout.SPEC} was edited since the run was built: {NOT_AS_BUILT}"
+    if all_there and completion.outdated(run):
+        return "the results were made with the spec of an earlier build"
+    if all_there and completion.unfinished(run):
+        return "the last DAG did not end well, and nobody has made the report since: some results may be older"
+    return ""
 
 
 class Watcher:
@@ -126,6 +128,7 @@ class Watcher:
         self._nodes: dict[str, list[Node]] = {task: [] for task in self._plan.tasks()}
         for node in self._plan.nodes:
             self._nodes[node.task].append(node)
+        self._sizes = {node.name: node.n_processes for node in self._plan.nodes}
         self._batches = Batches(self._run, self._plan)
 
     def _follow_rounds(self) -> None:
@@ -147,87 +150,73 @@ class Watcher:
         ends = {task: tracker.jobs.ends for task, tracker in self._trackers.items() if tracker.jobs.ends}
         return {task: [seconds(text) for text, n in found.items() for _ in range(n)] for task, found in ends.items()}
 
-    def look(self) -> Status:
-        """The present state; each folder is listed once and no output is opened."""
+    def look(self, answer: Answer | None = None) -> Status:
+        """The present state; each folder is listed once and no output is opened.
+
+        Parameters
+        ----------
+        answer : Answer, optional
+            What the schedd says, where it was asked.
+        """
         self._follow_rounds()
-        dags = dagjob.all_of(self._run)
+        dags = tuple(
+            replace(dag, state="lost") if answer is not None and answer.lost(dag) else dag
+            for dag in dagjob.all_of(self._run)
+        )
         jobs = {task: tracker.follow() for task, tracker in self._trackers.items()} if dags else {}
-        presence = Presence(self._run)
         active = any(dag.active for dag in dags)
+        now = time.time() if active else None
+        presence = Presence(self._run)
+        done = {node.name: presence.done(node) for nodes in self._nodes.values() for node in nodes}
         bad: list[Bad] = []
         stages = []
         for task, nodes in self._nodes.items():
-            done = {node.name: presence.done(node) for node in nodes}
-            mine = self._bad(task, jobs[task], done, active) if task in jobs else []
-            stages.append(_stage(task, nodes, done, jobs.get(task), mine, active))
+            mine: list[Bad] = []
+            if task in jobs:
+                jobs[task].forget_before(dags[-1].submitted if active else "")
+                if answer is not None:
+                    jobs[task].take_held(answer.held, answer.asked_at)
+                mine = badly_ended.find(task, jobs[task], self._batches, nodes, done, dags[-1])
+            stages.append(counted(task, nodes, done, jobs.get(task), mine, now))
             bad += mine
-        hosts = {task: found.hosts for task, found in jobs.items()} if bad else {}
-        return Status(
+        last = max((found.last for found in jobs.values()), default="")
+        all_there = all(stage.done == stage.total for stage in stages)
+        status = Status(
             self._plan.name,
             str(self._run),
             tuple(stages),
             dags,
-            causes.group(bad, hosts, self._submits, self._run, _asked(self._run)) if bad else (),
-            max((found.last for found in jobs.values()), default=""),
+            self._causes(bad, jobs, dags),
+            last,
             dagjob.last_error(self._run, dags[-1].file) if dags and dags[-1].state == "failed" else "",
+            sum(self._waits(node, done) for nodes in self._nodes.values() for node in nodes),
+            now - seconds(last) if now is not None and last else None,
+            _fault(self._run, self._plan.spec_digest, all_there),
+        )
+        facts = self._facts(status, all_there, any(item.in_the_way for item in bad))
+        return replace(status, next=next_step.command(status, facts, answer))
+
+    def _facts(self, status: Status, all_there: bool, in_the_way: bool) -> Facts:
+        return Facts(
+            status.fault.endswith(NOT_AS_BUILT),
+            all_there,
+            in_the_way,
+            not status.dags and lock.taken(self._run),
+            _transfers(self._run),
+            _asked(self._run),
         )
 
-    def _bad(self, task: str, jobs: Jobs, done: Mapping[str, frozenset[int]], active: bool) -> list[Bad]:
-        """Processes that failed and have no output, once each, and those that are held now."""
-        failed = {
-            argv: Bad(task, failure.code, failure.hold, failure.host, where, argv, failure.code is None)
-            for where, failure in jobs.failed.items()
-            if (argv := self._without_output(task, where, done)) is not None
-        }
-        held = []
-        if active:
-            for key, job in jobs.live.items():
-                if job.state == "held":
-                    where = jobs.where(key)
-                    argv = self._batches.argv(where) or task
-                    failed.pop(argv, None)  # its last try, by another submission
-                    held.append(Bad(task, None, job.hold, job.host, where, argv))
-        return [*failed.values(), *held]
+    def _causes(self, bad: list[Bad], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
+        hosts = {task: found.hosts for task, found in jobs.items()} if bad else {}
+        found = causes.group(bad, hosts, self._submits, self._run, _asked(self._run)) if bad else ()
+        return (*found, *silent_causes.group(bad, self._submits, self._run, dags[-1].file)) if dags else found
 
-    def _without_output(self, task: str, where: Where, done: Mapping[str, frozenset[int]]) -> str | None:
-        """Task and flags of a process, unless its output is there or it is not of this plan."""
-        argv = self._batches.argv(where)
-        place = self._batches.place(task, argv) if argv else None
-        if argv is None or place is None or place[1] in done[place[0].name]:
-            return None
-        return argv
+    def _waits(self, node: Node, done: Mapping[str, Collection[int]]) -> bool:
+        if len(done[node.name]) == node.n_processes:
+            return False
+        return any(len(done[parent]) < self._sizes[parent] for parent in node.parents)
 
 
-def _stage(
-    task: str,
-    nodes: list[Node],
-    done: Mapping[str, frozenset[int]],
-    jobs: Jobs | None,
-    bad: list[Bad],
-    active: bool,
-) -> StageStatus:
-    total, n_done = sum(node.n_processes for node in nodes), sum(len(done[node.name]) for node in nodes)
-    trials = sum(node.n_trials for node in nodes)
-    states = [job.state for job in jobs.live.values()] if jobs is not None and active else []
-    processes_per_s = jobs.per_second() if jobs is not None else None
-    missing = [node.name for node in nodes if len(done[node.name]) < node.n_processes]
-    return StageStatus(
-        task=task,
-        total=total,
-        done=n_done,
-        trials=trials,
-        trials_done=sum(_trials_done(node, done[node.name]) for node in nodes),
-        missing=tuple(missing[:MISSING_SHOWN]),
-        running=states.count("running"),
-        idle=states.count("idle"),
-        held=states.count("held"),
-        failed=len(bad) - states.count("held"),
-        repeated=jobs.repeated if jobs is not None else 0,
-        per_second=processes_per_s * (trials / total if trials else 1) if processes_per_s else None,
-        left_s=(total - n_done) / processes_per_s if processes_per_s and set(states) & {"running", "idle"} else None,
-    )
-
-
-def look(run: Path) -> Status:
+def look(run: Path, answer: Answer | None = None) -> Status:
     """Status of a run directory."""
-    return Watcher(run).look()
+    return Watcher(run).look(answer)

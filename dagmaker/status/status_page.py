@@ -8,7 +8,8 @@ from dagmaker.condor import schedd, templates
 from dagmaker.condor.schedd import Answer
 from dagmaker.status import status_text, throughput
 from dagmaker.status.display import duration, rate
-from dagmaker.status.status import StageStatus, Status, Watcher
+from dagmaker.status.stages import StageStatus
+from dagmaker.status.status import Status, Watcher
 from dagmaker.status.throughput import Throughput
 from dagmaker.status.watching import ended
 from worker.atomic import Written, write_all
@@ -24,7 +25,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 56, 28
 
 def write(run: Path, watcher: Watcher, answer: Answer | None = None) -> Status:
     """Write the page of the present state."""
-    status = watcher.look()
+    status = watcher.look(answer)
     times = watcher.ends() or throughput.of_files(run, watcher.plan)
     text = templates.page(TEMPLATE, _values(status, throughput.binned(times), answer))
     write_all(run, [Written(FILE, text.encode("utf-8"))])
@@ -59,7 +60,8 @@ def _values(status: Status, ends: Throughput, answer: Answer | None) -> dict[str
         "refresh": 0 if ended(status) else EVERY_S,
         "drawn_at": time.strftime("%Y-%m-%d %H:%M:%S"),
         "facts": [line for line in texts[1 : texts.index("")] if line],
-        "verdict": texts[-1],
+        "verdict": status_text.verdict(status),
+        "next": status.next,
         "done": sum(stage.done for stage in status.stages),
         "total": sum(stage.total for stage in status.stages),
         "stages": [_stage(stage) for stage in status.stages],

@@ -1,5 +1,6 @@
 """What `dagmaker status` prints."""
 
+import math
 from collections.abc import Iterator
 
 from dagmaker.columns import Column, table
@@ -7,7 +8,8 @@ from dagmaker.condor.dagjob import DagJob
 from dagmaker.condor.schedd import Answer
 from dagmaker.status.causes import Cause
 from dagmaker.status.display import duration, rate
-from dagmaker.status.status import StageStatus, Status
+from dagmaker.status.stages import StageStatus
+from dagmaker.status.status import Status
 
 CAUSES_SHOWN = 12
 _STATES = {
@@ -17,8 +19,18 @@ _STATES = {
     "done": "ended well",
     "failed": "ended with failures",
     "removed": "was removed",
+    "lost": "is in no queue any more",
 }
-TITLES = {"failed": "failed", "held": "held", "removed": "removed while held", "host": "bad machine"}
+TITLES = {
+    "failed": "failed",
+    "held": "held",
+    "removed": "removed while held",
+    "gone": "removed",
+    "lost": "ended well, no output",
+    "node": "failed node",
+    "host": "bad machine",
+}
+QUIET_S = 120.0  # processes of an ordinary run end more often
 
 
 def lines(status: Status, answer: Answer | None = None, wide: int | None = None) -> Iterator[str]:
@@ -38,13 +50,16 @@ def lines(status: Status, answer: Answer | None = None, wide: int | None = None)
         yield from _schedd(answer, status)
     yield ""
     yield from _table(status, wide)
+    yield from _progress(status)
     for cause in status.causes[:CAUSES_SHOWN]:
         yield ""
         yield from _cause(cause)
     if len(status.causes) > CAUSES_SHOWN:
         yield f"... and {len(status.causes) - CAUSES_SHOWN} more causes; --json has them all"
     yield ""
-    yield from _verdict(status)
+    yield verdict(status)
+    if status.next:
+        yield f"next: {status.next}"
 
 
 def _dag(dag: DagJob, status: Status) -> str:
@@ -64,15 +79,18 @@ def _schedd(answer: Answer, status: Status) -> Iterator[str]:
         yield f"schedd: {answer.problem}; what follows is from the files alone"
         return
     if not answer.dags:
-        if status.active:
-            yield "schedd: it does not know this DAG: the queue was lost or the DAG was forgotten; submit it again"
+        dag = status.dags[-1]
+        if answer.elsewhere(dag):
+            yield f"schedd: that of {answer.host} does not know this DAG, which was submitted on {dag.host}"
+        elif dag.active or dag.state == "lost":
+            yield "schedd: it does not know this DAG: the queue was lost or the DAG was forgotten"
         return
-    for dag in answer.dags:
-        nodes = f", {dag.nodes_done} of {dag.nodes_total} nodes done" if dag.nodes_total else ""
-        nodes += f", {dag.nodes_failed} failed" if dag.nodes_failed else ""
-        reason = f" ({dag.reason})" if dag.reason else ""
+    for known in answer.dags:
+        nodes = f", {known.nodes_done} of {known.nodes_total} nodes done" if known.nodes_total else ""
+        nodes += f", {known.nodes_failed} failed" if known.nodes_failed else ""
+        reason = f" ({known.reason})" if known.reason else ""
         others = f"; {answer.ahead:,} idle processes of others in the queue" if answer.ahead else ""
-        yield f"schedd: cluster {dag.cluster} {_STATES.get(dag.state, dag.state)}{reason}{nodes}{others}"
+        yield f"schedd: cluster {known.cluster} {_STATES.get(known.state, known.state)}{reason}{nodes}{others}"
 
 
 _FILES = (Column("stage", 14), Column("done", 10), Column("of", 10))
@@ -122,28 +140,52 @@ def _cause(cause: Cause) -> Iterator[str]:
     yield f"    change:  {cause.cure}"
 
 
-def _verdict(status: Status) -> Iterator[str]:
+def _progress(status: Status) -> Iterator[str]:
+    """The whole run in a line; then what may have stopped."""
+    total, done = sum(stage.total for stage in status.stages), sum(stage.done for stage in status.stages)
+    waiting = f"; {status.waiting:,} nodes wait for others" if status.waiting else ""
+    yield f"{done:,} of {total:,} processes done ({math.floor(100 * done / total) if total else 100} %){waiting}"
+    if not status.active:
+        return
+    if status.quiet_s is not None and status.quiet_s >= QUIET_S:
+        yield f"no event for {status.quiet_s / 60:.0f} min"
+    running = [(stage.longest, stage.task) for stage in status.stages if stage.longest is not None]
+    if running:
+        longest, task = max(running, key=lambda pair: (pair[0].hangs, pair[0].run_s))
+        median = "" if longest.median_s is None else f" (median of its stage {duration(longest.median_s)})"
+        yield f"longest running: {task} {longest.id} on {longest.host}, {duration(longest.run_s)}{median}"
+
+
+def verdict(status: Status) -> str:
+    """Where the run stands."""
+    if status.complete:
+        return "complete"
+    if status.fault:
+        return f"not complete: {status.fault}"
+    return _standing(status)
+
+
+def _standing(status: Status) -> str:
+    dag = status.dags[-1] if status.dags else None
+    if dag is None:
+        return "not complete: `dagmaker run` goes on from here, and so does the DAG"
+    if status.active:
+        return _at_work(status)
+    if status.dag_error and not status.causes:
+        return f"not complete: DAGMan gave up: {status.dag_error} ({dag.file}.dagman.out)"
+    return "not complete" + (f" ({dag.rescue} tells which nodes are done)" if dag.rescue else "")
+
+
+def _at_work(status: Status) -> str:
     held = sum(stage.held for stage in status.stages)
     left = [stage.left_s for stage in status.stages if stage.left_s is not None]
-    dag = status.dags[-1] if status.dags else None
-    if status.complete:
-        yield "complete"
-    elif dag is None:
-        yield "not complete: `dagmaker run` goes on from here, and so does the DAG"
-    elif status.active and held:
-        yield (
-            f"{held:,} held: after the change `dagmaker abort {status.run}`, `dagmaker build SPEC --run={status.run}` "
-            f"and `dagmaker submit {status.run}`; or condor_qedit and condor_release"
-        )
-    elif status.active and left:
-        yield f"about {duration(max(left))} left for the stages that have begun, at the present rate"
-    elif status.active:
-        yield "in the queue: nothing has ended yet"
-    else:
-        if status.dag_error and not status.causes:
-            yield f"DAGMan gave up: {status.dag_error} ({dag.file}.dagman.out)"
-        yield (
-            f"not complete: after the change, `dagmaker submit {status.run}` goes on"
-            + (f" ({dag.rescue} tells which nodes are done)" if dag.rescue else "")
-            + f"; `dagmaker repair {status.run}` also checks every file that is there"
-        )
+    hanging = [stage.task for stage in status.stages if stage.longest is not None and stage.longest.hangs]
+    if held:
+        return f"{held:,} held: they wait for the change"
+    if hanging:
+        return f"a process of {' and '.join(hanging)} seems to hang: the time that is left is not known"
+    if left:
+        return f"about {duration(max(left))} left for the stages that have begun, at the present rate"
+    if any(stage.done for stage in status.stages):
+        return "in the queue: the time that is left is not known"
+    return "in the queue: nothing has ended yet"

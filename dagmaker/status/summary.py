@@ -1,20 +1,21 @@
 """What a run found, on one screen, from RUN/results/summary.json."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dagmaker.planning.priority import PRIORITY
 from dagmaker.status.display import duration, rate
 from worker import layout
+from worker.reading import json_object
 
 
 def read(run: Path) -> dict[str, Any] | None:
     """RUN/results/summary.json; None where there is none that can be read."""
     try:
-        found: dict[str, Any] = json.loads((run / layout.SUMMARY).read_text(encoding="utf-8"))
+        found = json_object(run / layout.SUMMARY, {"name": str})
     except (OSError, ValueError):
         return None
     return found
@@ -23,8 +24,13 @@ def read(run: Path) -> dict[str, Any] | None:
 def lines(run: Path) -> list[str]:
     """The summary of a finished run; says so where there is none."""
     found = read(run)
-    if found is None:
-        return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `worker report --run={run}`"]
+    if found is not None:
+        with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # not what `report` writes
+            return _lines(found, run)
+    return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `worker report --run={run}`"]
+
+
+def _lines(found: Mapping[str, Any], run: Path) -> list[str]:
     return [
         "",
         *_head(found),
@@ -77,10 +83,12 @@ def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
+    of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     yield (
-        f"{what} the scrambled sky: {name}ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°,"
-        f" TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}"
+        f"{what} the scrambled sky{of}: {name}ra {math.degrees(spot['ra']):.2f}°, "
+        f"dec {math.degrees(spot['dec']):+.2f}°, TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, "
+        f"-log10 p {spot['mlog10p']:.2f}"
     )
 
 

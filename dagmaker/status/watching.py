@@ -10,6 +10,7 @@ from dagmaker.condor import schedd
 from dagmaker.condor.schedd import Answer
 from dagmaker.status import status_text
 from dagmaker.status.status import Status, Watcher
+from worker import output
 
 EVERY_S = 5.0
 BUSY = 10  # looking may take a tenth of the time
@@ -19,17 +20,18 @@ ASK_EVERY_S = 30.0
 class _Schedd:
     """The schedd's last answer; asked seldom, since every question costs a process and the schedd has other work."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, watcher: Watcher) -> None:
         self._run = run
+        self._watcher = watcher
         self._asked = float("-inf")
-        self._answer: Answer | None = None
+        self.last: Answer | None = None
 
-    def answer(self, status: Status) -> Answer | None:
+    def answer(self) -> Answer | None:
         """What it said, at most half a minute ago; None where the run never went to a pool."""
-        if status.dags and time.monotonic() - self._asked >= ASK_EVERY_S:
-            self._answer = schedd.ask(self._run)
+        if time.monotonic() - self._asked >= ASK_EVERY_S and self._watcher.on_pool():
+            self.last = schedd.ask(self._run)
             self._asked = time.monotonic()
-        return self._answer
+        return self.last
 
 
 def ended(status: Status) -> bool:
@@ -47,7 +49,8 @@ def _brief(status: Status) -> str:
         + (f" {stage.failed:,} FAILED" if stage.failed else "")
         for stage in stages[:4]
     )
-    return f"{status.last_event or status.name}: {counts}" + (f"; {len(stages) - 4} more stages" if stages[4:] else "")
+    text = f"{status.last_event or status.name}: {counts}" + (f"; {len(stages) - 4} more stages" if stages[4:] else "")
+    return text + ("" if not status.active or status.next.endswith("--watch") else f"; next: {status.next}")
 
 
 def _plain(watcher: Watcher, asked: _Schedd) -> Status:
@@ -55,15 +58,15 @@ def _plain(watcher: Watcher, asked: _Schedd) -> Status:
     told = ""
     while True:
         begin = time.monotonic()
-        status = watcher.look()
+        status = watcher.look(asked.answer())
         text = _brief(status)
         if text != told:
             print(text, flush=True)
             told = text
-        if ended(status):
+        if ended(status) or not output.is_read():
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
-    print("\n".join(status_text.lines(status, asked.answer(status), columns.terminal())))
+    print("\n".join(status_text.lines(status, asked.last, columns.terminal())))
     return status
 
 
@@ -75,8 +78,9 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             begin = time.monotonic()
-            status = watcher.look()
-            live.update(Text("\n".join(status_text.lines(status, asked.answer(status), console.width))), refresh=True)
+            status = watcher.look(asked.answer())
+            text = "\n".join(status_text.lines(status, asked.last, console.width))
+            live.update(Text(output.visible(text)), refresh=True)
             if ended(status):
                 return status
             time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
@@ -86,7 +90,8 @@ def watch(run: Path) -> Status:
     """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
     from rich.console import Console
 
-    watcher, asked, console = Watcher(run), _Schedd(run), Console()
+    watcher, console = Watcher(run), Console(file=output.terminal())
+    asked = _Schedd(run, watcher)
     try:
         return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
     except KeyboardInterrupt:

@@ -21,6 +21,13 @@ def found() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+def lacking() -> str:
+    """Why there can be no browser, and what to do; empty where one is there or can be installed."""
+    if found() or (os.geteuid() == 0 and shutil.which("apt-get")):
+        return ""
+    return "no chromium on PATH: install it (Debian: apt-get install chromium)"
+
+
 def ensure() -> str:
     """Path of the browser, installed first where that can be done.
 
@@ -32,8 +39,8 @@ def ensure() -> str:
     path = found()
     if path:
         return path
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise NoChromiumError("no chromium on PATH: install it (Debian: apt-get install chromium)")
+    if reason := lacking():
+        raise NoChromiumError(reason)
     _apt("update")
     _apt("-y", "--no-install-recommends", "install", "chromium")
     path = found()

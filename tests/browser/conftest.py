@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from tests import report_run
 from tests.browser.chromium import FLAGS, NoChromiumError, ensure
 from tests.conftest import unavailable
-from worker.stages import report
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +26,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(reported_run: Path) -> Path:
     """A small finished run with its report."""
-    done = report_run.finished(tmp_path_factory.mktemp("pages") / "run")
-    report.report(done, None, None)
-    return done
+    return reported_run

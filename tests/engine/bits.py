@@ -29,7 +29,7 @@ data: {format: synthetic, n_events: 15000}
 background: {dec_deg: [-70, 5, 86], n_trials: 300}
 signal: {n_sig: [4, 10, 25], n_trials: 60, cutoff_tev: 300}
 sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
-scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -90, dec_max_deg: 90}
+scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
 """
 COMPILED = ("rng", *(f"engine.{name}" for name in ("analysis", "background", "fit", "fmath", "inject", "likelihood")))
 COMPILED += tuple(f"engine.{name}" for name in ("point", "response", "scan", "tables"))

@@ -16,7 +16,7 @@ seed: 7
 data: {format: synthetic, n_events: %d, livetime_days: 100.0}
 background: {dec_deg: [-30, 5, 60], n_trials: 10}
 signal: {n_sig: [2, 5, 10], n_trials: 10}
-scan: {nside: 4, n_skies: 2}
+scan: {nside: 4, n_skies: 2, dec_min_deg: -30, dec_max_deg: 60}
 """
 GAMMAS = np.arange(1.0, 4.0 + 1e-9, 1 / 16)
 CUTS = engine.Cuts(GAMMAS, 5.0, float(np.radians(0.2)), float(np.radians(5.0)))

@@ -13,13 +13,15 @@ from numba import njit
 
 from dagmaker.build import build
 from tests.conftest import ROOT, unavailable
-from tests.engine import bits
+from tests.engine import bits, golden
+from tests.needs import needs
 from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
 from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
 from worker import rng
 from worker.engine import trials
 from worker.specfile import load
+from worker.stages import context
 
 SUITES = ("trixie", "forky")
 ROUNDING = 1e-6
@@ -52,11 +54,12 @@ def assert_same(one, other):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="compiles for x86-64 processors")
+@needs("x86-64")
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_every_processor_makes_the_same_files(name, host, tmp_path):
+def test_every_processor_makes_the_same_files(name, host, baseline_cache, tmp_path):
     off = numpy_without(NUMPY_KEEPS[name])
-    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    cache = baseline_cache if name == "baseline" else tmp_path / "cache"
+    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(cache)}
     other = compute(tmp_path / "bits", env)
     assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
     assert not set(off.split()) & set(other["platform"]["numpy"])
@@ -85,12 +88,45 @@ def other_c_library(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="fetches packages for x86-64")
+@needs("x86-64")
 def test_another_c_library_makes_the_same_files(host, tmp_path):
     (tmp_path / "lib").mkdir()
     other = compute(tmp_path / "bits", {}, other_c_library(tmp_path / "lib"))
     assert other["platform"]["libc"] != host["platform"]["libc"]
     assert_same(host, other)
+
+
+CHANGED = (
+    "other bits than tests/engine/golden.json holds for engine {engine}, of: {names}. Files of trials that people have "
+    "would be mixed with others: raise ENGINE in worker/stages/context.py, then `python -m tests.engine.golden`, and "
+    "say in CHANGELOG.md that this breaks run directories"
+)
+
+
+@pytest.fixture(scope="module")
+def of_this_engine():
+    return golden.made()
+
+
+def test_the_bits_are_those_of_this_engine(of_this_engine):
+    assert golden.held()["engine"] == context.ENGINE, "ENGINE was raised: run `python -m tests.engine.golden`"
+    changed = golden.differences(of_this_engine)
+    assert not changed, CHANGED.format(engine=context.ENGINE, names=", ".join(changed))
+
+
+def test_golden_bits_are_not_made_anew_without_another_engine(of_this_engine, tmp_path, monkeypatch, capsys):
+    other = {**of_this_engine, "ring": "0" * 64}
+    file = tmp_path / "golden.json"
+    file.write_text(json.dumps({"engine": context.ENGINE, "sha256": other}))
+    monkeypatch.setattr(golden, "FILE", file)
+    monkeypatch.setattr(golden, "made", lambda: of_this_engine)
+    before = file.read_text()
+    assert golden.main() == 2
+    assert capsys.readouterr().err == "other bits of ring: raise ENGINE in worker/stages/context.py first\n"
+    assert file.read_text() == before
+    file.write_text(before.replace(f'"engine": {context.ENGINE}', f'"engine": {context.ENGINE - 1}'))
+    assert golden.main() == 0
+    assert golden.held() == {"engine": context.ENGINE, "sha256": of_this_engine}
 
 
 def test_negative_control_of_the_bytes(analysis):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.engine.conftest import CUTS, SPEC, with_another
+from tests.needs import needs
 from worker import data, rng
 from worker.engine import analysis as engine
 from worker.engine import scan, trials
@@ -150,6 +151,7 @@ def test_kernels_compile_for_a_device_that_is_not_here():
 
 
 @pytest.mark.slow
+@needs("cuda")
 def test_device_agrees_with_the_cpu():
     from numba import cuda
 

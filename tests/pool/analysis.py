@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.waiting import HANG_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Few events and wide steps: the work of a process is small beside its start.
@@ -19,16 +21,32 @@ TINY: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": [-30, 20], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": [5, 15, 40], "n_trials": 100, "trials_per_file": 100},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 8, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
+    "scan": {
+        "nside": 8,
+        "map_nside": None,
+        "dec_min_deg": -30,
+        "dec_max_deg": 20,
+        "n_skies": 4,
+        "skies_per_file": 2,
+        "bands": 2,
+    },
 }
 
-# The example's own shape: more than 50 nodes and 500 processes.
+# The example's own shape: more than 50 nodes, and some processes in each.
 SHRUNKEN: dict[str, dict[str, Any]] = {
     "data": {"n_events": 8000},
-    "background": {"dec_deg": {"start": -80, "stop": 80, "step": 16}, "n_trials": 600, "trials_per_file": 50},
-    "signal": {"n_sig": [4, 6, 8, 10, 14, 18, 22, 26, 30, 45], "n_trials": 90, "trials_per_file": 30},
+    "background": {"dec_deg": {"start": -80, "stop": 80, "step": 16}, "n_trials": 600, "trials_per_file": 200},
+    "signal": {"n_sig": [4, 8, 14, 20, 28, 45], "n_trials": 90, "trials_per_file": 45},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
-    "scan": {"nside": 8, "map_nside": 16, "n_skies": 20, "skies_per_file": 1, "bands": 4},
+    "scan": {
+        "nside": 8,
+        "map_nside": 16,
+        "dec_min_deg": -80,
+        "dec_max_deg": 80,
+        "n_skies": 20,
+        "skies_per_file": 4,
+        "bands": 4,
+    },
 }
 
 # Keys of JSON files under which costs and machines are told.
@@ -45,7 +63,7 @@ def write_spec(file: Path, changes: Mapping[str, Mapping[str, Any]]) -> Path:
 
 
 def dagmaker(
-    *argv: str, env: Mapping[str, str] | None = None, timeout: float = 600
+    *argv: str, env: Mapping[str, str] | None = None, timeout: float = HANG_S
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command line of this checkout, from its root."""
     return subprocess.run(
@@ -63,7 +81,7 @@ def build(spec: Path, run: Path) -> Path:
 
 def run_here(spec: Path, run: Path, jobs: int = 2) -> Path:
     """``dagmaker run``: the same work without a pool; the run directory."""
-    _expect_done(dagmaker("run", str(spec), f"--run={run}", f"--jobs={jobs}", timeout=1200))
+    _expect_done(dagmaker("run", str(spec), f"--run={run}", f"--jobs={jobs}"))
     return run
 
 

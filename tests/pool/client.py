@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.pool.errors import PoolBrokenError
 from tests.pool.personal import Pool
+from tests.waiting import HANG_S
 
 Ad = dict[str, Any]
 """A ClassAd, as ``-json`` prints it."""
@@ -46,7 +47,7 @@ def history(pool: Pool, constraint: str = "true") -> list[Ad]:
     return _ads(pool.run("condor_history", "-json", "-constraint", constraint, check=True).stdout)[::-1]
 
 
-def wait(pool: Pool, cluster: int, timeout: float = 900) -> int:
+def wait(pool: Pool, cluster: int, timeout: float = HANG_S) -> int:
     """Wait until a cluster has left the queue; the exit code of its first process.
 
     A pool that does not answer meanwhile is borne: it may be restarting. For a DAG the code is DAGMan's:

@@ -1,17 +1,17 @@
 """Faults made on purpose: real signals to real processes, and a program that fails as told."""
 
+import os
 import re
 import shlex
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from tests.pool import processes
+from tests.pool import analysis, processes
 from tests.pool.personal import Pool
+from tests.waiting import HANG_S, until
 
-T = TypeVar("T")
+__all__ = ["edit_submit_file", "fail_times", "grow", "job", "starter_of", "until"]
 
 # What a job starts instead of the interpreter: does something to one process, then becomes the interpreter.
 WRAPPER = """\
@@ -31,15 +31,6 @@ NEEDS_MEMORY = """\
     {python} -c 'import time; held = b"x" * ({megabytes} << 20); time.sleep({seconds})' || exit 1 ;;"""
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 600) -> T:
-    """The first true value of `condition`; fails with `what` was awaited."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain for {what}"
-        time.sleep(0.1)
-    return value
-
-
 def job(pool: Pool, words: str) -> int:
     """Process id of a running job whose command line has `words` in it; waits for one."""
 
@@ -56,6 +47,36 @@ def starter_of(pid: int) -> int:
         assert parent and int(parent[1]) > 1, f"process {pid} has no starter above it"
         pid = int(parent[1])
     return pid
+
+
+def status_of(pool: Pool, run: Path) -> str:
+    """What `dagmaker status` prints."""
+    done = analysis.dagmaker("status", str(run), env=pool.env)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip()
+
+
+def follow(pool: Pool, run: Path) -> str:
+    """Type the command that `dagmaker status` ends with into a shell; the command."""
+    said = status_of(pool, run)
+    head, _, command = said.rpartition("\n")[2].partition("next: ")
+    assert command and not head, said
+    path = f"{Path(sys.executable).parent}{os.pathsep}{pool.env['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", command], env=pool.env | {"PATH": path}, text=True, capture_output=True, check=False,
+        stdin=subprocess.DEVNULL, timeout=HANG_S,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return command
+
+
+def follow_to_the_end(pool: Pool, run: Path) -> list[str]:
+    """Follow one printed command after the other until the run is complete; the commands."""
+    commands: list[str] = []
+    while not status_of(pool, run).endswith("\ncomplete"):
+        assert len(commands) < 12, commands
+        commands.append(follow(pool, run))
+    return commands
 
 
 def fail_times(run: Path, task: str, match: str, times: int) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.pool import config, processes
 from tests.pool.errors import PoolBrokenError, PoolUnavailableError
 from tests.pool.install import Install
+from tests.waiting import HANG_S
 
 FOLDERS = ("log", "spool", "execute", "lock", "run", "home")
 
@@ -120,7 +121,7 @@ class Pool:
             raise PoolBrokenError(f"no {argv[0]} in {self.install.bin} or on PATH")
         done = subprocess.run(
             [program, *argv[1:]], env=self.env, cwd=cwd, text=True, capture_output=True, stdin=subprocess.DEVNULL,
-            check=False, timeout=300,
+            check=False, timeout=HANG_S,
         )  # fmt: skip
         if check and done.returncode != 0:
             raise PoolBrokenError(f"`{' '.join(argv)}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")

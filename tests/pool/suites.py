@@ -23,5 +23,7 @@ def param(suite: str) -> object:
     return pytest.param(suite, marks=pytest.mark.pool)
 
 
-# For what costs minutes and does not depend on the release.
+# For what takes long and does not depend on the release. Each release is tested for what HTCondor's own behaviour
+# decides: rescue DAGs and retries, holds and their release, the logs and the queue that `status` and `repair` read,
+# files that travel, and the pool itself.
 on_one_release = pytest.mark.parametrize("pool", [param(chosen()[0])], indirect=True)

@@ -1,6 +1,11 @@
 """Faults on a real pool. After each: the same final bytes as an undisturbed run, nothing lost, nothing left over."""
 
 import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -32,9 +37,9 @@ def run(tiny_spec: Path, tmp_path: Path) -> Path:
     return analysis.build(tiny_spec, tmp_path / "run")
 
 
-def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str], timeout: float = 900) -> None:
+def assert_done(pool: Pool, run: Path, cluster: int, undisturbed: dict[str, str]) -> None:
     """The DAG ends well, and with the bytes of an undisturbed run."""
-    code = client.wait(pool, cluster, timeout)
+    code = client.wait(pool, cluster)
     assert code == 0, analysis.errors(run)
     assert analysis.final_bytes(run) == undisturbed
     assert analysis.leftovers(run) == []
@@ -44,6 +49,7 @@ def more_than_once(run: Path) -> Counter[tuple[str, int]]:
     return Counter({key: n for key, n in events.starts(run).items() if n > 1})
 
 
+@on_one_release
 def test_a_worker_killed_by_sigkill_runs_again_alone(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     cluster = client.submit_dag(pool, run)
     processes.kill(faults.job(pool, f"{BG} --n=100 --seed=0 --first=100"))
@@ -64,35 +70,87 @@ def test_a_killed_starter_leaves_no_orphan_and_its_job_runs_again(
 
 
 @on_one_release
-def test_only_the_process_that_fails_twice_runs_again(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
+def test_only_what_fails_twice_or_is_stopped_runs_again(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
+    """The printed commands release what a person holds, and start again what hangs, on a pool that works on."""
     tokens = faults.fail_times(run, "bg_trials", f"{BG} --n=100 --seed=0 --first=200", times=2)
     cluster = client.submit_dag(pool, run)
+    stopped = faults.job(pool, "sig_trials --dec=20 --n_sig=15")
+    processes.kill(stopped, signal.SIGSTOP)
+    held = f'DAGManJobId == {cluster} && DAGNodeName == "scan" && ProcId == 0'
+    faults.until(lambda: client.q(pool, held), "the scan")
+    pool.run("condor_hold", "-constraint", held, check=True)
+    faults.until(lambda: "held: 1 x scan_trials: held by its user" in faults.status_of(pool, run), "the hold")
+    assert re.fullmatch(r"condor_release \d+\.0", faults.follow(pool, run))
+    faults.until(lambda: "seems to hang" in faults.status_of(pool, run), "the notice that a process hangs")
+    said = faults.status_of(pool, run)
+    assert "longest running: sig_trials " in said
+    assert " left for the stages" not in said
+    assert re.fullmatch(r"condor_vacate_job -fast \d+\.\d+", faults.follow(pool, run))
     assert_done(pool, run, cluster, undisturbed)
     assert list(tokens.iterdir()) == []
-    assert more_than_once(run) == {("bg_m030", 2): 3}
+    again = {key: n for key, n in more_than_once(run).items() if key[0] != "scan"}
+    assert again == {("bg_m030", 2): 3, ("sig_p020", 1): 2}
 
 
-def test_a_bad_node_is_not_retried_and_the_cured_dag_resumes(
-    pool: Pool, run: Path, undisturbed: dict[str, str]
+def test_what_lies_in_the_way_fails_its_node_once_and_the_printed_command_cures_it(
+    pool: Pool, tiny_spec: Path, run: Path, undisturbed: dict[str, str]
 ) -> None:
-    name = "ic86_synthetic"
-    obstacle = run / "trials" / name / "bg" / "dec" / "-030"
-    obstacle.parent.mkdir(parents=True)
-    obstacle.touch()
-    assert client.wait(pool, client.submit_dag(pool, run), timeout=900) != 0
+    """A file of another analysis, a folder and a file in place of a folder; and a process that somebody removes."""
+    trials = run / "trials" / "ic86_synthetic"
+    foreign = f"{BG} --n=100 --seed=0 --first=100"
+    spec = analysis.write_spec(tiny_spec.parent / "other.yaml", analysis.TINY | {"data": {"n_events": 7000}})
+    other = analysis.build(spec, run.parent / "other")
+    for words in ("prepare", foreign):
+        argv = [sys.executable, "-m", "worker", *words.split(), f"--run={other}"]
+        subprocess.run(argv, check=True, cwd=analysis.ROOT)
+    shutil.copytree(other / "trials" / "ic86_synthetic" / "bg", trials / "bg")
+    folder = trials / "sig" / "dec" / "+020" / "nsig"
+    (folder / "005.0" / "trials__N_000100_seed_0000.npy").mkdir(parents=True)
+    (folder / "040.0").touch()
+    cluster = client.submit_dag(pool, run)
+    removed = f'DAGManJobId == {cluster} && DAGNodeName == "sig_m030" && ProcId == 0'
+    faults.until(lambda: client.q(pool, removed), "a process to remove")
+    pool.run("condor_rm", "-constraint", removed, check=True)
+    assert client.wait(pool, cluster) != 0
     first = events.starts(run)
     assert events.submissions(run)["bg_m030"] == 1, "a missing cure is not retried"
-    assert max(n for (node, _), n in first.items() if node == "bg_m030") == 1
-    assert "a folder is needed" in analysis.errors(run)
+    said = faults.status_of(pool, run)
+    assert "this file belongs to another analysis" in said
+    assert "removed: 1 x sig_trials: removed from the queue" in said
+    assert "| via condor_rm" in said
+    assert "STATUS_ERROR" not in said
     assert (run / "analysis.dag.rescue001").exists()
-    finished = {node for node, _ in first} - {"bg_m030", "report"}
-    assert {"bg_p020", "sig_m030", "sig_p020", "collect_sig_m030", "scan"} <= finished
+    finished = {node for node, _ in first} - {"bg_m030", "sig_m030", "sig_p020", "report"}
+    assert {"bg_p020", "collect_bg_p020", "scan"} <= finished
 
-    obstacle.unlink()
-    cluster = client.submit_dag(pool, run)
-    assert_done(pool, run, cluster, undisturbed)
+    repair, watch = faults.follow_to_the_end(pool, run)
+    assert repair == f"dagmaker repair {run} --set_aside && dagmaker submit {run} --repair"
+    assert watch == f"dagmaker status {run} --watch"
+    assert analysis.final_bytes(run) == undisturbed
+    assert analysis.leftovers(run) == []
+    assert len(list((run / "set_aside").rglob("*.npy"))) == 2
     again = events.starts(run)
     assert {node for node in finished if any(again[key] != n for key, n in first.items() if key[0] == node)} == set()
+
+
+@on_one_release
+def test_a_lost_queue_is_noticed_and_the_dag_goes_on(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
+    """DAGMan left its lock and no rescue file. The complete run then has nothing to submit, and says so."""
+    client.submit_dag(pool, run)
+    faults.until(lambda: sorted(run.glob("trials/**/bg/**/trials__*.npy")), "the first files of trials")
+    pool.kill_all()
+    (pool.home / "spool" / "job_queue.log").unlink()
+    pool.start(owner=os.getpid())
+    assert (run / "analysis.dag.lock").exists()
+    assert not list(run.glob("*.rescue*"))
+    assert "is in no queue any more" in faults.status_of(pool, run)
+    assert faults.follow_to_the_end(pool, run) == [f"dagmaker submit {run}", f"dagmaker status {run} --watch"]
+    assert analysis.final_bytes(run) == undisturbed
+    log = (run / "analysis.dag.dagman.log").read_bytes()
+    for _ in range(2):
+        done = analysis.dagmaker("submit", str(run), env=pool.env)
+        assert (done.returncode, "complete: nothing to submit" in done.stdout) == (0, True), done.stderr
+    assert (run / "analysis.dag.dagman.log").read_bytes() == log, "its history is kept"
 
 
 @on_one_release
@@ -113,6 +171,7 @@ def test_a_removed_dag_resumes_where_it_was(pool: Pool, run: Path, undisturbed: 
     assert {file: file.stat().st_mtime_ns for file in some} == before, "finished files are kept as they are"
 
 
+@on_one_release
 def test_a_killed_pool_goes_on_after_its_restart(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
     cluster = client.submit_dag(pool, run)
     some = faults.until(lambda: sorted(run.glob("trials/**/trials__*.npy")), "the first files of trials")

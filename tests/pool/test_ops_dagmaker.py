@@ -65,7 +65,12 @@ def finished(pool: Pool, spec: Path, tmp_path_factory: pytest.TempPathFactory) -
     code, said = dagmaker(pool, "repair", str(run))
     assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
 
-    done = analysis.dagmaker("status", str(run), "--watch", env=pool.env, timeout=900)
+    more = analysis.write_spec(spec.parent / "more.yaml", analysis.TINY | {"sensitivity": {"n_bootstrap": 21}})
+    for argv in (("build", str(more), f"--run={run}"), ("run", str(spec), f"--run={run}")):
+        code, said = dagmaker(pool, *argv)
+        assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
+
+    done = analysis.dagmaker("status", str(run), "--watch", env=pool.env)
     assert done.returncode == 0
     assert client.wait(pool, cluster) == 0, analysis.errors(run)
     assert f"analysis.dag (cluster {cluster}," in done.stdout
@@ -119,7 +124,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     faults.edit_submit_file(run, "sig_trials", r"^periodic_release = .*$", "periodic_release = False")
     cluster = submitted(pool, run)
     both = r"(?s)failed: \d+ x bg_trials: missing or corrupt input.*held: 1 x sig_trials"  # one or both may have begun
-    faults.until(lambda: re.search(both, status(pool, run)) is not None, "a held and a failed process", timeout=900)
+    faults.until(lambda: re.search(both, status(pool, run)) is not None, "a held and a failed process")
 
     said = status(pool, run)
     assert f"schedd: cluster {cluster} is running" in said
@@ -147,6 +152,7 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
     assert "held: " not in said
 
 
+@on_one_release
 def test_abort_leaves_nothing_in_the_queue(pool: Pool, spec: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
     cluster = for_programs(pool, "submit", str(run))["cluster"]
@@ -167,6 +173,7 @@ def test_a_dag_of_the_report_alone(pool: Pool, finished: Path) -> None:
     assert (finished / "report" / "index.html").exists()
 
 
+@on_one_release
 def test_a_changed_spec_and_a_lost_list_are_found_before_submission(pool: Pool, spec: Path, tmp_path: Path) -> None:
     run = analysis.build(spec, tmp_path / "run")
     batch = run / "batches" / "bg_m030.txt"
@@ -184,9 +191,9 @@ def test_a_changed_spec_and_a_lost_list_are_found_before_submission(pool: Pool, 
 @on_one_release
 def test_a_stopped_pool_is_said_at_once_and_status_goes_on(pool: Pool, finished: Path, tmp_path: Path) -> None:
     settings = {"CONDOR_CONFIG": "/dev/null"}
-    done = analysis.dagmaker("submit", str(finished), env=pool.env | settings, timeout=30)
+    done = analysis.dagmaker("submit", str(finished), env=pool.env | settings)
     assert (done.returncode, "no HTCondor schedd answers here" in done.stderr) == (3, True), done.stderr
-    done = analysis.dagmaker("status", str(finished), env=pool.env | settings, timeout=30)
+    done = analysis.dagmaker("status", str(finished), env=pool.env | settings)
     assert done.returncode == 0
     assert "what follows is from the files alone" in done.stdout
     assert done.stdout.rstrip().endswith("complete")

@@ -14,9 +14,17 @@ pytestmark = [pytest.mark.slow]
 # One declination and one spectrum: twelve probes, each of a few seconds, and those of the quick pass.
 ONE_DEC = {
     **analysis.TINY,
-    "background": {"dec_deg": [20], "n_trials": 300, "trials_per_file": 100},
+    "background": {"dec_deg": [0], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": "goal"},
-    "scan": {"nside": 4, "map_nside": None, "n_skies": 4, "skies_per_file": 2, "bands": 2},
+    "scan": {
+        "nside": 4,
+        "map_nside": None,
+        "dec_min_deg": -5,
+        "dec_max_deg": 5,
+        "n_skies": 4,
+        "skies_per_file": 2,
+        "bands": 1,
+    },
 }
 
 
@@ -25,13 +33,13 @@ def test_probes_run_as_a_dag_and_are_measured(pool: Pool, tmp_path: Path) -> Non
     spec = analysis.write_spec(tmp_path / "spec.yaml", ONE_DEC)
     out = tmp_path / "pilot.json"
     words = ("pilot", str(spec), "--pool", f"--run={tmp_path / 'run'}", f"--output={out}", "--limit_s=600")
-    done = analysis.dagmaker(*words, env=pool.env, timeout=700)
+    done = analysis.dagmaker(*words, env=pool.env)
     assert done.returncode == 0, done.stdout + done.stderr + analysis.errors(tmp_path / "run")
     found = json.loads(out.read_text())
     assert {"bg_trials", "sig_trials", "scan_trials", "scan_map"} <= set(found)
     for kind in ("bg_trials", "sig_trials"):
-        assert 0.3 < found[kind]["start_s"] < 30
-        assert all(1e-8 < rate["unit_s"] < 1e-2 for rate in found[kind]["rates"])
+        assert found[kind]["start_s"] > 0.05
+        assert all(1e-8 < rate["unit_s"] < 1 for rate in found[kind]["rates"])
         assert 50 < found[kind]["memory_mb"] < 1000
     [reach] = found["reach"]
     assert all(1 < reach[name] < 64 for name in ("sensitivity", "discovery"))

@@ -67,7 +67,7 @@ def test_pool_is_the_release_asked_for(pool: Pool) -> None:
 
 
 def test_one_job_runs_unprivileged_in_a_home_of_its_own(pool: Pool, job: Path) -> None:
-    assert client.wait(pool, client.submit(pool, job), timeout=900) == 0
+    assert client.wait(pool, client.submit(pool, job)) == 0
     uid, home = (job.parent / "out.txt").read_text().split()
     assert uid != "0"
     assert home == str(pool.home / "home")
@@ -75,14 +75,14 @@ def test_one_job_runs_unprivileged_in_a_home_of_its_own(pool: Pool, job: Path) -
 
 def test_wait_returns_the_exit_code(pool: Pool, job: Path) -> None:
     job.write_text(JOB.format(code=3))
-    assert client.wait(pool, client.submit(pool, job), timeout=900) == 3
+    assert client.wait(pool, client.submit(pool, job)) == 3
 
 
 def test_one_dag_runs(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "small.dag").write_text(DAG)
     (tmp_path / "nodes.log").touch()
     cluster = client.submit_dag(pool, tmp_path / "small.dag")
-    assert client.wait(pool, cluster, timeout=900) == 0
+    assert client.wait(pool, cluster) == 0
     assert (tmp_path / "second.txt").stat().st_mtime >= (tmp_path / "first.txt").stat().st_mtime
     [ad] = client.history(pool, f"ClusterId == {cluster}")
     assert ad["DAG_NodesDone"] == 2

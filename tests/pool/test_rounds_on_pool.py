@@ -1,11 +1,13 @@
 """Rounds as sub-DAGs that are written at run time: aborted inside one, gone on, the same bytes as on this machine."""
 
-import time
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.pool import analysis, client
+from dagmaker.condor import templates
+from tests.pool import analysis, client, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
 from worker import layout
@@ -26,17 +28,30 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def wait_for(path: Path, timeout: float = 300) -> None:
-    deadline = time.monotonic() + timeout
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.2)
+def wait_for(path: Path) -> None:
+    faults.until(path.exists, f"the file {path}")
 
 
 @on_one_release
 def test_aborted_inside_a_round_it_goes_on_to_the_bytes_of_dagmaker_run(pool: Pool, spec: Path, tmp_path: Path) -> None:
-    there, here = analysis.build(spec, tmp_path / "there"), analysis.run_here(spec, tmp_path / "here")
-    assert analysis.dagmaker("submit", str(there), env=pool.env).returncode == 0
+    """The site's profile is known where the run is built, and not where DAGMan calls `dagmaker round`."""
+    shutil.copytree(templates.folder(), tmp_path / "templates")
+    sites = tmp_path / "templates" / "htcondor" / "sites"
+    (sites / "personal.yaml").rename(sites / "own.yaml")
+    own = tmp_path / "own.yaml"
+    own.write_text(spec.read_text().replace("site: personal", "site: own"))
+    there, here = tmp_path / "there", analysis.run_here(spec, tmp_path / "here")
+    known = os.environ | {templates.VARIABLE: str(tmp_path / "templates")}
+    assert analysis.dagmaker("build", str(own), f"--run={there}", env=known).returncode == 0
+    script = there / layout.ROUNDS / "plan_round.sh"
+    script.write_text(script.read_text().replace("-m dagmaker round", "-m dagmaker no_round"))
+
+    cluster = client.submit_dag(pool, there)
+    assert client.wait(pool, cluster) != 0
+    said = faults.status_of(pool, there)
+    assert "failed node: 1 x round_1: its PRE script failed\n    | dagmaker no_round: there is no command" in said
+    assert "from:    logs/round_1.out" in said
+    assert faults.follow(pool, there) == f"dagmaker restore {there} && dagmaker submit {there}"
     wait_for(there / f"{layout.round_dag(1)}.dagman.log")
     done = analysis.dagmaker("abort", str(there), env=pool.env)
     assert done.returncode == 0, done.stdout + done.stderr

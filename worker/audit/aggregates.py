@@ -1,20 +1,23 @@
 """Everything that is made from trials, made again from them beside the run, and compared file by file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from worker import layout
+from worker import layout, store
 from worker.audit import compare, finding
 from worker.audit.finding import Finding
-from worker.errors import DagmakerError
+from worker.errors import InputError, RefusedError, SpecError
 from worker.ledger import Run, open_run
+from worker.record import from_json, is_cost
 from worker.stages import scratch
-from worker.stages.summary import summary
+from worker.stages.summary import summary, timing
 
 _NOT_HERE = ("prepare", "judge", "report")  # rounds are decided again by `worker rounds`
 _MEASURED = ("wall_s", "cpu_s", "max_rss_mb", "host")
+_OF_THE_MACHINE = (*_MEASURED, "cpu", "versions", "code")
+_OF_THE_BYTES = ("sha256", "inputs", "outputs")
 
 
 def findings(run: Run, root: Path, holes: set[str]) -> Iterator[Finding]:
@@ -29,30 +32,59 @@ def findings(run: Run, root: Path, holes: set[str]) -> Iterator[Finding]:
         before.update(made)
         results = [rel for rel in made if not _is_record(root, rel)]
         wrong += [f"{rel}: {text}" for rel in results if (text := _difference(run, root, rel, rounding))]
+        records = [rel for rel in made if rel not in results]
+        unlike = (*_OF_THE_MACHINE, *(_OF_THE_BYTES if rounding.n else ()))
+        wrong += [f"{rel}: {text}" for rel in records if (text := _of_records(run, root, rel, unlike))]
         what, right = f"{task}: made again from all trials", f"{len(results):,} files, the same bytes"
         yield finding.of(what, wrong, right, rounding)
 
 
 def summary_findings(run: Run, root: Path) -> Iterator[Finding]:
-    """Every number of summary.json except costs; the scratch directory keeps a summary with the run's own costs."""
+    """Every number of summary.json; the scratch directory keeps a summary with the run's own costs."""
     what = f"every number of {layout.SUMMARY}, costs aside"
     try:
-        theirs = json.loads((run.path / layout.SUMMARY).read_bytes())
-    except (OSError, ValueError) as error:
-        yield Finding("fault", what, f"{layout.SUMMARY} cannot be read ({error})")
-        return
-    try:
+        theirs, measured = store.load_json(run.path, layout.SUMMARY), timing(run)
         mine = json.loads(json.dumps(summary(open_run(root))))
-    except DagmakerError as error:
-        yield Finding("fault", what, f"cannot be recomputed: {_plain(root, run, error)}")
+    except InputError as error:
+        yield Finding("fault", what, _plain(root, run, error))
         return
-    timing = theirs.pop("timing", None)
+    told = theirs.pop("timing", None) if isinstance(theirs, dict) else None
     mine.pop("timing", None)
     rounding = compare.Rounding()
     wrong = [f"{layout.SUMMARY}: {text}" for text in compare.values(theirs, mine, rounding)]
     yield finding.of(what, wrong, f"{compare.count(mine):,} numbers, all equal", rounding)
+    of_costs = costs(run)
+    yield of_costs
     (root / layout.SUMMARY).parent.mkdir(parents=True, exist_ok=True)
-    (root / layout.SUMMARY).write_text(json.dumps({**mine, "timing": timing}))
+    shown = measured if of_costs.verdict == "fault" else told
+    (root / layout.SUMMARY).write_text(json.dumps({**mine, "timing": shown}))
+
+
+def costs(run: Run) -> Finding:
+    """The costs that summary.json tells, against the records of all files."""
+    theirs = store.load_json(run.path, layout.SUMMARY)
+    return _costs(theirs.get("timing") if isinstance(theirs, dict) else None, timing(run))
+
+
+def _costs(told: Any, costs: dict[str, dict[str, float]]) -> Finding:
+    """Stages, files and counts must be those of the records; times and memory may be of an earlier try."""
+    what = f"costs in {layout.SUMMARY}, against the records of all files"
+    if told == costs:
+        return Finding("same", what, f"{len(costs)} stages")
+    if not isinstance(told, dict) or told.keys() != costs.keys():
+        return Finding("fault", what, f"{layout.SUMMARY}: timing has not the stages {', '.join(costs)}")
+    wrong, others = [], []
+    for stage, cost in costs.items():
+        row = told[stage]
+        kinds = isinstance(row, dict) and row.keys() == cost.keys() and all(is_cost(row[key]) for key in cost)
+        if not kinds or any(row[key] != cost[key] for key in ("files", "n")):
+            wrong.append(f"{layout.SUMMARY}: timing.{stage} is {json.dumps(row)[:80]}, the records give {cost}")
+        elif row != cost:
+            others.append(stage)
+    if wrong:
+        return finding.of(what, wrong, "")
+    text = f"time or memory of {', '.join(others)} is not that of the records: perhaps a file was made again since"
+    return Finding("note", what, text)
 
 
 def _run_all(run: Run, root: Path, task: str, allow_missing: bool) -> Iterator[str]:
@@ -64,7 +96,7 @@ def _run_all(run: Run, root: Path, task: str, allow_missing: bool) -> Iterator[s
             args["allow_missing"] = True
         try:
             scratch.again(root, task, **args)
-        except DagmakerError as error:
+        except (InputError, RefusedError, SpecError) as error:
             yield f"{node['dir']}/{node['file']}: cannot be recomputed: {_plain(root, run, error)}"
 
 
@@ -98,9 +130,21 @@ def _difference(run: Run, root: Path, rel: PurePosixPath, rounding: compare.Roun
     return compare.files(run.path / rel, root / rel, rounding)
 
 
+def _of_records(run: Run, root: Path, rel: PurePosixPath, unlike: Sequence[str]) -> str:
+    """How the record of a result differs from that of its recomputation, but for what depends on the machine."""
+    try:
+        theirs, mine = (from_json(store.load_json(path, rel)).as_json() for path in (run.path, root))
+    except (InputError, ValueError) as error:
+        return _plain(root, run, error)
+    for record in (theirs, mine):
+        for key in unlike:
+            record.pop(key, None)
+    return "; ".join(list(compare.values(theirs, mine, compare.Rounding()))[:3])
+
+
 def _without_costs(path: Path) -> Any:
     try:
         rows = json.loads(path.read_bytes())
         return [{key: value for key, value in row.items() if key not in _MEASURED} for row in rows]
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         return f"unreadable ({error})"

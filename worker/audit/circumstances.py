@@ -8,7 +8,7 @@ from worker.audit.finding import SHOWN, Finding
 from worker.data.prepared import content_digest
 from worker.errors import DagmakerError, InputError
 from worker.ledger import Run
-from worker.record import Record, versions
+from worker.record import IS_VERSION, Record, versions
 from worker.revision import revision
 from worker.stages import gate
 
@@ -58,7 +58,10 @@ def software(run: Run) -> Iterator[Finding]:
     changed = [f"{name} {'/'.join(sorted(v))} (here {here.get(name, 'none')})" for name, v in sorted(made.items())
                if v != {here.get(name)}]  # fmt: skip
     what = "versions of Python and packages"
-    if changed:
+    others = sorted({version for found in made.values() for version in found if not IS_VERSION.fullmatch(version)})
+    if others:
+        yield Finding("fault", what, f"records hold what is no version: {', '.join(map(repr, others[:SHOWN]))}")
+    elif changed:
         yield Finding("note", what, f"changed: {', '.join(changed)}")
     else:
         yield Finding("same", what, ", ".join(f"{name} {version}" for name, version in here.items()))

@@ -113,7 +113,7 @@ def files(there: Path, here: Path, rounding: Rounding) -> str:
         return ""
     try:
         return _contents(there.suffix, theirs, mine, rounding)
-    except (BadFormatError, ValueError, OSError) as error:
+    except (BadFormatError, ValueError, OSError, RecursionError) as error:
         return f"cannot be read ({error})"
 
 

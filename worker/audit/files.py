@@ -11,6 +11,7 @@ from worker.audit import finding
 from worker.audit.finding import Finding
 from worker.errors import InputError
 from worker.ledger import Run, of_node
+from worker.record import from_json
 from worker.stages import verify
 
 
@@ -42,6 +43,9 @@ def _results(run: Run) -> Finding:
             n += len(told)
     pages = _told(run, layout.REPORT_RECORD, None)
     wrong += [text for name, sha256 in pages.items() if (text := _wrong(run, name, sha256))]
+    wrong += [
+        f"{layout.REPORT_RECORD}: names no {rel}" for rel in (layout.REPORT, layout.SUMMARY) if str(rel) not in pages
+    ]
     what = "results and report pages: the sha256 that was kept when they were written"
     return finding.of(what, wrong, f"{n + len(pages):,} files")
 
@@ -53,17 +57,17 @@ def _stage(node: Mapping[str, Any]) -> str:
 
 def _told(run: Run, record: PurePosixPath, made: PurePosixPath | None) -> dict[str, str]:
     try:
-        raw: dict[str, Any] = store.load_json(run.path, record)
-    except InputError:
-        return {str(made or record): ""}
-    own = {str(made): raw["sha256"]} if made is not None and raw.get("sha256") else {}
-    return own | dict(raw.get("outputs", {}))
+        kept = from_json(store.load_json(run.path, record))
+    except (InputError, ValueError):
+        return {str(record): ""}
+    own = {str(made): kept.sha256} if made is not None and kept.sha256 else {}
+    return own | dict(kept.outputs)
 
 
 def _wrong(run: Run, name: str, sha256: str) -> str:
     path = run.path / name
     if not sha256:
-        return f"{name}: its record is missing"
+        return f"{name}: this record is missing, or is none"
     if not path.is_file():
         return f"{name}: this file is missing"
     with path.open("rb") as file:
@@ -97,12 +101,13 @@ def _n_missing(run: Run, rel: PurePosixPath) -> int:
         if rel.suffix == ".npz":
             return int(store.load_arrays(run.path, rel).get("n_missing", 0))
         return int(json.loads((run.path / rel).read_bytes()).get("n_missing", 0))
-    except (InputError, OSError, ValueError, AttributeError):
+    except (InputError, OSError, ValueError, AttributeError, RecursionError):
         return 0
 
 
 def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
     try:
-        return list(store.load_json(run.path, layout.files_of(rel)))
+        found = store.load_json(run.path, layout.files_of(rel))
     except InputError:
         return []
+    return [item for item in found if isinstance(item, dict) and "path" in item] if isinstance(found, list) else []

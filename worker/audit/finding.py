@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from worker.audit.compare import ROUNDING, Rounding
 
 Verdict = Literal["same", "note", "fault"]
-SHOWN = 8
+SHOWN = 20
 
 
 class Finding(NamedTuple):

@@ -1,28 +1,28 @@
-"""Files of trials made again: some of every kind by chance, and those that carry the hottest spots."""
+"""Files of trials made again: some of every kind by chance, those that carry the hottest spots, then single rows."""
 
-import multiprocessing
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from worker import store
-from worker.audit import finding
+from worker.audit import alone, finding
 from worker.audit.finding import Finding
-from worker.errors import DagmakerError, InputError
+from worker.errors import InputError, RefusedError, SpecError
 from worker.ledger import Expected, Run, each_expected, open_run
+from worker.pools import mapped
 from worker.stages import device, replay, scratch
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
-    """One finding for each kind of trials, as soon as it is made."""
+    """Findings of each kind of trials, as soon as they are made."""
     kinds = dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"])
     for task in kinds:
         there = [file for file in each_expected(run, task) if str(file.path) not in absent]
-        chosen = list({file.path: file for file in [*_hottest(run, task, there), *_by_chance(there, sample)]}.values())
+        by_chance = _by_chance(there, sample)
+        chosen = list({file.path: file for file in [*_hottest(run, task, there), *by_chance]}.values())
         wrong, done = [], 0
         for text in _replayed(run.path, [file.path for file in chosen], jobs):
             done += 1
@@ -32,6 +32,10 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
         how = f"without the device, TS within {device.PROMISED:g}" if run.spec.resources.gpu else "bit by bit"
         what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
+        try:
+            yield from alone.findings(run, task, there, by_chance, jobs)
+        except InputError as error:
+            yield Finding("fault", f"{task}: single rows made again", str(error))
 
 
 def _by_chance(files: Sequence[Expected], sample: int) -> list[Expected]:
@@ -57,26 +61,21 @@ def _hottest(run: Run, task: str, files: Iterable[Expected]) -> list[Expected]:
 def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator[str]:
     """What is wrong with each file, empty where nothing is; neighbours of a point by the same process."""
     ordered = sorted(files, key=str)
-    n = min(jobs, len(ordered))
-    if n <= 1:
-        yield from _some(path, ordered)
-        return
+    n = max(min(jobs, len(ordered)), 1)
     parts = [[ordered[int(i)] for i in part] for part in np.array_split(np.arange(len(ordered)), n)]
-    with ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("fork")) as pool:
-        for texts in pool.map(partial(_all, path), parts):
-            yield from texts
+    for texts in mapped(partial(_some, path), parts, n):
+        yield from texts
 
 
-def _all(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
-    return list(_some(path, files))
-
-
-def _some(path: Path, files: Sequence[PurePosixPath]) -> Iterator[str]:
-    run = open_run(path)
+def _some(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
+    run, found = open_run(path), []
     with scratch.beside(run) as root:
         for rel in files:
             try:
                 text = replay.difference(run, rel, root)
-            except (DagmakerError, OSError) as error:
+            except (InputError, RefusedError, SpecError) as error:
                 text = str(error)
-            yield f"{rel}: {text}" if text else ""
+            except OSError as error:
+                text = f"cannot be read ({error.strerror})"
+            found.append(f"{rel}: {text}" if text else "")
+    return found

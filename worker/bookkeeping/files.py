@@ -14,6 +14,7 @@ from worker.bookkeeping.lookup import Key
 from worker.errors import InputError
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_PART = re.compile(r"first_\d+")  # folders of one point whose files are many (`worker.layout.part_dir`)
 _STREAM = re.compile(r"(?P<kind>\w+?)__N_(?P<n>\d+)_seed_(?P<seed>\d+)(_first_(?P<first>\d+))?\.np[yz]")
 _PICKLE = (
     "it holds pickled Python objects, which can run any code when they are loaded; pass allow_pickle=True "
@@ -101,7 +102,9 @@ def get_all(
     -------
     nested dict
         Keyed by folder names; a name that is a number becomes one, so that ``+005`` is 5 and ``010.0``
-        is 10.0. Folders without such files are left out. If `dir` itself has the files: what they merge to.
+        is 10.0. Folders without such files are left out; those named first_0250000, into which a plan puts more
+        files than one folder should have, count as the one that they lie in. If `dir` itself has the files:
+        what they merge to.
 
     Raises
     ------
@@ -135,6 +138,9 @@ def _folder(root: Path, pattern: str, allow_overlap: bool, load: Callable[[list[
     files = [path for path in root.glob(pattern) if path.is_file()]
     folders = {}
     for path in sorted(path for path in root.iterdir() if path.is_dir()):
+        if _PART.fullmatch(path.name):
+            files += [file for file in path.glob(pattern) if file.is_file()]
+            continue
         below = _folder(path, pattern, allow_overlap, load)
         if below is None:
             continue

@@ -31,7 +31,7 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
         from worker.data.icetracks import read_release
 
         return read_release(
-            Path(data.dir), data.seasons, label=data.label, sigma_max_deg=sigma_max_deg, progress=progress
+            Path(data.dir), data.entries, label=data.label, sigma_max_deg=sigma_max_deg, progress=progress
         )
     if data.format == "ic86_2011":
         from worker.data.ic86_first import read_first_year
@@ -45,7 +45,7 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
 
         return read_seasons(
             Path(data.dir),
-            data.seasons,
+            data.entries,
             label=data.label,
             sigma_max_deg=sigma_max_deg,
             band_sin_dec=data.mc_band_sin_dec,
@@ -77,7 +77,7 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
     if data.format == "icetracks":
         from worker.data import icetracks
 
-        return icetracks.read_positions(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
+        return icetracks.read_positions(Path(data.dir), data.entries, sigma_max_deg=sigma_max_deg)
     if data.format == "ic86_2011":
         from worker.data import ic86_first
 
@@ -85,7 +85,7 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
     if data.format == "numpy":
         from worker.data import csky
 
-        return csky.read_positions(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
+        return csky.read_positions(Path(data.dir), data.entries, sigma_max_deg=sigma_max_deg)
     from worker.data import synthetic
 
     return synthetic.read_positions(spec.seed, data.n_events, sigma_max_deg=sigma_max_deg)

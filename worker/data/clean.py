@@ -80,9 +80,3 @@ def repeated(columns: Sequence[F64]) -> int:
     for column in columns:
         same &= np.diff(column[order]) == 0
     return int(np.count_nonzero(same))
-
-
-def repeated_note(columns: Sequence[F64], what: str) -> tuple[str, ...]:
-    """One sentence about repeated events, or none."""
-    n = repeated(columns)
-    return (f"{n} of {len(columns[0])} events repeat another one in {what}: kept",) if n else ()

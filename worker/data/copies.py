@@ -1,13 +1,16 @@
-"""Events that stand in two seasons: they would count twice."""
+"""Events and good runs that stand in two seasons: they would count twice."""
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worker.data.dataset import F64, I64
 from worker.errors import InputError
 
 _MOST = 0.01
+_LEAST_DAYS = 1e-3
 
 
 def shared_notes(measured: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
@@ -35,10 +38,33 @@ def shared_notes(measured: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
             raise InputError(
                 f"data.seasons: {n} events of {names[b]} stand in {names[a]} too (equal in time, right ascension and "
                 "declination): they would count twice. Is one file a copy of the other, or are they of two releases? "
-                "Leave one of them out"
+                "Leave one of them out; if the two seasons only overlap, take the shared events and runs out of one"
             )
         notes[names[b]] += (f"{n} events of {names[b]} stand in {names[a]} too: kept",)
     return notes
+
+
+def shared_run_notes(runs: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
+    """Sentences, by season, about good runs (m, 2; disjoint, by their start) whose time an earlier season has too."""
+    notes: dict[str, tuple[str, ...]] = dict.fromkeys(runs, ())
+    for earlier, later in combinations(runs, 2):
+        days = _overlap(runs[earlier], runs[later])
+        if days > _LEAST_DAYS:
+            notes[later] += (f"{days:.3g} days of good runs of {later} are in those of {earlier} too: counted in both",)
+    return notes
+
+
+def _overlap(a: F64, b: F64) -> float:
+    """Time (days) that two lists of disjoint runs share."""
+    edges = np.sort(np.concatenate([a.ravel(), b.ravel()]))
+    middle = (edges[1:] + edges[:-1]) / 2
+    inside = _covers(a, middle) & _covers(b, middle)
+    return float(np.diff(edges)[inside].sum())
+
+
+def _covers(runs: F64, mjd: F64) -> NDArray[np.bool_]:
+    at = np.searchsorted(runs[:, 0], mjd, side="right") - 1
+    return np.asarray((at >= 0) & (mjd < np.maximum.accumulate(runs[:, 1])[at]))
 
 
 def _pairs(earlier: I64, later: I64) -> list[tuple[int, int, int]]:

@@ -1,36 +1,42 @@
 """NumPy data sets as csky and skylab have them: measured events, simulation and good runs of each season.
 
-DIR/<season>_exp.npy        run time ra dec sigma logE ...                (radians, MJD, log10(E / GeV))
+DIR/<season>_exp.npy        time ra dec sigma logE ...                    (radians, MJD, log10(E / GeV))
 DIR/<season>_MC.npy         ra dec sigma logE trueRa trueDec trueE ow ... (GeV, GeV cm^2 sr)
-DIR/GRL/<season>_exp.npy    run start stop livetime ...                   (MJD, days)
+DIR/GRL/<season>_exp.npy    start stop livetime ...                       (MJD, days)
+
+Other names of files and columns are those that `data.seasons` gives (`worker.season.NumpySeason`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from worker.data.check import Names, check_radians, outside
-from worker.data.clean import clean_events, event_order, repeated_note
-from worker.data.copies import shared_notes
+from worker.data.check import Names, check_mjd, check_radians
+from worker.data.clean import clean_events, event_order
+from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
-from worker.data.rows import read_rows
-from worker.data.seasons import closest
-from worker.data.simulation import read_simulation
+from worker.data.plausible import SHARE, Measured, event_notes, run_notes
+from worker.data.rows import names_in, read_rows
+from worker.data.seasons import no_such_file, shown, simulation_files
+from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
 from worker.errors import InputError
+from worker.season import NumpySeason, numpy_seasons
 
 _NAMES = Names("time", "logE", "sigma", "ra", "dec")
 _PLACE = (_NAMES.time, _NAMES.ra, _NAMES.dec)
-_RUNS = ("run", "start", "stop", "livetime")
+_RUNS = ("start", "stop", "livetime")
+_LEAST_ALIVE = 0.05
 
 Simulated = tuple[Simulation, EffectiveArea, tuple[str, ...]]
+Runs = tuple[Table, tuple[str, ...]]
 
 
 def read_seasons(
     folder: Path,
-    seasons: Iterable[str],
+    seasons: Iterable[str | NumpySeason],
     *,
     label: str,
     sigma_max_deg: float,
@@ -49,49 +55,68 @@ def read_seasons(
     Raises
     ------
     InputError
-        A season or file that is not there, or a damaged one.
+        A season or file that is not there, a damaged one, or events and good runs that do not go together.
     """
-    names = tuple(seasons)
+    asked = {season.name: season for season in numpy_seasons(seasons)}
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the data")
-    configs = {name: config_of(folder, name) for name in names}
-    simulated: dict[str, Simulated] = {}
-    tables = {name: _read_events(folder, name) for name in names}
-    notes = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
+    sources = {name: simulation_files(folder, season) for name, season in asked.items()}
+    for name, season in asked.items():
+        _check_names(folder, season, sources[name][0])
+    tables = {name: _read_events(folder, season) for name, season in asked.items()}
+    shared = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
+    runs = {name: _read_runs(folder, season) for name, season in asked.items()}
+    together = shared_run_notes({name: _ends(table) for name, (table, _) in runs.items()})
+    simulated: dict[object, Simulated] = {}
     read = []
-    for k, name in enumerate(names):
-        config = configs[name]
-        if config not in simulated:
-            simulated[config] = read_simulation(folder / f"{config}_MC.npy", band_sin_dec)
-        season = _season(folder, name, tables[name], simulated[config], sigma_max_deg)
-        read.append(replace(season, notes=season.notes + notes[name]))
+    for k, (name, (files, taken)) in enumerate(sources.items()):
+        columns = {theirs: ours for theirs, ours in asked[name].columns.items() if ours in COLUMNS}
+        kind = (files, tuple(sorted(columns.items())))
+        if kind not in simulated:
+            paths = [folder / file for file in files]
+            simulated[kind] = read_simulation(paths, band_sin_dec, sigma_max_deg, columns, name)
+        made = _season(name, tables[name], runs[name], simulated[kind], sigma_max_deg)
+        read.append(replace(made, notes=(*taken, *made.notes, *shared[name], *together[name])))
         if progress is not None:
-            progress((k + 1) / len(names))
+            progress((k + 1) / len(sources))
     return Dataset(label, tuple(read))
 
 
-def read_positions(folder: Path, seasons: Iterable[str], *, sigma_max_deg: float) -> tuple[F64, ...]:
+def read_positions(folder: Path, seasons: Iterable[str | NumpySeason], *, sigma_max_deg: float) -> tuple[F64, ...]:
     """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
-    tables = [_read_events(folder, name) for name in seasons]
+    tables = [_read_events(folder, season) for season in numpy_seasons(seasons)]
     return tuple(table.column("ra")[_order(table, sigma_max_deg)] for table in tables)
 
 
-def config_of(folder: Path, season: str) -> str:
-    """Find the season whose simulation belongs to a season, among the files that exist (see `closest`)."""
-    configs = sorted(path.name.removesuffix("_MC.npy") for path in folder.glob("*_MC.npy"))
-    found = closest(configs, season)
-    if found is not None:
-        return found
-    raise InputError(
-        f"{folder}: no simulation for season {season!r}: there is _MC.npy for {', '.join(configs) or 'nothing'}. "
-        "Put it there, or take the season out of `data.seasons`"
-    )
+def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -> None:
+    """Refuse a file that is absent, and a column of the spec that no file has: a slip would take another column."""
+    files = [
+        *((kind, file) for kind in ("exp", "grl") for file in season.files(kind)),
+        *(("mc", f) for f in simulation),
+    ]
+    for kind, file in files:
+        if not (folder / file).exists():
+            raise InputError(no_such_file(folder / file, season.name, kind))
+    there = {name for _, file in files for name in names_in(folder / file)} if season.columns else set()
+    absent = [name for name in season.columns if name not in there]
+    if absent:
+        raise InputError(
+            f"data.seasons: columns of {season.name} names {', '.join(absent)}, which no file of the season has: they "
+            f"have {shown(sorted(there))}. Correct the name, or take it out"
+        )
 
 
-def _read_events(folder: Path, season: str) -> Table:
-    table = read_rows(folder / f"{season}_exp.npy", _NAMES)
-    check_radians(table, _NAMES)
-    return table
+def _read_events(folder: Path, season: NumpySeason) -> Table:
+    tables = [read_rows(folder / file, _NAMES, season.columns, season.name) for file in season.files("exp")]
+    for table in tables:
+        check_radians(table, _NAMES)
+    return _joined(tables)
+
+
+def _joined(tables: Sequence[Table]) -> Table:
+    """Rows of several files as one table, under the name of the first."""
+    values, lines = np.concatenate([t.values for t in tables]), np.concatenate([t.lines for t in tables])
+    return tables[0]._replace(values=values, lines=lines)
 
 
 def _order(table: Table, sigma_max_deg: float) -> np.ndarray:
@@ -99,35 +124,60 @@ def _order(table: Table, sigma_max_deg: float) -> np.ndarray:
     return event_order(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
 
 
-def _season(folder: Path, name: str, table: Table, simulated: Simulated, sigma_max_deg: float) -> Season:
+def _season(name: str, table: Table, good_runs: Runs, simulated: Simulated, sigma_max_deg: float) -> Season:
     simulation, area, simulation_notes = simulated
-    runs, run_notes = _read_runs(folder / "GRL" / f"{name}_exp.npy")
+    runs, notes = good_runs
     dec, sigma, log_e = (table.column(column) for column in ("dec", "sigma", "logE"))
-    events, cleaning = clean_events(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
-    again = repeated_note([np.ascontiguousarray(c) for c in table.values.T], "time, energy, sigma and direction")
-    n = outside(table.column("time"), np.column_stack([runs.column("start"), runs.column("stop")]))
-    lost = (f"{n} of {len(table.values)} events lie outside the good runs of GRL/{name}_exp.npy: kept",) if n else ()
+    columns = [np.ascontiguousarray(column) for column in table.values.T]
+    measured = Measured(table.path, table.column("time"), np.rad2deg(sigma), columns)
+    again = event_notes(measured, sigma_max_deg, "time, energy, sigma and direction")
     livetime = float(runs.column("livetime").sum())
-    return Season(name, livetime, events, area, simulation, (*cleaning, *again, *lost, *run_notes, *simulation_notes))
+    lost = run_notes(measured, _ends(runs), livetime, runs.path)
+    events, cleaning = clean_events(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
+    return Season(name, livetime, events, area, simulation, (*cleaning, *again, *lost, *notes, *simulation_notes))
 
 
-def _read_runs(path: Path) -> tuple[Table, tuple[str, ...]]:
+def _ends(runs: Table) -> F64:
+    return np.column_stack([runs.column("start"), runs.column("stop")])
+
+
+def _read_runs(folder: Path, season: NumpySeason) -> Runs:
     """Good runs by their start; a run given twice counts once."""
-    table = read_rows(path, _RUNS)
-    start, stop, livetime = (table.column(name) for name in _RUNS[1:])
+    tables = [read_rows(folder / file, _RUNS, season.columns, season.name) for file in season.files("grl")]
+    for each in tables:
+        _check_runs(each)
+    table = _joined(tables)
+    values, first = np.unique(table.values, axis=0, return_index=True)
+    runs = table._replace(values=values, lines=table.lines[first])
+    start, stop, livetime = runs.values.T
+    where, length = f"GRL/{table.path.name}", float((stop - start).sum())
+    notes = []
+    if len(values) < len(table.values):
+        notes.append(f"{len(table.values) - len(values)} runs of {where} are given twice: counted once")
+    overlap = np.clip(np.minimum(np.maximum.accumulate(stop)[:-1], stop[1:]) - start[1:], 0, None)
+    if overlap.sum() > SHARE * length:
+        raise InputError(
+            f"{table.path}: {np.count_nonzero(overlap > 1e-9)} runs overlap earlier ones, by {overlap.sum():,.3g} of "
+            f"{length:,.3g} days: this livetime would count twice. Give each run once"
+        )
+    if (overlap > 1e-9).any():
+        notes.append(
+            f"{np.count_nonzero(overlap > 1e-9)} runs of {where} overlap earlier ones by "
+            f"{overlap.sum():.3g} days: the livetimes are summed as they are given"
+        )
+    if livetime.sum() < _LEAST_ALIVE * length:
+        raise InputError(
+            f"{table.path}: the livetimes sum to {livetime.sum():,.3g} days, and the runs last {length:,.3g} days: no "
+            "detector is dead so long. Is the livetime in another unit than days? Convert it"
+        )
+    return runs, tuple(notes)
+
+
+def _check_runs(table: Table) -> None:
+    start, stop, livetime = (table.column(name) for name in _RUNS)
+    for name in ("start", "stop"):
+        check_mjd(table, name)
     table.refuse(stop <= start, "a run that does not end after it starts", "Correct or remove that row")
     table.refuse(livetime <= 0, "a livetime that is not above 0", "Correct or remove that row")
     longer = livetime > (stop - start) * (1 + 1e-6) + 1e-5
     table.refuse(longer, "a livetime longer than its run", "start and stop are MJD, livetime is in days, not seconds")
-    values, first = np.unique(table.values, axis=0, return_index=True)
-    runs = table._replace(values=values[np.argsort(values[:, 1], kind="stable")], lines=table.lines[first])
-    notes = []
-    if len(values) < len(table.values):
-        notes.append(f"{len(table.values) - len(values)} runs of GRL/{path.name} are given twice: counted once")
-    overlap = np.maximum.accumulate(runs.column("stop"))[:-1] - runs.column("start")[1:]
-    if (overlap > 1e-9).any():
-        notes.append(
-            f"{np.count_nonzero(overlap > 1e-9)} runs of GRL/{path.name} overlap earlier ones by "
-            f"{overlap[overlap > 0].sum():.3g} days: the livetimes are summed as they are given"
-        )
-    return runs, tuple(notes)

@@ -8,6 +8,8 @@ from worker.data.dataset import F64, I64
 from worker.data.table import Table
 from worker.errors import InputError
 
+_MOST_BINS = 1_000_000
+
 
 class Grid(NamedTuple):
     """Bin edges of two axes and where each row of a table belongs.
@@ -40,6 +42,12 @@ def grid_of(table: Table) -> Grid:
     """
     first, i = _edges(table, 0)
     second, j = _edges(table, 2)
+    n = (len(first) - 1) * (len(second) - 1)
+    if n > _MOST_BINS:
+        raise InputError(
+            f"{table.path}: {n} bins of {table.columns[0]} and {table.columns[2]}: no response has more than "
+            f"{_MOST_BINS}. Are the columns in the order of the header? Get the file again"
+        )
     return Grid(first, second, i * (len(second) - 1) + j)
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from worker.data import detector
-from worker.data.check import Names, check_area, check_degrees
-from worker.data.clean import clean_events, event_order, repeated_note
+from worker.data.check import MOST_LOG_E, Names, check_area, check_degrees
+from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.grid import grid_of, values_on
-from worker.data.icetracks import available_configs, read_response
+from worker.data.icetracks import read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
+from worker.data.plausible import Measured, check_given_livetime, event_notes
+from worker.data.seasons import whole_configs
 from worker.data.table import Progress, read_table
 from worker.errors import InputError
 
@@ -51,7 +53,7 @@ def read_first_year(
     Dataset
         Labelled "semi-real": the events are real, their smearing is not that of their selection.
     """
-    events, notes = _read_events(folder, sigma_max_deg)
+    events, notes = _read_events(folder, livetime_days, sigma_max_deg)
     area = _read_area(folder / "TabulatedAeff.txt")
     if irfs is None:
         smearing, source = _parametrised(folder / "AngRes.txt")
@@ -75,11 +77,14 @@ def _columns(folder: Path) -> list[F64]:
     return [np.concatenate([table.column(name) for table in tables]) for name in _EVENTS]
 
 
-def _read_events(folder: Path, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
+def _read_events(folder: Path, livetime_days: float, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
     columns = _columns(folder)
-    _, log_e, sigma_deg, _, dec_deg = columns
+    mjd, log_e, sigma_deg, _, dec_deg = columns
+    measured = Measured(folder / EVENT_FILES[0], mjd, sigma_deg, columns)
+    check_given_livetime(measured, livetime_days)
+    again = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return events, notes + repeated_note(columns, "every published column (all rounded)")
+    return events, notes + again
 
 
 def _read_area(path: Path) -> EffectiveArea:
@@ -88,6 +93,7 @@ def _read_area(path: Path) -> EffectiveArea:
     area = table.column("Aeff[m^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     check_area(str(path), float(area.max()) * _CM2_PER_M2)
+    table.refuse(table.column("E_max[GeV]") > 10**MOST_LOG_E, "an impossible energy", "It is in GeV")
     grid = grid_of(table)
     if grid.first[0] <= 0 or grid.second[0] != -1 or grid.second[-1] != 1:
         raise InputError(
@@ -101,7 +107,7 @@ def _read_area(path: Path) -> EffectiveArea:
 
 
 def _borrowed(folder: Path, config: str, progress: Progress | None) -> tuple[Smearing, tuple[str, ...]]:
-    configs = available_configs(folder)
+    configs = whole_configs(folder)
     if config not in configs:
         raise InputError(
             f"{folder / 'irfs'}: no response {config!r} (both _effectiveArea.csv and _smearing.csv); "
@@ -116,6 +122,8 @@ def _parametrised(path: Path) -> tuple[Smearing, tuple[str, ...]]:
     table = read_table(path, _RESOLUTION, header=False)
     median_deg, log_e = table.values.T
     table.refuse((median_deg <= 0) | (median_deg > 180), "a median resolution that is none", "In deg, above 0")
+    odd = (log_e < 1) | (log_e > MOST_LOG_E)
+    table.refuse(odd, "an impossible log10(E)", "The columns are the median resolution in deg, then log10(E / GeV)")
     order = np.argsort(log_e)
     model = _model(log_e[order], median_deg[order])
     smearing = build_smearing(detector.SMEARING_LOG_E_NU, np.deg2rad(detector.SMEARING_DEC_DEG), model)

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.data.check import Names, check_degrees, outside
-from worker.data.clean import clean_events, event_order, repeated_note
-from worker.data.copies import shared_notes
+from worker.data.check import Names, check_degrees, check_mjd
+from worker.data.clean import clean_events, event_order
+from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
+from worker.data.plausible import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
-from worker.data.seasons import closest
+from worker.data.seasons import other_form, response_of, shown
 from worker.data.table import Progress, Table, header_of, read_table
-from worker.errors import InputError, SpecError
+from worker.errors import InputError
+from worker.season import ReleaseSeason, release_seasons
 
 _EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
 _NAMES = Names(*_EVENTS)
@@ -25,31 +27,42 @@ Response = tuple[EffectiveArea, Smearing, tuple[str, ...]]
 
 
 def read_release(
-    folder: Path, seasons: Iterable[str], *, label: str, sigma_max_deg: float, progress: Progress | None = None
+    folder: Path,
+    seasons: Iterable[str | ReleaseSeason],
+    *,
+    label: str,
+    sigma_max_deg: float,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Seasons of a release; a configuration that several seasons share is read once and shared.
 
     Raises
     ------
     InputError
-        A season or file that is not there, or a damaged one.
+        A season or file that is not there, a damaged one, or events and good runs that do not go together.
     """
-    names = tuple(seasons)
-    _check_names(folder, names)
-    configs = {name: config_of(folder, name) for name in names}
-    distinct = list(dict.fromkeys(configs.values()))
+    asked = {season.name: season.response for season in release_seasons(seasons)}
+    _check_names(folder, tuple(asked))
+    choices = {name: response_of(folder, name, response) for name, response in asked.items()}
+    distinct = list(dict.fromkeys(choice.config for choice in choices.values()))
     responses: dict[str, Response] = {}
     for k, config in enumerate(distinct):
         responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
-    tables = {name: _read_events(_event_file(folder, name)) for name in names}
-    notes = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
-    read = tuple(_season(folder, name, tables[name], responses[configs[name]], sigma_max_deg) for name in names)
-    return Dataset(label, tuple(replace(season, notes=season.notes + notes[season.name]) for season in read))
+    tables = {name: _read_events(_event_file(folder, name)) for name in asked}
+    runs = {name: _read_uptime(folder / "uptime" / f"{name}_exp.csv") for name in asked}
+    shared = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
+    together = shared_run_notes({name: uptime for name, (uptime, _) in runs.items()})
+    read = []
+    for name, choice in choices.items():
+        season = _season(folder, name, tables[name], runs[name], responses[choice.config], sigma_max_deg)
+        taken = (*choice.notes, *_release_notes(tables[name], choice.config))
+        read.append(replace(season, notes=(*taken, *season.notes, *shared[name], *together[name])))
+    return Dataset(label, tuple(read))
 
 
-def read_positions(folder: Path, seasons: Iterable[str], *, sigma_max_deg: float) -> tuple[F64, ...]:
+def read_positions(folder: Path, seasons: Iterable[str | ReleaseSeason], *, sigma_max_deg: float) -> tuple[F64, ...]:
     """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
-    names = tuple(seasons)
+    names = tuple(season.name for season in release_seasons(seasons))
     _check_names(folder, names)
     return tuple(_right_ascensions(_read_events(_event_file(folder, name)), sigma_max_deg) for name in names)
 
@@ -68,9 +81,6 @@ def _check_names(folder: Path, names: tuple[str, ...]) -> None:
     """Refuse what can be refused before anything is read."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the release")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SpecError(f"data.seasons: {', '.join(twice)} given more than once: its events would count twice")
     for name in names:
         _event_file(folder, name)
 
@@ -91,59 +101,54 @@ def available_seasons(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix("_exp.csv") for p in (folder / "events").glob("*_exp.csv")))
 
 
-def available_configs(folder: Path) -> tuple[str, ...]:
-    """Detector configurations that have both response files."""
-    areas = {p.name.removesuffix("_effectiveArea.csv") for p in (folder / "irfs").glob("*_effectiveArea.csv")}
-    smearings = {p.name.removesuffix("_smearing.csv") for p in (folder / "irfs").glob("*_smearing.csv")}
-    return tuple(sorted(areas & smearings))
-
-
-def config_of(folder: Path, season: str) -> str:
-    """Find the configuration whose response belongs to a season, among the files that exist.
-
-    The season's own name; otherwise the latest configuration of the same detector that is not later
-    than the season (10 years: IC86_II for IC86_V); otherwise one for the whole detector (14 years: IC86).
-    """
-    configs = available_configs(folder)
-    found = closest(configs, season)
-    if found is not None:
-        return found
-    raise InputError(
-        f"{folder / 'irfs'}: no response for season {season!r}: both files (_effectiveArea.csv and "
-        f"_smearing.csv) are there for {', '.join(configs) or 'nothing'}. "
-        "Put them there, or take the season out of `data.seasons`"
-    )
-
-
 def _event_file(folder: Path, season: str) -> Path:
     path = folder / "events" / f"{season}_exp.csv"
-    if not path.is_file():
-        there = ", ".join(available_seasons(folder)) or "none"
+    if not path.exists():
+        there = shown(available_seasons(folder)) or "none"
         raise InputError(
-            f"{path}: no events of season {season!r}; seasons there: {there}. Correct `data.seasons` or `data.dir`"
+            f"{path}: no events of season {season!r}; seasons there: {there}{other_form(path)}. Correct `data.seasons` "
+            "or `data.dir`"
         )
     return path
 
 
-def _season(folder: Path, name: str, table: Table, response: Response, sigma_max_deg: float) -> Season:
+def _season(
+    folder: Path,
+    name: str,
+    table: Table,
+    good_runs: tuple[F64, tuple[str, ...]],
+    response: Response,
+    sigma_max_deg: float,
+) -> Season:
     area, smearing, response_notes = response
-    uptime, uptime_notes = _read_uptime(folder / "uptime" / f"{name}_exp.csv")
-    events, cleaning = clean_events(
-        table.column("Dec[deg]"),
-        table.column("AngErr[deg]"),
-        table.column("log10(E/GeV)"),
-        sigma_max_deg=sigma_max_deg,
-    )
-    again = repeated_note([np.ascontiguousarray(c) for c in table.values.T], "every published column")
-    outside = _outside_note(table, uptime)
+    uptime, uptime_notes = good_runs
+    mjd, log_e, sigma_deg, _, dec_deg = (table.column(column) for column in _EVENTS)
+    measured = Measured(table.path, mjd, sigma_deg, [np.ascontiguousarray(column) for column in table.values.T])
+    again = event_notes(measured, sigma_max_deg, "every published column")
     livetime = float(np.sum(uptime[:, 1] - uptime[:, 0]))
-    notes = cleaning + again + outside + uptime_notes + response_notes
+    lost = run_notes(measured, uptime, livetime, folder / "uptime" / f"{name}_exp.csv")
+    events, cleaning = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
+    notes = cleaning + again + lost + uptime_notes + response_notes
     return Season(name, livetime, events, area, smearing, notes)
+
+
+def _release_notes(table: Table, config: str) -> tuple[str, ...]:
+    """A sentence where the events have the columns of one release and the response the name of another's."""
+    fourteen = all(name in table.columns for name in _IDENTITY)
+    if fourteen == (config in ("IC86_I", "IC86_II")) and config.startswith("IC86"):
+        events, response = (14, 10) if fourteen else (10, 14)
+        return (
+            f"the events have the columns of the {events}-year release, and the response {config} is named as in the "
+            f"{response}-year release: if they are of two selections, no flux is right",
+        )
+    return ()
 
 
 def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
     """Good runs (n, 2), increasing and disjoint: time that two runs share counts once."""
     table = read_table(path, _UPTIME)
+    for name in _UPTIME:
+        check_mjd(table, name)
     table.refuse(
         table.column(_UPTIME[1]) <= table.column(_UPTIME[0]),
         "a run that does not end after it starts",
@@ -162,13 +167,7 @@ def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
 
 
 def _read_events(path: Path) -> Table:
-    present = header_of(path)
+    present = header_of(path, _EVENTS)
     table = read_table(path, (*(name for name in _IDENTITY if name in present), *_EVENTS))
     check_degrees(table, _NAMES)
     return table
-
-
-def _outside_note(table: Table, uptime: np.ndarray) -> tuple[str, ...]:
-    mjd = table.column("MJD[days]")
-    n = outside(mjd, uptime)
-    return (f"{n} of {len(mjd)} events lie outside the good runs of the uptime file: kept",) if n else ()

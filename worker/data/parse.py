@@ -5,24 +5,28 @@ the lines that are asked for. Numbers of up to 15 digits and exponents to 22 are
 (mantissa and power of ten are both exact doubles); longer ones are right to 1e-14.
 """
 
+from functools import partial
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from worker.compiled import cached
 
 OK, NOT_A_NUMBER, TOO_FEW, TOO_MANY = 0, 1, 2, 3
 
 _POWERS = 10.0 ** np.arange(23)
 _NEWLINE, _HASH, _PLUS, _MINUS, _DOT, _ZERO, _NINE, _SMALL_E, _LARGE_E = 10, 35, 43, 45, 46, 48, 57, 101, 69
 _MANTISSA_MAX = 10**17
+_parser = partial(cached, nogil=True)
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def _is_blank(c: int) -> bool:
     # space, tab, carriage return, and the comma of comma-separated tables
     return c in (32, 9, 13, 44)
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def _scaled(mantissa: int, exponent: int) -> float:
     value = float(mantissa)
     if 0 <= exponent <= 22:
@@ -34,7 +38,7 @@ def _scaled(mantissa: int, exponent: int) -> float:
     return value
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def _exponent(buf: NDArray[np.uint8], i: int) -> tuple[int, int]:
     """Exponent after an ``e`` at i - 1, and the place behind it; the place is -1 where there are no digits."""
     negative = buf[i] == _MINUS
@@ -49,7 +53,7 @@ def _exponent(buf: NDArray[np.uint8], i: int) -> tuple[int, int]:
     return (-value if negative else value), i
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def _number(buf: NDArray[np.uint8], i: int) -> tuple[float, int]:
     """Value of the number that starts at i, and the place behind it; the place is -1 where it is none."""
     negative = buf[i] == _MINUS
@@ -79,7 +83,7 @@ def _number(buf: NDArray[np.uint8], i: int) -> tuple[float, int]:
     return (-value if negative else value), i
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def _line(buf: NDArray[np.uint8], i: int, row: NDArray[np.float64]) -> tuple[int, int]:
     """Fill row from the line at i: error code and the place where reading stopped."""
     n = 0
@@ -97,7 +101,7 @@ def _line(buf: NDArray[np.uint8], i: int, row: NDArray[np.float64]) -> tuple[int
         n, i = n + 1, end
 
 
-@njit(cache=True, nogil=True)
+@_parser
 def parse_lines(
     buf: NDArray[np.uint8],
     stop: int,

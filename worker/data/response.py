@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.data.check import check_area
+from worker.data.check import MOST_LOG_E, check_area
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
@@ -33,6 +33,7 @@ def read_area(path: Path) -> EffectiveArea:
         Damaged file, negative area, a grid with holes or one that does not span all declinations.
     """
     table = read_table(path, _AREA)
+    _check_energies(table)
     area = table.column("A_Eff[cm^2]")
     table.refuse(area < 0, "a negative effective area", "Get the file again")
     check_area(str(path), float(area.max()))
@@ -70,6 +71,7 @@ def read_smearing(path: Path, progress: Progress | None = None) -> tuple[Smearin
         Damaged file, a cell with impossible edges, weights that are far from summing to 1.
     """
     table = read_table(path, _SMEARING, n_key=4, progress=progress)
+    _check_energies(table)
     grid = grid_of(table)
     keep = table.column("Fractional_Counts") != 0
     table = table._replace(values=table.values[keep], lines=table.lines[keep])
@@ -93,10 +95,17 @@ def _cells(table: Table, number: I64, sums: F64) -> tuple[I64, np.ndarray]:
     return start, cells[order].astype(np.float32)
 
 
+def _check_energies(table: Table) -> None:
+    bad = np.abs(table.values[:, :2]).max(axis=1) > MOST_LOG_E
+    table.refuse(bad, f"an impossible {_E_NU[0]}", "It is the log10 of an energy in GeV. Get the file again")
+
+
 def _check_cells(table: Table) -> None:
     cure = "Get the file again"
     for lo, hi in zip(_CELL[0:6:2], _CELL[1:6:2], strict=True):
         table.refuse(table.column(hi) < table.column(lo), f"{hi} below {lo}", cure)
+    bad = np.abs(table.values[:, 4:6]).max(axis=1) > MOST_LOG_E
+    table.refuse(bad, "an impossible log10(E/GeV)", cure)
     for name, top in (("PSF", 180.0), ("AngErr", 180.0)):
         bad = (table.column(f"{name}_min[deg]") < 0) | (table.column(f"{name}_max[deg]") > top)
         table.refuse(bad, f"{name} outside 0 to {top:g} deg", cure)

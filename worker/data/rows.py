@@ -1,23 +1,42 @@
 """Structured NumPy arrays in ``.npy`` files, as tables of numbers: with errors that say file, row and cure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from worker.arrays import BadFormatError, npy_header
+from worker.data.opened import NPY, open_data
+from worker.data.seasons import shown
 from worker.data.table import Table
 from worker.errors import InputError
-from worker.specfile.messages import did_you_mean
+
+NO_NAMES: Mapping[str, str] = {}
+_KNOWN_AS = {
+    "sigma": ("angErr", "ang_err", "angerr", "sigma_rad"),
+    "logE": ("log_energy", "logenergy", "log10E", "log_e"),
+    "livetime": ("length", "duration"),
+    "time": ("mjd", "MJD"),
+    "trueE": ("true_energy", "trueEnergy"),
+    "ow": ("oneweight", "OneWeight", "weight"),
+}
+"""What others call our columns: for messages alone, nothing is taken on its own."""
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Table:
+def read_rows(
+    path: Path, columns: Sequence[str], theirs: Mapping[str, str] = NO_NAMES, season: str = "SEASON"
+) -> Table:
     """Read the named columns of a structured array; the rest of the file is not touched.
 
     Parameters
     ----------
     columns : sequence of str
-        Names of the fields, in the wanted order.
+        Our names of the fields, in the wanted order.
+    theirs : mapping of str to str
+        Our names by those of the file, where they differ; one that the file does not have is passed over.
+    season : str
+        For messages.
 
     Raises
     ------
@@ -31,42 +50,56 @@ def read_rows(path: Path, columns: Sequence[str]) -> Table:
             f"{path}: an array of shape {array.shape} and type {array.dtype}, not one row of named columns per event. "
             f"Save a structured array with {', '.join(columns)}"
         )
-    for column in columns:
-        _check_column(path, array.dtype, names, column)
+    fields = [_field(path, names, column, theirs, season) for column in columns]
+    for field in fields:
+        _check_kind(path, array.dtype, field)
     if not array.size:
         raise InputError(f"{path}: holds no rows. Was the selection empty? Get the file again")
     values = np.empty((array.size, len(columns)))
-    for k, column in enumerate(columns):
-        values[:, k] = array[column]
+    for k, field in enumerate(fields):
+        values[:, k] = array[field]
     table = Table(path, tuple(columns), values, np.arange(array.size), is_text=False)
-    for column in columns:
+    for column, field in zip(columns, fields, strict=True):
         bad = ~np.isfinite(table.column(column))
-        table.refuse(bad, f"{column} is not a finite number", "Remove that event, or get the file again")
+        table.refuse(bad, f"{field} is not a finite number", "Remove that event, or get the file again")
     return table
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a file."""
+    return _mapped(path).dtype.names or ()
+
+
+def _field(path: Path, names: Sequence[str], column: str, theirs: Mapping[str, str], season: str) -> str:
+    """What the file calls a column: as the spec says, else as we do."""
+    said = [name for name, ours in theirs.items() if ours == column and name in names]
+    if len(said) > 1:
+        raise InputError(f"{path}: {' and '.join(said)} are both {column} by data.seasons: keep one under columns")
+    if said or column in names:
+        return said[0] if said else column
+    alike = next((name for name in _KNOWN_AS.get(column, ()) if name in names), None)
+    close = shown([alike or next(iter(get_close_matches(column, names, n=1)), "THEIRS")])
+    raise InputError(
+        f"{path}: no column {column!r}; found {shown(names)}. If one of them is it, name it in data.seasons: "
+        f"{{name: {season}, columns: {{{close}: {column}}}}}; else check that it is the right kind of file"
+    )
 
 
 def _mapped(path: Path) -> np.ndarray:
     """The array, read from the disk where it is used."""
     try:
-        with path.open("rb") as file:
+        with open_data(path, NPY) as file:
             header = npy_header(file, path.stat().st_size)
         if 0 in header.shape:  # nothing to map
             return np.empty(header.shape, header.dtype)
         return np.memmap(path, header.dtype, "r", header.start, header.shape, header.order)
-    except FileNotFoundError:
-        found = sorted(p.name for p in path.parent.glob("*.npy")) if path.parent.is_dir() else []
-        there = f"its folder has {', '.join(found[:20])}" if found else "its folder is absent or has no .npy file"
-        raise InputError(f"{path}: no such file; {there}. Check the path in `data`, or get the file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from None
     except BadFormatError as error:
         raise InputError(f"{path}: {error}. Get the file again, or save it again with numpy.save") from None
 
 
-def _check_column(path: Path, dtype: np.dtype[np.void], names: tuple[str, ...], column: str) -> None:
-    if column not in names:
-        found = f"found {', '.join(names)}{did_you_mean(column, list(names)) or '.'}"
-        raise InputError(f"{path}: no column {column!r}; {found} Rename it, or check that it is the right kind of file")
-    kind = dtype[column]
+def _check_kind(path: Path, dtype: np.dtype[np.void], field: str) -> None:
+    kind = dtype[field]
     if kind.kind not in "fiu" or kind.shape:
-        raise InputError(f"{path}: column {column!r} holds {kind}, not one number per row. Convert it to float64")
+        raise InputError(f"{path}: column {field!r} holds {kind}, not one number per row. Convert it to float64")

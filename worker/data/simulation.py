@@ -1,5 +1,6 @@
 """Simulated events of one file, in bands of the sine of the true declination."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker.data.check import check_area, check_directions, check_log_e
 from worker.data.dataset import F64, I64, EffectiveArea, Simulation
-from worker.data.rows import read_rows
+from worker.data.rows import NO_NAMES, read_rows
 from worker.data.table import Table
 from worker.errors import InputError
 
@@ -16,15 +17,26 @@ FEW = 100
 """A band with fewer events than this is mentioned."""
 _AREA_STEP = 0.2
 _MOST_LOG_E = 16.0
+_MOST_E = 1e15
 
 
-def read_simulation(path: Path, band_sin_dec: float) -> tuple[Simulation, EffectiveArea, tuple[str, ...]]:
-    """Read ``<season>_MC.npy``.
+def read_simulation(
+    paths: Sequence[Path],
+    band_sin_dec: float,
+    sigma_max_deg: float,
+    theirs: Mapping[str, str] = NO_NAMES,
+    season: str = "SEASON",
+) -> tuple[Simulation, EffectiveArea, tuple[str, ...]]:
+    """Read the simulated events of one file, or of several: their ``ow`` must sum to one flux.
 
     Parameters
     ----------
     band_sin_dec : float
         Width of the bands in sin(dec); a little less where it does not divide 2.
+    sigma_max_deg : float
+        An event with a larger angular error carries no signal.
+    theirs, season
+        See `worker.data.rows.read_rows`.
 
     Returns
     -------
@@ -39,8 +51,11 @@ def read_simulation(path: Path, band_sin_dec: float) -> tuple[Simulation, Effect
     InputError
         A damaged file, or columns in other units.
     """
-    table = read_rows(path, COLUMNS)
-    _check(table)
+    tables = [read_rows(path, COLUMNS, theirs, season) for path in paths]
+    for each in tables:
+        _check(each, sigma_max_deg)
+    path = paths[0]
+    table = tables[0]._replace(values=np.concatenate([each.values for each in tables]))
     n_bands = int(np.ceil(2 / band_sin_dec - 1e-9))
     edges = np.linspace(-1.0, 1.0, n_bands + 1)
     weighted = table.column("ow") > 0
@@ -83,7 +98,7 @@ def _events(table: Table, order: I64, solid_angle: float) -> NDArray[np.float32]
     return out
 
 
-def _check(table: Table) -> None:
+def _check(table: Table, sigma_max_deg: float) -> None:
     check_directions(table, "ra", "dec")
     check_directions(table, "trueRa", "trueDec")
     sigma, energy, ow = (table.column(name) for name in ("sigma", "trueE", "ow"))
@@ -92,6 +107,11 @@ def _check(table: Table) -> None:
             f"{table.path}: the median of sigma is {np.median(sigma):.3g}: these are degrees where radians belong. "
             "Convert them: numpy.deg2rad"
         )
+    if not ((sigma > 0) & (sigma <= np.deg2rad(sigma_max_deg))).any():
+        raise InputError(
+            f"{table.path}: no simulated event has a usable sigma, above 0 and up to likelihood.sigma_max_deg = "
+            f"{sigma_max_deg:g} deg: no signal could be injected. Is it the right column, in radians?"
+        )
     check_log_e(table, "logE")
     if energy.max() < _MOST_LOG_E:
         raise InputError(
@@ -99,6 +119,18 @@ def _check(table: Table) -> None:
             "Save 10**trueE"
         )
     table.refuse(energy <= 0, "a true energy that is not above 0", "trueE is in GeV")
+    table.refuse(energy > _MOST_E, "an impossible true energy", "trueE is in GeV")
+    if np.median(table.column("logE") - np.log10(energy)) > 1:
+        raise InputError(
+            f"{table.path}: half of all events are reconstructed with more than ten times their true energy: is trueE "
+            "in TeV? Convert it to GeV"
+        )
+    psi, _ = turned(*(table.column(name) for name in ("ra", "dec", "trueRa", "trueDec")))
+    if psi.max() < 1e-6:
+        raise InputError(
+            f"{table.path}: every reconstructed direction is the true one: no detector is so good. Are trueRa and "
+            "trueDec copies of ra and dec, or the reverse? Give both"
+        )
     table.refuse(ow < 0, "a negative ow", "Weights of simulated events are 0 or above")
     if not ow.any():
         raise InputError(f"{table.path}: every ow is 0: no event carries weight. Get the file again")

@@ -8,6 +8,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from worker.data.dataset import F64, I64
+from worker.data.headers import names_of, place_of
+from worker.data.opened import open_data
 from worker.data.parse import NOT_A_NUMBER, TOO_FEW, parse_lines
 from worker.errors import InputError
 
@@ -53,10 +55,10 @@ class Table(NamedTuple):
         raise InputError(f"{self.path}{mark}{self.lines[first]}: {what}{others}; found {row}. {cure}")
 
 
-def header_of(path: Path) -> tuple[str, ...]:
-    """Column names on the first line, without the leading ``#``."""
-    with _opened(path) as file:
-        return _header(file, path)
+def header_of(path: Path, columns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Column names on the first line, without the leading ``#``; `columns` are those that messages name."""
+    with open_data(path) as file:
+        return _header(file, path, columns)
 
 
 def read_table(
@@ -86,9 +88,9 @@ def read_table(
         Absent or empty file, missing column or other unit, text or NaN in a number, wrong number of
         fields, last line cut off.
     """
-    with _opened(path) as file:
-        names = _header(file, path) if header else tuple(columns)
-        places = [_place(path, names, name) for name in columns]
+    with open_data(path) as file:
+        names = _header(file, path, columns) if header else tuple(columns)
+        places = [place_of(path, names, columns, name) for name in columns]
         if names[:n_key] != tuple(columns[:n_key]) or names[-1] != columns[-1]:
             n_key = 0  # other columns lead: the rows to drop cannot be told while reading
         size = max(path.stat().st_size, 1)
@@ -103,51 +105,16 @@ def read_table(
     return Table(path, tuple(columns), np.concatenate(parts), np.concatenate(lines))
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb", buffering=0)
-    except FileNotFoundError:
-        found = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
-        there = f"its folder holds: {', '.join(found[:20])}" if found else "its folder is absent or empty"
-        raise InputError(f"{path}: no such file; {there}. Check the path in `data`, or get the file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from None
-
-
-def _header(file: BinaryIO, path: Path) -> tuple[str, ...]:
-    start = file.read(_LONGEST_LINE)
+def _header(file: BinaryIO, path: Path, columns: Sequence[str]) -> tuple[str, ...]:
+    start = file.read(_LONGEST_LINE) or b""
     line, end, _ = start.partition(b"\n")
+    if not end and b"\r" in start:
+        cure = f"Write them anew: tr '\\r' '\\n' < {path.name} > new, and rename it"
+        raise InputError(f"{path}:1: its lines end as on old Macs, with CR alone. {cure}")
+    if not end and len(start) == _LONGEST_LINE:
+        raise InputError(f"{path}:1: no line end in {_LONGEST_LINE} bytes: this is no table. Get the file again")
     file.seek(len(line) + len(end))
-    names = tuple(line.decode("utf-8-sig", errors="replace").lstrip("#").replace(",", " ").split())
-    if not names:
-        raise InputError(f"{path}:1: no header line. The file is empty or was cut off: get it again")
-    if all(_is_number(name) for name in names):
-        raise InputError(f"{path}:1: numbers where the header with the column names should be. Restore the first line")
-    return names
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _place(path: Path, names: Sequence[str], wanted: str) -> int:
-    if wanted in names:
-        return names.index(wanted)
-    quantity, _, unit = wanted.partition("[")
-    other = [n for n in names if n.partition("[")[0] == quantity]
-    if other:
-        raise InputError(
-            f"{path}:1: column {other[0]!r} has another unit than {'[' + unit if unit else 'none'}. "
-            f"Convert it and name it {wanted!r}"
-        )
-    raise InputError(
-        f"{path}:1: no column {wanted!r}; found {', '.join(names)}. Is it the right kind of file? "
-        "The names are those of the published releases"
-    )
+    return names_of(path, line, columns)
 
 
 def _pieces(file: BinaryIO, path: Path, n_columns: int, first_line: int, n_key: int) -> Iterator[tuple[F64, I64, int]]:

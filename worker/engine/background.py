@@ -1,11 +1,17 @@
 """Background densities from the data: p(sin dec) and b(log_e | sin dec), smooth and positive everywhere.
 
-Both are kernel estimates on fixed grids, so that no single event decides their value:
+Both are kernel estimates on fixed grids, so that no single event decides their value; both are divided by, so each has
+a lower limit. The limits change no bit where there are events (`worker.engine.support` says where there are none):
 
 - p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
 - b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice
   exceed (or stay below), an exponential in log_e (a power law in energy) takes over. Its slope is given by the
   median excess of those events: an extreme one moves it no more than any other. Each slice sums to 1.
+- Where a kernel of p holds less than `LEAST_EVENTS`, it holds `LEAST_EVENTS`: none seen is compatible with a mean of 1.
+  (The integral is then larger than 1, by as much as is added.)
+- A slice of b with fewer than `SLICE_EVENTS` is filled up to them with the spectrum of the whole season. No bin of a
+  slice expects fewer than `LEAST_SEEN` events between the lowest and the highest energy that was seen there, and
+  fewer than `LEAST_IN_BIN` beyond: neither a tail nor a gap makes one event decide TS wherever it falls.
 """
 
 from typing import NamedTuple
@@ -26,6 +32,11 @@ SLICE_BANDWIDTH = 0.04  # in sin dec, of the energy density
 TAIL_EVENTS = 100.0
 MAX_SLOPE = 30.0  # per dex, of an exponential tail
 MIN_SLOPE = 1.0
+LEAST_EVENTS = 1.0
+SLICE_EVENTS = 10.0
+LEAST_SEEN = 1e-8
+LEAST_IN_BIN = 1e-12
+"""Both lie below what the densities of a few hundred events or more give to any event, of background or signal."""
 
 
 class EnergyGrid(NamedTuple):
@@ -200,6 +211,29 @@ def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
     integral = SIN_DEC_STEP * (density[1:] + density[:-1]).sum() / 2
     rows = np.zeros((len(nodes), n_bins))
     _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes, rows)
+    lacking = np.maximum(SLICE_EVENTS - rows.sum(axis=1), 0.0)
+    rows += lacking[:, None] * (counts.sum(axis=0) / counts.sum())
     energy = np.empty_like(rows)
     _energy_rows(rows, LOG_E_STEP, TAIL_EVENTS, np.empty(n_bins), np.empty(n_bins), energy)
-    return Background(density / integral, energy)
+    # Not normalised again: a limit somewhere must not change a bit where there are events.
+    return Background(
+        np.maximum(density, LEAST_EVENTS) / integral, np.maximum(energy, _least(counts) / rows.sum(axis=1)[:, None])
+    )
+
+
+def slice_events(sin_dec: F64) -> F64:
+    """Number of events in the slice of b at each node, (n_nodes,), from the sines of the declinations (n,)."""
+    nodes = np.linspace(-1.0, 1.0, round(2 / SIN_DEC_STEP) + 1)
+    counts = _histogram(sin_dec, np.zeros(sin_dec.size, np.int64), SIN_DEC_STEP, nodes.size - 1, 1)
+    sums = np.zeros((nodes.size, 1))
+    _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes, sums)
+    return sums[:, 0]
+
+
+def _least(counts: F64) -> F64:
+    """Least number of events that a bin of the slice at each node expects, (n_nodes, n_bins)."""
+    seen = np.zeros((len(counts) + 1, counts.shape[1]), dtype=bool)
+    seen[:-1] |= counts > 0
+    seen[1:] |= counts > 0
+    between = np.maximum.accumulate(seen, axis=1) & np.maximum.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
+    return np.where(between, LEAST_SEEN, LEAST_IN_BIN)

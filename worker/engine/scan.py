@@ -6,6 +6,7 @@ its right-ascension window (counting sort, events in fixed order): every pixel i
 numbers in the same order however the sky was split, hence bit for bit the same result.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from worker import rng
 from worker.compiled import kernel
-from worker.engine import fmath
+from worker.engine import fmath, maximum
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.fit import fit
 from worker.engine.likelihood import workspace
@@ -246,4 +247,4 @@ class Scanner:
         _fill_pairs(events, self.analysis.sky, turn, self.analysis.cuts.cut, shift, count, start, fill, w, row, season)
         out = np.empty((count, 3))
         fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
-        return out
+        return maximum.require(out, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")

@@ -4,13 +4,14 @@ The right ascension of an event in a sky has the same address as in an all-sky s
 pixel is fitted from the same numbers in the same order: sky k is the same sky, and its TS the same bits.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.compiled import kernel
-from worker.engine import fmath
+from worker.engine import fmath, maximum
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.fit import fit
 from worker.engine.likelihood import LANES, workspace
@@ -158,4 +159,4 @@ class SourceScanner:
                 self._near_of(i), dec, float(self.sources.turn[i]), turns, sky, cuts.cut, self.analysis.n_data,
                 self._table(dec), self._work, self._rest, self._slopes, *self._events, rows,
             )  # fmt: skip
-            out[:, i] = rows
+            out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")

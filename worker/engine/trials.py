@@ -1,11 +1,12 @@
 """Pseudo-experiments at one declination: background, or background with injected signal."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine import fmath
+from worker.engine import fmath, maximum
 from worker.engine.analysis import Analysis, signal_cells, table_at
 from worker.engine.inject import Injector
 from worker.engine.likelihood import workspace
@@ -182,7 +183,7 @@ def run(
         point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
         np.uint64(first), room, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
-    return out.view(TRIAL_DTYPE)[:, 0]
+    return maximum.require(out, f"trials at dec {math.degrees(point.dec):.4g} deg").view(TRIAL_DTYPE)[:, 0]
 
 
 class Drawn(NamedTuple):

@@ -34,7 +34,7 @@ _KINDS = {
     "bg_trials": "background trials",
     "sig_trials": "signal trials",
     "scan_trials": "background skies",
-    "scan_map": "maps of the scrambled sky that plays the observed one",
+    "scan_map": "maps of the scrambled sky that stands in for the real one",
 }
 _FOLDERS = ("collected", "results", "report", "unblinded", "review")
 _DAGMAKER = "#dagmaker"

@@ -82,7 +82,7 @@ def response(dataset: Dataset) -> Drawn:
                 row for what, curve in zip(_CURVES, curves, strict=True) for row in _rows(names, band, what, curve)
             ]
         axes[0, column].set_title(names)
-        axes[1, column].set_xlabel("log10(E$_\\nu$ / GeV)")
+        axes[1, column].set_xlabel("log10(Eν / GeV)")
     axes[0, 0].set(yscale="log", ylabel="mean effective area (cm²)", ylim=(_lowest(shown), None))
     axes[1, 0].set(yscale="log", ylabel="median angle ψ to the neutrino (deg)")
     _plain(axes[1, 0].yaxis)

@@ -1,12 +1,9 @@
 """The figures of the report in their order, and how they become files."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-
-import matplotlib as mpl
 
 from worker import store
 from worker.errors import DagmakerError
@@ -118,7 +115,7 @@ def make(results: Results, plot: Plot) -> Figured:
     """Draw one figure and write it as PNG and PDF, with its numbers; stale ones go where it cannot be drawn."""
     path, stem = results.run.path, FOLDER / plot.name
     try:
-        with mpl.rc_context(style.RC):
+        with style.settings():
             drawn = plot.draw(results)
             style.mark(drawn.figure, results.mark)
             png = _save(path, stem, drawn)
@@ -135,15 +132,13 @@ def make(results: Results, plot: Plot) -> Figured:
 
 def _save(run: Path, stem: PurePosixPath, drawn: Drawn) -> bytes:
     """Write PNG and PDF, without a clock or a version in them; returns the PNG."""
-    buffer = io.BytesIO()
-    drawn.figure.savefig(buffer, format="png", metadata={"Software": None})
-    drawn.figure.set_layout_engine("none")  # it has been laid out: the PDF need not do it again
-    store.save_file(run, stem.with_suffix(".png"), lambda file: file.write_bytes(buffer.getvalue()))
+    png = style.png(drawn.figure)
+    store.save_file(run, stem.with_suffix(".png"), lambda file: file.write_bytes(png))
     quiet = {"CreationDate": None, "Creator": None, "Producer": None}
     store.save_file(
         run, stem.with_suffix(".pdf"), lambda file: drawn.figure.savefig(file, format="pdf", metadata=quiet)
     )
-    return buffer.getvalue()
+    return png
 
 
 def _remove(run: Path, stem: PurePosixPath) -> None:

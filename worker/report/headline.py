@@ -7,6 +7,7 @@ import numpy as np
 
 from worker.report import tables, words
 from worker.report.results import Results, three
+from worker.report.skymaps import hottest_of
 from worker.report.style import dec_text
 from worker.scan import CatalogScan
 
@@ -59,7 +60,7 @@ def _post_trial(results: Results) -> Card:
     notes = (
         coverage,
         f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
-        f"{words.nsigma(post['p'])}; from N_eff {words.p_value(post.get('p_eff'))}",
+        words.nsigma(post["p"]),
     )
     return Card(title, words.p_value(post["p"]), notes)
 
@@ -70,9 +71,23 @@ def _hottest(results: Results) -> Card:
     if not spot:
         return Card(title, words.NONE, ("not scanned yet",))
     place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
-    where = spot["name"] if results.is_catalog else f"nside {results.run.spec.healpix.nside}"
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f} ({where})"
-    return Card(title, f"−log₁₀ p = {spot['mlog10p']:.2f}", (place, fit))
+    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"
+    heat = f"−log₁₀ p = {spot['mlog10p']:.2f}"
+    if results.is_catalog:
+        return Card(f"Hottest source of the {results.sky} sky", heat, (spot["name"], place, fit))
+    used = f"of the map with nside {results.run.spec.healpix.nside}, as all background skies"
+    return Card(title, heat, (place, fit, used, *_in_finer_map(results)))
+
+
+def _in_finer_map(results: Results) -> tuple[str, ...]:
+    """The hottest spot of the map that is drawn, where that is not the map of the p-value."""
+    if results.map_nside == results.run.spec.healpix.nside:
+        return ()
+    spot = hottest_of(results, results.map_nside)
+    if not spot:
+        return ()
+    place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
+    return (f"in the map drawn below, nside {results.map_nside}: −log₁₀ p = {spot['mlog10p']:.2f} at {place}",)
 
 
 def _fluxes(results: Results, kind: str) -> Card:

@@ -41,8 +41,8 @@ def _trials(spec: Spec) -> str:
         f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
         f"{listed(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
-        f"is the flux at which {100 * sens.beta:g} % of the trials exceed the observed TS, or the background median "
-        f"where that is larger."
+        f"is the flux at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the background "
+        f"median where that is larger."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from worker import store
 
 SUFFIXES = (".csv", ".npz")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones are taken as formulas too
 
 
 def save(run: Path, stem: PurePosixPath, numbers: Mapping[str, Any], mark: str) -> PurePosixPath:
@@ -58,8 +59,15 @@ def _csv(arrays: Mapping[str, Any], mark: str) -> str:
     out.write(f"# {mark}\n")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(arrays)
-    writer.writerows(zip(*(array.tolist() for array in arrays.values()), strict=True))
+    writer.writerows(
+        [_cell(value) for value in row] for row in zip(*(a.tolist() for a in arrays.values()), strict=True)
+    )
     return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet executes a text that begins like a formula: an apostrophe before it makes it a text."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA else value
 
 
 def _small(arrays: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """RUN/report: one page that needs nothing else, and the figures as files."""
 
 import base64
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker import layout, store
@@ -27,7 +27,7 @@ MARKDOWN = PurePosixPath("report/report.md")
 SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
 
 
-def write(run: Run) -> None:
+def write(run: Run, place: Path | None = None) -> None:
     """Write RUN/report/{index.html, skymap.html, report.md, figures/*} from whatever results there are.
 
     A result that is missing is named on the page. An error in drawing is raised once the page is written.
@@ -36,8 +36,10 @@ def write(run: Run) -> None:
     ----------
     run : Run
         Its results/summary.json should be up to date: `worker report` writes it first.
+    place : Path, optional
+        Where the page says that the run lies.
     """
-    results = load(run)
+    results = load(run, place)
     drawn = [figures.make(results, plot) for plot in figures.chosen(results)]
     values = _values(results, drawn) | {"no_interactive": "" if results.is_catalog else interactive.write(results)}
     store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
@@ -73,6 +75,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "unlimited": sources.unlimited(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
+        "processes": tables.processes(results),
         "checks": tables.checks(results),
         "drawn": [figured.plot.name for figured in drawn if figured.png],
         "n_failed": sum(not check["passed"] for check in checks),

@@ -14,7 +14,7 @@ def facts(results: Results) -> list[tuple[str, str]]:
     run = results.run
     data = results.summary.get("data") or {}
     out = [
-        ("run", str(run.path)),
+        ("run", str(results.place or run.path)),
         ("analysis", run.spec.name),
         ("seed", str(run.spec.seed)),
         ("data", f"{results.label} ({run.spec.data.format})"),
@@ -39,7 +39,7 @@ def made_with(results: Results) -> dict[str, str]:
 
 def commands(results: Results) -> list[tuple[str, str]]:
     """What to type, and what for."""
-    run = results.run.path
+    run = results.place or results.run.path
     spec = run / layout.SPEC
     return [
         (f"dagmaker check {spec}", "the spec below is this file, with every default written out"),

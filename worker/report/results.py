@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,13 @@ class Results:
     run : Run
     summary : mapping
         RUN/results/summary.json; empty where it could not be read.
+    place : Path or None
+        Where the page says that the run lies, if not where it is.
     """
 
     run: Run
     summary: Mapping[str, Any]
+    place: Path | None = None
 
     @property
     def label(self) -> str:
@@ -158,13 +161,13 @@ class Results:
         return store.load_arrays(self.run.path, rel) if (self.run.path / rel).exists() else None
 
 
-def load(run: Run) -> Results:
+def load(run: Run, place: Path | None = None) -> Results:
     """Results of a run; a summary that is missing or unreadable counts as empty."""
     try:
         summary = store.load_json(run.path, layout.SUMMARY)
     except InputError:
         summary = {}
-    return Results(run, summary if isinstance(summary, dict) else {})
+    return Results(run, summary if isinstance(summary, dict) else {}, place)
 
 
 def three(rows: Sequence[Any]) -> list[Any]:

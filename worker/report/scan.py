@@ -1,7 +1,7 @@
 """Hottest spots: TS against p in the map, the post-trial distribution, and where the hottest spots lie."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import healpy
 import numpy as np
@@ -10,13 +10,21 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.errors import InputError
-from worker.report import style
+from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
 from worker.stages import catalog
 from worker.stats.posttrial import parametrised
+
+
+class Shown(NamedTuple):
+    """The sky that is compared with background skies: which one it is, and -log10 p of its hottest spot."""
+
+    name: str
+    heat: float
+
 
 NAMES = {"all": "whole sky", "north": "north", "south": "south"}
 
@@ -47,19 +55,20 @@ def ts_against_p(results: Results) -> Drawn:
 
 
 def post_trial(results: Results) -> Drawn:
-    """Distribution of the hottest spot of background skies, the observed one, and the N_eff curve; by region."""
+    """Distribution of the hottest spot of background skies, that of the shown sky, and the N_eff curve; by region."""
     regions = results.need("post_trial_regions")
     shown = [r for r in results.regions if r in regions]
     if not shown:
         raise InputError("no hottest spots of background skies are there")
     figure = style.new(max(4.4 * len(shown), 5.5) + 0.4, 7.6)
     axes = figure.subplots(2, len(shown), sharex="col", squeeze=False)
-    observed = results.need("scan")["regions"]
+    spots = results.need("scan")["regions"]
     for column, region in zip(axes.T, shown, strict=True):
         skies = results.skies(region)
         assert skies is not None
-        _density(column[0], skies["mlog10p"], float(observed[region]["mlog10p"]), regions[region])
-        _tail(column[1], skies["mlog10p"], float(observed[region]["mlog10p"]), regions[region])
+        shown_sky = Shown(f"{results.sky} sky", float(spots[region]["mlog10p"]))
+        _density(column[0], skies["mlog10p"], shown_sky, regions[region])
+        _tail(column[1], skies["mlog10p"], shown_sky, regions[region])
         column[0].set_title(NAMES.get(region, region))
         column[1].set_xlabel("−log₁₀ p of the hottest spot")
     axes[0, 0].set_ylabel("background skies")
@@ -68,12 +77,12 @@ def post_trial(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
-        f"{results.sky} sky which plays the observed one. Above: histogram, and the density that N_eff independent "
-        "positions would give. Below: fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is "
-        f"the post-trial p-value with its interval.",
+        f"{results.sky} sky. Above: histogram, and the density that N_eff independent positions would give. Below: "
+        "fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is the post-trial p-value with its "
+        f"interval.{_no_curve(regions, shown)}",
         columns(
             ("region", "sky", "mlog10p"),
-            [(region, "observed", float(observed[region]["mlog10p"])) for region in shown]
+            [(region, results.sky, float(spots[region]["mlog10p"])) for region in shown]
             + [(region, i, heat) for region in shown for i, heat in enumerate(_heat(results, region))],
         ),
     )
@@ -84,32 +93,44 @@ def _heat(results: Results, region: str) -> list[float]:
     return [] if skies is None else [float(heat) for heat in skies["mlog10p"]]
 
 
-def _density(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
-    low, high = min(heat.min(), observed) - 0.3, max(heat.max(), observed) + 0.5
+def _no_curve(regions: Mapping[str, Any], shown: list[str]) -> str:
+    """Says where there is no N_eff, and hence no curve."""
+    lacking = [NAMES.get(region, region) for region in shown if regions[region].get("n_eff") is None]
+    if not lacking:
+        return ""
+    return f" No curve for {', '.join(lacking)}: the skies there follow that of no N_eff."
+
+
+def _density(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str, Any]) -> None:
+    low, high = max(min(heat.min(), sky.heat) - 0.3, 0.0), max(heat.max(), sky.heat) + 0.5  # p is at most 1
     edges = np.linspace(low, high, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
     axis.hist(
         heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies"
     )
-    fine = np.linspace(low, high, 400)
-    below = 1.0 - parametrised(fine, found["n_eff"])
-    density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
-    axis.plot(fine, density, color=style.GREEN, label=f"N_eff = {found['n_eff']:.0f} ± {found['n_eff_error']:.0f}")
-    top = max(axis.get_ylim()[1], float(density.max()))
-    axis.plot([observed, observed], [0, top], color=style.RED, label=f"observed {observed:.2f}")
+    top = axis.get_ylim()[1]
+    if found.get("n_eff") is not None:
+        fine = np.linspace(low, high, 400)
+        below = 1.0 - parametrised(fine, found["n_eff"])
+        density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
+        label = f"N_eff = {words.pair(found['n_eff'], found['n_eff_error'])}"
+        axis.plot(fine, density, color=style.GREEN, label=label)
+        top = max(top, float(density.max()))
+    axis.plot([sky.heat, sky.heat], [0, top], color=style.RED, label=f"{sky.name} {sky.heat:.2f}")
     axis.set_ylim(0, 1.5 * top)  # the upper third is the legend's
     axis.legend(loc="upper right", fontsize=10.5)
 
 
-def _tail(axis: Axes, heat: NDArray[np.float64], observed: float, found: Mapping[str, Any]) -> None:
+def _tail(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str, Any]) -> None:
     ordered = np.sort(heat)
     fraction = (len(heat) - np.arange(len(heat))) / len(heat)
     axis.step(ordered, fraction, where="pre", color=style.BLUE)
-    fine = np.linspace(ordered[0] - 0.3, max(ordered[-1], observed) + 0.5, 400)
-    axis.plot(fine, parametrised(fine, found["n_eff"]), color=style.GREEN)
+    if found.get("n_eff") is not None:
+        fine = np.linspace(max(ordered[0] - 0.3, 0.0), max(ordered[-1], sky.heat) + 0.5, 400)
+        axis.plot(fine, parametrised(fine, found["n_eff"]), color=style.GREEN)
     p, low, high = (float(found[key]) for key in ("p", "lo", "hi"))
     error = [[max(p - low, 0.0)], [max(high - p, 0.0)]]
     text = f"p = {p:.3g} [{low:.2g}, {high:.2g}]\nk = {found['k']:,} of {found['n']:,}"
-    axis.errorbar([observed], [p], error, fmt="o", color=style.RED, markersize=8, capsize=4, label=text, zorder=5)
+    axis.errorbar([sky.heat], [p], error, fmt="o", color=style.RED, markersize=8, capsize=4, label=text, zorder=5)
     axis.set(yscale="log", ylim=(0.3 / len(heat), 2.0))
     axis.grid(True)
     axis.legend(loc="lower left")

@@ -160,5 +160,7 @@ def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, labe
 def _points(results: Results, row: Row) -> tuple[Point, ...]:
     if row.get("points"):
         return tuple(Point(**point) for point in row["points"])
+    if row.get("threshold") is None:  # too few background trials for one
+        return ()
     trials = results.signal(row["dec_deg"]) or {}
     return passing_points({n_sig: found["ts"] for n_sig, found in trials.items()}, row["threshold"])

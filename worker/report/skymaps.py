@@ -1,10 +1,9 @@
-"""Maps of the whole observed (until unblinding: scrambled) sky."""
+"""Maps of the whole scrambled sky that stands in for the real one."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import healpy
-import matplotlib as mpl
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -56,7 +55,7 @@ def whole(results: Results) -> Drawn:
     scan = results.run.spec.scan
     return Drawn(
         figure,
-        f"The sky that plays the observed one ({results.sky}), nside {nside} "
+        f"The {results.sky} sky that stands in for the real one, nside {nside} "
         f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {style.dec_text(scan.dec_min_deg)} to "
         f"{style.dec_text(scan.dec_max_deg)}, "
         f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "
@@ -78,12 +77,13 @@ def single(values: F64, name: str, mark: str) -> Figure:
         What data it shows.
     """
     layer, nside = LAYERS[NAMES.index(name)], healpy.npix2nside(values.shape[1])
-    with mpl.rc_context(style.RC):
+    with style.settings():
         figure = style.new(9.0, 5.8)
         axis = sky_axis(figure, 111)
         image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
         figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05, label=layer.name)
         style.mark(figure, mark)
+        style.literal(figure)
     return figure
 
 

@@ -99,7 +99,7 @@ def local(results: Results) -> Drawn:
         lower.set_xlabel("source, by rank")
     return Drawn(
         figure,
-        f"Above: local p-value of every source in the {results.sky} sky that plays the observed one, before any trial "
+        f"Above: local p-value of every source in the {results.sky} sky, before any trial "
         f"correction; grey: one-sided Gaussian significance. Below: upper limits ({100 * wanted.beta:g} % confidence), "
         "never below the sensitivity.",
         {key: [row[key] for row in sources] for key in ("name", "ra_deg", "dec_deg", "ts", "ns", "gamma", "mlog10p")}
@@ -108,7 +108,7 @@ def local(results: Results) -> Drawn:
 
 
 def binomial(results: Results) -> Drawn:
-    """Binomial tests of background skies, and that of the observed one; by region."""
+    """Binomial tests of background skies, and that of the shown sky; by region."""
     tests = results.need("binomial")
     figure = style.new(max(4.4 * len(tests), 5.5) + 0.4, 4.4)
     axes = figure.subplots(1, len(tests), squeeze=False)[0]
@@ -129,7 +129,7 @@ def binomial(results: Results) -> Drawn:
             edgecolor=style.BLUE,
             label=f"{len(heat):,} background skies",
         )
-        label = f"observed {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {words.p_value(test['p'])}"
+        label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {words.p_value(test['p'])}"
         axis.axvline(test["mlog10p"], color=style.RED, label=label)
         axis.set(title=f"{NAMES.get(region, region)}, {test['n_sources']} sources", xlabel="−log₁₀ of the binomial p")
         axis.set_ylim(0, 1.45 * axis.get_ylim()[1])
@@ -141,5 +141,5 @@ def binomial(results: Results) -> Drawn:
         "small as the k-th. All sources see the same scrambled skies, so the comparison with background skies corrects "
         "for the choice of k and for correlated sources.",
         {f"mlog10p_{region}": values for region, values in drawn.items()}
-        | {f"observed_{region}": [test["mlog10p"]] for region, test in tests.items()},
+        | {f"{results.sky}_{region}": [test["mlog10p"]] for region, test in tests.items()},
     )

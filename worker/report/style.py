@@ -1,13 +1,18 @@
 """How every figure looks: sizes, colours that colour-blind people can tell apart, and the mark of the data."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#222222", "#8a8a8a",
@@ -51,6 +56,14 @@ RC: Any = {
     "pdf.fonttype": 3,
     "image.interpolation": "nearest",
 }
+_DEFAULTS = {name: value for name, value in mpl.rcParamsDefault.items() if not name.startswith("backend")}
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Inside of this a figure is drawn and written with matplotlib's defaults and `RC`, whatever the user has set."""
+    with mpl.rc_context({**_DEFAULTS, **RC}):
+        yield
 
 
 def new(width: float, height: float) -> Figure:
@@ -64,6 +77,30 @@ def new(width: float, height: float) -> Figure:
 def mark(figure: Figure, text: str) -> None:
     """Say on the figure itself what data it shows: a figure travels without its page."""
     figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=10.5, color=RED, fontweight="bold")
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, without a clock or a version in it."""
+    literal(figure)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # with an engine, even "none", matplotlib draws everything twice
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def literal(figure: Figure) -> None:
+    """Show all texts as they are written: a "$" in a name begins no formula, as it does in labels of powers of ten."""
+    formulas: set[Text] = set()
+    for axis in figure.findobj(Axis):
+        labels = axis.get_ticklabels(which="both")
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            formulas.update(labels)
+    for text in figure.findobj(Text):
+        if text not in formulas:
+            text.set_parse_math(False)
 
 
 DEGREES = (-90, -50, -30, -15, 0, 15, 30, 50, 90)

@@ -106,7 +106,8 @@ def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row]
         return Table(("",), [])
     split = dec_text(results.run.spec.scan.dec_split_deg)
     names = {"all": "whole sky", "north": f"north (dec ≥ {split})", "south": f"south (dec < {split})"}
-    head = ("", *(names.get(region, region) for region in regions))
+    first = "" if results.is_catalog else f"map of nside {results.run.spec.healpix.nside}"
+    head = (first, *(names.get(region, region) for region in regions))
     return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
 
 
@@ -134,10 +135,17 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
         "post-trial p": words.p_value(post.get("p")),
         coverage: interval(post),
         "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
-        "N_eff": words.pair(post.get("n_eff"), post.get("n_eff_error")),
+        "N_eff": _n_eff(post),
         "post-trial p from N_eff": words.p_value(post.get("p_eff")),
         "KS p of the N_eff curve": words.p_value(post.get("ks_p")),
     }
+
+
+def _n_eff(post: Row) -> str:
+    """Effective number of positions; why there is none."""
+    if post and post.get("n_eff") is None:
+        return "none: every sky has p = 1" if post.get("ks_p") is None else "none: the skies do not follow its curve"
+    return words.pair(post.get("n_eff"), post.get("n_eff_error"))
 
 
 def _by_fit(results: Results, spot: Row) -> str:
@@ -185,6 +193,15 @@ def timing(results: Results) -> Table:
             ("total", words.plain(files), duration(wall), duration(cpu), words.NONE, words.NONE, f"{peak:.0f} MB")
         )
     return Table(head, rows)
+
+
+def processes(results: Results) -> str:
+    """How many processes of the plan the table of costs holds."""
+    counted = sum(row.get("files", 0) for _, row in stages(results))
+    return (
+        f"The table holds the {counted:,} processes whose files have a record of their cost, of "
+        f"{results.run.n_processes:,} in the plan; that of this report is not among them."
+    )
 
 
 def _speed(row: Row) -> str:

@@ -1,6 +1,7 @@
 """Where the page's templates are, and how a text is made from one."""
 
 import os
+import re
 import site
 import sys
 from pathlib import Path
@@ -52,6 +53,17 @@ def text(name: str) -> str:
         raise InputError(f"{place}: cannot be read ({error.strerror}); install dagmaker again") from error
 
 
+def literal(text: object) -> str:
+    r"""Return a text for Markdown, shown as it is written: a name may hold what begins a table cell, a link, or HTML.
+
+    Examples
+    --------
+    >>> literal("<b> a|b [x](y)")
+    '\\<b\\> a\\|b \\[x\\](y)'
+    """
+    return re.sub(r"([\\`*_\[\]<>|$])", r"\\\1", str(text))
+
+
 def render(name: str, values: dict[str, Any]) -> str:
     """The text of a template; everything that is put into HTML is escaped.
 
@@ -69,6 +81,7 @@ def render(name: str, values: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["literal"] = literal
     try:
         return environment.get_template(name).render(values)
     except TemplateError as error:

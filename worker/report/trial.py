@@ -3,6 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from worker import store
 from worker.engine.reference import ts_at
@@ -18,6 +19,12 @@ def write(
     run: Path, rel: PurePosixPath, title: str, drawn: Drawn, table: SignalTable, fit: Fit, brute_force: Fit
 ) -> None:
     """Draw TS(ns, gamma), TS(ns) at the fitted gamma, and the profile over gamma; fits are (ts, ns, gamma)."""
+    with style.settings():
+        picture = style.png(_draw(title, drawn, table, fit, brute_force))
+    store.save_file(run, rel, lambda path: path.write_bytes(picture))
+
+
+def _draw(title: str, drawn: Drawn, table: SignalTable, fit: Fit, brute_force: Fit) -> Figure:
     gammas = np.linspace(float(table.gammas[0]), float(table.gammas[-1]), 121)
     most = min(max(2.5 * fit[1], 8.0), 0.5 * float(drawn.n_events.min()))
     ns = np.linspace(0.0, most, 161)
@@ -36,4 +43,4 @@ def write(
     along_gamma.plot(gammas, np.maximum(ts.max(axis=1), 0.0), color=style.BLUE)
     along_gamma.set(xlabel="γ", ylabel="largest TS over ns")
     along_ns.set_title(title)
-    store.save_file(run, rel, lambda path: figure.savefig(path, dpi=style.DPI))
+    return figure

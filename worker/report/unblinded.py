@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker import layout, store
+from worker import layout
 from worker.errors import InputError
 from worker.report import tables, words
 from worker.report.results import Results
+from worker.stages import openings
 
 
 def section(results: Results) -> dict[str, Any] | None:
@@ -14,6 +15,16 @@ def section(results: Results) -> dict[str, Any] | None:
     found = results.summary.get("unblinded")
     if not found:
         return None
+    try:
+        return _section(results, found)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{results.run.path / layout.UNBLINDED_RESULTS}: is not what `dagmaker unblind` writes "
+            f"({type(error).__name__}: {error}); restore this file from a copy of the run"
+        ) from None
+
+
+def _section(results: Results, found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "sky": found["sky"],
         "how": f"nside {found['nside']}" if "nside" in found else f"a list of {found['n_sources']} sources",
@@ -43,12 +54,13 @@ def _tests(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _facts(results: Results) -> list[tuple[str, str]]:
     try:
-        told = store.load_json(results.run.path, layout.OPENED)
-    except InputError:
-        return [("opened", f"there is no {layout.OPENED}: nobody knows by whom")]
+        told = openings.record(results.run)
+    except InputError as error:
+        return [("opened", f"nobody knows by whom: {error}")]
     facts = [
         ("opened", f"{told['opened_at']} by {told['opened_by']} on {told['host']}"),
         ("approved", f"{told['date']} by {told['approved_by']}: {told['reason']}"),
         ("token", told["token"]),
+        *(("opened before", str(earlier)) for earlier in told.get("earlier") or ()),
     ]
     return facts + ([("waived", ", ".join(told["waived"]))] if told["waived"] else [])

@@ -23,8 +23,8 @@ def plain(value: Any, digits: int = 3) -> str:
 
 
 def nsigma(p: float) -> str:
-    """A p-value as a one-sided significance."""
-    return f"{signed(float(p_to_nsigma(p)))}σ one-sided" if p < 1 else "below any significance"
+    """A p-value as a one-sided significance; none is negative."""
+    return f"{signed(float(p_to_nsigma(p)))}σ one-sided" if p < 0.5 else "no excess (p ≥ 0.5 is below 0σ)"
 
 
 def flux_unit(energy: str) -> str:

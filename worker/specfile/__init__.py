@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from worker.data import seasons
 from worker.errors import SpecError
 from worker.spec import Spec
-from worker.specfile import goals, hints, messages, paths, pilots, sources
+from worker.specfile import characters, goals, hints, messages, paths, pilots, sources
+from worker.specfile.numbers import digest_of_numbers as digest_of_numbers  # for dagmaker
 from worker.specfile.problem import Problem, error
 from worker.specfile.reader import RESOLVERS, UnreadableError, read
+from worker.specfile.text import NotTextError, read_text
+from worker.task_resources import TaskResources, TaskTable
 
 _HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
 
@@ -76,6 +80,11 @@ def resolved_text(spec: Spec) -> str:
     return text
 
 
+def taken(spec: Spec) -> list[str]:
+    """Sentences about the seasons that take the response or simulation of another one."""
+    return seasons.taken(spec.data)
+
+
 def text_digest(text: str) -> str:
     """Sha256 of the text, as `sha256sum analysis.yaml` prints it: the ``spec_digest`` of plan.json."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -85,6 +94,21 @@ def digest(obj: Any) -> str:
     """Sha256 of the canonical JSON of plain data."""
     text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def task_table(table: Any) -> dict[str, TaskResources]:
+    """The table `tasks` of a site's profile.
+
+    Raises
+    ------
+    SpecError
+        With every problem, in the words of those of a spec.
+    """
+    try:
+        return TypeAdapter(TaskTable).validate_python(table)
+    except ValidationError as failure:
+        found = messages.of_table(failure, table)
+        raise SpecError("; ".join(f"{'.'.join(map(str, p.path[1:]))}: {p.text}" for p in found)) from None
 
 
 def json_schema() -> dict[str, Any]:
@@ -117,13 +141,11 @@ for _tag, _pattern, _first in RESOLVERS:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise SpecError(f"{path}: this file does not exist; write the path of a spec such as analysis.yaml") from None
-    except UnicodeDecodeError as failure:
-        raise SpecError(f"{path}: byte {failure.start} is not UTF-8; save the file as UTF-8 text") from None
-    except OSError as failure:
-        raise SpecError(f"{path}: cannot be read: {failure.strerror}; write the path of a spec file") from None
+    except NotTextError as failure:
+        raise SpecError(f"{path}: {failure}") from None
 
 
 def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) -> Spec:
@@ -131,15 +153,14 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
     try:
         document = read(text)
     except UnreadableError as failure:
-        raise error([failure.problem], where) from None
+        raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
     found: list[Problem] = list(document.problems)
     if for_pilot:
         goals.for_pilot(document.data)
     if base is not None:
         found += paths.expand(document.data, document.lines, base)
         found += pilots.insert(document.data, document.lines, base)
-        if not any(problem.path == sources.FILE for problem in found):
-            found += sources.expand(document.data, document.lines)
+        found += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in found))
         follows = goals.fill(document.data, document.lines)
         without_pilot = any(problem.path == pilots.PLACE for problem in found)
         found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
@@ -153,5 +174,5 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
     if spec is not None and base is not None and not found:
         found += paths.missing(spec.data, document.lines)
     if found or spec is None:
-        raise error(found, where)
+        raise error([*characters.on_lines(text, (problem.line for problem in found)), *found], where)
     return spec

@@ -26,6 +26,12 @@ HINTS: dict[str, Hint] = {
     "data.livetime_days": Hint("livetime in days", "332.9"),
     "data.dir": Hint("folder of the release; relative to this file; ${VAR} is replaced", "${DATA}/icetracks"),
     "data.seasons": Hint("data-taking periods, as the files of events/ are named", "[IC86_I]"),
+    "data.seasons.name": Hint("name of the season", "IC86_I"),
+    "data.seasons.response": Hint("whose files of irfs/ the season takes; null for its own", "IC86_II"),
+    "data.seasons.exp": Hint("measured events, one file or several, in `dir`; null: <name>_exp.npy", "[a.npy, b.npy]"),
+    "data.seasons.mc": Hint("simulated events, one file or several; null: <name>_MC.npy", "IC86_2016_MC.npy"),
+    "data.seasons.grl": Hint("good runs, one file or several; null: GRL/<name>_exp.npy", "GRL/IC86_2016_exp.npy"),
+    "data.seasons.columns": Hint("columns that have another name: theirs: ours", "{angErr: sigma, log_energy: logE}"),
     "data.label": Hint("real or semi-real (or synthetic, for numpy files); printed on every result", "real"),
     "data.mc_band_sin_dec": Hint("width in sin(dec) of the bands that simulated events are drawn from", "0.02"),
     "data.irfs": Hint(
@@ -40,7 +46,9 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
-    "background": Hint("background trials on a declination grid", "{dec_deg: [-30, 0, 30], n_trials: 10000}"),
+    "background": Hint(
+        "background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"
+    ),
     "background.dec_deg": Hint(
         "declinations in degrees, a range or a list; rings: every ring of the scan; sources: those of the list",
         "{start: -85, stop: 85, step: 10}",
@@ -116,14 +124,28 @@ HINTS: dict[str, Hint] = {
         "2.0",
     ),
     "resources.max_memory_mb": Hint("no process may ask for more, MB; null for no limit", "4000"),
+    "resources.tasks": Hint(
+        "what the processes of one kind of task ask for instead", "{scan_trials: {request_memory_mb: 2000}}"
+    ),
+    "resources.tasks.request_memory_mb": Hint("memory, MB; null: by the other keys and the number of events", "2000"),
+    "resources.tasks.request_disk_mb": Hint("disk, MB; null: by the other keys", "1000"),
+    "resources.tasks.requirements": Hint("machines that will do, a ClassAd expression", "'HasFastDisk'"),
+    "resources.tasks.container_image": Hint("image to run in", "docker://python:3.12"),
     "resources.pilot": Hint("what `dagmaker pilot` measured; null for the built-in cost model", "null"),
-    "site": Hint("a profile under templates/htcondor/sites/", "personal"),
+    "site": Hint("a profile under templates/htcondor/sites/", "pool"),
+    "small_angles": Hint("true: angles that look like radians or hours are degrees all the same", "true"),
 }
+
+
+TASKS = ["resources", "tasks"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
     """The hint of a place; an element of a list has that of its list."""
-    return HINTS.get(".".join(str(part) for part in path if not isinstance(part, int)))
+    words = [str(part) for part in path if not isinstance(part, int)]
+    if words[:2] == TASKS:
+        del words[2:3]  # the name of the task
+    return HINTS.get(".".join(words))
 
 
 def example(path: tuple[str | int, ...]) -> str:
@@ -150,9 +172,12 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "IceTracks": "data",
         "IC86First": "data",
         "NumpyFiles": "data",
+        "ReleaseSeason": "data.seasons",
+        "NumpySeason": "data.seasons",
         "DecRange": "background.dec_deg",
         "HealpixScan": "scan",
         "CatalogScan": "scan",
+        "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():
         yield places.get(name, name.lower()), definition["properties"]

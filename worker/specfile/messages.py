@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from worker.fields import Model
 from worker.grid import DecRange
 from worker.scan import SCANS
+from worker.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec import FORMATS, Spec
 from worker.specfile.hints import example
 from worker.specfile.problem import Path, Problem
+from worker.task_resources import TaskResources
 
 _MUST = {
     "int_type": "must be a whole number",
@@ -27,7 +31,9 @@ _MUST = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le} or less",
     "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
     "too_short": "must have at least {min_length} {entries}",
+    "dict_type": "must be a section with keys of its own",
     "model_type": "must be a section with keys of its own",
     "model_attributes_type": "must be a section with keys of its own",
     "union_tag_not_found": "must be a list of degrees, a range {{start: -85, stop: 85, step: 10}} or rings",
@@ -57,6 +63,12 @@ def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, in
         if error["type"] != "missing" or _document_path(error["loc"]) not in meant:
             found.extend(_explain(error, data, lines))
     return found
+
+
+def of_table(error: ValidationError, table: Any) -> list[Problem]:
+    """Problems of a table of tasks that stands in another file, as they would be told of one in a spec."""
+    errors = [{**fault, "loc": ("resources", "tasks", *fault["loc"])} for fault in error.errors()]
+    return problems(errors, {"resources": {"tasks": table}}, {})
 
 
 def show(value: Any) -> str:
@@ -161,7 +173,10 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
         if path == ("data",):
             place = (*path, "format")
             return Problem(place, _line(path, lines), f"missing{example(place)}")
-        return Problem(path, _line(path, lines), f"found {show(value)}; {_must(kind, context, value, '')}")
+        rule = _must(kind, context, value, "")
+        if value == "sources":
+            rule = "that is for a list of sources, and scan has none: write scan: {kind: catalog, file: sources.csv}"
+        return Problem(path, _line(path, lines), f"found {show(value)}; {rule}")
     if kind == "union_tag_invalid":
         key = "kind" if path == ("scan",) else "format"
         place = (*path, key)
@@ -191,22 +206,23 @@ def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
 
 def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Keys of a section, in the order of the models."""
+    if section[:2] == ("data", "seasons"):
+        return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section == ("scan",):
         return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
-    if section == ("background", "dec_deg"):
-        return list(DecRange.model_fields)
     if not section:
         return list(Spec.model_fields)
-    model = Spec.model_fields[str(section[0])].annotation
+    inner: dict[Path, type[Model]] = {("background", "dec_deg"): DecRange, ("resources", "tasks"): TaskResources}
+    model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
 
 
 def _document_path(loc: tuple[str | int, ...]) -> Path:
     """Pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
-        return ("data", *loc[2:])
+        return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
     if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
         return ("scan", *loc[2:])
     if loc[:2] == ("background", "dec_deg"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.spec import Spec
 
-WHERE = ("site", "resources")
+WHERE = ("site", "resources", "small_angles")
 AIMS = ("goal", "adaptive")  # decide numbers where rounds of trials follow from them
 CUT = {
     "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own

@@ -2,10 +2,12 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from worker.data.seasons import no_such_file, other_form, response_of, simulation_of, whole_configs
+from worker.errors import InputError
 from worker.specfile.messages import did_you_mean
 from worker.specfile.problem import Path as Place
 from worker.specfile.problem import Problem
@@ -32,6 +34,9 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
         if unset:
             continue
         path = _VARIABLE.sub(lambda match: os.environ[match.group(1)], text)
+        if "\0" in path:
+            found.append(Problem(place, lines.get(place, 0), f"found {text!r}; no path has the character U+0000"))
+            continue
         if "$" in path or path.startswith("~") or not path:
             text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
             found.append(Problem(place, lines.get(place, 0), text))
@@ -52,56 +57,46 @@ def _icetracks(data: Any) -> list[tuple[Place, str]]:
     folder = Path(data.dir)
     absent = _absent_folder(("data", "dir"), folder)
     absent = absent or _absent_parts(("data", "dir"), folder, ("events", "uptime", "irfs"))
-    return absent or [fault for i, season in enumerate(data.seasons) for fault in _season(folder, i, season)]
+    return absent or [fault for i, season in enumerate(data.entries) for fault in _season(folder, i, season)]
 
 
-def _season(folder: Path, i: int, season: str) -> list[tuple[Place, str]]:
-    place = ("data", "seasons", i)
+def _season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
+    place, name = ("data", "seasons", i), season.name
     there = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
-    if season not in there:
+    if name not in there:
         have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
-        return [(place, f"found {season!r}; {have}{did_you_mean(season, there)}")]
-    uptime = folder / "uptime" / f"{season}_exp.csv"
-    if not uptime.is_file():
-        return [(place, f"found {season!r}; {uptime} does not exist: get the whole release, or leave the season out")]
-    detector = season.partition("_")[0]
-    configs = _configs(folder)
-    if not any(config.partition("_")[0] == detector for config in configs):  # the reader chooses among these
-        have = f"{folder / 'irfs'} has both response files of {', '.join(configs) or 'nothing'}"
-        return [(place, f"found {season!r}; {have}: get the whole release, or leave the season out")]
+        other = other_form(folder / "events" / f"{name}_exp.csv")
+        return [(place, f"found {name!r}; {have}{other or did_you_mean(name, there)}")]
+    uptime = folder / "uptime" / f"{name}_exp.csv"
+    if not uptime.exists():
+        absent = f"{uptime} does not exist{other_form(uptime)}"
+        return [(place, f"found {name!r}; {absent}: get the whole release, or leave the season out")]
+    return _refused(place, lambda: response_of(folder, name, season.response))
+
+
+def _refused(place: Place, choose: Callable[[], object]) -> list[tuple[Place, str]]:
+    try:
+        choose()
+    except InputError as error:
+        return [(place, str(error))]
     return []
-
-
-def _configs(release: Path) -> list[str]:
-    """Detector configurations with both response files."""
-    return sorted(
-        path.name.removesuffix("_smearing.csv")
-        for path in (release / "irfs").glob("*_smearing.csv")
-        if path.with_name(path.name.replace("_smearing.csv", "_effectiveArea.csv")).is_file()
-    )
 
 
 def _numpy(data: Any) -> list[tuple[Place, str]]:
     folder = Path(data.dir)
     absent = _absent_folder(("data", "dir"), folder)
-    return absent or [fault for i, season in enumerate(data.seasons) for fault in _numpy_season(folder, i, season)]
+    return absent or [fault for i, season in enumerate(data.entries) for fault in _numpy_season(folder, i, season)]
 
 
-def _numpy_season(folder: Path, i: int, season: str) -> list[tuple[Place, str]]:
-    place = ("data", "seasons", i)
-    there = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
-    if season not in there:
-        return [
-            (place, f"found {season!r}; {folder} has {', '.join(there) or 'no season'}{did_you_mean(season, there)}")
-        ]
-    runs = folder / "GRL" / f"{season}_exp.npy"
-    if not runs.is_file():
-        return [(place, f"found {season!r}; {runs} does not exist: put its good runs there, or leave the season out")]
-    configs = sorted(path.name.removesuffix("_MC.npy") for path in folder.glob("*_MC.npy"))
-    if not any(config.partition("_")[0] == season.partition("_")[0] for config in configs):
-        have = f"{folder} has the simulation (_MC.npy) of {', '.join(configs) or 'nothing'}"
-        return [(place, f"found {season!r}; {have}: put it there, or leave the season out")]
-    return []
+def _numpy_season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
+    place, name = ("data", "seasons", i), season.name
+    for kind in ("exp", "grl", *(("mc",) if season.mc else ())):
+        for file in season.files(kind):
+            if not (folder / file).exists():
+                there = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
+                meant = "" if name in there else did_you_mean(name, there)
+                return [(place, f"found {name!r}; {no_such_file(folder / file, name, kind)}{meant}")]
+    return [] if season.mc else _refused(place, lambda: simulation_of(folder, name))
 
 
 def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
@@ -115,7 +110,7 @@ def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:
     """What is wrong with the track release whose smearing the first year is to use."""
     place = ("data", "irfs")
     absent = _absent_folder(place, release) or _absent_parts(place, release, ("irfs",))
-    configs = _configs(release)
+    configs = list(whole_configs(release))
     if absent or config in configs:
         return absent
     have = f"{release / 'irfs'} has both response files of {', '.join(configs) or 'nothing'}"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from worker.pilot import Pilot
 from worker.specfile.problem import Path as Place
 from worker.specfile.problem import Problem
+from worker.specfile.text import NotTextError, read_text
 
 PLACE: Place = ("resources", "pilot")
 
@@ -24,15 +25,17 @@ def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
     section["pilot"] = None
     again = "`dagmaker pilot` of this spec makes it"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_text(path))
         Pilot.model_validate(raw)
-    except OSError as error:
-        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: cannot be read: {error.strerror}; {again}")]
+    except FileNotFoundError:
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: cannot be read: it does not exist; {again}")]
+    except NotTextError as error:
+        return [Problem(PLACE, lines.get(PLACE, 0), f"{str(path)[:200]}: {error}; {again}")]
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: {where}: {fault['msg']}; {again}")]
-    except ValueError:
+    except (ValueError, RecursionError):
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: it is not JSON; {again}")]
     section["pilot"] = raw
     return []

@@ -12,6 +12,9 @@ import yaml
 from worker.specfile.problem import Path, Problem
 
 _NULL, _BOOL, _INT, _FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
+MOST_VALUES = 30_000
+"""Values and keys of a document; the largest grid has 10,000."""
+LONGEST_KEY = 64
 _KNOWN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
 
 # The core schema of YAML 1.2, in the order in which it is tried.
@@ -50,7 +53,16 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (PyYAML's interface)
 
+    def __init__(self, text: str):
+        super().__init__(text)
+        self.n_values = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.n_values += 1
+        if self.n_values > MOST_VALUES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            text = f"the document has more than {MOST_VALUES:,} values; no spec has: write a range in place of a list"
+            raise UnreadableError(Problem((), mark.line + 1, text))
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(
@@ -137,6 +149,10 @@ class _Reading:
             if key is None or key_node.tag != "tag:yaml.org,2002:str":
                 shown = _kind(key_node) if key is None else repr(key)
                 self.problems.append(Problem(path, _line(key_node), f"found {shown} as a key; keys are words"))
+                continue
+            if len(key) > LONGEST_KEY:
+                text = f"found a key of {len(key):,} characters ({key[:40]}...); no key is that long"
+                self.problems.append(Problem(path, _line(key_node), text))
                 continue
             place = (*path, key)
             if key in data:

@@ -28,7 +28,9 @@ def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, U
         raise RefusedError(f"{run.path}: no --token: `dagmaker review {run.path}` prints it where all checks passed")
     now = clearance.of(run)
     if token != now.token:
-        raise RefusedError(f"{run.path}: the token {token} does not open this run: {clearance.why_not(now, token)}")
+        raise RefusedError(
+            f"{run.path}: the token {_shown(token)} does not open this run: {clearance.why_not(now, token)}"
+        )
     if approval.token != token:
         found = "has none" if approval.token is None else f"has {approval.token}"
         raise RefusedError(f"{where}: the token must stand in the spec, too: unblind.token {found}{_how(run, token)}")
@@ -36,6 +38,11 @@ def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, U
     if lacking:
         raise RefusedError(f"{where}: unblind.{', unblind.'.join(lacking)} is empty: write who approved, when and why")
     return now, approval
+
+
+def _shown(token: str) -> str:
+    """A token as it was given, without what a terminal would obey."""
+    return token[:100] if token.isprintable() else ascii(token[:100])
 
 
 def _how(run: Run, token: str) -> str:

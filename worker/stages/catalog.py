@@ -68,11 +68,11 @@ def digest(run: Run, kind: str) -> str:
     return context.trial_digest(run, kind, area={"sources": digest_of(places)})
 
 
-def scan_trials(run: Run, n: int, seed: int, first: int) -> None:
+def scan_trials(run: Run, n: int, seed: int, first: int, part: int = 0) -> None:
     """Background skies [first, first + n): TS, ns and gamma of every source."""
-    folder = layout.catalog_dir(run.spec.name, scan_of(run).tag)
+    folder = layout.part_dir(layout.catalog_dir(run.spec.name, scan_of(run).tag), part)
     rel = folder / layout.sky_name(folder, n, seed, first)
-    args = {"seed": seed, "first": first}
+    args = {"seed": seed, "first": first} | layout.part_address(part)
     _scan(run, rel, "scan_trials", args, (address.scan_trials(run.spec, seed), first, n))
 
 

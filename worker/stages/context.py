@@ -1,25 +1,35 @@
 """What every task begins with: the opened run, the prepared data, and the digests of what it makes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from worker import layout, store
+from worker import layout, store, units
+from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engine import analysis as engine
-from worker.engine import fmath
+from worker.engine import fmath, support
 from worker.engine.response import LN10, Spectrum
+from worker.engine.scan import rings_of
 from worker.engine.trials import Point, point_at
 from worker.errors import InputError, SpecError
 from worker.ledger import Run
-from worker.spec import Likelihood, Signal
+from worker.scan import HealpixScan
+from worker.spec import Likelihood, Signal, Spec
 from worker.specfile import digest
 
+F64 = NDArray[np.float64]
+
 ENGINE = 3
-"""Raised by every change of the engine that changes a bit of a trial: old files are then foreign."""
+"""Raised by every change that changes a bit of a trial: old files are then foreign.
+
+Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
+"""
 GPU_ENGINE = 2
 """Likewise for trials made on a device, whose last bits are others."""
 
@@ -121,26 +131,79 @@ def cuts(likelihood: Likelihood) -> engine.Cuts:
 
 def analysis(run: Run) -> engine.Analysis:
     """The engine's view of the prepared data; kept between the tasks of one process."""
-    return _analysis(run.path, data_digest(run), run.spec.likelihood)
+    return _analysis(run.path, data_digest(run), run.spec)
 
 
 @lru_cache(maxsize=1)
-def _analysis(path: Path, content: str, likelihood: Likelihood) -> engine.Analysis:
-    dataset = unpack(store.load_arrays(path, layout.DATA, content))
-    empty = [season.name for season in dataset.seasons if season.events.dec.size == 0]
-    if empty:
-        raise InputError(f"{path / layout.DATA}: no events in {', '.join(empty)}; leave it out of data.seasons")
-    return engine.build(dataset, cuts(likelihood))
+def _analysis(path: Path, content: str, spec: Spec) -> engine.Analysis:
+    return built(unpack(store.load_arrays(path, layout.DATA, content)), spec)
+
+
+def built(dataset: Dataset, spec: Spec) -> engine.Analysis:
+    """The engine's view of data.
+
+    Raises
+    ------
+    InputError
+        If a season has too few events.
+    SpecError
+        If there is no background where the spec has a source.
+    """
+    support.require_seasons(dataset)
+    made = engine.build(dataset, cuts(spec.likelihood))
+    support.require(made, source_decs(spec))
+    return made
+
+
+def noted(dataset: Dataset, spec: Spec) -> Dataset:
+    """The same data, with what is to be known of their background densities among the notes of each season.
+
+    Raises
+    ------
+    InputError, SpecError
+        As `built`.
+    """
+    made = built(dataset, spec)
+    return _with_notes(dataset, [support.notes(made, j) for j in range(made.n_seasons)])
+
+
+def judged(dataset: Dataset, spec: Spec) -> Dataset:
+    """As `noted`, but a refusal is a note too: for pages about data, and of runs that an earlier version prepared."""
+    try:
+        return noted(dataset, spec)
+    except (InputError, SpecError) as error:
+        return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
+
+
+def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
+    seasons = (
+        replace(season, notes=tuple(dict.fromkeys(season.notes + notes)))
+        for season, notes in zip(dataset.seasons, more, strict=True)
+    )
+    return replace(dataset, seasons=tuple(seasons))
+
+
+def source_decs(spec: Spec) -> F64:
+    """Declinations of all sources of an analysis (rad): background grid, rings of the maps, list of sources."""
+    decs = [np.radians(spec.background.decs)]
+    if isinstance(spec.scan, HealpixScan):
+        limits = [float(np.radians(edge)) for edge in (spec.scan.dec_min_deg, spec.scan.dec_max_deg)]
+        decs += [rings_of(nside, *limits).dec for nside in (spec.scan.nside, spec.scan.map_nside) if nside]
+    else:
+        decs.append(np.radians([entry.dec_deg for entry in spec.scan.entries]))
+    return np.unique(np.concatenate(decs))
 
 
 @lru_cache(maxsize=4)
-def _point(path: Path, content: str, likelihood: Likelihood, dec_deg: float) -> Point:
-    return point_at(_analysis(path, content, likelihood), float(np.radians(dec_deg)))
+def _point(path: Path, content: str, spec: Spec, dec_deg: float) -> Point:
+    made, dec = _analysis(path, content, spec), float(np.radians(dec_deg))
+    support.require(made, dec)
+    return point_at(made, dec)
 
 
 def point(run: Run, dec_deg: float) -> Point:
     """A declination ready for trials; kept between the tasks of one process."""
-    return _point(run.path, data_digest(run), run.spec.likelihood, dec_deg)
+    return _point(run.path, data_digest(run), run.spec, dec_deg)
 
 
 def dec_places(run: Run, dec_deg: float) -> int:
@@ -152,9 +215,13 @@ def dec_places(run: Run, dec_deg: float) -> int:
         If a declination off the grid would not have a name of its own at that many decimals.
     """
     places = layout.decimals(run.spec.background.decs)
+    known = dec_deg in run.spec.background.decs or run.spec.small_angles
+    note = None if known else units.dec_note(dec_deg)
     if abs(round(dec_deg, places) - dec_deg) > 1e-9:
         raise SpecError(
             f"--dec={dec_deg:g}: the directories of this analysis have {places} decimals, so this declination has no "
-            f"name of its own; choose one of background.dec_deg or add it there"
+            f"name of its own; choose one of background.dec_deg or add it there{f' ({note})' if note else ''}"
         )
+    if note:
+        print(f"--dec={dec_deg:g}: {note}")
     return places

@@ -1,11 +1,8 @@
 """data_summary: one page about the data of an analysis, from the prepared data of a run or from the files of a spec."""
 
 import base64
-import io
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import matplotlib as mpl
 
 from worker import data, layout, store
 from worker.atomic import Written, write_all
@@ -17,7 +14,6 @@ from worker.ledger import Run, open_run
 from worker.report import data as figures
 from worker.report import numbers as of_figure
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.template import render
 from worker.spec import Spec
 from worker.specfile import load
@@ -36,14 +32,14 @@ def of_run(path: Path) -> dict[str, Any]:
 
 def write_of(run: Run) -> dict[str, Any]:
     """The page of a run; InputError where its data are not prepared."""
-    digest = context.data_digest(run)
-    return write(run.path, layout.DATA_PAGE, run.spec, unpack(store.load_arrays(run.path, layout.DATA, digest)))
+    dataset = unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
+    return write(run.path, layout.DATA_PAGE, run.spec, context.judged(dataset, run.spec))
 
 
 def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
     """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}; returns its numbers."""
     spec = load(spec_path)
-    dataset = data.read(spec)
+    dataset = context.judged(data.read(spec), spec)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,10 +56,10 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> di
     numbers = _numbers(spec, dataset)
     drawn = []
     for name, title, draw in FIGURES:
-        with mpl.rc_context(style.RC):
+        with style.settings():
             figure = draw(dataset)
             style.mark(figure.figure, f"{spec.name}: {dataset.label} data")
-            png = _png(figure)
+            png = style.png(figure.figure)
         write_all(folder, [Written(page.with_name(f"{name}.png"), png)])
         of_figure.save(folder, page.with_name(name), figure.numbers, f"{spec.name}: {dataset.label} data")
         width, height = (round(x * style.DPI) for x in figure.figure.get_size_inches())
@@ -74,12 +70,6 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> di
     seasons = [{**season, **_words(season)} for season in numbers["seasons"]]
     store.save_text(folder, page, render("data.html.j2", {**numbers, "seasons": seasons, "figures": drawn}))
     return numbers
-
-
-def _png(drawn: Drawn) -> bytes:
-    buffer = io.BytesIO()
-    drawn.figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _numbers(spec: Spec, dataset: Dataset) -> dict[str, Any]:

@@ -103,8 +103,7 @@ def _files_complete(run: Run) -> Check:
     lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
     lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
-    n = sum(max(len(node.get("cuts", ())), 1) * node.get("bands", 1) for node in run.plan["nodes"])
-    return checks.complete(n, lost)
+    return checks.complete(run.n_processes, lost)
 
 
 def _rounds(run: Run) -> Iterator[PurePosixPath]:

@@ -1,8 +1,8 @@
 """upper_limits: for each source of the list, or for the hottest spots of the map, the flux that its TS excludes.
 
-Between two declinations of the grid, the limit in events is interpolated linearly in declination (clamped at the ends,
-as p-values are), and becomes a flux with the acceptance of the source's own declination: acceptance changes by factors
-between grid declinations, the number of events that a TS excludes does not.
+Between two declinations of the grid, the limit in events is interpolated linearly in declination (beyond its ends there
+is none, as for p-values), and becomes a flux with the acceptance of the source's own declination: acceptance changes by
+factors between grid declinations, the number of events that a TS excludes does not.
 """
 
 import math
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from worker import layout, store
+from worker import edges, layout, store
+from worker.errors import InputError
 from worker.ledger import Run, open_run
 from worker.stages import context, fluxes, hottest, lineage
 from worker.stages.timed import timed
@@ -37,7 +38,7 @@ def _inputs(run: Run) -> dict[str, str]:
 def upper_limits(path: Path) -> None:
     """Upper limits of every target and spectrum, in events and as a flux."""
     run = open_run(path)
-    store.save_json(path, layout.LIMITS, told(run, store.load_json(path, layout.SCAN)))
+    store.save_json(path, layout.LIMITS, told(run, lineage.result(path, layout.SCAN, "collect_scan")))
     print(f"-> {layout.LIMITS}")
 
 
@@ -103,7 +104,18 @@ class Limits:
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:
-    """Grid declinations around `dec` with their weights; one of them at a grid point and beyond the ends."""
+    """Grid declinations around `dec` (deg) with their weights; one of them at a grid point.
+
+    Raises
+    ------
+    InputError
+        `dec` lies beyond the ends of the grid.
+    """
+    if edges.beyond(decs, [dec]):
+        raise InputError(
+            f"dec = {dec:g} deg lies beyond the background grid, which reaches from {decs[0]:g} to {decs[-1]:g} deg: "
+            "no upper limit can be told there; widen background.dec_deg"
+        )
     i = int(np.searchsorted(decs, dec, side="right"))
     if i == 0:
         return [(decs[0], 1.0)]

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker import layout, store
+from worker.errors import InputError
 from worker.ledger import Run
+from worker.record import from_json
 
 
 def listing_digest(items: Iterable[Mapping[str, Any]]) -> str:
@@ -38,6 +40,25 @@ def hashed(run: Run, files: Iterable[PurePosixPath]) -> dict[str, str]:
         if (run.path / rel).is_file():
             with (run.path / rel).open("rb") as file:
                 found[str(rel)] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def result(path: Path, rel: PurePosixPath, task: str) -> Any:
+    """A result in JSON, if its bytes are those that its task wrote: then it has the keys and kinds that it must have.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or was changed.
+    """
+    cure = f"run `worker {task} --run={path}` again"
+    found = store.load_json(path, rel)
+    try:
+        made = from_json(store.load_json(path, layout.timing_file(task)))
+    except ValueError as error:
+        raise InputError(f"{path / layout.timing_file(task)}: {error}; {cure}") from None
+    if hashlib.sha256((path / rel).read_bytes()).hexdigest() not in (made.sha256, made.outputs.get(str(rel))):
+        raise InputError(f"{path / rel}: its bytes are not those that {task} wrote; {cure}")
     return found
 
 

@@ -26,7 +26,7 @@ def prepare(path: Path) -> None:
         print(f"already done: {layout.DATA}")
         return
     with measure("prepare", args) as meter:
-        dataset = data.read(run.spec, _progress if sys.stderr.isatty() else None)
+        dataset = context.noted(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
         for season in dataset.seasons:
             print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")
             for note in season.notes:

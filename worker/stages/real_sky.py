@@ -1,7 +1,5 @@
 """The real sky, scanned as the scrambled one was: the same resolutions, range, and distributions of p-values."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from worker import layout, store
 from worker.engine import scan as engine
 from worker.engine.sources import SourceScanner
 from worker.ledger import Run, open_run
+from worker.pools import mapped
 from worker.stages import catalog, clearance, context, fluxes, hottest, limits, lineage, results, scans, skymap
 from worker.stats.posttrial import post_trial
 
@@ -56,10 +55,7 @@ def _pixels(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
     scan = run.spec.healpix
     bands = max(scan.bands, min(2 * jobs, len(scans.rings(run, nside).dec)))
     work = partial(_band, run.path, turn, nside, bands)
-    if jobs == 1:
-        return np.concatenate([work(band) for band in range(bands)])
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-        return np.concatenate(list(pool.map(work, range(bands))))
+    return np.concatenate(list(mapped(work, range(bands), jobs)))
 
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:

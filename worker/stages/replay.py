@@ -77,7 +77,7 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
     return "" if mine == theirs else _first_difference(mine, theirs, run.spec.resources.gpu)
 
 
-def _agree(here: NDArray[np.void], there: NDArray[np.void], on_device: bool) -> NDArray[np.bool_]:
+def agree(here: NDArray[np.void], there: NDArray[np.void], on_device: bool) -> NDArray[np.bool_]:
     """Which entries are the same, (n,): bit by bit, or in TS within what is promised of a device."""
     if on_device:
         same = np.abs(here["ts"] - there["ts"]) <= device.PROMISED
@@ -94,14 +94,17 @@ def _first_difference(mine: bytes, theirs: bytes, on_device: bool) -> str:
         return f"it cannot be read: {error}"
     if here.shape != there.shape or here.dtype != there.dtype:
         return f"it holds {there.dtype} {there.shape}, made again {here.dtype} {here.shape}"
-    wrong = np.flatnonzero(~_agree(here, there, on_device))
+    wrong = np.flatnonzero(~agree(here, there, on_device))
     if not len(wrong):
         return "" if on_device else "its header differs"
     k = int(wrong[0])
-    return f"{len(wrong)} of {len(here)} entries differ, the first is {k}: {_row(there[k])}, made again {_row(here[k])}"
+    return (
+        f"{len(wrong)} of {len(here)} entries differ, the first is {k}: {shown(there[k])}, made again {shown(here[k])}"
+    )
 
 
-def _row(row: Any) -> str:
+def shown(row: Any) -> str:
+    """An entry of a file in a line of text."""
     flat = np.atleast_1d(row)
     text = str(flat[0] if len(flat) == 1 else flat[:2])
     return text if len(text) < 120 else text[:117] + "..."
@@ -159,9 +162,9 @@ def _same(run: Run, what: str) -> str:
 
 
 def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
-    if not _agree(np.atleast_2d(alone), np.atleast_2d(row), run.spec.resources.gpu)[0]:
+    if not agree(np.atleast_2d(alone), np.atleast_2d(row), run.spec.resources.gpu)[0]:
         raise InputError(
-            f"{run.path / rel}: trial {trial}: not reproduced: {_row(row)} in the file, alone {_row(alone)}"
+            f"{run.path / rel}: trial {trial}: not reproduced: {shown(row)} in the file, alone {shown(alone)}"
         )
     print(f"reproduced: {rel}: trial {trial}, run alone, has {_same(run, 'bits as in the file')}")
 

@@ -31,8 +31,11 @@ def report(path: Path, dag_status: int | None, failed_count: int | None) -> None
         )
 
 
-def write_pages(run: Run) -> None:
-    """Everything below RUN/report/, from results/summary.json and the results that are there."""
+def write_pages(run: Run, place: Path | None = None) -> None:
+    """Everything below RUN/report/, from results/summary.json and the results that are there.
+
+    `place` is what the pages say of where the run lies, if not where it is.
+    """
     from worker.report import page
     from worker.stages import data_summary
 
@@ -40,7 +43,7 @@ def write_pages(run: Run) -> None:
     if (run.path / layout.DATA).exists():
         data_summary.write_of(run)
         print(f"-> {layout.DATA_PAGE}")
-    page.write(run)
+    page.write(run, place)
 
 
 def _pages(path: Path) -> list[PurePosixPath]:

@@ -106,7 +106,7 @@ def binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     open_run(path)
-    scan = store.load_json(path, layout.SCAN)
+    scan = lineage.result(path, layout.SCAN, "collect_scan")
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
         skies = store.load_array(path, layout.skies_file(region), None, hottest.SPOT_DTYPE)

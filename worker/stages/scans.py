@@ -15,7 +15,7 @@ from worker import address, layout, store
 from worker.arguments import parse_band
 from worker.engine import scan as engine
 from worker.errors import InputError, SpecError
-from worker.ledger import Run, expected, open_run
+from worker.ledger import Run, open_run
 from worker.record import measure
 from worker.stages import catalog, context, device, hottest
 from worker.stages.resume import forget, in_steps
@@ -67,22 +67,24 @@ def _area(run: Run, nside: int) -> dict[str, float]:
     return {"nside": nside, "dec_min_deg": scan.dec_min_deg, "dec_max_deg": scan.dec_max_deg}
 
 
-def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> None:
+def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, part: int = 0) -> None:
     """Background skies [first, first + n): the largest TS of every ring, or all sources."""
     run = open_run(path)
     if catalog.is_catalog(run):
         if band is not None:
             raise SpecError(f"--band={band}: a list of sources has no bands; leave it out")
-        catalog.scan_trials(run, n, seed, first)
+        catalog.scan_trials(run, n, seed, first, part)
         return
     nside = run.spec.healpix.nside
-    part = parse_band(band) if band else None
-    rel = layout.scan_dir(run.spec.name, nside) / layout.rings_name(n, seed, first, part)
+    chosen_band = parse_band(band) if band else None
+    folder = layout.part_dir(layout.scan_dir(run.spec.name, nside), part)
+    rel = folder / layout.rings_name(n, seed, first, chosen_band)
     digest = scan_digest(run)
     if not is_done(run, rel, n, RING_DTYPE, digest):
-        with measure("scan_trials", {"nside": nside, "seed": seed, "first": first, "band": band}, digest) as meter:
+        args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
+        with measure("scan_trials", args, digest) as meter:
             analysis = context.analysis(run)
-            chosen = rings(run, nside) if part is None else engine.band(rings(run, nside), *part)
+            chosen = rings(run, nside) if chosen_band is None else engine.band(rings(run, nside), *chosen_band)
             scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
             key = sky_key(run, seed)
 
@@ -90,15 +92,22 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None) -> 
                 out = np.empty((count, len(chosen.dec)), RING_DTYPE)
                 for i in range(count):
                     turn = engine.right_ascensions(analysis, key, first + start + i)
-                    for r in range(len(chosen.dec)):
-                        out[i, r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+                    out[i] = maxima(scanner, chosen, turn)
                 return out
 
             store.save_array(path, rel, in_steps(run, rel, meter, n, 1, skies), meter.record(n))
         forget(run, rel)
         print(f"-> {rel}")
-    if part is None and not _is_planned(run, n, seed, first):
+    if chosen_band is None and not _is_planned(run, n, seed, first):
         _write_spots(run, rel, n, seed, first)
+
+
+def maxima(scanner: engine.Scanner, chosen: engine.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
+    out = np.empty(len(chosen.dec), RING_DTYPE)
+    for r in range(len(chosen.dec)):
+        out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+    return out
 
 
 def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
@@ -109,7 +118,10 @@ def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, 
 
 def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
     """Whether collect_scan will turn these skies into hottest spots."""
-    return any((e.n, e.seed, e.first) == (n, seed, first) for e in expected(run, "scan_trials"))
+    return any(
+        node["task"] == "scan_trials" and node["seed"] == seed and (first, n) in node["cuts"]
+        for node in run.plan["nodes"]
+    )
 
 
 def _write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) -> None:

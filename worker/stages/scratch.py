@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker import layout, store
-from worker.errors import InputError
+from worker.errors import InputError, MachineError
 from worker.ledger import Run, each_expected, of_node
 from worker.stages import device
 from worker.tasks import TASKS
@@ -22,9 +22,12 @@ _UNTOUCHED = ("bg_trials", "sig_trials", "scan_map")
 
 
 @contextmanager
-def beside(run: Run, trials: bool = False) -> Iterator[Path]:
-    """A scratch run directory, removed at the end; with links to all trials where they are to be collected again."""
-    with tempfile.TemporaryDirectory(prefix="dagmaker-") as name:
+def beside(run: Run, trials: bool = False, opened: bool = True) -> Iterator[Path]:
+    """A scratch run directory, removed at the end; with links to all trials where they are to be collected again.
+
+    With links to trials there is one to the results of the real sky too, unless `opened` is false.
+    """
+    with _folder() as name:
         root = Path(name) / "run"
         root.mkdir()
         for file in (layout.SPEC, layout.PLAN, layout.DATA.parent, layout.ROUNDS):
@@ -32,9 +35,27 @@ def beside(run: Run, trials: bool = False) -> Iterator[Path]:
                 (root / file).symlink_to((run.path / file).absolute())
         if trials:
             _link_trials(run, root)
-            if (run.path / layout.UNBLINDED).is_dir():
+            if opened and (run.path / layout.UNBLINDED).is_dir():
                 (root / layout.UNBLINDED).symlink_to((run.path / layout.UNBLINDED).absolute())
         yield root
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="dagmaker-")
+    except OSError as error:
+        raise MachineError(f"no scratch directory can be made ({error}): set TMPDIR to a folder with space") from None
+
+
+@contextmanager
+def not_the_run() -> Iterator[None]:
+    """What cannot be written in a scratch directory is no fault of the run."""
+    try:
+        yield
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):
+            raise MachineError(f"{error}; a scratch directory lies in TMPDIR: set it to a folder with space") from error
+        raise
 
 
 def _link_trials(run: Run, root: Path) -> None:
@@ -42,6 +63,8 @@ def _link_trials(run: Run, root: Path) -> None:
         if node["file"]:
             continue
         folder = root / node["dir"]
+        if folder.parent.is_symlink():  # a part of a folder that is linked already
+            continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         real = (run.path / node["dir"]).absolute()
         if node["task"] in _UNTOUCHED:
@@ -58,7 +81,7 @@ def _link_trials(run: Run, root: Path) -> None:
 def again(root: Path, task: str, **args: Any) -> str:
     """Do a task in a scratch directory, on this core; returns what it printed."""
     said = StringIO()
-    with redirect_stdout(said), device.none():
+    with redirect_stdout(said), device.none(), not_the_run():
         TASKS[task](run=str(root), **args)
     return said.getvalue()
 

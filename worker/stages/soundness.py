@@ -1,6 +1,5 @@
 """Whether a result can be trusted: it loads, has what it must have, and was made from the files that are there."""
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from worker import layout, store
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
+from worker.reading import json_object
 from worker.stages import catalog, judge
 
 _KEYS = {
@@ -34,6 +34,8 @@ def problem(run: Run, task: str, rel: PurePosixPath) -> str:
             _check_page(run, rel)
     except InputError as error:
         return str(error).partition(";")[0]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return f"{run.path / rel}: is not what {task} writes ({type(error).__name__}: {error})"
     return ""
 
 
@@ -111,12 +113,13 @@ def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
         found = store.load_json(run.path, layout.files_of(rel))
     except InputError:
         return []
-    return [item for item in found if isinstance(item, dict) and {"path", "sha256"} <= set(item)]
+    items = found if isinstance(found, list) else []
+    return [item for item in items if isinstance(item, dict) and {"path", "sha256"} <= set(item)]
 
 
 def _sha256(run: Run, rel: PurePosixPath) -> str:
     """What the record beside a file says of its bytes; empty where there is none."""
     try:
-        return str(json.loads((run.path / layout.record_name(rel)).read_bytes())["sha256"])
+        return str(json_object(run.path / layout.record_name(rel), {"sha256": str})["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from worker import address
+from worker import address, layout
 from worker.address import Key
 from worker.ledger import Run, open_run
 from worker.spec import Spec
@@ -56,22 +56,22 @@ def streams(path: Path) -> dict[str, Any]:
 def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
     """Every stream of the plan; a node with cuts whose addresses are not known here is a fault.
 
-    Nodes of rounds continue the stream of the node that has the same point.
+    Nodes of rounds and of further folders continue the stream of the node that has the same point.
     """
     first = {node["name"] for node in run.base["nodes"]}
     of_point: dict[tuple[Any, ...], Stream] = {}
     for node in run.plan["nodes"]:
         key = key_of(run.spec, node)
         if key is not None:
-            cuts = tuple((int(first), int(n)) for first, n in node.get("cuts", ()))
-            same = (node["task"], *sorted(node["args"].items()), node.get("seed"))
-            point = (node["name"],) if node["name"] in first and same in of_point else same
+            same = (*layout.point(node["task"], node["args"]), node.get("seed"))
+            again = node["name"] in first and layout.PART not in node["args"] and same in of_point
+            point = (node["name"],) if again else same
             begun = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
-            of_point[point] = begun._replace(cuts=(*begun.cuts, *cuts))
+            of_point[point] = begun._replace(cuts=(*begun.cuts, *node["cuts"]))
         elif node.get("cuts"):
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield from of_point.values()
-    yield Stream("the sky that plays the observed one", address.observed(run.spec))
+    yield Stream("the sky that stands in for the real one", address.observed(run.spec))
     for dec in run.spec.background.decs:
         yield from _bootstraps(run.spec, dec)
     if run.spec.data.format == "synthetic":

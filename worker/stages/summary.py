@@ -1,23 +1,27 @@
 """summary.json: the results of a run in one file for programs, with checks and costs."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from worker import layout, store
 from worker.data.prepared import unpack
 from worker.errors import InputError
 from worker.ledger import Run, each_expected
+from worker.record import is_cost
 from worker.specfile.numbers import digest_of_numbers
-from worker.stages import gate
+from worker.stages import context, gate, lineage
+
+_COSTS = ("wall_s", "cpu_s", "n", "max_rss_mb")
 
 
 def summary(run: Run) -> dict[str, Any]:
     """Whatever results there are; keys as in the design: an absent result is null."""
     found = {
-        "background": _load(run, layout.BACKGROUND),
-        "sensitivity": _load(run, layout.SENSITIVITY),
-        "scan": _load(run, layout.SCAN),
-        "post_trial": _load(run, layout.POST_TRIAL),
-        "upper_limits": _load(run, layout.LIMITS),
+        "background": _result(run, layout.BACKGROUND, "distributions"),
+        "sensitivity": _result(run, layout.SENSITIVITY, "sensitivity"),
+        "scan": _result(run, layout.SCAN, "collect_scan"),
+        "post_trial": _result(run, layout.POST_TRIAL, "post_trial"),
+        "upper_limits": _result(run, layout.LIMITS, "upper_limits"),
     }
     sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
     return {
@@ -39,7 +43,7 @@ def summary(run: Run) -> dict[str, Any]:
         "checks": gate.as_rows(gate.verdicts(run)),
         "unblinded": _load(run, layout.UNBLINDED_RESULTS),
         "made_from": _made_from(run),
-        "timing": _timing(run),
+        "timing": timing(run),
     }
 
 
@@ -55,7 +59,12 @@ def _made_from(run: Run) -> dict[str, dict[str, str]]:
     """Sha256 by path of what each result was computed from."""
     stages = ("distributions", "sensitivity", "collect_scan", "post_trial")
     records = {stage: _load(run, layout.timing_file(stage)) or {} for stage in stages}
-    return {stage: record["inputs"] for stage, record in records.items() if record.get("inputs")}
+    inputs = {stage: record.get("inputs") for stage, record in records.items() if isinstance(record, dict)}
+    return {stage: found for stage, found in inputs.items() if found}
+
+
+def _result(run: Run, rel: PurePosixPath, task: str) -> Any:
+    return lineage.result(run.path, rel, task) if (run.path / rel).exists() else None
 
 
 def _load(run: Run, rel: Any) -> Any:
@@ -67,7 +76,7 @@ def _data(run: Run) -> dict[str, Any] | None:
         record = store.load_record(run.path, layout.DATA)
     except InputError:
         return None
-    dataset = unpack(store.load_arrays(run.path, layout.DATA, record.digest))
+    dataset = context.judged(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
     return {
         "label": dataset.label,
         "format": run.spec.data.format,
@@ -84,7 +93,7 @@ def _data(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _timing(run: Run) -> dict[str, dict[str, float]]:
+def timing(run: Run) -> dict[str, dict[str, float]]:
     """Wall and CPU time, counts and peak memory of each stage, from the records of all files."""
     out: dict[str, dict[str, float]] = {}
     for stage, rows in _records(run).items():
@@ -106,16 +115,28 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     for dec in decs:
         collected = [("sig", layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
         for task, rel in (("bg", layout.bg_collected(dec, places)), *collected):
-            rows.setdefault(f"{task}_trials", []).extend(_load(run, layout.files_of(rel)) or [])
+            rows.setdefault(f"{task}_trials", []).extend(_costs(run, layout.files_of(rel)))
             rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
-    rows["scan_trials"] = _load(run, layout.files_of(layout.SCAN)) or []
+    rows["scan_trials"] = _costs(run, layout.files_of(layout.SCAN))
     rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
     rows["collect_scan"] = _own(run, layout.skies_file())
-    judges = [_load(run, layout.timing_file(f"judge_{n}")) for n in range(1, run.spec.adaptive.max_rounds + 1)]
-    rows["judge"] = [cost for cost in judges if cost]
+    rounds = range(1, run.spec.adaptive.max_rounds + 1)
+    rows["judge"] = [row for n in rounds for row in _costs(run, layout.timing_file(f"judge_{n}"))]
     for stage in ("distributions", "sensitivity", "post_trial", "upper_limits"):
-        cost = _load(run, layout.timing_file(stage))
-        rows[stage] = [cost] if cost else []
+        rows[stage] = _costs(run, layout.timing_file(stage))
+    return rows
+
+
+def _costs(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
+    """What a file tells of costs: a list of rows, or one record; empty where there is no such file."""
+    found = _load(run, rel)
+    rows = found if isinstance(found, list) else [] if found is None else [found]
+    for row in rows:
+        if not isinstance(row, dict) or not all(is_cost(row.get(key)) for key in _COSTS):
+            raise InputError(
+                f"{run.path / rel}: is not what a task writes of its cost ({', '.join(_COSTS)}); run the task that "
+                "makes it again, or restore this file"
+            )
     return rows
 
 
@@ -124,4 +145,4 @@ def _own(run: Run, rel: Any) -> list[dict[str, Any]]:
         record = store.load_record(run.path, rel)
     except InputError:
         return []
-    return [{k: getattr(record, k) for k in ("wall_s", "cpu_s", "n", "max_rss_mb")}]
+    return [{k: getattr(record, k) for k in _COSTS}]

@@ -19,21 +19,25 @@ BLOCK = 500
 """Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
 
 
-def bg_trials(path: Path, dec: float, n: int, seed: int, first: int) -> None:
+def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int = 0) -> None:
     """Background trials [first, first + n) of the stream of (dec, seed)."""
     run = open_run(path)
-    rel = layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)) / layout.trials_name(n, seed, first)
+    folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
+    rel = folder / layout.trials_name(n, seed, first)
     digest = context.trial_digest(run, "bg_trials")
     if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
         return
-    with measure("bg_trials", {"dec": dec, "seed": seed, "first": first}, digest) as meter:
+    args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
+    with measure("bg_trials", args, digest) as meter:
         make = _maker(run, dec, bg_key(run, dec, seed), first, None)
         store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
     forget(run, rel)
     print(f"-> {rel}")
 
 
-def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: int, gamma: float | None = None) -> None:
+def sig_trials(
+    path: Path, dec: float, n_sig: float, n: int, seed: int, first: int, gamma: float | None = None, part: int = 0
+) -> None:
     """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
     run = open_run(path)
     places = layout.decimals([*run.spec.signal.n_sig])
@@ -41,11 +45,12 @@ def sig_trials(path: Path, dec: float, n_sig: float, n: int, seed: int, first: i
     folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places, level)
     if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
-    rel = folder / layout.trials_name(n, seed, first)
+    rel = layout.part_dir(folder, part) / layout.trials_name(n, seed, first)
     digest = context.signal_digest(run, gamma)
     if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
         return
     args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
+    args |= layout.part_address(part)
     with measure("sig_trials", args, digest) as meter:
         key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
         make = _maker(run, dec, key, first, injector)

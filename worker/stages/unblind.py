@@ -1,25 +1,23 @@
 """unblind: the one road to real positions. Guarded by a token, done once, recorded, and reproducible ever after."""
 
-import getpass
-import json
 import os
 import platform
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker import layout, store
-from worker.audit import compare, finding
-from worker.audit.finding import Finding
+from worker.audit import compare
 from worker.errors import DagmakerError, InputError
 from worker.ledger import Run, open_run
 from worker.record import versions
 from worker.revision import revision
 from worker.spec import Unblind
-from worker.stages import approval, clearance, real_sky, scratch, sealed
+from worker.stages import approval, openings, real_sky, scratch, sealed
 from worker.stages.clearance import Clearance
+
+AGAIN = f"{openings.OPENED} again"
+ANEW = f"{openings.OPENED} anew"
 
 
 def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[str, Any]:
@@ -36,22 +34,27 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
     try:
         cleared, approved = approval.cleared(run, token, spec)
     except DagmakerError as error:
-        _log(run, f"refused: {error}")
+        openings.append(run, f"refused: {error}", token or "")
         raise
+    log = openings.read(run)
     first = not (path / layout.UNBLINDED_RESULTS).exists()
-    _log(run, "opened" if first else "opened again", cleared.token)
+    event = _event(run, log, first)
+    openings.append(run, event, cleared.token)
     if first:
-        _record(run, cleared, approved)
+        if event.startswith(ANEW):
+            print(event)
+        _record(run, cleared, approved, log)
         with scratch.beside(run) as root:
             _keep(run, root, made(run, jobs, root))
-        _log(run, "written", cleared.token)
+        openings.append(run, "written", cleared.token)
         _report(run)
     else:
         rounding = compare.Rounding()
         wrong = differences(run, jobs, rounding)
-        _log(run, "differs" if wrong else "reproduced", cleared.token)
+        openings.append(run, "differs" if wrong else "reproduced", cleared.token)
         if wrong:
-            raise InputError(f"{path / layout.UNBLINDED}: not reproduced, and nothing was overwritten: {wrong[0]}")
+            told = ": ".join(wrong[0])
+            raise InputError(f"{path / layout.UNBLINDED}: not reproduced, and nothing was overwritten: {told}")
         last = f", but for the last digits of {rounding.n:,} numbers" if rounding.n else ""
         print(f"reproduced: {layout.UNBLINDED}: the same results{last}; nothing was written")
     results: dict[str, Any] = store.load_json(path, layout.UNBLINDED_RESULTS)
@@ -67,15 +70,29 @@ def made(run: Run, jobs: int, root: Path) -> list[str]:
     return sorted(file.relative_to(root).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
-def _record(run: Run, cleared: Clearance, approved: Unblind) -> None:
-    """Who, when, why, with what: written once, before the sky is opened."""
+def _event(run: Run, log: openings.Log, first: bool) -> str:
+    """The line of the log for this opening; it tells whether results of an earlier one were removed."""
+    if not first or (run.path / layout.OPENED).exists():
+        return AGAIN
+    if before := log.opened():
+        last = before[-1]
+        return f"{ANEW}: {layout.UNBLINDED} was removed since it was opened at {last['at']} by {last['by']}"
+    if told := next(openings.traces(run), ""):
+        return f"{ANEW}: {layout.UNBLINDING_LOG} has no line of the opening that {told} tells of"
+    return openings.OPENED
+
+
+def _record(run: Run, cleared: Clearance, approved: Unblind, log: openings.Log) -> None:
+    """Who, when, why, with what, and what the log said: written once, before the sky is opened."""
     who: dict[str, Any] = {key: getattr(approved, key) for key in approval.KEYS}
     who |= {
-        "opened_by": _user(),
-        "opened_at": _now(),
+        "opened_by": openings.user(),
+        "opened_at": openings.now(),
         "host": platform.node(),
         "versions": versions(),
         "code": revision(),
+        "earlier": [f"{line['at']} by {line['by']}" for line in log.opened()],
+        "log": openings.read(run).state(),
     }
     text = store.json_bytes({**cleared._asdict(), **who, "waived": list(run.spec.unblind.waive)})
     path = run.path / layout.OPENED
@@ -86,7 +103,7 @@ def _record(run: Run, cleared: Clearance, approved: Unblind) -> None:
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
-        told = store.load_json(run.path, layout.OPENED)
+        told = openings.record(run)
         print(f"opened before, by {told['opened_by']} at {told['opened_at']}, and not finished: going on")
 
 
@@ -103,46 +120,12 @@ def _copy(raw: bytes, path: Path) -> None:
     path.write_bytes(raw)
 
 
-def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[str]:
-    """Make everything again beside the run: how what is there differs."""
+def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[str, str]]:
+    """Make everything again beside the run: each file that is there and differs, and how."""
     with scratch.beside(run) as root:
         names = made(run, jobs, root)
         found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
-    return [f"{name}: {text}" for name, text in found if text]
-
-
-def findings(run: Run, jobs: int) -> Iterator[Finding]:
-    """For a review of a run that was unblinded: the same results, and who opened it."""
-    if not (run.path / layout.UNBLINDED_RESULTS).exists():
-        return
-    what = "the unblinded sky: scanned again"
-    rounding = compare.Rounding()
-    try:
-        wrong = differences(run, jobs, rounding)
-    except InputError as error:
-        yield Finding("note", what, f"could not be done: {error}")
-    else:
-        yield finding.of(what, wrong, "the same maps, hottest spots and post-trial p-values", rounding)
-    try:
-        told = store.load_json(run.path, layout.OPENED)
-        text = f"by {told['opened_by']} at {told['opened_at']}, approved by {told['approved_by']}: {told['reason']}"
-        now = clearance.of(run).token
-        right = told["token"] == now
-        yield Finding("same" if right else "fault", "the unblinding: opened with the token of this run", text)
-    except (DagmakerError, KeyError) as error:
-        yield Finding("fault", "the unblinding: opened with the token of this run", f"cannot be told: {error}")
-
-
-def _log(run: Run, event: str, token: str = "") -> None:
-    """Append a line: every attempt is kept, refused ones too."""
-    line = {"at": _now(), "by": _user(), "host": platform.node(), "event": event, "token": token}
-    path = run.path / layout.UNBLINDING_LOG
-    try:
-        path.parent.mkdir(exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}): nothing is opened without a record") from None
+    return [(name, text) for name, text in found if text]
 
 
 def _report(run: Run) -> None:
@@ -159,14 +142,3 @@ def _say(results: dict[str, Any]) -> None:
         f"post-trial p = {post['p']:.4g} [{post['lo']:.4g}, {post['hi']:.4g}]: {post['k']} of {post['n']} background "
         "skies are at least as hot"
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -1,11 +1,8 @@
 """verify: what of a run is missing or cannot be trusted, file by file, by loading every one."""
 
 import json
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
-from itertools import repeat
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -15,6 +12,7 @@ from worker import store
 from worker.engine.trials import TRIAL_DTYPE
 from worker.errors import InputError
 from worker.ledger import Expected, Run, of_node, open_run, wrong_address
+from worker.pools import mapped
 from worker.stages import context, scans, soundness
 
 PIECE = 500  # files that a process checks between two turns
@@ -64,11 +62,7 @@ def verify(path: Path, jobs: int) -> dict[str, Any]:
 
 def faults_of(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:
     """(files checked, faults) of every piece, in the order of the plan."""
-    if jobs == 1:
-        yield from map(_check, repeat(run.path), _pieces(run))
-    else:
-        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
-            yield from pool.map(_check, repeat(run.path), _pieces(run), chunksize=4)
+    yield from mapped(partial(_check, run.path), _pieces(run), jobs, chunksize=4)
 
 
 def _pieces(run: Run) -> Iterator[_Piece]:

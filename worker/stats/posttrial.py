@@ -13,6 +13,10 @@ from worker.stats.binomial import LEVEL, clopper_pearson
 F64 = NDArray[np.float64]
 
 
+LEAST_KS_P = 0.01
+"""Below this the skies do not follow 1 - (1 - p)^N_eff, and there is no N_eff."""
+
+
 class PostTrial(NamedTuple):
     """A post-trial p-value by counting, and beside it the effective-trials parametrisation.
 
@@ -25,12 +29,13 @@ class PostTrial(NamedTuple):
     lo, hi : float
         Clopper-Pearson interval of coverage `level`.
     n_eff, n_eff_error : float
-        Effective number of independent positions, and its error n_eff / sqrt(n).
+        Effective number of independent positions, and its error n_eff / sqrt(skies with p < 1). NaN where `ks_p` is
+        below `LEAST_KS_P`, or where every sky has p = 1.
     ks_p : float
-        KS p-value of 1 - (1 - p_i)^n_eff being uniform over the background skies. n_eff comes from the
-        same skies, so this errs on the high side: a small value is a real misfit.
+        KS p-value of 1 - (1 - p_i)^n_eff being uniform over the background skies, up to the largest p below 1. n_eff
+        comes from the same skies, so this errs on the high side: a small value is a real misfit.
     p_eff : float
-        1 - (1 - p_observed)^n_eff.
+        1 - (1 - p_observed)^n_eff; NaN where n_eff is.
     level : float
     """
 
@@ -85,7 +90,7 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
     n = len(background)
     k = int(np.count_nonzero(background >= mlog10p_observed))
     lo, hi = clopper_pearson(k, n, level)
-    n_eff = effective_trials(background)
+    n_eff, n_eff_error, ks_p = _effective(background)
     return PostTrial(
         p=(k + 1) / (n + 1),
         k=k,
@@ -93,15 +98,35 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
         lo=float(lo),
         hi=float(hi),
         n_eff=n_eff,
-        n_eff_error=n_eff / math.sqrt(n),
-        ks_p=kolmogorov.uniform_p(parametrised(background, n_eff)),
+        n_eff_error=n_eff_error,
+        ks_p=ks_p,
         p_eff=float(parametrised(mlog10p_observed, n_eff)),
         level=level,
     )
 
 
+def _effective(background: F64) -> tuple[float, float, float]:
+    """N_eff, its error and its KS p-value; NaN for the first two where they do not describe the skies."""
+    below = background[background > 0.0]
+    if len(below) == 0:
+        return math.nan, math.nan, math.nan
+    n_eff = effective_trials(background)
+    if len(below) == len(background):
+        ks_p = kolmogorov.uniform_p(parametrised(background, n_eff))
+    else:
+        ks_p = kolmogorov.censored_p(parametrised(below, n_eff), len(background))
+    if ks_p < LEAST_KS_P:
+        return math.nan, math.nan, ks_p
+    return n_eff, n_eff / math.sqrt(len(below)), ks_p
+
+
 def effective_trials(mlog10p: ArrayLike) -> float:
-    """Maximum-likelihood N_eff of 1 - (1 - p)^N_eff: -n / sum ln(1 - p_i).
+    """Maximum-likelihood N_eff of 1 - (1 - p)^N_eff.
+
+    t_i = -ln(1 - p_i) is exponential with the rate N_eff. A sky with p = 1 has no positive TS anywhere: all that is
+    known of it is that its t is beyond that of the largest p a positive TS has, t_c, which the largest p below 1 stands
+    for. With d of n skies below 1, N_eff = d / (sum_d t_i + (n - d) t_c): the rate of an exponential from a censored
+    sample (Cox and Oakes 1984, Analysis of Survival Data, section 3.2). Without p = 1: -n / sum ln(1 - p_i).
 
     Parameters
     ----------
@@ -111,6 +136,7 @@ def effective_trials(mlog10p: ArrayLike) -> float:
     Returns
     -------
     float
+        NaN where every sky has p = 1.
 
     Examples
     --------
@@ -120,9 +146,13 @@ def effective_trials(mlog10p: ArrayLike) -> float:
     >>> round(effective_trials(hot))
     3452
     """
-    # p = 1 (a sky without one positive TS) would give ln 0: the largest double below 1 stands for it.
-    logs = np.log1p(-np.minimum(_p(mlog10p), 1.0 - 2.0**-53))
-    return -len(logs) / float(np.sum(logs))
+    heat = np.asarray(mlog10p, dtype=np.float64).ravel()
+    below = heat[heat > 0.0]
+    if len(below) == 0:
+        return math.nan
+    # the largest double below 1 stands for what rounds to 1
+    logs = np.log1p(-np.minimum(_p(below), 1.0 - 2.0**-53))
+    return -len(logs) / float(np.sum(logs) + (len(heat) - len(below)) * np.min(logs))
 
 
 def parametrised(mlog10p: ArrayLike, n_eff: float) -> F64:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from worker import edges
 from worker.errors import InputError
 from worker.stats.significance import How
 
@@ -34,8 +35,8 @@ def log_p(
     """Logarithm of the p-value of a TS at a declination; finite however large TS is.
 
     Between the two bracketing declinations of the grid p (`linear`, as csky) or ln p (`log`) is
-    interpolated linearly in dec; beyond the grid its end is used. `ring` does not interpolate: every declination must
-    have a distribution of its own.
+    interpolated linearly in dec; nothing is extrapolated beyond the grid. `ring` does not interpolate: every
+    declination must have a distribution of its own.
 
     Parameters
     ----------
@@ -54,12 +55,13 @@ def log_p(
     Raises
     ------
     InputError
-        No declination in the grid, a dec that is not in [-pi/2, pi/2], or, with `ring`, one without a distribution.
+        No declination in the grid, a dec that is not in [-pi/2, pi/2] or lies beyond the ends of the grid, or, with
+        `ring`, one without a distribution.
 
     Examples
     --------
     >>> from worker.stats import Chi2Tail
-    >>> round(float(log_p({0: Chi2Tail(0.5, 1)}, dec=0.1, ts=2000)), 1)  # p itself would be 0
+    >>> round(float(log_p({0: Chi2Tail(0.5, 1)}, dec=0.0, ts=2000)), 1)  # p itself would be 0
     -1004.7
     """
     if not tsds:
@@ -71,6 +73,7 @@ def log_p(
     if interpolation == "ring":
         own = _own(grid_deg, np.degrees(dec_rad.ravel()), lower, weight)
         return _by_declination(tsds, own, flat, np.ones(len(flat), bool), how).reshape(shape)
+    _refuse_beyond(grid_deg, np.degrees(dec_rad.ravel()))
     upper = np.minimum(lower + 1, len(tsds) - 1)
     at_lower = _by_declination(tsds, lower, flat, weight < 1.0, how)
     at_upper = _by_declination(tsds, upper, flat, weight > 0.0, how)
@@ -84,7 +87,7 @@ def log_p(
 
 
 def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
-    """Index of the grid declination below each dec (rad), and the weight of the one above, clamped to [0, 1]."""
+    """Index of the grid declination below each dec (rad), and the weight of the one above, in [0, 1]."""
     outside = ~(np.abs(dec) <= math.pi / 2 + 1e-9)
     if np.any(outside):
         worst = dec[int(np.argmax(outside))]
@@ -95,6 +98,18 @@ def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
     gap = grid_deg[np.minimum(lower + 1, last)] - grid_deg[lower]
     weight = np.clip((dec_deg - grid_deg[lower]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
     return lower, weight
+
+
+def _refuse_beyond(grid_deg: F64, dec_deg: F64) -> None:
+    """The end of the grid says nothing of what lies beyond it: p there can be wrong by any factor."""
+    off = (dec_deg < grid_deg[0] - edges.EDGE_DEG) | (dec_deg > grid_deg[-1] + edges.EDGE_DEG)
+    if np.any(off):
+        worst = dec_deg[int(np.argmax(off))]
+        raise InputError(
+            f"dec = {worst:.6f} deg lies beyond the background distributions, which reach from {grid_deg[0]:g} to "
+            f"{grid_deg[-1]:g} deg: no p-value can be told there; make background trials there (background.dec_deg), "
+            "or leave it out"
+        )
 
 
 def _own(grid_deg: F64, dec_deg: F64, lower: NDArray[np.int64], weight: F64) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.compiled import kernel
-from worker.engine import fmath
+from worker.engine import fmath, maximum
 from worker.engine.analysis import Analysis, response_bins, table_at
 from worker.engine.gpu import warp
 from worker.engine.gpu.fit import count_rest, fit, model_at
@@ -336,5 +336,5 @@ class Scanner:
             )  # fmt: skip
             self._out.copy_to_host(self._sky)
             if not (self._sky[:, 0] == NO_ROOM).any():
-                return self._sky
+                return maximum.require(self._sky, "a sky, on a device")
             self._make_room(2 * self._room.sizes[0])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker import rng
-from worker.engine import fmath, trials
+from worker.engine import fmath, maximum, trials
 from worker.engine.analysis import Analysis
 from worker.engine.gpu import warp
 from worker.engine.gpu.fit import count_rest, fit, model_at
@@ -201,5 +201,6 @@ def run(
     for t in np.flatnonzero(found[:, 0] == NO_ROOM):
         again = trials.run(analysis, point, key, first + int(t), 1, injector)[0]
         found[t] = again["ts"], again["ns"], again["gamma"]
+    maximum.require(found, f"trials at dec {math.degrees(point.dec):.4g} deg, on a device")
     made: NDArray[np.void] = np.ascontiguousarray(found).view(trials.TRIAL_DTYPE)[:, 0]
     return made

@@ -1,0 +1,33 @@
+"""Nodes that DAGMan could not run, from its account of nodes (JOBSTATE_LOG): a script failed, or the schedd refused."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+JOBSTATE = Path("logs/jobstate.log")
+_FAILED = re.compile(rb"^\d+ (\S+) (PRE_SCRIPT|POST_SCRIPT|SUBMIT)_FAILURE\b", re.MULTILINE)
+_AGAIN = re.compile(rb"^\d+ (\S+) (?:PRE_SCRIPT_SUCCESS|POST_SCRIPT_SUCCESS|SUBMIT) ", re.MULTILINE)
+_STARTED = b"DAGMAN_STARTED"
+
+
+class NodeFailure(NamedTuple):
+    """A node of the last DAG, and which step of it failed: ``PRE_SCRIPT``, ``POST_SCRIPT`` or ``SUBMIT``."""
+
+    node: str
+    step: str
+
+
+def failures(run: Path) -> tuple[NodeFailure, ...]:
+    """Nodes that could not be run since DAGMan last started, and did not go well later."""
+    try:
+        text = (run / JOBSTATE).read_bytes().rpartition(_STARTED)[2]
+    except OSError:
+        return ()
+    last = {found[1]: found.start() for found in _AGAIN.finditer(text)}
+    return tuple(
+        dict.fromkeys(
+            NodeFailure(found[1].decode(), found[2].decode())
+            for found in _FAILED.finditer(text)
+            if last.get(found[1], -1) < found.start()
+        )
+    )

@@ -1,0 +1,38 @@
+"""Files at the top of a run directory that neither dagmaker nor HTCondor wrote there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dagmaker import lock
+from dagmaker.condor import dagjob, render
+from dagmaker.review.verdict import Line
+from dagmaker.status import status_page
+from worker import layout
+
+SHOWN = 8
+_FOLDERS = (
+    "batches", "collected", "logs", "openings", "prepared", "replay", "report", "results", "review", "rounds", "sealed",
+    "trials", "unblinded",
+)  # fmt: skip
+
+
+def top_level(run: Path) -> Line:
+    """List them; what lies in the folders of a run is looked at by the worker and with the plan."""
+    names = sorted(path.name for path in run.iterdir() if path.name not in set(_known()))
+    found = [name for name in names if not _of_a_dag(name)]
+    what = "files at the top of the run directory that nothing knows"
+    if not found:
+        return Line("same", what, "none")
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return Line("note", what, ", ".join(found[:SHOWN]) + more)
+
+
+def _known() -> Iterator[str]:
+    yield from _FOLDERS
+    yield from (lock.NAME, str(status_page.FILE), "dagman.config", str(render.SANDBOX))
+    yield from map(str, (layout.SPEC, layout.PLAN, layout.BUILD, layout.CRATE))
+
+
+def _of_a_dag(name: str) -> bool:
+    """A DAG with what DAGMan writes beside it, or a submit file: those are compared with the plan."""
+    return name.startswith((str(layout.DAG), dagjob.REPAIR)) or name.endswith((".sub", ".dot"))

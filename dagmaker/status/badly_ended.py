@@ -1,0 +1,90 @@
+"""Processes that failed, were removed, are held or left no file: HTCondor's logs against the files that are there."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from dagmaker.condor import obstacles
+from dagmaker.condor.dagjob import DagJob
+from dagmaker.condor.jobs import Jobs, seconds
+from dagmaker.condor.render_dag import FINAL
+from dagmaker.planning.batches import Batches
+from dagmaker.planning.plan import Node
+from dagmaker.status.causes import Bad
+from worker.errors import InputError, RefusedError
+
+CORRUPT, REFUSED = InputError.exit_code, RefusedError.exit_code
+
+
+def find(
+    task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: dict[str, frozenset[int]], dag: DagJob
+) -> list[Bad]:
+    """Processes of a kind that ended badly and have no output, once each, and those that are held now.
+
+    Parameters
+    ----------
+    done : dict of str to frozenset of int
+        Positions of the processes whose output is there, by node. Those whose output was there before they failed are
+        taken out: they refused it (it is of another analysis, or a folder), or are to make it anew.
+    dag : DagJob
+        The last submission.
+    """
+    bad: dict[str, Bad] = {}
+    for where in (*jobs.failed, *jobs.removed):
+        argv = batches.argv(where)
+        place = batches.place(task, argv) if argv else None
+        if argv is None or place is None:
+            continue  # of an earlier plan
+        node, position = place
+        path = PurePosixPath(node.dir) / batches.output(node, position)
+        failure = jobs.failed.get(where)
+        if position in done[node.name]:
+            if task == FINAL and failure is not None and failure.code == REFUSED:
+                continue  # it tells that the DAG has failed, and has made the report
+            if not _older(batches.run / path, jobs.ended[where]):
+                continue
+            done[node.name] -= {position}
+        if failure is None:
+            bad[argv] = Bad(task, None, None, "", where, argv, gone=jobs.removed[where])
+        else:
+            aside = failure.code == CORRUPT and ((batches.run / path).exists() or obstacles.at(batches.run, path))
+            held = failure.code is None
+            bad[argv] = Bad(task, failure.code, failure.hold, failure.host, where, argv, held, in_the_way=aside)
+    for item in _lost(task, jobs, batches, nodes, done, dag):
+        bad.setdefault(item.argv, item)
+    held_now = list(_held(task, jobs, batches)) if dag.active else []
+    for item in held_now:
+        bad.pop(item.argv, None)  # its last try, by another submission
+    return [*bad.values(), *held_now]
+
+
+def _older(path: Path, time: str) -> bool:
+    """Whether a file was there before a moment, which logs tell in whole seconds."""
+    try:
+        return path.stat().st_mtime < seconds(time) + 1
+    except OSError:
+        return False
+
+
+def _held(task: str, jobs: Jobs, batches: Batches) -> Iterator[Bad]:
+    for key, job in jobs.live.items():
+        if job.state == "held":
+            where = jobs.where(key)
+            argv = batches.argv(where) or task
+            yield Bad(task, None, job.hold, job.host, where, argv, id=f"{key[0]}.{key[1]}")
+
+
+def _lost(
+    task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: Mapping[str, frozenset[int]], dag: DagJob
+) -> Iterator[Bad]:
+    """Processes that ended well and whose output is not there, once nothing of the kind is at work any more."""
+    missing = sum(node.n_processes - len(done[node.name]) for node in nodes)
+    if not missing or (dag.active and jobs.live):
+        return
+    for name, positions in jobs.went_well.items():
+        if not batches.older(name, dag.submitted):
+            continue  # other processes have these numbers now
+        for number in positions:
+            argv = batches.argv((name, number))
+            place = batches.place(task, argv) if argv else None
+            if argv and place and place[1] not in done[place[0].name]:
+                yield Bad(task, None, None, "", (name, number), argv, lost=True)

@@ -1,0 +1,159 @@
+"""The one command to type now: followed as it is printed, it cures what `dagmaker status` found, or goes on."""
+
+import shlex
+import shutil
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from dagmaker.condor import dagjob, holds
+from dagmaker.condor.schedd import Answer
+from worker import layout
+
+if TYPE_CHECKING:
+    from dagmaker.condor.dagjob import DagJob
+    from dagmaker.status.causes import Asked, Cause
+    from dagmaker.status.status import Status
+
+MOST_IDS = 12  # named one by one; more are told by their clusters
+STUCK_S = 1800.0  # idle for so long while nothing runs: no machine takes them
+
+
+class Facts(NamedTuple):
+    """What else of a run directory decides on the next command.
+
+    Attributes
+    ----------
+    edited : bool
+        The frozen spec is not the one that the plan was made for.
+    all_there : bool
+        Every output is there.
+    in_the_way : bool
+        Files of another analysis, or folders, lie where outputs belong.
+    at_work_here : bool
+        `dagmaker run` is at work in the directory.
+    transfers : bool
+        Files travel with the jobs: a node that is submitted again computes what is there already.
+    asked : Asked
+        Memory and disk space.
+    """
+
+    edited: bool
+    all_there: bool
+    in_the_way: bool
+    at_work_here: bool
+    transfers: bool
+    asked: "Asked"
+
+
+def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
+    """Quoted for the shell; empty where the run is complete."""
+    if status.complete:
+        return ""
+    if not status.dags:
+        return _never_submitted(status, facts)
+    if facts.edited:
+        again = "" if status.active or facts.all_there else _submit(status, status.dags[-1])
+        return _all(_dagmaker("restore", status.run), again)
+    if status.active:
+        return _in_queue(status, facts, answer)
+    return _ended(status, facts)
+
+
+def _dagmaker(*words: str) -> str:
+    return shlex.join(["dagmaker", *words])
+
+
+def _all(*commands: str) -> str:
+    return " && ".join(command for command in commands if command)
+
+
+def _submit(status: "Status", dag: "DagJob") -> str:
+    return _dagmaker("submit", status.run, *(["--repair"] if dag.file == dagjob.REPAIR else []))
+
+
+def _repair(status: "Status", facts: Facts) -> str:
+    """Make what is missing again, with what lies in the way moved aside."""
+    aside = ["--set_aside"] if facts.in_the_way else []
+    return _all(_dagmaker("repair", status.run, *aside), _dagmaker("submit", status.run, "--repair"))
+
+
+def _never_submitted(status: "Status", facts: Facts) -> str:
+    if facts.edited:
+        return _dagmaker("restore", status.run)
+    if facts.at_work_here:
+        return _dagmaker("status", status.run, "--watch")
+    begun = any(stage.done for stage in status.stages)
+    if not begun and shutil.which("condor_submit_dag"):
+        return _dagmaker("submit", status.run)
+    return _dagmaker("run", f"{status.run}/{layout.SPEC}", f"--run={status.run}")
+
+
+def _in_queue(status: "Status", facts: Facts, answer: Answer | None) -> str:
+    """What DAGMan itself needs, else what its processes need."""
+    dag = next(dag for dag in reversed(status.dags) if dag.active)
+    state: str = dag.state
+    if answer is not None and answer.elsewhere(dag):
+        return shlex.join(["ssh", dag.host, _dagmaker("status", status.run)])
+    if answer is not None and answer.dags:
+        state = answer.dags[-1].state
+    if state == "held":
+        return f"condor_release {dag.cluster}"
+    if state == "removed":
+        return _all(_dagmaker("abort", status.run), _submit(status, dag))
+    return _of_processes(status, facts, dag.cluster)
+
+
+def _of_processes(status: "Status", facts: Facts, cluster: int) -> str:
+    held = [cause for cause in status.causes if cause.kind == "held"]
+    if held:
+        return _held(status, facts, held)
+    if hanging := [stage.longest.id for stage in status.stages if stage.longest is not None and stage.longest.hangs]:
+        return f"condor_vacate_job -fast {' '.join(hanging)}"
+    idle = sum(stage.idle for stage in status.stages)
+    if idle and not any(stage.running for stage in status.stages) and (status.quiet_s or 0) > STUCK_S:
+        return f"condor_q -better-analyze -constraint {shlex.quote(f'DAGManJobId == {cluster} && JobStatus == 1')}"
+    return _dagmaker("status", status.run, "--watch")
+
+
+def _held(status: "Status", facts: Facts, held: Iterable["Cause"]) -> str:
+    """Release, with a larger request where it was too small. What lacks its input needs that first."""
+    held = list(held)
+    if any(cause.code in (3, 4) for cause in held):
+        return _all(_dagmaker("abort", status.run), _repair(status, facts))
+    edits = [edit for cause in held if (edit := _more(cause, facts.asked))]
+    return _all(*edits, f"condor_release {_those(one for cause in held for one in cause.ids)}")
+
+
+def _more(cause: "Cause", asked: "Asked") -> str:
+    """A request that is twice what the processes used, and twice what the spec asks for."""
+    if cause.hold is None:
+        return ""
+    hold = cause.hold
+    if holds.is_memory(hold):
+        used, attribute, least = "MemoryUsage", "RequestMemory", 2 * asked.memory_mb
+    elif holds.is_disk(hold):
+        used, attribute, least = "DiskUsage", "RequestDisk", 2 * 1024 * (asked.disk_mb or 1000)
+    else:
+        return ""
+    value = f"ifThenElse({used} is undefined, {least}, max({{{least}, 2 * {used}}}))"
+    return f"condor_qedit {_those(cause.ids)} {attribute} {shlex.quote(value)}"
+
+
+def _those(ids: Iterable[str]) -> str:
+    """Processes as an argument of HTCondor's tools."""
+    found = sorted({tuple(map(int, one.split("."))) for one in ids})
+    if len(found) == 1:
+        return ".".join(map(str, found[0]))
+    one_by_one = (f"(ClusterId == {cluster} && ProcId == {process})" for cluster, process in found)
+    by_cluster = (f"(ClusterId == {cluster} && JobStatus == 5)" for cluster in sorted({pair[0] for pair in found}))
+    return f"-constraint {shlex.quote(' || '.join(one_by_one if len(found) <= MOST_IDS else by_cluster))}"
+
+
+def _ended(status: "Status", facts: Facts) -> str:
+    kinds = {cause.kind for cause in status.causes}
+    if any(cause.kind == "node" for cause in status.causes):
+        return _all(_dagmaker("restore", status.run), _submit(status, status.dags[-1]))
+    broken = "lost" in kinds or any(cause.code in (3, 4) for cause in status.causes if cause.task != "report")
+    if (broken or facts.transfers) and not facts.all_there:
+        return _repair(status, facts)
+    return _submit(status, status.dags[-1])

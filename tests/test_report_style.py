@@ -1,0 +1,66 @@
+"""Figures are the same bytes whatever the user has set, and show texts as they are written."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from worker.report import style
+
+BAD = r"$\undefined{$"
+USER = {
+    "text.usetex": True,
+    "font.size": 9.0,
+    "savefig.dpi": 30,
+    "savefig.bbox": "tight",
+    "axes.facecolor": "red",
+    "axes.formatter.use_mathtext": True,
+    "lines.linestyle": ":",
+    "xtick.minor.visible": True,
+}
+
+
+def drawn(name: str) -> Figure:
+    """A name in every place that has one, and axes with numbers, powers of ten, names and categories."""
+    figure = style.new(6.0, 5.0)
+    axes = figure.subplots(2, 2)
+    axes[0, 0].plot([1, 2], [1e6, 2e6], label=name)
+    axes[0, 0].legend(title=name)
+    axes[0, 0].set(title=name, xlabel=name, yscale="log")
+    axes[0, 1].barh([name, f"{name}2", f"{name}3"], [1, 2, 3])
+    axes[1, 0].set_xticks([0, 1], [name, name])
+    mesh = axes[1, 1].pcolormesh(np.ones((3, 3)), norm=mpl.colors.LogNorm(1, 1e4))
+    figure.colorbar(mesh, ax=axes[1, 1], label=name)
+    axes[1, 1].annotate(name, (0.5, 0.5))
+    axes[1, 1].secondary_xaxis("top").set_xticks([0, 1], [name, name])
+    style.mark(figure, name)
+    return figure
+
+
+def png(name: str = "name") -> bytes:
+    with style.settings():
+        return style.png(drawn(name))
+
+
+def test_the_settings_of_the_user_decide_nothing():
+    wanted = png()
+    with mpl.rc_context(USER):
+        before = dict(mpl.rcParams)
+        assert png() == wanted
+        assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"font.size": 9.0}):  # negative control: without `settings` they reach a figure
+        assert style.png(drawn("name")) != wanted
+
+
+def test_a_dollar_in_a_name_begins_no_formula():
+    assert png(BAD) == png(BAD)
+    with style.settings(), pytest.raises(ValueError, match="undefined"):  # negative control
+        drawn(BAD).draw_without_rendering()
+
+
+def test_powers_of_ten_are_formulas_still():
+    with style.settings():
+        figure = drawn("name")
+        style.literal(figure)
+    assert all(label.get_parse_math() for label in figure.axes[0].yaxis.get_ticklabels())
+    assert all(label.get_parse_math() for label in figure.axes[-1].yaxis.get_ticklabels())

@@ -1,0 +1,136 @@
+"""Whether the events of a season go with each other, with their good runs and with their angular errors.
+
+A handful of odd events is counted in a note; what a wrong file or unit does to many of them is refused.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from worker.data.check import outside
+from worker.data.clean import repeated
+from worker.data.dataset import F64
+from worker.errors import InputError
+
+FEW = 10
+SHARE = 0.01
+"""Up to FEW events, or this share of all, may be odd."""
+LOST = 0.1
+"""This share may lie outside the good runs: a livetime that is too short by as much at most, and a note says so."""
+MOST_DAYS = 7305.0
+"""Twenty years: longer than any neutrino telescope has taken one season."""
+ENOUGH = 1000
+"""Events whose times tell how long a season was."""
+_LONGER = 1.1
+
+
+class Measured(NamedTuple):
+    """Events of a season as its files have them.
+
+    Attributes
+    ----------
+    path : Path
+        The file that a message names.
+    mjd : ndarray (n,), days
+    sigma_deg : ndarray (n,), deg
+    columns : sequence of ndarray (n,)
+        Everything that tells two events apart.
+    """
+
+    path: Path
+    mjd: F64
+    sigma_deg: F64
+    columns: Sequence[F64]
+
+
+def many(count: int, n: int, share: float = SHARE) -> bool:
+    """Whether `count` odd ones of n are more than a handful."""
+    return count > max(share * n, min(FEW, 0.3 * n))
+
+
+def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[str, ...]:
+    """Sentences about the repeated events of a season, if there are any.
+
+    Parameters
+    ----------
+    what : str
+        What the repeated ones have in common.
+
+    Raises
+    ------
+    InputError
+        Nearly no event has a usable angular error, or many events are given twice.
+    """
+    path, n = measured.path, len(measured.mjd)
+    usable = int(np.count_nonzero((measured.sigma_deg > 0) & (measured.sigma_deg <= sigma_max_deg)))
+    if usable < max(1, SHARE * n):
+        raise InputError(
+            f"{path}: {usable} of {n} events have a usable angular error, above 0 and up to likelihood.sigma_max_deg: "
+            f"{sigma_max_deg:g} deg (the median is {np.median(measured.sigma_deg):.3g} deg): no event could carry "
+            "signal. Is it the right column, in the right unit? Correct the file, or raise likelihood.sigma_max_deg"
+        )
+    again = repeated(measured.columns)
+    if many(again, n):
+        raise InputError(
+            f"{path}: {again} of {n} events repeat another one in {what}: they would count twice. Was a file appended "
+            "to itself, or are two releases in one file? Keep each event once, or get the file again"
+        )
+    return (f"{again} of {n} events repeat another one in {what}: kept",) if again else ()
+
+
+def check_livetime(where: str, livetime_days: float) -> None:
+    """Refuse a livetime that no season has."""
+    if livetime_days > MOST_DAYS:
+        raise InputError(
+            f"{where}: the livetime is {livetime_days:,.0f} days, which is {livetime_days / 365.25:,.0f} years: "
+            "no season is so long. Is it in seconds or hours, or are these runs of everything? Write it in days"
+        )
+
+
+def check_given_livetime(measured: Measured, livetime_days: float) -> None:
+    """Refuse a livetime from the spec that is longer than the time which the events span."""
+    check_livetime("data.livetime_days", livetime_days)
+    span = float(np.ptp(measured.mjd)) + 1
+    if len(measured.mjd) >= ENOUGH and livetime_days > _LONGER * span:
+        raise InputError(
+            f"data.livetime_days: {livetime_days:g} days, but the events of {measured.path} span {span:,.0f} days: a "
+            "livetime cannot be longer. Write the livetime of these events in days"
+        )
+
+
+def run_notes(measured: Measured, runs: F64, livetime_days: float, path: Path) -> tuple[str, ...]:
+    """Sentences about events outside the good runs, if there are any.
+
+    Parameters
+    ----------
+    runs : ndarray (m, 2), days
+        Start and stop of the good runs, by their start.
+    path : Path
+        The file that they are from.
+
+    Raises
+    ------
+    InputError
+        Many events lie outside the good runs, or the runs are those of a much longer time.
+    """
+    check_livetime(str(path), livetime_days)
+    mjd, n = measured.mjd, outside(measured.mjd, runs)
+    first, last = float(mjd.min()), float(mjd.max())
+    spans = (
+        f"the runs span MJD {runs[0, 0]:.2f} to {runs[:, 1].max():.2f}, the events of {measured.path} span MJD "
+        f"{first:.2f} to {last:.2f}"
+    )
+    cure = "Give the good runs of the same season and selection: the livetime is their sum"
+    if n == len(mjd) or many(n, len(mjd), LOST):
+        raise InputError(f"{path}: {n} of {len(mjd)} events lie outside these good runs: {spans}. {cure}")
+    inside = np.clip(np.minimum(runs[:, 1], last + 1) - np.maximum(runs[:, 0], first - 1), 0, None).sum()
+    total = float((runs[:, 1] - runs[:, 0]).sum())
+    if len(mjd) >= ENOUGH and total > _LONGER * inside:
+        raise InputError(
+            f"{path}: {total - inside:,.1f} of {total:,.1f} days of good runs lie before the first or after the last "
+            f"event: {spans}. {cure}"
+        )
+    where = f"{path.parent.name}/{path.name}"
+    return (f"{n} of {len(mjd)} events lie outside the good runs of {where}: kept",) if n else ()

@@ -1,0 +1,94 @@
+"""Files that somebody else may have put there: only regular ones are opened, and JSON is what it says it is."""
+
+import errno
+import json
+import math
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_JSON = 200_000_000
+"""Bytes of a JSON file. The largest that we write, the plan of a million processes, has a tenth of it."""
+Kinds = Mapping[str, type | tuple[type, ...]]
+NUMBER = (int, float)
+
+
+def file_bytes(path: Path, most: int | None = None) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, is longer than `most`, or is no file: a pipe would wait for ever, a device never end.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ENXIO, "a pipe, a socket or a device, not a file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, f"{found.st_size:,} bytes, more than any such file has", str(path))
+        return file.read()
+
+
+def json_value(raw: bytes) -> Any:
+    """Return what a JSON text says.
+
+    Raises
+    ------
+    ValueError
+        It is not JSON, has a key twice, a number that is not finite, or is nested too deeply.
+    """
+    try:
+        return json.loads(raw, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def json_object(path: Path, kinds: Kinds) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Parameters
+    ----------
+    kinds : mapping
+        Keys that it must have, and the type of each value.
+
+    Raises
+    ------
+    OSError
+        See `file_bytes`.
+    ValueError
+        It is not JSON, or not such an object.
+    """
+    found = json_value(file_bytes(path, MAX_JSON))
+    if not isinstance(found, dict):
+        raise ValueError(f"found a {type(found).__name__} where an object belongs")
+    check(found, kinds)
+    return found
+
+
+def check(found: Mapping[str, Any], kinds: Kinds) -> None:
+    """Raise ValueError if a key is missing, or its value is of another type."""
+    for key, kind in kinds.items():
+        if key not in found:
+            raise ValueError(f"the key {key} is missing")
+        if not isinstance(found[key], kind) or isinstance(found[key], bool):
+            raise ValueError(f"{key} is a {type(found[key]).__name__}")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found

@@ -1,0 +1,43 @@
+"""Text files that a user names: read within bounds, and never from what is no file."""
+
+import stat
+from pathlib import Path
+
+MOST_BYTES = 16_000_000
+"""A frozen spec with 100,000 sources has ten million bytes."""
+_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/")
+
+
+class NotTextError(Exception):
+    """The file is no readable text; the message says why and what to do, without the file's name."""
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Text of a file.
+
+    Raises
+    ------
+    FileNotFoundError
+    NotTextError
+        It cannot be read, is too large, is a folder, pipe or device, or is not UTF-8.
+    """
+    try:
+        mode = path.stat().st_mode
+        shell = stat.S_ISFIFO(mode) and str(path).startswith(_PIPES)  # check <(...)
+        if not (stat.S_ISREG(mode) or shell):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise NotTextError(f"is {kind}; write the path of a file")
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise NotTextError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(raw) > MOST_BYTES:
+        raise NotTextError(f"has more than {MOST_BYTES:,} bytes; that is no such file: write the path of another")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise NotTextError("is UTF-16; save the file as UTF-8 text")
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as failure:
+        raise NotTextError(f"byte {failure.start} is not UTF-8; save the file as UTF-8 text") from None
