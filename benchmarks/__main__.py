@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import cases, figures, growth, page, peer, processes, roofline
-from worker.engine.analysis import Analysis
+from worker.engines.builtin.analysis import Analysis
 
 HERE = Path(__file__).parent
 

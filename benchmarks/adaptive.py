@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dagmaker.build import build
-from dagmaker.planning import plan, processes, rounds
-from dagmaker.planning.plan import Node
-from worker import layout
-from worker.spec import Spec
-from worker.specfile import loads
-from worker.tasks import TASKS
+from dagmaker.htcondor import rounds
+from dagmaker.htcondor.build import build
+from dagmaker.plan import plan, processes
+from dagmaker.plan.plan import Node
+from worker.cli.tasks import TASKS
+from worker.rundir import layout
+from worker.spec.sections import Spec
+from worker.spec.specfile import loads
 
 SPEC = """
 version: 1

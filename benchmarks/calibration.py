@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import rng
+from worker.base import rng
 from worker.data.icetracks import read_release
-from worker.engine import analysis as engine
-from worker.engine import trials
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import trials
 from worker.stats.checks import p_uniform
 from worker.stats.chi2 import Fit
 from worker.stats.distributions import TSD

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worker import data, rng
+from worker import data
+from worker.base import rng
 from worker.data.dataset import Dataset
-from worker.engine import analysis as engine
-from worker.engine import scan, trials
-from worker.engine.response import Spectrum
-from worker.specfile import loads
-from worker.stages.context import cuts
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.response import Spectrum
+from worker.spec.specfile import loads
+from worker.tasks.context import cuts
 
 SPEC = """
 version: 1

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from worker import rng
-from worker.engine import scan, trials
-from worker.engine.analysis import Analysis
-from worker.engine.gpu import Scanner, require, run
-from worker.engine.response import Spectrum
-from worker.ledger import open_run
-from worker.stages import context
+from worker.base import rng
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.analysis import Analysis
+from worker.engines.builtin.response import Spectrum
+from worker.engines.cuda import Scanner, require, run
+from worker.rundir.ledger import open_run
+from worker.tasks import context
 
 KEY = rng.key("benchmark of a device")
 N, N_COMPARED = 1_000_000, 4000

@@ -17,10 +17,10 @@ from numba import cuda
 
 from benchmarks import cases
 from tests.engine.no_device import launches, pretend
-from worker.engine import scan, trials
-from worker.engine.gpu import warp
-from worker.engine.gpu.trials import room_for
-from worker.engine.response import Spectrum
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.response import Spectrum
+from worker.engines.cuda import warp
+from worker.engines.cuda.trials import room_for
 
 ARCHITECTURE, CAPABILITY = "sm_90", (9, 0)
 REGISTERS, SHARED, OF_BLOCK, BLOCKS = 65_536, 227 * 1024, 1024, 32

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.cases import KEY
-from worker.engine import analysis as engine
-from worker.engine import trials
-from worker.engine.work import counters, named
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import trials
+from worker.engines.builtin.work import counters, named
 
 DEC = float(np.radians(5.0))
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)

@@ -12,7 +12,7 @@ from benchmarks.growth import Cost
 from benchmarks.peer import Duel
 from benchmarks.processes import Memory, Several, Startup
 from benchmarks.roofline import Limit
-from worker.record import cpu_model, versions
+from worker.rundir.record import cpu_model, versions
 
 
 class Measured(NamedTuple):

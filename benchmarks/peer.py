@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.cases import KEY
-from worker.engine import analysis as engine
-from worker.engine import trials
-from worker.engine.response import Spectrum
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import trials
+from worker.engines.builtin.response import Spectrum
 
 CACHE = Path.home() / ".cache" / "dagmaker" / "skyllh"
 SCRIPT = Path(__file__).with_name("skyllh_peer.py")

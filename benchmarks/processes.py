@@ -15,10 +15,10 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.cases import SPEC, dataset
-from worker import layout, store
 from worker.data.dataset import Dataset
 from worker.data.prepared import content_digest, pack
-from worker.record import measure
+from worker.rundir import layout, store
+from worker.rundir.record import measure
 
 SEASONS = (1, 2, 5, 10)
 PER_SEASON = 110_700  # ten seasons make 1.1 million events, as ten years of tracks do

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from worker import rng
-from worker.engine import fmath
-from worker.engine.likelihood import LANES, fill
-from worker.engine.point import BATCH
+from worker.base import fmath, rng
+from worker.engines.builtin.likelihood import LANES, fill
+from worker.engines.builtin.point import BATCH
 
 REPEATS = 20_000
 TERMS = 512

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 
 from dagmaker.cli import main as dagmaker
-from dagmaker.cost import efficiency
-from dagmaker.cost.efficiency import Used
-from worker import specfile
-from worker.pilot import KindCost
+from dagmaker.status import efficiency
+from dagmaker.status.efficiency import Used
+from worker.spec import specfile
+from worker.spec.pilot import KindCost
 
 SPEC = """
 version: 1

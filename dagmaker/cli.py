@@ -9,16 +9,16 @@ from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
-from worker.atomic import reason
-from worker.cli import document, for_fire, parse, signature, typed
-from worker.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
-from worker.output import safe_streams
+from worker.base.atomic import reason
+from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
+from worker.base.output import safe_streams
+from worker.cli.main import document, for_fire, parse, signature, typed
 
 _HELP = ("-h", "--help", "help")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (see `worker.errors.EXIT_CODES`) and raises nothing.
+    """Run one command; returns its exit code (see `worker.base.errors.EXIT_CODES`) and raises nothing.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from worker.errors import InputError, RefusedError
+from worker.base.errors import InputError, RefusedError
 
 NAME = ".dagmaker.lock"
 

@@ -152,10 +152,10 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small run of tests/report_run.py with its report, for every process; tests that change a file copy it."""
     from tests import report_run
-    from worker.stages import report
+    from worker.report import produce
 
     def make(folder: Path) -> None:
-        report.report(report_run.finished(folder / "run"), None, None)
+        produce.report(report_run.finished(folder / "run"), None, None)
 
     return made_once(tmp_path_factory, "reported", make) / "run"
 

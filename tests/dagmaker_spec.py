@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from worker import specfile
-from worker.spec import Spec
+from worker.spec import specfile
+from worker.spec.sections import Spec
 
 TEXT = """
 version: 1

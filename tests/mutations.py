@@ -19,7 +19,7 @@ import yaml
 
 from dagmaker.cli import main
 from tests.dagmaker_spec import text
-from worker.specfile.hints import HINTS
+from worker.spec.hints import HINTS
 
 VALUES = (
     "null", "true", "-1", "0", "1e308", "1e400", ".nan", "-.inf", "9" * 10_000, "''", "[]", "{}", "[1, [2, [3]]]",

@@ -10,15 +10,15 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.text import Text
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from dagmaker.status import summary as terminal
-from worker import layout, store
-from worker.errors import DagmakerError
-from worker.ledger import expected, open_run
+from worker.base.errors import DagmakerError
 from worker.report import figures, style
 from worker.report.results import load
-from worker.specfile import loads
-from worker.stages import collect, limits, prepare, results, scans, trials
+from worker.rundir import layout, store
+from worker.rundir.ledger import expected, open_run
+from worker.spec.specfile import loads
+from worker.tasks import collect, limits, prepare, results, scans, trials
 
 SPEC = """
 version: 1

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dagmaker.cli import main
-from worker import specfile
-from worker.edges import EDGE_DEG, beyond
-from worker.errors import InputError, SpecError
-from worker.stages.limits import bracket
+from worker.base.errors import InputError, SpecError
+from worker.spec import specfile
+from worker.spec.edges import EDGE_DEG, beyond
+from worker.tasks.limits import bracket
 
 SPEC = """
 version: 1

@@ -9,22 +9,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FROM_WORKER = {
     "worker",
-    "worker.atomic",
-    "worker.bounds",
-    "worker.cli",
-    "worker.cuts",
-    "worker.errors",
-    "worker.layout",
-    "worker.planfile",
-    "worker.output",
-    "worker.reading",
-    "worker.rounds",
-    "worker.scan",
-    "worker.pilot",
-    "worker.spec",
-    "worker.specfile",
-    "worker.specfile.goals",
-    "worker.task_resources",
+    "worker.base.atomic",
+    "worker.base.bounds",
+    "worker.cli.main",
+    "worker.rundir.cuts",
+    "worker.base.errors",
+    "worker.rundir.layout",
+    "worker.rundir.planfile",
+    "worker.base.output",
+    "worker.base.reading",
+    "worker.rundir.rounds",
+    "worker.spec.scan",
+    "worker.spec.pilot",
+    "worker.spec.sections",
+    "worker.spec.specfile",
+    "worker.spec.goals",
+    "worker.spec.task_resources",
 }
 WORKER_FORBIDDEN = {"dagmaker", "htcondor", "htcondor2", "classad", "classad2"}
 
@@ -64,8 +64,10 @@ def test_worker_knows_neither_dagmaker_nor_htcondor(path):
 
 def test_the_reader_of_imports_sees_what_it_must():
     """Negative control: imports inside functions, of packages and of names are all seen."""
-    source = "def f():\n    from worker.engine import fit\nimport worker.rng as r\nfrom dagmaker.plan import make\n"
+    source = "def f():\n    from worker.engines.builtin import fit\nimport worker.base.rng as r\nfrom dagmaker.plan import make\n"
     assert set(_imports(source)) == {
-        "worker.engine", "worker.engine.fit", "worker.rng", "dagmaker.plan", "dagmaker.plan.make",
+        "worker.engines.builtin", "worker.engines.builtin.fit", "worker.base.rng", "dagmaker.plan", "dagmaker.plan.make",
     }  # fmt: skip
-    assert _is_module("worker.engine") and _is_module("worker.rng") and not _is_module("worker.rng.key")
+    assert (
+        _is_module("worker.engines.builtin") and _is_module("worker.base.rng") and not _is_module("worker.base.rng.key")
+    )

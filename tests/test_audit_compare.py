@@ -7,9 +7,9 @@ import healpy
 import numpy as np
 import pytest
 
-from worker.arrays import npy_bytes
-from worker.audit import compare, finding
-from worker.audit.compare import Rounding
+from worker.base import compare, finding
+from worker.base.arrays import npy_bytes
+from worker.base.compare import Rounding
 
 NEAR, FAR = 1 + 1e-9, 1 + 1e-5
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from worker import specfile
-from worker.errors import SpecError
+from worker.base.errors import SpecError
+from worker.spec import specfile
 
 BASE = """\
 version: 1

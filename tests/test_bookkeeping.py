@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests import csky_reader
-from worker import layout
+from worker.base.errors import InputError
 from worker.bookkeeping import concatenate, get, get_all, get_best
-from worker.engine.trials import TRIAL_DTYPE
-from worker.errors import InputError
+from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.rundir import layout
 from worker.stats.distributions import TSD
 
 CSKY = np.dtype([("gamma", "<f8"), ("ns", "<f8"), ("ts", "<f8")])

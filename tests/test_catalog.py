@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from worker import catalog, specfile
-from worker.catalog import Source
-from worker.errors import SpecError
+from worker.base.errors import SpecError
+from worker.spec import catalog, specfile
+from worker.spec.catalog import Source
 
 GOOD = "name,ra_deg,dec_deg\nTXS 0506+056,77.3582,5.6931\nNGC 1068,40.6696,-0.0133\n"
 SPEC = """

@@ -7,8 +7,8 @@ import pytest
 
 from dagmaker.cli import main
 from tests.dagmaker_spec import text
-from worker import ceilings, specfile
-from worker.errors import SpecError
+from worker.base.errors import SpecError
+from worker.spec import ceilings, specfile
 
 
 @pytest.mark.parametrize(

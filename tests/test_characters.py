@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.dagmaker_spec import text
-from worker import specfile
-from worker.errors import SpecError
+from worker.base.errors import SpecError
+from worker.spec import specfile
 
 
 @pytest.mark.parametrize(

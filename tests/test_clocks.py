@@ -1,6 +1,6 @@
 """No test measures seconds: those of a busy machine fail it, and those of an idle one hide a slow-down.
 
-Count work instead (tests/counted.py, worker/engine/work.py), wait without a limit of your own (tests/waiting.py), and
+Count work instead (tests/counted.py, worker/engines/builtin/work.py), wait without a limit of your own (tests/waiting.py), and
 measure speed in benchmarks/.
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from dagmaker.columns import Column, table
 from dagmaker.cost import cost, plan_text
-from dagmaker.planning import plan
+from dagmaker.plan import plan
 from tests.conftest import ROOT
 from tests.dagmaker_spec import spec
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from worker import compiled
+from worker.base import compiled
 
 
 def _double(x: float) -> float:

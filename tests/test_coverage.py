@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dagmaker.build import build
-from worker import rng
-from worker.engine import trials as engine
-from worker.engine.analysis import to_e2dnde
-from worker.engine.sources import Sources, SourceScanner
-from worker.ledger import Run, open_run
-from worker.specfile import loads
-from worker.stages import context, fluxes, hottest, prepare
+from dagmaker.htcondor.build import build
+from worker.base import rng
+from worker.engines.builtin import trials as engine
+from worker.engines.builtin.analysis import to_e2dnde
+from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.rundir.ledger import Run, open_run
+from worker.spec.specfile import loads
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
+from worker.tasks import context, fluxes, hottest_spots, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
 
@@ -168,7 +168,7 @@ def test_corrected_p_of_a_list_is_uniform(run: Run, trials: dict[tuple[float, fl
     listed = Sources(np.radians(places[:, 1]), places[:, 0] / 360.0)
     scanner = SourceScanner(context.analysis(run), listed)
     ts = scanner.skies(rng.key("coverage", "skies"), 0, 1200)[..., 0]
-    heat = hottest.p_map(run, tsds, np.broadcast_to(listed.dec, ts.shape), ts)
+    heat = hottest_spots.p_map(run, tsds, np.broadcast_to(listed.dec, ts.shape), ts)
     assert np.corrcoef(ts[:, 0], ts[:, 1])[0, 1] > 0.5
     for values in (heat.max(axis=1), binomial_test(heat).mlog10p):
         background, data = np.sort(values[:900]), values[900:]

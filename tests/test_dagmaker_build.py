@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from dagmaker import lock
-from dagmaker.build import build, locked
 from dagmaker.cli import main
+from dagmaker.htcondor.build import build, locked
 from dagmaker.local.run import run as run_here
 from tests.counted import calls
 from tests.dagmaker_spec import spec, text
 from tests.needs import needs
 from tests.test_dagmaker_eventlog import end, execute, submit
-from worker import specfile
-from worker.errors import InputError, RefusedError, SpecError
+from worker.base.errors import InputError, RefusedError, SpecError
+from worker.spec import specfile
 
 
 def _bytes(run: Path) -> dict[str, bytes]:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker.condor import holds, submitfile
-from dagmaker.condor.eventlog import Hold
-from dagmaker.condor.jobs import HostCount
+from dagmaker.htcondor import holds, submitfile
+from dagmaker.htcondor.eventlog import Hold
+from dagmaker.htcondor.jobs import HostCount
 from dagmaker.status import causes
 from dagmaker.status.causes import Asked, Bad
 

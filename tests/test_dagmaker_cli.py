@@ -8,9 +8,9 @@ import pytest
 from dagmaker.cli import main
 from dagmaker.commands import COMMANDS
 from tests.dagmaker_spec import text
-from worker.arguments import _example, _number, signature
-from worker.errors import EXIT_CODES
-from worker.tasks import TASKS
+from worker.base.errors import EXIT_CODES
+from worker.cli.arguments import _example, _number, signature
+from worker.cli.tasks import TASKS
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_the_front_end_imports_nothing_heavy(words):
 @pytest.mark.parametrize("name", ["ic86_i_icetracks", "ic86_2011"])
 def test_example_specs_are_the_analysis_on_other_data(name, tmp_path, monkeypatch):
     """Every key but the name and the data is that of analysis.yaml."""
-    from worker import specfile
+    from worker.spec import specfile
 
     root = Path(__file__).resolve().parents[1]
     for folder in ("icetracks/events", "icetracks/uptime", "icetracks/irfs", "ic86_2011"):

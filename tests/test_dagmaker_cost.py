@@ -2,11 +2,11 @@ import math
 
 import pytest
 
-from dagmaker.cost import cost, plan_text, quotable, rates
-from dagmaker.planning import plan
-from dagmaker.planning.sky import pixels
+from dagmaker.cost import cost, plan_text, significance_reach
+from dagmaker.plan import plan, rates
+from dagmaker.plan.sky import pixels
 from tests.dagmaker_spec import spec, text
-from worker import specfile
+from worker.spec import specfile
 
 
 def _cost(slots=1, **changes):
@@ -84,7 +84,7 @@ def test_one_folder_for_all_n_sig_of_the_collected_files():
 @pytest.mark.parametrize("n", [100, 10_000, 10_000_000])
 def test_significance_that_can_be_counted(n):
     total = _cost(n_bg=n, bg_file=n)
-    assert 0.5 * math.erfc(total.local_sigma / math.sqrt(2)) == pytest.approx(quotable.TAIL / n)
+    assert 0.5 * math.erfc(total.local_sigma / math.sqrt(2)) == pytest.approx(significance_reach.TAIL / n)
     assert total.post_trial_p == pytest.approx(1 / 6)
 
 

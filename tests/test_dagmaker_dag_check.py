@@ -3,11 +3,11 @@ import stat
 
 import pytest
 
-from dagmaker.build import build
-from dagmaker.condor import dag_check, htcondor_version
+from dagmaker.htcondor import dag_check, htcondor_version
+from dagmaker.htcondor.build import build
 from tests.dagmaker_spec import spec
 from tests.needs import needs
-from worker.errors import SpecError
+from worker.base.errors import SpecError
 
 pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
 

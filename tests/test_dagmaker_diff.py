@@ -105,7 +105,7 @@ def test_another_spectrum_keeps_the_background(compare, tmp_path):
 
 def test_every_key_of_the_spec_has_a_meaning():
     """A new section must say what it changes: until then all work is taken for invalid."""
-    from worker.spec import Spec
+    from worker.spec.sections import Spec
 
     sections = set(Spec.model_fields) - {"version"}
     assert sections <= {key.partition(".")[0] for key in diff._EFFECTS}

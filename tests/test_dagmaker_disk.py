@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker.build import build
-from dagmaker.condor import render, sites
 from dagmaker.cost import disk
-from dagmaker.planning import plan
+from dagmaker.htcondor import render
+from dagmaker.htcondor.build import build
+from dagmaker.plan import plan, sites
 from tests.conftest import ROOT
 from tests.dagmaker_spec import spec
-from worker import layout
+from worker.rundir import layout
 
 SHARED = sites.Site("shared")
 ELSEWHERE = replace(SHARED, transfer=True)

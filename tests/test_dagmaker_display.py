@@ -3,14 +3,13 @@ import json
 
 import pytest
 
-from dagmaker.local import failures, progress
 from dagmaker.local.children import Reply
-from dagmaker.local.failures import Failure
-from dagmaker.planning import plan
-from dagmaker.planning.processes import Process
-from dagmaker.status import display, summary
+from dagmaker.plan import plan
+from dagmaker.plan.processes import Process
+from dagmaker.status import display, failures, progress, summary
+from dagmaker.status.failures import Failure
 from tests.dagmaker_spec import spec
-from worker.errors import EXIT_CODES
+from worker.base.errors import EXIT_CODES
 
 
 def _reply(rc=0, err="", task="bg_trials", position=0, wall_s=2.0):

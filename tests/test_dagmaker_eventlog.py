@@ -2,9 +2,9 @@
 
 import pytest
 
-from dagmaker.condor import eventlog, jobs
-from dagmaker.condor.eventlog import Hold, Log
-from dagmaker.condor.jobs import Failure, Jobs, Tracker
+from dagmaker.htcondor import eventlog, jobs
+from dagmaker.htcondor.eventlog import Hold, Log
+from dagmaker.htcondor.jobs import Failure, Jobs, Tracker
 
 SUBMIT = """\
 000 (020.{p:03d}.000) 2026-11-22 10:45:32 Job submitted from host: <127.0.0.1:43679?alias=localhost>

@@ -20,8 +20,8 @@ from dagmaker.result import Result
 from tests.data_release import write_release
 from tests.dataverse import Dataverse
 from tests.waiting import HANG_S, until
+from worker.base.errors import InputError, SpecError
 from worker.data.icetracks import read_release
-from worker.errors import InputError, SpecError
 
 BIG = np.random.default_rng(1).bytes(1_500_000)
 MD5 = "0" * 32

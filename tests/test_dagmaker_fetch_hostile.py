@@ -14,7 +14,7 @@ import pytest
 from dagmaker.releases import download, unpack
 from dagmaker.releases import fetch as fetching
 from tests.dataverse import Dataverse
-from worker.errors import DagmakerError, InputError
+from worker.base.errors import DagmakerError, InputError
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 MD5 = "0" * 32

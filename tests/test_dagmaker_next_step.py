@@ -8,15 +8,15 @@ import time
 import pytest
 
 from dagmaker import lock
-from dagmaker.build import build
-from dagmaker.condor.eventlog import Hold
-from dagmaker.condor.jobs import seconds
-from dagmaker.condor.schedd import Answer, InQueue
+from dagmaker.htcondor.build import build
+from dagmaker.htcondor.eventlog import Hold
+from dagmaker.htcondor.jobs import seconds
+from dagmaker.htcondor.schedd import Answer, InQueue
 from dagmaker.status import status, status_text
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import HELD, end, execute, submit
 from tests.test_dagmaker_status_pool import bg_log, dag_log, finish, stage
-from worker import layout
+from worker.rundir import layout
 
 HELD_BY_USER = HELD.replace("Error from slot1_2@localhost: memory usage exceeded request_memory", "via condor_hold")
 HELD_BY_USER = HELD_BY_USER.replace("Code 21 Subcode 102", "Code 1 Subcode 0")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from dagmaker.cli import main
-from dagmaker.cost import efficiency, pilot, probes
-from dagmaker.planning import rounds
+from dagmaker.htcondor import rounds
+from dagmaker.pilot import pilot, probes
+from dagmaker.status import efficiency
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
-from worker import specfile
-from worker.errors import InputError
-from worker.specfile import goals
+from worker.base.errors import InputError
+from worker.spec import goals, specfile
 
 pytestmark = [pytest.mark.slow]
 

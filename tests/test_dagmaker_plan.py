@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker.planning import plan, processes
-from dagmaker.planning.priority import PRIORITY
+from dagmaker.plan import plan, processes
+from dagmaker.plan.priority import PRIORITY
 from tests.dagmaker_spec import spec
-from worker import layout, planfile, specfile, task_names
-from worker.cli import argv
-from worker.cuts import cuts, even
-from worker.errors import SpecError
-from worker.ledger import Run, expected
+from worker.base import task_names
+from worker.base.errors import SpecError
+from worker.cli.main import argv
+from worker.rundir import layout, planfile
+from worker.rundir.cuts import cuts, even
+from worker.rundir.ledger import Run, expected
+from worker.spec import specfile
 
 
 def _plan(**changes):

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker.condor import quote
-from worker.errors import SpecError
+from dagmaker.htcondor import quote
+from worker.base.errors import SpecError
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
 

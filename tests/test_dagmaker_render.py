@@ -7,16 +7,16 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from dagmaker.build import build
-from dagmaker.condor import htcondor_version, render, render_dag, sites
-from dagmaker.condor.render import Place
-from dagmaker.planning import clusters, plan
-from dagmaker.planning.processes import STEPPED
+from dagmaker.htcondor import htcondor_version, render, render_dag
+from dagmaker.htcondor.build import build
+from dagmaker.htcondor.render import Place
+from dagmaker.plan import clusters, plan, sites
+from dagmaker.plan.processes import STEPPED
 from tests import dagmaker_spec
 from tests.dagmaker_spec import spec
 from tests.needs import needs
-from worker import specfile
-from worker.errors import SpecError
+from worker.base.errors import SpecError
+from worker.spec import specfile
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
 

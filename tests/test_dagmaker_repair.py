@@ -4,14 +4,14 @@ import shutil
 
 import pytest
 
-from dagmaker.build import build
 from dagmaker.cli import main
-from dagmaker.condor import repair
-from dagmaker.condor.repair import Fault
-from dagmaker.planning import plan, processes, rounds
+from dagmaker.htcondor import repair, rounds
+from dagmaker.htcondor.build import build
+from dagmaker.htcondor.repair import Fault
+from dagmaker.plan import plan, processes
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_eventlog import execute, submit
-from worker.errors import RefusedError
+from worker.base.errors import RefusedError
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,15 @@ import re
 
 import pytest
 
-from dagmaker import restore
-from dagmaker.build import build
 from dagmaker.cli import main
-from dagmaker.condor import submit
+from dagmaker.htcondor import restore, submit
+from dagmaker.htcondor.build import build
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_build import _bytes
-from worker import layout
-from worker.errors import InputError
-from worker.ledger import open_run
+from worker.base.errors import InputError
+from worker.rundir import layout
+from worker.rundir.ledger import open_run
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
 from dagmaker.local.schedule import Schedule
-from dagmaker.planning import plan
+from dagmaker.plan import plan
 from tests.dagmaker_spec import spec
 
 

@@ -2,9 +2,10 @@ import shutil
 
 import pytest
 
-from dagmaker.condor import htcondor_version, sites, templates
-from worker.errors import InputError, SpecError
-from worker.spec import Spec
+from dagmaker.htcondor import htcondor_version
+from dagmaker.plan import sites, templates
+from worker.base.errors import InputError, SpecError
+from worker.spec.sections import Spec
 
 
 @pytest.fixture
@@ -140,8 +141,8 @@ def test_commands_that_an_old_pool_does_not_know(version, universe, image, left_
 def _submit(site, task="bg_trials", **changes):
     from pathlib import PurePosixPath
 
-    from dagmaker.condor import render
-    from dagmaker.planning import plan
+    from dagmaker.htcondor import render
+    from dagmaker.plan import plan
     from tests.dagmaker_spec import spec
 
     made = spec(**changes)

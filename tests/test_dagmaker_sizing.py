@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker.build import build
-from dagmaker.condor import render, sites
-from dagmaker.cost import cost, probes, rates
-from dagmaker.cost.probes import Probe, Took
-from dagmaker.cost.quotable import Quotable, lines, sigma
-from dagmaker.planning import plan, sizing
+from dagmaker.cost import cost
+from dagmaker.cost.significance_reach import Quotable, lines, sigma
+from dagmaker.htcondor import render
+from dagmaker.htcondor.build import build
+from dagmaker.pilot import probes
+from dagmaker.pilot.probes import Probe, Took
+from dagmaker.plan import plan, rates, sites, sizing
 from tests.dagmaker_spec import spec, text
-from worker import specfile
-from worker.cuts import even
-from worker.errors import SpecError
-from worker.spec import Spec
-from worker.specfile import goals
+from worker.base.errors import SpecError
+from worker.rundir.cuts import even
+from worker.spec import goals, specfile
+from worker.spec.sections import Spec
 
 PILOT = {
     "pilot_version": 1,

@@ -1,12 +1,12 @@
 import pytest
 
-from dagmaker.build import build
-from dagmaker.planning import processes
-from dagmaker.planning.presence import Presence
+from dagmaker.htcondor.build import build
+from dagmaker.plan import processes
+from dagmaker.plan.presence import Presence
 from dagmaker.status import status, status_text
 from tests.counted import calls
 from tests.dagmaker_spec import spec
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 
 def _stage(run, task):

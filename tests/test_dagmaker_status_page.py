@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker.build import Built, build
 from dagmaker.cli import main
-from dagmaker.condor.jobs import seconds
-from dagmaker.planning import processes
-from dagmaker.planning.batches import Batches
+from dagmaker.htcondor.batches import Batches
+from dagmaker.htcondor.build import Built, build
+from dagmaker.htcondor.jobs import seconds
+from dagmaker.plan import processes
 from dagmaker.status import status_page, throughput
 from dagmaker.status.status import Watcher
 from tests.counted import calls

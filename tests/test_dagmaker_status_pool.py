@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from dagmaker.build import build
 from dagmaker.cli import main
-from dagmaker.condor.schedd import Answer, InQueue
-from dagmaker.planning import processes
+from dagmaker.htcondor.build import build
+from dagmaker.htcondor.schedd import Answer, InQueue
+from dagmaker.plan import processes
 from dagmaker.status import status, status_text
 from dagmaker.status.status import Watcher
 from dagmaker.status.watching import ended

@@ -3,14 +3,14 @@ import json
 
 import pytest
 
-from dagmaker.build import build
 from dagmaker.cli import main
+from dagmaker.htcondor.build import build
 from tests.counted import calls
 from tests.dagmaker_spec import spec, text
-from worker.cuts import Cuts
-from worker.errors import InputError
-from worker.ledger import open_run
-from worker.stages import streams
+from worker.base.errors import InputError
+from worker.review import streams
+from worker.rundir.cuts import Cuts
+from worker.rundir.ledger import open_run
 
 
 @pytest.fixture

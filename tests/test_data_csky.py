@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from tests.data_simulation import good_runs, measured, simulated, write_season
+from worker.base.errors import InputError
+from worker.base.rng import key
 from worker.data import synthetic
 from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Dataset, Season, Simulation
 from worker.data.prepared import content_digest, pack, unpack
-from worker.data.seasons import closest, simulation_of
 from worker.data.simulation import turned
-from worker.engine import analysis as engine
-from worker.engine import season as of_season
-from worker.engine import simulated as kernel
-from worker.engine import trials
-from worker.engine.inject import draw_signal
-from worker.engine.response import Spectrum
-from worker.errors import InputError
-from worker.rng import key
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import season as of_season
+from worker.engines.builtin import simulated as kernel
+from worker.engines.builtin import trials
+from worker.engines.builtin.inject import draw_signal
+from worker.engines.builtin.response import Spectrum
+from worker.spec.season_files import closest, simulation_of
 from worker.stats.sensitivity import NSig, find_n_sig
 
 NAME = "IC86_2011"

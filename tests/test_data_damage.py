@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from tests.data_release import EVENTS_10, write_lines, write_release
 from tests.data_simulation import write_season
-from worker.arrays import npy_bytes, npz_bytes
-from worker.cli import main
+from worker.base.arrays import npy_bytes, npz_bytes
+from worker.cli.main import main
 from worker.data import synthetic
-from worker.specfile import load
+from worker.spec.specfile import load
 
 SPEC = """
 version: 1
@@ -473,7 +473,7 @@ def test_wrong_units_and_values_in_arrays(damaged, capsys, case: str) -> None:
 def test_sound_files_are_read(runs: dict[str, Path], name: str) -> None:
     """The control: what is damaged above reads well as it is."""
     from worker import data
-    from worker.specfile import load_resolved
+    from worker.spec.specfile import load_resolved
 
     spec = load_resolved(runs[name] / "run/analysis.yaml")
     assert data.read(spec).seasons[0].events.dec.size >= 300

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.data_release import write_release
+from worker.base.errors import InputError
 from worker.data import read
 from worker.data.ic86_first import read_first_year
-from worker.errors import InputError
-from worker.spec import Spec
+from worker.spec.sections import Spec
 
 EVENTS = "MJD\tlog10(E)\tang_err\tRA\tDec\r\n"
 AREA = "#  E_min[GeV]   E_max[GeV] cos(zenith)_min cos(zenith)_max       Aeff[m^2]\n"

@@ -15,10 +15,10 @@ from tests.data_release import (
     write_lines,
     write_release,
 )
+from worker.base.errors import InputError
 from worker.data.dataset import Dataset
 from worker.data.icetracks import read_release
-from worker.data.seasons import response_of
-from worker.errors import InputError
+from worker.spec.season_files import response_of
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 from tests.data_simulation import write_season
 from tests.test_data_damage import FORMATS, SPEC, write_first_year, write_tracks
 from worker import data
+from worker.base.errors import DagmakerError
 from worker.data import synthetic
 from worker.data.describe import season_numbers
 from worker.data.prepared import pack, unpack
-from worker.engine import analysis as engine
-from worker.errors import DagmakerError
-from worker.specfile import loads
+from worker.engines.builtin import analysis as engine
+from worker.spec.specfile import loads
 
 CUTS = engine.Cuts(np.arange(1.0, 4.0 + 1e-9, 1 / 16), 5.0, float(np.radians(0.2)), float(np.radians(5.0)))
 MOST_CPU_S, MOST_KB = 5.0, 1_000_000

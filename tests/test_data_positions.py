@@ -10,7 +10,7 @@ import pytest
 from tests.data_release import EVENTS_7, write_lines, write_release
 from worker import data
 from worker.data.clean import clean_events, event_order
-from worker.spec import Spec
+from worker.spec.sections import Spec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -120,4 +120,4 @@ def test_only_unblinding_asks_for_positions() -> None:
             for node in ast.walk(ast.parse(path.read_text()))
         )
     }
-    assert users == {"worker/stages/sealed.py"}, "the real sky stays closed"
+    assert users == {"worker/tasks/blinded_positions.py"}, "the real sky stays closed"

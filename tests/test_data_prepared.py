@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tests.counted import calls
 from tests.data_release import write_release
+from worker.base.errors import InputError
 from worker.data.dataset import Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.icetracks import read_release
 from worker.data.prepared import content_digest, pack, unpack
 from worker.data.synthetic import make
-from worker.errors import InputError
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from tests.data_release import EVENTS_7, EVENTS_10, event_lines, write_lines, write_release
+from worker.base.errors import InputError
+from worker.base.rng import key
 from worker.data.dataset import Dataset, Smearing
 from worker.data.icetracks import read_release
 from worker.data.prepared import content_digest, pack, unpack
-from worker.data.seasons import response_of
-from worker.engine import analysis as engine
-from worker.engine import season as of_season
-from worker.engine import trials
-from worker.engine.inject import draw_signal
-from worker.engine.response import Spectrum
-from worker.errors import InputError
-from worker.rng import key
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import season as of_season
+from worker.engines.builtin import trials
+from worker.engines.builtin.inject import draw_signal
+from worker.engines.builtin.response import Spectrum
+from worker.spec.season_files import response_of
 
 EARLY = ("IC40", "IC59", "IC79")
 YEARS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI")

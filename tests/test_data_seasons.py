@@ -11,15 +11,15 @@ from numpy.lib import recfunctions
 from dagmaker.cli import main
 from tests.data_release import write_release
 from tests.data_simulation import write_season
+from worker.base.errors import InputError
 from worker.data import synthetic
 from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Season, Simulation
 from worker.data.icetracks import read_release
 from worker.data.plausible import FEW, Measured, check_given_livetime, many, run_notes
-from worker.errors import InputError
-from worker.season import NumpySeason, ReleaseSeason
-from worker.specfile import loads, loads_resolved, resolved_text
-from worker.stages import data_summary
+from worker.report import data_summary
+from worker.spec.season import NumpySeason, ReleaseSeason
+from worker.spec.specfile import loads, loads_resolved, resolved_text
 
 Change = Callable[[Path], object]
 SPEC = """

@@ -10,7 +10,7 @@ import pytest
 
 from tests.data_release import write_release
 from tests.data_simulation import write_season
-from worker.cli import main
+from worker.cli.main import main
 from worker.data import synthetic
 from worker.data.csky import read_seasons
 from worker.data.dataset import EffectiveArea, Season
@@ -113,8 +113,8 @@ def test_the_page_of_simulated_events_shows_neither_places_nor_times(
 
 
 def test_of_a_run_before_and_after_it_is_prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from dagmaker.build import build
-    from worker.specfile import load
+    from dagmaker.htcondor.build import build
+    from worker.spec.specfile import load
 
     spec = spec_file(tmp_path, "format: synthetic, n_events: 3000")
     build(load(spec), tmp_path / "run")

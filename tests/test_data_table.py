@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.base.errors import InputError
 from worker.data import table
 from worker.data.table import read_table
-from worker.errors import InputError
 
 
 def write(path: Path, text: str | bytes) -> Path:

@@ -10,9 +10,9 @@ import pytest
 
 from dagmaker.cli import main as dagmaker
 from tests.conftest import ROOT
-from worker.arrays import npy_bytes
-from worker.cli import main
-from worker.stages import device
+from worker.base.arrays import npy_bytes
+from worker.cli.main import main
+from worker.tasks import device
 
 pytestmark = pytest.mark.slow
 

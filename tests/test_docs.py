@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dagmaker.commands import COMMANDS
-from worker.specfile import json_schema
-from worker.tasks import TASKS
+from worker.cli.tasks import TASKS
+from worker.spec.specfile import json_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

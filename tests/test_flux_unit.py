@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker.build import build
-from worker.ledger import open_run
+from dagmaker.htcondor.build import build
 from worker.report import words
-from worker.specfile import load
-from worker.stages import fluxes, prepare
+from worker.rundir.ledger import open_run
+from worker.spec.specfile import load
+from worker.tasks import fluxes, prepare
 
 SPEC = """
 version: 1

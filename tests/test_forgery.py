@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from dagmaker.review import strangers, verify_plan
-from worker import store
-from worker.arrays import npy_bytes, npz_bytes
-from worker.audit import aggregates, files, pages, replays
-from worker.audit import strangers as unknown
-from worker.ledger import open_run
-from worker.stages import scratch
+from worker.base.arrays import npy_bytes, npz_bytes
+from worker.review import aggregates, files, pages, replays
+from worker.review import strangers as unknown
+from worker.rundir import store
+from worker.rundir.ledger import open_run
+from worker.tasks import scratch
 
 pytestmark = pytest.mark.slow
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from tests import report_run
-from worker import layout, store
-from worker.checklist import FIGURES, NAMES
-from worker.record import measure
-from worker.report import figures
-from worker.specfile import loads
-from worker.stages import gate, report
+from worker.blinding import unblinding_checks
+from worker.report import figures, produce
+from worker.rundir import layout, store
+from worker.rundir.record import measure
+from worker.spec.checklist import FIGURES, NAMES
+from worker.spec.specfile import loads
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,8 @@ def copy(done: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(done, tmp_path / "run"))
 
 
-def of(run: Path) -> dict[str, gate.Verdict]:
-    return {verdict.name: verdict for verdict in gate.of_directory(run)}
+def of(run: Path) -> dict[str, unblinding_checks.Verdict]:
+    return {verdict.name: verdict for verdict in unblinding_checks.of_directory(run)}
 
 
 def save(run: Path, rel, array) -> None:
@@ -42,14 +42,14 @@ def save(run: Path, rel, array) -> None:
 
 
 def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> None:
-    found = gate.of_directory(done)
+    found = unblinding_checks.of_directory(done)
     assert tuple(verdict.name for verdict in found) == NAMES
     assert set(FIGURES) == set(NAMES)
     assert set(FIGURES.values()) <= {plot.name for plot in figures.PLOTS}
     assert all(verdict.sentence.endswith(".") for verdict in found)
     failed = {verdict.name for verdict in found if not verdict.passed}
     assert failed == {"enough_background_trials", "enough_skies", "smooth_map"}  # 400 trials, 8 skies, nside 4
-    assert {verdict.name for verdict in gate.blocking(found)} == failed
+    assert {verdict.name for verdict in unblinding_checks.blocking(found)} == failed
 
 
 def test_a_waiver_lifts_the_block_and_not_the_verdict(copy: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_waiver_lifts_the_block_and_not_the_verdict(copy: Path) -> None:
     assert not found["smooth_map"].blocks
     assert not found["p_uniform"].waived, "what passed is not waived"
     assert found["enough_background_trials"].passed, "400 trials reach 1.5 sigma"
-    assert gate.blocking(found.values()) == ()
-    report.report(copy, None, None)
+    assert unblinding_checks.blocking(found.values()) == ()
+    produce.report(copy, None, None)
     page = (copy / layout.REPORT).read_text(encoding="utf-8")
     assert "Waived by name in the spec (<code>unblind.waive</code>): enough_skies, smooth_map." in page
     assert "failed, waived" in page
@@ -125,5 +125,5 @@ def test_each_check_sees_its_own_fault(copy: Path, damage, name: str, words: str
 
 
 def test_an_empty_run_passes_nothing_by_absence(tmp_path: Path) -> None:
-    found = gate.of_directory(report_run.built(tmp_path / "run"))
+    found = unblinding_checks.of_directory(report_run.built(tmp_path / "run"))
     assert not any(verdict.passed for verdict in found)

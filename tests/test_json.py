@@ -18,9 +18,9 @@ from tests import test_dagmaker_fetch
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.dataverse import Dataverse
-from worker import cli as worker_cli
-from worker.errors import EXIT_CODES
-from worker.tasks import TASKS
+from worker.base.errors import EXIT_CODES
+from worker.cli import main as worker_cli
+from worker.cli.tasks import TASKS
 
 ERROR = {"exit_code", "meaning", "message", "problems"}
 ON_A_POOL = ("submit", "abort")

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from dagmaker.planning import plan as plans
-from dagmaker.planning import processes, rounds
+from dagmaker.htcondor import rounds
+from dagmaker.plan import plan as plans
+from dagmaker.plan import processes
 from tests.counted import calls
-from worker import layout, ledger, planfile, specfile
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.rundir import layout, ledger, planfile
+from worker.spec import specfile
 
 SPEC = {
     "version": 1,

@@ -7,13 +7,13 @@ import healpy
 import numpy as np
 import pytest
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from dagmaker.local.run import run as run_here
-from worker import layout
-from worker.ledger import open_run
-from worker.specfile import loads
-from worker.stages import collect, hottest
+from worker.rundir import layout
+from worker.rundir.ledger import open_run
+from worker.spec.specfile import loads
 from worker.stats.pvalues import mlog10p
+from worker.tasks import collect, hottest_spots
 
 SPEC = """
 version: 1
@@ -78,6 +78,6 @@ def _is_what_the_new_background_says(run: Path, maps: np.ndarray) -> None:
     theta, _ = healpy.pix2ang(4, np.arange(192))
     seen = np.isfinite(maps[1])
     expected = mlog10p(
-        hottest.load_tsds(open_run(run)), 0.5 * np.pi - theta[seen], maps[1, seen], "linear", "empirical"
+        hottest_spots.load_tsds(open_run(run)), 0.5 * np.pi - theta[seen], maps[1, seen], "linear", "empirical"
     )
     np.testing.assert_allclose(maps[0, seen], expected, rtol=1e-9, atol=1e-12)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutations import VALUES, Ended, run
-from worker.specfile.hints import HINTS
+from worker.spec.hints import HINTS
 
 KEYS = list(HINTS)
 

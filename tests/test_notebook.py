@@ -13,10 +13,11 @@ import pytest
 import worker
 from tests.conftest import ROOT
 from tests.report_run import SPEC, built
-from worker import Analysis, layout, open_analysis
-from worker.errors import InputError, SpecError
-from worker.ledger import open_run
-from worker.stages import collect, hottest, prepare, scans, trials
+from worker import Analysis, open_analysis
+from worker.base.errors import InputError, SpecError
+from worker.rundir import layout
+from worker.rundir.ledger import open_run
+from worker.tasks import collect, hottest_spots, prepare, scans, trials
 
 MORE = SPEC.replace("n_skies: 8", "n_skies: 3").replace("map_nside: 16", "map_nside: 4")
 
@@ -59,7 +60,7 @@ def test_trials_are_those_of_the_files(run: Path, ana: Analysis) -> None:
 def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     opened = open_run(run)
     rings = scans.rings(opened, 4)
-    tsds = hottest.load_tsds(opened)
+    tsds = hottest_spots.load_tsds(opened)
     mine = {dec: ana.distribution(dec, 400) for dec in tsds}
     assert repr(mine) == repr(tsds)
     sky = ana.scan(mine)
@@ -68,7 +69,7 @@ def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     file = np.load(run / layout.map_dir("tiny", 4) / layout.band_name(0, 1))
     assert all(np.array_equal(file[name], seen[name]) for name in seen)
     dec = np.repeat(rings.dec, rings.n_pix)
-    assert np.array_equal(sky.mlog10p[inside], hottest.p_map(opened, tsds, dec, seen["ts"]))
+    assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened, tsds, dec, seen["ts"]))
     assert np.isnan(sky.ts).sum() == sky.ts.size - dec.size > 0
     maxima = np.load(run / layout.scan_dir("tiny", 4) / layout.rings_name(3, 0))
     for i in range(3):

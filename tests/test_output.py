@@ -11,7 +11,7 @@ import pytest
 
 from dagmaker.status import display
 from tests.conftest import ROOT
-from worker.output import Output, safe_streams, visible
+from worker.base.output import Output, safe_streams, visible
 
 
 @pytest.mark.parametrize(

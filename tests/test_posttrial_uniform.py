@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dagmaker.build import build
-from worker import layout
-from worker.ledger import expected, open_run
-from worker.specfile import loads
-from worker.stages import collect, hottest, prepare, scans, trials
+from dagmaker.htcondor.build import build
+from worker.rundir import layout
+from worker.rundir.ledger import expected, open_run
+from worker.spec.specfile import loads
 from worker.stats.posttrial import post_trial
+from worker.tasks import collect, hottest_spots, prepare, scans, trials
 
 pytestmark = pytest.mark.slow
 N = 500
@@ -40,7 +40,7 @@ def skies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     for dec in opened.spec.background.decs:
         collect.collect_bg(run, dec, False)
     collect.collect_scan(run, False)
-    return {region: np.load(run / layout.skies_file(region))["mlog10p"] for region in hottest.REGIONS}
+    return {region: np.load(run / layout.skies_file(region))["mlog10p"] for region in hottest_spots.REGIONS}
 
 
 def p_values(data: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -9,10 +9,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from rocrate.rocrate import ROCrate
 
-from worker import layout, revision, store
-from worker.ledger import expected, open_run
-from worker.record import from_json
-from worker.stages import lineage
+from worker.rundir import input_digests, layout, revision, store
+from worker.rundir.ledger import expected, open_run
+from worker.rundir.record import from_json
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +61,7 @@ def test_results_name_the_sha256_of_what_they_were_computed_from(finished_run, s
     assert told == sha256(finished_run / "results" / f"{result}.json")
     for path, told in made_from.items():
         if path.endswith(".files.json"):
-            assert told == lineage.listing_digest(json.loads((finished_run / path).read_text()))
+            assert told == input_digests.listing_digest(json.loads((finished_run / path).read_text()))
         elif not path.endswith("(content)"):
             assert told == sha256(finished_run / path)
 

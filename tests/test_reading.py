@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.reading import file_bytes, json_object, json_value
+from worker.base.reading import file_bytes, json_object, json_value
 
 
 def _fifo(path: Path) -> None:

@@ -16,9 +16,10 @@ import yaml
 
 from tests.conftest import ROOT, unavailable
 from tests.waiting import HANG_S
-from worker import layout, open_analysis
-from worker.ledger import open_run
-from worker.stages import context
+from worker import open_analysis
+from worker.rundir import layout
+from worker.rundir.ledger import open_run
+from worker.tasks import context
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("release")]
 
@@ -130,7 +131,7 @@ def test_sources_without_git_have_a_version_and_an_archive_of_them(sources: Path
     assert archive.name == "dagmaker-0.1.0.dev0.tar.gz"
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    assert {"PKG-INFO", "worker/rng.py", "templates/report/vendor/d3.min.js", "templates/status/page.css"} <= names
+    assert {"PKG-INFO", "worker/base/rng.py", "templates/report/vendor/d3.min.js", "templates/status/page.css"} <= names
 
 
 def test_from_the_wheel_to_a_report(installed: Path, tmp_path: Path) -> None:

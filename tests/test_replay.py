@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.arrays import npy_bytes
-from worker.cli import main
+from worker.base.arrays import npy_bytes
+from worker.cli.main import main
 
 pytestmark = pytest.mark.slow
 

@@ -11,15 +11,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from tests.test_report_page import read
-from worker import layout, rng, store
-from worker.engine.trials import TRIAL_DTYPE
-from worker.ledger import Run, expected, open_run
-from worker.record import measure
-from worker.report import figures, interactive
-from worker.specfile import loads
-from worker.stages import collect, prepare, report, results, scans
+from worker.base import rng
+from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.report import figures, interactive, produce
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run, expected, open_run
+from worker.rundir.record import measure
+from worker.spec.specfile import loads
+from worker.tasks import collect, prepare, results, scans
 
 SPEC = """
 version: 1
@@ -105,7 +106,7 @@ def _scanned(run: Run) -> None:
 
 
 def test_the_report_of_170_declinations_is_whole_and_small(large: Path) -> None:
-    report.report(large, None, None)
+    produce.report(large, None, None)
     found = read(large)
     assert sum(link.startswith("data:image/png") for link in found.loaded) == len(figures.PLOTS) - len(figures.OF_LISTS)
     assert "170 rows" in found.text

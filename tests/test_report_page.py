@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 from tests import report_run
-from worker import layout, store
-from worker.errors import InputError, RefusedError
-from worker.ledger import expected, open_run
-from worker.report import figures, headline, interactive, numbers, page, words
+from worker.base.errors import InputError, RefusedError
+from worker.report import figures, headline, interactive, numbers, page, produce, words
 from worker.report.drawn import Drawn
 from worker.report.results import load
-from worker.stages import report
-from worker.stages.summary import summary
+from worker.report.summary import summary
+from worker.rundir import layout, store
+from worker.rundir.ledger import expected, open_run
 
 NAMES = [plot.name for plot in figures.PLOTS if plot.name not in figures.OF_LISTS]  # this run scans the whole sky
 pytestmark = pytest.mark.slow
@@ -191,7 +190,7 @@ def test_no_figure_stays_open(done: Path) -> None:
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
     run = report_run.built(tmp_path / "run")
-    report.report(run, None, None)
+    produce.report(run, None, None)
     text = " ".join(read(run).text.split())
     assert "This run is not complete." in text
     for task in ("prepare", "distributions", "sensitivity", "collect_scan", "post_trial"):
@@ -207,7 +206,7 @@ def test_a_failed_dag_still_gets_its_page(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(figures, "PLOTS", [plot("timing")])
     run = report_run.built(tmp_path / "run")
     with pytest.raises(RefusedError, match="the DAG did not succeed"):
-        report.report(run, 2, 1)
+        produce.report(run, 2, 1)
     assert "no file has a record of its cost" in read(run).text
 
 
@@ -325,7 +324,7 @@ def test_a_run_without_n_eff_says_why(copy: Path, ks_p: float | None, why: str) 
     for part in (found["post_trial"], *found["regions"].values()):
         part |= {"n_eff": None, "n_eff_error": None, "p_eff": None, "ks_p": ks_p}
     report_run.write_result(copy, layout.POST_TRIAL, "post_trial", found)
-    report.report(copy, None, None)
+    produce.report(copy, None, None)
     page_text = (copy / "report/index.html").read_text("utf-8")
     assert why in page_text
     assert "No curve for whole sky, north, south: the skies there follow that of no N_eff." in page_text

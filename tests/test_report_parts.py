@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from worker import rng
-from worker.errors import InputError
+from worker.base import rng
+from worker.base.errors import InputError
 from worker.report import raster, style, template, words
 from worker.report.interactive import coarser
 from worker.report.results import three

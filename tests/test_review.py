@@ -19,13 +19,14 @@ from tests.answers import answered, holds_what_is_documented
 from tests.conftest import ROOT
 from tests.needs import needs
 from tests.processors import PROCESSORS, numpy_without
-from worker import layout, pools, store
-from worker.arrays import npy_bytes
-from worker.audit import aggregates, alone, circumstances, decisive, files, opened, replays
-from worker.cli import main as worker
-from worker.errors import MachineError
-from worker.ledger import open_run
-from worker.stages import audit, scratch
+from worker.base import pools
+from worker.base.arrays import npy_bytes
+from worker.base.errors import MachineError
+from worker.cli.main import main as worker
+from worker.review import aggregates, alone, audit, circumstances, decisive, files, opened, replays
+from worker.rundir import layout, store
+from worker.rundir.ledger import open_run
+from worker.tasks import scratch
 
 pytestmark = pytest.mark.slow
 

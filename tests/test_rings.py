@@ -6,15 +6,15 @@ import healpy
 import numpy as np
 import pytest
 
-from dagmaker.planning import plan
+from dagmaker.plan import plan
 from tests import report_run
-from worker import layout
-from worker.errors import InputError
-from worker.ledger import open_run
-from worker.specfile import loads, loads_resolved, resolved_text
-from worker.stages import hottest
+from worker.base.errors import InputError
+from worker.rundir import layout
+from worker.rundir.ledger import open_run
+from worker.spec.specfile import loads, loads_resolved, resolved_text
 from worker.stats.chi2 import Chi2Tail
 from worker.stats.pvalues import mlog10p, ts_to_p
+from worker.tasks import hottest_spots
 
 SPEC = """
 version: 1
@@ -72,7 +72,7 @@ def test_one_ring_less_is_refused() -> None:
 def test_from_trials_to_maps(tmp_path: Path) -> None:
     run = report_run.finished(tmp_path / "run", SPEC)
     opened = open_run(run)
-    tsds = hottest.load_tsds(opened)
+    tsds = hottest_spots.load_tsds(opened)
     full = np.load(run / layout.map_file(4))
     theta, _ = healpy.pix2ang(4, np.arange(192))
     dec_deg = np.round(90 - np.degrees(theta), 6) + 0.0

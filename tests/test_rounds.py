@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from dagmaker.cli import main
-from dagmaker.condor import repair, templates
-from dagmaker.planning import plan, rounds
+from dagmaker.htcondor import repair, rounds
+from dagmaker.plan import plan, templates
 from dagmaker.review.verdict import Line
 from dagmaker.review.verify_plan import verify_plan
 from tests.answers import holds_what_is_documented
 from tests.pool.analysis import final_bytes
-from worker import layout, specfile
-from worker.errors import InputError, SpecError
-from worker.ledger import before, expected, open_run
-from worker.stages import judge
+from worker.base.errors import InputError, SpecError
+from worker.rundir import layout
+from worker.rundir.ledger import before, expected, open_run
+from worker.spec import specfile
+from worker.tasks import adaptive_round
 
 SPEC = """
 version: 1
@@ -208,7 +209,7 @@ def test_a_lost_file_of_a_round_is_made_and_collected_again_without_a_judge(fini
 
 def test_a_round_that_there_is_not_is_refused(finished: Path) -> None:
     with pytest.raises(SpecError, match=r"--round=7: adaptive.max_rounds is 3; choose one of 1 to 3, or raise it"):
-        judge.judge(finished, 7)
+        adaptive_round.judge(finished, 7)
     with pytest.raises(InputError, match=r"round_5.json: round 5 has not been decided; `worker judge"):
         rounds.settle(specfile.load_resolved(finished / layout.SPEC), finished, 5)
 

@@ -13,11 +13,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker import specfile
-from worker.errors import SpecError
-from worker.specfile import reader
-from worker.specfile.hints import HINTS
-from worker.specfile.numbers import digest_of_numbers
+from worker.base.errors import SpecError
+from worker.spec import reader, specfile
+from worker.spec.hints import HINTS
+from worker.spec.numbers import digest_of_numbers
 
 ROOT = Path(__file__).parents[1]
 MINIMAL: dict[str, Any] = {

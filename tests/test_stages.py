@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker.build import build
-from worker import layout, store
+from dagmaker.htcondor.build import build
+from worker.base.errors import InputError, RefusedError
 from worker.bookkeeping import get_all
-from worker.cli import main
-from worker.errors import InputError, RefusedError
-from worker.ledger import expected, open_run
-from worker.specfile import load
-from worker.stages import collect, hottest, limits, prepare, results, scans, scratch, streams, trials, verify
+from worker.cli.main import main
+from worker.review import streams, verify
+from worker.rundir import layout, store
+from worker.rundir.ledger import expected, open_run
+from worker.spec.specfile import load
+from worker.tasks import collect, hottest_spots, limits, prepare, results, scans, scratch, trials
 
 SPEC = """
 version: 1
@@ -263,7 +264,7 @@ def test_more_background_changes_p_without_a_new_scan(copy: Path) -> None:
     rel = layout.bg_collected(5.0)
     arrays = dict(store.load_arrays(copy, rel))
     arrays["ts_even"] = arrays["ts_even"] * 1.5
-    from worker.record import measure
+    from worker.rundir.record import measure
 
     with measure("test", {}) as meter:
         store.save_arrays(copy, rel, arrays, meter.record(1))
@@ -272,7 +273,7 @@ def test_more_background_changes_p_without_a_new_scan(copy: Path) -> None:
     assert (after["mlog10p"] <= before["mlog10p"] + 1e-12).all()
     assert (after["mlog10p"] < before["mlog10p"]).any()
     assert [f.stat().st_mtime_ns for f in rings] == stamps
-    assert hottest.load_tsds(open_run(copy))[5.0].n == 120
+    assert hottest_spots.load_tsds(open_run(copy))[5.0].n == 120
 
 
 @pytest.mark.parametrize("task", ["bg", "sig", "scan", "map"])

@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dagmaker.build import build
 from dagmaker.cli import main as dagmaker
-from dagmaker.condor import repair
+from dagmaker.htcondor import repair
+from dagmaker.htcondor.build import build
 from tests import report_run
-from worker import address, layout, store
-from worker.audit.compare import Rounding
-from worker.cli import main
-from worker.errors import RefusedError
-from worker.ledger import open_run
+from worker.base.compare import Rounding
+from worker.base.errors import RefusedError
+from worker.blinding import unblind
+from worker.cli.main import main
 from worker.report import unblinded
 from worker.report.results import Results
-from worker.specfile import load
-from worker.stages import catalog, collect, fluxes, hottest, limits, scans, scratch, unblind
+from worker.rundir import address, layout, store
+from worker.rundir.ledger import open_run
+from worker.spec.specfile import load
 from worker.stats.population import binomial_test
 from worker.stats.posttrial import post_trial
+from worker.tasks import catalog, collect, fluxes, hottest_spots, limits, scans, scratch
 
 pytestmark = pytest.mark.slow
 
@@ -80,12 +81,12 @@ def test_every_source_has_its_numbers(done: Path, summary: dict) -> None:
     scan = summary["scan"]
     assert (scan["sky"], scan["kind"], scan["n_sources"], scan["n_skies"]) == ("scrambled", "catalog", 5, 40)
     run = open_run(done)
-    tsds = hottest.load_tsds(run)
+    tsds = hottest_spots.load_tsds(run)
     (observed,) = done.glob("trials/listed/map/catalog/*/map__band_00_of_01.npy")
     row = np.load(observed)[0]
     for i, source in enumerate(scan["sources"]):
         assert (source["ts"], source["ns"], source["gamma"]) == tuple(row[i])
-        p = float(hottest.p_map(run, tsds, np.radians(source["dec_deg"]), np.float64(source["ts"])))
+        p = float(hottest_spots.p_map(run, tsds, np.radians(source["dec_deg"]), np.float64(source["ts"])))
         assert source["mlog10p"] == p
         assert source["p"] == pytest.approx(10**-p)
     best = max(scan["sources"], key=lambda source: source["mlog10p"])
@@ -107,7 +108,7 @@ def test_corrections_are_counts_of_whole_skies(done: Path, summary: dict) -> Non
     ts = skies(done)["ts"]
     assert ts.shape == (40, 5)
     where = catalog.positions(run)
-    heat = hottest.p_map(run, hottest.load_tsds(run), np.broadcast_to(where.dec, ts.shape), ts)
+    heat = hottest_spots.p_map(run, hottest_spots.load_tsds(run), np.broadcast_to(where.dec, ts.shape), ts)
     expected = post_trial(summary["scan"]["hottest"]["mlog10p"], heat.max(axis=1))
     assert (summary["post_trial"]["p"], summary["post_trial"]["k"]) == (expected.p, expected.k)
     tests = binomial_test(heat).mlog10p
@@ -125,7 +126,7 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
     run = open_run(done)
     found = {row["name"]: row for row in summary["upper_limits"]["limits"]}
     assert list(found) == ["A", "B", "C", ODD, "E"]
-    at = {dec: fluxes.load(run, dec, 2.0, hottest.load_tsd(run, dec)) for dec in (-30.0, 5.0, 40.0)}
+    at = {dec: fluxes.load(run, dec, 2.0, hottest_spots.load_tsd(run, dec)) for dec in (-30.0, 5.0, 40.0)}
     for name, parts in {
         "A": [(5.0, 69 / 70), (40.0, 1 / 70)],
         "B": [(-30.0, 6 / 7), (5.0, 1 / 7)],

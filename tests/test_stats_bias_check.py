@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.bias import MAX_AREA, Response, bias_table, n_sig_bias, response
 
 GOOD = Response(1.0, 0.01, 2.0, 0.2)

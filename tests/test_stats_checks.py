@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.checks import (
     Check,
     combined,

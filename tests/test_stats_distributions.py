@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.counted import calls
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import N_JOINT, TSD

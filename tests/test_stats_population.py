@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.population import binomial_test
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.posttrial import effective_trials, parametrised, post_trial
 
 SKIES = [3.399392, 3.472688, 3.664444, 4.188652, 4.966873, 3.499141, 3.530386, 3.134401, 3.388785, 3.940884]

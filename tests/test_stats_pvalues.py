@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tests.counted import calls
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.chi2 import Chi2Tail
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p, ts_to_p

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import interpolate, optimize, stats
 
-from worker import rng
-from worker.errors import InputError
+from worker.base import rng
+from worker.base.errors import InputError
 from worker.stats import curve, monotone
 from worker.stats.distributions import TSD
 from worker.stats.passing import background_point, passing_points, point

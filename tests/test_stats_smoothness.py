@@ -4,7 +4,7 @@ import healpy
 import numpy as np
 import pytest
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.smoothness import peaks, smooth_map
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from worker import rng
+from worker.base import rng
 from worker.stats.distributions import TSD
 from worker.stats.passing import background_point, counts_above, passing_points
 from worker.stats.sensitivity import find_n_sig_from_points

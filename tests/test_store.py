@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import unavailable
-from worker import arrays, atomic, layout, store
-from worker.errors import InputError
-from worker.record import Record, from_json, measure
+from worker.base import arrays, atomic
+from worker.base.errors import InputError
+from worker.rundir import layout, store
+from worker.rundir.record import Record, from_json, measure
 
 ROOT = Path(__file__).parents[1]
 REL = PurePosixPath("trials/x/bg/dec/+005/trials__N_000100_seed_0000.npy")

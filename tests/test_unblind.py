@@ -15,14 +15,16 @@ from dagmaker.cli import main
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.needs import needs
-from worker import data, layout, store
-from worker.audit import aggregates, pages
-from worker.audit import opened as audit
-from worker.cli import main as worker
-from worker.ledger import open_run
-from worker.record import Record
-from worker.stages import approval, clearance, context, openings, scratch, sealed, unblind
+from worker import data
+from worker.blinding import approval, clearance, openings, unblind
+from worker.cli.main import main as worker
+from worker.review import aggregates, pages
+from worker.review import opened as audit
+from worker.rundir import layout, store
+from worker.rundir.ledger import open_run
+from worker.rundir.record import Record
 from worker.stats.posttrial import post_trial
+from worker.tasks import blinded_positions, context, scratch
 
 pytestmark = pytest.mark.slow
 
@@ -108,7 +110,7 @@ def test_the_whole_dag_runs_without_the_sealed_file(tmp_path):
 
 
 def test_jobs_on_other_machines_are_not_sent_the_sealed_file(tmp_path):
-    from dagmaker.condor.render import TRAVELS_IN
+    from dagmaker.htcondor.render import TRAVELS_IN
 
     assert layout.SEALED not in TRAVELS_IN
     (tmp_path / "spec.yaml").write_text(text())
@@ -443,10 +445,10 @@ def test_positions_that_do_not_belong_to_the_data_are_refused(run, token, capsys
 
 def test_lost_positions_are_read_from_the_raw_data(finished_run):
     run = open_run(finished_run)
-    sealed_ones = sealed.open_positions(run)
+    sealed_ones = blinded_positions.open_positions(run)
     (finished_run / "sealed").rename(finished_run / "away")
     try:
-        assert np.array_equal(sealed.open_positions(run), sealed_ones)
+        assert np.array_equal(blinded_positions.open_positions(run), sealed_ones)
     finally:
         (finished_run / "away").rename(finished_run / "sealed")
     assert sealed_ones.min() >= 0 and sealed_ones.max() < 1

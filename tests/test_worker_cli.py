@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.waiting import HANG_S, until
-from worker import cli, document, specfile, tasks
-from worker.arguments import JSON
-from worker.errors import EXIT_CODES, InputError, RefusedError, SpecError, StoppedError
+from worker.base.errors import EXIT_CODES, InputError, RefusedError, SpecError, StoppedError
+from worker.cli import document, main, tasks
+from worker.cli.arguments import JSON
+from worker.spec import specfile
 
 ROOT = Path(__file__).parents[1]
 SPEC = """\
@@ -51,11 +52,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run with its data prepared."""
-    from dagmaker.build import build
+    from dagmaker.htcondor.build import build
 
     run = tmp_path_factory.mktemp("tiny") / "run"
     build(specfile.loads(SPEC), run)
-    assert cli.main(["prepare", f"--run={run}"]) == 0
+    assert main.main(["prepare", f"--run={run}"]) == 0
     return run
 
 
@@ -86,7 +87,7 @@ BG = {"run": "R", "dec": 5.0, "n": 1000, "seed": 0, "first": 0, "part": 0}
     ],
 )
 def test_what_is_written_arrives(words: str, changes: dict[str, Any], calls: list[Any]) -> None:
-    assert cli.main(["bg_trials", *words.split()]) == 0
+    assert main.main(["bg_trials", *words.split()]) == 0
     assert calls == [("trials.bg_trials", {**BG, **changes})]
     for name, value in calls[0][1].items():
         assert type(value) is type(BG[name])
@@ -97,7 +98,7 @@ def test_what_is_written_arrives(words: str, changes: dict[str, Any], calls: lis
     "run", ["a b", "ü/ñ", "x\ty", "${HOME}", "--", "a\nb", "\\n", "{'a': 1}", "()", "0x10", "--run"]
 )
 def test_any_path_arrives_as_it_is(run: str, calls: list[Any]) -> None:
-    assert cli.main(["prepare", f"--run={run}"]) == 0
+    assert main.main(["prepare", f"--run={run}"]) == 0
     assert calls == [("prepare.prepare", {"run": run})]
 
 
@@ -115,7 +116,7 @@ def test_any_path_arrives_as_it_is(run: str, calls: list[Any]) -> None:
 )
 def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
     dec = [] if "--dec" in words else ["--dec=5"]
-    assert cli.main(["collect_bg", "--run=R", *words.split(), *dec]) == 0
+    assert main.main(["collect_bg", "--run=R", *words.split(), *dec]) == 0
     assert calls == [("collect.collect_bg", {"run": "R", "dec": 5.0, "allow_missing": expected})]
 
 
@@ -153,7 +154,7 @@ def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
 )
 def test_every_task_reaches_its_stage(words: str, place: str, args: dict[str, Any], calls: list[Any]) -> None:
     task, *rest = words.split()
-    assert cli.main([task, "--run=R", *rest]) == 0
+    assert main.main([task, "--run=R", *rest]) == 0
     assert calls == [(place, {"run": "R", **args})]
 
 
@@ -214,7 +215,7 @@ BAD = [
 def test_refused_before_anything_runs(
     words: str, lines: list[str], calls: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["bg_trials", *words.split()]) == 2
+    assert main.main(["bg_trials", *words.split()]) == 2
     assert calls == []
     out, err = capsys.readouterr()
     assert out == ""
@@ -224,7 +225,7 @@ def test_refused_before_anything_runs(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("bg_trails --run=R", "there is no task 'bg_trails'; did you mean bg_trials?; tasks: " + ", ".join(cli.TASKS)),
+        ("bg_trails --run=R", "there is no task 'bg_trails'; did you mean bg_trials?; tasks: " + ", ".join(main.TASKS)),
         ("scan_map --run=R --nside=48", "--nside=48: must be a power of 2; write e.g. --nside=64"),
         ("scan_map --run=R --nside=8192", "--nside=8192: must be from 1 to 4096; write e.g. --nside=128"),
         ("scan_map --run=R --nside=8 --band=4 --bands=4", "--band=4: must be below 4, the number of bands (--bands=4)"),
@@ -242,7 +243,7 @@ def test_refused_before_anything_runs(
 )  # fmt: skip
 def test_refused_by_other_tasks(words: str, line: str, calls: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     task, *rest = words.split()
-    assert cli.main([task, *rest]) == 2
+    assert main.main([task, *rest]) == 2
     assert calls == []
     assert capsys.readouterr().err == f"worker {task}: {line}\n"
 
@@ -270,7 +271,7 @@ def test_every_end_has_its_code(
         raise error
 
     monkeypatch.setattr(tasks, "_stage", fail)
-    assert cli.main(["prepare", "--run=R"]) == code
+    assert main.main(["prepare", "--run=R"]) == code
     assert capsys.readouterr().err == text
 
 
@@ -281,7 +282,7 @@ def test_the_unexpected_gives_a_traceback_and_1(
         raise ZeroDivisionError("oh")
 
     monkeypatch.setattr(tasks, "_stage", fail)
-    assert cli.main(["prepare", "--run=R"]) == 1
+    assert main.main(["prepare", "--run=R"]) == 1
     err = capsys.readouterr().err
     assert "ZeroDivisionError: oh" in err
     assert err.endswith("worker prepare: unexpected error (above); please report it\n")
@@ -289,12 +290,12 @@ def test_the_unexpected_gives_a_traceback_and_1(
 
 def test_a_handler_of_sigterm_is_put_back(calls: list[Any]) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    assert cli.main(["prepare", "--run=R"]) == 0
+    assert main.main(["prepare", "--run=R"]) == 0
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["bg_trials", f"--run={tmp_path}", "--dec=5", "--n=1"]) == 3
+    assert main.main(["bg_trials", f"--run={tmp_path}", "--dec=5", "--n=1"]) == 3
     assert capsys.readouterr().err == (
         f"worker bg_trials: {tmp_path}: this is not a run directory: it has no analysis.yaml; "
         f"make one with `dagmaker build SPEC --run={tmp_path}`\n"
@@ -303,18 +304,18 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_real_task_writes_its_file_and_does_not_do_it_twice(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bg_trials", f"--run={tiny}", "--dec=5", "--n=10"]
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     rel = "trials/tiny/bg/dec/+005/trials__N_000010_seed_0000.npy"
     assert capsys.readouterr().out == f"-> {rel}\n"
     written = np.load(tiny / rel)
     assert written.shape == (10,)
     assert written.dtype.names == ("ts", "ns", "gamma")
     stamp = (tiny / rel).stat().st_mtime_ns
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     assert capsys.readouterr().out == f"already done: {rel}\n"
     assert (tiny / rel).stat().st_mtime_ns == stamp
     (tiny / rel).write_bytes((tiny / rel).read_bytes()[:-7])
-    assert cli.main(words) == 0  # a corrupt output is made again
+    assert main.main(words) == 0  # a corrupt output is made again
     np.testing.assert_array_equal(np.load(tiny / rel), written)
 
 
@@ -340,7 +341,7 @@ def busy(process: subprocess.Popen[str], cpu_s: float = 1.5) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_cleanly(tiny: Path, number: signal.Signals) -> None:
-    assert cli.main(["bg_trials", f"--run={tiny}", "--dec=5", "--n=1", "--seed=8"]) == 0  # compiled for the other one
+    assert main.main(["bg_trials", f"--run={tiny}", "--dec=5", "--n=1", "--seed=8"]) == 0  # compiled for the other one
     with started("bg_trials", f"--run={tiny}", "--dec=5", "--n=100000000", "--seed=9") as process:
         busy(process, 3.0)
         process.send_signal(number)
@@ -356,35 +357,35 @@ def test_a_signal_stops_cleanly(tiny: Path, number: signal.Signals) -> None:
 
 def test_overview(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--help"], ["-h"], ["help"]):
-        assert cli.main(words) == 0
+        assert main.main(words) == 0
         out = capsys.readouterr().out
-        for task in cli.TASKS:
+        for task in main.TASKS:
             assert f"\n  {task} " in out
         for code, meaning in EXIT_CODES.items():
             assert f"{code:>4}  {meaning}" in out
-    assert cli.main([]) == 2
+    assert main.main([]) == 2
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("task", cli.TASKS)
+@pytest.mark.parametrize("task", main.TASKS)
 def test_help_has_units_and_an_example_that_would_run(
     task: str, capsys: pytest.CaptureFixture[str], calls: list[Any]
 ) -> None:
-    assert cli.main([task, "--help"]) == 0
+    assert main.main([task, "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: worker {task}")
     assert (document.HELP in out) == (task != "serve")
-    for parameter in cli.signature(task).values():
+    for parameter in main.signature(task).values():
         if parameter == JSON:
             continue
         assert f"\n{parameter.name} : " in out
         assert f"--{parameter.name}" in out.partition("\n")[0]
-    if "dec" in cli.signature(task):
+    if "dec" in main.signature(task):
         assert "dec : float, deg" in out
     if task == "serve":
         return
     example = next(line for line in out.splitlines() if line.startswith(f"worker {task} "))
-    assert cli.main(example.split()[1:]) == 0
+    assert main.main(example.split()[1:]) == 0
     assert len(calls) == 1
 
 
@@ -393,7 +394,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     """Only the standard library, and little of it: what a start costs is what it imports (benchmarks/ has seconds)."""
     heavy = ("numpy", "numba", "scipy", "healpy", "matplotlib", "pydantic", "yaml", "fire")
     code = (
-        "import sys; before = set(sys.modules); from worker.cli import main; code = main(sys.argv[1:]);"
+        "import sys; before = set(sys.modules); from worker.cli.main import main; code = main(sys.argv[1:]);"
         f"new = set(sys.modules) - before; print(code, [m for m in {heavy} if m in new], len(new))"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -404,7 +405,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 def test_argument_errors_are_quick_too() -> None:
     code = (
-        "import sys, worker.cli as c; c.main(['bg_trials', '--x']);"
+        "import sys, worker.cli.main as c; c.main(['bg_trials', '--x']);"
         "print([m for m in ('numpy', 'fire') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -414,7 +415,7 @@ def test_argument_errors_are_quick_too() -> None:
 def test_a_task_starts_without_what_its_kernels_never_use(tiny: Path) -> None:
     """Numba alone would load scipy's linear algebra; whoever needs that afterwards gets it."""
     code = (
-        "import gc, sys; from worker.cli import main;"
+        "import gc, sys; from worker.cli.main import main;"
         f"code = main(['bg_trials', '--run={tiny}', '--dec=-30', '--n=3']);"
         "print(code, [m for m in ('scipy.linalg', 'healpy', 'matplotlib') if m in sys.modules], gc.isenabled());"
         "import scipy.linalg; print(float(scipy.linalg.det([[2.0]])))"
@@ -425,7 +426,7 @@ def test_a_task_starts_without_what_its_kernels_never_use(tiny: Path) -> None:
 
 def test_one_thread_per_process() -> None:
     code = (
-        "import os, worker.cli as c, worker.tasks as t;"
+        "import os, worker.cli.main as c, worker.cli.tasks as t;"
         "before = dict(os.environ); t._stage = lambda *a, **k: None; c.main(['prepare', '--run=R']);"
         "print([os.environ[n + '_NUM_THREADS'] for n in ('OMP', 'OPENBLAS', 'MKL', 'NUMBA')])"
     )
@@ -438,36 +439,36 @@ def test_one_thread_per_process() -> None:
 
 
 def test_argv_is_canonical() -> None:
-    assert cli.argv("bg_trials", n=1000, dec=5.0, run="RUN") == [
+    assert main.argv("bg_trials", n=1000, dec=5.0, run="RUN") == [
         "bg_trials",
         "--run=RUN",
         "--dec=5",
         "--n=1000",
         "--seed=0",
     ]
-    assert cli.argv("bg_trials", run="R", dec=-0.0, n=1, seed=2, first=0) == [
+    assert main.argv("bg_trials", run="R", dec=-0.0, n=1, seed=2, first=0) == [
         "bg_trials",
         "--run=R",
         "--dec=0",
         "--n=1",
         "--seed=2",
     ]
-    assert cli.argv("sig_trials", run="R", dec=0.4, n_sig=9.5, n=1, first=7) == [
+    assert main.argv("sig_trials", run="R", dec=0.4, n_sig=9.5, n=1, first=7) == [
         "sig_trials", "--run=R", "--dec=0.4", "--n_sig=9.5", "--n=1", "--seed=0", "--first=7",
     ]  # fmt: skip
-    assert cli.argv("scan_map", run="R", nside=64, band=0, bands=4) == [
+    assert main.argv("scan_map", run="R", nside=64, band=0, bands=4) == [
         "scan_map",
         "--run=R",
         "--nside=64",
         "--bands=4",
     ]
-    assert cli.argv("collect_bg", run="R", dec=5, allow_missing=True) == [
+    assert main.argv("collect_bg", run="R", dec=5, allow_missing=True) == [
         "collect_bg",
         "--run=R",
         "--dec=5",
         "--allow_missing=True",
     ]
-    assert cli.argv("report", run="R") == ["report", "--run=R"]
+    assert main.argv("report", run="R") == ["report", "--run=R"]
 
 
 @pytest.mark.parametrize(
@@ -482,7 +483,7 @@ def test_argv_is_canonical() -> None:
 )
 def test_argv_refuses_what_the_task_would(args: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecError, match="^" + words.replace("?", r"\?")):
-        cli.argv("bg_trials", **args)
+        main.argv("bg_trials", **args)
 
 
 @given(
@@ -494,8 +495,8 @@ def test_argv_refuses_what_the_task_would(args: dict[str, Any], words: str) -> N
 )
 def test_argv_comes_back_bit_for_bit(dec: float, n_sig: float, n: int, seed: int, first: int) -> None:
     args = {"run": "R", "dec": dec, "n_sig": n_sig, "n": n, "seed": seed, "first": first}
-    task, *words = cli.argv("sig_trials", **args)
-    assert {"seed": 0, "first": 0, **cli.parse(task, words)} == args
+    task, *words = main.argv("sig_trials", **args)
+    assert {"seed": 0, "first": 0, **main.parse(task, words)} == args
 
 
 # -- serve -------------------------------------------------------------------------------------------------------
@@ -576,7 +577,7 @@ def test_serve_stops_on_sigterm_while_it_waits(server: subprocess.Popen[str]) ->
 
 def test_what_compiled_code_prints_stays_out_of_the_protocol(tmp_path: Path) -> None:
     code = (
-        "import os, worker.tasks as t, worker.cli as c;"
+        "import os, worker.cli.tasks as t, worker.cli.main as c;"
         "t._stage = lambda *a, **k: (os.write(1, b'from C'), print('from Python'), os.read(0, 9));"
         "raise SystemExit(c.main(['serve']))"
     )

@@ -1,7 +1,7 @@
 """`python -m worker`, and the command `worker`."""
 
-from worker.cli import main as run
-from worker.starting import leave
+from worker.base.startup import leave
+from worker.cli.main import main as run
 
 
 def main() -> None:

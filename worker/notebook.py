@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import address, data, edges, layout, specfile, store, units
+from worker import data
+from worker.base.errors import SpecError
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engine import analysis as engine
-from worker.engine import scan, support, trials
-from worker.errors import SpecError
-from worker.ledger import open_run
-from worker.spec import Spec
-from worker.stages import context
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import scan, support, trials
+from worker.rundir import address, layout, store
+from worker.rundir.ledger import open_run
+from worker.spec import edges, specfile, units
+from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
+from worker.tasks import context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

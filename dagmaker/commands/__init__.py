@@ -35,9 +35,8 @@ def check(*, spec: str) -> Result:
     --------
     dagmaker check analysis.yaml
     """
-    from dagmaker.condor import sites
-    from dagmaker.planning import plan
-    from worker.specfile import taken
+    from dagmaker.plan import plan, sites
+    from worker.spec.specfile import taken
 
     loaded = _load(spec)
     sites.load(loaded.site)
@@ -102,7 +101,7 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     """
     from dagmaker import columns
     from dagmaker.cost import cost, plan_text
-    from dagmaker.planning import plan as plans
+    from dagmaker.plan import plan as plans
 
     loaded = _load(spec)
     made = plans.make(loaded, "")
@@ -139,8 +138,8 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     --------
     dagmaker build analysis.yaml --run=runs/example
     """
-    from dagmaker.build import build as make
-    from dagmaker.condor import dag_check
+    from dagmaker.htcondor import dag_check
+    from dagmaker.htcondor.build import build as make
 
     built = make(_load(spec), Path(run), dot)
     notes = [*built.notes, *dag_check.verdicts(built.run)]
@@ -232,14 +231,14 @@ def schema() -> Result:
     --------
     dagmaker schema > analysis.schema.json
     """
-    from worker.specfile import json_schema
+    from worker.spec.specfile import json_schema
 
     found = json_schema()
     return Result(found, [json.dumps(found, indent=2, ensure_ascii=False)])
 
 
 def _load(spec: str) -> Any:
-    from worker.specfile import load
+    from worker.spec.specfile import load
 
     return load(spec)
 

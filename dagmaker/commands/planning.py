@@ -41,12 +41,12 @@ def pilot(
     """
     import tempfile
 
-    from dagmaker.cost import pilot as pilots
-    from dagmaker.cost import reach
-    from dagmaker.cost.pilot_pool import pilot_on_pool
-    from worker.atomic import Written, write_all
-    from worker.errors import SpecError
-    from worker.specfile import load
+    from dagmaker.pilot import pilot as pilots
+    from dagmaker.pilot import reach
+    from dagmaker.pilot.pool import pilot_on_pool
+    from worker.base.atomic import Written, write_all
+    from worker.base.errors import SpecError
+    from worker.spec.specfile import load
 
     loaded = load(spec, for_pilot=True)
     if pool and run is None:
@@ -89,7 +89,7 @@ def efficiency(*, run: str) -> Result:
     dagmaker efficiency runs/example
     """
     from dagmaker import columns
-    from dagmaker.cost import efficiency as used
+    from dagmaker.status import efficiency as used
 
     found = used.look(Path(run))
     return Result(found.as_json(), used.lines(found, columns.terminal()))

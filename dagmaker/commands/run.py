@@ -33,9 +33,9 @@ def submit(*, run: str, repair: bool = False) -> Result:
     --------
     dagmaker submit runs/example
     """
-    from dagmaker.condor import dagjob
-    from dagmaker.condor import submit as submission
-    from worker import layout
+    from dagmaker.htcondor import dagjob
+    from dagmaker.htcondor import submit as submission
+    from worker.rundir import layout
 
     found = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
     return Result(found._asdict(), found.lines())
@@ -102,7 +102,7 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     if watch:
         return Result(watching.watch(Path(run)).as_json())
     from dagmaker import columns
-    from dagmaker.condor import schedd
+    from dagmaker.htcondor import schedd
     from dagmaker.status import status_text
 
     watcher = states.Watcher(Path(run))
@@ -149,7 +149,7 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     --------
     dagmaker repair runs/example
     """
-    from dagmaker.condor import repair as repairs
+    from dagmaker.htcondor import repair as repairs
 
     found = repairs.repair(Path(run), jobs, set_aside)
     return Result(found.as_json(), found.lines())
@@ -179,7 +179,7 @@ def restore(*, run: str) -> Result:
     --------
     dagmaker restore runs/example
     """
-    from dagmaker import restore as restoring
+    from dagmaker.htcondor import restore as restoring
 
     found = restoring.restore(Path(run))
     return Result(found._asdict(), found.lines())
@@ -208,7 +208,7 @@ def abort(*, run: str, timeout: int = 300) -> Result:
     --------
     dagmaker abort runs/example
     """
-    from dagmaker.condor import abort as removal
+    from dagmaker.htcondor import abort as removal
 
     removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
     return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
@@ -236,8 +236,9 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     --------
     dagmaker round runs/example --round=1
     """
-    from dagmaker.planning import rounds
-    from worker import layout, specfile
+    from dagmaker.htcondor import rounds
+    from worker.rundir import layout
+    from worker.spec import specfile
 
     path = Path(run).absolute()
     rounds.read_plan(path)

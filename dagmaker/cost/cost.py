@@ -1,17 +1,16 @@
-"""What a plan will cost, before anything runs; the model is in dagmaker.cost.rates and dagmaker.chores."""
+"""What a plan will cost, before anything runs; the model is in dagmaker.plan.rates and dagmaker.chores."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dagmaker.condor import sites
-from dagmaker.cost import chores, disk, rates
+from dagmaker.cost import disk, small_task_costs
 from dagmaker.cost.hours import hours
-from dagmaker.cost.quotable import Quotable
-from dagmaker.planning import clusters, sizing, sky
-from dagmaker.planning.plan import PER_FILE, Node, Plan
-from dagmaker.planning.processes import MAP, SCAN
-from worker.spec import Spec
+from dagmaker.cost.significance_reach import Quotable
+from dagmaker.plan import clusters, rates, sites, sizing, sky
+from dagmaker.plan.plan import PER_FILE, Node, Plan
+from dagmaker.plan.processes import MAP, SCAN
+from worker.spec.sections import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
@@ -115,7 +114,7 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if node.task in (SCAN, MAP):
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", sky.main_nside(spec))))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
-    return chores.work_s(node, spec, sum(readers[parent] for parent in node.parents))
+    return small_task_costs.work_s(node, spec, sum(readers[parent] for parent in node.parents))
 
 
 def work_s(plan: Plan, spec: Spec) -> dict[str, float]:
@@ -136,7 +135,7 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
         nodes = [node for node in plan.nodes if node.task == task]
         processes = sum(node.n_processes for node in nodes)
         work = [all_work[node.name] for node in nodes]
-        start_s = chores.start(spec, task).total_s
+        start_s = small_task_costs.start(spec, task).total_s
         folders: dict[str, int] = {}
         for node in nodes:
             folders[node.dir] = folders.get(node.dir, 0) + _outputs(node)
@@ -170,7 +169,7 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
         if stage.files_per_folder > FILES_PER_FOLDER:
             cure = f"raise {key}" if stage.task in KEYS else "use a coarser grid"
             yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
-        start_s = chores.start(spec, stage.task).total_s
+        start_s = small_task_costs.start(spec, stage.task).total_s
         if not sized and stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
             yield (
                 f"{stage.task}: a process works {stage.longest_s - start_s:.1f} s and starts for {start_s:g} s: "

@@ -7,13 +7,12 @@ everything travels: spec, plan, prepared data, what is compiled, the output, and
 import math
 from collections.abc import Iterator
 
-from dagmaker.condor.sites import Site
-from dagmaker.cost import rates
-from dagmaker.planning import sizing
-from dagmaker.planning.plan import Node, Plan
-from dagmaker.planning.processes import MAP, SCAN, STEPPED
-from worker.scan import CatalogScan
-from worker.spec import Spec
+from dagmaker.plan import rates, sizing
+from dagmaker.plan.plan import Node, Plan
+from dagmaker.plan.processes import MAP, SCAN, STEPPED
+from dagmaker.plan.sites import Site
+from worker.spec.scan import CatalogScan
+from worker.spec.sections import Spec
 
 MARGIN = 1.4  # asked for, over what is needed
 STEP_MB = 50

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from dagmaker.columns import Column, table
-from dagmaker.cost import cost, quotable
+from dagmaker.cost import cost, significance_reach
 from dagmaker.cost.cost import Cost, StageCost
 from dagmaker.cost.hours import hours
-from dagmaker.planning.plan import Plan
-from worker.spec import Goal
+from dagmaker.plan.plan import Plan
+from worker.spec.sections import Goal
 
 _COLUMNS = (
     Column("stage", 14), Column("processes", 11), Column("trials", 14), Column("files", 11, 4),
@@ -44,6 +44,6 @@ def lines(plan: Plan, total: Cost, goal: Goal | None = None, wide: int | None = 
     submit = hours(total.submit_s / 3600)
     yield f"DAGMan       {total.dag_nodes:,} nodes, submitted in {submit} at {cost.NODES_PER_S:g} per second"
     yield from total.rounds
-    yield from quotable.lines(total.quotable, {stage.task: stage.cpu_h for stage in total.stages}, goal)
+    yield from significance_reach.lines(total.quotable, {stage.task: stage.cpu_h for stage in total.stages}, goal)
     for warning in total.warnings:
         yield f"warning: {warning}"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple
 
 from dagmaker import interpreter
-from dagmaker.planning.processes import Process
+from dagmaker.plan.processes import Process
 
 COMMAND = ("-m", "worker", "serve")
 

@@ -10,21 +10,20 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from dagmaker import build, lock
-from dagmaker.condor import queued
-from dagmaker.local import failures, progress
+from dagmaker import lock
+from dagmaker.htcondor import build, queued, rounds
 from dagmaker.local.children import Child, Children, Reply
-from dagmaker.local.failures import Failure
-from dagmaker.local.progress import Progress
 from dagmaker.local.schedule import Schedule
-from dagmaker.planning import plan, rounds
-from dagmaker.planning.presence import Presence
-from dagmaker.planning.processes import Process
+from dagmaker.plan import plan
+from dagmaker.plan.presence import Presence
+from dagmaker.plan.processes import Process
 from dagmaker.result import Result
-from dagmaker.status import display, summary
+from dagmaker.status import display, failures, progress, summary
 from dagmaker.status.display import Display
-from worker.errors import StoppedError
-from worker.spec import Spec
+from dagmaker.status.failures import Failure
+from dagmaker.status.progress import Progress
+from worker.base.errors import StoppedError
+from worker.spec.sections import Spec
 
 GRACE_S = 5.0  # between asking a worker to end and killing it
 HOPELESS = 20  # this many processes failed and none went well: stop instead of failing a hundred thousand times

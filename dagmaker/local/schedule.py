@@ -7,10 +7,10 @@ import heapq
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from dagmaker.planning import processes
-from dagmaker.planning.plan import Node, Plan
-from dagmaker.planning.priority import PRIORITY
-from dagmaker.planning.processes import Process
+from dagmaker.plan import processes
+from dagmaker.plan.plan import Node, Plan
+from dagmaker.plan.priority import PRIORITY
+from dagmaker.plan.processes import Process
 
 NEVER_RETRIED = frozenset((2, 3, 4))
 STOPPED = 85

@@ -23,7 +23,7 @@ from urllib.request import (
 )
 
 from dagmaker.releases.releases import RemoteFile, printable
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 Progress = Callable[[int], None]
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from dagmaker.releases import download, releases, unpack
 from dagmaker.releases.releases import Release, RemoteFile, printable
 from dagmaker.result import Result
-from worker.atomic import Written, write_all
-from worker.errors import InputError, SpecError, StoppedError
+from worker.base.atomic import Written, write_all
+from worker.base.errors import InputError, SpecError, StoppedError
 
 SOURCE = PurePosixPath("SOURCE.json")
 

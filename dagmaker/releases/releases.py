@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from worker.errors import InputError, SpecError
+from worker.base.errors import InputError, SpecError
 
 BASE_URL = "https://dataverse.harvard.edu"
 LATEST = ":latest-published"

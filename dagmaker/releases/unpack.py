@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from dagmaker.releases.releases import inside, printable
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 Members = dict[PurePosixPath, zipfile.ZipInfo]
 

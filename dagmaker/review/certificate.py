@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagmaker.review.verdict import Line
-from worker.atomic import Written, write_all
+from worker.base.atomic import Written, write_all
 
 FOLDER = PurePosixPath("review")
 NAMES = {"same": "ok", "note": "but", "fault": "NOT"}

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dagmaker import build
-from dagmaker.planning import plan, processes
-from dagmaker.planning.plan import Node, Plan
+from dagmaker.htcondor import build
+from dagmaker.plan import plan, processes
+from dagmaker.plan.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
-from worker import layout, specfile
-from worker.errors import InputError
-from worker.reading import json_object
-from worker.spec import Spec
+from worker.base.errors import InputError
+from worker.base.reading import json_object
+from worker.rundir import layout
+from worker.spec import specfile
+from worker.spec.sections import Spec
 
 _NONE = "(none)"
 _TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")

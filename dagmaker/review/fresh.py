@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import interpreter
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 TOLD = "DAGMAKER_REVIEW_ENVIRONMENT"
 """What a certificate says of the environment that it was made in."""

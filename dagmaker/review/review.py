@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import interpreter
-from dagmaker.planning.rounds import read_plan
+from dagmaker.htcondor.rounds import read_plan
 from dagmaker.review import certificate, fresh, strangers, verify_plan
 from dagmaker.review.certificate import Certificate
 from dagmaker.review.verdict import Line, from_json
-from worker.errors import DagmakerError, InputError, RefusedError, SpecError
+from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
 
 Say = Callable[[Line], None]
 _OF_THE_RUN = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dagmaker import lock
-from dagmaker.condor import dagjob, render
+from dagmaker.htcondor import dagjob, render
 from dagmaker.review.verdict import Line
 from dagmaker.status import status_page
-from worker import layout
+from worker.rundir import layout
 
 SHOWN = 8
 _FOLDERS = (

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import interpreter, lock
-from dagmaker.planning.rounds import read_plan
-from worker.errors import DagmakerError, InputError, RefusedError, SpecError
+from dagmaker.htcondor.rounds import read_plan
+from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
 
 _ERRORS: dict[int, type[DagmakerError]] = {kind.exit_code: kind for kind in (SpecError, InputError, RefusedError)}
 

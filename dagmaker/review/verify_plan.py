@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from dagmaker import interpreter, origin
-from dagmaker.condor import render, render_dag
-from dagmaker.planning import clusters, plan, processes, rounds
+from dagmaker import interpreter
+from dagmaker.htcondor import origin, render, render_dag, rounds
+from dagmaker.plan import clusters, plan, processes
 from dagmaker.review.verdict import Line
-from worker import layout, specfile
-from worker.bounds import MAX_ROUNDS
-from worker.errors import InputError
-from worker.spec import Spec
+from worker.base.bounds import MAX_ROUNDS
+from worker.base.errors import InputError
+from worker.rundir import layout
+from worker.spec import specfile
+from worker.spec.sections import Spec
 
 SHOWN = 5
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from dagmaker.condor import obstacles
-from dagmaker.condor.dagjob import DagJob
-from dagmaker.condor.jobs import Jobs, seconds
-from dagmaker.condor.render_dag import FINAL
-from dagmaker.planning.batches import Batches
-from dagmaker.planning.plan import Node
+from dagmaker.htcondor import obstacles
+from dagmaker.htcondor.batches import Batches
+from dagmaker.htcondor.dagjob import DagJob
+from dagmaker.htcondor.jobs import Jobs, seconds
+from dagmaker.htcondor.render_dag import FINAL
+from dagmaker.plan.plan import Node
 from dagmaker.status.causes import Bad
-from worker.errors import InputError, RefusedError
+from worker.base.errors import InputError, RefusedError
 
 CORRUPT, REFUSED = InputError.exit_code, RefusedError.exit_code
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dagmaker.condor import holds
-from dagmaker.condor.eventlog import Hold
-from dagmaker.condor.jobs import HostCount, Where
-from dagmaker.condor.submitfile import SubmitFile
-from dagmaker.local import failures
+from dagmaker.htcondor import holds
+from dagmaker.htcondor.eventlog import Hold
+from dagmaker.htcondor.jobs import HostCount, Where
+from dagmaker.htcondor.submitfile import SubmitFile
+from dagmaker.status import failures
 
 READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
 TAIL_LINES = 4

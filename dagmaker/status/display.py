@@ -4,9 +4,9 @@ import time
 from types import TracebackType
 from typing import Any, Protocol
 
-from dagmaker.local.progress import Progress, Stage
-from dagmaker.planning.processes import SCAN
-from worker.output import terminal, visible
+from dagmaker.plan.processes import SCAN
+from dagmaker.status.progress import Progress, Stage
+from worker.base.output import terminal, visible
 
 LINE_EVERY_S = 5.0
 

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from dagmaker.condor import dagjob, holds
-from dagmaker.condor.schedd import Answer
-from worker import layout
+from dagmaker.htcondor import dagjob, holds
+from dagmaker.htcondor.schedd import Answer
+from worker.rundir import layout
 
 if TYPE_CHECKING:
-    from dagmaker.condor.dagjob import DagJob
+    from dagmaker.htcondor.dagjob import DagJob
     from dagmaker.status.causes import Asked, Cause
     from dagmaker.status.status import Status
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from dagmaker.condor import dagjob, nodes
-from dagmaker.condor.submitfile import SubmitFile
+from dagmaker.htcondor import dagjob, nodes
+from dagmaker.htcondor.submitfile import SubmitFile
 from dagmaker.status.causes import Bad, Cause, shown, tail
 
 STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}

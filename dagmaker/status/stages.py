@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
-from dagmaker.condor.jobs import Jobs, seconds
-from dagmaker.planning.plan import Node
+from dagmaker.htcondor.jobs import Jobs, seconds
+from dagmaker.plan.plan import Node
 from dagmaker.status.causes import Bad
 
 MISSING_SHOWN = 20

@@ -6,22 +6,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dagmaker import lock, origin
-from dagmaker.condor import dagjob, submitfile
-from dagmaker.condor.dagjob import DagJob
-from dagmaker.condor.jobs import Jobs, Tracker, seconds
-from dagmaker.condor.schedd import Answer
-from dagmaker.planning import completion, plan
-from dagmaker.planning.batches import Batches
-from dagmaker.planning.plan import Node, Plan
-from dagmaker.planning.presence import Presence
-from dagmaker.planning.rounds import read_plan
+from dagmaker import lock
+from dagmaker.htcondor import completion, dagjob, origin, submitfile
+from dagmaker.htcondor.batches import Batches
+from dagmaker.htcondor.dagjob import DagJob
+from dagmaker.htcondor.jobs import Jobs, Tracker, seconds
+from dagmaker.htcondor.rounds import read_plan
+from dagmaker.htcondor.schedd import Answer
+from dagmaker.plan import plan
+from dagmaker.plan.plan import Node, Plan
+from dagmaker.plan.presence import Presence
 from dagmaker.status import badly_ended, causes, next_step, silent_causes
 from dagmaker.status.causes import Asked, Bad, Cause
 from dagmaker.status.next_step import Facts
 from dagmaker.status.stages import StageStatus, counted
-from worker import layout, specfile
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.rundir import layout
+from worker.spec import specfile
 
 NOT_AS_BUILT = "every process refuses it"
 

@@ -4,15 +4,16 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.condor import schedd, templates
-from dagmaker.condor.schedd import Answer
+from dagmaker.htcondor import schedd
+from dagmaker.htcondor.schedd import Answer
+from dagmaker.plan import templates
 from dagmaker.status import status_text, throughput
 from dagmaker.status.display import duration, rate
 from dagmaker.status.stages import StageStatus
 from dagmaker.status.status import Status, Watcher
 from dagmaker.status.throughput import Throughput
 from dagmaker.status.watching import ended
-from worker.atomic import Written, write_all
+from worker.base.atomic import Written, write_all
 
 FILE = PurePosixPath("status.html")
 TEMPLATE = "status/page.html.j2"

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 
 from dagmaker.columns import Column, table
-from dagmaker.condor.dagjob import DagJob
-from dagmaker.condor.schedd import Answer
+from dagmaker.htcondor.dagjob import DagJob
+from dagmaker.htcondor.schedd import Answer
 from dagmaker.status.causes import Cause
 from dagmaker.status.display import duration, rate
 from dagmaker.status.stages import StageStatus

@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dagmaker.planning.priority import PRIORITY
+from dagmaker.plan.priority import PRIORITY
 from dagmaker.status.display import duration, rate
-from worker import layout
-from worker.reading import json_object
+from worker.base.reading import json_object
+from worker.rundir import layout
 
 
 def read(run: Path) -> dict[str, Any] | None:

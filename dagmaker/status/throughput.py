@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dagmaker.planning import processes
-from dagmaker.planning.plan import Plan
+from dagmaker.plan import processes
+from dagmaker.plan.plan import Plan
 
 WIDTHS_S = (1, 5, 15, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400)
 MAX_BINS = 72

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import columns
-from dagmaker.condor import schedd
-from dagmaker.condor.schedd import Answer
+from dagmaker.htcondor import schedd
+from dagmaker.htcondor.schedd import Answer
 from dagmaker.status import status_text
 from dagmaker.status.status import Status, Watcher
-from worker import output
+from worker.base import output
 
 EVERY_S = 5.0
 BUSY = 10  # looking may take a tenth of the time

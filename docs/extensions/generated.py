@@ -10,15 +10,14 @@ from sphinx.application import Sphinx
 
 from dagmaker import cli
 from dagmaker.commands import COMMANDS
-from dagmaker.condor import holds, render, submitfile
-from dagmaker.condor.eventlog import Hold
-from dagmaker.local import failures
-from dagmaker.status import causes
-from worker import cli as worker_cli
-from worker import document
-from worker.errors import EXIT_CODES
-from worker.specfile import json_schema
-from worker.tasks import TASKS
+from dagmaker.htcondor import holds, render, submitfile
+from dagmaker.htcondor.eventlog import Hold
+from dagmaker.status import causes, failures
+from worker.base.errors import EXIT_CODES
+from worker.cli import document
+from worker.cli import main as worker_cli
+from worker.cli.tasks import TASKS
+from worker.spec.specfile import json_schema
 
 FOLDER = "generated"
 Schema = Mapping[str, Any]

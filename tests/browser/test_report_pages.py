@@ -12,8 +12,9 @@ from dagmaker.cli import main
 from dagmaker.status import status_page
 from tests import test_dagmaker_status_page
 from tests.browser.watched import DESKTOP, PHONE, watched
-from worker import layout, rng
+from worker.base import rng
 from worker.report import interactive
+from worker.rundir import layout
 
 pytestmark = pytest.mark.slow
 PAGES = (layout.REPORT, interactive.FILE)

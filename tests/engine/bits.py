@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from worker.cli import main
-from worker.ledger import expected, open_run
+from worker.cli.main import main
+from worker.rundir.ledger import expected, open_run
 
 SPEC = """
 version: 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from worker import data
-from worker.engine import analysis as engine
-from worker.specfile import loads
+from worker.engines.builtin import analysis as engine
+from worker.spec.specfile import loads
 
 SPEC = """
 version: 1

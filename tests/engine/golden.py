@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from worker import address, data
+from worker import data
 from worker.data.dataset import Dataset, Simulation
 from worker.data.prepared import content_digest
-from worker.engine import analysis as engine
-from worker.engine import scan, trials
-from worker.engine.sources import Sources, SourceScanner
-from worker.spec import Spec
-from worker.specfile import loads
-from worker.stages import context
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.rundir import address
+from worker.spec.sections import Spec
+from worker.spec.specfile import loads
+from worker.tasks import context
 
 FILE = Path(__file__).with_name("golden.json")
 SPEC = """
@@ -117,7 +118,7 @@ def main() -> int:
     """Write golden.json anew where the bits have not changed, or ENGINE was raised."""
     found = made()
     if FILE.exists() and held()["engine"] == context.ENGINE and (changed := differences(found)):
-        print(f"other bits of {', '.join(changed)}: raise ENGINE in worker/stages/context.py first", file=sys.stderr)
+        print(f"other bits of {', '.join(changed)}: raise ENGINE in worker/tasks/context.py first", file=sys.stderr)
         return 2
     FILE.write_text(json.dumps({"engine": context.ENGINE, "sha256": found}, indent=1) + "\n", encoding="utf-8")
     return 0

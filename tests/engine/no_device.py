@@ -67,15 +67,15 @@ def place(chosen):
 
 
 def one_lane():
-    """Replace `worker.engine.gpu.warp` by a warp of one lane that is compiled for the CPU.
+    """Replace `worker.engines.cuda.warp` by a warp of one lane that is compiled for the CPU.
 
     Returns
     -------
     tuple of 2 functions
-        As `worker.engine.gpu.run` and the class `Scanner`.
+        As `worker.engines.cuda.run` and the class `Scanner`.
     """
     one = np.float32(1.0)
-    warp = ModuleType("worker.engine.gpu.warp")
+    warp = ModuleType("worker.engines.cuda.warp")
     ratio = jit(lambda a, b: np.float32(a / b))
 
     def rebound(function, **names):
@@ -90,13 +90,13 @@ def one_lane():
         exp32=jit(lambda x: np.float32(math.exp(x))), on_lanes=jit(lambda n: (n + 1) // 2 * 2),
         inverse=jit(lambda x: 1.0 / x),
     )  # fmt: skip
-    gpu = ModuleType("worker.engine.gpu")
-    from worker import engine
+    gpu = ModuleType("worker.engines.cuda")
+    from worker.engines import builtin
 
-    gpu.__path__ = [f"{engine.__path__[0]}/gpu"]
+    gpu.__path__ = [f"{builtin.__path__[0]}/gpu"]
     gpu.warp = warp
     sys.modules |= {gpu.__name__: gpu, warp.__name__: warp}
-    from worker.engine.gpu import memory, skies, trials
+    from worker.engines.cuda import memory, skies, trials
 
     def mine(sizes):
         doubles = np.zeros(1 << 18)
@@ -125,10 +125,10 @@ def one_lane():
 
 
 def launches(analysis, point, key, injector, rings, turn):
-    """The kernels as `worker.engine.gpu` launches them, with few and with many events: (kernel, types of arguments)."""
+    """The kernels as `worker.engines.cuda` launches them, with few and with many events: (kernel, types of arguments)."""
     from numba import typeof
 
-    from worker.engine.gpu import memory, skies, trials
+    from worker.engines.cuda import memory, skies, trials
 
     found, real, most = [], memory.cuda, memory.FAR_ABOVE
     kernels = [(m, n) for m in (trials, skies) for n in ("_kernel", "_far_kernel", "_place") if hasattr(m, n)]

@@ -9,12 +9,12 @@ energy, so each of them counts for more than it should. Here sigma and psi are d
 import numpy as np
 import pytest
 
-from worker import rng
-from worker.engine import trials
-from worker.engine.background import event_density
-from worker.engine.inject import draw_signal
-from worker.engine.likelihood import profile, workspace
-from worker.engine.response import Spectrum
+from worker.base import rng
+from worker.engines.builtin import trials
+from worker.engines.builtin.background import event_density
+from worker.engines.builtin.inject import draw_signal
+from worker.engines.builtin.likelihood import profile, workspace
+from worker.engines.builtin.response import Spectrum
 
 DEC = np.radians(5.0)
 KEY = rng.key("bias", 1)

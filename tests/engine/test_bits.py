@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from numba import njit
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from tests.conftest import ROOT, unavailable
 from tests.engine import bits, golden
 from tests.needs import needs
 from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
 from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
-from worker import rng
-from worker.engine import trials
-from worker.specfile import load
-from worker.stages import context
+from worker.base import rng
+from worker.engines.builtin import trials
+from worker.spec.specfile import load
+from worker.tasks import context
 
 SUITES = ("trixie", "forky")
 ROUNDING = 1e-6
@@ -98,7 +98,7 @@ def test_another_c_library_makes_the_same_files(host, tmp_path):
 
 CHANGED = (
     "other bits than tests/engine/golden.json holds for engine {engine}, of: {names}. Files of trials that people have "
-    "would be mixed with others: raise ENGINE in worker/stages/context.py, then `python -m tests.engine.golden`, and "
+    "would be mixed with others: raise ENGINE in worker/tasks/context.py, then `python -m tests.engine.golden`, and "
     "say in CHANGELOG.md that this breaks run directories"
 )
 
@@ -122,7 +122,7 @@ def test_golden_bits_are_not_made_anew_without_another_engine(of_this_engine, tm
     monkeypatch.setattr(golden, "made", lambda: of_this_engine)
     before = file.read_text()
     assert golden.main() == 2
-    assert capsys.readouterr().err == "other bits of ring: raise ENGINE in worker/stages/context.py first\n"
+    assert capsys.readouterr().err == "other bits of ring: raise ENGINE in worker/tasks/context.py first\n"
     assert file.read_text() == before
     file.write_text(before.replace(f'"engine": {context.ENGINE}', f'"engine": {context.ENGINE - 1}'))
     assert golden.main() == 0

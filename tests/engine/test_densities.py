@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from worker.engine import analysis as engine
-from worker.engine import response
-from worker.engine.background import at_sin_dec, energy_bin
-from worker.engine.tables import hermite
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import response
+from worker.engines.builtin.background import at_sin_dec, energy_bin
+from worker.engines.builtin.tables import hermite
 
 from .conftest import CUTS
 

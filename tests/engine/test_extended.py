@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tests.engine.conftest import CUTS
-from worker import rng
-from worker.engine import analysis as engine
-from worker.engine import trials
-from worker.engine.inject import draw_signal
-from worker.engine.response import Spectrum
+from worker.base import rng
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import trials
+from worker.engines.builtin.inject import draw_signal
+from worker.engines.builtin.response import Spectrum
 
 KEY = rng.key("extended", 1)
 WIDTH = float(np.radians(1.5))

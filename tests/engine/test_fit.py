@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from worker import rng
-from worker.engine import reference, trials
-from worker.engine.response import Spectrum
+from worker.base import rng
+from worker.engines.builtin import reference, trials
+from worker.engines.builtin.response import Spectrum
 
 FINE = np.linspace(1.0, 4.0, 81)
 KEY = rng.key("fit", 1)

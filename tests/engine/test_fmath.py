@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from worker.engine import fmath
+from worker.base import fmath
 
 RNG = np.random.Generator(np.random.Philox(1))
 

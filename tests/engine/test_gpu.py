@@ -12,11 +12,12 @@ import pytest
 from tests.conftest import ROOT
 from tests.engine.conftest import CUTS, SPEC, with_another
 from tests.needs import needs
-from worker import data, rng
-from worker.engine import analysis as engine
-from worker.engine import scan, trials
-from worker.engine.response import Spectrum
-from worker.specfile import loads
+from worker import data
+from worker.base import rng
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.response import Spectrum
+from worker.spec.specfile import loads
 
 KEY = rng.key("gpu")
 DEC = float(np.radians(5.0))
@@ -29,8 +30,8 @@ def difference(theirs, ours):
 
 def compare(small, far=False):
     """Both kernels against the CPU."""
-    from worker.engine.gpu import SIMULATED, Scanner, memory, run, skies
-    from worker.engine.gpu import trials as kernel
+    from worker.engines.cuda import SIMULATED, Scanner, memory, run, skies
+    from worker.engines.cuda import trials as kernel
 
     if small:
         kernel.BLOCKS, skies.BLOCKS, skies.THREADS = 2, 2, 32  # blocks that take several trials, and one too many lanes
@@ -147,7 +148,7 @@ def compile_for_a_device():
 def test_kernels_compile_for_a_device_that_is_not_here():
     """The simulator runs them as Python; a device wants types."""
     names = ["skies._far_kernel", "skies._kernel", "skies._place", "trials._far_kernel", "trials._kernel"]
-    assert in_process("compile_for_a_device()") == [f"worker.engine.gpu.{name}" for name in names]
+    assert in_process("compile_for_a_device()") == [f"worker.engines.cuda.{name}" for name in names]
 
 
 @pytest.mark.slow
@@ -163,8 +164,8 @@ def test_device_agrees_with_the_cpu():
 
 
 def test_more_rows_than_a_device_holds_are_refused():
-    from worker.engine.gpu.memory import Room
-    from worker.errors import InputError
+    from worker.base.errors import InputError
+    from worker.engines.cuda.memory import Room
 
     many = SimpleNamespace(n_rows=40 * 160, n_seasons=40, cuts=CUTS)
     with pytest.raises(InputError, match="40 seasons of 160 energy bins are too many for a GPU"):
@@ -172,10 +173,10 @@ def test_more_rows_than_a_device_holds_are_refused():
 
 
 def test_a_machine_without_a_device_is_told_what_to_do(monkeypatch):
-    from worker.engine import gpu
-    from worker.errors import InputError
+    from worker.base.errors import InputError
+    from worker.engines import cuda
 
-    if gpu.cuda.is_available():
+    if cuda.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(InputError, match=r"finds no CUDA device here: .*dagmaker\[gpu\].*or set gpu: false"):
-        gpu.require()
+        cuda.require()

@@ -7,8 +7,8 @@ from scipy import stats
 from tests import oracle
 from worker.data.dataset import Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.icetracks import read_release
-from worker.engine import analysis as engine
-from worker.engine import scan, trials
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import scan, trials
 
 CUTS = engine.Cuts(oracle.GAMMAS, 5.0, float(np.radians(0.2)), float(np.radians(5.0)))
 TOLERANCE = 1e-6

@@ -4,8 +4,8 @@ import healpy
 import numpy as np
 import pytest
 
-from worker import rng
-from worker.engine import reference, scan, trials
+from worker.base import rng
+from worker.engines.builtin import reference, scan, trials
 
 KEY = rng.key("scan", 1)
 

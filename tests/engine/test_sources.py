@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from worker import rng
-from worker.engine import scan, sources
-from worker.engine.sources import Sources, SourceScanner
+from worker.base import rng
+from worker.engines.builtin import scan, sources
+from worker.engines.builtin.sources import Sources, SourceScanner
 
 KEY = rng.key("scan_trials", 0)
 

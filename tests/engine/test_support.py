@@ -5,20 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dagmaker.build import build
+from dagmaker.htcondor.build import build
 from tests.data_release import EVENTS_10, write_lines, write_release
-from worker import data, rng
-from worker.cli import main
-from worker.engine import analysis as engine
-from worker.engine import background, maximum, support, trials
-from worker.engine.response import Spectrum
-from worker.engine.scan import Scanner, right_ascensions, rings_of
-from worker.engine.sources import Sources, SourceScanner
-from worker.errors import InputError, SpecError
-from worker.ledger import open_run
-from worker.specfile import load, loads
-from worker.stages import context
-from worker.stages.summary import summary
+from worker import data
+from worker.base import rng
+from worker.base.errors import InputError, SpecError
+from worker.cli.main import main
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import background, maximum, support, trials
+from worker.engines.builtin.response import Spectrum
+from worker.engines.builtin.scan import Scanner, right_ascensions, rings_of
+from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.report.summary import summary
+from worker.rundir.ledger import open_run
+from worker.spec.specfile import load, loads
+from worker.tasks import context
 
 from .conftest import CUTS, SPEC
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
 
-from worker import rng
-from worker.engine import scan, trials
-from worker.engine.fit import fit
-from worker.engine.inject import draw_signal
-from worker.engine.likelihood import workspace
-from worker.engine.response import Spectrum
+from worker.base import rng
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.fit import fit
+from worker.engines.builtin.inject import draw_signal
+from worker.engines.builtin.likelihood import workspace
+from worker.engines.builtin.response import Spectrum
 
 KEY = rng.key("trials", 1)
 

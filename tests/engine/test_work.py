@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from worker import rng
-from worker.engine import scan, trials
-from worker.engine.response import Spectrum
-from worker.engine.work import counters, named
+from worker.base import rng
+from worker.engines.builtin import scan, trials
+from worker.engines.builtin.response import Spectrum
+from worker.engines.builtin.work import counters, named
 
 KEY = rng.key("work", 1)
 DEC = float(np.radians(5.0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dagmaker.cost import efficiency
+from dagmaker.status import efficiency
 from tests.conftest import unavailable
 from tests.pool import analysis, client
 from tests.pool.errors import PoolUnavailableError

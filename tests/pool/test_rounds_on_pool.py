@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dagmaker.condor import templates
+from dagmaker.plan import templates
 from tests.pool import analysis, client, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
-from worker import layout
+from worker.rundir import layout
 
 pytestmark = [pytest.mark.slow]
 

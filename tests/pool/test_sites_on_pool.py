@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dagmaker.condor import templates
+from dagmaker.plan import templates
 from tests.pool import analysis, client, events, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release

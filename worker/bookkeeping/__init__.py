@@ -5,7 +5,7 @@
 >>> trials = get(sig, "dec", 5, "nsig", 10)
 
 For notebooks and one's own scripts. The pipeline itself never takes its list of files from a folder: it knows
-every file by name (`worker.ledger`).
+every file by name (`worker.rundir.ledger`).
 """
 
 from worker.bookkeeping.files import concatenate, get_all

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.arrays import BadFormatError, parse_npy, parse_npz
+from worker.base.arrays import BadFormatError, parse_npy, parse_npz
+from worker.base.errors import InputError
 from worker.bookkeeping.lookup import Key
-from worker.errors import InputError
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-_PART = re.compile(r"first_\d+")  # folders of one point whose files are many (`worker.layout.part_dir`)
+_PART = re.compile(r"first_\d+")  # folders of one point whose files are many (`worker.rundir.layout.part_dir`)
 _STREAM = re.compile(r"(?P<kind>\w+?)__N_(?P<n>\d+)_seed_(?P<seed>\d+)(_first_(?P<first>\d+))?\.np[yz]")
 _PICKLE = (
     "it holds pickled Python objects, which can run any code when they are loaded; pass allow_pickle=True "

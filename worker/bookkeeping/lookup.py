@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 Key = str | int | float
 
@@ -34,7 +34,7 @@ def get(tree: Mapping[Any, Any], *keys: Key) -> Any:
     'trials of 10'
     >>> get(sig, "dec", 5, "nsig", 11)
     Traceback (most recent call last):
-    worker.errors.InputError: dec 5 nsig: there is no 11; there are 10.0, 14.0; the nearest is 10.0
+    worker.base.errors.InputError: dec 5 nsig: there is no 11; there are 10.0, 14.0; the nearest is 10.0
     """
     return _descend(tree, keys, None)
 

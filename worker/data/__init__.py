@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from worker.data.dataset import F64, Dataset
     from worker.data.table import Progress
-    from worker.spec import Spec
+    from worker.spec.sections import Spec
 
 
 def read(spec: Spec, progress: Progress | None = None) -> Dataset:
@@ -21,7 +21,7 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
 
     Raises
     ------
-    worker.errors.InputError
+    worker.base.errors.InputError
         A file that is missing or damaged.
     """
     from pathlib import Path
@@ -68,7 +68,7 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
 
     Raises
     ------
-    worker.errors.InputError
+    worker.base.errors.InputError
         A file that is missing or damaged.
     """
     from pathlib import Path

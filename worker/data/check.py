@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data.dataset import F64
 from worker.data.table import Table
-from worker.errors import InputError
 
 ENOUGH = 100
 """Fewer events than this may by chance look as if they were in another unit."""

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base.errors import InputError
 from worker.data.dataset import F64, I64
-from worker.errors import InputError
 
 _MOST = 0.01
 _LEAST_DAYS = 1e-3

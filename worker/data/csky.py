@@ -4,7 +4,7 @@ DIR/<season>_exp.npy        time ra dec sigma logE ...                    (radia
 DIR/<season>_MC.npy         ra dec sigma logE trueRa trueDec trueE ow ... (GeV, GeV cm^2 sr)
 DIR/GRL/<season>_exp.npy    start stop livetime ...                       (MJD, days)
 
-Other names of files and columns are those that `data.seasons` gives (`worker.season.NumpySeason`).
+Other names of files and columns are those that `data.seasons` gives (`worker.spec.season.NumpySeason`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data.check import Names, check_mjd, check_radians
 from worker.data.clean import clean_events, event_order
 from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
 from worker.data.plausible import SHARE, Measured, event_notes, run_notes
 from worker.data.rows import names_in, read_rows
-from worker.data.seasons import no_such_file, shown, simulation_files
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
-from worker.errors import InputError
-from worker.season import NumpySeason, numpy_seasons
+from worker.spec.season import NumpySeason, numpy_seasons
+from worker.spec.season_files import no_such_file, shown, simulation_files
 
 _NAMES = Names("time", "logE", "sigma", "ra", "dec")
 _PLACE = (_NAMES.time, _NAMES.ra, _NAMES.dec)

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data.dataset import F64, I64
 from worker.data.table import Table
-from worker.errors import InputError
 
 _MOST_BINS = 1_000_000
 

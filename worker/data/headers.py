@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.data.seasons import shown
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.spec.season_files import shown
 
 
 def names_of(path: Path, line: bytes, columns: Sequence[str] = ()) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data import detector
 from worker.data.check import MOST_LOG_E, Names, check_area, check_degrees
 from worker.data.clean import clean_events, event_order
@@ -16,9 +17,8 @@ from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
 from worker.data.plausible import Measured, check_given_livetime, event_notes
-from worker.data.seasons import whole_configs
 from worker.data.table import Progress, read_table
-from worker.errors import InputError
+from worker.spec.season_files import whole_configs
 
 NAME = "IC86_2011"
 EVENT_FILES = ("upgoing_events.txt", "downgoing_events.txt")

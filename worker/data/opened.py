@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.data.seasons import other_form, shown
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.spec.season_files import other_form, shown
 
 NPY = b"\x93NUMPY"
 _AGAIN = "Get the file again"

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.compiled import cached
+from worker.base.compiled import cached
 
 OK, NOT_A_NUMBER, TOO_FEW, TOO_MANY = 0, 1, 2, 3
 

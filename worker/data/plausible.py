@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data.check import outside
 from worker.data.clean import repeated
 from worker.data.dataset import F64
-from worker.errors import InputError
 
 FEW = 10
 SHARE = 0.01

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base.errors import InputError
 from worker.data.dataset import F32, Dataset, EffectiveArea, Events, Season, Simulation, Smearing
-from worker.errors import InputError
 
 AnyArray = NDArray[Any]
 Arrays = dict[str, AnyArray]

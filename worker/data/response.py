@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from worker.base import fmath
+from worker.base.errors import InputError
 from worker.data.check import MOST_LOG_E, check_area
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
-from worker.engine import fmath
-from worker.errors import InputError
 
 _E_NU = ("log10(E_nu/GeV)_min", "log10(E_nu/GeV)_max")
 _DEC_NU = ("Dec_nu_min[deg]", "Dec_nu_max[deg]")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.arrays import BadFormatError, npy_header
+from worker.base.arrays import BadFormatError, npy_header
+from worker.base.errors import InputError
 from worker.data.opened import NPY, open_data
-from worker.data.seasons import shown
 from worker.data.table import Table
-from worker.errors import InputError
+from worker.spec.season_files import shown
 
 NO_NAMES: Mapping[str, str] = {}
 _KNOWN_AS = {

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base.errors import InputError
 from worker.data.check import check_area, check_directions, check_log_e
 from worker.data.dataset import F64, I64, EffectiveArea, Simulation
 from worker.data.rows import NO_NAMES, read_rows
 from worker.data.table import Table
-from worker.errors import InputError
 
 COLUMNS = ("ra", "dec", "sigma", "logE", "trueRa", "trueDec", "trueE", "ow")
 FEW = 100

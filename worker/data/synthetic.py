@@ -3,11 +3,11 @@
 import numpy as np
 from scipy.special import ndtri
 
+from worker.base.rng import OTHER, key, uniforms
 from worker.data import detector
 from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season
 from worker.data.parametric import FLOOR_DEG, Model, build_smearing
-from worker.rng import OTHER, key, uniforms
 
 AREA_LOG_E_NU = np.linspace(2.0, 9.0, 36)
 AREA_SIN_DEC = np.linspace(-1.0, 1.0, 51)

@@ -7,11 +7,11 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from worker.base.errors import InputError
 from worker.data.dataset import F64, I64
 from worker.data.headers import names_of, place_of
 from worker.data.opened import open_data
 from worker.data.parse import NOT_A_NUMBER, TOO_FEW, parse_lines
-from worker.errors import InputError
 
 Progress = Callable[[float], None]
 

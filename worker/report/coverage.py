@@ -5,11 +5,11 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
-from worker.ledger import each_expected
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
+from worker.rundir.ledger import each_expected
 
 
 def draw(results: Results) -> Drawn:

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from worker import layout, store
-from worker.errors import InputError
-from worker.ledger import Run, each_expected
-from worker.record import versions
-from worker.revision import revision
-from worker.stages import lineage
+from worker.base.errors import InputError
+from worker.rundir import input_digests, layout, store
+from worker.rundir.ledger import Run, each_expected
+from worker.rundir.record import versions
+from worker.rundir.revision import revision
 
 Entity = dict[str, Any]
 
@@ -85,7 +84,7 @@ def _files(run: Run) -> Iterator[Entity]:
     for folder in _FOLDERS:
         found = sorted(path for path in (run.path / folder).rglob("*") if path.is_file() and path.name[0] != ".")
         names |= dict.fromkeys(PurePosixPath(path.relative_to(run.path).as_posix()) for path in found)
-    for name, sha256 in lineage.hashed(run, names).items():
+    for name, sha256 in input_digests.hashed(run, names).items():
         yield _file(run, name, sha256)
 
 

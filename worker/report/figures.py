@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from worker import store
-from worker.errors import DagmakerError
+from worker.base.errors import DagmakerError
 from worker.report import (
     background,
     bias,
@@ -23,6 +22,7 @@ from worker.report import (
 )  # fmt: skip
 from worker.report.drawn import Drawn
 from worker.report.results import Results
+from worker.rundir import store
 
 FOLDER = PurePosixPath("report/figures")
 

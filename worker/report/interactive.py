@@ -10,12 +10,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from worker import store
-from worker.errors import DagmakerError
+from worker.base.errors import DagmakerError
 from worker.report import raster, style, template, words
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS
 from worker.report.spots import hottest_spots
+from worker.rundir import store
 
 FILE = PurePosixPath("report/skymap.html")
 TEMPLATE = "skymap.html.j2"

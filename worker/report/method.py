@@ -3,8 +3,8 @@
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
-from worker.scan import CatalogScan
-from worker.spec import Spec
+from worker.spec.scan import CatalogScan
+from worker.spec.sections import Spec
 
 
 def paragraphs(results: Results) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from worker import store
+from worker.rundir import store
 
 SUFFIXES = (".csv", ".npz")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width ones are taken as formulas too

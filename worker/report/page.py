@@ -4,14 +4,12 @@ import base64
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from worker import layout, store
-from worker.ledger import Run
 from worker.report import (
-    absent,
     figures,
     headline,
     interactive,
     method,
+    missing_results,
     provenance,
     rounds,
     sources,
@@ -22,6 +20,8 @@ from worker.report import (
 from worker.report.figures import Figured
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run
 
 MARKDOWN = PurePosixPath("report/report.md")
 SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
@@ -59,7 +59,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "unblinded": unblinded.section(results),
         "searched": headline.searched(results),
         "cards": headline.cards(results),
-        "absent": absent.sentences(results),
+        "absent": missing_results.sentences(results),
         "seasons": (results.summary.get("data") or {}).get("seasons") or [],
         "data_page": (results.run.path / layout.DATA_PAGE).exists(),
         "method": method.paragraphs(results),

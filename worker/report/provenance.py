@@ -1,9 +1,9 @@
 """Where the numbers come from: digests, versions, machines, and the commands that make them again."""
 
-from worker import layout, store
-from worker.errors import InputError
-from worker.record import versions
+from worker.base.errors import InputError
 from worker.report.results import Results
+from worker.rundir import layout, store
+from worker.rundir.record import versions
 
 LENGTH = 16
 """Characters of a digest that are shown."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import layout, store
-from worker.errors import InputError
-from worker.ledger import Run
+from worker.base.errors import InputError
 from worker.report.shape import Shape, shape_of
-from worker.scan import CatalogScan
-from worker.stages.hottest import REGIONS, SPOT_DTYPE
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run
+from worker.spec.scan import CatalogScan
 from worker.stats.distributions import TSD
+from worker.tasks.hottest_spots import REGIONS, SPOT_DTYPE
 
 Row = Mapping[str, Any]
 

@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
-from worker.stages import catalog
 from worker.stats.posttrial import parametrised
+from worker.tasks import catalog
 
 
 class Shown(NamedTuple):

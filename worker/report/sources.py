@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from worker import layout, store
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.results import Results
 from worker.report.scan import NAMES
 from worker.report.tables import Table
-from worker.stages.catalog import BINOMIAL_DTYPE
+from worker.rundir import layout, store
 from worker.stats.significance import nsigma_to_p
+from worker.tasks.catalog import BINOMIAL_DTYPE
 
 Row = Mapping[str, Any]
 NAMED = 40

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 VARIABLE = "DAGMAKER_TEMPLATES"
 PAGE = "index.html.j2"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns

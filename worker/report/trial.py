@@ -5,11 +5,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from matplotlib.figure import Figure
 
-from worker import store
-from worker.engine.reference import ts_at
-from worker.engine.tables import SignalTable
-from worker.engine.trials import Drawn
+from worker.engines.builtin.reference import ts_at
+from worker.engines.builtin.tables import SignalTable
+from worker.engines.builtin.trials import Drawn
 from worker.report import style
+from worker.rundir import store
 
 Fit = tuple[float, float, float]
 _FLOOR = -10.0

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker import layout
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.blinding import openings
 from worker.report import tables, words
 from worker.report.results import Results
-from worker.stages import openings
+from worker.rundir import layout
 
 
 def section(results: Results) -> dict[str, Any] | None:

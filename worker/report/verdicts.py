@@ -8,15 +8,16 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from worker.blinding import unblinding_checks
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
-from worker.stages import gate, hottest
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
+from worker.tasks import hottest_spots
 
 POINTS = 300
 
@@ -32,7 +33,7 @@ def uniform(results: Results) -> Drawn:
     n_odd = 1
     drawn: list[tuple[float, float, float]] = []
     for dec in decs:
-        even, odd = gate.halves(results.run, dec, results.places)
+        even, odd = unblinding_checks.halves(results.run, dec, results.places)
         if even.eta == 0:
             continue
         n_odd = max(n_odd, len(odd))
@@ -65,7 +66,7 @@ def thresholds(results: Results) -> Drawn:
     results.rows("background")
     spec = results.run.spec
     n_sigma = spec.sensitivity.top_nsigma
-    rows = np.array([_thresholds(hottest.load_tsd(results.run, dec), n_sigma) for dec in spec.background.decs])
+    rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, dec), n_sigma) for dec in spec.background.decs])
     x = np.sin(np.radians(spec.background.decs))
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
@@ -110,7 +111,7 @@ def smooth(results: Results) -> Drawn:
     top = 1.0
     drawn: list[tuple[int, float, float]] = []
     for nside, (marker, color) in sorted(marks.items(), reverse=True):
-        found = gate.map_peaks(results.run, nside)
+        found = unblinding_checks.map_peaks(results.run, nside)
         if len(found.ts):
             ratio = found.neighbour / found.ts
             drawn += [(nside, *pair) for pair in zip(found.ts.tolist(), ratio.tolist(), strict=True)]

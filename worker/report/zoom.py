@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.report import raster, style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns

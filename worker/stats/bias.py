@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.checks import Check
 from worker.stats.cholesky import solve
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats import kolmogorov
 from worker.stats.significance import nsigma_to_p
 

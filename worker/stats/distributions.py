@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats import counted
 from worker.stats.binomial import LEVEL, clopper_pearson
 from worker.stats.chi2 import Chi2Fit, Chi2Tail, Fit, TooFewTrialsError, fit_chi2, shape_variance

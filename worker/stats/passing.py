@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.binomial import fraction_error
 from worker.stats.distributions import TSD
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 
 F64 = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats import kolmogorov
 from worker.stats.binomial import LEVEL, clopper_pearson
 

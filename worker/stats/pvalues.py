@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worker import edges
-from worker.errors import InputError
+from worker.base.errors import InputError
+from worker.spec import edges
 from worker.stats.significance import How
 
 F64 = NDArray[np.float64]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from worker import rng
-from worker.errors import InputError
+from worker.base import rng
+from worker.base.errors import InputError
 from worker.stats import curve, monotone
 from worker.stats.binomial import LEVEL, fraction_error
 from worker.stats.distributions import TSD
@@ -99,7 +99,7 @@ def find_n_sig(
     n_bootstrap : int
         Binomial resamplings of the counts behind the error, at least 2.
     key : tuple of 2 int
-        Address of the resamplings, from `worker.rng.key`.
+        Address of the resamplings, from `worker.base.rng.key`.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.errors import InputError
+from worker.base.errors import InputError
 from worker.stats.checks import Check
 
 F64 = NDArray[np.float64]

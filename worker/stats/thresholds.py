@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from worker import rng
+from worker.base import rng
 from worker.stats.chi2 import shape_of_moments
 from worker.stats.cholesky import factor
 from worker.stats.distributions import TSD, Joint
@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 
 
 def resampled_median(tsd: TSD, n_bootstrap: int, key: tuple[int, int]) -> F64:
-    """The median of resampled background trials, (n_bootstrap,); `key` from `worker.rng.key`."""
+    """The median of resampled background trials, (n_bootstrap,); `key` from `worker.base.rng.key`."""
     return _quantiles(tsd, 0.5, _uniform(key, n_bootstrap)[:, 0])
 
 

@@ -1,0 +1,54 @@
+"""Which process of the plan a process of HTCondor is: its line in the list that its cluster was queued from."""
+
+from pathlib import Path
+
+from dagmaker.htcondor.jobs import Where, seconds
+from dagmaker.plan import processes
+from dagmaker.plan.plan import Node, Plan
+
+
+class Batches:
+    """The lists of processes of a run directory, read when asked for."""
+
+    def __init__(self, run: Path, plan: Plan) -> None:
+        self.run = run
+        self._plan = plan
+        self._lines: dict[str, tuple[str, ...]] = {}
+        self._outputs: dict[str, tuple[str, ...]] = {}
+        self._places: dict[str, dict[str, tuple[Node, int]]] = {}
+
+    def argv(self, where: Where) -> str | None:
+        """Task and flags of a process; None where its list is gone (the run was built anew)."""
+        name, process = where
+        if name not in self._lines:
+            try:
+                text = (self.run / "batches" / f"{name}.txt").read_text(encoding="utf-8")
+            except OSError:
+                text = ""
+            self._lines[name] = tuple(line.partition(",")[0].strip() for line in text.splitlines() if line.strip())
+        lines = self._lines[name]
+        return lines[process] if process < len(lines) else None
+
+    def older(self, name: str, time: str) -> bool:
+        """Whether a list was written before a moment, as logs tell it: the processes that ran then are those in it."""
+        try:
+            return (self.run / "batches" / f"{name}.txt").stat().st_mtime < seconds(time) + 1
+        except OSError:
+            return False
+
+    def output(self, node: Node, position: int) -> str:
+        """Name of the file that a process leaves in its node's folder."""
+        if node.name not in self._outputs:
+            self._outputs[node.name] = tuple(processes.outputs(node))
+        return self._outputs[node.name][position]
+
+    def place(self, task: str, argv: str) -> tuple[Node, int] | None:
+        """Node and position in the plan of a process; None where the plan has no such process."""
+        if task not in self._places:
+            self._places[task] = {
+                " ".join(process.argv): (node, process.position)
+                for node in self._plan.nodes
+                if node.task == task
+                for process in processes.of(node)
+            }
+        return self._places[task].get(argv)

@@ -1,0 +1,190 @@
+"""A plan as text: `{path in the run directory: text}`, nothing written. The same input gives the same bytes."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from dagmaker import interpreter
+from dagmaker.cost import disk
+from dagmaker.htcondor import job_environment, render_dag
+from dagmaker.htcondor.quote import argument, dag_path, list_item, submit_value
+from dagmaker.plan import clusters, plan, sizing, templates
+from dagmaker.plan.clusters import Clusters
+from dagmaker.plan.plan import Plan
+from dagmaker.plan.processes import STEPPED
+from dagmaker.plan.sites import Site, charged
+from worker.base.errors import EXIT_CODES, SpecError, StoppedError
+from worker.rundir import layout
+from worker.spec.sections import Resources, Spec
+from worker.spec.task_resources import TaskResources
+
+NEVER_RETRIED = (2, 3, 4)
+SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
+SANDBOX_FOLDERS = ("partial", "trials")
+TRAVELS_IN = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run lies and what starts its jobs.
+
+    Attributes
+    ----------
+    run : PurePosixPath
+        The run directory, absolute.
+    python : str
+        Absolute path of the interpreter: a job has no PATH.
+    import_path : str or None
+        Folder of the packages where they are not installed.
+    """
+
+    run: PurePosixPath
+    python: str
+    import_path: str | None = None
+
+
+def here(run: PurePosixPath) -> Place:
+    """Place of a run directory, with this interpreter."""
+    return Place(run, interpreter.python(), interpreter.import_path())
+
+
+def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
+    """Folder of the event logs: its own for every run directory, since sites share one disk among runs."""
+    if site.log_dir is None:
+        return run / "logs"
+    tag = hashlib.sha256(str(run).encode()).hexdigest()[:8]
+    return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
+
+
+def unusable(run: PurePosixPath, site: Site) -> str:
+    """Return why HTCondor cannot use a run directory of this name; empty if it can."""
+    try:
+        dag_path(str(run))
+        dag_path(str(log_dir(site, run)))
+        if site.transfer:
+            list_item(str(run))
+    except SpecError as error:
+        return str(error)
+    return ""
+
+
+def _transferred(run: PurePosixPath) -> str:
+    """Input of a job without a shared disk, all a worker needs.
+
+    The sandbox's content has an absolute path, so that it and not its parent is put there. Of plan.json it has the
+    head, which is what a process in a slot reads. Its folders are empty: a process that fails before it writes
+    anything would otherwise be held for the missing folder, whatever its exit code was.
+    """
+    return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
+
+
+def _most_memory(resources: Resources, site: Site) -> int:
+    """How far memory may grow after out-of-memory holds."""
+    return site.max_memory_mb if resources.max_memory_mb is None else min(site.max_memory_mb, resources.max_memory_mb)
+
+
+def _hold_reason() -> str:
+    """ClassAd expression: what the exit code of a process that failed for good means."""
+    text = '"exit code unknown to dagmaker: see its error file"'
+    for code in (*NEVER_RETRIED, 1):
+        text = f'ifThenElse(ExitCode =?= {code}, "exit code {code}: {EXIT_CODES[code]}", {text})'
+    return f'ifThenElse(ExitBySignal =?= True, "killed by a signal in every try", {text})'
+
+
+def _refuse_on_submit_host(task: str, site: Site, own: TaskResources, local: bool) -> None:
+    """Raise if a task that runs on the submit host is to have what only a slot has."""
+    for key in ("requirements", "container_image"):
+        if local and getattr(own, key) is not None:
+            raise SpecError(
+                f"resources.tasks.{task}.{key}: at site {site.name} files travel with the jobs, so {task} runs on the "
+                f"submit host and not in a slot; leave {key} out"
+            )
+
+
+def _commands(site: Site, own: TaskResources, local: bool) -> dict[str, str]:
+    """More submit commands. Requirements of a task and of its site are one line: of several the last would count."""
+    if local:
+        return dict(site.local_commands)
+    found = dict(site.commands)
+    if own.requirements is None:
+        return found
+    key = next((key for key in found if key.lower() == "requirements"), "requirements")
+    found[key] = f"({found[key]}) && ({own.requirements})" if key in found else own.requirements
+    return found
+
+
+def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
+    run = str(place.run)
+    steps = task in STEPPED
+    resources, request = spec.resources, disk.request(p, spec, site, task)
+    local, sandbox = site.transfer and not steps, site.transfer and steps
+    here_only = site.python is None or local
+    own = sizing.of_task(spec, site, task)
+    _refuse_on_submit_host(task, site, own, local)
+    environment = job_environment.variables(
+        Site(site.name) if local else site,
+        place.run,
+        import_path=place.import_path if here_only else None,
+        sandbox=sandbox,
+        limit_hours=resources.time_limit_hours if steps else None,
+    )
+    return templates.render(
+        (f"{task}.sub.j2", "default.sub.j2"),
+        task=task,
+        many=many,
+        name=p.name,
+        site=site,
+        local=local,
+        sandbox=sandbox,
+        container_image=own.container_image or site.container_image,
+        commands=_commands(site, own, local),
+        resources=resources,
+        request=request,
+        gpu=resources.gpu and task in STEPPED,
+        max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
+        accounting_group=charged(site, spec).accounting_group,
+        python=submit_value(place.python if here_only else str(site.python)),
+        run=argument("." if sandbox else run),
+        run_dir=submit_value(run),
+        initial_dir=submit_value(run),
+        log_dir=submit_value(str(log_dir(site, place.run))),
+        environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
+        transfer_in=_transferred(place.run) if sandbox else "",
+        resumes=steps and resources.time_limit_hours is not None,
+        stopped=StoppedError.exit_code,
+        never_retried=NEVER_RETRIED,
+        retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),
+        hold_reason=_hold_reason(),
+    )
+
+
+def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
+    """The list of processes of every cluster."""
+    for cluster in packed.clusters:
+        yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
+
+
+def files(
+    p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too.
+
+    Where DAGMan cannot use the path there are only the spec and the plan.
+    """
+    packed = clusters.make(p)
+    many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
+    yield str(layout.SPEC), resolved_spec
+    yield str(layout.PLAN), plan.write(p)
+    if unusable(place.run, site):  # `dagmaker run` needs nothing else
+        return
+    if site.transfer:
+        yield str(SANDBOX / layout.PLAN), plan.write(replace(p, nodes=()))
+    for task in p.tasks():
+        yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
+    yield from batches(packed)
+    if plan.JUDGE in p.tasks():
+        yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
+    values = {"site": site, "log_dir": str(log_dir(site, place.run))}
+    yield "dagman.config", templates.render(("dagman.config.j2",), **values)
+    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, charged(site, spec), place.run, dot)) + "\n"

@@ -1,0 +1,140 @@
+"""The DAG file, line by line. Only commands that old DAGMans know: an unknown one is a parse error."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from dagmaker.htcondor.quote import dag_path, dag_value
+from dagmaker.plan.clusters import Cluster, Clusters
+from dagmaker.plan.plan import JUDGE, Plan
+from dagmaker.plan.priority import PRIORITY
+from dagmaker.plan.sites import Site
+from worker.rundir import layout
+
+FINAL = "report"
+ROUND_SCRIPT = layout.ROUNDS / "plan_round.sh"
+NOTHING_TO_DO = 90  # of the script before a round: none of the exit codes of dagmaker
+
+
+def submit_file(run: PurePosixPath, task: str) -> PurePosixPath:
+    """The submit file of a kind of task."""
+    return run / f"{task}.sub"
+
+
+def batch_file(run: PurePosixPath, cluster: str) -> PurePosixPath:
+    """The list of processes of a cluster."""
+    return run / "batches" / f"{cluster}.txt"
+
+
+def _job(run: PurePosixPath, keyword: str, cluster: str, task: str) -> Iterator[str]:
+    yield f"{keyword} {cluster} {dag_path(str(submit_file(run, task)))}"
+    yield f"VARS {cluster} batch={dag_value(str(batch_file(run, cluster)))} node={dag_value(cluster)}"
+
+
+def _round(run: PurePosixPath, judge: str) -> Iterator[str]:
+    """The DAG of a round, which is written when its judge has decided; skipped where nothing is to be added."""
+    name, number = round_name(judge), judge.rpartition("_")[2]
+    yield f"SUBDAG EXTERNAL {name} {dag_path(str(run / layout.round_dag(int(number))))}"
+    yield f"SCRIPT PRE {name} /bin/sh {dag_path(str(run / ROUND_SCRIPT))} {number}"
+    yield f"PRE_SKIP {name} {NOTHING_TO_DO}"
+    yield f"PARENT {judge} CHILD {name}"
+
+
+def round_name(judge: str) -> str:
+    """Node of the DAG of a round: ``judge_1`` -> ``round_1``."""
+    return judge.replace(JUDGE, "round")
+
+
+def script(run: str, python: str, import_path: str | None) -> str:
+    """What DAGMan calls on the submit host before each round."""
+    path = (
+        f"PYTHONPATH={shlex.quote(import_path)}${{PYTHONPATH:+:$PYTHONPATH}}; export PYTHONPATH\n"
+        if import_path
+        else ""
+    )
+    return (
+        "#!/bin/sh\n"
+        f"# Plans round $1 from its decision; exit code {NOTHING_TO_DO}: nothing to add. Written by `dagmaker build`.\n"
+        f"run={shlex.quote(run)}\n"
+        f"{path}"
+        'mkdir -p "$run/logs" && exec >"$run/logs/round_$1.out" 2>&1\n'
+        f'{shlex.quote(python)} -m dagmaker round "$run" "--round=$1" || exit\n'
+        f'test -e "$run/{layout.ROUNDS}/round_$1.dag" || exit {NOTHING_TO_DO}\n'
+    )
+
+
+def round_lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) -> Iterator[str]:
+    """The DAG of a round: nodes that wait for nothing, with the submit files of the first plan."""
+    yield f"# {plan.name}: {plan.n_processes} processes. Written by `dagmaker round`."
+    yield from _head(site, run)
+    for cluster in clusters.clusters:
+        yield from _node(run, cluster)
+    yield from _limits(site)
+
+
+def _head(site: Site, run: PurePosixPath) -> Iterator[str]:
+    """Settings of DAGMan, and the group that DAGMan's own job is charged to, however the DAG is submitted."""
+    yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
+    if site.accounting_group:
+        yield f"SET_JOB_ATTR AcctGroup = {dag_value(site.accounting_group)}"
+
+
+def _node(run: PurePosixPath, cluster: Cluster) -> Iterator[str]:
+    yield from _job(run, "JOB", cluster.name, cluster.task)
+    yield f"PRIORITY {cluster.name} {PRIORITY[cluster.task]}"
+    yield f"CATEGORY {cluster.name} {cluster.task}"
+
+
+def _limits(site: Site) -> Iterator[str]:
+    for task, limit in sorted(site.max_nodes.items()):
+        yield f"MAXJOBS {task} {limit}"
+
+
+def _edges(plan: Plan, clusters: Clusters) -> Iterator[str]:
+    """One line per distinct set of parents: DAGMan joins many-to-many edges itself."""
+    children: dict[tuple[str, ...], dict[str, None]] = {}
+    for node in plan.nodes:
+        if not node.parents or node.task == FINAL:
+            continue
+        parents = tuple(dict.fromkeys(name for parent in node.parents for name in _ends(clusters, parent)))
+        children.setdefault(parents, {}).update(dict.fromkeys(clusters.of_node[node.name]))
+    for parents, names in children.items():
+        yield f"PARENT {' '.join(parents)} CHILD {' '.join(names)}"
+
+
+def _ends(clusters: Clusters, node: str) -> tuple[str, ...]:
+    """What has to end before a child of a node begins: with a judge, its round."""
+    names = clusters.of_node[node]
+    return tuple(round_name(name) if JUDGE in name else name for name in names)
+
+
+def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath, dot: bool = False) -> Iterator[str]:
+    """The DAG of a plan.
+
+    There is no RETRY. It starts a whole cluster again, and knows one UNLESS-EXIT value where three exit codes are
+    final: with any of them, a process that cannot succeed (exit code 3: 2 submissions, measured) drags its
+    thousand neighbours through a second start. `max_retries` in the submit files retries what failed and nothing
+    else; what RETRY adds is a second chance for a submission that the schedd refused, and DAGMan has a setting for
+    that (dagman.config).
+
+    Parameters
+    ----------
+    run : PurePosixPath
+        The run directory, absolute: DAGMan reads paths from where it was submitted.
+    dot : bool
+        DAGMan writes a drawing of the DAG (Graphviz) when it starts.
+    """
+    yield f"# {plan.name}: {plan.n_processes} processes in {len(clusters.clusters)} nodes. Written by `dagmaker build`."
+    yield from _head(site, run)
+    yield f"JOBSTATE_LOG {dag_path(str(run / 'logs' / 'jobstate.log'))}"
+    if dot:
+        yield f"DOT {dag_path(str(run / 'analysis.dot'))}"
+    for cluster in clusters.clusters:
+        if cluster.task == FINAL:
+            continue
+        yield from _node(run, cluster)
+        if cluster.task == JUDGE:
+            yield from _round(run, cluster.name)
+    yield from _limits(site)
+    yield from _edges(plan, clusters)
+    yield from _job(run, "FINAL", FINAL, FINAL)

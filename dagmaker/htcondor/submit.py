@@ -1,0 +1,222 @@
+"""Give the DAG of a run directory to HTCondor, once everything that can be checked before has been."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dagmaker import lock
+from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, schedd, submitfile
+from dagmaker.htcondor.rounds import read_plan
+from dagmaker.plan import sites
+from worker.base.errors import InputError
+from worker.rundir import layout
+from worker.spec import specfile
+
+SHOWN = 5
+
+
+class Job(NamedTuple):
+    """A JOB or FINAL line of a DAG file, with its VARS."""
+
+    node: str
+    submit_file: Path
+    variables: dict[str, str]
+
+
+class Submitted(NamedTuple):
+    """A DAG in the queue.
+
+    Attributes
+    ----------
+    cluster : int or None
+        Of DAGMan; None where the run is complete, and nothing was submitted.
+    notes : tuple of str
+        What was noticed on the way.
+    """
+
+    run: str
+    dag: str
+    cluster: int | None
+    notes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """What to tell the user."""
+        if self.cluster is None:
+            repair = shlex.join(["dagmaker", "repair", self.run])
+            return [*self.notes, f"{self.run}: complete: nothing to submit; `{repair}` also checks every file"]
+        return [
+            *self.notes,
+            f"{self.dag}: submitted, cluster {self.cluster}",
+            f"watch:  dagmaker status {self.run} --watch      (or condor_q {self.cluster}, condor_q -dag -nobatch)",
+            f"stop:   dagmaker abort {self.run}               (or condor_rm {self.cluster})",
+        ]
+
+
+def submit(run: Path, file: str) -> Submitted:
+    """Check and submit.
+
+    Parameters
+    ----------
+    file : str
+        ``analysis.dag`` or ``repair.dag``.
+
+    Raises
+    ------
+    InputError
+        Something is missing or wrong, or no schedd answers.
+    RefusedError
+        The directory is at work already.
+    """
+    run = run.absolute()
+    plan = read_plan(run)
+    said = check(run, file, plan.spec_digest)
+    with lock.held(run):
+        queue = schedd.connect()
+        queued.refuse_known(run, queue, "submitted again")
+        if file in dagjob.FILES and completion.complete(run, plan):
+            return Submitted(str(run), file, None, tuple(said))
+        notes = (*said, *_unlock(queue, run, file), *_hint(run, file))
+        cluster = _submit(queue, run, file)
+    return Submitted(str(run), file, cluster, notes)
+
+
+def _unlock(queue: Any, run: Path, file: str) -> Iterator[str]:
+    """Remove the lock of a DAGMan that is gone and left it: HTCondor 25's may die when removed; a queue may be lost.
+
+    The next one would take it for a sign to recover: it would read the removal of every process and fail, or wait for
+    processes that no queue knows any more. Where processes of it are still in the queue, recovering is right.
+    """
+    left = run / f"{file}.lock"
+    if left.exists() and not schedd.works_in(queue, run):
+        last = dagjob.read(run, file)
+        whose = f"DAGMan (cluster {last.cluster})" if last else "a DAGMan that is gone"
+        left.unlink()
+        yield f"{left.name}: removed; {whose} left it, and the queue has nothing of this directory"
+
+
+def _hint(run: Path, file: str) -> list[str]:
+    """What to do instead where processes cannot see that their output is there already."""
+    again = file == str(layout.DAG) and any(run.glob(f"{file}.rescue[0-9]*"))
+    if not again or not origin.read(run).site.transfer:
+        return []
+    return [
+        f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
+        f"`dagmaker repair {run}` runs only what is missing"
+    ]
+
+
+def check(run: Path, file: str, spec_digest: str) -> list[str]:
+    """Everything that can be known before HTCondor is asked.
+
+    Raises
+    ------
+    InputError
+        The text names every file that is missing or was changed, and the cure.
+    """
+    _check_spec(run, spec_digest)
+    jobs = list(_jobs(run / file))
+    problems = [*_missing_files(jobs), *_unwritable(run, jobs)]
+    if problems:
+        shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
+        more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        cure = "`dagmaker repair`" if file == dagjob.REPAIR else f"`{shlex.join(['dagmaker', 'restore', str(run)])}`"
+        raise InputError(f"{run / file}: cannot be submitted; {cure} writes it again:\n{shown}{more}")
+    return list(dag_check.verdicts(run))
+
+
+def _check_spec(run: Path, digest: str) -> None:
+    spec = run / layout.SPEC
+    cure = (
+        f"`{shlex.join(['dagmaker', 'restore', str(run)])}` puts it back as it was built; for another analysis edit "
+        f"your own spec and `dagmaker build SPEC --run={run}` again"
+    )
+    try:
+        found = specfile.text_digest(spec.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{spec}: cannot be read ({error}); {cure}") from None
+    if found != digest:
+        raise InputError(f"{spec}: was changed since the run was built, and every process would refuse it; {cure}")
+
+
+def _jobs(dag: Path) -> Iterator[Job]:
+    """The nodes of a DAG file that we wrote."""
+    try:
+        lines = dag.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        maker = "repair" if dag.name == dagjob.REPAIR else "restore"
+        cure = shlex.join(["dagmaker", maker, str(dag.parent)])
+        raise InputError(f"{dag}: there is no such DAG; `{cure}` writes it") from None
+    except OSError as error:
+        raise InputError(f"{dag}: cannot be read: {error.strerror}") from None
+    files: dict[str, Path] = {}
+    for line in lines:
+        words = line.split(" ", 2)
+        if words[0] in ("JOB", "FINAL"):
+            files[words[1]] = dag.parent / words[2].split()[0]
+        elif words[0] == "VARS" and words[1] in files:
+            yield Job(words[1], files[words[1]], _variables(words[2]))
+
+
+def _variables(text: str) -> dict[str, str]:
+    import re
+
+    pairs = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text)
+    return {name: re.sub(r"\\(.)", r"\1", value) for name, value in pairs}
+
+
+def _missing_files(jobs: list[Job]) -> Iterator[str]:
+    for file in dict.fromkeys(job.submit_file for job in jobs):
+        if not file.is_file():
+            yield f"{file}: this submit file is missing"
+    for job in jobs:
+        batch = Path(job.variables.get("batch", ""))
+        if not batch.is_file() or not batch.stat().st_size:
+            yield f"{batch}: the list of processes of {job.node} is missing or empty"
+
+
+def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
+    """Make the folders that HTCondor writes into, since it does not; those that cannot be made or written."""
+    folders: dict[Path, None] = {}
+    for file in dict.fromkeys(job.submit_file for job in jobs):
+        log = submitfile.read(run, file.stem).log
+        if log is not None:
+            folders[log.parent] = None
+    for job in jobs:
+        error = submitfile.read(run, job.submit_file.stem).error_file(job.node, 0)
+        if error is not None:
+            folders[error.parent] = None
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            yield f"{folder}: cannot be made: {error.strerror}"
+            continue
+        if not os.access(folder, os.W_OK):
+            yield f"{folder}: cannot be written"
+
+
+def _accounting_group(run: Path) -> str | None:
+    spec = specfile.load_resolved(run / layout.SPEC)
+    return sites.charged(origin.read(run).site, spec).accounting_group
+
+
+def _submit(queue: Any, run: Path, file: str) -> int:
+    """What `condor_submit_dag -update_submit` does: write FILE.condor.sub, and submit it; the cluster of DAGMan.
+
+    With that option the files that an earlier submission left are no obstacle, whether it left a rescue file or not,
+    and its logs go on.
+    """
+    htcondor2 = schedd.bindings()
+    try:
+        description = htcondor2.Submit.from_dag(str(run / file), {"UpdateSubmit": True})
+        description["initialdir"] = str(run)
+        if group := _accounting_group(run):
+            description["accounting_group"] = group
+        return int(queue.submit(description).cluster())
+    except Exception as error:
+        raise InputError(
+            f"{run / file}: HTCondor refuses it: {str(error).strip() or type(error).__name__}; "
+            f"by hand: condor_submit_dag -update_submit {run / file}"
+        ) from None

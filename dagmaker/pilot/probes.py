@@ -1,0 +1,183 @@
+"""Small processes of every kind that a pilot starts, and the costs that follow from what they took."""
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from dagmaker.plan import rates
+from dagmaker.plan.processes import number
+from dagmaker.plan.sky import main_nside, nsides, positions
+from worker.spec.goals import LADDER
+from worker.spec.pilot import KindCost, Rate
+from worker.spec.sections import Spec
+
+SEED = 999  # file seed of the probes: a stream of their own
+SHORT_S, LONG_S = 0.3, 3.0  # work of the two probes of a point, by the built-in model
+NOISY = 0.1  # relative error of a unit's time from which on it is called noisy
+TIMER_S, TIMER_SHARE = 0.02, 0.02  # how well a CPU time repeats: at least so many seconds, or this share
+MOST_DECS, MOST_N_SIG = 5, 3
+
+
+class Probe(NamedTuple):
+    """One process to try.
+
+    Attributes
+    ----------
+    argv : tuple of str
+        Task and flags, without ``--run``.
+    point : tuple
+        dec (deg), n_sig, nside; None where it has none.
+    pixels : int
+        Of its band; 0 for trials at one declination.
+    units : int
+        Trials, or pixels times skies.
+    """
+
+    argv: tuple[str, ...]
+    point: tuple[float | None, float | None, int | None]
+    pixels: int
+    units: int
+
+    @property
+    def task(self) -> str:
+        """Kind of task."""
+        return self.argv[0]
+
+
+class Took(NamedTuple):
+    """What a probe took.
+
+    Attributes
+    ----------
+    cpu_s : float, s
+        From the start of the process to its end; None where it did not end in time.
+    """
+
+    probe: Probe
+    cpu_s: float | None
+    memory_mb: float
+
+
+def spread(values: Sequence[float], most: int) -> tuple[float, ...]:
+    """The ends of a grid and some between, evenly by position."""
+    if len(values) <= most:
+        return tuple(values)
+    return tuple(values[round(i * (len(values) - 1) / (most - 1))] for i in range(most))
+
+
+def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
+    """A short and a long probe of every point; the difference is work alone."""
+    for dec in spread(spec.background.decs, MOST_DECS):
+        yield _trials(spec, "bg_trials", dec, None)
+    for dec in spread(spec.background.decs, MOST_DECS):
+        rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
+        for n_sig in spread(rungs, MOST_N_SIG):
+            yield _trials(spec, "sig_trials", dec, n_sig)
+    yield _skies(spec)
+    if main_nside(spec):
+        for nside in nsides(spec):
+            yield _maps(spec, nside)
+
+
+def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Probe, Probe]:
+    unit_s = rates.of(spec, task).unit_s(dec, n_sig)
+    flags = [f"--dec={number(dec)}"] + ([] if n_sig is None else [f"--n_sig={number(n_sig)}"])
+    if n_sig is not None and spec.signal.levels[0] is not None:
+        flags.append(f"--gamma={number(spec.signal.levels[0])}")
+
+    def probe(work_s: float) -> Probe:
+        n = max(10, math.ceil(work_s / unit_s))
+        return Probe((task, *flags, f"--n={n}", f"--seed={SEED}"), (dec, n_sig, None), 0, n)
+
+    return probe(SHORT_S), probe(LONG_S)
+
+
+def _area(spec: Spec, nside: int) -> int:
+    return positions(spec, nside)
+
+
+def _skies(spec: Spec) -> tuple[Probe, Probe]:
+    """One sky and several: whole ones where they are small, else a band in the middle."""
+    nside = main_nside(spec)
+    sky_s = _area(spec, nside) * rates.of(spec, "scan_trials").unit_s(nside=nside or None)
+    bands = max(1, min(math.ceil(sky_s / LONG_S), nside))
+    part = _area(spec, nside) // bands
+    more = max(3, math.ceil(LONG_S / (sky_s / bands)))
+    band = [] if bands == 1 else [f"--band={bands // 2}of{bands}"]
+
+    def probe(n: int) -> Probe:
+        return Probe(("scan_trials", f"--n={n}", f"--seed={SEED}", *band), (None, None, nside or None), part, n * part)
+
+    return probe(1), probe(more)
+
+
+def _maps(spec: Spec, nside: int) -> tuple[Probe, Probe]:
+    """A narrow and a wide band of the sky."""
+    sky_s = _area(spec, nside) * rates.of(spec, "scan_map").unit_s(nside=nside)
+    wide = max(2, min(math.ceil(sky_s / LONG_S), nside))
+
+    def probe(bands: int) -> Probe:
+        n = _area(spec, nside) // bands
+        flags = (f"--nside={nside}", f"--band={bands // 2}", f"--bands={bands}")
+        return Probe(("scan_map", *flags), (None, None, nside), n, n)
+
+    return probe(min(8 * wide, 2 * nside)), probe(wide)
+
+
+def _noise(cpu_s: float) -> float:
+    return max(TIMER_S, TIMER_SHARE * cpu_s)
+
+
+class _Point(NamedTuple):
+    rate: Rate
+    start_s: float
+    start_error: float
+    pixels: int
+
+
+def _fit(short: Took, long: Took) -> _Point | None:
+    """Time per unit and set-up of one point from two processes: a line through two points, with its errors."""
+    if short.cpu_s is None or long.cpu_s is None or long.probe.units <= short.probe.units:
+        return None
+    more = long.probe.units - short.probe.units
+    error = math.hypot(_noise(short.cpu_s), _noise(long.cpu_s)) / more
+    unit_s = max((long.cpu_s - short.cpu_s) / more, error / 10)
+    dec, n_sig, nside = short.probe.point
+    rate = Rate(dec_deg=dec, n_sig=n_sig, nside=nside, unit_s=unit_s, unit_s_error=error)
+    start = max(short.cpu_s - unit_s * short.probe.units, 0.0)
+    return _Point(rate, start, math.hypot(_noise(short.cpu_s), error * short.probe.units), short.probe.pixels)
+
+
+def cost_of(took: Iterable[tuple[Took, Took]]) -> KindCost | None:
+    """Cost of one kind of task from all its points; None where none of them ended."""
+    rows = list(took)
+    points = [point for row in rows if (point := _fit(*row)) is not None]
+    if not points:
+        return None
+    start = statistics.median(point.start_s for point in points)
+    error = math.hypot(*(point.start_error for point in points)) / len(points)
+    return KindCost(
+        start_s=round(start, 4),
+        start_s_error=round(error, 4),
+        memory_mb=max(one.memory_mb for row in rows for one in row),
+        rates=tuple(point.rate for point in points),
+        warning=_warning(len(rows) - len(points), points),
+    )
+
+
+def with_band_set_up(scan: KindCost, process_s: float, part: int) -> KindCost:
+    """Split the set-up of a scan of `part` pixels: what any process takes, and what grows with its pixels."""
+    more = max(scan.start_s - process_s, 0.0)
+    return scan.model_copy(update={"start_s": scan.start_s - more, "start_unit_s": more / part})
+
+
+def _warning(lost: int, points: Sequence[_Point]) -> str | None:
+    noisy = [point for point in points if point.rate.unit_s_error > NOISY * point.rate.unit_s]
+    told = []
+    if lost:
+        told.append(f"{lost} of {lost + len(points)} points did not end in time")
+    if noisy:
+        worst = max(point.rate.unit_s_error / point.rate.unit_s for point in noisy)
+        told.append(f"{len(noisy)} of {len(points)} points are noisy, up to {100 * worst:.0f} %")
+    return "; ".join(told) or None

@@ -1,0 +1,58 @@
+"""DAGMan's view of a plan: few nodes, each a cluster of many processes.
+
+DAGMan submits some 20 clusters a second whatever their size, so the n_sig values of a declination share a cluster,
+and a node with more processes than a cluster should have is split.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from dagmaker.plan import processes
+from dagmaker.plan.plan import Node, Plan
+
+SIZE = 1000  # processes of a cluster at most: one error file each, in one folder
+
+
+class Cluster(NamedTuple):
+    """One node of the DAG: `lines` of argv, one per process."""
+
+    name: str
+    task: str
+    lines: tuple[str, ...]
+
+
+def _group(node: Node) -> str:
+    """Name of the cluster family that a node belongs to: all n_sig of a declination are one."""
+    return node.name.rsplit("_n", 1)[0] if node.task == "sig_trials" else node.name
+
+
+def _split(group: str, task: str, nodes: list[Node]) -> Iterator[Cluster]:
+    lines = (" ".join(process.argv) for node in nodes for process in processes.of(node))
+    total = sum(node.n_processes for node in nodes)
+    width = len(str((total - 1) // SIZE))
+    for number in range((total + SIZE - 1) // SIZE):
+        suffix = f"_c{number:0{width}d}" if total > SIZE else ""
+        yield Cluster(group + suffix, task, tuple(islice(lines, SIZE)))
+
+
+class Clusters(NamedTuple):
+    """All clusters, and the clusters that make up each node of the plan."""
+
+    clusters: tuple[Cluster, ...]
+    of_node: dict[str, tuple[str, ...]]
+
+
+def make(plan: Plan) -> Clusters:
+    """Pack the processes of a plan into clusters."""
+    groups: dict[str, list[Node]] = {}
+    for node in plan.nodes:
+        groups.setdefault(_group(node), []).append(node)
+    found: list[Cluster] = []
+    of_node: dict[str, tuple[str, ...]] = {}
+    for group, nodes in groups.items():
+        made = tuple(_split(group, nodes[0].task, nodes))
+        found += made
+        names = tuple(cluster.name for cluster in made)
+        of_node.update(dict.fromkeys((node.name for node in nodes), names))
+    return Clusters(tuple(found), of_node)

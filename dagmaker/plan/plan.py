@@ -1,0 +1,271 @@
+"""What there is to do, as data: `make` is the whole topology, `write` and `read` are its form in the run directory.
+
+A node is one task at one point (a declination, a declination and n_sig, ...): its files share a directory and one
+stream of trials.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from dagmaker.plan import sizing
+from dagmaker.plan.node import Node, Plan
+from worker.base.errors import SpecError
+from worker.rundir import layout, planfile
+from worker.rundir.cuts import Cut, Cuts
+from worker.spec.scan import CatalogScan
+from worker.spec.sections import Spec
+
+__all__ = [
+    "PER_FILE",
+    "SEED",
+    "Node",
+    "Plan",
+    "as_json",
+    "background",
+    "judge_name",
+    "make",
+    "of_json",
+    "signal",
+    "write",
+]
+
+JUDGE = "judge"
+TRIALS = ("bg_trials", "sig_trials")  # of points
+PER_FILE = {
+    "bg_trials": "background.trials_per_file",
+    "sig_trials": "signal.trials_per_file",
+    "scan_trials": "scan.skies_per_file",
+}
+"""Key of the spec that says how much of a stream a process makes."""
+SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
+
+
+def _word(level: str) -> str:
+    """A directory level as part of a node name: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
+    return level.replace("+", "p").replace("-", "m").replace(".", "d")
+
+
+def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
+    """A node of one process that makes one file."""
+    return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
+
+
+def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
+    """The node itself, or one for each folder where its files would crowd one.
+
+    The first folder is that of a small plan, so more trials of the same cut leave finished files where they are.
+
+    Parameters
+    ----------
+    before : int
+        Pieces of the stream before those of the node.
+
+    Raises
+    ------
+    SpecError
+        There are more processes than a plan may have.
+    """
+    _refuse_too_many(spec, node.n_processes, node.task)
+    most = max(1, layout.FILES_PER_FOLDER // (2 * node.bands))  # an output and its record each
+    edges = sorted({0, *range(most - before % most, len(node.cuts), most)})
+    found = []
+    for start, stop in zip(edges, [*edges[1:], len(node.cuts)], strict=True):
+        pieces = node.cuts[start:stop]
+        if before + start < most:
+            found.append(replace(node, cuts=pieces))
+            continue
+        part = pieces[0][0]
+        folder = str(layout.part_dir(PurePosixPath(node.dir), part))
+        args = (*node.args, (layout.PART, part))
+        found.append(replace(node, name=f"{node.name}_f{part}", args=args, dir=folder, cuts=pieces))
+    return tuple(found)
+
+
+def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
+    if n > planfile.MAX_PROCESSES:
+        key = PER_FILE[task] if spec.resources.target_hours is None else "resources.target_hours"
+        raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
+
+
+def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
+    """Pieces that a stream has before `more` of it, as a plan would cut it."""
+    return len(sizing.trials(spec, task, dec, n_sig, (0, more[0]))) if more is not None and more[0] else 0
+
+
+def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, ...]:
+    """Background trials of a declination, those of the spec or `more` of their stream: a node for each folder."""
+    places = layout.decimals(spec.background.decs)
+    node = Node(
+        name=f"bg_{_word(layout.dec_level(dec, places))}",
+        task="bg_trials",
+        args=(("dec", dec),),
+        seed=SEED,
+        dir=str(layout.bg_dir(spec.name, dec, places)),
+        cuts=sizing.trials(spec, "bg_trials", dec, more=more),
+        parents=("prepare",),
+    )
+    return _in_folders(spec, node, _before(spec, "bg_trials", dec, None, more))
+
+
+def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
+    """Signal trials of a point, as `background`; `gamma` where spectra are several."""
+    places, nsig_places = layout.decimals(spec.background.decs), layout.decimals(spec.signal.n_sig)
+    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
+    at = _word(layout.dec_level(dec, places)) + level
+    node = Node(
+        name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
+        task="sig_trials",
+        args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
+        seed=SEED,
+        dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
+        cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
+        parents=("prepare",),
+    )
+    return _in_folders(spec, node, _before(spec, "sig_trials", dec, n_sig, more))
+
+
+def _points(spec: Spec) -> Iterator[Node]:
+    decs = spec.background.decs
+    places = layout.decimals(decs)
+    for dec in decs:
+        at = _word(layout.dec_level(dec, places))
+        bg = background(spec, dec)
+        yield from bg
+        parents = tuple(node.name for node in bg)
+        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), parents, ("dec", dec))
+        for gamma in spec.signal.levels:
+            yield from _signal(spec, dec, gamma, places)
+
+
+def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
+    """Signal trials of one declination and spectrum; `gamma` where there are several."""
+    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
+    at = _word(layout.dec_level(dec, places)) + level
+    sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, dec, gamma, n_sig)]
+    yield from sig
+    file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
+    which = () if gamma is None else (("gamma", gamma),)
+    yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
+
+
+def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
+    """One before each round; what waits for a judge waits for its round too."""
+    for number in range(1, spec.adaptive.max_rounds + 1):
+        parents = trials if number == 1 else (judge_name(number - 1),)
+        yield _single(judge_name(number), JUDGE, layout.decision(number), parents, ("round", number))
+
+
+def judge_name(number: int) -> str:
+    """Name of the node that decides a round."""
+    return f"{JUDGE}_{number}"
+
+
+def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
+    """Background skies and the observed one, for a list of sources."""
+    skies = Node(
+        name="scan",
+        task="scan_trials",
+        seed=SEED,
+        dir=str(layout.catalog_dir(spec.name, scan.tag)),
+        cuts=pieces,
+        parents=("prepare",),
+    )
+    yield from _in_folders(spec, skies)
+    folder = str(layout.catalog_map_dir(spec.name, scan.tag))
+    yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
+
+
+def _skies(spec: Spec) -> Iterator[Node]:
+    pieces, bands = sizing.skies(spec)
+    if isinstance(spec.scan, CatalogScan):
+        yield from _sources(spec, spec.scan, pieces)
+        return
+    scan = spec.healpix
+    skies = Node(
+        name="scan",
+        task="scan_trials",
+        seed=SEED,
+        dir=str(layout.scan_dir(spec.name, scan.nside)),
+        cuts=pieces,
+        bands=bands,
+        parents=("prepare",),
+    )
+    yield from _in_folders(spec, skies)
+    for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
+        yield Node(
+            name=f"map_nside{nside:03d}",
+            task="scan_map",
+            args=(("nside", nside),),
+            seed=SEED,
+            dir=str(layout.map_dir(spec.name, nside)),
+            bands=sizing.map_bands(spec, nside),
+            parents=("prepare",),
+        )
+
+
+def make(spec: Spec, spec_digest: str) -> Plan:
+    """The stage graph of an analysis.
+
+    prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
+    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
+    collect_scan, sensitivity -> upper_limits -> report
+    bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
+    """
+    points, skies = tuple(_points(spec)), tuple(_skies(spec))
+    judges = tuple(_judges(spec, tuple(node.name for node in points if node.task in TRIALS)))
+    if judges:
+        last = judges[-1].name
+        points = tuple(p if p.task in TRIALS else replace(p, parents=(*p.parents, last)) for p in points)
+    of_kind = {task: [node for node in points if node.task == task] for task in (*TRIALS, "collect_bg", "collect_sig")}
+    collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
+    collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
+    scans = tuple(node.name for node in skies)
+    nodes = (
+        _single("prepare", "prepare", layout.DATA, ()),
+        *of_kind["bg_trials"],
+        *of_kind["sig_trials"],
+        *judges,
+        *of_kind["collect_bg"],
+        *of_kind["collect_sig"],
+        *skies,
+        _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
+        _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
+        _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
+        _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
+        _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
+        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
+    )
+    made = Plan(spec.name, spec_digest, nodes)
+    _refuse_too_many(spec, made.n_processes, "bg_trials")
+    return made
+
+
+def write(plan: Plan) -> str:
+    """plan.json."""
+    return planfile.text({"name": plan.name, "spec_digest": plan.spec_digest}, map(as_json, plan.nodes))
+
+
+def as_json(node: Node) -> dict[str, Any]:
+    """A node as plan.json has it."""
+    return {
+        "name": node.name,
+        "task": node.task,
+        "args": dict(node.args),
+        "seed": node.seed,
+        "dir": node.dir,
+        "file": node.file,
+        "cuts": node.cuts.runs,
+        "bands": node.bands,
+        "parents": node.parents,
+    }
+
+
+def of_json(raw: Mapping[str, Any]) -> Plan:
+    """The plan that `worker.rundir.planfile` has read."""
+    nodes = (
+        Node(**{**node, "args": tuple(node["args"].items()), "parents": tuple(node["parents"])})
+        for node in raw["nodes"]
+    )
+    return Plan(raw["name"], raw["spec_digest"], tuple(nodes))

@@ -1,0 +1,83 @@
+"""The processes of a node: the argv of each, and the files it leaves."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from dagmaker.plan.plan import Node
+from worker.rundir import layout
+from worker.rundir.cuts import Cut
+
+MAP = "scan_map"
+SCAN = "scan_trials"
+TRIALS = ("bg_trials", "sig_trials", SCAN)
+STEPPED = (*TRIALS, MAP)  # need the prepared data only, write below trials/, and can stop and resume
+
+
+class Process(NamedTuple):
+    """One start of the worker.
+
+    Attributes
+    ----------
+    node : str
+    position : int
+        Among the processes of the node.
+    argv : tuple of str
+        Task and flags, without ``--run``.
+    """
+
+    node: str
+    position: int
+    argv: tuple[str, ...]
+
+
+def number(value: float) -> str:
+    """A number as a flag's value: ``5`` for 5.0, ``0.4`` for 0.4; reads back as the same number."""
+    return str(int(value)) if float(value).is_integer() else repr(value)
+
+
+def flags(node: Node) -> tuple[str, ...]:
+    """Task and the flags that all processes of the node share."""
+    return (node.task, *(f"--{key}={number(value)}" for key, value in node.args))
+
+
+def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
+    """Flags of one process; like `worker.cli.main.argv`, defaults are left out except the seed."""
+    first, n = cut
+    if n:
+        yield f"--n={n}"
+        yield f"--seed={node.seed or 0}"
+    if first:
+        yield f"--first={first}"
+    if node.bands > 1 and node.task == MAP:
+        if band:
+            yield f"--band={band}"
+        yield f"--bands={node.bands}"
+    elif node.bands > 1:
+        yield f"--band={band}of{node.bands}"
+
+
+def of(node: Node) -> Iterator[Process]:
+    """Every process of a node (that is to run), cut by cut, the bands of a cut together."""
+    head = flags(node)
+    chosen = None if node.only is None else frozenset(node.only)
+    for i, cut in enumerate(node.cuts or ((0, 0),)):
+        for band in range(node.bands):
+            position = i * node.bands + band
+            if chosen is None or position in chosen:
+                yield Process(node.name, position, (*head, *_piece(node, cut, band)))
+
+
+def outputs(node: Node) -> Iterator[str]:
+    """File name in `node.dir` that each process of the whole node leaves, in the order of `of`."""
+    if node.file:
+        yield node.file
+    elif node.task == MAP:
+        yield from (layout.band_name(band, node.bands) for band in range(node.bands))
+    elif node.task == SCAN:
+        for first, n in node.cuts:
+            for band in range(node.bands):
+                part = (band, node.bands) if node.bands > 1 else None
+                yield layout.sky_name(PurePosixPath(node.dir), n, node.seed or 0, first, part)
+    else:
+        yield from (layout.trials_name(n, node.seed or 0, first) for first, n in node.cuts)

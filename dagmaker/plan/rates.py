@@ -1,0 +1,119 @@
+"""How long work takes: by the pilot of the spec where it has one, else by the built-in model, which is stated here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dagmaker.plan import sky
+from worker.spec.pilot import KindCost, Rate
+from worker.spec.scan import CatalogScan
+from worker.spec.sections import Spec
+
+# Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
+START_S = 0.45  # of a process, until it works and after it
+REFERENCE_EVENTS = 138322
+TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
+PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
+SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
+MEMORY_MB = {"collect_scan": 350, "report": 450}
+OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
+# Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
+MILLION_MB = {
+    "prepare": 195.0,
+    "bg_trials": 115.0,
+    "sig_trials": 115.0,
+    "scan_trials": 130.0,
+    "scan_map": 130.0,
+    "sensitivity": 115.0,
+    "upper_limits": 120.0,
+}
+RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
+KEEP_BELOW = 128  # nside, as in `worker.tasks.scans`
+EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Cost of one kind of task.
+
+    A process takes ``start_s + start_unit_s * pixels + n * unit_s`` of CPU time, `pixels` being those of its band.
+    """
+
+    start_s: float
+    start_unit_s: float
+    memory_mb: int
+    rates: tuple[Rate, ...]
+    measured: bool
+
+    def unit_s(self, dec_deg: float | None = None, n_sig: float | None = None, nside: float | None = None) -> float:
+        """CPU seconds of a trial or pixel: of the nearest nside, linear in n_sig and dec between what was tried."""
+        rates = self.rates
+        if nside is not None and any(rate.nside for rate in rates):
+            best = min((abs(math.log((rate.nside or 1) / nside)), rate.nside or 1) for rate in rates)[1]
+            rates = tuple(rate for rate in rates if rate.nside == best)
+        if dec_deg is None:
+            return sum(rate.unit_s for rate in rates) / len(rates)
+        decs = sorted({rate.dec_deg for rate in rates if rate.dec_deg is not None})
+        if not decs:
+            return rates[0].unit_s
+        at = [(dec, _at_n_sig([rate for rate in rates if rate.dec_deg == dec], n_sig)) for dec in decs]
+        return _between(at, dec_deg)
+
+
+def _at_n_sig(rates: Sequence[Rate], n_sig: float | None) -> float:
+    points = sorted((rate.n_sig or 0.0, rate.unit_s) for rate in rates)
+    return points[0][1] if n_sig is None else _between(points, n_sig)
+
+
+def _between(points: Sequence[tuple[float, float]], x: float) -> float:
+    """Linear between points, constant beyond the outermost."""
+    if x <= points[0][0]:
+        return points[0][1]
+    for (low, before), (high, after) in pairwise(points):
+        if x <= high:
+            return before + (after - before) * (x - low) / (high - low)
+    return points[-1][1]
+
+
+def of(spec: Spec, task: str) -> Kind:
+    """Cost of a kind of task that makes trials or maps."""
+    tried: KindCost | None = getattr(spec.resources.pilot, task, None)
+    if tried is not None:
+        return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
+    listed = isinstance(spec.scan, CatalogScan) and task in PIXELS_PER_S
+    per_s = SOURCES_PER_S if listed else {**TRIALS_PER_S, **PIXELS_PER_S}[task]
+    unit_s = events(spec) / REFERENCE_EVENTS / per_s
+    return Kind(START_S, 0.0, OTHER_MEMORY_MB, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
+
+
+def slowness(spec: Spec) -> float:
+    """CPU time of any work over that of the built-in model: by a process's start, where a pilot measured it."""
+    tried = None if spec.resources.pilot is None else spec.resources.pilot.bg_trials
+    return 1.0 if tried is None or not tried.start_s else tried.start_s / START_S
+
+
+def events(spec: Spec) -> int:
+    """About how many events the data have: known for made-up data, guessed from the seasons else."""
+    if spec.data.format == "synthetic":
+        return spec.data.n_events
+    return EVENTS_PER_SEASON * len(getattr(spec.data, "seasons", ())) or REFERENCE_EVENTS
+
+
+def memory_mb(spec: Spec, task: str) -> int:
+    """Peak memory of a process: measured for what the pilot tried, else of the built-in model."""
+    tried: KindCost | None = getattr(spec.resources.pilot, task, None)
+    if tried is not None:
+        return math.ceil(tried.memory_mb)
+    more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
+    return MEMORY_MB.get(task, OTHER_MEMORY_MB) + math.ceil(more)
+
+
+def _per_million_mb(spec: Spec, task: str) -> float:
+    """Memory for a million events; scans of many skies keep those of every ring as well."""
+    scan = spec.scan
+    per_million = MILLION_MB.get(task, 0.0)
+    if task != "scan_trials" or isinstance(scan, CatalogScan) or scan.nside >= KEEP_BELOW:
+        return per_million
+    share = sky.pixels(scan.nside, scan.dec_min_deg, scan.dec_max_deg) / (12 * scan.nside**2)
+    return per_million + RING_MB * scan.nside * share

@@ -1,0 +1,120 @@
+"""`resources.target_hours`: how the work of each point is cut so that processes take the same time.
+
+Only cutting is decided here: which trials there are, and what they are, does not depend on it.
+"""
+
+import math
+from typing import NamedTuple
+
+from dagmaker.plan import rates
+from dagmaker.plan.sites import Site
+from dagmaker.plan.sky import main_nside, positions
+from worker.rundir.cuts import Cut, Cuts, cuts, even
+from worker.spec.scan import CatalogScan
+from worker.spec.sections import Spec
+from worker.spec.task_resources import TaskResources
+
+MOST_BANDS = 512
+MEMORY_MARGIN = 1.4  # asked for, over what was measured
+LIMIT_MARGIN = 5.0  # a process that takes so many times its predicted time hangs
+LEAST_LIMIT_S = 3600
+STEP_MB = 50
+STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
+
+
+def _target_s(spec: Spec) -> float | None:
+    hours = spec.resources.target_hours
+    return None if hours is None else hours * 3600
+
+
+def _pieces(work_s: float, start_s: float, target_s: float) -> int:
+    """Processes that share the work, each with its start, so that none is longer than the target."""
+    return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
+
+
+def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
+    """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
+    section = spec.background if task == "bg_trials" else spec.signal
+    first, n = (0, section.n_trials) if more is None else more
+    target = _target_s(spec)
+    if target is None:
+        return cuts(n, section.trials_per_file, first)
+    kind = rates.of(spec, task)
+    return even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target), first)
+
+
+def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
+    """CPU seconds of one whole scan at this nside, and of the set-up that grows with its pixels."""
+    n = positions(spec, nside)
+    kind = rates.of(spec, task)
+    return n * kind.unit_s(nside=nside or None), n * kind.start_unit_s
+
+
+def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: float) -> int:
+    if nside == 0:
+        return 1  # a list of sources is not split
+    rings = max(1, positions(spec, nside) // (4 * nside))  # at least so many
+    return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
+
+
+def skies(spec: Spec) -> tuple[Cuts, int]:
+    """Pieces of the background skies, and bands of each."""
+    scan, nside = spec.scan, main_nside(spec)
+    target = _target_s(spec)
+    if target is None:
+        bands = 1 if isinstance(scan, CatalogScan) else scan.sky_bands
+        return cuts(scan.n_skies, scan.skies_per_file), bands
+    start_s = rates.of(spec, "scan_trials").start_s
+    one_s, set_up_s = sky_s(spec, "scan_trials", nside)
+    bands = _bands(spec, nside, one_s + set_up_s, start_s, target)
+    return even(scan.n_skies, _pieces(scan.n_skies * one_s / bands, start_s + set_up_s / bands, target)), bands
+
+
+def map_bands(spec: Spec, nside: int) -> int:
+    """Bands of a map of the observed sky."""
+    target = _target_s(spec)
+    if target is None:
+        return spec.healpix.bands
+    work_s, set_up_s = sky_s(spec, "scan_map", nside)
+    return _bands(spec, nside, work_s + set_up_s, rates.of(spec, "scan_map").start_s, target)
+
+
+class Request(NamedTuple):
+    """What a process of one kind asks for.
+
+    Attributes
+    ----------
+    memory_mb, disk_mb : int
+    limit_s : int or None, s
+        After this long it has surely gone wrong; None: no limit.
+    """
+
+    memory_mb: int
+    disk_mb: int
+    limit_s: int | None
+
+
+def of_task(spec: Spec, site: Site, task: str) -> TaskResources:
+    """What spec and site say of one kind of task; the spec's word goes first."""
+    tables = (site.tasks.get(task), spec.resources.tasks.get(task))
+    values = {key: value for own in tables if own is not None for key, value in own if value is not None}
+    return TaskResources(**values)
+
+
+def request(spec: Spec, site: Site, task: str) -> Request:
+    """What is said of the task, else as `_memory_mb`; disk space is that of the spec."""
+    own, resources = of_task(spec, site, task), spec.resources
+    hours = resources.target_hours
+    limit = None if hours is None or task not in STEPPED else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
+    return Request(own.request_memory_mb or _memory_mb(spec, task), resources.request_disk_mb, limit)
+
+
+def _memory_mb(spec: Spec, task: str) -> int:
+    """As the spec says, if that is enough; else, or if the plan cuts the work, what is needed with a margin."""
+    resources, needed = spec.resources, rates.memory_mb(spec, task)
+    if resources.target_hours is None and needed <= resources.request_memory_mb:
+        return resources.request_memory_mb
+    memory = math.ceil(needed * MEMORY_MARGIN / STEP_MB) * STEP_MB
+    if spec.data.format == "numpy" and resources.pilot is None:  # how many simulated events there are, the files say
+        memory = max(memory, resources.request_memory_mb)
+    return memory if resources.max_memory_mb is None else min(memory, resources.max_memory_mb)

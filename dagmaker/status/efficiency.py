@@ -1,0 +1,240 @@
+"""What a run asked for and what it used, by the records of its files; and what to write in the spec next time."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from statistics import median
+from typing import Any
+
+from dagmaker.columns import Column, table
+from dagmaker.cost import cost, small_task_costs
+from dagmaker.cost.hours import hours
+from dagmaker.cost.significance_reach import Quotable
+from dagmaker.cost.significance_reach import lines as quotable_lines
+from dagmaker.htcondor import eventlog, submitfile
+from dagmaker.htcondor.rounds import read_plan
+from dagmaker.plan import processes, sites, sizing
+from dagmaker.plan.plan import Node, Plan
+from dagmaker.plan.processes import STEPPED
+from dagmaker.status import status
+from worker.base.reading import NUMBER, Kinds, json_object
+from worker.rundir import layout
+from worker.spec import specfile
+from worker.spec.sections import Spec
+
+MEASURED: Kinds = {"cpu_s": NUMBER, "wall_s": NUMBER, "max_rss_mb": NUMBER, "host": str}
+"""What is read of a record."""
+SLOW = 1.5  # a machine whose processes take so many times what they take elsewhere
+ENOUGH = 5  # processes of a kind on a machine before it is called slow
+TOO_MUCH = 2.0  # asked for so many times what was used
+APART = 0.2  # predicted and measured time differ by more
+BUSY = 0.7  # less CPU than this share of the wall time is a waste
+
+
+@dataclass(frozen=True)
+class Used:
+    """One kind of task.
+
+    Attributes
+    ----------
+    pool : bool
+        Its processes were HTCondor's, each started anew; else of `dagmaker run`, whose workers start once.
+    processes, measured : int
+        In the plan, and with a record.
+    cpu_s, wall_s, predicted_s : float, s
+        Sums over the measured processes, without their starts but for what a record sees of them.
+    spread_s : tuple of float, s
+        5th percentile, median and 95th percentile of a process's CPU time.
+    memory_mb, asked_mb : float
+        Largest use, and what each asked for.
+    repeated : int
+        Tries that failed and were started again.
+    hosts : int
+    slow : tuple of (host, ratio)
+        Machines that took longer than the others for the same.
+    """
+
+    task: str
+    pool: bool
+    processes: int
+    measured: int
+    cpu_s: float
+    wall_s: float
+    predicted_s: float
+    spread_s: tuple[float, float, float]
+    memory_mb: float
+    asked_mb: int
+    repeated: int
+    hosts: int
+    slow: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """A whole run."""
+
+    name: str
+    kinds: tuple[Used, ...]
+    edits: tuple[str, ...]
+    quotable: Quotable | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return asdict(self)
+
+
+def look(run: Path) -> Efficiency:
+    """Read the records of a run directory.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    plan = read_plan(run)
+    spec = specfile.load_resolved(run / layout.SPEC)
+    repeated = {stage.task: stage.repeated for stage in status.look(run).stages}
+    work = cost.work_s(plan, spec)
+    kinds = tuple(_used(run, plan, spec, task, work, repeated.get(task, 0)) for task in plan.tasks())
+    kinds = tuple(kind for kind in kinds if kind.measured)
+    return Efficiency(plan.name, kinds, tuple(_edits(kinds, spec)), _counts(run, spec))
+
+
+def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], repeated: int) -> Used:
+    nodes = [node for node in plan.nodes if node.task == task]
+    pool = _on_pool(run, task)
+    more_s = small_task_costs.start(spec, task).inside_s if pool else 0.0
+    rows = [(one, s + more_s) for node in nodes for one, s in _records(run, node, work[node.name])]
+    cpu = sorted(float(record["cpu_s"]) for record, _ in rows)
+    return Used(
+        task=task,
+        pool=pool,
+        processes=sum(node.n_processes for node in nodes),
+        measured=len(rows),
+        cpu_s=sum(cpu),
+        wall_s=sum(float(record["wall_s"]) for record, _ in rows),
+        predicted_s=sum(predicted for _, predicted in rows),
+        spread_s=(_at(cpu, 0.05), _at(cpu, 0.5), _at(cpu, 0.95)),
+        memory_mb=max((float(record["max_rss_mb"]) for record, _ in rows), default=0.0),
+        asked_mb=sizing.request(spec, sites.load(spec.site), task).memory_mb,
+        repeated=repeated,
+        hosts=len({record["host"] for record, _ in rows}),
+        slow=tuple(_slow(rows)),
+    )
+
+
+def _on_pool(run: Path, task: str) -> bool:
+    """Whether HTCondor started processes of a kind, by its event log."""
+    log = submitfile.read(run, task).log
+    return log is not None and any(event.kind == eventlog.EXECUTE for event in eventlog.Log(log).new())
+
+
+def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, Any], float]]:
+    """Record of each output that is there, and the CPU time that was predicted for it."""
+    weights = [n for _, n in node.cuts for _ in range(node.bands)] or [1] * node.n_processes
+    whole = sum(weights)
+    for name, weight in zip(processes.outputs(node), weights, strict=True):
+        rel = PurePosixPath(node.dir) / name
+        path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
+        path = layout.REPORT_RECORD if rel == layout.REPORT else path
+        try:
+            found = json_object(run / path, MEASURED)
+            yield {key: found[key] for key in MEASURED}, work_s * weight / whole
+        except (OSError, ValueError):
+            continue
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[round(share * (len(ordered) - 1))] if ordered else 0.0
+
+
+def _slow(rows: list[tuple[dict[str, Any], float]]) -> Iterator[tuple[str, float]]:
+    """Machines whose CPU time over the predicted one is far from that of all."""
+    ratios: dict[str, list[float]] = {}
+    for record, predicted in rows:
+        ratios.setdefault(record["host"], []).append(record["cpu_s"] / max(predicted, 1e-9))
+    if len(ratios) < 2:
+        return
+    usual = median(median(values) for values in ratios.values())
+    for host, values in sorted(ratios.items()):
+        if len(values) >= ENOUGH and median(values) > SLOW * usual:
+            yield host, median(values) / usual
+
+
+def _counts(run: Path, spec: Spec) -> Quotable | None:
+    """What can be claimed with the trials and skies that there are."""
+    try:
+        found = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
+        n_bg = min(int(row["n"]) for row in found["background"])
+        return Quotable(n_bg, int(found["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _edits(kinds: tuple[Used, ...], spec: Spec) -> Iterator[str]:
+    """Changes of the spec that would have saved something, each with its reason."""
+    asked = spec.resources
+    if asked.target_hours is None:
+        yield from _memory_edit(kinds, asked.request_memory_mb)
+    for kind in kinds:
+        if kind.task not in STEPPED or kind.predicted_s <= 0:
+            continue
+        ratio = kind.cpu_s / kind.predicted_s
+        if abs(ratio - 1) > APART and kind.cpu_s > 60:
+            yield f"resources: {{pilot: pilot.json}}   # {kind.task} took {ratio:.2f} of the prediction: pilot again"
+    short = [kind for kind in kinds if kind.task in STEPPED and kind.spread_s[1] < 60 and kind.processes > 1000]
+    for kind in short:
+        key = "resources.target_hours" if asked.target_hours else cost.KEYS.get(kind.task, "resources.target_hours")
+        yield f"{key}: larger   # {kind.processes:,} processes of {kind.task} worked {kind.spread_s[1]:.1f} s each"
+    for kind in kinds:
+        if kind.wall_s > 600 and kind.cpu_s < BUSY * kind.wall_s:
+            share = 100 * kind.cpu_s / kind.wall_s
+            yield f"# {kind.task}: busy {share:.0f} % of its time: slots are shared, or the disk is slow"
+        for host, times in kind.slow:
+            yield f"# {kind.task}: {host} took {times:.1f} times as long: site profile, commands: requirements"
+
+
+def _memory_edit(kinds: tuple[Used, ...], asked_mb: int) -> Iterator[str]:
+    used = max((kind.memory_mb for kind in kinds), default=0.0)
+    fit = math.ceil(used * sizing.MEMORY_MARGIN / sizing.STEP_MB) * sizing.STEP_MB
+    if used and (asked_mb > TOO_MUCH * used or asked_mb < used):
+        yield f"resources: {{request_memory_mb: {max(fit, 100)}}}   # now {asked_mb}, used at most {used:.0f}"
+
+
+_COLUMNS = (
+    Column("kind", 14), Column("processes", 10), Column("CPU time", 10), Column("predicted", 11), Column("of it", 7),
+    Column("busy", 6, 1), Column("one process: 5, 50, 95 %", 27, 4), Column("memory", 9), Column("asked", 9),
+    Column("again", 7, 2), Column("hosts", 7, 3),
+)  # fmt: skip
+
+
+def _row(kind: Used) -> tuple[str, ...]:
+    return (
+        kind.task,
+        f"{kind.measured:,}",
+        hours(kind.cpu_s / 3600),
+        hours(kind.predicted_s / 3600),
+        f"{100 * kind.cpu_s / kind.predicted_s:.0f} %" if kind.predicted_s else "-",
+        f"{100 * kind.cpu_s / kind.wall_s:.0f} %" if kind.wall_s else "-",
+        ", ".join(hours(s / 3600) for s in kind.spread_s),
+        f"{kind.memory_mb:.0f} MB",
+        f"{kind.asked_mb} MB",
+        f"{kind.repeated}",
+        f"{kind.hosts}",
+    )
+
+
+def lines(found: Efficiency, wide: int | None = None) -> Iterator[str]:
+    """Everything, for a terminal so wide."""
+    yield f"{found.name}: what was asked for and used; CPU times of the work, without the start of a process"
+    if any(kind.pool for kind in found.kinds):
+        yield "on a pool: each process puts up its data and loads compiled code anew, which is predicted, too"
+    yield ""
+    yield from table(_COLUMNS, map(_row, found.kinds), wide)
+    if found.quotable is not None:
+        yield ""
+        yield from quotable_lines(found.quotable, {kind.task: kind.cpu_s / 3600 for kind in found.kinds})
+    yield ""
+    yield "the spec would be better with" if found.edits else "nothing in the spec would have made this better"
+    yield from (f"    {edit}" for edit in found.edits)

@@ -1,0 +1,83 @@
+"""What went wrong, in words, with the cure; and a log file for each failed process."""
+
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dagmaker.local.children import Reply
+from worker.base.errors import EXIT_CODES
+
+
+class Failure(NamedTuple):
+    """A process that will not be started again.
+
+    Attributes
+    ----------
+    argv : sequence of str
+    log : Path
+        What it said, whole.
+    """
+
+    reply: Reply
+    argv: Sequence[str]
+    log: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "node": self.reply.process.node,
+            "position": self.reply.process.position,
+            "argv": ["worker", *self.argv],
+            "exit_code": self.reply.rc,
+            "cause": cause(self.reply.rc),
+            "said": last_line(self.reply.err),
+            "log": str(self.log),
+        }
+
+
+def cause(code: int) -> str:
+    """An exit code, or the signal behind a negative one, in words."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = "; out of memory? lower --jobs or see dmesg" if code == -signal.SIGKILL else ""
+        return f"killed by {name}{hint}"
+    return EXIT_CODES.get(code, f"exit code {code}, which no task gives")
+
+
+def write_log(run: Path, reply: Reply, argv: Sequence[str]) -> Path:
+    """Write what a failed process said to RUN/logs; the last failure of a process is the one that is kept."""
+    path = run / "logs" / f"failed_{reply.process.node}_{reply.process.position}.log"
+    text = f"worker {' '.join(argv)}\nexit code {reply.rc}: {cause(reply.rc)}\n\n{reply.err}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def last_line(text: str) -> str:
+    """The line of an error output that says what happened: the last one, or the one before "(above)"."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    if len(lines) > 1 and "(above)" in lines[-1]:
+        return lines[-2]
+    return lines[-1] if lines else "(it said nothing)"
+
+
+def table(failed: Sequence[Failure], run: Path, limit: int = 20) -> list[str]:
+    """Failures grouped by their cause, the most frequent first."""
+    groups: dict[tuple[int, str, str], list[Failure]] = {}
+    for failure in failed:
+        key = failure.reply.rc, failure.argv[0], last_line(failure.reply.err)
+        groups.setdefault(key, []).append(failure)
+    lines = []
+    for (code, task, said), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:limit]:
+        first = group[0]
+        lines += [
+            f"{len(group)} x {task}: {cause(code)}",
+            f"    {said}",
+            f"    by hand: worker {' '.join(first.argv)}",
+            f"    log: {first.log.relative_to(run)}" + (f" and {len(group) - 1} more" if len(group) > 1 else ""),
+        ]
+    if len(groups) > limit:
+        lines.append(f"... and {len(groups) - limit} more causes; see {run / 'logs'}")
+    return lines

@@ -1,0 +1,1 @@
+"""Files, arrays, arithmetic and random numbers: no physics, no spec."""

@@ -1,0 +1,45 @@
+"""The same work in several processes, or in this one where the machine does not let processes share anything."""
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from worker.base.errors import MachineError
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def mapped(work: Callable[[Item], Made], items: Iterable[Item], jobs: int, chunksize: int = 1) -> Iterator[Made]:
+    """`work` of every item, in their order, by `jobs` forked processes.
+
+    Raises
+    ------
+    MachineError
+        A process was killed.
+    """
+    pool = _pool(jobs) if jobs > 1 else None
+    if pool is None:
+        yield from map(work, items)
+        return
+    try:
+        with pool:
+            yield from pool.map(work, items, chunksize=chunksize)
+    except BrokenProcessPool:
+        raise MachineError(
+            f"one of {jobs} processes was killed, perhaps for want of memory: try again with fewer --jobs"
+        ) from None
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor | None:
+    """None where semaphores cannot be made: /dev/shm is missing, full or read-only."""
+    try:
+        return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
+    except (OSError, ImportError, NotImplementedError) as error:
+        print(
+            f"--jobs={jobs}: this machine has no semaphores ({error}; look at /dev/shm): one process", file=sys.stderr
+        )
+        return None

@@ -1,0 +1,1 @@
+"""Checks before unblinding, approval, and the one road to the real sky."""

@@ -1,0 +1,80 @@
+"""Who may open the real sky: the right token, in the spec too, with a name, a date and a reason."""
+
+from pathlib import Path
+
+from worker.base.errors import RefusedError, SpecError
+from worker.blinding import clearance
+from worker.blinding.clearance import Clearance
+from worker.rundir import layout
+from worker.rundir.ledger import Run
+from worker.spec.numbers import deciding
+from worker.spec.sections import Spec, Unblind
+from worker.spec.specfile import load, load_resolved
+
+KEYS = ("approved_by", "date", "reason")
+
+
+def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, Unblind]:
+    """The clearance of a run and its approval.
+
+    Raises
+    ------
+    RefusedError
+        If anything is lacking or is not that of the run as it is now.
+    """
+    approval = _approval(run, spec)
+    where = spec or f"{run.path / layout.SPEC}"
+    if token is None:
+        raise RefusedError(f"{run.path}: no --token: `dagmaker review {run.path}` prints it where all checks passed")
+    now = clearance.of(run)
+    if token != now.token:
+        raise RefusedError(
+            f"{run.path}: the token {_shown(token)} does not open this run: {clearance.why_not(now, token)}"
+        )
+    if approval.token != token:
+        found = "has none" if approval.token is None else f"has {approval.token}"
+        raise RefusedError(f"{where}: the token must stand in the spec, too: unblind.token {found}{_how(run, token)}")
+    lacking = [key for key in KEYS if not getattr(approval, key)]
+    if lacking:
+        raise RefusedError(f"{where}: unblind.{', unblind.'.join(lacking)} is empty: write who approved, when and why")
+    return now, approval
+
+
+def _shown(token: str) -> str:
+    """A token as it was given, without what a terminal would obey."""
+    return token[:100] if token.isprintable() else ascii(token[:100])
+
+
+def _how(run: Run, token: str) -> str:
+    return (
+        f"; write\n  unblind: {{token: {token}, approved_by: WHO, date: 'YYYY-MM-DD', reason: WHY}}\nin your spec, and "
+        f"`dagmaker build` it into {run.path} again or name it with --spec"
+    )
+
+
+def _approval(run: Run, spec: str | None) -> Unblind:
+    """The section `unblind` of the frozen spec, or of a spec that differs from it in nothing else."""
+    if spec is None:
+        return run.spec.unblind
+    given = _read(Path(spec))
+    theirs, mine = deciding(given), deciding(run.spec)
+    changed = [key for key in mine if theirs.get(key) != mine[key]]
+    if given.unblind.waive != run.spec.unblind.waive:
+        changed.append("unblind.waive")
+    if changed:
+        raise RefusedError(
+            f"{spec}: {', '.join(changed)} differ from {run.path / layout.SPEC}: this is not the spec of the run; "
+            "`dagmaker build` it into the run and review again, or correct it"
+        )
+    return given.unblind
+
+
+def _read(path: Path) -> Spec:
+    """A spec as a user wrote it, or a frozen one where the data that it names are not here."""
+    try:
+        return load(path)
+    except SpecError as error:
+        try:
+            return load_resolved(path)
+        except SpecError:
+            raise error from None

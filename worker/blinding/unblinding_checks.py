@@ -1,0 +1,269 @@
+"""The checks before unblinding, made on a run directory: number, limit, verdict, figure, waiver.
+
+`verdicts` is what the report prints and what unblinding asks. A failed check that is not waived blocks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker.base.errors import InputError
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run, each_expected, missing, open_run
+from worker.spec.checklist import FIGURES, NAMES
+from worker.stats import bias, checks, smoothness
+from worker.stats.checks import Check
+from worker.stats.distributions import TSD
+from worker.tasks import catalog, hottest_spots, scans
+
+_STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
+_RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)
+
+
+class Verdict(NamedTuple):
+    """One check of a run.
+
+    Attributes
+    ----------
+    name : str
+        One of `worker.spec.checklist.NAMES`, which is what ``unblind.waive`` takes.
+    value, limit : float or None
+        What was measured, and what it was held against; None where it could not be measured.
+    passed : bool
+    waived : bool
+        Failed, and named in the spec's ``unblind.waive``. A check that passed is not waived.
+    sentence : str
+        What was found and, where it failed, what to do.
+    figure : str
+        The figure of the report that shows it, RUN/report/figures/FIGURE.png.
+    """
+
+    name: str
+    value: float | None
+    limit: float | None
+    passed: bool
+    waived: bool
+    sentence: str
+    figure: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stands in the way of unblinding."""
+        return not (self.passed or self.waived)
+
+
+def verdicts(run: Run) -> tuple[Verdict, ...]:
+    """Every check before unblinding, in the order of `worker.spec.checklist.NAMES`; each name exactly once.
+
+    A check whose inputs are not there, or are damaged, has failed: nothing passes by being absent.
+    Reads results and collected files, lists folders, changes nothing; some seconds for a large analysis.
+
+    Unblinding is allowed where ``not any(v.blocks for v in verdicts(run))``; `blocking` and
+    `of_directory` say the same for those who have only a path.
+    """
+    return tuple(_verdict(run, name) for name in NAMES)
+
+
+def of_directory(path: str | Path) -> tuple[Verdict, ...]:
+    """As `verdicts`, from the path of a run directory.
+
+    Raises
+    ------
+    InputError
+        It is no run directory.
+    """
+    return verdicts(open_run(path))
+
+
+def blocking(found: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Those that forbid unblinding: failed and not waived."""
+    return tuple(verdict for verdict in found if verdict.blocks)
+
+
+def as_rows(found: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """For summary.json."""
+    return [{**verdict._asdict(), "blocks": verdict.blocks} for verdict in found]
+
+
+def _verdict(run: Run, name: str) -> Verdict:
+    try:
+        check = _CHECKS[name](run)
+    except InputError as error:
+        check = Check(name, float("nan"), float("nan"), False, f"cannot be made: {error}")
+    waived = not check.passed and name in run.spec.unblind.waive
+    value, limit = (float(v) if np.isfinite(v) else None for v in (check.value, check.limit))
+    return Verdict(name, value, limit, bool(check.passed), waived, check.sentence, FIGURES[name])
+
+
+def _files_complete(run: Run) -> Check:
+    """Files of the plan by presence, and what the collections say they were made from."""
+    lost = [str(e.path) for task in _STEPPED for e in missing(run, task)]
+    lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
+    lost += list(_incomplete(run))
+    lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
+    return checks.complete(run.n_processes, lost)
+
+
+def _rounds(run: Run) -> Iterator[PurePosixPath]:
+    """Every round must have been decided, and turned into processes."""
+    for number in range(1, run.spec.adaptive.max_rounds + 1):
+        yield from (layout.decision(number), layout.round_plan(number))
+
+
+def _incomplete(run: Run) -> Iterator[str]:
+    """Collections that are not there, or were made from fewer or more trials than the plan has now."""
+    spec, decs = run.spec, run.spec.background.decs
+    places = layout.decimals(decs)
+    for dec in decs:
+        rel = layout.bg_collected(dec, places)
+        wanted = _planned(run, "bg_trials", dec=dec)
+        yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), wanted)
+        for level in spec.signal.levels:
+            point = {"dec": dec} | ({} if level is None else {"gamma": level})
+            rel = layout.sig_collected(dec, places, level)
+            yield from _counted(run, rel, _n_signal, _planned(run, "sig_trials", **point))
+    if (run.path / layout.SCAN).exists():
+        found = store.load_json(run.path, layout.SCAN)["n_skies"]
+        if found != spec.scan.n_skies:
+            yield f"{layout.SCAN} (made from {found:,} of {spec.scan.n_skies:,} skies)"
+
+
+def _planned(run: Run, task: str, **point: float) -> int:
+    return sum(file.n for file in each_expected(run, task, **point))
+
+
+def _n_signal(arrays: Mapping[str, Any]) -> int:
+    return sum(len(arrays[f"trials_{i}"]) for i in range(len(arrays["n_sig"])))
+
+
+def _counted(run: Run, rel: Any, count: Any, wanted: int) -> Iterator[str]:
+    if not (run.path / rel).exists():
+        yield str(rel)
+        return
+    found = count(store.load_arrays(run.path, rel))
+    if found != wanted:
+        yield f"{rel} (made from {found:,} of {wanted:,} trials)"
+
+
+def _p_uniform(run: Run) -> Check:
+    """Even trials make the p-values that odd trials are tested with, at every declination; folded into one check."""
+    spec, decs = run.spec, run.spec.background.decs
+    places = layout.decimals(decs)
+    found = []
+    for dec in decs:
+        even, odd = halves(run, dec, places)
+        name = f"dec {dec:g} deg"
+        if even.eta > 0:
+            how = spec.scan.survival if even.chi2 is not None else "empirical"
+            found.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=name))
+    return checks.combined("p_uniform", found)
+
+
+def halves(run: Run, dec: float, places: int) -> tuple[TSD, np.ndarray]:
+    """Distribution of the even background trials of a declination, and the TS of the odd ones."""
+    arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
+    if arrays["n"].min() < 1:
+        raise InputError(f"dec {dec:g} deg has {int(arrays['n'].sum())} background trials: two are the least")
+    even = TSD(int(arrays["n"][0]), arrays["ts_even"], run.spec.background.fit)
+    zeros = np.zeros(int(arrays["n"][1]) - len(arrays["ts_odd"]))
+    return even, np.concatenate([zeros, arrays["ts_odd"]])
+
+
+def _n_sig_bias(run: Run) -> Check:
+    decs = run.spec.background.decs
+    places = layout.decimals(decs)
+    responses = {}
+    for dec in decs:
+        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, run.spec.signal.levels[0]))
+        fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
+        responses[dec] = bias.response(bias.bias_table(fitted))
+    return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
+
+
+def _enough_background(run: Run) -> Check:
+    n_sigma = run.spec.sensitivity.top_nsigma
+    found = [_reach(hottest_spots.load_tsd(run, dec), n_sigma) for dec in run.spec.background.decs]
+    check = checks.enough_trials(
+        min(n for n, _ in found),
+        run.spec.unblind.quote_nsigma,
+        "enough_background_trials",
+        "a local p-value of that size is not counted: raise background.n_trials, or lower unblind.quote_nsigma",
+    )
+    spread = [moved for _, moved in found if moved is not None]
+    if not spread:
+        return check
+    text = f" With the other chi2 fit the {n_sigma:g} sigma threshold is {min(spread):+.0%} to {max(spread):+.0%} off."
+    return check._replace(sentence=check.sentence + text)
+
+
+def _reach(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
+    """Trials, and how far the threshold of a significance moves with the other chi2 fit; None where there is no fit."""
+    other = TSD(tsd.n, tsd.ts, "free" if tsd.fit == "scale1" else "scale1")
+    if tsd.chi2 is None or other.chi2 is None:
+        return tsd.n, None
+    mine = float(tsd.isf_nsigma(n_sigma))
+    return tsd.n, float(other.isf_nsigma(n_sigma)) / mine - 1.0 if mine > 0 else None
+
+
+def _enough_skies(run: Run) -> Check:
+    more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
+    return checks.enough_trials(len(_skies(run)), run.spec.unblind.quote_nsigma, "enough_skies", more)
+
+
+def _skies(run: Run) -> np.ndarray:
+    return store.load_array(run.path, layout.skies_file(), None, hottest_spots.SPOT_DTYPE)
+
+
+def _hottest_sources(run: Run) -> np.ndarray:
+    """Hottest sources of the skies in which any source has TS > 0: elsewhere it is just the first of the list."""
+    skies = _skies(run)
+    skies = skies[skies["mlog10p"] > 0]
+    if len(skies) == 0:
+        raise InputError("no source has TS > 0 in any background sky: add skies, or sources")
+    return skies
+
+
+def _sin_dec(run: Run) -> Check:
+    if catalog.is_catalog(run):
+        dec = catalog.positions(run).dec
+        return checks.sin_dec_uniform(_hottest_sources(run)["dec"], float(dec.min()), float(dec.max()), dec)
+    scan = run.spec.healpix
+    rings = scans.rings(run, scan.nside)
+    pixels = np.repeat(rings.dec, rings.n_pix)
+    limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
+    return checks.sin_dec_uniform(_skies(run)["dec"], float(limits[0]), float(limits[1]), pixels)
+
+
+def _ra(run: Run) -> Check:
+    if catalog.is_catalog(run):
+        return checks.ra_uniform(_hottest_sources(run)["ra"], places=catalog.positions(run).turn * (2.0 * np.pi))
+    return checks.ra_uniform(_skies(run)["ra"])
+
+
+def _smooth(run: Run) -> Check:
+    if catalog.is_catalog(run):
+        return Check("smooth_map", float("nan"), float("nan"), True, "a list of sources has no map: nothing to check.")
+    nside = run.spec.healpix.nside
+    return smoothness.smooth_map(map_peaks(run, nside), nside)
+
+
+def map_peaks(run: Run, nside: int) -> smoothness.Peaks:
+    """Local maxima of a map of the observed (until unblinding: scrambled) sky."""
+    import healpy
+
+    ts = store.load_array(run.path, layout.map_file(nside), 4)[1]
+    return smoothness.peaks(ts, np.asarray(healpy.get_all_neighbours(nside, np.arange(len(ts)))))
+
+
+_CHECKS = {
+    "files_complete": _files_complete,
+    "p_uniform": _p_uniform,
+    "n_sig_bias": _n_sig_bias,
+    "enough_background_trials": _enough_background,
+    "enough_skies": _enough_skies,
+    "sin_dec_uniform": _sin_dec,
+    "ra_uniform": _ra,
+    "smooth_map": _smooth,
+}

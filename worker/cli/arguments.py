@@ -1,0 +1,296 @@
+"""Command lines of tasks: checked against the signature before python-fire sees them, and written canonically.
+
+Fire runs a command before it rejects an unknown flag, fills stray words into the next parameter, reads ``1e5`` as
+a float and ``a,b`` as a tuple. So it is given only what has passed here, quoted so that it reads what is meant.
+"""
+
+import difflib
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_origin
+
+from worker.base.bounds import MAX_ROUNDS
+from worker.base.errors import SpecError
+from worker.cli.tasks import TASKS
+
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
+_BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
+_TRUTH = {"true": True, "false": False}
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "dec": (-90, 90, " degrees"),
+    "n": (1, 10**12, ""),
+    "n_sig": (0, 10**5, " events"),
+    "gamma": (1, 4, ""),
+    "seed": (0, 2**63 - 1, ""),
+    "first": (0, 10**12, ""),
+    "part": (0, 10**12, ""),
+    "nside": (1, 4096, ""),
+    "band": (0, 511, ""),
+    "bands": (1, 512, ""),
+    "failed_count": (0, 10**9, ""),
+    "trial": (0, 10**12, ""),
+    "sample": (0, 10**6, " files"),
+    "jobs": (1, 4096, " processes"),
+    "slots": (1, 10**6, " slots"),
+    "round": (1, MAX_ROUNDS, ""),
+    "timeout": (0, 10**6, " s"),
+    "limit_s": (1, 10**6, " s"),
+}
+
+
+class Parameter(NamedTuple):
+    """A parameter of a task: its kind (str, int, float or bool) and default, if any."""
+
+    name: str
+    kind: type
+    required: bool
+    default: Any
+
+
+JSON = Parameter("json", bool, False, False)
+"""Every command and task has it: see `worker.cli.document`."""
+
+
+def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Parameter]:
+    """Parameters of a task (or of another command line's command, with its `tasks`), in order, and ``--json``.
+
+    Raises
+    ------
+    SpecError
+        If there is no such task; the text names one that is meant, or all.
+    """
+    if task not in tasks:
+        kind = "task" if tasks is TASKS else "command"
+        names = tasks if tasks is TASKS else {typed(name): name for name in tasks}
+        word = task if tasks is TASKS else typed(task)
+        raise SpecError(f"there is no {kind} {word[:60]!r}{_did_you_mean(word, names)}; {kind}s: {', '.join(names)}")
+    found = {
+        name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
+        for name, parameter in inspect.signature(tasks[task]).parameters.items()
+    }
+    return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
+
+
+def typed(command: str) -> str:
+    """A command of `dagmaker` as one types it."""
+    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
+
+
+def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Any]:
+    """Values of the arguments that are given.
+
+    Parameters
+    ----------
+    words : sequence of str
+        ``--name=value``, ``--name value``; a flag alone, or ``--noname``, for a truth value.
+
+    Raises
+    ------
+    SpecError
+        Every problem, one line each; nothing has been run.
+    """
+    parameters = signature(task, tasks)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    given = _split(words, parameters, problems)
+    for name, text in given:
+        if name in values:
+            problems.append(f"--{name} is given twice; keep one of them")
+            continue
+        try:
+            values[name] = _value(parameters[name], text)
+        except SpecError as error:
+            values[name] = None
+            problems.append(str(error))
+    problems += [
+        f"--{p.name} is missing{_example(p)}" for p in parameters.values() if p.required and p.name not in values
+    ]
+    if not problems:
+        problems = _together(values)
+    if problems:
+        raise SpecError("\n".join(problems))
+    return values
+
+
+def argv(task: str, **args: Any) -> list[str]:
+    """Render the canonical command line of a task: defaults are left out, except ``seed``.
+
+    Raises
+    ------
+    SpecError
+        If the task would refuse these arguments.
+
+    Examples
+    --------
+    >>> argv("bg_trials", run="RUN", dec=5.0, n=1000)
+    ['bg_trials', '--run=RUN', '--dec=5', '--n=1000', '--seed=0']
+    """
+    parameters = signature(task)
+    unknown = [name for name in args if name not in parameters]
+    if unknown:
+        raise SpecError(f"{task} has no --{unknown[0]}{_did_you_mean(unknown[0], parameters)}")
+    words = []
+    for parameter in parameters.values():
+        value = args.get(parameter.name, None if parameter.required else parameter.default)
+        if value is None or (value == parameter.default and parameter.name != "seed"):
+            continue
+        words.append(f"--{parameter.name}={_written(value)}")
+    parse(task, words)
+    return [task, *words]
+
+
+def for_fire(values: Mapping[str, Any]) -> list[str]:
+    """The arguments as Python literals, which fire reads back exactly."""
+    return [f"--{name}={value!r}" for name, value in values.items()]
+
+
+def parse_band(text: str) -> tuple[int, int]:
+    """``2of8`` -> (2, 8).
+
+    Raises
+    ------
+    SpecError
+    """
+    match = _BAND.fullmatch(text)
+    if not match or int(match[1]) >= int(match[2]) or int(match[2]) > 512:
+        raise SpecError(f"--band={text}: must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8")
+    return int(match[1]), int(match[2])
+
+
+def _split(words: Sequence[str], parameters: Mapping[str, Parameter], problems: list[str]) -> list[tuple[str, str]]:
+    """Pairs of name and text; stray words and unknown flags become problems."""
+    given = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--") or word == "--":
+            problems.append(f"{word!r} is a stray word; every argument is written --name=value")
+            continue
+        name, equals, text = word[2:].partition("=")
+        name = name.replace("-", "_")
+        if not equals and name.startswith("no") and _is_bool(parameters.get(name[2:])):
+            given.append((name[2:], "False"))
+            continue
+        parameter = parameters.get(name)
+        if parameter is None:
+            flags = " ".join(f"--{known}" for known in parameters) or "none"
+            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)}; flags: {flags}")
+            if not equals and rest and not rest[0].startswith("--"):
+                rest.pop(0)  # its value is no stray word
+            continue
+        if not equals:
+            text = _next_word(parameter, rest)
+        given.append((name, text))
+    return given
+
+
+def _next_word(parameter: Parameter, rest: list[str]) -> str:
+    """The value of ``--name value``; a truth value may stand alone."""
+    if parameter.kind is bool:
+        return rest.pop(0) if rest and rest[0].lower() in _TRUTH else "True"
+    return rest.pop(0) if rest and not rest[0].startswith("--") else ""
+
+
+def _value(parameter: Parameter, text: str) -> Any:
+    name = parameter.name
+    if not text:
+        raise SpecError(f"--{name} has no value{_example(parameter)}")
+    if parameter.kind is bool:
+        if text.lower() not in _TRUTH:
+            raise SpecError(f"--{name}={text}: must be True or False; write --{name}")
+        return _TRUTH[text.lower()]
+    if parameter.kind is str:
+        if name == "band":
+            parse_band(text)
+        return text
+    return _number(parameter, text)
+
+
+def _number(parameter: Parameter, text: str) -> float | int:
+    what = "a whole number" if parameter.kind is int else "a number"
+    wrong = f"--{parameter.name}={text[:40]}: must be"
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise SpecError(f"{wrong} {what}{_example(parameter)}")
+    value: float | int = int(text) if re.fullmatch(r"[-+]?[0-9]+", text) else float(text)
+    if parameter.kind is int:
+        if value != int(value):
+            raise SpecError(f"{wrong} a whole number{_example(parameter)}")
+        value = int(value)
+    else:
+        value = float(value) + 0.0
+    low, high, unit = _RANGES.get(parameter.name, (-math.inf, math.inf, ""))
+    if not low <= value <= high and value != parameter.default:  # a default outside has a meaning of its own
+        raise SpecError(f"{wrong} from {low} to {high}{unit}{_example(parameter)}")
+    return value
+
+
+def _together(values: Mapping[str, Any]) -> list[str]:
+    """Rules that concern several arguments, or more than a range."""
+    part, first = values.get("part", 0), values.get("first", 0)
+    if part > first:
+        return [f"--part={part}: must not be above --first={first}: a folder holds trials from --part on"]
+    nside = values.get("nside", 1)
+    if nside & (nside - 1):
+        return [f"--nside={nside}: must be a power of 2; write e.g. --nside={2 ** round(math.log2(nside))}"]
+    if "bands" in values or isinstance(values.get("band"), int):
+        band, bands = values.get("band", 0), values.get("bands", 1)
+        if band >= bands:
+            right = "must be 0, as there is 1 band" if bands == 1 else f"must be below {bands}, the number of bands"
+            return [f"--band={band}: {right} (--bands={bands})"]
+    return []
+
+
+_EXAMPLES = {
+    "run": "runs/example",
+    "spec": "analysis.yaml",
+    "a": "runs/example",
+    "b": "analysis.yaml",
+    "name": "icetracks_14yr",
+    "output": "DIR",
+    "out": "DIR",
+    "file": "trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy",
+    "token": "TOKEN",
+    "dec": "5",
+    "n": "1000",
+    "n_sig": "10",
+    "nside": "128",
+    "bands": "4",
+    "band": "2of8",
+    "jobs": "2",
+    "round": "1",
+    "slots": "1000",
+    "sample": "3",
+    "limit_s": "300",
+    "timeout": "300",
+    "gamma": "2",
+}
+
+
+def _example(parameter: Parameter) -> str:
+    text = "0" if parameter.name == "band" and parameter.kind is int else _EXAMPLES.get(parameter.name, "0")
+    return f"; write e.g. --{parameter.name}={text}"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float) and not isinstance(value, bool):
+        return repr(value + 0.0).removesuffix(".0")
+    return str(value)
+
+
+def _kind(annotation: Any) -> type:
+    """The type of ``float`` and of ``float | None``."""
+    if get_origin(annotation) is not None or isinstance(annotation, type(int | None)):
+        annotation = next(kind for kind in get_args(annotation) if kind is not NoneType)
+    return annotation if isinstance(annotation, type) else str
+
+
+def _is_bool(parameter: Parameter | None) -> bool:
+    return parameter is not None and parameter.kind is bool
+
+
+def _did_you_mean(word: str, allowed: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

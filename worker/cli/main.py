@@ -1,0 +1,158 @@
+"""`worker TASK --name=value ...`: one task of an analysis, with an exit code that says how it ended."""
+
+import inspect
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from worker.base.atomic import reason
+from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError
+from worker.base.output import safe_streams
+from worker.cli import document
+from worker.cli.arguments import Parameter, argv, for_fire, parse, parse_band, signature, typed
+from worker.cli.tasks import TASKS
+
+__all__ = [
+    "TASKS",
+    "Parameter",
+    "argv",
+    "document",
+    "for_fire",
+    "main",
+    "parse",
+    "parse_band",
+    "signature",
+    "typed",
+]
+
+STOPPED = 85
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_HELP = ("-h", "--help", "help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one task; returns its exit code (see `worker.base.errors.EXIT_CODES`) and raises nothing.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The task and its arguments; those of the process if None.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    with safe_streams() as out:
+        code = _main(words)
+    return document.exit_code(code, words, out)
+
+
+def _main(words: Sequence[str]) -> int:
+    if not words or words[0] in _HELP:
+        print(_overview())
+        return 0 if words else SpecError.exit_code
+    if words[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"worker (dagmaker) {version('dagmaker')}")
+        return 0
+    task = words[0]
+    if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
+        print(_help(task))
+        return 0
+    return _guarded(task, words[1:])
+
+
+def _run(task: str, words: Sequence[str]) -> int:
+    """Check the arguments, then let fire call the task."""
+    values = parse(task, words)
+    as_json = values.pop("json", False)
+    _one_thread()
+    import fire
+
+    found: list[Any] = []
+    try:
+        with document.stdout_kept_free() if as_json else nullcontext() as heard:
+            fire.Fire(
+                lambda **given: found.append(TASKS[task](**given)), command=for_fire(values), name=f"worker {task}"
+            )
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    if heard is not None:
+        document.write({"task": task, "arguments": values, "result": found[0], "printed": heard.lines()})
+    return 0
+
+
+def _guarded(task: str, words: Sequence[str]) -> int:
+    """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
+    problems: Sequence[Any] = ()
+    try:
+        with _stop_on_sigterm():
+            return _run(task, words)
+    except DagmakerError as error:
+        code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
+        for line in message.splitlines():
+            print(f"worker {task}: {line}", file=sys.stderr)
+    except KeyboardInterrupt:
+        code, message = STOPPED, "stopped; what is written is whole: run again to resume"
+        print(f"worker {task}: {message}", file=sys.stderr)
+    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
+        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
+        print(f"worker {task}: {message}", file=sys.stderr)
+    except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
+        traceback.print_exc()
+        code, message = 1, f"unexpected: {type(error).__name__}: {error}"
+        print(f"worker {task}: unexpected error (above); please report it", file=sys.stderr)
+    if document.is_wanted(words):
+        document.write(document.of_error(code, message, problems))
+    return code
+
+
+@contextmanager
+def _stop_on_sigterm() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that temporary files are removed."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # somebody's own handler stays
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _one_thread() -> None:
+    """One thread per process: the batch system counts cores, and the libraries must not."""
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"
+    if "numba" not in sys.modules:  # numba refuses a change once its threads run
+        os.environ["NUMBA_NUM_THREADS"] = "1"
+
+
+def _overview() -> str:
+    width = max(map(len, TASKS))
+    tasks = "\n".join(f"  {name:<{width}}  {_summary(name)}" for name in TASKS)
+    codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
+    usage = "usage: worker TASK --run=RUN ...\n\n`worker TASK --help` explains one."
+    return f"{usage}\n\ntasks:\n{tasks}\n\nexit codes:\n{codes}"
+
+
+def _summary(task: str) -> str:
+    return (inspect.getdoc(TASKS[task]) or "").partition("\n")[0]
+
+
+def _help(task: str) -> str:
+    flags = []
+    for parameter in signature(task).values():
+        flag = f"--{parameter.name}={parameter.name.upper()}"
+        if parameter.kind is bool:
+            flag = f"[--{parameter.name}]"
+        elif not parameter.required:
+            shown = parameter.name.upper() if parameter.default is None else parameter.default
+            flag = f"[--{parameter.name}={shown}]"
+        flags.append(flag)
+    more = f"\n\n{document.HELP}" if task != "serve" else ""
+    return f"usage: {' '.join(['worker', task, *flags])}\n\n{inspect.getdoc(TASKS[task])}{more}"

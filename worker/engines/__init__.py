@@ -1,0 +1,1 @@
+"""Likelihood engines: arrays in, arrays out."""

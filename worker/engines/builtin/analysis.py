@@ -1,0 +1,204 @@
+"""A data set made ready for the engine, and the likelihood model of one declination made from it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import fmath
+from worker.base.compiled import kernel
+from worker.data.dataset import Dataset
+from worker.engines.builtin import season
+from worker.engines.builtin.background import Background, EnergyGrid, energy_bin, estimate, event_density
+from worker.engines.builtin.response import LN10, Spectrum
+from worker.engines.builtin.tables import SignalTable, signal_table
+
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+FLUX_PIVOT_TEV = 100.0
+
+
+class Cuts(NamedTuple):
+    """Bounds and cuts of the likelihood (see `worker.spec.sections.Likelihood`); angles in rad.
+
+    `extension` is the Gaussian width of the source that the likelihood assumes: S has sqrt(sigma^2 + extension^2).
+    """
+
+    gammas: F64
+    cut: float
+    sigma_floor: float
+    sigma_max: float
+    extension: float = 0.0
+
+
+class Sky(NamedTuple):
+    """All events of all seasons with a usable sigma; arrays (n,), seasons one after the other.
+
+    Attributes
+    ----------
+    dec, sigma : ndarray, rad
+        sigma as S has it: raised to the floor, and widened by the assumed extension.
+    weight : ndarray
+        1 / (sigma^2 p b N_season).
+    row, season : ndarray, int32
+    address : ndarray, int64
+        Number of the event among all events, usable or not: its place in a sky's random stream.
+    """
+
+    dec: F64
+    sigma: F64
+    weight: F64
+    row: I32
+    season: I32
+    address: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A data set with its background densities.
+
+    Attributes
+    ----------
+    n_data : ndarray (n_seasons,)
+        Events of each season, usable sigma or not.
+    density : ndarray (n_seasons, n_nodes)
+    energy : ndarray (n_seasons, n_nodes, n_bins)
+        Background densities, see `worker.engines.builtin.background.Background`.
+    """
+
+    dataset: Dataset
+    cuts: Cuts
+    grid: EnergyGrid
+    sky: Sky
+    n_data: F64
+    density: F64
+    energy: F64
+
+    @property
+    def n_seasons(self) -> int:
+        """Number of seasons."""
+        return len(self.dataset.seasons)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a signal table."""
+        return self.n_seasons * self.grid.n
+
+
+@kernel
+def _describe(dec, log_e, lo, n, sin_dec, bins):  # type: ignore[no-untyped-def]
+    for i in range(dec.size):
+        sin_dec[i] = fmath.sin(np.float64(dec[i]))
+        bins[i] = energy_bin(np.float64(log_e[i]), lo, n)
+
+
+@kernel
+def _event_weights(sin_dec, sigma, bins, density, energy, n_events, out):  # type: ignore[no-untyped-def]
+    for i in range(sigma.size):
+        out[i] = 1.0 / (sigma[i] * sigma[i] * event_density(density, energy, sin_dec[i], bins[i]) * n_events)
+
+
+def _grid(dataset: Dataset) -> EnergyGrid:
+    ranges = [season.energy_range(s) for s in dataset.seasons]
+    return EnergyGrid.covering(min(lo for lo, _ in ranges), max(hi for _, hi in ranges))
+
+
+def build(dataset: Dataset, cuts: Cuts) -> Analysis:
+    """Estimate the background densities of every season and weigh its events.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Every season must have events.
+    cuts : Cuts
+    """
+    grid = _grid(dataset)
+    backgrounds: list[Background] = []
+    skies: list[Sky] = []
+    offset = 0
+    for j, events in enumerate(s.events for s in dataset.seasons):
+        n = events.dec.size
+        sin_dec, bins = np.empty(n), np.empty(n, np.int64)
+        _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
+        background = estimate(sin_dec, bins, grid.n)
+        sigma = events.sigma.astype(np.float64)
+        usable = (sigma > 0) & (sigma <= cuts.sigma_max * (1 + 1e-6))
+        sigma = np.maximum(sigma[usable], cuts.sigma_floor)
+        if cuts.extension > 0.0:
+            sigma = np.sqrt(sigma * sigma + cuts.extension * cuts.extension)
+        weight = np.empty(sigma.size)
+        _event_weights(sin_dec[usable], sigma, bins[usable], background.density, background.energy, float(n), weight)
+        skies.append(
+            Sky(
+                events.dec[usable].astype(np.float64),
+                sigma,
+                weight,
+                (bins[usable] + j * grid.n).astype(np.int32),
+                np.full(sigma.size, j, np.int32),
+                offset + np.flatnonzero(usable),
+            )
+        )
+        backgrounds.append(background)
+        offset += n
+    return Analysis(
+        dataset,
+        cuts,
+        grid,
+        Sky(*(np.concatenate(column) for column in zip(*skies, strict=True))),
+        np.array([float(s.events.dec.size) for s in dataset.seasons]),
+        np.array([b.density for b in backgrounds]),
+        np.array([b.energy for b in backgrounds]),
+    )
+
+
+def response_bins(analysis: Analysis, dec: float) -> tuple[int, ...]:
+    """The response bins that a declination falls into; equal bins, equal signal tables."""
+    return tuple(k for s in analysis.dataset.seasons for k in season.bins(s, dec))
+
+
+def table_at(analysis: Analysis, dec: float) -> SignalTable:
+    """The signal table of a source declination (rad)."""
+    pairs = [season.energy_density(s, dec, analysis.cuts.gammas, analysis.grid) for s in analysis.dataset.seasons]
+    return signal_table(analysis.cuts.gammas, [d for d, _ in pairs], [e for _, e in pairs])
+
+
+def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:
+    """Cells (or simulated events) of all seasons at a declination and the expected events in each per unit flux.
+
+    Returns
+    -------
+    cells : ndarray (n, 8), float32
+        See `worker.engines.builtin.inject.Injector`.
+    season : ndarray (n,), int32
+    expected : ndarray (n,)
+        Per flux of 1 at 100 TeV (see `worker.engines.builtin.response.acceptance`).
+    """
+    parts = [season.cells(s, dec, spectrum) for s in analysis.dataset.seasons]
+    numbers = [np.full(len(expected), j, np.int32) for j, (_, expected) in enumerate(parts)]
+    return np.concatenate([c for c, _ in parts]), np.concatenate(numbers), np.concatenate([e for _, e in parts])
+
+
+def events_per_flux(analysis: Analysis, dec: float, spectrum: Spectrum) -> float:
+    """Expected events of all seasons for dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s)."""
+    return float(sum(season.acceptance(s, dec, spectrum) for s in analysis.dataset.seasons))
+
+
+def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, e0_tev: float) -> float:
+    """E^2 dN/dE at E0, in TeV / cm^2 / s, of a source that gives `n_sig` expected events.
+
+    Parameters
+    ----------
+    dec : float, rad
+    n_sig : float
+    e0_tev : float
+        Where the flux is quoted, in TeV.
+    """
+    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without the cutoff
+    ratio = e0_tev / FLUX_PIVOT_TEV
+    shape = fmath.exp(-spectrum.gamma * fmath.log(ratio))
+    if np.isfinite(spectrum.log_cutoff):
+        shape *= fmath.exp(-e0_tev * 1e3 * fmath.exp(-LN10 * spectrum.log_cutoff))
+    e0_gev = e0_tev * 1e3
+    return float(pivot_flux * shape * e0_gev * e0_gev * 1e-3)

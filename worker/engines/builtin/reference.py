@@ -1,0 +1,61 @@
+"""The likelihood in plain numpy, as METHOD states it: slow, and shares no code with the kernels.
+
+The fit is compared with a brute-force grid of this; a replayed trial is drawn with it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engines.builtin.tables import SignalTable
+from worker.engines.builtin.trials import Drawn
+
+F64 = NDArray[np.float64]
+
+
+def table_and_share(table: SignalTable, gamma: float) -> tuple[F64, F64]:
+    """T of all rows and f of all seasons at one gamma."""
+    step = table.gammas[1] - table.gammas[0]
+    k = int(np.clip((gamma - table.gammas[0]) // step, 0, len(table.gammas) - 2))
+    powers = ((gamma - table.gammas[k]) / step) ** np.arange(4)
+    return powers @ table.coef[k], powers @ table.share[k]
+
+
+def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
+    """TS at many ns and one gamma.
+
+    Parameters
+    ----------
+    drawn : Drawn
+    table : SignalTable
+    ns : ndarray (n,)
+    gamma : float
+
+    Returns
+    -------
+    ndarray (n,)
+    """
+    signal, share = table_and_share(table, gamma)
+    y = drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]
+    inside = np.log1p(ns[:, None] * y[None, :]).sum(axis=1)
+    outside = (drawn.rest * np.log1p(-ns[:, None] * (share / drawn.n_events)[None, :])).sum(axis=1)
+    return np.asarray(2.0 * (inside + outside), dtype=np.float64)
+
+
+def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, float, float]:
+    """Largest TS over the given gammas and, at each, ns on a grid of 21 points that is refined eight times.
+
+    Returns
+    -------
+    ts, ns, gamma : float
+    """
+    best = (0.0, 0.0, float(gammas[0]))
+    for gamma in gammas:
+        lo, hi = 0.0, min(300.0, 0.9 * float(drawn.n_events.min()))
+        for _ in range(8):
+            ns = np.linspace(lo, hi, 21)
+            ts = ts_at(drawn, table, ns, float(gamma))
+            k = int(np.argmax(ts))
+            lo, hi = ns[max(k - 1, 0)], ns[min(k + 1, 20)]
+        if ts[k] > best[0]:
+            best = (float(ts[k]), float(ns[k]), float(gamma))
+    return best

@@ -1,0 +1,193 @@
+"""What a source would send: acceptance and energy density s(log_e | dec, gamma) from the instrument response.
+
+Declinations of the response are the published bins (step functions), energies are integrated exactly:
+effective area and smearing have different energy bins, so the flux is integrated over their intersections.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import fmath
+from worker.base.compiled import kernel, part
+from worker.data.dataset import EffectiveArea, Season, Smearing
+from worker.engines.builtin.background import LOG_E_STEP, EnergyGrid
+
+F64 = NDArray[np.float64]
+
+LN10 = 2.302585092994046
+PIVOT = 5.0  # log10(E / GeV) at which the spectra of all indices meet: 100 TeV
+SECONDS_PER_DAY = 86400.0
+
+
+class Spectrum(NamedTuple):
+    """dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff), with `log_cutoff` = log10(cutoff / GeV) or inf."""
+
+    gamma: float
+    log_cutoff: float = float("inf")
+
+
+@kernel
+def _flux_integral(lo, hi, gamma):  # type: ignore[no-untyped-def]
+    """Integral of (E / E0)^-gamma dE from 10^lo to 10^hi, in GeV, with E0 = 10^PIVOT GeV."""
+    a = LN10 * (lo - PIVOT)
+    b = LN10 * (hi - PIVOT)
+    k = 1.0 - gamma
+    value = b - a if abs(k) < 1e-12 else (fmath.exp(k * b) - fmath.exp(k * a)) / k
+    return value * 1e5  # 10^PIVOT
+
+
+@part
+def _piece(lo, hi, gamma, log_cutoff):  # type: ignore[no-untyped-def]
+    """The same with the cutoff, which is taken as constant within 1/50 of a decade."""
+    if log_cutoff == np.inf:
+        return _flux_integral(lo, hi, gamma)
+    n = max(int(np.ceil((hi - lo) * 50.0)), 1)
+    step = (hi - lo) / n
+    total = 0.0
+    for i in range(n):
+        a = lo + i * step
+        middle = a + 0.5 * step
+        total += _flux_integral(a, a + step, gamma) * fmath.exp(-fmath.exp(LN10 * (middle - log_cutoff)))
+    return total
+
+
+@kernel
+def _weights(area_edges, area, bin_edges, gammas, log_cutoff, out):  # type: ignore[no-untyped-def]
+    """Integral of area x flux over each (smearing energy bin, gamma): out (n_bins, n_gamma), cm^2 GeV."""
+    for j in range(bin_edges.size - 1):
+        for i in range(area_edges.size - 1):
+            lo = max(bin_edges[j], area_edges[i])
+            hi = min(bin_edges[j + 1], area_edges[i + 1])
+            if hi - lo > 1e-9 and area[i] > 0.0:
+                for g in range(gammas.size):
+                    out[j, g] += area[i] * _piece(lo, hi, gammas[g], log_cutoff)
+
+
+@kernel
+def _marginal(cells, lo, n, out):  # type: ignore[no-untyped-def]
+    """Add the log_e distribution of the cells of one energy bin to `out` (n,), cells being flat in log_e."""
+    for c in range(cells.shape[0]):
+        a = (cells[c, 0] - lo) / LOG_E_STEP
+        b = (cells[c, 1] - lo) / LOG_E_STEP
+        first = min(max(int(a), 0), n - 1)
+        last = min(max(int(b), 0), n - 1)
+        if b - a < 1e-6 or first == last:
+            out[first] += cells[c, 6]
+            continue
+        for e in range(first, last + 1):
+            overlap = min(b, e + 1.0) - max(a, float(e))
+            if overlap > 0.0:
+                out[e] += cells[c, 6] * overlap / (b - a)
+
+
+def _mix(weights: F64, marginals: F64, out: F64) -> None:
+    """out[g, e] = sum_j weights[j, g] marginals[j, e], in a fixed order (no BLAS)."""
+    for weight, marginal in zip(weights, marginals, strict=True):
+        out += weight[:, None] * marginal
+
+
+def area_bin(area: EffectiveArea, dec: float) -> int:
+    """Declination bin of the effective area; `dec` in rad."""
+    return _bin(area.sin_dec, float(np.sin(dec)))
+
+
+def smearing_bin(smearing: Smearing, dec: float) -> int:
+    """Declination bin of the smearing; `dec` in rad."""
+    return _bin(smearing.dec, dec)
+
+
+def _bin(edges: F64, value: float) -> int:
+    # A source on an edge belongs to the bin above it, whatever the last bit of a sine says.
+    return int(np.clip(np.searchsorted(edges, value + 1e-9, side="right") - 1, 0, len(edges) - 2))
+
+
+def bin_cells(smearing: Smearing, energy: int, dec: int) -> NDArray[np.float32]:
+    """Cells of one (E_nu, dec) bin, (n, 7); empty where the release has none."""
+    k = energy * (len(smearing.dec) - 1) + dec
+    return smearing.cells[smearing.start[k] : smearing.start[k + 1]]
+
+
+def _smearing(season: Season) -> Smearing:
+    if isinstance(season.smearing, Smearing):
+        return season.smearing
+    raise TypeError(f"{season.name} has simulated events: use worker.engines.builtin.season")
+
+
+def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
+    """Expected events in each neutrino-energy bin of the smearing per unit flux.
+
+    Flux: dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per GeV cm^2 s.
+
+    Parameters
+    ----------
+    season : Season
+    dec : float, rad
+    gammas : ndarray (n_gamma,)
+    log_cutoff : float
+        log10(cutoff / GeV).
+
+    Returns
+    -------
+    ndarray (n_e, n_gamma), events. Bins for which the release has no smearing are 0: nothing is known of
+    how such events would look, so they are neither injected nor counted in a flux.
+    """
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
+    out = np.zeros((len(smearing.log_e_nu) - 1, len(gammas)))
+    area = np.ascontiguousarray(season.area.area_cm2[:, area_bin(season.area, dec)])
+    _weights(season.area.log_e_nu, area, smearing.log_e_nu, gammas, log_cutoff, out)
+    for i in range(len(out)):
+        if len(bin_cells(smearing, i, j)) == 0:
+            out[i] = 0.0
+    return out * (season.livetime_days * SECONDS_PER_DAY)
+
+
+def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
+    """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
+    weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)
+    return float(weights.sum())
+
+
+def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
+    """Smearing cells at a declination (rad) and the expected events in each per unit flux.
+
+    Returns
+    -------
+    cells : ndarray (n, 8), float32
+        See `worker.engines.builtin.inject.Injector`.
+    expected : ndarray (n,)
+    """
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
+    weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)[:, 0]
+    parts = [(bin_cells(smearing, int(i), j), weights[i]) for i in np.flatnonzero(weights > 0)]
+    if not parts:
+        return np.empty((0, 8), np.float32), np.empty(0)
+    edges = np.concatenate([part[:, :6] for part, _ in parts])
+    turns = np.broadcast_to(np.array([0, 1], np.float32), (len(edges), 2))
+    expected = np.concatenate([part[:, 6].astype(np.float64) * weight for part, weight in parts])
+    return np.column_stack([edges, turns]), expected
+
+
+def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) -> tuple[F64, F64]:
+    """Signal in bins of reconstructed energy.
+
+    Returns
+    -------
+    s : ndarray (n_gamma, n_bins)
+        Probability of each bin; rows sum to 1 (0 where nothing is accepted).
+    expected : ndarray (n_gamma,)
+        Events per unit flux, as in `energy_weights`.
+    """
+    weights = energy_weights(season, dec, gammas)
+    smearing = _smearing(season)
+    j = smearing_bin(smearing, dec)
+    marginals = np.zeros((len(weights), grid.n))
+    for i in range(len(weights)):
+        _marginal(bin_cells(smearing, i, j), grid.lo, grid.n, marginals[i])
+    mixed = np.zeros((len(gammas), grid.n))
+    _mix(weights, marginals, mixed)
+    expected = weights.sum(axis=0)
+    return mixed / np.where(expected > 0, expected, 1.0)[:, None], expected

@@ -1,0 +1,250 @@
+"""All-sky scans: every healpix ring is fitted from the events that can matter to it.
+
+A sky gives every event a right ascension from its own address (seed, sky, event), so a declination band
+sees the same sky whatever else is scanned. Within a ring each event is handed to the pixels inside
+its right-ascension window (counting sort, events in fixed order): every pixel is fitted from the same
+numbers in the same order however the sky was split, hence bit for bit the same result.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import fmath, rng
+from worker.base.compiled import kernel
+from worker.engines.builtin import maximum
+from worker.engines.builtin.analysis import Analysis, response_bins, table_at
+from worker.engines.builtin.fit import fit
+from worker.engines.builtin.likelihood import workspace
+from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.tables import SignalTable
+from worker.engines.builtin.work import EVENTS, counters
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+class Rings(NamedTuple):
+    """Healpix rings (RING ordering), from north to south.
+
+    Attributes
+    ----------
+    dec : ndarray (n,), rad
+    first : ndarray (n,), int64
+        First pixel of each ring.
+    n_pix : ndarray (n,), int64
+        Pixels of each ring.
+    shift : ndarray (n,)
+        Right ascension of the first pixel in units of the pixel spacing (0 or 1/2).
+    """
+
+    dec: F64
+    first: I64
+    n_pix: I64
+    shift: F64
+
+
+class RingEvents(NamedTuple):
+    """Events that can have S > 0 somewhere on a ring; arrays (n,).
+
+    Attributes
+    ----------
+    event : int64, into `Sky`
+    half : float64, rad, half of the half-width of the right-ascension window
+    """
+
+    event: I64
+    half: F64
+    sin2: F64
+    coscos: F64
+    inv_2sigma2: F64
+
+
+def rings_of(nside: int, dec_min: float = -PI / 2, dec_max: float = PI / 2) -> Rings:
+    """Rings whose centre lies in [dec_min, dec_max] (rad); Gorski et al. 2005, ApJ 622, 759."""
+    i = np.arange(1, 4 * nside)
+    polar = np.minimum(i, 4 * nside - i)
+    cap = polar < nside
+    count = np.where(cap, 4 * polar, 4 * nside)
+    z = np.where(cap, 1.0 - polar**2 / (3.0 * nside**2), np.abs(4.0 / 3.0 - 2.0 * i / (3.0 * nside)))
+    north = i < 2 * nside
+    z = np.where(cap, np.where(north, z, -z), 4.0 / 3.0 - 2.0 * i / (3.0 * nside))
+    # asin of z, written so that both hemispheres and every machine agree in the last bit
+    dec = np.array([_asin(float(v)) for v in z])
+    shift = np.where(cap | ((i - nside) % 2 == 0), 0.5, 0.0)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    keep = (dec >= dec_min) & (dec <= dec_max)
+    return Rings(dec[keep], first[keep], count[keep], shift[keep])
+
+
+def _asin(z: float) -> float:
+    return float(fmath.asin(z)) if z >= 0 else -float(fmath.asin(-z))
+
+
+def band(rings: Rings, k: int, n: int) -> Rings:
+    """Band k of n: consecutive rings with about equal numbers of pixels; together all rings, none twice."""
+    ends = np.searchsorted(np.cumsum(rings.n_pix), rings.n_pix.sum() * np.arange(1, n) / n, side="left") + 1
+    edges = np.concatenate([[0], np.minimum(ends, len(rings.dec)), [len(rings.dec)]])
+    part = slice(int(edges[k]), int(edges[k + 1]))
+    return Rings(rings.dec[part], rings.first[part], rings.n_pix[part], rings.shift[part])
+
+
+def ring_events(analysis: Analysis, dec: float) -> RingEvents:
+    """Events with a right-ascension window at a declination (rad)."""
+    sky = analysis.sky
+    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
+    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    index = np.flatnonzero(half >= 0)
+    sigma = sky.sigma[index]
+    return RingEvents(index, half[index], sin2[index], coscos[index], 0.5 / (sigma * sigma))
+
+
+@kernel
+def _right_ascensions(k0, k1, sky, address, out):  # type: ignore[no-untyped-def]
+    for i in range(address.size):
+        a, b, _, _ = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(address[i]))
+        out[i] = rng.unit52(a, b)
+
+
+def right_ascensions(analysis: Analysis, key: tuple[int, int], sky: int) -> F64:
+    """Scrambled right ascensions of all events with a usable sigma, in turns [0, 1)."""
+    out = np.empty(analysis.sky.dec.size)
+    _right_ascensions(np.uint64(key[0]), np.uint64(key[1]), np.uint64(sky), analysis.sky.address, out)
+    return out
+
+
+@kernel
+def _pixel_range(turn, half, shift, count):  # type: ignore[no-untyped-def]
+    """First pixel and number of pixels of a ring within a window; one too many at each end does no harm."""
+    width = half * (2.0 / PI)  # half-width in turns is 2 half / (2 pi)
+    if width >= 1.0:
+        return 0, count
+    lo = int(np.floor((turn - 0.5 * width) * count - shift))
+    hi = int(np.ceil((turn + 0.5 * width) * count - shift))
+    return lo, min(hi - lo + 1, count)
+
+
+@kernel
+def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-def]
+    start[:] = 0
+    for i in range(events.event.size):
+        lo, n = _pixel_range(turn[events.event[i]], events.half[i], shift, count)
+        for p in range(lo, lo + n):
+            start[p % count + 1] += 1
+    for p in range(count):
+        start[p + 1] += start[p]
+    return start[count]
+
+
+@kernel
+def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, season):  # type: ignore[no-untyped-def]
+    """Weights of every (pixel, event) pair with S > 0; pixel p owns start[p] : fill[p]."""
+    for p in range(count):
+        fill[p] = start[p]
+    spacing = 1.0 / count
+    limit = 0.5 * cut * cut
+    for i in range(events.event.size):
+        k = events.event[i]
+        lo, n = _pixel_range(turn[k], events.half[i], shift, count)
+        for p in range(lo, lo + n):
+            delta = turn[k] - (p + shift) * spacing  # turns, possibly off by whole turns
+            delta -= np.floor(delta + 0.5)
+            s = fmath.sin(PI * delta)
+            x = fmath.angle2_from_chord2(4.0 * (events.sin2[i] + events.coscos[i] * s * s)) * events.inv_2sigma2[i]
+            if x < limit:
+                q = p % count
+                at = fill[q]
+                w[at] = sky.weight[k] * fmath.exp(-x)
+                row[at] = sky.row[k]
+                season[at] = sky.season[k]
+                fill[q] = at + 1
+
+
+@kernel
+def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out):  # type: ignore[no-untyped-def]
+    """TS, ns, gamma of every pixel of a ring, into `out` (count, 3)."""
+    for p in range(out.shape[0]):
+        a, b = start[p], fill[p]
+        for j in range(n_data.size):
+            rest[j] = n_data[j]
+        for i in range(a, b):
+            rest[season[i]] -= 1.0
+        work[-1][EVENTS] += b - a
+        out[p, 0], out[p, 1], out[p, 2] = fit(b - a, w[a:b], row[a:b], season[a:b], rest, n_data, model, work, slopes)
+
+
+class Scanner:
+    """Scans skies of one analysis over a set of rings; the geometry is worked out once.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    rings : Rings
+    keep : bool
+        Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
+
+    Attributes
+    ----------
+    count : ndarray (4,), int64
+        Work done so far, see `worker.engines.builtin.work`.
+    """
+
+    def __init__(self, analysis: Analysis, rings: Rings, keep: bool = True) -> None:
+        self.analysis = analysis
+        self.rings = rings
+        self._keep = keep
+        self._events: dict[int, RingEvents] = {}
+        self._tables: dict[tuple[int, ...], SignalTable] = {}
+        most = int(rings.n_pix.max()) if rings.n_pix.size else 0
+        self.count = counters()
+        self._start = np.zeros(most + 1, np.int64)
+        self._fill = np.zeros(most + 1, np.int64)
+        self._pairs = self._space(1)
+        self._rest = np.empty(analysis.n_seasons)
+        self._slopes = np.empty(analysis.cuts.gammas.size)
+
+    def _space(self, size: int) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+        self._work = workspace(size, self.analysis.n_rows, self.analysis.n_seasons, self.count)
+        return np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
+
+    def _ring_events(self, r: int) -> RingEvents:
+        events = self._events.get(r) or ring_events(self.analysis, float(self.rings.dec[r]))
+        if self._keep:
+            self._events[r] = events
+        return events
+
+    def _table(self, r: int) -> SignalTable:
+        dec = float(self.rings.dec[r])
+        bins = response_bins(self.analysis, dec)
+        if bins not in self._tables:
+            if not self._keep:
+                self._tables.clear()  # rings come in order of declination: a left bin does not return
+            self._tables[bins] = table_at(self.analysis, dec)
+        return self._tables[bins]
+
+    def ring(self, r: int, turn: F64) -> F64:
+        """TS, ns and gamma of every pixel of ring r.
+
+        Parameters
+        ----------
+        r : int
+        turn : ndarray (n_events,)
+            Right ascensions in turns, from `right_ascensions`.
+
+        Returns
+        -------
+        ndarray (count, 3)
+        """
+        events, table = self._ring_events(r), self._table(r)
+        count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
+        start, fill = self._start[: count + 1], self._fill[:count]
+        n = _count_pairs(events, turn, shift, count, start)
+        if n > self._pairs[0].size:
+            self._pairs = self._space(n + n // 4)
+        w, row, season = self._pairs
+        _fill_pairs(events, self.analysis.sky, turn, self.analysis.cuts.cut, shift, count, start, fill, w, row, season)
+        out = np.empty((count, 3))
+        fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
+        return maximum.require(out, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")

@@ -1,0 +1,163 @@
+"""A list of sources in the same scrambled skies: every source is fitted from the events that can matter to it.
+
+The right ascension of an event in a sky has the same address as in an all-sky scan, and a source at the centre of a
+pixel is fitted from the same numbers in the same order: sky k is the same sky, and its TS the same bits.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import fmath
+from worker.base.compiled import kernel
+from worker.engines.builtin import maximum
+from worker.engines.builtin.analysis import Analysis, response_bins, table_at
+from worker.engines.builtin.fit import fit
+from worker.engines.builtin.likelihood import LANES, workspace
+from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.scan import right_ascensions
+from worker.engines.builtin.tables import SignalTable
+
+F64 = NDArray[np.float64]
+
+CACHE_BYTES = 200_000_000
+"""Windows of sources that are kept between skies; those of further sources are worked out again for every block."""
+BLOCK_BYTES = 64_000_000
+"""Right ascensions of the skies of one block."""
+
+
+class Sources(NamedTuple):
+    """Positions of sources; arrays (n,).
+
+    Attributes
+    ----------
+    dec : ndarray, rad
+    turn : ndarray
+        Right ascension in turns, [0, 1).
+    """
+
+    dec: F64
+    turn: F64
+
+
+class Near(NamedTuple):
+    """Events that can have S > 0 at a source; arrays (n,).
+
+    Attributes
+    ----------
+    event : int32, into `Sky`
+    reach : float32, turns
+        Half-width of the right-ascension window, rounded up.
+    """
+
+    event: NDArray[np.int32]
+    reach: NDArray[np.float32]
+
+
+def near(analysis: Analysis, dec: float) -> Near:
+    """Events with a right-ascension window at a declination (rad)."""
+    sky = analysis.sky
+    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
+    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    index = np.flatnonzero(half >= 0)
+    return Near(index.astype(np.int32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
+
+
+@kernel
+def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w, row, season, out):  # type: ignore[no-untyped-def]
+    """TS, ns, gamma of one source in every sky of a block: out (n_skies, 3)."""
+    cos_source = fmath.cos(dec)
+    limit = 0.5 * cut * cut
+    for k in range(turns.shape[0]):
+        n = 0
+        for j in range(n_data.size):
+            rest[j] = n_data[j]
+        for i in range(near.event.size):
+            e = near.event[i]
+            delta = turns[k, e] - at
+            delta -= np.floor(delta + 0.5)
+            if abs(delta) > near.reach[i]:
+                continue
+            half_ddec = fmath.sin(0.5 * abs(sky.dec[e] - dec))
+            s = fmath.sin(PI * delta)
+            chord2 = 4.0 * (half_ddec * half_ddec + cos_source * fmath.cos(sky.dec[e]) * s * s)
+            x = fmath.angle2_from_chord2(chord2) * (0.5 / (sky.sigma[e] * sky.sigma[e]))
+            if x < limit:
+                w[n] = sky.weight[e] * fmath.exp(-x)
+                row[n] = sky.row[e]
+                season[n] = sky.season[e]
+                rest[season[n]] -= 1.0
+                n += 1
+        out[k, 0], out[k, 1], out[k, 2] = fit(n, w, row, season, rest, n_data, model, work, slopes)
+
+
+class SourceScanner:
+    """Fits a list of sources in skies of one analysis; the geometry is worked out once.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    sources : Sources
+    """
+
+    def __init__(self, analysis: Analysis, sources: Sources) -> None:
+        self.analysis = analysis
+        self.sources = sources
+        self.block = max(int(BLOCK_BYTES / (8 * max(analysis.sky.dec.size, 1))), 1)
+        self._near: dict[int, Near] = {}
+        self._bytes = 0
+        self._tables: dict[tuple[int, ...], SignalTable] = {}
+        size = analysis.sky.dec.size + LANES
+        self._work = workspace(size, analysis.n_rows, analysis.n_seasons)
+        self._events = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
+        self._rest = np.empty(analysis.n_seasons)
+        self._slopes = np.empty(analysis.cuts.gammas.size)
+
+    def _near_of(self, i: int) -> Near:
+        found = self._near.get(i)
+        if found is None:
+            found = near(self.analysis, float(self.sources.dec[i]))
+            size = found.event.nbytes + found.reach.nbytes
+            if self._bytes + size <= CACHE_BYTES:
+                self._near[i] = found
+                self._bytes += size
+        return found
+
+    def _table(self, dec: float) -> SignalTable:
+        bins = response_bins(self.analysis, dec)
+        if bins not in self._tables:
+            self._tables[bins] = table_at(self.analysis, dec)
+        return self._tables[bins]
+
+    def skies(self, key: tuple[int, int], first: int, count: int) -> F64:
+        """TS, ns and gamma of every source in skies [first, first + count).
+
+        Parameters
+        ----------
+        key : tuple of 2 int
+            Address of the stream of skies.
+        first, count : int
+
+        Returns
+        -------
+        ndarray (count, n_sources, 3)
+        """
+        out = np.empty((count, len(self.sources.dec), 3))
+        for begin in range(0, count, self.block):
+            end = min(begin + self.block, count)
+            turns = np.stack([right_ascensions(self.analysis, key, first + k) for k in range(begin, end)])
+            self.at(turns, out[begin:end])
+        return out
+
+    def at(self, turns: F64, out: F64) -> None:
+        """Fit every source in the skies whose right ascensions (n_skies, n_events), in turns, are given; into `out`."""
+        cuts, sky = self.analysis.cuts, self.analysis.sky
+        for i in range(len(self.sources.dec)):
+            dec, rows = float(self.sources.dec[i]), np.empty((len(turns), 3))
+            _skies(
+                self._near_of(i), dec, float(self.sources.turn[i]), turns, sky, cuts.cut, self.analysis.n_data,
+                self._table(dec), self._work, self._rest, self._slopes, *self._events, rows,
+            )  # fmt: skip
+            out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")

@@ -1,0 +1,183 @@
+"""Whether there are events enough to estimate a background from: refused where there are not, noted where one decides.
+
+The densities are positive everywhere (`worker.engines.builtin.background`), but a limit is no measurement. A selection of one
+hemisphere with the response of both would find every injected event of the other one free of background.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base.errors import InputError, SpecError
+from worker.data.dataset import Dataset, Season
+from worker.engines.builtin.analysis import Analysis, table_at
+from worker.engines.builtin.background import DENSITY_BANDWIDTH, ENERGY_BANDWIDTH, energy_bin, slice_events
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+LEAST_SEASON = 50
+"""Events of a season."""
+LEAST_NEAR = 5
+"""Events of a season within `NEAR` of a source, or a fifth of what an even season would have where that is fewer."""
+NEAR = 2 * DENSITY_BANDWIDTH
+FEW = 1000
+"""A season with fewer events is noted."""
+LEAST_SHARE = 0.01
+"""A season that sees less of a source's events than this needs no background there."""
+UNEXPECTED = 1e-6
+"""An event is noted if its bin of energy expects fewer events of its slice; ordinary samples stay above 1e-3."""
+_LEAVE_OUT = "Leave it out of data.seasons, or read more events"
+
+
+def require_seasons(dataset: Dataset) -> None:
+    """Refuse seasons from whose events no densities can be estimated.
+
+    Raises
+    ------
+    InputError
+        If a season has fewer than `LEAST_SEASON` events, or all its events have one energy.
+    """
+    for season in dataset.seasons:
+        n = season.events.dec.size
+        if n < LEAST_SEASON:
+            raise InputError(
+                f"{season.name}: {n or 'no'} events; a season needs at least {LEAST_SEASON}, since the background "
+                f"densities in declination and energy are estimated from them. {_LEAVE_OUT}"
+            )
+        low, high = np.quantile(season.events.log_e, [0.05, 0.95])
+        if high - low < ENERGY_BANDWIDTH:
+            raise InputError(
+                f"{season.name}: 90 % of the events have log10(E / GeV) between {low:g} and {high:g}: that is no "
+                "measured energy, and the likelihood divides by its distribution. Correct the column of the energy, "
+                "or leave the season out of data.seasons"
+            )
+
+
+def events_near(season: Season, dec: F64) -> I64:
+    """Number of events within `NEAR` of declinations (n,), rad, in the sine of the declination; at a pole one-sided.
+
+    Returns
+    -------
+    ndarray (n,), int64
+    """
+    low = np.clip(np.sin(dec) - NEAR, -1.0, 1.0 - 2 * NEAR)
+    at = np.sort(season.events.dec)
+    ends = (np.arcsin(edge).astype(at.dtype) for edge in (low, low + 2 * NEAR))
+    first, last = (np.searchsorted(at, end) for end in ends)
+    return np.asarray(last - first, dtype=np.int64)
+
+
+def empty(season: Season, dec: F64) -> NDArray[np.bool_]:
+    """Whether a season has too few events near declinations (n,), rad: fewer than `LEAST_NEAR` says."""
+    return events_near(season, dec) < max(min(LEAST_NEAR, 0.2 * NEAR * season.events.dec.size), 1)
+
+
+def lacking(analysis: Analysis, dec: F64) -> NDArray[np.bool_]:
+    """Whether a season sees a source but has no background to compare it with, (n_seasons, n); dec (n,) in rad."""
+    few = np.array([empty(season, dec) for season in analysis.dataset.seasons])
+    for k in np.flatnonzero(few.any(axis=0)):
+        few[:, k] &= shares(analysis, float(dec[k])) >= LEAST_SHARE
+    return few
+
+
+def shares(analysis: Analysis, dec: float) -> F64:
+    """Largest share of every season in a source's events over all gammas, (n_seasons,); dec in rad."""
+    share: F64 = table_at(analysis, dec).share[:, 0].max(axis=0)
+    return share
+
+
+def require(analysis: Analysis, dec: float | F64) -> None:
+    """Refuse source declinations (rad) at which a season has no background.
+
+    Raises
+    ------
+    SpecError
+        If a season is `empty` at a declination at which it sees the source.
+    """
+    decs = np.atleast_1d(np.asarray(dec, dtype=np.float64))
+    few = lacking(analysis, decs)
+    if not few.any():
+        return
+    k = int(np.argmax(few.any(axis=0)))
+    season = analysis.dataset.seasons[int(np.argmax(few[:, k]))]
+    n = int(few.any(axis=0).sum())
+    count, share = int(events_near(season, decs[k : k + 1])[0]), float(shares(analysis, float(decs[k])).max())
+    more = f" ({n} of {decs.size} declinations are like this)" if decs.size > 1 else ""
+    raise SpecError(
+        f"dec {np.degrees(decs[k]):.4g} deg: {season.name} has {count or 'no'} events within {NEAR:g} of it in "
+        f"sin(dec), and its response sees up to {share:.0%} of a source's events there{more}. Without background no "
+        f"TS can be computed: {_cure(analysis, season)}"
+    )
+
+
+def _cure(analysis: Analysis, season: Season) -> str:
+    found = usable_deg(analysis)
+    alone = len(analysis.dataset.seasons) == 1
+    if found is None:
+        return "the sample has too few events for any declination; read more of them"
+    low, high = found
+    other = "" if alone else f", or leave {season.name} out of data.seasons"
+    return (
+        f"write scan.dec_min_deg: {low:g} and scan.dec_max_deg: {high:g}, and keep background.dec_deg and sources of a "
+        f"list between them{other}"
+    )
+
+
+def usable_deg(analysis: Analysis) -> tuple[float, float] | None:
+    """Ends of the longest row of whole degrees at which every season has background; None if there is none."""
+    whole = np.arange(-90.0, 91.0)
+    good = ~lacking(analysis, np.radians(whole)).any(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(int)))
+    if not edges.size:
+        return None
+    first, last = edges[::2], edges[1::2]
+    longest = int(np.argmax(last - first))
+    return float(whole[first[longest]]), float(whole[last[longest] - 1])
+
+
+def notes(analysis: Analysis, season: int) -> tuple[str, ...]:
+    """What to know of a season's densities beside every result: where they are limits, and events that decide a TS."""
+    return (
+        *_few_note(analysis.dataset.seasons[season]), *_empty_note(analysis, season), *_extreme_note(analysis, season)
+    )  # fmt: skip
+
+
+def _few_note(season: Season) -> tuple[str, ...]:
+    n = season.events.dec.size
+    if n >= FEW:
+        return ()
+    return (
+        f"only {n} events: the background densities rest on about {n * NEAR:.0f} of them at each declination, "
+        "and TS on densities that are known to tens of per cent",
+    )
+
+
+def _empty_note(analysis: Analysis, season: int) -> tuple[str, ...]:
+    whole = np.arange(-90.0, 91.0)
+    bad = whole[empty(analysis.dataset.seasons[season], np.radians(whole))]
+    if not bad.size:
+        return ()
+    return (
+        f"too few events within {NEAR:g} in sin(dec) at {bad.size} of 181 whole degrees of declination "
+        f"({bad[0]:g} to {bad[-1]:g} deg): no source is tested there, and the background of what is reconstructed "
+        "there is a lower limit",
+    )
+
+
+def _extreme_note(analysis: Analysis, season: int) -> tuple[str, ...]:
+    events = analysis.dataset.seasons[season].events
+    sin_dec = np.sin(events.dec.astype(np.float64))
+    bins = np.array([energy_bin(float(e), analysis.grid.lo, analysis.grid.n) for e in events.log_e])
+    nodes = np.rint((sin_dec + 1.0) * 0.5 * (analysis.density.shape[1] - 1)).astype(np.int64)
+    expected = slice_events(sin_dec)[nodes] * analysis.energy[season, nodes, bins]
+    odd = np.flatnonzero(expected < UNEXPECTED)
+    if not odd.size:
+        return ()
+    shown = "; ".join(
+        f"dec {np.degrees(events.dec[i]):.2f} deg, log10(E / GeV) {events.log_e[i]:.2f}, {expected[i]:.0e} expected"
+        for i in odd[:3]
+    )
+    return (
+        f"{odd.size} events with an energy that the background near them does not have ({shown}): each decides TS "
+        "wherever it falls; check that the energy is right",
+    )

@@ -1,0 +1,149 @@
+"""summary.json: the results of a run in one file for programs, with checks and costs."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from worker.base.errors import InputError
+from worker.blinding import unblinding_checks
+from worker.data.prepared import unpack
+from worker.rundir import input_digests, layout, store
+from worker.rundir.ledger import Run, each_expected
+from worker.rundir.record import is_cost
+from worker.spec.numbers import digest_of_numbers
+from worker.tasks import context
+
+_COSTS = ("wall_s", "cpu_s", "n", "max_rss_mb")
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Whatever results there are; keys as in the design: an absent result is null."""
+    found = {
+        "background": _result(run, layout.BACKGROUND, "distributions"),
+        "sensitivity": _result(run, layout.SENSITIVITY, "sensitivity"),
+        "scan": _result(run, layout.SCAN, "collect_scan"),
+        "post_trial": _result(run, layout.POST_TRIAL, "post_trial"),
+        "upper_limits": _result(run, layout.LIMITS, "upper_limits"),
+    }
+    sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
+    return {
+        "name": run.spec.name,
+        "digest": digest_of_numbers(run.spec),
+        "data": _data(run),
+        "background": background.get("background"),
+        "sensitivity": sensitivity.get("sensitivity"),
+        "discovery": sensitivity.get("discovery"),
+        "discovery_lower": sensitivity.get("discovery_lower"),
+        "more_spectra": sensitivity.get("more_spectra"),
+        "bias": sensitivity.get("bias"),
+        "rounds": _rounds(run),
+        "scan": found["scan"],
+        "post_trial": (found["post_trial"] or {}).get("post_trial"),
+        "post_trial_regions": (found["post_trial"] or {}).get("regions"),
+        "binomial": (found["post_trial"] or {}).get("binomial"),
+        "upper_limits": found["upper_limits"],
+        "checks": unblinding_checks.as_rows(unblinding_checks.verdicts(run)),
+        "unblinded": _load(run, layout.UNBLINDED_RESULTS),
+        "made_from": _made_from(run),
+        "timing": timing(run),
+    }
+
+
+def _rounds(run: Run) -> list[dict[str, Any]] | None:
+    """Per round what was added, and per point what was found; null where the analysis is not adaptive."""
+    if not run.spec.adaptive.max_rounds:
+        return None
+    found = [_load(run, layout.decision(n)) for n in range(1, run.spec.adaptive.max_rounds + 1)]
+    return [{key: row[key] for key in ("round", "added", "background", "points")} for row in found if row]
+
+
+def _made_from(run: Run) -> dict[str, dict[str, str]]:
+    """Sha256 by path of what each result was computed from."""
+    stages = ("distributions", "sensitivity", "collect_scan", "post_trial")
+    records = {stage: _load(run, layout.timing_file(stage)) or {} for stage in stages}
+    inputs = {stage: record.get("inputs") for stage, record in records.items() if isinstance(record, dict)}
+    return {stage: found for stage, found in inputs.items() if found}
+
+
+def _result(run: Run, rel: PurePosixPath, task: str) -> Any:
+    return input_digests.result(run.path, rel, task) if (run.path / rel).exists() else None
+
+
+def _load(run: Run, rel: Any) -> Any:
+    return store.load_json(run.path, rel) if (run.path / rel).exists() else None
+
+
+def _data(run: Run) -> dict[str, Any] | None:
+    try:
+        record = store.load_record(run.path, layout.DATA)
+    except InputError:
+        return None
+    dataset = context.judged(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
+    return {
+        "label": dataset.label,
+        "format": run.spec.data.format,
+        "digest": record.digest,
+        "seasons": [
+            {
+                "name": s.name,
+                "n_events": int(s.events.dec.size),
+                "livetime_days": s.livetime_days,
+                "notes": list(s.notes),
+            }
+            for s in dataset.seasons
+        ],
+    }
+
+
+def timing(run: Run) -> dict[str, dict[str, float]]:
+    """Wall and CPU time, counts and peak memory of each stage, from the records of all files."""
+    out: dict[str, dict[str, float]] = {}
+    for stage, rows in _records(run).items():
+        if rows:
+            out[stage] = {
+                "wall_s": round(sum(r["wall_s"] for r in rows), 3),
+                "cpu_s": round(sum(r["cpu_s"] for r in rows), 3),
+                "n": sum(r["n"] for r in rows),
+                "files": len(rows),
+                "max_rss_mb": max(r["max_rss_mb"] for r in rows),
+            }
+    return out
+
+
+def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
+    decs = run.spec.background.decs
+    places = layout.decimals(decs)
+    rows: dict[str, list[dict[str, Any]]] = {"prepare": _own(run, layout.DATA)}
+    for dec in decs:
+        collected = [("sig", layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
+        for task, rel in (("bg", layout.bg_collected(dec, places)), *collected):
+            rows.setdefault(f"{task}_trials", []).extend(_costs(run, layout.files_of(rel)))
+            rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
+    rows["scan_trials"] = _costs(run, layout.files_of(layout.SCAN))
+    rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
+    rows["collect_scan"] = _own(run, layout.skies_file())
+    rounds = range(1, run.spec.adaptive.max_rounds + 1)
+    rows["judge"] = [row for n in rounds for row in _costs(run, layout.timing_file(f"judge_{n}"))]
+    for stage in ("distributions", "sensitivity", "post_trial", "upper_limits"):
+        rows[stage] = _costs(run, layout.timing_file(stage))
+    return rows
+
+
+def _costs(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
+    """What a file tells of costs: a list of rows, or one record; empty where there is no such file."""
+    found = _load(run, rel)
+    rows = found if isinstance(found, list) else [] if found is None else [found]
+    for row in rows:
+        if not isinstance(row, dict) or not all(is_cost(row.get(key)) for key in _COSTS):
+            raise InputError(
+                f"{run.path / rel}: is not what a task writes of its cost ({', '.join(_COSTS)}); run the task that "
+                "makes it again, or restore this file"
+            )
+    return rows
+
+
+def _own(run: Run, rel: Any) -> list[dict[str, Any]]:
+    try:
+        record = store.load_record(run.path, rel)
+    except InputError:
+        return []
+    return [{k: getattr(record, k) for k in _COSTS}]

@@ -1,0 +1,80 @@
+"""audit: what `dagmaker review` asks a worker to compare, one line of JSON per comparison as soon as it is made."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from worker.base.errors import DagmakerError, InputError, RefusedError
+from worker.base.finding import Finding
+from worker.blinding import clearance, openings
+from worker.review import aggregates, circumstances, files, opened, pages, replays, strangers
+from worker.rundir.ledger import Run, open_run
+from worker.tasks import scratch
+
+_MANGLED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a file raises that is not what a task writes; an OSError or MemoryError says nothing of the run."""
+
+
+def audit(path: Path, sample: int, jobs: int) -> dict[str, Any]:
+    """Print findings, and at the end the token where nothing speaks against unblinding; returns all of it."""
+    run = open_run(path)
+    told: list[dict[str, Any]] = []
+    for found in _findings(run, sample, jobs):
+        told.append(found._asdict())
+        print(json.dumps(told[-1]), flush=True)
+    last = {**_token(run, sum(found["verdict"] == "fault" for found in told)), "real_sky_log": _log(run)}
+    print(json.dumps(last), flush=True)
+    return {"findings": told, **last}
+
+
+def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
+    """Every comparison; what a mangled file makes impossible is a fault, and the others go on."""
+    holes: set[str] = set()
+    yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
+    yield from guarded("the prepared data", lambda: [circumstances.prepared(run)])
+    yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
+    yield from guarded("trials made again", lambda: replays.findings(run, sample, jobs, holes))
+    with scratch.beside(run, trials=True, opened=not opened.why_closed(run)) as root:
+        yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))
+        yield from guarded("the summary", lambda: aggregates.summary_findings(run, root))
+        yield from guarded("the report", lambda: pages.findings(run, root))
+        yield from guarded("files that no plan knows", lambda: [strangers.finding(run, root)])
+    yield from guarded("allowed holes", lambda: circumstances.holes(holes))
+    yield from guarded("the checks", lambda: circumstances.checks(run))
+    yield from guarded("versions and code", lambda: circumstances.software(run))
+    yield from guarded("the real sky", lambda: opened.findings(run, jobs))
+
+
+def _holes(run: Run, holes: set[str]) -> Iterator[Finding]:
+    holes |= files.holes(run)
+    yield from ()
+
+
+def guarded(what: str, compare: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What a comparison finds, or that a file is so mangled that it cannot be made."""
+    try:
+        yield from compare()
+    except (InputError, RefusedError) as error:
+        yield Finding("fault", what, f"cannot be compared: {error}")
+    except _MANGLED as error:
+        why = f"cannot be compared: a file is not what its task writes ({type(error).__name__}: {error})"
+        yield Finding("fault", what, why)
+
+
+def _token(run: Run, faults: int) -> dict[str, str]:
+    """The token, or why there is none."""
+    if faults:
+        return {"token": "", "why": "the run was not reproduced"}
+    try:
+        return {"token": clearance.of(run).token, "why": ""}
+    except RefusedError as error:
+        return {"token": "", "why": str(error)}
+
+
+def _log(run: Run) -> dict[str, Any]:
+    """State of the log of the real sky, which the certificate keeps."""
+    try:
+        return openings.read(run).state()
+    except DagmakerError:
+        return {"lines": 0, "sha256": ""}

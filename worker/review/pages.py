@@ -1,0 +1,138 @@
+"""The report, written again beside the run from recomputed results, and compared with the one that is there."""
+
+import base64
+import binascii
+import hashlib
+import html
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from difflib import SequenceMatcher
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+
+from worker.base import compare, finding
+from worker.base.compare import Rounding
+from worker.base.errors import InputError
+from worker.base.finding import Finding
+from worker.report.produce import write_pages
+from worker.review import pictures
+from worker.rundir import layout
+from worker.rundir.ledger import Run, open_run
+from worker.rundir.record import IS_VERSION, versions
+from worker.tasks import scratch
+
+_WHAT = "every number of the report"
+_DRAWN = "every picture of the report, drawn again"
+_TEXTS = (".md", ".html", ".txt", ".json", ".csv")
+_PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]*)")
+_PACKED = re.compile(r"H4sI[A-Za-z0-9+/=]{64,}")  # base64 of gzip: other builds of zlib give other bytes
+_PLACE = re.compile(r"<dt>run</dt><dd>([^<]*)</dd>")
+_VERSION = f"(?:{IS_VERSION.pattern})"
+_LARGEST = 500_000_000  # bytes that are unpacked
+
+
+def findings(run: Run, root: Path) -> Iterator[Finding]:
+    """Write all pages again in the scratch directory `root`, and compare texts, numbers and pictures."""
+    place = _place(run)
+    try:
+        with redirect_stdout(StringIO()), scratch.not_the_run():
+            write_pages(open_run(root), place)
+    except InputError as error:
+        yield Finding("fault", _WHAT, f"it cannot be written again: {error}")
+        return
+    rounding = Rounding()
+    yield compared(run, root, rounding)
+    drawn = pictures.compare(run.path, root, rounded=rounding.n > 0)
+    found = finding.of(_DRAWN, drawn.wrong, f"{drawn.same} pictures, the same")
+    yield Finding("note", _DRAWN, pictures.told(drawn)) if found.verdict == "same" and drawn.near else found
+
+
+def compared(run: Run, root: Path, rounding: Rounding | None = None) -> Finding:
+    """Compare the texts and numbers of all pages."""
+    rounding = Rounding() if rounding is None else rounding
+    there, here = (path / layout.REPORT.parent for path in (run.path, root))
+    names, place = (_known(there), _known(here)), _place(run)
+    wrong, n = [], 0
+    for path in sorted(here.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.suffix == ".npz":
+            difference = compare.files(run.path / name, path, rounding)
+            wrong += [f"{name}: {difference}"] if difference else []
+        elif path.suffix in _TEXTS:
+            try:
+                theirs = _text((run.path / name).read_text(encoding="utf-8"), names[0])
+            except (OSError, UnicodeDecodeError) as error:
+                wrong.append(f"{name}: cannot be read ({error})")
+                continue
+            mine = _text(_placed(path.read_text(encoding="utf-8"), root, place, path.suffix), names[1])
+            wrong += [f"{name}: {text}" for text in _differences(theirs, mine, rounding)]
+        else:
+            continue
+        n += 1
+    return finding.of(_WHAT, wrong, f"{n} pages and lists of numbers, the same text", rounding)
+
+
+def _place(run: Run) -> Path:
+    """Where the run lay when its report was written, by the page."""
+    try:
+        found = _PLACE.search((run.path / layout.REPORT).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        found = None
+    return Path(html.unescape(found[1])) if found else run.path
+
+
+def _placed(mine: str, root: Path, place: Path, suffix: str) -> str:
+    """A page that was written again, with the place of the run in what it says of missing files."""
+    return mine.replace(str(root), html.escape(str(place)) if suffix == ".html" else str(place))
+
+
+def _known(folder: Path) -> dict[str, str]:
+    """Names of the pictures that lie beside a page, by sha256: those in the page must be the same."""
+    paths = [path for path in sorted(folder.rglob("*.png")) if path.is_file()]
+    return {hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in paths}
+
+
+def _text(raw: str, known: Mapping[str, str]) -> list[str]:
+    """Lines, with what may differ replaced by what it is: pictures, packed maps, values of versions."""
+    raw = _PICTURE.sub(lambda found: _named(found[1], known), raw)
+    raw = _PACKED.sub(lambda found: _unpacked(found[0]), raw)
+    for name in versions():
+        line = re.escape(f"<dt>{name}</dt><dd>") + rf"{_VERSION}(?: \(report: {_VERSION}\))?</dd>"
+        raw = re.sub(rf"^{line}$", f"<dt>{name}</dt><dd>VERSION</dd>", raw, flags=re.MULTILINE)
+    return raw.splitlines()
+
+
+def _named(encoded: str, known: Mapping[str, str]) -> str:
+    try:
+        sha256 = hashlib.sha256(base64.b64decode(encoded, validate=True)).hexdigest()
+    except (binascii.Error, ValueError):
+        return "a picture that cannot be read"
+    return known.get(sha256, f"a picture that does not lie beside the page (sha256 {sha256[:12]})")
+
+
+def _unpacked(encoded: str) -> str:
+    try:
+        content = zlib.decompressobj(31).decompress(base64.b64decode(encoded, validate=True), _LARGEST)
+    except (binascii.Error, ValueError, zlib.error):
+        return encoded
+    return f"packed, sha256 {hashlib.sha256(content).hexdigest()}"
+
+
+def _differences(theirs: list[str], mine: list[str], rounding: Rounding) -> Iterator[str]:
+    if theirs == mine:
+        return
+    if len(theirs) == len(mine):
+        for one, other in islice(compare.lines(theirs, mine, rounding), 3):
+            yield f"says {_cut([one])}, written again {_cut([other])}"
+        return
+    changes = (op for op in SequenceMatcher(None, theirs, mine, autojunk=False).get_opcodes() if op[0] != "equal")
+    for _, a, b, c, d in islice(changes, 3):
+        yield f"says {_cut(theirs[a:b])}, written again {_cut(mine[c:d])}"
+
+
+def _cut(lines: list[str]) -> str:
+    text = " ".join(line.strip() for line in lines)
+    return repr(text if len(text) < 160 else text[:157] + "...") if text else "nothing"

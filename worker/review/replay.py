@@ -1,0 +1,207 @@
+"""replay: make a file again beside the run, or one trial of it, and compare bits."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base.arrays import BadFormatError, parse_npy
+from worker.base.errors import InputError, SpecError
+from worker.engines.builtin import reference
+from worker.engines.builtin import trials as engine
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run, open_run
+from worker.tasks import context, device, scratch, trials
+
+AT_MOST_LOWER = 1e-3
+"""A fitted TS is never lower than the brute-force grid by more than this."""
+_SHOWN = 8
+
+
+class Difference(NamedTuple):
+    """How a file differs from what its task makes; empty where it does not."""
+
+    path: str
+    text: str
+
+
+def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
+    """Print what was compared; returns what was made again.
+
+    Raises
+    ------
+    InputError
+        If a bit differs.
+    """
+    run = open_run(path)
+    rel = inside(run, file)
+    more: dict[str, Any] = {}
+    if trial is None:
+        with scratch.beside(run) as root:
+            found = difference(run, rel, root)
+        if found:
+            raise InputError(f"{path / rel}: not reproduced: {found}")
+        task, args = scratch.address_of(run, rel)
+        print(f"reproduced: {rel}: {_same(run, 'bytes')}, made again by {task} {_told(args)}")
+    else:
+        task, args = scratch.address_of(run, rel)
+        more = _one(run, rel, trial, task, args)
+    return {"reproduced": True, "file": str(rel), "task": task, "arguments": args, "trial": trial, **more}
+
+
+def inside(run: Run, file: str) -> PurePosixPath:
+    """A file of the run, given from its directory or from here."""
+    given, root = Path(file), run.path.resolve()
+    for found in (root / given, given.resolve()):
+        if found.is_file() and found.resolve().is_relative_to(root):
+            return PurePosixPath(found.resolve().relative_to(root).as_posix())
+    raise InputError(f"{file}: there is no such file in {run.path}; write its path from there, such as trials/...npy")
+
+
+def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
+    """Make a file of trials again in the scratch directory `root` and compare; empty where all bits agree.
+
+    Of what a CUDA device has made, TS must agree within `worker.tasks.device.PROMISED`.
+    """
+    task, args = scratch.address_of(run, rel)
+    if task not in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+        raise SpecError(f"--file={rel}: is made by {task} from other files; `dagmaker review` makes those again")
+    scratch.again(root, task, **args)
+    try:
+        mine = (root / rel).read_bytes()
+    except FileNotFoundError:
+        return f"its record is that of {task} {_told(args)}, which makes a file of another name"
+    theirs = (run.path / rel).read_bytes()
+    store.remove(root, rel)
+    return "" if mine == theirs else _first_difference(mine, theirs, run.spec.resources.gpu)
+
+
+def agree(here: NDArray[np.void], there: NDArray[np.void], on_device: bool) -> NDArray[np.bool_]:
+    """Which entries are the same, (n,): bit by bit, or in TS within what is promised of a device."""
+    if on_device:
+        same = np.abs(here["ts"] - there["ts"]) <= device.PROMISED
+    else:
+        same = here.reshape(len(here), -1).view(np.uint8) == there.reshape(len(there), -1).view(np.uint8)
+    rows: NDArray[np.bool_] = same.reshape(len(here), -1).all(axis=1)
+    return rows
+
+
+def _first_difference(mine: bytes, theirs: bytes, on_device: bool) -> str:
+    try:
+        here, there = parse_npy(mine), parse_npy(theirs)
+    except BadFormatError as error:
+        return f"it cannot be read: {error}"
+    if here.shape != there.shape or here.dtype != there.dtype:
+        return f"it holds {there.dtype} {there.shape}, made again {here.dtype} {here.shape}"
+    wrong = np.flatnonzero(~agree(here, there, on_device))
+    if not len(wrong):
+        return "" if on_device else "its header differs"
+    k = int(wrong[0])
+    return (
+        f"{len(wrong)} of {len(here)} entries differ, the first is {k}: {shown(there[k])}, made again {shown(here[k])}"
+    )
+
+
+def shown(row: Any) -> str:
+    """An entry of a file in a line of text."""
+    flat = np.atleast_1d(row)
+    text = str(flat[0] if len(flat) == 1 else flat[:2])
+    return text if len(text) < 120 else text[:117] + "..."
+
+
+def _told(args: dict[str, Any]) -> str:
+    return " ".join(f"--{key}={value}" for key, value in args.items() if value is not None)
+
+
+def _one(run: Run, rel: PurePosixPath, trial: int, task: str, args: dict[str, Any]) -> dict[str, Any]:
+    """One trial: run alone, compared with its row, and looked into; what was found, of trials of one declination."""
+    if task not in ("bg_trials", "sig_trials", "scan_trials"):
+        raise SpecError(f"--trial={trial}: {rel} holds no trials; leave --trial out")
+    rows = store.load_array(run.path, rel)
+    if not 0 <= trial < len(rows):
+        raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
+    if task == "scan_trials":
+        _one_sky(run, rel, args, trial, rows[trial])
+        return {}
+    dec, k = float(args["dec"]), int(args["first"]) + trial
+    point, injector, key = context.point(run, dec), None, trials.bg_key(run, dec, args["seed"])
+    if task == "sig_trials":
+        gamma = args.get("gamma")
+        injector = trials.injector_at(run, dec, args["n_sig"], gamma)
+        key = trials.sig_key(run, dec, args["n_sig"], args["seed"], gamma)
+    alone = engine.run(context.analysis(run), point, key, k, 1, injector)[0]
+    _compare(run, rel, trial, alone, rows[trial])
+    drawn = engine.draw(context.analysis(run), point, key, k, injector)
+    ts, ns, gamma = (float(alone[name]) for name in ("ts", "ns", "gamma"))
+    print(f"fit: TS {ts:.6f}, ns {ns:.4f}, gamma {gamma:.4f}")
+    _events(run, drawn, point, ns, gamma)
+    best = _brute_force(run, drawn, point)
+    if ts < best[0] - AT_MOST_LOWER:
+        raise InputError(f"{run.path / rel}: trial {trial}: brute force finds TS {best[0]:.6f}, the fit {ts:.6f}")
+    from worker.report import trial as drawing
+
+    picture = PurePosixPath("replay") / f"{rel.stem}_{_point(args)}_trial_{k:07d}.png"
+    title = f"{run.spec.name}: {task} at dec {dec:g}°, trial {k}"
+    drawing.write(run.path, picture, title, drawn, point.table, (ts, ns, gamma), best)
+    print(f"-> {picture}")
+    names = "ts", "ns", "gamma"
+    return {
+        "fit": dict(zip(names, (ts, ns, gamma), strict=True)),
+        "brute_force": dict(zip(names, map(float, best[:3]), strict=True)),
+        "picture": str(picture),
+    }
+
+
+def _point(args: dict[str, Any]) -> str:
+    return "_".join(f"{key}_{args[key]:g}" for key in ("dec", "n_sig", "gamma") if args.get(key) is not None)
+
+
+def _same(run: Run, what: str) -> str:
+    return f"a device's TS within {device.PROMISED:g}" if run.spec.resources.gpu else f"the same {what}"
+
+
+def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
+    if not agree(np.atleast_2d(alone), np.atleast_2d(row), run.spec.resources.gpu)[0]:
+        raise InputError(
+            f"{run.path / rel}: trial {trial}: not reproduced: {shown(row)} in the file, alone {shown(alone)}"
+        )
+    print(f"reproduced: {rel}: trial {trial}, run alone, has {_same(run, 'bits as in the file')}")
+
+
+def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row: NDArray[np.void]) -> None:
+    first = int(args["first"]) + trial
+    with scratch.beside(run) as root:
+        scratch.again(root, "scan_trials", **{**args, "n": 1, "first": first})
+        band = args.get("band")
+        part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
+        alone = store.load_array(root, rel.parent / layout.rings_name(1, args["seed"], first, part))[0]
+    _compare(run, rel, trial, alone, row)
+    best = int(np.argmax(row["ts"]))
+    told = ", ".join(f"{name} {row[name][best]:.4f}" for name in ("ts", "ns", "gamma"))
+    print(f"sky {first}: {len(row)} rings; largest TS in pixel {row['pixel'][best]}: {told}")
+
+
+def _events(run: Run, drawn: engine.Drawn, point: engine.Point, ns: float, gamma: float) -> None:
+    """The events that decide the fit."""
+    signal, share = reference.table_and_share(point.table, gamma)
+    n = drawn.n_events[drawn.season]
+    ratio = drawn.w * signal[drawn.row] * n / share[drawn.season]
+    terms = 2 * np.log1p(ns * (drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]))
+    total, rest = int(drawn.n_events.sum()), int(drawn.rest.sum())
+    print(f"events: {total:,}, {len(drawn.w)} of them with S > 0; the other {rest:,} enter through N")
+    print("the largest terms of TS:     term    S/B R  season  log10(E/GeV) from")
+    analysis = context.analysis(run)
+    for i in np.argsort(-terms, kind="stable")[:_SHOWN]:
+        season = analysis.dataset.seasons[drawn.season[i]].name
+        log_e = analysis.grid.edges[drawn.row[i] % analysis.grid.n]
+        print(f"{'':20}{terms[i]:13.4f}{ratio[i]:9.4g}  {season}  {log_e:.2f}")
+
+
+def _brute_force(run: Run, drawn: engine.Drawn, point: engine.Point) -> tuple[float, float, float]:
+    """The largest TS on a grid, in plain numpy, without a line of the engine's fit."""
+    lo, hi = run.spec.likelihood.gamma_min, run.spec.likelihood.gamma_max
+    gammas = np.linspace(lo, hi, 8 * round(16 * (hi - lo)) + 1)
+    best = reference.brute_force(drawn, point.table, gammas)
+    print(f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}")
+    return best

@@ -1,0 +1,52 @@
+"""Files in the folders of a run that neither its plan nor its results know: nobody should take them for its own."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from worker.base.finding import SHOWN, Finding
+from worker.rundir import layout
+from worker.rundir.ledger import Run, each_expected
+from worker.tasks import catalog, skymap
+
+_FOLDERS = (
+    "prepared", "sealed", "openings", "trials", "collected", "results", "report", "rounds", "unblinded", "review",
+)  # fmt: skip
+_CERTIFICATES = tuple(layout.CERTIFICATE.with_suffix(suffix) for suffix in (".json", ".md", ".html"))
+
+
+def finding(run: Run, root: Path) -> Finding:
+    """List them; `root` is a scratch directory in which all results and pages were made again."""
+    known = {*_of_plan(run), *_of_unblinding(run), *map(str, _CERTIFICATES), *_written(root, root)}
+    found = [name for folder in _FOLDERS for name in _written(run.path, run.path / folder) if name not in known]
+    what = "files that neither the plan nor a result knows"
+    if not found:
+        return Finding("same", what, "none")
+    shown = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+    return Finding("note", what, f"{len(found):,}, which no part of this review looked at: {shown}")
+
+
+def _of_plan(run: Run) -> Iterator[str]:
+    files = [layout.DATA, layout.SEALED]
+    for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"]):
+        files += [file.path for file in each_expected(run, task)]
+    yield from map(str, files)
+    yield from (str(layout.record_name(rel)) for rel in files)
+    for node in run.plan["nodes"]:
+        if node["file"]:
+            yield f"{node['dir']}/{node['file']}"
+    for number in range(1, run.spec.adaptive.max_rounds + 1):
+        rounds = (layout.decision(number), layout.round_plan(number), layout.round_dag(number))
+        yield from map(str, (*rounds, layout.timing_file(f"judge_{number}")))
+    yield from map(str, (layout.SUMMARY, layout.REPORT_RECORD))
+
+
+def _of_unblinding(run: Run) -> Iterator[str]:
+    yield from map(str, (layout.UNBLINDING_LOG, layout.OPENED, layout.UNBLINDED_RESULTS))
+    if not catalog.is_catalog(run):
+        yield from (str(layout.unblinded_map(n, suffix)) for n in skymap.nsides(run) for suffix in (".npy", ".fits"))
+
+
+def _written(root: Path, folder: Path) -> list[str]:
+    """Everything in a folder but folders; links are not followed."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    return [PurePosixPath(path.relative_to(root).as_posix()).as_posix() for path in found]

@@ -1,0 +1,112 @@
+"""streams: every random stream of a plan has a key of its own, and no two files hold the same stretch of one.
+
+A number is Philox(key, counter): the key is a hash of (analysis seed, kind, point, file seed), the counter holds the
+trial. Two files are independent if their keys differ, or if their intervals of trials [first, first + n) are disjoint.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from worker.rundir import address, layout
+from worker.rundir.address import Key
+from worker.rundir.ledger import Run, open_run
+from worker.spec.sections import Spec
+
+
+class Stream(NamedTuple):
+    """A stream that the plan draws from.
+
+    Attributes
+    ----------
+    what : str
+        For people: node, or what is drawn.
+    key : (int, int)
+    cuts : list of (first, n)
+        Trials that files hold; empty for one sky or a bootstrap.
+    bands : int
+        Files that share each cut on purpose: declination bands of the same skies.
+    """
+
+    what: str
+    key: Key
+    cuts: tuple[tuple[int, int], ...] = ()
+    bands: int = 1
+
+
+def streams(path: Path) -> dict[str, Any]:
+    """Print {"keys", "files", "trials", "faults"} as a line of JSON; returns it."""
+    run = open_run(path)
+    owners: dict[Key, Stream] = {}
+    faults: list[str] = []
+    n_files = n_trials = 0
+    for stream in of_plan(run, faults):
+        other = owners.setdefault(stream.key, stream)
+        if other is not stream:
+            faults.append(f"{other.what} and {stream.what} have the same key")
+        faults += overlaps(stream)
+        n_files += len(stream.cuts) * stream.bands
+        n_trials += sum(n for _, n in stream.cuts)
+    found = {"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}
+    print(json.dumps(found))
+    return found
+
+
+def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
+    """Every stream of the plan; a node with cuts whose addresses are not known here is a fault.
+
+    Nodes of rounds and of further folders continue the stream of the node that has the same point.
+    """
+    first = {node["name"] for node in run.base["nodes"]}
+    of_point: dict[tuple[Any, ...], Stream] = {}
+    for node in run.plan["nodes"]:
+        key = key_of(run.spec, node)
+        if key is not None:
+            same = (*layout.point(node["task"], node["args"]), node.get("seed"))
+            again = node["name"] in first and layout.PART not in node["args"] and same in of_point
+            point = (node["name"],) if again else same
+            begun = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
+            of_point[point] = begun._replace(cuts=(*begun.cuts, *node["cuts"]))
+        elif node.get("cuts"):
+            faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
+    yield from of_point.values()
+    yield Stream("the sky that stands in for the real one", address.observed(run.spec))
+    for dec in run.spec.background.decs:
+        yield from _bootstraps(run.spec, dec)
+    if run.spec.data.format == "synthetic":
+        yield Stream("made-up events", address.synthetic(run.spec.seed))
+
+
+def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
+    at = f"at {dec:g} deg"
+    yield Stream(f"bootstrap of thresholds {at}", address.bootstrap_threshold(spec, dec))
+    kinds = [
+        ("sensitivity", 0.0),
+        ("upper limit", 0.0),
+        *(("discovery", n_sigma) for n_sigma in spec.sensitivity.nsigmas),
+    ]
+    for gamma in spec.signal.gammas:
+        for kind, n_sigma in kinds:
+            what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"
+            yield Stream(what, address.bootstrap(spec, kind, dec, gamma, n_sigma))
+
+
+def key_of(spec: Spec, node: Mapping[str, Any]) -> Key | None:
+    """Key of the trials of a node; None for a task without trials."""
+    task, args, seed = node["task"], node["args"], int(node.get("seed") or 0)
+    if task == "bg_trials":
+        return address.bg_trials(spec, args["dec"], seed)
+    if task == "sig_trials":
+        return address.sig_trials(spec, args["dec"], args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0]))
+    return address.scan_trials(spec, seed) if task == "scan_trials" else None
+
+
+def overlaps(stream: Stream) -> Iterator[str]:
+    """Cuts of a stream that share trials."""
+    end, last = 0, (0, 0)
+    for first, n in sorted(stream.cuts):
+        if first < end:
+            yield f"{stream.what}: trials [{last[0]}, {sum(last)}) and [{first}, {first + n}) overlap"
+        if first + n > end:
+            end, last = first + n, (first, n)

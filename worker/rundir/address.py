@@ -1,0 +1,58 @@
+"""Addresses of random streams: what is drawn, where, from which file seed -> the key of the generator.
+
+Every stream of an analysis is named here and nowhere else, so that `worker streams` can show that no two are the same.
+"""
+
+import hashlib
+
+from worker.spec.sections import Spec
+
+Key = tuple[int, int]
+
+
+def key(*address: str | int | float) -> Key:
+    """The 64-bit key of an address, as two 32-bit words.
+
+    Parts are written with their type and `repr`, so 1, 1.0 and "1" are three addresses.
+    """
+    text = "\x1f".join(f"{type(part).__name__}:{part!r}" for part in address)
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:8], "little")
+
+
+def bg_trials(spec: Spec, dec: float, seed: int) -> Key:
+    """Background trials at `dec` (deg)."""
+    return key(spec.seed, "bg_trials", float(dec), int(seed))
+
+
+def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int, gamma: float) -> Key:
+    """Signal trials at `dec` (deg)."""
+    signal = spec.signal
+    spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
+    extension = (float(signal.extension_deg),) if signal.extension_deg else ()
+    return key(spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, *extension, int(seed))
+
+
+def scan_trials(spec: Spec, seed: int) -> Key:
+    """Background skies."""
+    return key(spec.seed, "scan_trials", int(seed))
+
+
+def observed(spec: Spec) -> Key:
+    """The sky that plays the observed one until unblinding: one more scrambled sky."""
+    return key(spec.seed, "observed_sky")
+
+
+def bootstrap(spec: Spec, kind: str, dec: float, gamma: float, n_sigma: float = 0.0) -> Key:
+    """Resamplings of signal trials for the error of a result at `dec` (deg); `n_sigma` of a discovery potential."""
+    return key(spec.seed, "bootstrap", kind, float(dec), float(gamma), float(n_sigma))
+
+
+def bootstrap_threshold(spec: Spec, dec: float) -> Key:
+    """Resamplings of the background trials at `dec` (deg): the same for every spectrum."""
+    return key(spec.seed, "bootstrap_threshold", float(dec))
+
+
+def synthetic(seed: int) -> Key:
+    """Made-up events."""
+    return key("synthetic", seed)

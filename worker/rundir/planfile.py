@@ -1,0 +1,200 @@
+"""plan.json and the plans of rounds: the only reader and the only writer of their form.
+
+The first line is the head, a node is one line more. A process that makes trials needs the head alone, so its start
+does not depend on how large the plan is.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+
+from worker.base.bounds import MAX_TRIALS
+from worker.base.errors import InputError
+from worker.base.task_names import MANY, NEEDS, STREAMS
+from worker.rundir import layout
+from worker.rundir.cuts import Cuts
+from worker.spec.fields import Model, Number, refuse
+
+VERSION = 2
+MAX_PROCESSES = 10**7  # of a plan: far above any use, and few enough to be counted through
+HEAD = ("name", "spec_digest")  # of plan.json; that of a round has others
+_BEGIN, _END = ', "nodes": [\n', "\n]}\n"
+
+
+def _inside(path: str) -> str:
+    """A path below the run directory."""
+    if path.startswith("/") or "\0" in path or ".." in PurePosixPath(path).parts:
+        raise ValueError("must be a path below the run directory")
+    return path
+
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=200)]
+Inside = Annotated[str, Field(max_length=1000), AfterValidator(_inside)]
+Position = Annotated[int, Field(ge=0, le=2 * MAX_TRIALS)]
+Count = Annotated[int, Field(ge=1, le=MAX_TRIALS)]
+
+
+Address = Annotated[int, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)] | Annotated[Number, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)]
+
+
+class NodeForm(Model):
+    """One node, as `dagmaker.plan.node.Node` describes it."""
+
+    name: Word
+    task: Word
+    args: dict[Word, Address]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None
+    dir: Inside
+    file: Inside
+    cuts: tuple[tuple[Position, Count, Count], ...]
+    bands: Annotated[int, Field(ge=1, le=512)]
+    parents: tuple[Word, ...]
+
+    @model_validator(mode="after")
+    def _of_its_task(self) -> Self:
+        needs = NEEDS.get(self.task)
+        if needs is None:
+            refuse(("task", f"found {self.task}; tasks are {', '.join(NEEDS)}"))
+        lacks = [key for key in needs or () if key not in self.args]
+        if lacks:
+            refuse(("args", f"{self.task} needs {', '.join(lacks)}"))
+        if bool(self.file) == (self.task in MANY):
+            refuse(("file", f"found {self.file!r} for {self.task}"))
+        if bool(self.cuts) != (self.task in STREAMS):
+            refuse(("cuts", f"found {len(self.cuts)} for {self.task}"))
+        return self
+
+
+class _Form(Model):
+    """A whole file; which keys of the head it must have depends on its kind."""
+
+    plan_version: int
+    name: str = ""
+    spec_digest: str = ""
+    round: int = 0
+    decision: str = ""
+    nodes: tuple[NodeForm, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        known: set[str] = set()
+        for node in self.nodes:
+            if node.name in known:
+                refuse(("nodes", f"{node.name} stands there twice"))
+            if not self.round and not known.issuperset(node.parents):
+                refuse(("nodes", f"a parent of {node.name} does not stand before it"))
+            known.add(node.name)
+        n = sum(max(1, sum(count for _, _, count in node.cuts)) * node.bands for node in self.nodes)
+        if n > MAX_PROCESSES:
+            refuse(("nodes", f"found {n} processes; a plan has at most {MAX_PROCESSES}"))
+        return self
+
+
+_FORM = TypeAdapter(_Form)
+
+
+def cure(run: Path) -> str:
+    """What writes a plan again that cannot be used."""
+    return f"write it again with `dagmaker build {run / layout.SPEC} --run={run}`"
+
+
+def text(head: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> str:
+    """The file: the same bytes for the same plan.
+
+    Parameters
+    ----------
+    head : mapping
+        ``name`` and ``spec_digest`` of a plan, ``round`` and ``decision`` of that of a round.
+    nodes : iterable of mappings with the keys of `NodeForm`
+    """
+    first = json.dumps({"plan_version": VERSION, **head})[:-1]
+    return first + _BEGIN + ",\n".join(json.dumps(node, separators=(",", ":")) for node in nodes) + _END
+
+
+def read(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
+    """All of a file, every value checked; ``cuts`` of its nodes are `Cuts`.
+
+    Parameters
+    ----------
+    needed : iterable of str
+        Keys of the head that must be there.
+    cure : str
+        What to do if it cannot be used.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such file.
+    InputError
+        It cannot be read, or is not a plan of this version.
+    """
+    return loads(_bytes(path, cure), str(path), needed, cure)
+
+
+def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dict[str, Any]:
+    """As `read`, from the file's content; `where` is what messages call it."""
+    head = _head(raw.encode() if isinstance(raw, str) else raw)
+    if head is not None:
+        _check_head(head, where, needed, cure)
+    try:
+        found = _FORM.validate_json(raw)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"])) or "the file"
+        why = fault["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
+        raise InputError(f"{where}: is not a plan: {place}: {why}; {cure}") from None
+    _check_head(dict(found), where, needed, cure)
+    nodes = [{**dict(node), "cuts": Cuts(node.cuts)} for node in found.nodes]
+    return {**dict(found), "nodes": nodes}
+
+
+def read_head(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
+    """The head alone, however many nodes follow; that the file has its end is looked at, too. Errors as `read`."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 16)
+            file.seek(max(0, file.seek(0, 2) - len(_END)))
+            whole = file.read() == _END.encode()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: the plan cannot be read ({error.strerror}); {cure}") from None
+    head = _head(first) if whole else None
+    if head is None:  # not as we write it: perhaps by another program, which wrote the same plan
+        return read(path, needed, cure)
+    _check_head(head, str(path), needed, cure)
+    return head
+
+
+def _bytes(path: Path, cure: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: the plan cannot be read ({error.strerror}); {cure}") from None
+
+
+def _head(raw: bytes) -> dict[str, Any] | None:
+    """The first line as an object; None where it is not one by itself."""
+    line, _, _ = raw[: 1 << 16].partition(b"\n")
+    if not line.endswith(_BEGIN.strip().encode()):
+        return None
+    try:
+        found = json.loads(line + b"]}")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _check_head(head: Mapping[str, Any], where: str, needed: Iterable[str], cure: str) -> None:
+    version = head.get("plan_version")
+    if version != VERSION or isinstance(version, bool):
+        raise InputError(f"{where}: found plan_version {version!r:.40}, this program reads {VERSION}; {cure}")
+    for key in needed:
+        kind = int if key == "round" else str
+        if not isinstance(head.get(key), kind) or isinstance(head.get(key), bool) or not head[key]:
+            raise InputError(f"{where}: is not a plan: it has no {key}; {cure}")

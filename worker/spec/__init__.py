@@ -1,0 +1,1 @@
+"""What the user writes: sections, the YAML around them, and every message about them."""

@@ -1,0 +1,56 @@
+"""How large an analysis may be: above these bounds a spec is refused before anything counts to such a number."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from worker.base.bounds import MAX_PER_FILE
+from worker.spec.scan import CatalogScan
+
+if TYPE_CHECKING:
+    from worker.spec.sections import Spec
+
+MAX_POINTS = 50_000
+"""Declinations times spectra times n_sig: each is a node with a folder of its own."""
+MAX_PROCESSES = 2_000_000
+"""Of a plan, and as many files: a year's work of a thousand slots at four hours each."""
+
+
+def faults(spec: "Spec") -> list[tuple[str, str]]:
+    """Key and sentence of each count that is too large."""
+    return [*_points(spec), *_processes(spec)]
+
+
+def _points(spec: "Spec") -> Iterator[tuple[str, str]]:
+    signal, n_decs = spec.signal, len(spec.background.decs)
+    n = n_decs * len(signal.gammas) * len(signal.n_sig)
+    if n > MAX_POINTS:
+        found = f"found {len(signal.n_sig):,} values, which with {n_decs:,} declinations and {len(signal.gammas)} "
+        cure = f"at most {MAX_POINTS:,}: write fewer n_sig or fewer declinations"
+        yield "signal.n_sig", f"{found}spectra are {n:,} points; a plan has {cure}"
+
+
+def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
+    """How the spec cuts its work; where `target_hours` does it, the plan counts."""
+    if spec.resources.target_hours is not None:
+        return
+    background, signal, scan = spec.background, spec.signal, spec.scan
+    n_decs, bands = len(background.decs), 1 if isinstance(scan, CatalogScan) else scan.sky_bands
+    n_points = n_decs * len(signal.gammas) * len(signal.n_sig)
+    for place, n, size, times in (
+        ("background.trials_per_file", background.n_trials, background.trials_per_file, n_decs),
+        ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
+        ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, bands),
+    ):
+        key = place.rpartition(".")[2]
+        if min(n, size) > MAX_PER_FILE:
+            yield place, f"found {size:,}, and a file has at most {MAX_PER_FILE:,}: write {key}: 1000000"
+        n_processes = -(-n // size) * times
+        if n_processes > MAX_PROCESSES:
+            each = max(MAX_PROCESSES // times, 1)
+            least = math.ceil(n / each)
+            cure = f"write {key}: {least}, or fewer in all"
+            if least > MAX_PER_FILE:
+                cure = f"write fewer in all, {each * MAX_PER_FILE:,} at most"
+            found = f"found {size:,}, which makes {n_processes:,} processes of {n:,}"
+            yield place, f"{found}; a plan has at most {MAX_PROCESSES:,}: {cure}"

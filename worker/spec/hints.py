@@ -1,0 +1,183 @@
+"""What every key of the spec means and a value that is right: for messages, and for the schema that editors read."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from worker.spec import goals
+
+
+class Hint(NamedTuple):
+    """A meaning with its unit, and an example as one writes it in YAML."""
+
+    meaning: str
+    example: str
+
+
+HINTS: dict[str, Hint] = {
+    "version": Hint("version of this file's format", "1"),
+    "name": Hint("names the trials directory, RUN/trials/<name>/", "ic86"),
+    "seed": Hint("the only source of randomness", "2011"),
+    "data": Hint("what is analysed", "{format: synthetic}"),
+    "data.format": Hint(
+        "synthetic, icetracks (10- and 14-year releases), ic86_2011 (first-year release) or numpy (as csky's)",
+        "synthetic",
+    ),
+    "data.n_events": Hint("events of the made-up season", "138322"),
+    "data.livetime_days": Hint("livetime in days", "332.9"),
+    "data.dir": Hint("folder of the release; relative to this file; ${VAR} is replaced", "${DATA}/icetracks"),
+    "data.seasons": Hint("data-taking periods, as the files of events/ are named", "[IC86_I]"),
+    "data.seasons.name": Hint("name of the season", "IC86_I"),
+    "data.seasons.response": Hint("whose files of irfs/ the season takes; null for its own", "IC86_II"),
+    "data.seasons.exp": Hint("measured events, one file or several, in `dir`; null: <name>_exp.npy", "[a.npy, b.npy]"),
+    "data.seasons.mc": Hint("simulated events, one file or several; null: <name>_MC.npy", "IC86_2016_MC.npy"),
+    "data.seasons.grl": Hint("good runs, one file or several; null: GRL/<name>_exp.npy", "GRL/IC86_2016_exp.npy"),
+    "data.seasons.columns": Hint("columns that have another name: theirs: ours", "{angErr: sigma, log_energy: logE}"),
+    "data.label": Hint("real or semi-real (or synthetic, for numpy files); printed on every result", "real"),
+    "data.mc_band_sin_dec": Hint("width in sin(dec) of the bands that simulated events are drawn from", "0.02"),
+    "data.irfs": Hint(
+        "folder of a track release (with irfs/), for its smearing; null for a formula", "${DATA}/icetracks"
+    ),
+    "data.irfs_config": Hint("which of these irfs", "IC86"),
+    "likelihood": Hint("bounds and cuts of the fit", "{gamma_min: 1, gamma_max: 4}"),
+    "likelihood.gamma_min": Hint("smallest fitted spectral index", "1.0"),
+    "likelihood.gamma_max": Hint("largest fitted spectral index", "4.0"),
+    "likelihood.gamma_step": Hint("spacing of the tabulated energy likelihood ratio", "0.0625"),
+    "likelihood.cut_n_sigma": Hint("signal density ends at this many sigma of an event", "5.0"),
+    "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
+    "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
+    "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
+    "background": Hint(
+        "background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"
+    ),
+    "background.dec_deg": Hint(
+        "declinations in degrees, a range or a list; rings: every ring of the scan; sources: those of the list",
+        "{start: -85, stop: 85, step: 10}",
+    ),
+    "background.dec_deg.start": Hint("first declination, deg", "-85"),
+    "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
+    "background.dec_deg.step": Hint("spacing, deg", "10"),
+    "background.n_trials": Hint("trials per declination", "10000"),
+    "background.trials_per_file": Hint("trials per process and file", "5000"),
+    "background.fit": Hint("chi2 fit of the positive TS: scale 1 and ndof free, or both free", "scale1"),
+    "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
+    "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma; a list for several spectra", "2.0"),
+    "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
+    "signal.extension_deg": Hint("Gaussian width of the injected source, deg; 0: a point", "0.5"),
+    "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
+    "signal.n_sig": Hint("numbers of signal events, increasing; `goal`: as the pilot found", "[2, 6, 14, 30]"),
+    "signal.n_trials": Hint("trials per declination and n_sig", "1000"),
+    "signal.trials_per_file": Hint("trials per process and file", "1000"),
+    "sensitivity": Hint("definitions of sensitivity and discovery potential", "{beta: 0.9}"),
+    "sensitivity.beta": Hint("fraction of trials above the background median", "0.9"),
+    "sensitivity.discovery_beta": Hint("fraction of trials above the discovery threshold", "0.5"),
+    "sensitivity.discovery_nsigma": Hint("discovery thresholds, one-sided sigma", "[3, 5]"),
+    "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
+    "sensitivity.flux_unit": Hint("TeV, GeV or erg, per cm^2 and second", "TeV"),
+    "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
+    "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
+    "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),
+    "scan.file": Hint(
+        "CSV with the columns name, ra_deg, dec_deg; relative to this file; ${VAR} is replaced", "sources.csv"
+    ),
+    "scan.sources": Hint("the list itself, as CSV text: what build freezes; null: read scan.file", "null"),
+    "scan.nside": Hint("healpix resolution of the scans", "32"),
+    "scan.map_nside": Hint("resolution of a finer map for pictures; null for none", "128"),
+    "scan.dec_min_deg": Hint("southern end of the scan, deg", "-85"),
+    "scan.dec_max_deg": Hint("northern end of the scan, deg", "85"),
+    "scan.dec_split_deg": Hint("hottest spots are given north and south of this too, deg", "-5"),
+    "scan.n_skies": Hint("background skies behind the post-trial p-value", "200"),
+    "scan.skies_per_file": Hint("skies per process and file", "10"),
+    "scan.sky_bands": Hint("declination bands that each background sky is split into, a process each", "1"),
+    "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
+    "scan.interpolation": Hint("of p between background declinations; ring: none, each ring has its own", "linear"),
+    "scan.survival": Hint("p of a TS", "hybrid"),
+    "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
+    "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
+    "unblind.approved_by": Hint("who approved", "null"),
+    "unblind.date": Hint("when, as text in quotes", "'2026-01-31'"),
+    "unblind.reason": Hint("why", "null"),
+    "unblind.waive": Hint("names of failed checks that are waived", "[smooth_map]"),
+    "unblind.quote_nsigma": Hint(
+        "largest significance to be quoted: trials and skies must be enough to count it", "3.0"
+    ),
+    "goal": Hint("what the analysis is to reach; a count written `goal` follows from it", "{local_sigma: 5}"),
+    "goal.local_sigma": Hint("largest local significance to be quoted, one-sided; decides background.n_trials", "5.0"),
+    "goal.post_trial_sigma": Hint("largest post-trial significance to be quoted; decides scan.n_skies", "3.0"),
+    "goal.sensitivity_error": Hint("relative error of a sensitivity; decides signal.n_trials", "0.03"),
+    "goal.discovery_error": Hint("relative error of every discovery potential; null: they are not judged", "0.05"),
+    "adaptive": Hint("add trials in rounds until the goals are reached; true for the defaults, false for none", "true"),
+    "adaptive.max_rounds": Hint("most rounds; 0: none", "3"),
+    "adaptive.max_signal_trials": Hint("most signal trials of a declination and spectrum, all n_sig together", "50000"),
+    "adaptive.max_background_trials": Hint("most background trials of a declination", "1000000"),
+    "resources": Hint("what one process asks of the batch system", "{request_memory_mb: 1000}"),
+    "resources.request_cpus": Hint("cores", "1"),
+    "resources.request_memory_mb": Hint("memory, MB", "1000"),
+    "resources.request_disk_mb": Hint("disk, MB", "500"),
+    "resources.gpu": Hint("trials and scans on a CUDA device (the extra dagmaker[gpu])", "false"),
+    "resources.max_retries": Hint("retries of a failed process", "2"),
+    "resources.time_limit_hours": Hint(
+        "a process stops at a checkpoint before this many hours and goes on from there; null for none", "12"
+    ),
+    "resources.accounting_group": Hint("group that the work is charged to; null for the site's own", "group_icecube"),
+    "resources.target_hours": Hint(
+        "CPU time of a process, hours: the plan cuts the work, whatever *_per_file and bands say; null: they say",
+        "2.0",
+    ),
+    "resources.max_memory_mb": Hint("no process may ask for more, MB; null for no limit", "4000"),
+    "resources.tasks": Hint(
+        "what the processes of one kind of task ask for instead", "{scan_trials: {request_memory_mb: 2000}}"
+    ),
+    "resources.tasks.request_memory_mb": Hint("memory, MB; null: by the other keys and the number of events", "2000"),
+    "resources.tasks.request_disk_mb": Hint("disk, MB; null: by the other keys", "1000"),
+    "resources.tasks.requirements": Hint("machines that will do, a ClassAd expression", "'HasFastDisk'"),
+    "resources.tasks.container_image": Hint("image to run in", "docker://python:3.12"),
+    "resources.pilot": Hint("what `dagmaker pilot` measured; null for the built-in cost model", "null"),
+    "site": Hint("a profile under templates/htcondor/sites/", "pool"),
+    "small_angles": Hint("true: angles that look like radians or hours are degrees all the same", "true"),
+}
+
+
+TASKS = ["resources", "tasks"]
+
+
+def hint_of(path: tuple[str | int, ...]) -> Hint | None:
+    """The hint of a place; an element of a list has that of its list."""
+    words = [str(part) for part in path if not isinstance(part, int)]
+    if words[:2] == TASKS:
+        del words[2:3]  # the name of the task
+    return HINTS.get(".".join(words))
+
+
+def example(path: tuple[str | int, ...]) -> str:
+    """``; write e.g. step: 10``, or nothing where there is no example."""
+    keys = [part for part in path if not isinstance(part, int)]
+    hint = hint_of(path)
+    return f"; write e.g. {keys[-1]}: {hint.example}" if hint and keys else ""
+
+
+def describe(schema: dict[str, Any]) -> None:
+    """Add the hints to a JSON schema of the spec, in place."""
+    definitions = schema["$defs"]
+    for section, properties in (("", schema["properties"]), *_sections(definitions)):
+        for key, entry in list(properties.items()):
+            hint = HINTS[f"{section}.{key}".removeprefix(".")]
+            if (section, key) in goals.FOLLOW:
+                properties[key] = {"anyOf": [entry, {"const": goals.WORD}]}
+            properties[key]["description"] = f"{hint.meaning}; e.g. {hint.example}"
+
+
+def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    places = {
+        "Synthetic": "data",
+        "IceTracks": "data",
+        "IC86First": "data",
+        "NumpyFiles": "data",
+        "ReleaseSeason": "data.seasons",
+        "NumpySeason": "data.seasons",
+        "DecRange": "background.dec_deg",
+        "HealpixScan": "scan",
+        "CatalogScan": "scan",
+        "TaskResources": ".".join(TASKS),
+    }
+    for name, definition in definitions.items():
+        yield places.get(name, name.lower()), definition["properties"]

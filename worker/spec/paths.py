@@ -1,0 +1,129 @@
+"""Paths of the spec: ``${VAR}`` replaced, made absolute, and found to be there."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from worker.base.errors import InputError
+from worker.spec.messages import did_you_mean
+from worker.spec.problem import Path as Place
+from worker.spec.problem import Problem
+from worker.spec.season_files import no_such_file, other_form, response_of, simulation_of, whole_configs
+
+KEYS: tuple[tuple[str, str], ...] = (("data", "dir"), ("data", "irfs"), ("scan", "file"))
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
+    """Replace the path keys of `data` in place by absolute paths; returns what was wrong with them."""
+    found: list[Problem] = []
+    for place in KEYS:
+        section = data.get(place[0])
+        text = section.get(place[1]) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or not isinstance(text, str):
+            continue
+        unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
+        found.extend(
+            Problem(
+                place, lines.get(place, 0), f"found {text!r}; the environment variable {name} is not set: export it"
+            )
+            for name in dict.fromkeys(unset)
+        )
+        if unset:
+            continue
+        path = _VARIABLE.sub(lambda match: os.environ[match.group(1)], text)
+        if "\0" in path:
+            found.append(Problem(place, lines.get(place, 0), f"found {text!r}; no path has the character U+0000"))
+            continue
+        if "$" in path or path.startswith("~") or not path:
+            text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
+            found.append(Problem(place, lines.get(place, 0), text))
+            continue
+        section[place[1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
+    return found
+
+
+def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
+    """What is not there of the files that the data section (a model of `worker.spec.sections`) needs."""
+    check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "numpy": _numpy}.get(spec_data.format)
+    if check is None:
+        return []
+    return [Problem(place, lines.get(place, 0), text) for place, text in check(spec_data)]
+
+
+def _icetracks(data: Any) -> list[tuple[Place, str]]:
+    folder = Path(data.dir)
+    absent = _absent_folder(("data", "dir"), folder)
+    absent = absent or _absent_parts(("data", "dir"), folder, ("events", "uptime", "irfs"))
+    return absent or [fault for i, season in enumerate(data.entries) for fault in _season(folder, i, season)]
+
+
+def _season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
+    place, name = ("data", "seasons", i), season.name
+    there = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
+    if name not in there:
+        have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
+        other = other_form(folder / "events" / f"{name}_exp.csv")
+        return [(place, f"found {name!r}; {have}{other or did_you_mean(name, there)}")]
+    uptime = folder / "uptime" / f"{name}_exp.csv"
+    if not uptime.exists():
+        absent = f"{uptime} does not exist{other_form(uptime)}"
+        return [(place, f"found {name!r}; {absent}: get the whole release, or leave the season out")]
+    return _refused(place, lambda: response_of(folder, name, season.response))
+
+
+def _refused(place: Place, choose: Callable[[], object]) -> list[tuple[Place, str]]:
+    try:
+        choose()
+    except InputError as error:
+        return [(place, str(error))]
+    return []
+
+
+def _numpy(data: Any) -> list[tuple[Place, str]]:
+    folder = Path(data.dir)
+    absent = _absent_folder(("data", "dir"), folder)
+    return absent or [fault for i, season in enumerate(data.entries) for fault in _numpy_season(folder, i, season)]
+
+
+def _numpy_season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
+    place, name = ("data", "seasons", i), season.name
+    for kind in ("exp", "grl", *(("mc",) if season.mc else ())):
+        for file in season.files(kind):
+            if not (folder / file).exists():
+                there = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
+                meant = "" if name in there else did_you_mean(name, there)
+                return [(place, f"found {name!r}; {no_such_file(folder / file, name, kind)}{meant}")]
+    return [] if season.mc else _refused(place, lambda: simulation_of(folder, name))
+
+
+def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
+    folder = Path(data.dir)
+    files = ("AngRes.txt", "TabulatedAeff.txt", "downgoing_events.txt", "upgoing_events.txt")
+    found = _absent_folder(("data", "dir"), folder) or _absent_parts(("data", "dir"), folder, files)
+    return [*found, *_borrowed(Path(data.irfs), data.irfs_config)] if data.irfs is not None else found
+
+
+def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:
+    """What is wrong with the track release whose smearing the first year is to use."""
+    place = ("data", "irfs")
+    absent = _absent_folder(place, release) or _absent_parts(place, release, ("irfs",))
+    configs = list(whole_configs(release))
+    if absent or config in configs:
+        return absent
+    have = f"{release / 'irfs'} has both response files of {', '.join(configs) or 'nothing'}"
+    return [(("data", "irfs_config"), f"found {config!r}; {have}{did_you_mean(config, configs)}")]
+
+
+def _absent_folder(place: Place, folder: Path) -> list[tuple[Place, str]]:
+    if folder.is_dir():
+        return []
+    what = "is a file, not a folder" if folder.exists() else "does not exist"
+    return [(place, f"{folder} {what}; write the folder of the release, relative to this file or absolute")]
+
+
+def _absent_parts(place: Place, folder: Path, names: tuple[str, ...]) -> list[tuple[Place, str]]:
+    absent = [name for name in names if not (folder / name).exists()]
+    return [(place, f"{folder} has no {', '.join(absent)}: it is not the folder of such a release")] if absent else []

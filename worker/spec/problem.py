@@ -1,0 +1,35 @@
+"""One thing that is wrong with a spec, and how a list of them is told."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from worker.base.errors import SpecError
+
+Path = tuple[str | int, ...]
+
+
+class Problem(NamedTuple):
+    """Where (path in the document, line from 1 or 0 if unknown) and what, with the cure."""
+
+    path: Path
+    line: int
+    text: str
+
+
+def dotted(path: Path) -> str:
+    """``signal.n_sig[3]``."""
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return parts.removeprefix(".")
+
+
+def error(problems: Iterable[Problem], where: str) -> SpecError:
+    """All problems, one line each, in the order of the document."""
+    lines = []
+    told: dict[Problem, dict[str, str | int | None]] = {}
+    for problem in sorted(problems, key=lambda p: p.line):
+        place = f"{where}:{problem.line}" if problem.line else where
+        path = f"{dotted(problem.path)}: " if problem.path else ""
+        lines.append(f"{place}: {path}{problem.text}")
+        words = {"file": where, "line": problem.line or None, "path": dotted(problem.path), "message": problem.text}
+        told[problem] = words
+    return SpecError("\n".join(dict.fromkeys(lines)), tuple(told.values()))

@@ -1,0 +1,340 @@
+"""The analysis spec: a closed, versioned schema. The YAML loader and the messages are in `worker.spec.specfile`.
+
+Every model is frozen and refuses unknown keys; keys carry their unit.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+
+from worker.base.bounds import MAX_ROUNDS
+from worker.base.errors import SpecError
+from worker.rundir import layout
+from worker.spec import angles, ceilings, units
+from worker.spec.checklist import CheckName
+from worker.spec.fields import Count, Fraction, Model, Name, Number, Positive, Whole, not_bool, one_name_each, refuse
+from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
+from worker.spec.pilot import Pilot
+from worker.spec.scan import CatalogScan, HealpixScan, Scan
+from worker.spec.season import (
+    NumpySeason,
+    NumpySeasons,
+    ReleaseSeason,
+    ReleaseSeasons,
+    numpy_seasons,
+    refuse_twice,
+    release_seasons,
+)
+from worker.spec.task_resources import TaskTable
+
+Days = Annotated[Positive, Field(le=40000)]
+Energy = Annotated[Positive, Field(le=1e9)]  # TeV
+Words = Annotated[str, Field(max_length=2000)]
+Folder = Annotated[str, Field(max_length=4096)]
+
+
+class Synthetic(Model):
+    """A made-up, deterministic IC86-like season: needs no files."""
+
+    format: Literal["synthetic"]
+    n_events: Annotated[Whole, Field(ge=1, le=10**8)] = 138322
+    livetime_days: Days = 332.9
+
+
+class IceTracks(Model):
+    """The published 10- and 14-year track releases: a folder with events/, uptime/ and irfs/."""
+
+    format: Literal["icetracks"]
+    dir: Folder
+    seasons: ReleaseSeasons
+    label: Literal["real", "semi-real"] = "real"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        refuse_twice([season.name for season in self.entries])
+        return self
+
+    @property
+    def entries(self) -> tuple[ReleaseSeason, ...]:
+        """The seasons, each with its keys."""
+        return release_seasons(self.seasons)
+
+
+class NumpyFiles(Model):
+    """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
+
+    format: Literal["numpy"]
+    dir: Folder
+    seasons: NumpySeasons
+    mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
+    label: Literal["real", "semi-real", "synthetic"] = "real"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        refuse_twice([season.name for season in self.entries])
+        return self
+
+    @property
+    def entries(self) -> tuple[NumpySeason, ...]:
+        """The seasons, each with its files and columns."""
+        return numpy_seasons(self.seasons)
+
+
+class IC86First(Model):
+    """The first-year release (IC86-2011): events, effective area, median angular resolution, no smearing."""
+
+    format: Literal["ic86_2011"]
+    dir: Folder
+    livetime_days: Days = 332.9
+    irfs: Folder | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
+    irfs_config: Name = "IC86"
+
+
+FORMATS: dict[str, type[Model]] = {
+    "synthetic": Synthetic,
+    "icetracks": IceTracks,
+    "ic86_2011": IC86First,
+    "numpy": NumpyFiles,
+}
+Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles, Field(discriminator="format")]
+
+
+Extension = Annotated[Number, Field(ge=0, le=10)]
+
+
+class Likelihood(Model):
+    """Bounds and cuts of the fit; METHOD: unbinned, ns >= 0, gamma free."""
+
+    gamma_min: Annotated[Number, Field(ge=1, le=4)] = 1.0
+    gamma_max: Annotated[Number, Field(ge=1, le=4)] = 4.0
+    gamma_step: Annotated[Number, Field(ge=0.01, le=0.0625)] = 0.0625
+    cut_n_sigma: Annotated[Number, Field(ge=3, le=10)] = 5.0
+    sigma_floor_deg: Annotated[Number, Field(gt=0, le=5)] = 0.2
+    sigma_max_deg: Annotated[Number, Field(gt=0, le=15)] = 5.0
+    extension_deg: Extension = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        faults = []
+        low, high, width = self.gamma_min, self.gamma_max, self.gamma_max - self.gamma_min
+        steps = width / self.gamma_step
+        if width < 1:
+            faults.append(("gamma_max", f"found {high:g}; must be at least gamma_min + 1 = {low + 1:g}"))
+        elif abs(steps - round(steps)) > 1e-9:
+            text = f"found {self.gamma_step:g}; must divide gamma_max - gamma_min = {width:g}"
+            faults.append(("gamma_step", f"{text}; write e.g. gamma_step: 0.0625"))
+        floor, largest = self.sigma_floor_deg, self.sigma_max_deg
+        if largest <= floor:
+            faults.append(("sigma_max_deg", f"found {largest:g}; must be larger than sigma_floor_deg = {floor:g}"))
+        refuse(*faults)
+        return self
+
+
+class Background(Model):
+    """Background trials on a declination grid."""
+
+    dec_deg: DecGrid
+    n_trials: Count
+    trials_per_file: Count = 10000
+    fit: Literal["scale1", "free"] = "scale1"
+
+    @model_validator(mode="after")
+    def _directories(self) -> Self:
+        places = layout.decimals(self.decs)
+        one_name_each("dec_deg", self.decs, [layout.dec_level(dec, places) for dec in self.decs])
+        return self
+
+    @property
+    def decs(self) -> tuple[float, ...]:
+        """The grid, in degrees, increasing."""
+        if isinstance(self.dec_deg, DecRange):
+            return self.dec_deg.values()
+        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings that a wrong scan section cannot tell
+
+
+class Signal(Model):
+    """Signal trials: injected spectra and the n_sig grid, at every background declination."""
+
+    gamma: Gammas = 2.0
+    cutoff_tev: Energy | None = None
+    extension_deg: Extension = 0.0
+    poisson: bool = True
+    n_sig: NSigList
+    n_trials: Count
+    trials_per_file: Count = 10000
+
+    @model_validator(mode="after")
+    def _directories(self) -> Self:
+        places = layout.decimals(self.n_sig)
+        one_name_each("n_sig", self.n_sig, [layout.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        one_name_each("gamma", self.gammas, [layout.gamma_level(gamma) for gamma in self.gammas], "0.001")
+        return self
+
+    @property
+    def gammas(self) -> tuple[float, ...]:
+        """The spectral indices, increasing; one or several."""
+        return self.gamma if isinstance(self.gamma, tuple) else (self.gamma,)
+
+    @property
+    def levels(self) -> tuple[float | None, ...]:
+        """Indices that have a level of their own in the tree of files; None where there is but one spectrum."""
+        return self.gamma if isinstance(self.gamma, tuple) and len(self.gamma) > 1 else (None,)
+
+
+class Sensitivity(Model):
+    """Definitions of sensitivity and discovery potential, and the unit of the flux."""
+
+    beta: Fraction = 0.9
+    discovery_beta: Fraction = 0.5
+    discovery_nsigma: NSigmas = (3.0, 5.0)
+    e0_tev: Energy = 100.0
+    flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
+    n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
+
+    @property
+    def nsigmas(self) -> tuple[float, ...]:
+        """The discovery thresholds, increasing."""
+        return self.discovery_nsigma if isinstance(self.discovery_nsigma, tuple) else (self.discovery_nsigma,)
+
+    @property
+    def top_nsigma(self) -> float:
+        """The highest discovery threshold: what `discovery` in the results means."""
+        return self.nsigmas[-1]
+
+
+class Unblind(Model):
+    """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
+
+    token: Words | None = None
+    approved_by: Words | None = None
+    date: Words | None = None
+    reason: Words | None = None
+    waive: Annotated[tuple[CheckName, ...], Field(strict=False)] = ()
+    quote_nsigma: Annotated[Number, Field(gt=0, le=6)] = 3.0
+
+
+class Resources(Model):
+    """What one process asks of the batch system."""
+
+    request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    request_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] = 1000
+    request_disk_mb: Annotated[Whole, Field(ge=10, le=10**8)] = 500
+    gpu: bool = False
+    max_retries: Annotated[Whole, Field(ge=0, le=20)] = 2
+    time_limit_hours: Annotated[Number, Field(gt=0, le=720)] | None = None
+    accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=128)] | None = None
+    target_hours: Annotated[Number, Field(ge=0.0001, le=720)] | None = None
+    max_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] | None = None
+    tasks: TaskTable = Field(default_factory=dict)
+    pilot: Annotated[Pilot | None, WithJsonSchema({"type": ["string", "null"], "default": None})] = None
+
+
+class Goal(Model):
+    """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
+
+    local_sigma: Annotated[Number, Field(gt=0, le=7)] | None = None
+    post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
+    sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
+    discovery_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
+
+
+class Adaptive(Model):
+    """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
+
+    max_rounds: Annotated[Whole, Field(ge=0, le=MAX_ROUNDS)] = 3
+    max_signal_trials: Count = 50000
+    max_background_trials: Count = 1000000
+
+
+def _switch(value: Any) -> Any:
+    """``adaptive: true`` is the section with its defaults, ``false`` one without rounds."""
+    return {True: {}, False: {"max_rounds": 0}}[value] if isinstance(value, bool) else value
+
+
+class Spec(Model):
+    """The whole analysis."""
+
+    version: Annotated[Literal[1], BeforeValidator(not_bool)]
+    name: Name
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)]
+    data: Data
+    likelihood: Likelihood = Likelihood()
+    background: Background
+    signal: Signal
+    sensitivity: Sensitivity = Sensitivity()
+    scan: Scan
+    unblind: Unblind = Unblind()
+    goal: Goal = Goal()
+    adaptive: Annotated[Adaptive, BeforeValidator(_switch, json_schema_input_type=Adaptive | bool)] = Adaptive(
+        max_rounds=0
+    )
+    resources: Resources = Resources()
+    site: Name = "pool"
+    small_angles: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_rings(cls, document: Any) -> Any:
+        return on_rings(document, _maps)
+
+    @model_validator(mode="after")
+    def _a_background_for_every_ring(self) -> Self:
+        if isinstance(self.scan, HealpixScan) and self.scan.interpolation == "ring":
+            lacking = [dec for dec in self.scan.ring_decs() if dec not in set(self.background.decs)]
+            if lacking:
+                text = (
+                    f"found {len(self.background.decs)} declinations; scan.interpolation: ring takes the background of "
+                    f"each pixel's own ring, and {len(lacking)} rings have none (the first at {lacking[0]:g} deg): "
+                    "write dec_deg: rings"
+                )
+                refuse(("background.dec_deg", text))
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_reach(self) -> Self:
+        goals = (self.goal.sensitivity_error, self.goal.discovery_error, self.goal.local_sigma)
+        if self.adaptive.max_rounds and goals == (None, None, None):
+            text = "found rounds, but no goal that they could reach; write e.g. goal: {sensitivity_error: 0.03}"
+            refuse(("adaptive", text))
+        return self
+
+    @model_validator(mode="after")
+    def _angles(self) -> Self:
+        """A p-value is interpolated between background declinations and never extrapolated; angles are degrees."""
+        refuse(*angles.faults(self))
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        refuse(*ceilings.faults(self))
+        return self
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is allowed, and yet worth a second look."""
+        if self.small_angles or not isinstance(self.scan, CatalogScan):
+            return ()
+        note = units.source_note(self.scan.entries)
+        return () if note is None else (f"scan: {note}",)
+
+    @property
+    def healpix(self) -> HealpixScan:
+        """The scan, where it is one of the whole sky.
+
+        Raises
+        ------
+        SpecError
+            It is one of a list of sources.
+        """
+        if isinstance(self.scan, HealpixScan):
+            return self.scan
+        raise SpecError("this analysis scans a list of sources: there is no map of it; scan.kind is catalog")
+
+
+def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
+    """Nsides and range of a raw scan section; None where it is wrong."""
+    try:
+        scan = HealpixScan.model_validate(section)
+    except ValidationError:
+        return None
+    return (scan.nside, scan.map_nside or scan.nside), scan.dec_min_deg, scan.dec_max_deg

@@ -1,0 +1,177 @@
+"""The spec as a file: read with every problem told at once, written with every default, digested.
+
+`worker.spec.sections` says what a spec is; here is the YAML around it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from worker.base.errors import SpecError
+from worker.spec import characters, goals, hints, messages, paths, pilots, season_files, sources
+from worker.spec.numbers import digest_of_numbers as digest_of_numbers  # for dagmaker
+from worker.spec.problem import Problem, error
+from worker.spec.reader import RESOLVERS, UnreadableError, read
+from worker.spec.sections import Spec
+from worker.spec.task_resources import TaskResources, TaskTable
+from worker.spec.text import NotTextError, read_text
+
+_HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
+
+
+def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
+    """Read a spec that a user wrote.
+
+    Parameters
+    ----------
+    for_pilot : bool
+        Without its pilot, and with rungs to try in the place of ``n_sig: goal``: what `dagmaker pilot` runs.
+
+    Raises
+    ------
+    SpecError
+        With every problem, one line each: file, line, path in the document, what was found, the cure.
+    """
+    path = Path(path)
+    return _spec(_text(path), str(path), path.parent, for_pilot=for_pilot)
+
+
+def loads(text: str, where: str = "spec", base: Path | None = None) -> Spec:
+    """Read a spec from text.
+
+    Parameters
+    ----------
+    where : str
+        What messages call the text.
+    base : Path, optional
+        Folder that relative paths of the data section begin at; the current one if None.
+    """
+    return _spec(text, where, base or Path())
+
+
+def load_resolved(path: Path) -> Spec:
+    """Read the spec frozen in a run directory: as it stands, on any machine, whether its data are there or not."""
+    return loads_resolved(_text(path), str(path))
+
+
+def loads_resolved(text: str, where: str = "resolved spec") -> Spec:
+    """Read what `resolved_text` wrote."""
+    return _spec(text, where, None)
+
+
+def resolved_text(spec: Spec) -> str:
+    """Canonical YAML of the spec with every default written out; the same spec gives the same bytes.
+
+    Raises
+    ------
+    SpecError
+        If the text, read back, is not the same spec (which would be an error of this program).
+    """
+    data = spec.model_dump(mode="json")
+    body = yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    text = _HEADER + body
+    if loads_resolved(text) != spec:
+        raise SpecError("the resolved spec, read back, differs from the spec: please report this with the spec file")
+    return text
+
+
+def taken(spec: Spec) -> list[str]:
+    """Sentences about the seasons that take the response or simulation of another one."""
+    return season_files.taken(spec.data)
+
+
+def text_digest(text: str) -> str:
+    """Sha256 of the text, as `sha256sum analysis.yaml` prints it: the ``spec_digest`` of plan.json."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def digest(obj: Any) -> str:
+    """Sha256 of the canonical JSON of plain data."""
+    text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def task_table(table: Any) -> dict[str, TaskResources]:
+    """The table `tasks` of a site's profile.
+
+    Raises
+    ------
+    SpecError
+        With every problem, in the words of those of a spec.
+    """
+    try:
+        return TypeAdapter(TaskTable).validate_python(table)
+    except ValidationError as failure:
+        found = messages.of_table(failure, table)
+        raise SpecError("; ".join(f"{'.'.join(map(str, p.path[1:]))}: {p.text}" for p in found)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the spec, with meanings and examples, for editors."""
+    schema = Spec.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "dagmaker analysis spec, version 1"
+    hints.describe(schema)
+    return schema
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what the reader would take for a number or a truth value, and nothing else."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's interface)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML's interface)
+        return True
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Several lines are written as they stand."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
+for _tag, _pattern, _first in RESOLVERS:
+    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except FileNotFoundError:
+        raise SpecError(f"{path}: this file does not exist; write the path of a spec such as analysis.yaml") from None
+    except NotTextError as failure:
+        raise SpecError(f"{path}: {failure}") from None
+
+
+def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) -> Spec:
+    """Read, resolve paths (unless `base` is None), validate, look for files: all problems at once."""
+    try:
+        document = read(text)
+    except UnreadableError as failure:
+        raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
+    found: list[Problem] = list(document.problems)
+    if for_pilot:
+        goals.for_pilot(document.data)
+    if base is not None:
+        found += paths.expand(document.data, document.lines, base)
+        found += pilots.insert(document.data, document.lines, base)
+        found += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in found))
+        follows = goals.fill(document.data, document.lines)
+        without_pilot = any(problem.path == pilots.PLACE for problem in found)
+        found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
+    spec = None
+    try:
+        spec = Spec.model_validate(document.data)
+    except ValidationError as failure:
+        told = {problem.path for problem in found}
+        follows = messages.problems(failure.errors(), document.data, document.lines)
+        found += [problem for problem in follows if problem.path not in told]
+    if spec is not None and base is not None and not found:
+        found += paths.missing(spec.data, document.lines)
+    if found or spec is None:
+        raise error([*characters.on_lines(text, (problem.line for problem in found)), *found], where)
+    return spec

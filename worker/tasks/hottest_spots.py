@@ -1,0 +1,81 @@
+"""From largest TS per ring to hottest spots: where p-values enter the scan."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base.errors import InputError
+from worker.engines.builtin.scan import Rings
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run
+from worker.stats.distributions import TSD
+from worker.stats.pvalues import mlog10p
+
+SPOT_DTYPE = np.dtype([(name, "<f8") for name in ("dec", "gamma", "mlog10p", "ns", "ra", "ts")])
+REGIONS = ("all", "north", "south")
+
+
+def load_tsds(run: Run) -> dict[float, TSD]:
+    """Background TS distributions by declination (deg), from the collected trials.
+
+    Raises
+    ------
+    InputError
+        If one is not collected yet.
+    """
+    return {dec: load_tsd(run, dec) for dec in run.spec.background.decs}
+
+
+def load_tsd(run: Run, dec: float) -> TSD:
+    """Background TS distribution of one declination (deg); errors as `load_tsds`."""
+    places = layout.decimals(run.spec.background.decs)
+    arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
+    ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
+    return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
+
+
+def p_map(run: Run, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:
+    """-log10 p with the interpolation and the survival function of the spec."""
+    return mlog10p(tsds, dec, ts, run.spec.scan.interpolation, run.spec.scan.survival)
+
+
+def in_region(run: Run, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which declinations (rad) belong to the whole sky, or north or south of the split."""
+    if region == "all":
+        return np.ones(dec.shape, bool)
+    north: NDArray[np.bool_] = dec >= np.radians(run.spec.scan.dec_split_deg)
+    return north if region == "north" else ~north
+
+
+def spots(
+    run: Run, rings: Rings, maxima: NDArray[np.void], tsds: Mapping[float, TSD], region: str = "all"
+) -> NDArray[np.void]:
+    """The hottest spot of each sky.
+
+    Parameters
+    ----------
+    maxima : ndarray (n_skies, n_rings) of `worker.tasks.scans.RING_DTYPE`
+    region : 'all', 'north' or 'south'
+
+    Returns
+    -------
+    ndarray (n_skies,) of `SPOT_DTYPE`; ties: the northernmost ring, hence the lowest pixel.
+    """
+    use = np.flatnonzero(in_region(run, region, rings.dec))
+    out = np.empty(len(maxima), SPOT_DTYPE)
+    if len(use) == 0:
+        raise InputError(f"the scan has no pixel in the {region}: change scan.dec_split_deg or the scan's range")
+    mine = maxima[:, use]
+    heat = p_map(run, tsds, np.broadcast_to(rings.dec[use], mine.shape), mine["ts"])
+    best = np.argmax(heat, axis=1)
+    rows = np.arange(len(maxima))
+    chosen, ring = mine[rows, best], use[best]
+    out["dec"] = rings.dec[ring]
+    place = chosen["pixel"] - rings.first[ring] + rings.shift[ring]
+    out["ra"] = place * (2 * np.pi / rings.n_pix[ring])
+    out["mlog10p"] = heat[rows, best]
+    for name in ("ts", "ns", "gamma"):
+        out[name] = chosen[name]
+    return out

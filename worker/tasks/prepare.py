@@ -1,0 +1,80 @@
+"""prepare: read the data of the spec once and keep what every other task needs in one small file."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worker import data
+from worker.base.errors import InputError
+from worker.data.dataset import Simulation
+from worker.data.prepared import content_digest, pack
+from worker.engines.builtin import scan
+from worker.engines.builtin import trials as engine
+from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run, open_run
+from worker.rundir.record import measure
+from worker.rundir.revision import modified
+from worker.tasks import blinded_positions, catalog, context, trials
+
+
+def prepare(path: Path) -> None:
+    """Write RUN/prepared/data.npz unless it is there already."""
+    run = open_run(path)
+    args = _what(run)
+    if _is_done(run, args):
+        print(f"already done: {layout.DATA}")
+        return
+    with measure("prepare", args) as meter:
+        dataset = context.noted(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
+        for season in dataset.seasons:
+            print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")
+            for note in season.notes:
+                print(f"{season.name}: {note}")
+        record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
+    # float32 of a simulation do not compress, and every later task would wait for them to be unpacked
+    compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
+    final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
+    store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
+    print(f"-> {layout.DATA}")
+    blinded_positions.seal(run)
+    warm_up(run)
+
+
+def warm_up(run: Run) -> None:
+    """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
+    dec, n_sig, gamma = run.spec.background.decs[0], run.spec.signal.n_sig[0], run.spec.signal.gammas[0]
+    point = context.point(run, dec)
+    for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
+        engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
+    rings = scan.rings_of(1)
+    analysis = context.analysis(run)
+    if catalog.is_catalog(run):
+        first = Sources(*(values[:1] for values in catalog.positions(run)))
+        SourceScanner(analysis, first).skies((0, 0), 0, 1)
+    else:
+        scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
+
+
+def _what(run: Run) -> dict[str, Any]:
+    """What the prepared file depends on."""
+    spec = run.spec
+    args: dict[str, Any] = {"data": spec.data.model_dump(mode="json"), "sigma_max_deg": spec.likelihood.sigma_max_deg}
+    if spec.data.format == "synthetic":
+        args["seed"] = spec.seed
+    return args
+
+
+def _is_done(run: Run, args: dict[str, Any]) -> bool:
+    if store.state(run.path, layout.DATA, None, None, None) != "done":
+        return False
+    try:
+        return dict(store.load_record(run.path, layout.DATA).args) == args
+    except InputError:
+        return False
+
+
+def _progress(fraction: float) -> None:
+    end = "\n" if fraction >= 1 else ""
+    print(f"\rreading: {100 * fraction:3.0f} %", end=end, file=sys.stderr, flush=True)

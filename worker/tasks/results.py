@@ -1,0 +1,124 @@
+"""distributions, sensitivity, post_trial: numbers from collected trials, as JSON for programs."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worker.base.errors import InputError
+from worker.rundir import input_digests, layout, store
+from worker.rundir.ledger import Run, open_run
+from worker.stats.bias import Response, bias_table, response
+from worker.stats.chi2 import TooFewTrialsError
+from worker.stats.distributions import TSD
+from worker.stats.posttrial import post_trial as evaluate
+from worker.tasks import catalog, context, fluxes, hottest_spots
+from worker.tasks.timed import timed
+
+
+@timed(layout.BACKGROUND, lambda run: input_digests.collected(run, "collect_bg"))
+def distributions(path: Path) -> None:
+    """eta, chi2 fit and median of the background TS at every declination."""
+    run = open_run(path)
+    rows = []
+    for dec, tsd in hottest_spots.load_tsds(run).items():
+        rows.append(
+            {
+                "dec_deg": dec, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
+                "loc": tsd.loc, "scale": tsd.scale, "median": tsd.median(),
+                "ts_3sigma": _threshold(tsd, 3.0), "ts_5sigma": _threshold(tsd, 5.0),
+            }
+        )  # fmt: skip
+        print(f"{dec:+8.3f} deg: {tsd!r}")
+    store.save_json(path, layout.BACKGROUND, {"background": [fluxes.finite(row) for row in rows]})
+    print(f"-> {layout.BACKGROUND}")
+
+
+@timed(
+    layout.SENSITIVITY, lambda run: input_digests.collected(run, "collect_bg", "collect_sig") | input_digests.data(run)
+)
+def sensitivity(path: Path) -> None:
+    """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
+
+    The first spectrum has the keys `sensitivity`, `discovery` (at the highest threshold), `discovery_lower` (at the
+    others) and `bias`; those of the others are in `more_spectra`.
+    """
+    run = open_run(path)
+    backgrounds = hottest_spots.load_tsds(run)
+    every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
+    quoted = {"unit": fluxes.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
+    store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
+    print(f"-> {layout.SENSITIVITY}")
+
+
+def _spectrum(run: Run, level: float | None, backgrounds: Mapping[float, TSD]) -> dict[str, Any]:
+    """Rows of one spectrum, by what they say."""
+    *lower, top = run.spec.sensitivity.nsigmas
+    out: dict[str, Any] = {"gamma": context.gamma_of(run.spec.signal, level)}
+    out |= {key: [] for key in ("sensitivity", "discovery", "discovery_lower", "bias")}
+    for dec, background in backgrounds.items():
+        at = fluxes.load(run, dec, level, background)
+        out["sensitivity"].append(fluxes.sensitivity(run, at))
+        out["discovery"].append(fluxes.discovery(run, at, top))
+        out["discovery_lower"] += [fluxes.discovery(run, at, n_sigma) for n_sigma in lower]
+        out["bias"].append({"dec_deg": dec, "rows": _bias(at), **_response(at)})
+    return out
+
+
+def _threshold(tsd: TSD, n_sigma: float) -> float | None:
+    """TS of a one-sided significance; None where there are too few positive trials for a fit."""
+    try:
+        return float(tsd.isf_nsigma(n_sigma))
+    except TooFewTrialsError:
+        return None
+
+
+def _bias(at: fluxes.At) -> list[dict[str, float | None]]:
+    """Fitted ns and gamma against injected n_sig."""
+    rows: list[dict[str, float | None]] = []
+    for n_sig, trials in at.trials.items():
+        ns, gamma = trials["ns"], trials["gamma"][trials["ns"] > 0]
+        rows.append(
+            {
+                "n_sig": n_sig, "n": len(ns), "ns_mean": float(ns.mean()),
+                "ns_error": float(ns.std(ddof=1) / math.sqrt(len(ns))) if len(ns) > 1 else None,
+                "ns_median": float(np.median(ns)), "gamma_median": float(np.median(gamma)) if len(gamma) else None,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _response(at: fluxes.At) -> dict[str, float | None]:
+    """What one more injected event adds to the fitted ns, and the offset; null where no n_sig tells."""
+    found = response(bias_table({n_sig: trials["ns"] for n_sig, trials in at.trials.items()}))
+    return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
+
+
+def binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
+    """The binomial test of the observed sky, corrected with those of the same background skies."""
+    skies = store.load_array(path, layout.binomial_file(region), None, catalog.BINOMIAL_DTYPE)
+    found = evaluate(test["mlog10p"], skies["mlog10p"])
+    counted = {key: getattr(found, key) for key in ("p", "n", "lo", "hi", "level")}
+    return fluxes.finite({**counted, "n_at_least": found.k, **test})
+
+
+@timed(layout.POST_TRIAL, input_digests.scan)
+def post_trial(path: Path) -> None:
+    """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
+    open_run(path)
+    scan = input_digests.result(path, layout.SCAN, "collect_scan")
+    out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
+    for region, spot in scan["regions"].items():
+        skies = store.load_array(path, layout.skies_file(region), None, hottest_spots.SPOT_DTYPE)
+        out["regions"][region] = fluxes.finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
+    if "all" not in out["regions"]:
+        raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
+    out["post_trial"] = out["regions"]["all"]
+    if "binomial" in scan:
+        out["binomial"] = {region: binomial(path, region, test) for region, test in scan["binomial"].items()}
+    store.save_json(path, layout.POST_TRIAL, out)
+    found = out["post_trial"]
+    print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")
+    print(f"-> {layout.POST_TRIAL}")

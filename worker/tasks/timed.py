@@ -1,0 +1,36 @@
+"""The record of a stage whose outputs are JSON: what it cost, and the sha256 of what it wrote."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path, PurePosixPath
+
+from worker.rundir import input_digests, layout, store
+from worker.rundir.ledger import Run, open_run
+from worker.rundir.record import measure
+
+
+def timed(
+    output: PurePosixPath, inputs: Callable[[Run], dict[str, str]]
+) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
+    """Measure a stage and write RUN/results/timing/<stage>.json, the record of its `output`, when it ends well.
+
+    Parameters
+    ----------
+    inputs : callable
+        Sha256 by path of what the stage reads. In the record and not in the result: it depends on how the work was cut.
+    """
+
+    def decorate(stage: Callable[[Path], None]) -> Callable[[Path], None]:
+        @wraps(stage)
+        def measured(path: Path) -> None:
+            with measure(stage.__name__, {}) as meter:
+                stage(path)
+                run = open_run(path)
+                sha256 = input_digests.hashed(run, [output])[str(output)]
+                record = replace(meter.record(1), sha256=sha256, inputs=inputs(run))
+            store.save_json(path, layout.timing_file(stage.__name__), record.as_json())
+
+        return measured
+
+    return decorate

@@ -1,0 +1,112 @@
+"""bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base.errors import InputError, SpecError
+from worker.engines.builtin import trials as engine
+from worker.engines.builtin.inject import Injector
+from worker.rundir import address, layout, store
+from worker.rundir.ledger import Run, open_run
+from worker.rundir.record import measure
+from worker.tasks import context, device
+from worker.tasks.resume import forget, in_steps
+
+BLOCK = 500
+"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
+
+
+def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int = 0) -> None:
+    """Background trials [first, first + n) of the stream of (dec, seed)."""
+    run = open_run(path)
+    folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
+    rel = folder / layout.trials_name(n, seed, first)
+    digest = context.trial_digest(run, "bg_trials")
+    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
+        return
+    args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
+    with measure("bg_trials", args, digest) as meter:
+        make = _maker(run, dec, bg_key(run, dec, seed), first, None)
+        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
+    forget(run, rel)
+    print(f"-> {rel}")
+
+
+def sig_trials(
+    path: Path, dec: float, n_sig: float, n: int, seed: int, first: int, gamma: float | None = None, part: int = 0
+) -> None:
+    """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
+    run = open_run(path)
+    places = layout.decimals([*run.spec.signal.n_sig])
+    level = context.level_of(run.spec.signal, gamma)
+    folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places, level)
+    if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
+        raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
+    rel = layout.part_dir(folder, part) / layout.trials_name(n, seed, first)
+    digest = context.signal_digest(run, gamma)
+    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
+        return
+    args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
+    args |= layout.part_address(part)
+    with measure("sig_trials", args, digest) as meter:
+        key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
+        make = _maker(run, dec, key, first, injector)
+        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
+    forget(run, rel)
+    print(f"-> {rel}")
+
+
+def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
+    """Address of a stream of background trials; `dec` in degrees."""
+    return address.bg_trials(run.spec, dec, seed)
+
+
+def sig_key(run: Run, dec: float, n_sig: float, seed: int, gamma: float | None = None) -> tuple[int, int]:
+    """Address of a stream of signal trials; `dec` in degrees."""
+    return address.sig_trials(run.spec, dec, n_sig, seed, context.gamma_of(run.spec.signal, gamma))
+
+
+def injector_at(run: Run, dec: float, n_sig: float, gamma: float | None = None) -> Injector:
+    """What injects `n_sig` events at `dec` (deg).
+
+    Raises
+    ------
+    SpecError
+        If the detector accepts nothing there.
+    """
+    signal = run.spec.signal
+    try:
+        spectrum, extension = context.spectrum(signal, gamma), float(np.radians(signal.extension_deg))
+        return engine.injector_at(
+            context.analysis(run), float(np.radians(dec)), spectrum, n_sig, signal.poisson, extension
+        )
+    except ValueError as error:
+        raise SpecError(f"signal trials at dec = {dec:g} deg, n_sig = {n_sig:g}: {error}") from None
+
+
+def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], digest: str) -> bool:
+    """Whether a valid output is there already; a foreign one is refused, a corrupt one will be replaced.
+
+    Raises
+    ------
+    InputError
+        If there is a sound file of another analysis.
+    """
+    state = store.state(run.path, rel, n, dtype, digest)
+    if state == "foreign":
+        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
+        raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
+    if state == "done":
+        print(f"already done: {rel}")
+    return state == "done"
+
+
+def _maker(
+    run: Run, dec: float, key: tuple[int, int], first: int, injector: Injector | None
+) -> Callable[[int, int], NDArray[np.void]]:
+    """What makes trials `start` ... of a file that begins at trial `first` of the stream."""
+    analysis, point, trials = context.analysis(run), context.point(run, dec), device.trial_maker(run)
+    return lambda start, count: trials(analysis, point, key, first + start, count, injector)
