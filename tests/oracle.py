@@ -1,7 +1,7 @@
 """The likelihood of one position, read from docs/engine.md and done the slow and plain way.
 
-It shares no code with `worker.engines.builtin`: own file reading, own densities, scipy for roots, splines and maxima. What the
-two must agree in is what the recipe of docs/engine.md says.
+It shares no code with `worker.engines.builtin`: own file reading, own densities, scipy for roots, splines and maxima.
+What the two must agree in is what the recipe of docs/engine.md says.
 """
 
 from pathlib import Path

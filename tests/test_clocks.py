@@ -1,7 +1,7 @@
 """No test measures seconds: those of a busy machine fail it, and those of an idle one hide a slow-down.
 
-Count work instead (tests/counted.py, worker/engines/builtin/work.py), wait without a limit of your own (tests/waiting.py), and
-measure speed in benchmarks/.
+Count work instead (tests/counted.py, worker/engines/builtin/work.py), wait without a limit of your own
+(tests/waiting.py), and measure speed in benchmarks/.
 """
 
 import re

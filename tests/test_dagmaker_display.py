@@ -3,9 +3,8 @@ import json
 
 import pytest
 
-from dagmaker.local.children import Reply
 from dagmaker.plan import plan
-from dagmaker.plan.processes import Process
+from dagmaker.plan.processes import Process, Reply
 from dagmaker.status import display, failures, progress, summary
 from dagmaker.status.failures import Failure
 from tests.dagmaker_spec import spec

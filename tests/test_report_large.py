@@ -19,6 +19,7 @@ from worker.report import figures, interactive, produce
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, expected, open_run
 from worker.rundir.record import measure
+from worker.spec import levels
 from worker.spec.specfile import loads
 from worker.tasks import collect, prepare, results, scans
 
@@ -61,7 +62,7 @@ def _ts(stream: int, n: int, shift: float = 0.0) -> NDArray[np.float64]:
 
 
 def _collected(run: Run, dec: float, i: int) -> None:
-    places = layout.decimals(run.spec.background.decs)
+    places = levels.decimals(run.spec.background.decs)
     with measure("collect_bg", {"dec": dec}) as meter:
         ts = _ts(3 * i, run.spec.background.n_trials)
         halves = [np.sort(half[half > 0]) for half in (ts[::2], ts[1::2])]

@@ -28,8 +28,9 @@ def outdated(run: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     from worker.spec import specfile
+    from worker.spec.numbers import digest_of_numbers
 
-    return bool(found != specfile.digest_of_numbers(specfile.load_resolved(run / layout.SPEC)))
+    return bool(found != digest_of_numbers(specfile.load_resolved(run / layout.SPEC)))
 
 
 def unfinished(run: Path) -> bool:

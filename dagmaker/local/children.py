@@ -13,31 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import IO, NamedTuple
+from typing import IO
 
 from dagmaker import interpreter
-from dagmaker.plan.processes import Process
+from dagmaker.plan.processes import Process, Reply
 
 COMMAND = ("-m", "worker", "serve")
-
-
-class Reply(NamedTuple):
-    """How one process ended.
-
-    Attributes
-    ----------
-    rc : int
-        Exit code; negative where the child was killed by that signal.
-    err : str
-        What it said about it.
-    wall_s, cpu_s : float, s
-    """
-
-    process: Process
-    rc: int
-    err: str
-    wall_s: float
-    cpu_s: float
 
 
 class Child:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from dagmaker import lock
 from dagmaker.htcondor import build, queued, rounds
-from dagmaker.local.children import Child, Children, Reply
+from dagmaker.local.children import Child, Children
 from dagmaker.local.schedule import Schedule
 from dagmaker.plan import plan
 from dagmaker.plan.presence import Presence
-from dagmaker.plan.processes import Process
+from dagmaker.plan.processes import Process, Reply
 from dagmaker.result import Result
 from dagmaker.status import display, failures, progress, summary
 from dagmaker.status.display import Display

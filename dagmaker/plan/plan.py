@@ -14,6 +14,7 @@ from dagmaker.plan.node import Node, Plan
 from worker.base.errors import SpecError
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut, Cuts
+from worker.spec import levels
 from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
@@ -96,9 +97,9 @@ def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | 
 
 def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, ...]:
     """Background trials of a declination, those of the spec or `more` of their stream: a node for each folder."""
-    places = layout.decimals(spec.background.decs)
+    places = levels.decimals(spec.background.decs)
     node = Node(
-        name=f"bg_{_word(layout.dec_level(dec, places))}",
+        name=f"bg_{_word(levels.dec_level(dec, places))}",
         task="bg_trials",
         args=(("dec", dec),),
         seed=SEED,
@@ -111,11 +112,11 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
     """Signal trials of a point, as `background`; `gamma` where spectra are several."""
-    places, nsig_places = layout.decimals(spec.background.decs), layout.decimals(spec.signal.n_sig)
-    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
-    at = _word(layout.dec_level(dec, places)) + level
+    places, nsig_places = levels.decimals(spec.background.decs), levels.decimals(spec.signal.n_sig)
+    level = "" if gamma is None else f"_g{_word(levels.gamma_level(gamma))}"
+    at = _word(levels.dec_level(dec, places)) + level
     node = Node(
-        name=f"sig_{at}_n{_word(layout.nsig_level(n_sig, nsig_places))}",
+        name=f"sig_{at}_n{_word(levels.nsig_level(n_sig, nsig_places))}",
         task="sig_trials",
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
@@ -128,9 +129,9 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
 
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
-    places = layout.decimals(decs)
+    places = levels.decimals(decs)
     for dec in decs:
-        at = _word(layout.dec_level(dec, places))
+        at = _word(levels.dec_level(dec, places))
         bg = background(spec, dec)
         yield from bg
         parents = tuple(node.name for node in bg)
@@ -141,8 +142,8 @@ def _points(spec: Spec) -> Iterator[Node]:
 
 def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
     """Signal trials of one declination and spectrum; `gamma` where there are several."""
-    level = "" if gamma is None else f"_g{_word(layout.gamma_level(gamma))}"
-    at = _word(layout.dec_level(dec, places)) + level
+    level = "" if gamma is None else f"_g{_word(levels.gamma_level(gamma))}"
+    at = _word(levels.dec_level(dec, places)) + level
     sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, dec, gamma, n_sig)]
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)

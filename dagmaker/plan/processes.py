@@ -31,6 +31,25 @@ class Process(NamedTuple):
     argv: tuple[str, ...]
 
 
+class Reply(NamedTuple):
+    """How one process ended.
+
+    Attributes
+    ----------
+    rc : int
+        Exit code; negative where the child was killed by that signal.
+    err : str
+        What it said about it.
+    wall_s, cpu_s : float, s
+    """
+
+    process: Process
+    rc: int
+    err: str
+    wall_s: float
+    cpu_s: float
+
+
 def number(value: float) -> str:
     """A number as a flag's value: ``5`` for 5.0, ``0.4`` for 0.4; reads back as the same number."""
     return str(int(value)) if float(value).is_integer() else repr(value)

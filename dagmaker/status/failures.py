@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dagmaker.local.children import Reply
+from dagmaker.plan.processes import Reply
 from worker.base.errors import EXIT_CODES
 
 

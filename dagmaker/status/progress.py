@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dagmaker.local.children import Reply
 from dagmaker.plan.plan import Node, Plan
+from dagmaker.plan.processes import Reply
 
 
 @dataclass

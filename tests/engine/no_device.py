@@ -125,7 +125,7 @@ def one_lane():
 
 
 def launches(analysis, point, key, injector, rings, turn):
-    """The kernels as `worker.engines.cuda` launches them, with few and with many events: (kernel, types of arguments)."""
+    """The kernels as `worker.engines.cuda` launches them, with few and many events: (kernel, types of arguments)."""
     from numba import typeof
 
     from worker.engines.cuda import memory, skies, trials

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.compiled import kernel, part
-from worker.rundir.address import key
+from worker.base.key import key
 
 __all__ = ["block", "key", "philox", "uniforms", "unit32", "unit52"]
 

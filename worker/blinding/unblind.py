@@ -48,7 +48,6 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
         with scratch.beside(run) as root:
             _keep(run, root, made(run, jobs, root))
         openings.append(run, "written", cleared.token)
-        _report(run)
     else:
         rounding = compare.Rounding()
         wrong = differences(run, jobs, rounding)
@@ -127,12 +126,6 @@ def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[s
         names = made(run, jobs, root)
         found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
     return [(name, text) for name, text in found if text]
-
-
-def _report(run: Run) -> None:
-    from worker.report.produce import report
-
-    report(run.path, None, None)
 
 
 def _say(results: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing, open_run
+from worker.spec import levels
 from worker.spec.checklist import FIGURES, NAMES
 from worker.stats import bias, checks, smoothness
 from worker.stats.checks import Check
@@ -115,7 +116,7 @@ def _rounds(run: Run) -> Iterator[PurePosixPath]:
 def _incomplete(run: Run) -> Iterator[str]:
     """Collections that are not there, or were made from fewer or more trials than the plan has now."""
     spec, decs = run.spec, run.spec.background.decs
-    places = layout.decimals(decs)
+    places = levels.decimals(decs)
     for dec in decs:
         rel = layout.bg_collected(dec, places)
         wanted = _planned(run, "bg_trials", dec=dec)
@@ -150,7 +151,7 @@ def _counted(run: Run, rel: Any, count: Any, wanted: int) -> Iterator[str]:
 def _p_uniform(run: Run) -> Check:
     """Even trials make the p-values that odd trials are tested with, at every declination; folded into one check."""
     spec, decs = run.spec, run.spec.background.decs
-    places = layout.decimals(decs)
+    places = levels.decimals(decs)
     found = []
     for dec in decs:
         even, odd = halves(run, dec, places)
@@ -173,7 +174,7 @@ def halves(run: Run, dec: float, places: int) -> tuple[TSD, np.ndarray]:
 
 def _n_sig_bias(run: Run) -> Check:
     decs = run.spec.background.decs
-    places = layout.decimals(decs)
+    places = levels.decimals(decs)
     responses = {}
     for dec in decs:
         arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, run.spec.signal.levels[0]))

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, get_args, get_origin
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.cli.tasks import TASKS
+from worker.rundir.layout import parse_band
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
-_BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 _TRUTH = {"true": True, "false": False}
 _RANGES: dict[str, tuple[float, float, str]] = {
     "dec": (-90, 90, " degrees"),
@@ -145,19 +145,6 @@ def argv(task: str, **args: Any) -> list[str]:
 def for_fire(values: Mapping[str, Any]) -> list[str]:
     """The arguments as Python literals, which fire reads back exactly."""
     return [f"--{name}={value!r}" for name, value in values.items()]
-
-
-def parse_band(text: str) -> tuple[int, int]:
-    """``2of8`` -> (2, 8).
-
-    Raises
-    ------
-    SpecError
-    """
-    match = _BAND.fullmatch(text)
-    if not match or int(match[1]) >= int(match[2]) or int(match[2]) > 512:
-        raise SpecError(f"--band={text}: must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8")
-    return int(match[1]), int(match[2])
 
 
 def _split(words: Sequence[str], parameters: Mapping[str, Parameter], problems: list[str]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from worker.base.atomic import reason
 from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError
 from worker.base.output import safe_streams
 from worker.cli import document
-from worker.cli.arguments import Parameter, argv, for_fire, parse, parse_band, signature, typed
+from worker.cli.arguments import Parameter, argv, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "for_fire",
     "main",
     "parse",
-    "parse_band",
     "signature",
     "typed",
 ]
@@ -70,6 +69,10 @@ def _run(task: str, words: Sequence[str]) -> int:
     values = parse(task, words)
     as_json = values.pop("json", False)
     _one_thread()
+    if task == "serve":
+        from worker.cli.serve import serve
+
+        return serve(main)
     import fire
 
     found: list[Any] = []

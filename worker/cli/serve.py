@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import IO, Any
 
 from worker.base.errors import SpecError
 
 
-def serve() -> int:
+def serve(run_task: Callable[[list[str]], int]) -> int:
     """Answer requests until the input ends; returns the exit code of the process.
 
     Protocol: see `worker.cli.tasks.serve`. Whatever a task prints is in its answer; what compiled code prints past
@@ -32,7 +33,7 @@ def serve() -> int:
         for line in requests:
             if not line.strip():
                 continue
-            answer = _answer(line)
+            answer = _answer(line, run_task)
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
             if stopped:
@@ -51,10 +52,8 @@ def _take_over_stdio() -> tuple[IO[str], IO[str]]:
     return requests, answers
 
 
-def _answer(line: str) -> dict[str, Any]:
+def _answer(line: str, run_task: Callable[[list[str]], int]) -> dict[str, Any]:
     """Run one request with its output captured."""
-    from worker.cli.main import main
-
     out, err = io.StringIO(), io.StringIO()
     wall, cpu = time.perf_counter(), time.process_time()
     with redirect_stdout(out), redirect_stderr(err):
@@ -66,7 +65,7 @@ def _answer(line: str) -> dict[str, Any]:
             print("worker serve: a server does not serve within itself", file=sys.stderr)
             code = SpecError.exit_code
         else:
-            code = main(words)
+            code = run_task(words)
     return {
         "rc": code,
         "out": out.getvalue(),

@@ -13,6 +13,7 @@ from worker.base.errors import InputError
 from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
+from worker.spec import levels
 from worker.spec.scan import CatalogScan
 from worker.stats.distributions import TSD
 from worker.tasks.hottest_spots import REGIONS, SPOT_DTYPE
@@ -114,7 +115,7 @@ class Results:
     @property
     def places(self) -> int:
         """Decimals of the declination level in file names."""
-        return layout.decimals(self.run.spec.background.decs)
+        return levels.decimals(self.run.spec.background.decs)
 
     def signal(self, dec_deg: float) -> dict[float, NDArray[np.void]] | None:
         """Signal trials of a declination and the first spectrum by n_sig; None where they are not collected."""

@@ -9,6 +9,7 @@ from worker.data.prepared import unpack
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import is_cost
+from worker.spec import levels
 from worker.spec.numbers import digest_of_numbers
 from worker.tasks import context
 
@@ -111,7 +112,7 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     decs = run.spec.background.decs
-    places = layout.decimals(decs)
+    places = levels.decimals(decs)
     rows: dict[str, list[dict[str, Any]]] = {"prepare": _own(run, layout.DATA)}
     for dec in decs:
         collected = [("sig", layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]

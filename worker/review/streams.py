@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from worker.base.key import Key
 from worker.rundir import address, layout
-from worker.rundir.address import Key
 from worker.rundir.ledger import Run, open_run
 from worker.spec.sections import Spec
 

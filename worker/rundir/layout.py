@@ -4,10 +4,15 @@ Pure functions of names; nothing here touches the disk. Paths are relative to th
 unless a function says otherwise.
 """
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
+
+from worker.base.errors import SpecError
+from worker.spec.levels import dec_level, gamma_level, nsig_level
+
+_BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
 SPEC = PurePosixPath("analysis.yaml")
 PLAN = PurePosixPath("plan.json")
@@ -38,40 +43,6 @@ FILES_PER_FOLDER = 5000
 """Outputs and records that a folder of trials or skies holds at most; more go into folders below it."""
 PART = "part"
 """Argument of the tasks that make trials: the trial that the folder below begins with."""
-
-
-def decimals(values: Iterable[float]) -> int:
-    """Decimal places that a level of directory names needs so that no two values share a name.
-
-    0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
-    """
-    return _decimals(tuple(values))
-
-
-@lru_cache(maxsize=16)  # asked for every node of a plan
-def _decimals(values: tuple[float, ...]) -> int:
-    need = 0
-    for value in values:
-        text = f"{value:.6f}".rstrip("0").rstrip(".")
-        need = max(need, len(text.partition(".")[2]))
-    return need
-
-
-def dec_level(dec_deg: float, places: int = 0) -> str:
-    """``+005``, ``-085``; with 2 places ``+000.40``. Never ``-000``."""
-    width = 4 if places == 0 else 5 + places
-    return f"{round(dec_deg, places) + 0.0:+0{width}.{places}f}"
-
-
-def nsig_level(n_sig: float, places: int = 1) -> str:
-    """``010.0``; more places where the grid needs them."""
-    places = max(places, 1)
-    return f"{n_sig:0{4 + places}.{places}f}"
-
-
-def gamma_level(gamma: float) -> str:
-    """``2.000``: three decimals, as csky users write it."""
-    return f"{gamma:.3f}"
 
 
 def trials_name(n: int, seed: int, first: int = 0) -> str:
@@ -218,3 +189,16 @@ def skies_file(region: str = "all") -> PurePosixPath:
 def binomial_file(region: str = "all") -> PurePosixPath:
     """Binomial tests over a list of sources of all background skies, in a region."""
     return RESULTS / f"binomial_{region}.npy"
+
+
+def parse_band(text: str) -> tuple[int, int]:
+    """``2of8`` -> (2, 8).
+
+    Raises
+    ------
+    SpecError
+    """
+    match = _BAND.fullmatch(text)
+    if not match or int(match[1]) >= int(match[2]) or int(match[2]) > 512:
+        raise SpecError(f"--band={text}: must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8")
+    return int(match[1]), int(match[2])

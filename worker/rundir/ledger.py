@@ -1,7 +1,7 @@
 """What a run must contain: the frozen spec, the plan with its rounds, and from them every expected file. Never a glob.
 
-The plan is written by `dagmaker build`, rounds are added to it (`worker.rundir.rounds`); every worker and every aggregation
-reads the same one.
+The plan is written by `dagmaker build`, rounds are added to it (`worker.rundir.rounds`); every worker and every
+aggregation reads the same one.
 """
 
 import os

@@ -28,25 +28,13 @@ _LATER = ("code", "inputs", "outputs")  # records of the first version do not ha
 class Record:
     """What a sidecar file holds.
 
-    Attributes
-    ----------
-    task : str
-    args : dict
-        The address of the output: dec (deg), n_sig, seed, first, ... as given to the task.
-    digest : str
-        Trial digest: what the content depends on besides its address.
-    n : int
-        Trials (or skies, events, pixels) in the output.
-    sha256 : str
-        Of the bytes of the output file; filled by `worker.rundir.store`.
-    wall_s, cpu_s : float, s
-    max_rss_mb : float, MB (1e6 bytes)
-        Peak resident memory during this task.
-    code : dict
-        See `worker.rundir.revision`: the commit, and a digest of the sources.
-    inputs, outputs : dict
-        Sha256 by path (of a ``.files.json``: of its list of files, see `worker.rundir.input_digests`) of what it was computed
-        from, where that is not told by the digest; and of what a task wrote besides files with records of their own.
+    Attributes ---------- task : str args : dict The address of the output: dec (deg), n_sig, seed, first, ... as given
+    to the task. digest : str Trial digest: what the content depends on besides its address. n : int Trials (or skies,
+    events, pixels) in the output. sha256 : str Of the bytes of the output file; filled by `worker.rundir.store`.
+    wall_s, cpu_s : float, s max_rss_mb : float, MB (1e6 bytes) Peak resident memory during this task. code : dict See
+    `worker.rundir.revision`: the commit, and a digest of the sources. inputs, outputs : dict Sha256 by path (of a
+    ``.files.json``: of its list of files, see `worker.rundir.input_digests`) of what it was computed from, where that
+    is not told by the digest; and of what a task wrote besides files with records of their own.
     """
 
     task: str

@@ -1,6 +1,7 @@
 """The checks before unblinding, by name: what a spec may waive, what the report prints, what blocks unblinding.
 
-Names and meanings only: the numbers are in `worker.stats`, the verdicts on a run in `worker.blinding.unblinding_checks`.
+Names and meanings only: the numbers are in `worker.stats`, the verdicts on a run in
+`worker.blinding.unblinding_checks`.
 """
 
 from typing import Literal, get_args

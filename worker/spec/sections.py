@@ -9,8 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
-from worker.rundir import layout
-from worker.spec import angles, ceilings, units
+from worker.spec import angles, ceilings, levels, units
 from worker.spec.checklist import CheckName
 from worker.spec.fields import Count, Fraction, Model, Name, Number, Positive, Whole, not_bool, one_name_each, refuse
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
@@ -140,8 +139,8 @@ class Background(Model):
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
-        places = layout.decimals(self.decs)
-        one_name_each("dec_deg", self.decs, [layout.dec_level(dec, places) for dec in self.decs])
+        places = levels.decimals(self.decs)
+        one_name_each("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
         return self
 
     @property
@@ -165,9 +164,9 @@ class Signal(Model):
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
-        places = layout.decimals(self.n_sig)
-        one_name_each("n_sig", self.n_sig, [layout.nsig_level(n_sig, places) for n_sig in self.n_sig])
-        one_name_each("gamma", self.gammas, [layout.gamma_level(gamma) for gamma in self.gammas], "0.001")
+        places = levels.decimals(self.n_sig)
+        one_name_each("n_sig", self.n_sig, [levels.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        one_name_each("gamma", self.gammas, [levels.gamma_level(gamma) for gamma in self.gammas], "0.001")
         return self
 
     @property

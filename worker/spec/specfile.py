@@ -13,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from worker.base.errors import SpecError
 from worker.spec import characters, goals, hints, messages, paths, pilots, season_files, sources
-from worker.spec.numbers import digest_of_numbers as digest_of_numbers  # for dagmaker
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec

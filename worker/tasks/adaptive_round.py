@@ -17,7 +17,7 @@ from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, before, each_expected, open_run
 from worker.rundir.record import measure
-from worker.spec import goals
+from worker.spec import goals, levels
 from worker.spec.sections import Adaptive, Goal, Spec
 from worker.stats import adaptive
 from worker.stats.adaptive import Quantity, Verdict
@@ -163,7 +163,7 @@ def _background(run: Run, dec: float) -> TSD:
 def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:
     """What is found and added at a declination and spectrum, and the factor that background trials should grow by."""
     at = _trials(run, dec, level, background)
-    places = max(layout.decimals(run.spec.signal.n_sig), 1)
+    places = max(levels.decimals(run.spec.signal.n_sig), 1)
     judged = [(what, known, adaptive.verdict(known, places)) for what, known in _quantities(run, at)]
     wanted, factor = adaptive.together(verdict for _, _, verdict in judged)
     there = {n_sig: len(trials) for n_sig, trials in at.trials.items()}

@@ -20,7 +20,7 @@ from worker.engines.builtin.scan import rings_of
 from worker.engines.builtin.trials import Point, point_at
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
-from worker.spec import units
+from worker.spec import levels, units
 from worker.spec.scan import HealpixScan
 from worker.spec.sections import Likelihood, Signal, Spec
 from worker.spec.specfile import digest
@@ -216,7 +216,7 @@ def dec_places(run: Run, dec_deg: float) -> int:
     SpecError
         If a declination off the grid would not have a name of its own at that many decimals.
     """
-    places = layout.decimals(run.spec.background.decs)
+    places = levels.decimals(run.spec.background.decs)
     known = dec_deg in run.spec.background.decs or run.spec.small_angles
     note = None if known else units.dec_note(dec_deg)
     if abs(round(dec_deg, places) - dec_deg) > 1e-9:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from worker.engines.builtin.analysis import to_e2dnde
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
+from worker.spec import levels
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.passing import Point, background_point, counts_above, passing_points
@@ -52,7 +53,7 @@ def load(run: Run, dec: float, level: float | None, background: TSD) -> At:
     InputError
         If they are not collected yet.
     """
-    places = layout.decimals(run.spec.background.decs)
+    places = levels.decimals(run.spec.background.decs)
     arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, level))
     trials = {float(n): arrays[f"trials_{i}"] for i, n in enumerate(arrays["n_sig"])}
     return At(dec, context.gamma_of(run.spec.signal, level), background, trials)

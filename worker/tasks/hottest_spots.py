@@ -10,6 +10,7 @@ from worker.base.errors import InputError
 from worker.engines.builtin.scan import Rings
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
+from worker.spec import levels
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -30,7 +31,7 @@ def load_tsds(run: Run) -> dict[float, TSD]:
 
 def load_tsd(run: Run, dec: float) -> TSD:
     """Background TS distribution of one declination (deg); errors as `load_tsds`."""
-    places = layout.decimals(run.spec.background.decs)
+    places = levels.decimals(run.spec.background.decs)
     arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
     ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
     return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)

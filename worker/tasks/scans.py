@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, SpecError
-from worker.cli.arguments import parse_band
 from worker.engines.builtin import scan as engine
 from worker.rundir import address, layout, store
+from worker.rundir.layout import parse_band
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.tasks import catalog, context, device, hottest_spots

@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError, MachineError
-from worker.cli.tasks import TASKS
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, of_node
 from worker.tasks import device
+from worker.tasks.table import TASKS
 
 _UNTOUCHED = ("bg_trials", "sig_trials", "scan_map")
 """Folders of these are linked as a whole: no other task writes there."""

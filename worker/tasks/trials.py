@@ -12,6 +12,7 @@ from worker.engines.builtin.inject import Injector
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
+from worker.spec import levels
 from worker.tasks import context, device
 from worker.tasks.resume import forget, in_steps
 
@@ -40,7 +41,7 @@ def sig_trials(
 ) -> None:
     """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
     run = open_run(path)
-    places = layout.decimals([*run.spec.signal.n_sig])
+    places = levels.decimals([*run.spec.signal.n_sig])
     level = context.level_of(run.spec.signal, gamma)
     folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places, level)
     if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:

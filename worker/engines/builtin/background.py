@@ -1,7 +1,8 @@
 """Background densities from the data: p(sin dec) and b(log_e | sin dec), smooth and positive everywhere.
 
 Both are kernel estimates on fixed grids, so that no single event decides their value; both are divided by, so each has
-a lower limit. The limits change no bit where there are events (`worker.engines.builtin.support` says where there are none):
+a lower limit. The limits change no bit where there are events (`worker.engines.builtin.support` says where there are
+none):
 
 - p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
 - b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice

@@ -202,7 +202,7 @@ def profile(gamma, ns, tolerance, n, w, row, season, rest, n_events, model, work
 
 
 def workspace(max_events: int, n_rows: int, n_seasons: int, count: I64 | None = None) -> tuple[np.ndarray, ...]:
-    """Scratch arrays for `fit` with up to `max_events` events; work is added to `count` (`worker.engines.builtin.work`)."""
+    """Scratch arrays for `fit` with up to `max_events` events; work is added to `count` (see `work`)."""
     return (
         np.empty(n_rows),
         np.empty(n_rows),

@@ -47,7 +47,7 @@ def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) ->
 
 
 def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
-    """Cells (n, 8) of `worker.engines.builtin.inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
+    """Cells (n, 8) of `inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
     if not isinstance(season.smearing, Simulation):
         return response.cells(season, dec, spectrum)
     found, per_second = simulated.cells(season.smearing, dec, spectrum)

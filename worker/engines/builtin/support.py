@@ -1,7 +1,7 @@
 """Whether there are events enough to estimate a background from: refused where there are not, noted where one decides.
 
-The densities are positive everywhere (`worker.engines.builtin.background`), but a limit is no measurement. A selection of one
-hemisphere with the response of both would find every injected event of the other one free of background.
+The densities are positive everywhere (`worker.engines.builtin.background`), but a limit is no measurement. A selection
+of one hemisphere with the response of both would find every injected event of the other one free of background.
 """
 
 import numpy as np

@@ -169,7 +169,7 @@ def run(
     injector: Injector | None = None,
     count: NDArray[np.int64] | None = None,
 ) -> NDArray[np.void]:
-    """Trials first ... first + n - 1 of the stream of `key`; work is added to `count` (see `worker.engines.builtin.work`).
+    """Trials first ... first + n - 1 of the stream of `key`; work is added to `count` (see `work`).
 
     Returns
     -------

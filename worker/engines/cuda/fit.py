@@ -4,9 +4,9 @@ The search runs in single precision, whose errors move its end by some 1e-6 in n
 only by the square of that. At the end ns and TS are computed in double precision. The code is small on purpose: the
 warps of a processor are in different places of it, and its cache for instructions holds 8,000.
 
-The arguments that `worker.engines.builtin.fit.fit` only hands on are other ones here. `w` is what a warp knows of its events
-(`worker.engines.cuda.memory.shared`), `row` and `season` are not used; the model is (gammas, node, coef, share), each but
-the first a flat array with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one.
+The arguments that `worker.engines.builtin.fit.fit` only hands on are other ones here. `w` is what a warp knows of its
+events (`worker.engines.cuda.memory.shared`), `row` and `season` are not used; the model is (gammas, node, coef, share),
+each but the first a flat array with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one.
 """
 
 import numpy as np
@@ -154,7 +154,7 @@ def _derivatives(ns, n, events, rest, q, acc, acc2, count):  # type: ignore[no-u
 
 @device
 def _value_and_slope(ns, n, events, rest, n_rows, search):  # type: ignore[no-untyped-def]
-    """As `log_likelihood_ratio` and `_gamma_slope` of `worker.engines.builtin.likelihood`, in one sweep over the events.
+    """As `log_likelihood_ratio` and `_gamma_slope` of the builtin `likelihood`, in one sweep over the events.
 
     ln(1 + x) is its series where x is small: rounding 1 + x would err the same way for all events of little weight.
     """

@@ -239,7 +239,7 @@ def _wide(cells: Cells, dec: F64) -> F64:
 
 
 class Scanner:
-    """As `worker.engines.builtin.scan.Scanner`, on the device: the first ring of a sky that is asked for brings all of them.
+    """As the builtin `scan.Scanner`, on the device: the first ring of a sky that is asked for brings all of them.
 
     Parameters
     ----------

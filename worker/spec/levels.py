@@ -1,0 +1,38 @@
+"""Names of directory levels, and how many decimals they need: a spec is refused if two points share a name."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Decimal places that a level of directory names needs so that no two values share a name.
+
+    0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
+    """
+    return _decimals(tuple(values))
+
+
+@lru_cache(maxsize=16)  # asked for every node of a plan
+def _decimals(values: tuple[float, ...]) -> int:
+    need = 0
+    for value in values:
+        text = f"{value:.6f}".rstrip("0").rstrip(".")
+        need = max(need, len(text.partition(".")[2]))
+    return need
+
+
+def dec_level(dec_deg: float, places: int = 0) -> str:
+    """``+005``, ``-085``; with 2 places ``+000.40``. Never ``-000``."""
+    width = 4 if places == 0 else 5 + places
+    return f"{round(dec_deg, places) + 0.0:+0{width}.{places}f}"
+
+
+def nsig_level(n_sig: float, places: int = 1) -> str:
+    """``010.0``; more places where the grid needs them."""
+    places = max(places, 1)
+    return f"{n_sig:0{4 + places}.{places}f}"
+
+
+def gamma_level(gamma: float) -> str:
+    """``2.000``: three decimals, as csky users write it."""
+    return f"{gamma:.3f}"
