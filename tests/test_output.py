@@ -62,12 +62,13 @@ def test_characters_that_an_encoding_lacks_are_escaped(encoding, shown):
     assert raw.getvalue() == shown
 
 
-CHECK = "import sys; from {0}.cli import main; sys.exit(main())"
+CHECK = "import sys; from {0} import main; sys.exit(main())"
+MAIN = {"dagmaker": "dagmaker.cli", "worker": "worker.cli.main"}
 
 
 def shell(redirection: str, package: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """A command whose streams the shell has redirected."""
-    argv = ["bash", "-c", f'"$@" {redirection}', "-", sys.executable, "-c", CHECK.format(package), *words]
+    argv = ["bash", "-c", f'"$@" {redirection}', "-", sys.executable, "-c", CHECK.format(MAIN[package]), *words]
     return subprocess.run(argv, cwd=ROOT, env={**os.environ, **env}, text=True, capture_output=True, check=False)
 
 

@@ -236,7 +236,7 @@ def test_digests() -> None:
 
 
 def test_digest_does_not_depend_on_the_process() -> None:
-    code = "from worker import specfile; print(specfile.digest({'b': {'z': 1, 'y': 2.5}, 'a': 'x'}))"
+    code = "from worker.spec import specfile; print(specfile.digest({'b': {'z': 1, 'y': 2.5}, 'a': 'x'}))"
     found = {
         subprocess.run(
             [sys.executable, "-c", code],

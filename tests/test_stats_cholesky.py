@@ -14,7 +14,7 @@ from worker.stats.cholesky import factor, solve
 FITS = """
 import hashlib
 import numpy as np
-from worker import rng
+from worker.base import rng
 from worker.stats import bias, curve, kolmogorov, thresholds
 from worker.stats.distributions import TSD
 

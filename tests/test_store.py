@@ -637,7 +637,7 @@ print(large, small)
 
 def test_versions_cost_no_heavy_import() -> None:
     code = (
-        "import sys; from worker import record; record.versions();"
+        "import sys; from worker.rundir import record; record.versions();"
         "print([m for m in ('numpy', 'numba', 'scipy', 'healpy', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -1,12 +1,14 @@
 """The worker's command line: nothing runs before every word is understood, and every end has its exit code."""
 
+import functools
+import inspect
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,20 @@ def run_worker(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What reaches the stages, in place of running them."""
+    """Tasks with all their arguments, in place of running them."""
     found: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(tasks, "_stage", lambda place, run, **args: found.append((place, {"run": run, **args})))
+
+    def recorder(name: str, task: Callable[..., Any]) -> Callable[..., None]:
+        @functools.wraps(task)  # what the arguments are checked against
+        def record(**args: Any) -> None:
+            given = inspect.signature(task).bind(**args)
+            given.apply_defaults()
+            found.append((name, dict(given.arguments)))
+
+        return record
+
+    for name, task in tasks.TASKS.items():
+        monkeypatch.setitem(tasks.TASKS, name, recorder(name, task))
     return found
 
 
@@ -88,7 +101,7 @@ BG = {"run": "R", "dec": 5.0, "n": 1000, "seed": 0, "first": 0, "part": 0}
 )
 def test_what_is_written_arrives(words: str, changes: dict[str, Any], calls: list[Any]) -> None:
     assert main.main(["bg_trials", *words.split()]) == 0
-    assert calls == [("trials.bg_trials", {**BG, **changes})]
+    assert calls == [("bg_trials", {**BG, **changes})]
     for name, value in calls[0][1].items():
         assert type(value) is type(BG[name])
     assert str(calls[0][1]["dec"]) != "-0.0"
@@ -99,7 +112,7 @@ def test_what_is_written_arrives(words: str, changes: dict[str, Any], calls: lis
 )
 def test_any_path_arrives_as_it_is(run: str, calls: list[Any]) -> None:
     assert main.main(["prepare", f"--run={run}"]) == 0
-    assert calls == [("prepare.prepare", {"run": run})]
+    assert calls == [("prepare", {"run": run})]
 
 
 @pytest.mark.parametrize(
@@ -117,45 +130,42 @@ def test_any_path_arrives_as_it_is(run: str, calls: list[Any]) -> None:
 def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
     dec = [] if "--dec" in words else ["--dec=5"]
     assert main.main(["collect_bg", "--run=R", *words.split(), *dec]) == 0
-    assert calls == [("collect.collect_bg", {"run": "R", "dec": 5.0, "allow_missing": expected})]
+    assert calls == [("collect_bg", {"run": "R", "dec": 5.0, "allow_missing": expected})]
 
 
 @pytest.mark.parametrize(
-    ("words", "place", "args"),
+    ("words", "args"),
     [
-        ("prepare", "prepare.prepare", {}),
+        ("prepare", {}),
         (
             "sig_trials --dec=5 --n_sig=9.5 --n=3",
-            "trials.sig_trials",
             {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": None, "part": 0},
         ),
         (
             "sig_trials --dec=5 --n_sig=9.5 --n=3 --gamma=2.5",
-            "trials.sig_trials",
             {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": 2.5, "part": 0},
         ),
         (
             "scan_trials --n=2 --band=2of8",
-            "scans.scan_trials",
             {"n": 2, "seed": 0, "first": 0, "band": "2of8", "part": 0},
         ),
-        ("scan_map --nside=64 --band=3 --bands=4", "scans.scan_map", {"nside": 64, "band": 3, "bands": 4}),
-        ("scan_map --nside=64", "scans.scan_map", {"nside": 64, "band": 0, "bands": 1}),
-        ("collect_sig --dec=5", "collect.collect_sig", {"dec": 5.0, "gamma": None, "allow_missing": False}),
-        ("collect_scan", "collect.collect_scan", {"allow_missing": False}),
-        ("distributions", "results.distributions", {}),
-        ("sensitivity", "results.sensitivity", {}),
-        ("post_trial", "results.post_trial", {}),
-        ("upper_limits", "limits.upper_limits", {}),
-        ("scan_map", "scans.scan_map", {"nside": None, "band": 0, "bands": 1}),
-        ("report", "report.report", {"dag_status": None, "failed_count": None}),
-        ("report --dag_status=2 --failed_count=3", "report.report", {"dag_status": 2, "failed_count": 3}),
+        ("scan_map --nside=64 --band=3 --bands=4", {"nside": 64, "band": 3, "bands": 4}),
+        ("scan_map --nside=64", {"nside": 64, "band": 0, "bands": 1}),
+        ("collect_sig --dec=5", {"dec": 5.0, "gamma": None, "allow_missing": False}),
+        ("collect_scan", {"allow_missing": False}),
+        ("distributions", {}),
+        ("sensitivity", {}),
+        ("post_trial", {}),
+        ("upper_limits", {}),
+        ("scan_map", {"nside": None, "band": 0, "bands": 1}),
+        ("report", {"dag_status": None, "failed_count": None}),
+        ("report --dag_status=2 --failed_count=3", {"dag_status": 2, "failed_count": 3}),
     ],
 )
-def test_every_task_reaches_its_stage(words: str, place: str, args: dict[str, Any], calls: list[Any]) -> None:
+def test_every_task_gets_its_arguments(words: str, args: dict[str, Any], calls: list[Any]) -> None:
     task, *rest = words.split()
     assert main.main([task, "--run=R", *rest]) == 0
-    assert calls == [(place, {"run": "R", **args})]
+    assert calls == [(task, {"run": "R", **args})]
 
 
 # -- bad words ---------------------------------------------------------------------------------------------------
@@ -267,10 +277,10 @@ def test_refused_by_other_tasks(words: str, line: str, calls: list[Any], capsys:
 def test_every_end_has_its_code(
     error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(place: str, run: str) -> None:
+    def fail(*, run: str) -> None:
         raise error
 
-    monkeypatch.setattr(tasks, "_stage", fail)
+    monkeypatch.setitem(tasks.TASKS, "prepare", fail)
     assert main.main(["prepare", "--run=R"]) == code
     assert capsys.readouterr().err == text
 
@@ -278,10 +288,10 @@ def test_every_end_has_its_code(
 def test_the_unexpected_gives_a_traceback_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(place: str, run: str) -> None:
+    def fail(*, run: str) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(tasks, "_stage", fail)
+    monkeypatch.setitem(tasks.TASKS, "prepare", fail)
     assert main.main(["prepare", "--run=R"]) == 1
     err = capsys.readouterr().err
     assert "ZeroDivisionError: oh" in err
@@ -426,8 +436,9 @@ def test_a_task_starts_without_what_its_kernels_never_use(tiny: Path) -> None:
 
 def test_one_thread_per_process() -> None:
     code = (
-        "import os, worker.cli.main as c, worker.cli.tasks as t;"
-        "before = dict(os.environ); t._stage = lambda *a, **k: None; c.main(['prepare', '--run=R']);"
+        "import os, sys, types, worker.cli.main as c;"
+        "m = sys.modules['worker.tasks.prepare'] = types.ModuleType('prepare'); m.prepare = lambda run: None;"
+        "c.main(['prepare', '--run=R']);"
         "print([os.environ[n + '_NUM_THREADS'] for n in ('OMP', 'OPENBLAS', 'MKL', 'NUMBA')])"
     )
     env = {**os.environ, "OMP_NUM_THREADS": "8", "NUMBA_NUM_THREADS": "8"}
@@ -577,8 +588,9 @@ def test_serve_stops_on_sigterm_while_it_waits(server: subprocess.Popen[str]) ->
 
 def test_what_compiled_code_prints_stays_out_of_the_protocol(tmp_path: Path) -> None:
     code = (
-        "import os, worker.cli.tasks as t, worker.cli.main as c;"
-        "t._stage = lambda *a, **k: (os.write(1, b'from C'), print('from Python'), os.read(0, 9));"
+        "import os, sys, types, worker.cli.main as c;"
+        "m = sys.modules['worker.tasks.prepare'] = types.ModuleType('prepare');"
+        "m.prepare = lambda run: (os.write(1, b'from C'), print('from Python'), os.read(0, 9));"
         "raise SystemExit(c.main(['serve']))"
     )
     done = subprocess.run(
