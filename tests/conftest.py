@@ -52,6 +52,7 @@ SHARE_FIXTURES |= dict.fromkeys(
             "test_unblind",
             "test_dagmaker_diff",
             "test_json",
+            "test_output",
         )
     ),
     "a finished run",
