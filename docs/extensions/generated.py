@@ -16,6 +16,7 @@ from dagmaker.status import causes, failures
 from worker.base.errors import EXIT_CODES
 from worker.cli import document
 from worker.cli import main as worker_cli
+from worker.cli.arguments import typed
 from worker.cli.tasks import TASKS
 from worker.spec.specfile import json_schema
 
@@ -191,7 +192,7 @@ def commands_page() -> Iterator[str]:
         yield f"## {title}"
         for name, function in names.items():
             yield ""
-            yield f"### {title} {cli._typed(name) if title == 'dagmaker' else name}"
+            yield f"### {title} {typed(name) if title == 'dagmaker' else name}"
             yield ""
             yield (inspect.getdoc(function) or "").partition("\n")[0]
             yield ""
