@@ -47,7 +47,7 @@ lint: $(READY) ## style and types only
 
 lowest: ## the fast tests with exactly the lowest versions that pyproject.toml allows, in .venv-lowest
 	@$(PYTHON) -m venv --clear .venv-lowest
-	sed -n '/^dependencies/,/^]/s/^ *"\([a-z]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
+	sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
 	.venv-lowest/bin/pytest -n $(WORKERS) -m "not slow and not pool"
 

@@ -1,4 +1,4 @@
-"""What a plan will cost, before anything runs; the model is in dagmaker.plan.rates and dagmaker.chores."""
+"""What a plan will cost, before anything runs; the model is in `plan.rates` and `cost.small_task_costs`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -1,12 +1,12 @@
 """Whether anything is left to do in a run directory: from listings and one small file, without opening an output."""
 
-import json
 from pathlib import Path
 
 from dagmaker.htcondor import dagjob
 from dagmaker.htcondor.jobs import seconds
 from dagmaker.plan.plan import Plan
 from dagmaker.plan.presence import Presence
+from worker.base.reading import json_object
 from worker.rundir import layout
 
 
@@ -24,8 +24,8 @@ def complete(run: Path, plan: Plan) -> bool:
 def outdated(run: Path) -> bool:
     """Whether the summary says that it was made with other numbers than those of the frozen spec."""
     try:
-        found = json.loads((run / layout.SUMMARY).read_bytes())["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json_object(run / layout.SUMMARY, {"digest": str})["digest"]
+    except (OSError, ValueError):
         return False
     from worker.spec import specfile
     from worker.spec.numbers import digest_of_numbers

@@ -17,9 +17,10 @@ from dagmaker.htcondor.render import Place
 from dagmaker.plan import templates
 from dagmaker.plan.plan import Plan
 from dagmaker.plan.sites import Site
-from worker.base.errors import InputError
-from worker.base.reading import json_object
+from worker.base.errors import InputError, SpecError
+from worker.base.reading import MAX_JSON, file_bytes, json_object, json_value
 from worker.rundir import layout
+from worker.spec import specfile
 from worker.spec.sections import Spec
 
 FORMAT = 1
@@ -81,7 +82,7 @@ def write(origin: Origin, resolved_spec: str) -> str:
         "condor_version": origin.condor,
         "dot": origin.dot,
         "templates": origin.templates,
-        "site": asdict(origin.site),
+        "site": {**asdict(origin.site), "tasks": {task: own.model_dump() for task, own in origin.site.tasks.items()}},
         "spec": resolved_spec,
     }
     return json.dumps(raw, indent=2) + "\n"
@@ -100,7 +101,7 @@ def read(run: Path) -> Origin:
         return _origin(json_object(path, {"site": dict, "run": str}))
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; `dagmaker build` writes it") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, SpecError) as error:
         raise InputError(
             f"{path}: not what `dagmaker build` writes ({type(error).__name__}: {error}); build the run again"
         ) from None
@@ -109,7 +110,7 @@ def read(run: Path) -> Origin:
 def kept_spec(run: Path) -> str:
     """The frozen spec as it was written; empty where build.json does not keep it, or is damaged."""
     try:
-        return str(json.loads((run / layout.BUILD).read_text(encoding="utf-8"))["spec"])
+        return str(json_value(file_bytes(run / layout.BUILD, MAX_JSON))["spec"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -118,7 +119,8 @@ def _origin(raw: Mapping[str, Any]) -> Origin:
     if raw["build_version"] != FORMAT:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
     known = {field.name for field in fields(Site)}
-    site = Site(**{key: value for key, value in raw["site"].items() if key in known})
+    kept = {key: value for key, value in raw["site"].items() if key in known}
+    site = Site(**{**kept, "tasks": specfile.task_table(kept.get("tasks") or {})})
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None
     place = Place(PurePosixPath(raw["run"]), str(raw["python"]), raw["import_path"])

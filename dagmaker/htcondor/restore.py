@@ -1,6 +1,5 @@
 """The frozen spec of a run directory, put back as it was built, and what else of the build is gone."""
 
-import json
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from dagmaker.htcondor import origin
 from dagmaker.plan import plan
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError
+from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.rundir import layout
 from worker.spec import specfile
 
@@ -81,7 +81,7 @@ def _built_spec(run: Path) -> tuple[str, str]:
 def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
     """Whether a file is not as it was built, and can be made again as it was."""
     try:
-        if path.read_bytes() == text.encode():
+        if file_bytes(path) == text.encode():
             return False
         there = True
     except OSError:
@@ -100,7 +100,7 @@ def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
 def planned_digest(run: Path) -> str:
     """Digest of the spec that the plan was made for; empty where there is no plan that can be read."""
     try:
-        return str(json.loads((run / layout.PLAN).read_text(encoding="utf-8"))["spec_digest"])
+        return str(json_value(file_bytes(run / layout.PLAN, MAX_JSON))["spec_digest"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
@@ -110,7 +110,7 @@ def frozen_text(run: Path) -> str:
     path = run / layout.SPEC
     planned = planned_digest(run)
     try:
-        found = path.read_text(encoding="utf-8")
+        found = file_bytes(path, MAX_JSON).decode()
     except (OSError, UnicodeDecodeError):
         found = ""
     if not planned or specfile.text_digest(found) == planned:
@@ -123,7 +123,7 @@ def _keep_edited(run: Path, text: str) -> str:
     """Give an edited spec another name; empty where it is as it was."""
     path, name = run / layout.SPEC, run / EDITED
     try:
-        if path.read_bytes() == text.encode():
+        if file_bytes(path) == text.encode():
             return ""
     except FileNotFoundError:
         return ""

@@ -5,7 +5,6 @@ write the same ones; `build`, `repair` and `verify-plan` can make them again.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError
+from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
 
@@ -34,11 +34,11 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
     """
     path = run / layout.decision(number)
     try:
-        data = path.read_bytes()
+        data = file_bytes(path, MAX_JSON)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        raw = json.loads(data)
+        raw = json_value(data)
         found = {"points": raw["points"], "background": raw["background"], "sha256": hashlib.sha256(data).hexdigest()}
         for row in (*found["points"], *found["background"]):
             row["dec_deg"], list(row["add"])
@@ -171,7 +171,7 @@ def names(spec: Spec, run: Path) -> Iterator[str]:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return file_bytes(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
 

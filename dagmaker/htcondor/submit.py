@@ -3,14 +3,15 @@
 import os
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, schedd, submitfile
+from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, render, schedd, submitfile
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import sites
 from worker.base.errors import InputError
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 from worker.spec import specfile
 
@@ -116,6 +117,7 @@ def check(run: Path, file: str, spec_digest: str) -> list[str]:
         The text names every file that is missing or was changed, and the cure.
     """
     _check_spec(run, spec_digest)
+    _check_place(run)
     jobs = list(_jobs(run / file))
     problems = [*_missing_files(jobs), *_unwritable(run, jobs)]
     if problems:
@@ -133,11 +135,23 @@ def _check_spec(run: Path, digest: str) -> None:
         f"your own spec and `dagmaker build SPEC --run={run}` again"
     )
     try:
-        found = specfile.text_digest(spec.read_text(encoding="utf-8"))
+        found = specfile.text_digest(file_bytes(spec).decode())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{spec}: cannot be read ({error}); {cure}") from None
     if found != digest:
         raise InputError(f"{spec}: was changed since the run was built, and every process would refuse it; {cure}")
+
+
+def _check_place(run: Path) -> None:
+    """Raise if the DAG works in another directory, or DAGMan cannot use the name of this one."""
+    begun = origin.read(run)
+    again = shlex.join(["dagmaker", "build", str(run / layout.SPEC), f"--run={run}"])
+    if os.path.realpath(begun.place.run) != os.path.realpath(run):
+        raise InputError(f"{run}: was built as {begun.place.run}, where its DAG works; `{again}` writes it for here")
+    why = render.unusable(PurePosixPath(run), begun.site)
+    if why:
+        here = shlex.join(["dagmaker", "run", str(run / layout.SPEC), f"--run={run}"])
+        raise InputError(f"{why}; or go on here: `{here}`")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:

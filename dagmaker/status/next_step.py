@@ -56,6 +56,8 @@ def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
         return _all(_dagmaker("restore", status.run), again)
     if status.active:
         return _in_queue(status, facts, answer)
+    if facts.at_work_here:
+        return _dagmaker("status", status.run, "--watch")
     return _ended(status, facts)
 
 
@@ -153,7 +155,10 @@ def _ended(status: "Status", facts: Facts) -> str:
     kinds = {cause.kind for cause in status.causes}
     if any(cause.kind == "node" for cause in status.causes):
         return _all(_dagmaker("restore", status.run), _submit(status, status.dags[-1]))
-    broken = "lost" in kinds or any(cause.code in (3, 4) for cause in status.causes if cause.task != "report")
+    # The report ends with 4 where something else has failed; with 3 it found a damaged file.
+    broken = "lost" in kinds or any(
+        cause.code == 3 or (cause.code == 4 and cause.task != "report") for cause in status.causes
+    )
     if (broken or facts.transfers) and not facts.all_there:
         return _repair(status, facts)
     return _submit(status, status.dags[-1])

@@ -21,6 +21,7 @@ from dagmaker.status.causes import Asked, Bad, Cause
 from dagmaker.status.next_step import Facts
 from dagmaker.status.stages import StageStatus, counted
 from worker.base.errors import InputError
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 from worker.spec import specfile
 
@@ -84,10 +85,10 @@ def _asked(run: Path) -> Asked:
     import yaml
 
     try:
-        resources = yaml.safe_load((run / layout.SPEC).read_text(encoding="utf-8"))["resources"]
+        resources = yaml.safe_load(file_bytes(run / layout.SPEC).decode())["resources"]
         sized = resources.get("target_hours") is not None
         return Asked(int(resources["request_memory_mb"]), 0 if sized else int(resources["request_disk_mb"]))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
         return Asked(1000, 500)
 
 
@@ -102,7 +103,7 @@ def _transfers(run: Path) -> bool:
 def _fault(run: Path, spec_digest: str, all_there: bool) -> str:
     """What makes a run incomplete whose outputs are all there."""
     try:
-        found = specfile.text_digest((run / layout.SPEC).read_text(encoding="utf-8"))
+        found = specfile.text_digest(file_bytes(run / layout.SPEC).decode())
     except (OSError, UnicodeDecodeError):
         return f"{layout.SPEC} cannot be read: {NOT_AS_BUILT}"
     if found != spec_digest:
@@ -202,7 +203,7 @@ class Watcher:
             status.fault.endswith(NOT_AS_BUILT),
             all_there,
             in_the_way,
-            not status.dags and lock.taken(self._run),
+            not status.active and lock.taken(self._run),
             _transfers(self._run),
             _asked(self._run),
         )

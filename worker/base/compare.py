@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from worker.base.arrays import BadFormatError, parse_npy, parse_npz
+from worker.base.reading import file_bytes
 
 ROUNDING = 1e-6
 """Relative. Trials are the same bits everywhere; what is computed from them calls numpy, scipy and libm, whose last
@@ -106,7 +107,7 @@ def _rounded(there: float, here: float, rounding: Rounding) -> bool:
 def files(there: Path, here: Path, rounding: Rounding) -> str:
     """How a file differs from its recomputation; empty where it does not, or where rounding explains it."""
     try:
-        theirs, mine = there.read_bytes(), here.read_bytes()
+        theirs, mine = file_bytes(there), here.read_bytes()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     if theirs == mine:

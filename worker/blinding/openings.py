@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from worker.base.errors import InputError
+from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 
@@ -74,7 +75,7 @@ def read(run: Run) -> Log:
     """
     path = run.path / layout.UNBLINDING_LOG
     try:
-        raw = path.read_bytes()
+        raw = file_bytes(path, MAX_JSON)
     except (FileNotFoundError, NotADirectoryError):
         return Log((), (), ())
     except OSError as error:
@@ -177,7 +178,7 @@ def user() -> str:
 
 def _line(text: bytes) -> dict[str, str] | None:
     try:
-        found = json.loads(text)
+        found = json_value(text)
     except ValueError:
         return None
     if not isinstance(found, dict) or any(not isinstance(found.get(key), str) for key in _KEYS):

@@ -18,6 +18,7 @@ from worker.cli.tasks import TASKS
 from worker.rundir.layout import parse_band
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
+_LONGEST = 400  # characters of a number: Python refuses whole numbers of 4,300 digits with an error of its own
 _TRUTH = {"true": True, "false": False}
 _RANGES: dict[str, tuple[float, float, str]] = {
     "dec": (-90, 90, " degrees"),
@@ -199,7 +200,7 @@ def _value(parameter: Parameter, text: str) -> Any:
 def _number(parameter: Parameter, text: str) -> float | int:
     what = "a whole number" if parameter.kind is int else "a number"
     wrong = f"--{parameter.name}={text[:40]}: must be"
-    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise SpecError(f"{wrong} {what}{_example(parameter)}")
     value: float | int = int(text) if re.fullmatch(r"[-+]?[0-9]+", text) else float(text)
     if parameter.kind is int:

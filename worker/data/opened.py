@@ -48,7 +48,6 @@ def open_data(path: Path, begins: bytes = b"") -> BinaryIO:
         file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115 (returned; needs opener)
     except (FileNotFoundError, NotADirectoryError):
         there = f"its folder holds: {shown(_folder(path))}" if _folder(path) else "its folder is absent or empty"
-        there += other_form(path)
         raise InputError(
             f"{path}: no such file; {there}{other_form(path)}. Check the path in `data`, or get the file"
         ) from None

@@ -6,7 +6,7 @@ import numpy as np
 
 from worker.base import fmath
 from worker.base.errors import InputError
-from worker.data.check import MOST_LOG_E, check_area
+from worker.data.check import ENOUGH, LEAST_LOG_E, MOST_LOG_E, check_area
 from worker.data.dataset import F64, I64, EffectiveArea, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.table import Progress, Table, read_table
@@ -22,6 +22,7 @@ _CELL = (
 )
 _SMEARING = (*_E_NU, *_DEC_NU, *_CELL)
 _SUM_TOLERANCE = 0.1
+_LEAST_MEDIAN_DEG = 0.05
 
 
 def read_area(path: Path) -> EffectiveArea:
@@ -98,6 +99,7 @@ def _cells(table: Table, number: I64, sums: F64) -> tuple[I64, np.ndarray]:
 def _check_energies(table: Table) -> None:
     bad = np.abs(table.values[:, :2]).max(axis=1) > MOST_LOG_E
     table.refuse(bad, f"an impossible {_E_NU[0]}", "It is the log10 of an energy in GeV. Get the file again")
+    table.refuse(table.values[:, 0] < 0, f"{_E_NU[0]} below 0, which is 1 GeV", "Is it the log10 of TeV? Add 3")
 
 
 def _check_cells(table: Table) -> None:
@@ -110,6 +112,24 @@ def _check_cells(table: Table) -> None:
         bad = (table.column(f"{name}_min[deg]") < 0) | (table.column(f"{name}_max[deg]") > top)
         table.refuse(bad, f"{name} outside 0 to {top:g} deg", cure)
     table.refuse(table.column("Fractional_Counts") < 0, "negative Fractional_Counts", cure)
+    if len(table.values) > ENOUGH:
+        _check_units(table)
+
+
+def _check_units(table: Table) -> None:
+    """Units of many cells: angles in degrees, energies as log10 of GeV."""
+    for name in ("PSF", "AngErr"):
+        middle = float(np.median(table.column(f"{name}_max[deg]")))
+        if middle < _LEAST_MEDIAN_DEG:
+            raise InputError(
+                f"{table.path}: the median of {name}_max[deg] is {middle:.3g}: no such detector measures so well in "
+                "degrees, so these are radians. Convert them to degrees"
+            )
+    middle = float(np.median(table.column(_CELL[1])))
+    if middle < LEAST_LOG_E:
+        raise InputError(
+            f"{table.path}: the median of {_CELL[1]} is {middle:.3g}: is it the log10 of TeV? Add 3, for GeV"
+        )
 
 
 def _check_sums(table: Table, n_dec: int, number: I64, sums: F64) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.data.check import check_area, check_directions, check_log_e
+from worker.data.check import ENOUGH, check_area, check_directions, check_log_e
 from worker.data.dataset import F64, I64, EffectiveArea, Simulation
 from worker.data.rows import NO_NAMES, read_rows
 from worker.data.table import Table
@@ -18,6 +18,8 @@ FEW = 100
 _AREA_STEP = 0.2
 _MOST_LOG_E = 16.0
 _MOST_E = 1e15
+_LARGEST_MEDIAN = 0.5
+"""Half of all simulated events reconstructed further away (rad) than this: no detector is so bad."""
 
 
 def read_simulation(
@@ -126,6 +128,12 @@ def _check(table: Table, sigma_max_deg: float) -> None:
             "in TeV? Convert it to GeV"
         )
     psi, _ = turned(*(table.column(name) for name in ("ra", "dec", "trueRa", "trueDec")))
+    if len(psi) > ENOUGH and np.median(psi) > _LARGEST_MEDIAN:
+        raise InputError(
+            f"{table.path}: half of all events are reconstructed more than {np.degrees(np.median(psi)):.0f} deg from "
+            "trueRa, trueDec: these are other columns (azimuth?), or rows in another order. Give the true directions "
+            "of the same events"
+        )
     if psi.max() < 1e-6:
         raise InputError(
             f"{table.path}: every reconstructed direction is the true one: no detector is so good. Are trueRa and "

@@ -8,6 +8,7 @@ from typing import Any
 from worker.base import compare, finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
+from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.report.summary import summary, timing
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
@@ -144,7 +145,7 @@ def _of_records(run: Run, root: Path, rel: PurePosixPath, unlike: Sequence[str])
 
 def _without_costs(path: Path) -> Any:
     try:
-        rows = json.loads(path.read_bytes())
+        rows = json_value(file_bytes(path, MAX_JSON))
         return [{key: value for key, value in row.items() if key not in _MEASURED} for row in rows]
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         return f"unreadable ({error})"

@@ -1,7 +1,6 @@
 """Every file of the plan is there, whole, and of its address; every result is the one of its record."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from worker.base import finding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
+from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.review import verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, of_node
@@ -100,7 +100,7 @@ def _n_missing(run: Run, rel: PurePosixPath) -> int:
     try:
         if rel.suffix == ".npz":
             return int(store.load_arrays(run.path, rel).get("n_missing", 0))
-        return int(json.loads((run.path / rel).read_bytes()).get("n_missing", 0))
+        return int(json_value(file_bytes(run.path / rel, MAX_JSON)).get("n_missing", 0))
     except (InputError, OSError, ValueError, AttributeError, RecursionError):
         return 0
 

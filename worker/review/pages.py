@@ -17,6 +17,7 @@ from worker.base import compare, finding
 from worker.base.compare import Rounding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
+from worker.base.reading import file_bytes
 from worker.report.produce import write_pages
 from worker.review import pictures
 from worker.rundir import layout
@@ -63,7 +64,7 @@ def compared(run: Run, root: Path, rounding: Rounding | None = None) -> Finding:
             wrong += [f"{name}: {difference}"] if difference else []
         elif path.suffix in _TEXTS:
             try:
-                theirs = _text((run.path / name).read_text(encoding="utf-8"), names[0])
+                theirs = _text(file_bytes(run.path / name).decode("utf-8"), names[0])
             except (OSError, UnicodeDecodeError) as error:
                 wrong.append(f"{name}: cannot be read ({error})")
                 continue
@@ -78,7 +79,7 @@ def compared(run: Run, root: Path, rounding: Rounding | None = None) -> Finding:
 def _place(run: Run) -> Path:
     """Where the run lay when its report was written, by the page."""
     try:
-        found = _PLACE.search((run.path / layout.REPORT).read_text(encoding="utf-8"))
+        found = _PLACE.search(file_bytes(run.path / layout.REPORT).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         found = None
     return Path(html.unescape(found[1])) if found else run.path

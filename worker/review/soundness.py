@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError
-from worker.base.reading import json_object
+from worker.base.reading import file_bytes, json_object
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.tasks import adaptive_round, catalog
@@ -70,7 +70,7 @@ def _check_scan(run: Run, found: Mapping[str, Any]) -> None:
 def _check_page(run: Run, rel: PurePosixPath) -> None:
     store.load_json(run.path, layout.SUMMARY)
     try:
-        text = (run.path / rel).read_text(encoding="utf-8")
+        text = file_bytes(run.path / rel).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{run.path / rel}: cannot be read ({error})") from None
     if not text.rstrip().endswith("</html>"):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_
 
 from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
+from worker.base.reading import MAX_JSON, file_bytes
 from worker.base.task_names import MANY, NEEDS, STREAMS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
@@ -154,6 +155,8 @@ def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dic
 def read_head(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
     """The head alone, however many nodes follow; that the file has its end is looked at, too. Errors as `read`."""
     try:
+        if not path.is_file() and path.exists():  # a pipe would wait for ever
+            return read(path, needed, cure)
         with path.open("rb") as file:
             first = file.readline(1 << 16)
             file.seek(max(0, file.seek(0, 2) - len(_END)))
@@ -171,7 +174,7 @@ def read_head(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
 
 def _bytes(path: Path, cure: str) -> bytes:
     try:
-        return path.read_bytes()
+        return file_bytes(path, MAX_JSON)
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:

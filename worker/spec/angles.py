@@ -15,7 +15,8 @@ Fault = tuple[str, str]
 
 def faults(spec: "Spec") -> list[Fault]:
     """Key and sentence of everything that is wrong; units are left alone where the spec says ``small_angles``."""
-    return [*([] if spec.small_angles else _units(spec)), *_beyond(spec)]
+    found = [] if spec.small_angles else [*_units(spec)]
+    return found or [*_beyond(spec)]  # a range in radians is not to be widened
 
 
 def _units(spec: "Spec") -> Iterator[Fault]:

@@ -24,6 +24,7 @@ ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
 MAX_SOURCES = 100_000
 MAX_LINE = 10_000
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
+ROUNDED_RAD = 1e-6  # an angle of 2 pi or pi / 2 that was written with fewer digits
 SAME_DEG = 0.001
 """Two entries nearer than this are one source, written twice."""
 
@@ -72,7 +73,7 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
         faults += wrong
         if not wrong:
             ra, dec = (float(cells[at[word]]) * ANGLES[head[at[word]]][1] for word in COLUMNS[1:])
-            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, dec + 0.0)))
+            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, min(max(dec, -90.0), 90.0) + 0.0)))
     if not faults and not found:
         faults.append(Fault(rows[0][0], "there is no source below the column names"))
     if len(found) > MAX_SOURCES:
@@ -138,8 +139,10 @@ def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fau
             yield Fault(line, f"{column}: found {text[:40]!r}; must be a number{hint}")
             continue
         value = float(text)
-        if not math.isfinite(value) or not low <= value <= high:
-            yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}")
+        edge = ROUNDED_RAD if column.endswith("_rad") else 0.0
+        if not math.isfinite(value) or not low - edge <= value <= high + edge:
+            cure = "; add 360" if column == "ra_deg" and -180 <= value < 0 else ""
+            yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}{cure}")
 
 
 def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:

@@ -67,9 +67,30 @@ def events_near(season: Season, dec: F64) -> I64:
     return np.asarray(last - first, dtype=np.int64)
 
 
+def on_one_side(season: Season, dec: F64) -> I64:
+    """Number of events within `NEAR` south or north of declinations (n,), rad, whichever is smaller.
+
+    Returns
+    -------
+    ndarray (n,), int64
+        A side that reaches beyond a pole is not counted.
+    """
+    sin, at = np.sin(dec), np.sort(season.events.dec)
+    edges = (np.arcsin(np.clip(x, -1.0, 1.0)).astype(at.dtype) for x in (sin - NEAR, sin, sin + NEAR))
+    low, here, high = (np.searchsorted(at, edge) for edge in edges)
+    south = np.where(sin - NEAR < -1.0, at.size, here - low)
+    north = np.where(sin + NEAR > 1.0, at.size, high - here)
+    return np.asarray(np.minimum(south, north), dtype=np.int64)
+
+
 def empty(season: Season, dec: F64) -> NDArray[np.bool_]:
-    """Whether a season has too few events near declinations (n,), rad: fewer than `LEAST_NEAR` says."""
-    return events_near(season, dec) < max(min(LEAST_NEAR, 0.2 * NEAR * season.events.dec.size), 1)
+    """Whether a season has too few events near declinations (n,), rad: fewer than `LEAST_NEAR` says.
+
+    Just beyond the edge of a selection all events lie on one side: the density is the edge's, and no event is near.
+    """
+    n = season.events.dec.size
+    few = events_near(season, dec) < max(min(LEAST_NEAR, 0.2 * NEAR * n), 1)
+    return np.asarray(few | (on_one_side(season, dec) < min(LEAST_NEAR, int(0.05 * NEAR * n))))
 
 
 def lacking(analysis: Analysis, dec: F64) -> NDArray[np.bool_]:
@@ -102,11 +123,12 @@ def require(analysis: Analysis, dec: float | F64) -> None:
     season = analysis.dataset.seasons[int(np.argmax(few[:, k]))]
     n = int(few.any(axis=0).sum())
     count, share = int(events_near(season, decs[k : k + 1])[0]), float(shares(analysis, float(decs[k])).max())
+    side = ", all on one side" if count and not on_one_side(season, decs[k : k + 1])[0] else ""
     more = f" ({n} of {decs.size} declinations are like this)" if decs.size > 1 else ""
     raise SpecError(
         f"dec {np.degrees(decs[k]):.4g} deg: {season.name} has {count or 'no'} events within {NEAR:g} of it in "
-        f"sin(dec), and its response sees up to {share:.0%} of a source's events there{more}. Without background no "
-        f"TS can be computed: {_cure(analysis, season)}"
+        f"sin(dec){side}, and its response sees up to {share:.0%} of a source's events there{more}. Without background "
+        f"no TS can be computed: {_cure(analysis, season)}"
     )
 
 
@@ -118,8 +140,8 @@ def _cure(analysis: Analysis, season: Season) -> str:
     low, high = found
     other = "" if alone else f", or leave {season.name} out of data.seasons"
     return (
-        f"write scan.dec_min_deg: {low:g} and scan.dec_max_deg: {high:g}, and keep background.dec_deg and sources of a "
-        f"list between them{other}"
+        f"keep background.dec_deg, and the sources of a list, between {low:g} and {high:g} deg; for a map write "
+        f"scan.dec_min_deg: {low:g} and scan.dec_max_deg: {high:g}{other}"
     )
 
 
