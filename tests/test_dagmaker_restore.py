@@ -1,13 +1,16 @@
 """`dagmaker restore`: an edited spec and what else of a build is gone."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 
 from dagmaker.cli import main
 from dagmaker.htcondor import restore, submit
 from dagmaker.htcondor.build import build
+from dagmaker.plan import templates
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_build import _bytes
@@ -135,3 +138,37 @@ def test_what_is_no_run_directory(tmp_path, capsys):
     (tmp_path / "analysis.yaml").write_text(text())
     assert main(["restore", str(tmp_path)]) == 3
     assert "build.json: this file is missing; `dagmaker build` writes it" in capsys.readouterr().err
+
+
+def test_a_profile_with_tasks_is_kept_with_the_build(tmp_path, monkeypatch, capsys):
+    """Memory of one kind of task, from a site's own profile, is read back as it was built."""
+    own = shutil.copytree(templates.folder(), tmp_path / "templates")
+    profile = own / "htcondor" / "sites" / "own.yaml"
+    tasks = "\ntasks: {scan_trials: {request_memory_mb: 2345}}\n"
+    profile.write_text((profile.parent / "personal.yaml").read_text() + tasks)
+    monkeypatch.setenv(templates.VARIABLE, str(own))
+    (tmp_path / "spec.yaml").write_text(text().replace("site: personal", "site: own"))
+    run = tmp_path / "run"
+    assert main(["build", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
+    assert "2345" in (run / "scan_trials.sub").read_text()
+    before = _bytes(run)
+    (run / "scan_trials.sub").unlink()
+    assert main(["restore", str(run)]) == 0
+    assert _bytes(run) == before
+    assert main(["verify-plan", str(run)]) == 0
+
+
+def test_a_run_directory_that_was_copied_is_not_submitted(run, tmp_path):
+    """Its DAG works in the directory that it was built for."""
+    copied = shutil.copytree(run, tmp_path / "copied")
+    with pytest.raises(InputError, match=rf"was built as {re.escape(str(run))}, where its DAG works; `dagmaker build "):
+        submit.check(copied, "analysis.dag", restore.planned_digest(copied))
+
+
+@pytest.mark.parametrize("name", ["plan.json", "analysis.yaml", "build.json"])
+@pytest.mark.parametrize("command", ["status", "restore", "repair"])
+def test_a_pipe_in_place_of_a_file_ends_no_command(run, name, command, capsys):
+    """A pipe that nobody writes to would be waited for without end."""
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    assert main([command, str(run)]) in (0, 3)

@@ -243,6 +243,12 @@ TEXT_CASES = {
         "icetracks", SMEARING, lambda p: p.write_text(p.read_text() + "".join(p.read_text().splitlines(True)[-20:])),
         r"sum to 1\.\d+, not 1: rows are missing, repeated or damaged",
     ),
+    "smearing in radians": ("icetracks", SMEARING, each(*(scaled(f"PSF_{end}[deg]", RAD) for end in ("min", "max"))),
+        r"median of PSF_max\[deg\] is .*these are radians"),
+    "smearing with energies in TeV": (
+        "icetracks", SMEARING, each(*(scaled(f"log10(E/GeV)_{end}", 1, -3) for end in ("min", "max"))),
+        r"median of log10\(E/GeV\)_max is .*log10 of TeV\? Add 3",
+    ),
     "first year in radians": ("ic86_2011", UP, each(scaled("RA", RAD), scaled("Dec", RAD)), r"these are radians"),
     "first year with sigma in radians": ("ic86_2011", UP, scaled("ang_err", RAD), r"median of ang_err is 0\.0\d+"),
     "first year with energies in GeV": ("ic86_2011", UP, scaled("log10(E)", 1000), r"impossible log10\(E\)"),

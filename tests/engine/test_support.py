@@ -129,14 +129,16 @@ def test_limits_change_no_bit_where_there_are_events(whole, monkeypatch):
 
 def test_a_declination_without_background_is_refused(whole):
     analysis = engine.build(north(whole), CUTS)
-    support.require(analysis, np.radians([-5.0, 30.0, 90.0]))
+    support.require(analysis, np.radians([-3.0, 30.0, 90.0]))
     text = (
         r"^dec -12 deg: synthetic has no events within 0.04 of it in sin\(dec\), and its response sees up to 100% of a "
-        r"source's events there \(2 of 3 declinations are like this\)\. .*write scan\.dec_min_deg: -[67] and "
-        r"scan\.dec_max_deg: 90,"
+        r"source's events there \(2 of 3 declinations are like this\)\. .*keep background\.dec_deg, and the sources of "
+        r"a list, between -4 and 90 deg; for a map write scan\.dec_min_deg: -4 and scan\.dec_max_deg: 90$"
     )
     with pytest.raises(SpecError, match=text):
         support.require(analysis, np.radians([-12.0, 30.0, -80.0]))
+    with pytest.raises(SpecError, match=r"^dec -6 deg: .* has [0-9]+ events within .*, all on one side, and"):
+        support.require(analysis, np.radians(-6.0))  # whose density would be that of the edge, without an event near
 
 
 def test_a_small_season_is_noted_and_not_refused(whole):
@@ -178,7 +180,7 @@ def test_what_is_noted(whole):
     assert support.notes(engine.build(whole, CUTS), 0) == ()
     [empty] = support.notes(engine.build(north(whole), CUTS), 0)
     assert empty.startswith("too few events within 0.04 in sin(dec) at 8")
-    assert "(-90 to -8 deg)" in empty
+    assert "(-90 to -5 deg)" in empty
     [extreme] = support.notes(engine.build(ODD["one event of extreme energy"](whole), CUTS), 0)
     assert extreme.startswith("1 events with an energy that the background near them does not have (dec ")
 

@@ -95,7 +95,7 @@ def _refuse_half(irfs: Path, season: str, config: str, files: dict[str, list[str
     others = [name for name in _whole(files) if name != config]
     there = f"there is {', '.join(names)}" if names else "there is nothing of it"
     unfinished = " (a download that is not finished)" if any(name.endswith(".part") for name in names) else ""
-    packed = "".join(other_form(irfs / name) for name in lacking)
+    packed = "" if unfinished else "".join(other_form(irfs / name) for name in lacking)
     raise InputError(
         f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {there}{unfinished}{packed}. "
         f"{_cure(season, others)}"
