@@ -65,7 +65,7 @@ def test_a_trial_is_looked_into(finished_run, capsys):
 
 def test_a_sky_and_a_background_trial(finished_run, capsys):
     assert replay(finished_run, SKIES, "--trial=1") == 0
-    assert "sky 3: 15 rings; largest TS in pixel" in capsys.readouterr().out
+    assert "sky 3: 6 rings; largest TS in pixel" in capsys.readouterr().out
     assert replay(finished_run, BG, "--trial=0") == 0
     shutil.rmtree(finished_run / "replay")
 

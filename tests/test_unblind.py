@@ -379,7 +379,7 @@ def test_a_line_of_the_log_that_was_changed_or_removed_is_noticed(copy, change, 
 def test_a_log_that_lost_its_end_is_noticed_by_the_certificate(copy):
     """A chain does not tell that its end is missing: the last certificate does."""
     state = openings.read(open_run(copy)).state()
-    (copy / layout.CERTIFICATE).parent.mkdir()
+    (copy / layout.CERTIFICATE).parent.mkdir(exist_ok=True)
     (copy / layout.CERTIFICATE).write_bytes(store.json_bytes({"real_sky_log": state}))
     path = copy / layout.UNBLINDING_LOG
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))

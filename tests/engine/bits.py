@@ -31,8 +31,11 @@ signal: {n_sig: [4, 10, 25], n_trials: 60, cutoff_tev: 300}
 sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
 scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
 """
-COMPILED = ("rng", *(f"engine.{name}" for name in ("analysis", "background", "fit", "fmath", "inject", "likelihood")))
-COMPILED += tuple(f"engine.{name}" for name in ("point", "response", "scan", "tables"))
+COMPILED = ("base.rng", "base.fmath")
+COMPILED += tuple(
+    f"engines.builtin.{name}"
+    for name in ("analysis", "background", "fit", "inject", "likelihood", "point", "response", "scan", "tables")
+)
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")
 LIBM = re.compile(
     r"\t(?:call|jmp|mov|lea)\w*\s[^\n]*?"

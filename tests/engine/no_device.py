@@ -91,9 +91,9 @@ def one_lane():
         inverse=jit(lambda x: 1.0 / x),
     )  # fmt: skip
     gpu = ModuleType("worker.engines.cuda")
-    from worker.engines import builtin
+    from worker import engines
 
-    gpu.__path__ = [f"{builtin.__path__[0]}/gpu"]
+    gpu.__path__ = [f"{engines.__path__[0]}/cuda"]
     gpu.warp = warp
     sys.modules |= {gpu.__name__: gpu, warp.__name__: warp}
     from worker.engines.cuda import memory, skies, trials

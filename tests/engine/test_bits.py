@@ -64,7 +64,9 @@ def test_every_processor_makes_the_same_files(name, host, baseline_cache, tmp_pa
     assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
     assert not set(off.split()) & set(other["platform"]["numpy"])
     assert_same(host, other)
-    assert {"engine.point.run_trials", "engine.scan.fit_ring", "engine.fmath.exp"} < set(other["functions"])
+    assert {"engines.builtin.point.run_trials", "engines.builtin.scan.fit_ring", "base.fmath.exp"} < set(
+        other["functions"]
+    )
     assert other["fused"] == []
     assert other["libm"] == []
 
