@@ -91,11 +91,13 @@ def test_the_exit_code_is_that_of_the_work_whatever_becomes_of_stdout(redirectio
     assert (done.returncode, done.stdout, done.stderr) == (0, "", err)
 
 
+@pytest.mark.slow
 def test_a_document_that_cannot_be_written_is_a_failure(finished_run):
     done = shell(">/dev/full", "dagmaker", "status", str(finished_run), "--json")
     assert (done.returncode, done.stderr) == (3, FULL)
 
 
+@pytest.mark.slow
 def test_watching_ends_when_nobody_watches(finished_run, tmp_path):
     (tmp_path / "run").mkdir()
     for name in ("plan.json", "analysis.yaml"):  # nothing is done: this would go on
@@ -104,6 +106,7 @@ def test_watching_ends_when_nobody_watches(finished_run, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_ascii_output_of_a_document_is_the_same_document(finished_run):
     done = shell("", "dagmaker", "status", str(finished_run), "--json", PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)["complete"]
