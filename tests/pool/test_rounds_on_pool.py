@@ -49,7 +49,7 @@ def test_aborted_inside_a_round_it_goes_on_to_the_bytes_of_dagmaker_run(pool: Po
     cluster = client.submit_dag(pool, there)
     assert client.wait(pool, cluster) != 0
     said = faults.status_of(pool, there)
-    assert "failed node: 1 x round_1: its PRE script failed\n    | dagmaker no_round: there is no command" in said
+    assert "failed node: 1 x round_1: its PRE script failed\n    | dagmaker no-round: there is no command" in said
     assert "from:    logs/round_1.out" in said
     assert faults.follow(pool, there) == f"dagmaker restore {there} && dagmaker submit {there}"
     wait_for(there / f"{layout.round_dag(1)}.dagman.log")

@@ -119,7 +119,8 @@ def test_without_a_shared_disk_files_travel(pool: Pool, undisturbed: dict[str, s
     assert_done(pool, run, client.submit_dag(pool, run), undisturbed)
     assert resumed(run, "bg_m030")[-1] == "resuming after 1000"
     assert set(events.starts(run).values()) == {1}
-    assert [path for path in (run / "sandbox").rglob("*") if path.is_file()] == []
+    # What jobs wrote went into the run directory; the head of the plan, which travels with them, is all that is here.
+    assert [path.name for path in (run / "sandbox").rglob("*") if path.is_file()] == ["plan.json"]
 
 
 @on_one_release
