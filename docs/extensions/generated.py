@@ -101,6 +101,8 @@ def _kind(schema: Schema, part: Schema) -> str:
     if "$ref" in part:
         inner = schema["$defs"][part["$ref"].rpartition("/")[2]]
         return "mapping of " + ", ".join(inner["properties"])
+    if isinstance(part.get("additionalProperties"), Mapping):
+        return "table of names, for each a " + _kind(schema, part["additionalProperties"])
     if "anyOf" in part or "oneOf" in part:
         return " or ".join(dict.fromkeys(_kind(schema, one) for one in part.get("anyOf", part.get("oneOf"))))
     if "const" in part:
