@@ -105,10 +105,8 @@ def _kind(schema: Schema, part: Schema) -> str:
         return "table of names, for each a " + _kind(schema, part["additionalProperties"])
     if "anyOf" in part or "oneOf" in part:
         return " or ".join(dict.fromkeys(_kind(schema, one) for one in part.get("anyOf", part.get("oneOf"))))
-    if "const" in part:
-        return f"`{part['const']}`"
-    if "enum" in part:
-        return " or ".join(f"`{value}`" for value in part["enum"])
+    if "const" in part or "enum" in part:
+        return " or ".join(f"`{value}`" for value in part.get("enum", [part.get("const")]))
     name = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false", "null": "null"}
     if part.get("type") == "array":
         return "list of " + _kind(schema, part.get("items", {}))
