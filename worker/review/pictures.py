@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.finding import SHOWN
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 
 BLOCK = 16
@@ -123,6 +124,6 @@ def _pixels(raw: bytes) -> NDArray[np.float32] | None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes() if path.is_file() and path.stat().st_size <= _LARGEST else b""
+        return file_bytes(path, _LARGEST)
     except OSError:
         return b""
