@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,8 @@ from tests.conftest import ROOT
 from tests.dagmaker_spec import spec
 from worker.rundir import layout
 
-SHARED = sites.Site("shared")
-ELSEWHERE = replace(SHARED, transfer=True)
+SHARED = sites.Site(name="shared")
+ELSEWHERE = SHARED.model_copy(update={"transfer": True})
 
 
 def asked(task: str, site: sites.Site = ELSEWHERE, **changes: object) -> int:
@@ -33,7 +32,7 @@ def test_the_specs_own_number_where_the_plan_does_not_size() -> None:
 def test_a_shared_disk_needs_almost_nothing_and_an_image_a_lot() -> None:
     assert asked("bg_trials", SHARED) == 50
     assert asked("collect_bg") == 50, "it runs on the submit host, in the run directory"
-    assert asked("bg_trials", replace(ELSEWHERE, container_image="image.sif")) > 1.4 * disk.IMAGE_MB
+    assert asked("bg_trials", ELSEWHERE.model_copy(update={"container_image": "image.sif"})) > 1.4 * disk.IMAGE_MB
 
 
 def test_more_trials_skies_and_pixels_need_more() -> None:

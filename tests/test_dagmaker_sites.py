@@ -41,16 +41,16 @@ def test_unknown_site_names_those_that_there_are():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tranfer: true", "unknown key tranfer; known are transfer, python"),
+        ("tranfer: true", "unknown key tranfer; did you mean 'transfer'? known are transfer, python"),
         ("- a", "a site profile is a list of `key: value` lines"),
         ("a: [", "not YAML"),
-        ("max_idle: 0", "max_idle must be a whole number of at least 1, not 0"),
-        ("max_starts: true", "max_starts must be a whole number of at least 1, not True"),
-        ("commands: 5", "commands must be a mapping such as"),
-        ("transfer: 1", "transfer must be true or false, not 1"),
+        ("max_idle: 0", "max_idle: found 0; must be 1 or more"),
+        ("max_starts: true", "max_starts: found true; must be a whole number"),
+        ("commands: 5", "commands: found 5; must be a section with keys of its own"),
+        ("transfer: 1", "transfer: found 1; must be true or false"),
         ("transfer: true", "transfer: true needs python: the interpreter in the slots"),
-        ("condor_version: 24.0", "condor_version must be a text, not 24.0; put it in quotes"),
-        ("hold_failed_hours: 0", "hold_failed_hours must be a number of hours above 0, or null, not 0"),
+        ("condor_version: 24.0", "condor_version: found 24; must be text"),
+        ("hold_failed_hours: 0", "hold_failed_hours: found 0; must be greater than 0"),
         (
             "environment: {PATH: '${NOT_SET_ANYWHERE}'}",
             "environment.PATH: ${NOT_SET_ANYWHERE}: no environment variable",
@@ -60,6 +60,9 @@ def test_unknown_site_names_those_that_there_are():
             "tasks: {scan_trails: {}}",
             "tasks.scan_trails: unknown task; did you mean 'scan_trials'? tasks are pre",
         ),
+        ("max_nodes: {collect: 5}", "max_nodes.collect: unknown task; did you mean 'collect_bg'?"),
+        ("numba_cache: ''", "numba_cache: found ''; must not be empty"),
+        ("commands: {a: [1]}", "commands.a: found a list of 1; must be text"),
         ("tasks: {scan_map: 5}", "tasks.scan_map: found 5; must be a section with keys of its own"),
         ("tasks: {scan_map: {memory: 5}}", "tasks.scan_map.memory: unknown key"),
         (

@@ -6,7 +6,7 @@ Submit files hold paths of the machine that built them and values of its site. N
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,11 +16,10 @@ from dagmaker.htcondor.htcondor_version import Version, known_only
 from dagmaker.htcondor.render import Place
 from dagmaker.plan import templates
 from dagmaker.plan.plan import Plan
-from dagmaker.plan.sites import Site
+from dagmaker.plan.sites import Site, validated
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import MAX_JSON, file_bytes, json_object, json_value
 from worker.rundir import layout
-from worker.spec import specfile
 from worker.spec.sections import Spec
 
 FORMAT = 1
@@ -82,7 +81,7 @@ def write(origin: Origin, resolved_spec: str) -> str:
         "condor_version": origin.condor,
         "dot": origin.dot,
         "templates": origin.templates,
-        "site": {**asdict(origin.site), "tasks": {task: own.model_dump() for task, own in origin.site.tasks.items()}},
+        "site": origin.site.model_dump(),
         "spec": resolved_spec,
     }
     return json.dumps(raw, indent=2) + "\n"
@@ -118,9 +117,9 @@ def kept_spec(run: Path) -> str:
 def _origin(raw: Mapping[str, Any]) -> Origin:
     if raw["build_version"] != FORMAT:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
-    known = {field.name for field in fields(Site)}
-    kept = {key: value for key, value in raw["site"].items() if key in known}
-    site = Site(**{**kept, "tasks": specfile.task_table(kept.get("tasks") or {})})
+    site = validated(
+        raw["site"]["name"], {key: value for key, value in raw["site"].items() if key in Site.model_fields}
+    )
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None
     place = Place(PurePosixPath(raw["run"]), str(raw["python"]), raw["import_path"])

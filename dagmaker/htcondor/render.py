@@ -123,7 +123,7 @@ def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Pl
     own = sizing.of_task(spec, site, task)
     _refuse_on_submit_host(task, site, own, local)
     environment = job_environment.variables(
-        Site(site.name) if local else site,
+        Site(name=site.name) if local else site,
         place.run,
         import_path=place.import_path if here_only else None,
         sandbox=sandbox,

@@ -3,23 +3,33 @@
 import getpass
 import os
 import string
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from dagmaker.plan import templates
 from worker.base.errors import SpecError
-from worker.spec import specfile
+from worker.spec import messages
+from worker.spec.fields import Model, Positive, Whole, refuse
 from worker.spec.sections import Spec
-from worker.spec.task_resources import TaskResources
+from worker.spec.task_resources import TaskTable, known_tasks
 
 RUN = "${RUN}"  # in numba_cache: the run directory, which a profile cannot know
 
 
-@dataclass(frozen=True)
-class Site:
+def _as_text(value: Any) -> Any:
+    """A number or truth value of YAML as the text of a submit command or a variable."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+AtLeastOne = Annotated[Whole, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Values = dict[str, Annotated[str, BeforeValidator(_as_text)]]
+
+
+class Site(Model):
     """A profile of templates/htcondor/sites/.
 
     Attributes
@@ -55,70 +65,60 @@ class Site:
 
     name: str
     transfer: bool = False
-    python: str | None = None
-    container_image: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    numba_cache: str = f"{RUN}/.numba"
-    log_dir: str | None = None
-    condor_version: str | None = None
-    accounting_group: str | None = None
-    max_idle: int | None = None
-    max_memory_mb: int = 8000
-    max_starts: int = 5
-    hold_failed_hours: float | None = None
-    max_nodes: Mapping[str, int] = field(default_factory=dict)
-    tasks: Mapping[str, TaskResources] = field(default_factory=dict)
-    commands: Mapping[str, str] = field(default_factory=dict)
-    local_commands: Mapping[str, str] = field(default_factory=dict)
-    dagman: Mapping[str, str] = field(default_factory=dict)
+    python: Text | None = None
+    container_image: Text | None = None
+    environment: Values = Field(default_factory=dict)
+    numba_cache: Text = f"{RUN}/.numba"
+    log_dir: Text | None = None
+    condor_version: Text | None = None
+    accounting_group: Text | None = None
+    max_idle: AtLeastOne | None = None
+    max_memory_mb: AtLeastOne = 8000
+    max_starts: AtLeastOne = 5
+    hold_failed_hours: Positive | None = None
+    max_nodes: Annotated[dict[str, AtLeastOne], BeforeValidator(known_tasks)] = Field(default_factory=dict)
+    tasks: TaskTable = Field(default_factory=dict)
+    commands: Values = Field(default_factory=dict)
+    local_commands: Values = Field(default_factory=dict)
+    dagman: Values = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.dagman.get("DAGMAN_MAX_JOBS_IDLE") == "0":
+            refuse(("dagman.DAGMAN_MAX_JOBS_IDLE", "0 slows submission to one node per second; leave it out"))
+        if self.transfer and not self.python:
+            refuse(
+                (
+                    "transfer",
+                    "true needs python: the interpreter in the slots (or in container_image) that has dagmaker "
+                    "installed; the one that runs here is not there",
+                )
+            )
+        return self
 
 
-_COUNTS = ("max_idle", "max_memory_mb", "max_starts")
-_MAPPINGS = ("environment", "max_nodes", "tasks", "commands", "local_commands", "dagman")
-_TEXTS = ("python", "container_image", "numba_cache", "log_dir", "condor_version", "accounting_group")
-_EXPANDED = ("python", "container_image", "numba_cache", "log_dir", "accounting_group")
-_OPTIONAL = {item.name for item in fields(Site) if "None" in str(item.type)}
+EXPANDED = ("python", "container_image", "numba_cache", "log_dir", "accounting_group")
 
 
-def _faults(raw: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a profile, one sentence each."""
-    for key, value in raw.items():
-        if value is None and key in _OPTIONAL:
-            continue
-        if key == "transfer" and not isinstance(value, bool):
-            yield f"{key} must be true or false, not {value!r}"
-        if key in _MAPPINGS and not isinstance(value, dict):
-            yield f"{key} must be a mapping such as {{name: value}}, not {value!r}"
-        if key in _TEXTS and not (isinstance(value, str) and value):
-            yield f"{key} must be a text, not {value!r}; put it in quotes"
-        if key in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            yield f"{key} must be a whole number of at least 1, not {value!r}"
-        if key == "hold_failed_hours" and (not isinstance(value, int | float) or isinstance(value, bool) or value <= 0):
-            yield f"{key} must be a number of hours above 0, or null, not {value!r}"
+def validated(name: str, values: Any) -> Site:
+    """A profile from plain data.
 
-
-def _check(path: Path, raw: Any) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path}: a site profile is a list of `key: value` lines")
-    known = {item.name: item for item in fields(Site) if item.name != "name"}
-    unknown = sorted(str(key) for key in raw if key not in known)
-    if unknown:
-        raise SpecError(f"{path}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
-    for fault in _faults(raw):
-        raise SpecError(f"{path}: {fault}")
-    if str(raw.get("dagman", {}).get("DAGMAN_MAX_JOBS_IDLE", "")) == "0":
-        raise SpecError(f"{path}: DAGMAN_MAX_JOBS_IDLE = 0 slows submission to one node per second; leave it out")
-    if raw.get("transfer") and not raw.get("python"):
-        raise SpecError(
-            f"{path}: transfer: true needs python: the interpreter in the slots (or in container_image) that has "
-            "dagmaker installed; the one that runs here is not there"
-        )
-    return raw
+    Raises
+    ------
+    SpecError
+        With every problem: key, what was found, what to write.
+    """
+    if not isinstance(values, dict):
+        raise SpecError("a site profile is a list of `key: value` lines")
+    try:
+        return Site.model_validate({**values, "name": name})
+    except ValidationError as failure:
+        raise SpecError("; ".join(messages.of_site(failure, values, list(Site.model_fields)[1:]))) from None
 
 
 def charged(site: Site, spec: Spec) -> Site:
     """The site with the accounting group of the spec, if that names one."""
-    return replace(site, accounting_group=spec.resources.accounting_group or site.accounting_group)
+    return site.model_copy(update={"accounting_group": spec.resources.accounting_group or site.accounting_group})
 
 
 def _person() -> dict[str, str]:
@@ -156,17 +156,12 @@ def load(name: str) -> Site:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise SpecError(f"site: {name}: there is no profile {path}; known sites are {known}")
     try:
-        raw = _check(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+        site = validated(name, yaml.safe_load(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise SpecError(f"{path}: not YAML: {error}") from error
-    values = dict(raw)
-    for key in _EXPANDED:
-        if values.get(key):
-            values[key] = _expand(path, key, values[key])
-    variables = values.get("environment", {})
-    values["environment"] = {str(key): _expand(path, f"environment.{key}", str(variables[key])) for key in variables}
-    try:
-        values["tasks"] = specfile.task_table(values.get("tasks") or {})
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None
-    return Site(name=name, **values)
+    texts = {key: text for key in EXPANDED if (text := getattr(site, key))}
+    variables = {key: _expand(path, f"environment.{key}", text) for key, text in site.environment.items()}
+    expanded = {key: _expand(path, key, text) for key, text in texts.items()}
+    return site.model_copy(update=expanded | {"environment": variables})

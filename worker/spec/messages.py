@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,6 +30,7 @@ _MUST = {
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le} or less",
+    "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
     "too_short": "must have at least {min_length} {entries}",
@@ -65,10 +66,20 @@ def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, in
     return found
 
 
-def of_table(error: ValidationError, table: Any) -> list[Problem]:
-    """Problems of a table of tasks that stands in another file, as they would be told of one in a spec."""
-    errors = [{**fault, "loc": ("resources", "tasks", *fault["loc"])} for fault in error.errors()]
-    return problems(errors, {"resources": {"tasks": table}}, {})
+def of_site(failure: ValidationError, profile: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    """Sentences about a site's profile, a file of its own with its own `keys`; its table of tasks is that of a spec."""
+    for error in failure.errors():
+        path = tuple(error["loc"])
+        if path[:1] == ("tasks",):
+            inner = {**error, "loc": ("resources", *path)}
+            for problem in problems([inner], {"resources": {"tasks": profile["tasks"]}}, {}):
+                yield f"{'.'.join(map(str, problem.path[1:]))}: {problem.text}"
+        elif error["type"] == "extra_forbidden":
+            meant = did_you_mean(str(path[0]), list(keys)) or ";"
+            yield f"unknown key {path[0]}{meant} known are {', '.join(keys)}"
+        else:
+            for problem in _explain(error, {}, {}):
+                yield f"{'.'.join(map(str, problem.path))}: {problem.text}"
 
 
 def show(value: Any) -> str:

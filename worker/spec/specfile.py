@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from worker.base.errors import SpecError
 from worker.spec import characters, goals, hints, messages, paths, pilots, season_files, sources
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec
-from worker.spec.task_resources import TaskResources, TaskTable
 from worker.spec.text import NotTextError, read_text
 
 _HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
@@ -92,21 +91,6 @@ def digest(obj: Any) -> str:
     """Sha256 of the canonical JSON of plain data."""
     text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def task_table(table: Any) -> dict[str, TaskResources]:
-    """The table `tasks` of a site's profile.
-
-    Raises
-    ------
-    SpecError
-        With every problem, in the words of those of a spec.
-    """
-    try:
-        return TypeAdapter(TaskTable).validate_python(table)
-    except ValidationError as failure:
-        found = messages.of_table(failure, table)
-        raise SpecError("; ".join(f"{'.'.join(map(str, p.path[1:]))}: {p.text}" for p in found)) from None
 
 
 def json_schema() -> dict[str, Any]:

@@ -28,7 +28,7 @@ class TaskResources(Model):
     container_image: Line | None = None
 
 
-def _known(table: Any) -> Any:
+def known_tasks(table: Any) -> Any:
     """Refuse names that are no tasks of a plan."""
     if isinstance(table, dict):
         faults = []
@@ -41,4 +41,4 @@ def _known(table: Any) -> Any:
     return table
 
 
-TaskTable = Annotated[dict[str, TaskResources], BeforeValidator(_known)]
+TaskTable = Annotated[dict[str, TaskResources], BeforeValidator(known_tasks)]
