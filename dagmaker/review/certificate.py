@@ -1,22 +1,17 @@
 """The certificate of a review: what was compared and what came of it, as Markdown, HTML and JSON."""
 
-import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from dagmaker.plan import templates
 from dagmaker.review.verdict import Line
 from worker.base.atomic import Written, write_all
 
 FOLDER = PurePosixPath("review")
 NAMES = {"same": "ok", "note": "but", "fault": "NOT"}
-_STYLE = (
-    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}table{border-collapse:"
-    "collapse;width:100%}td,th{border-bottom:1px solid #ccc;padding:.4rem .6rem;text-align:left;vertical-align:top;"
-    "overflow-wrap:anywhere}.same{color:#00664a}.note{color:#8a5a00}.fault{color:#a32020;font-weight:bold}"
-)
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ def write(folder: Path, certificate: Certificate) -> list[Path]:
     texts = {
         "certificate.json": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False) + "\n",
         "certificate.md": "\n".join(_markdown(certificate)) + "\n",
-        "certificate.html": "\n".join(_page(certificate)) + "\n",
+        "certificate.html": _page(certificate) + "\n",
     }
     write_all(folder, [Written(PurePosixPath(name), text.encode()) for name, text in texts.items()])
     return [folder / name for name in texts]
@@ -105,14 +100,6 @@ def _markdown(c: Certificate) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def _page(c: Certificate) -> Iterator[str]:
-    title = html.escape(f"{c.name}: {c.outcome}")
-    yield f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-    yield f"<style>{_STYLE}</style></head><body><h1>{title}</h1><table>"
-    for key, value in _facts(c):
-        yield f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
-    yield "</table><h2>Compared</h2><table><tr><th></th><th>what</th><th>found</th></tr>"
-    for line in c.lines:
-        what, found = html.escape(line.what), html.escape(line.found)
-        yield f'<tr><td class="{line.verdict}">{NAMES[line.verdict]}</td><td>{what}</td><td>{found}</td></tr>'
-    yield "</table></body></html>"
+def _page(c: Certificate) -> str:
+    values = {"name": c.name, "outcome": c.outcome, "facts": _facts(c), "lines": c.lines, "names": NAMES}
+    return templates.page("review/certificate.html.j2", values)
