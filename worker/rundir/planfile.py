@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from worker.base import shell
 from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes
@@ -99,7 +100,7 @@ _FORM = TypeAdapter(_Form)
 
 def cure(run: Path) -> str:
     """What writes a plan again that cannot be used."""
-    return f"write it again with `dagmaker build {run / layout.SPEC} --run={run}`"
+    return f"write it again with `{shell.dagmaker('build', run / layout.SPEC, f'--run={run}')}`"
 
 
 def text(head: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> str:
