@@ -110,16 +110,19 @@ def planned_digest(run: Path) -> str:
 
 def frozen_text(run: Path) -> str:
     """The spec that the plan was made for: the frozen one, or the one that build.json keeps where that was edited."""
-    path = run / layout.SPEC
-    planned = planned_digest(run)
-    try:
-        found = file_bytes(path, MAX_JSON).decode()
-    except (OSError, UnicodeDecodeError):
-        found = ""
+    planned, found = planned_digest(run), read_text(run / layout.SPEC)
     if not planned or specfile.text_digest(found) == planned:
         return found
     kept = origin.kept_spec(run)
     return kept if specfile.text_digest(kept) == planned else found
+
+
+def read_text(path: Path) -> str:
+    """A spec as it is; empty where it cannot be read."""
+    try:
+        return file_bytes(path, MAX_JSON).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _keep_edited(run: Path, text: str) -> str:
