@@ -120,7 +120,7 @@ def check(run: Path, file: str, spec_digest: str) -> list[str]:
     _check_spec(run, spec_digest)
     _check_place(run)
     jobs = list(_jobs(run / file))
-    problems = [*_missing_files(jobs), *_unwritable(run, jobs)]
+    problems = [*_missing_files(jobs), *_unwritable(run, jobs)] if jobs else ["it has no node"]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
@@ -157,21 +157,20 @@ def _check_place(run: Path) -> None:
 
 def _jobs(dag: Path) -> Iterator[Job]:
     """The nodes of a DAG file that we wrote."""
+    cure = shell.dagmaker("repair" if dag.name == dagjob.REPAIR else "restore", dag.parent)
     try:
-        lines = dag.read_text(encoding="utf-8").splitlines()
+        lines = file_bytes(dag).decode().splitlines()
     except FileNotFoundError:
-        maker = "repair" if dag.name == dagjob.REPAIR else "restore"
-        cure = shell.dagmaker(maker, dag.parent)
         raise InputError(f"{dag}: there is no such DAG; `{cure}` writes it") from None
-    except OSError as error:
-        raise InputError(f"{dag}: cannot be read: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{dag}: cannot be read ({error}); remove it, `{cure}` writes it again") from None
     files: dict[str, Path] = {}
     for line in lines:
-        words = line.split(" ", 2)
-        if words[0] in ("JOB", "FINAL"):
-            files[words[1]] = dag.parent / words[2].split()[0]
-        elif words[0] == "VARS" and words[1] in files:
-            yield Job(words[1], files[words[1]], _variables(words[2]))
+        keyword, node, rest = (*line.split(" ", 2), "", "")[:3]
+        if keyword in ("JOB", "FINAL"):
+            files[node] = dag.parent / rest.partition(" ")[0]
+        elif keyword == "VARS" and node in files:
+            yield Job(node, files[node], _variables(rest))
 
 
 def _variables(text: str) -> dict[str, str]:

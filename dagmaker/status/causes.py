@@ -13,6 +13,7 @@ from dagmaker.htcondor.jobs import HostCount, Where
 from dagmaker.htcondor.submitfile import SubmitFile
 from dagmaker.status import failures
 from worker.base import shell
+from worker.base.reading import any_text
 
 READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
 TAIL_LINES = 4
@@ -113,13 +114,8 @@ def tail(path: Path | None) -> tuple[str, ...]:
     """Last lines of a file; none where there is none."""
     if path is None:
         return ()
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - TAIL_BYTES))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return ()
-    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-TAIL_LINES:]
+    lines = any_text(path, TAIL_BYTES).splitlines()
+    return tuple(line.rstrip() for line in lines if line.strip())[-TAIL_LINES:]
 
 
 def _failed(
