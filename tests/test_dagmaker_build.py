@@ -165,6 +165,32 @@ def test_one_writer_at_a_time(tmp_path):
     build(spec(), run)
 
 
+def test_the_lock_of_a_file_that_is_gone_is_none(tmp_path, monkeypatch):
+    """Who was refused removes its new lock file between our opening and our locking; a third one makes the next."""
+    path, flock, locked = tmp_path / lock.NAME, fcntl.flock, []
+
+    def disturbed(handle, how):
+        if not locked:
+            path.unlink()
+            path.touch()
+        locked.append(handle)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", disturbed)
+    with lock.held(tmp_path):
+        assert len(locked) == 2
+        assert lock.taken(tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_lock_file_is_said_at_once(tmp_path, make):
+    make(tmp_path / lock.NAME)
+    assert not lock.taken(tmp_path)
+    if make is Path.mkdir:
+        with pytest.raises(InputError, match="a folder lies where the lock belongs"), lock.held(tmp_path):
+            pass
+
+
 @pytest.mark.slow
 def test_a_million_processes(tmp_path):
     """170 declinations, 20 n_sig, 10,000 skies in 8 bands: under 1 GB and 5,000 nodes."""

@@ -13,6 +13,7 @@ from dagmaker.htcondor.eventlog import Hold
 from dagmaker.htcondor.jobs import seconds
 from dagmaker.htcondor.schedd import Answer, InQueue
 from dagmaker.status import status, status_text
+from dagmaker.status.watching import ended
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import HELD, end, execute, submit
 from tests.test_dagmaker_status_pool import bg_log, dag_log, finish, stage
@@ -263,6 +264,17 @@ def test_a_run_that_is_at_work_here_is_watched(run, monkeypatch):
         assert next_of(run)[0] == "dagmaker status RUN --watch"
     _, found = next_of(run)
     assert shlex.split(found.next) == ["dagmaker", "run", f"{run}/analysis.yaml", f"--run={run}"]
+
+
+def test_a_run_that_goes_on_here_after_its_dag_has_ended_is_watched(run):
+    begin(run, FAILED)
+    with lock.held(run):
+        printed, found = next_of(run)
+        assert printed == "dagmaker status RUN --watch"
+        assert status_text.verdict(found) == "not complete: `dagmaker run` is at work here"
+        assert not ended(found)
+    printed, found = next_of(run)
+    assert (printed, ended(found)) == ("dagmaker submit RUN", True)
 
 
 def finish_all(run):

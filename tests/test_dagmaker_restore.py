@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 
 import pytest
@@ -14,9 +15,10 @@ from dagmaker.plan import templates
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import spec, text
 from tests.test_dagmaker_build import _bytes
-from worker.base.errors import InputError
+from worker.base.errors import InputError, RefusedError
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
+from worker.spec import specfile
 
 
 @pytest.fixture
@@ -98,6 +100,33 @@ def test_building_with_ones_own_spec_puts_it_back_too(run, tmp_path):
     (run / layout.SPEC).write_text("not a spec at all: [")
     build(spec(), run)
     assert _bytes(run) == before
+
+
+def test_the_spec_of_then_puts_everything_back(run):
+    """Whatever is gone of plan, spec and build: nothing of it is another analysis."""
+    before = _bytes(run)
+    for name in (layout.SPEC, layout.BUILD):
+        edit(run)
+        (run / name).unlink()
+        build(spec(), run)
+        assert _bytes(run) == before
+
+
+def test_no_refusal_of_a_build_is_a_dead_end(run):
+    """The edited spec built into its own run, and a run whose spec is gone: `dagmaker restore` cures both."""
+    before, cure = _bytes(run), shlex.join(["dagmaker", "restore", str(run)])
+    frozen = run / layout.SPEC
+    frozen.write_text(frozen.read_text().replace("seed: 1\n", "seed: 2\n"))
+    with pytest.raises(RefusedError, match=f"seed differ from what it was built from.*was edited: `{cure}`"):
+        build(specfile.load(frozen), run)
+    frozen.unlink()
+    with pytest.raises(RefusedError, match=f"analysis.yaml: this file is missing; `{cure}`"):
+        build(spec(seed=2), run)
+    restore.restore(run)
+    assert _bytes(run) == before
+    with pytest.raises(RefusedError) as raised:
+        build(spec(seed=2), run)
+    assert "edited" not in str(raised.value)
 
 
 def test_a_spec_that_is_kept_nowhere_is_not_made_up(run):

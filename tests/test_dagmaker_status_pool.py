@@ -1,10 +1,14 @@
 """`dagmaker status` of a run directory with HTCondor's logs in it, written here as HTCondor writes them."""
 
 import json
+import os
+from contextlib import suppress
 
 import pytest
 
 from dagmaker.cli import main
+from dagmaker.htcondor import dag_check
+from dagmaker.htcondor import submit as submission
 from dagmaker.htcondor.build import build
 from dagmaker.htcondor.schedd import Answer, InQueue
 from dagmaker.plan import processes
@@ -14,6 +18,7 @@ from dagmaker.status.watching import ended
 from tests.counted import calls
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import END, EXECUTE, HELD, IMAGE, SUBMIT, end, execute, submit
+from worker.base.errors import DagmakerError, SpecError
 
 
 @pytest.fixture
@@ -145,7 +150,7 @@ def test_a_run_that_never_went_to_a_pool_has_no_columns_of_one(built):
     assert "running" not in text
     verdict, command = text.splitlines()[-2:]
     assert verdict == "not complete: `dagmaker run` goes on from here, and so does the DAG"
-    assert command.startswith("next: dagmaker ")
+    assert command.startswith("next: ")
 
 
 def test_json_has_everything(built, capsys):
@@ -188,3 +193,52 @@ def test_the_log_of_a_process_costs_some_fifty_calls(tmp_path):
         assert found.complete
         assert (stage(found).done, stage(found).running) == (3 * n, 0)
     assert looks[1][1] - looks[0][1] < 3 * 900 * 70
+
+
+def _folder(path):
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+
+
+def _pipe(path):
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+def _bytes(raw):
+    return lambda path: path.write_bytes(raw)
+
+
+DAMAGE = {
+    "a folder": _folder,
+    "a pipe": _pipe,
+    "no text": _bytes(b"\xff\xfe\0\x80" * 300),
+    "one long line": _bytes(b"1" * 3_000_000),
+    "huge numbers": _bytes(
+        b"005 (7" + b"0" * 5000 + b".0.0) 2026-11-22 10:45:36 x\n...\n000 (7.0.0) 2026-99-99 99:99:99 x\n...\n"
+        b"005 (7.0.0) 2026-99-99 99:99:99 x\n\t(1) Normal termination (return value 1" + b"0" * 5000 + b")\n...\n"
+    ),
+    "names that are none": _bytes(
+        b"000 (20.0.0) 2026-11-22 10:45:36 x\nDAG Node: a\0\xff\n...\n1 \xff SUBMIT_FAILURE - \n"
+        b"JOB x\nlog = a\0b\nerror = \0\n"
+    ),
+}
+NAMES = (
+    "analysis.dag.dagman.log", "analysis.dag.dagman.out", "logs/jobstate.log", "logs/bg_trials.log", "bg_trials.sub",
+    "batches/bg_m030.txt", "logs/bg_m030/0.err", "analysis.dag", ".dagmaker.lock",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_no_damaged_file_of_htcondor_ends_a_command_badly(built, damage):
+    """Status tells what it can; a submission is refused in words."""
+    dag_log(built.run, submit(0), execute(0), end(0, 1))
+    bg_log(built.run, submit(0), execute(0), end(0, 1))
+    for name in NAMES:
+        (built.run / name).parent.mkdir(parents=True, exist_ok=True)
+        DAMAGE[damage](built.run / name)
+        assert list(status_text.lines(status.look(built.run)))[-1].startswith("next: ")
+    with pytest.raises(DagmakerError, match=r"analysis.dag|bg_trials.sub"):
+        list(submission.check(built.run, "analysis.dag", built.plan.spec_digest))
+    with suppress(SpecError):
+        dag_check._submit_files(built.run)

@@ -140,6 +140,8 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     """
     from dagmaker.htcondor import dag_check
     from dagmaker.htcondor.build import build as make
+    from worker.base import shell
+    from worker.rundir import layout
 
     built = make(_load(spec), Path(run), dot)
     notes = [*built.notes, *dag_check.verdicts(built.run)]
@@ -147,8 +149,9 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     lines = [
         *notes,
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
-        f"on a pool: dagmaker submit {built.run}        (or condor_submit_dag {built.run}/analysis.dag)",
-        f"here:      dagmaker run {spec} --run={run} --jobs=2",
+        f"on a pool: {shell.dagmaker('submit', built.run)}        "
+        f"(or {shell.command('condor_submit_dag', built.run / layout.DAG)})",
+        f"here:      {shell.dagmaker('run', spec, f'--run={run}', '--jobs=2')}",
     ]
     return Result({**found, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 

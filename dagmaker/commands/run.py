@@ -82,6 +82,8 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
         Since HTCondor's newest event, while a DAG is in the queue.
     fault : str
         Why the run is not complete whatever its outputs are: an edited spec, results of an earlier one; else empty.
+    here : bool
+        `dagmaker run` is at work in the directory, and no DAG is in the queue.
     next : str
         The one command to type now, quoted for the shell; empty where the run is complete.
     page : str, optional
@@ -137,7 +139,7 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     faults : list of {node, position, path, state, why}
         state: absent, corrupt (and removed), stale (and removed), foreign (and moved).
     dag : str or null
-        What was written; null where nothing is missing.
+        What was written; null where nothing is missing, or DAGMan cannot use the path.
     processes : int
         That the DAG has.
     nodes : object

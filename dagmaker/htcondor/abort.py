@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dagmaker.htcondor import dagjob, schedd
 from dagmaker.htcondor.rounds import read_plan
+from worker.base import shell
 from worker.base.errors import InputError, StoppedError
 
 LOOK_EVERY_S = 0.5
@@ -44,8 +45,8 @@ def abort(run: Path, timeout_s: float, say: Callable[[str], None]) -> list[Remov
         removed.append(Removed(dag.file, dag.cluster, n))
         say(f"{dag.file}: cluster {dag.cluster} is being removed, with {n:,} processes in the queue")
         _wait(queue, dag.cluster, timeout_s)
-    again = " --repair" if found[-1].file == dagjob.REPAIR else ""
-    say(f"gone. What is finished is kept; to go on: dagmaker submit {run}{again}")
+    repair = ["--repair"] if found[-1].file == dagjob.REPAIR else []
+    say(f"gone. What is finished is kept; to go on: {shell.dagmaker('submit', run, *repair)}")
     return removed
 
 

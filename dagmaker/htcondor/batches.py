@@ -5,6 +5,7 @@ from pathlib import Path
 from dagmaker.htcondor.jobs import Where, seconds
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
+from worker.base.reading import any_text
 
 
 class Batches:
@@ -21,10 +22,7 @@ class Batches:
         """Task and flags of a process; None where its list is gone (the run was built anew)."""
         name, process = where
         if name not in self._lines:
-            try:
-                text = (self.run / "batches" / f"{name}.txt").read_text(encoding="utf-8")
-            except OSError:
-                text = ""
+            text = any_text(self.run / "batches" / f"{name}.txt")
             self._lines[name] = tuple(line.partition(",")[0].strip() for line in text.splitlines() if line.strip())
         lines = self._lines[name]
         return lines[process] if process < len(lines) else None

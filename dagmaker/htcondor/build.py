@@ -12,8 +12,10 @@ from dagmaker import lock
 from dagmaker.htcondor import dagjob, htcondor_version, origin, queued, render, restore, rounds
 from dagmaker.plan import plan, sites
 from dagmaker.plan.plan import Plan
+from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError, RefusedError, SpecError
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 from worker.spec import specfile
 from worker.spec.sections import Spec
@@ -55,14 +57,19 @@ def identity(spec: Spec) -> dict[str, object]:
 
 
 def refuse_foreign(run: Path, spec: Spec) -> None:
-    """Raise if the directory holds something else.
+    """Raise if the directory holds something else, unless its plan was made for this very spec.
 
     Raises
     ------
     RefusedError
         Another analysis, or files of unknown origin.
     """
-    frozen = run / layout.SPEC
+    frozen, planned = run / layout.SPEC, restore.planned_digest(run)
+    if planned == specfile.text_digest(specfile.resolved_text(spec)):
+        return
+    again = f"`{shell.dagmaker('restore', run)}` puts it back as it was built"
+    if not frozen.exists() and (planned or (run / layout.BUILD).exists()):
+        raise RefusedError(f"{frozen}: this file is missing; {again}, and so does a build with the same spec as then")
     if not frozen.exists():
         found = sorted(path.name for path in run.iterdir() if not path.name.startswith("."))
         if found:
@@ -75,9 +82,11 @@ def refuse_foreign(run: Path, spec: Spec) -> None:
     old, new = identity(built), identity(spec)
     differs = [key for key in new if old[key] != new[key]]
     if differs:
+        edited = specfile.text_digest(restore.read_text(frozen)) != planned
         raise RefusedError(
-            f"{run}: holds another analysis: {', '.join(differs)} differ from {frozen}; "
-            "finished trials would not belong to this spec; use another run directory"
+            f"{run}: holds another analysis: {', '.join(differs)} differ from "
+            f"{'what it was built from' if edited else frozen}; finished trials would not belong to this spec; "
+            f"use another run directory{f'. {frozen} itself was edited: {again}' if edited else ''}"
         )
 
 
@@ -87,8 +96,8 @@ def _changed(run: Path, texts: Iterator[tuple[str, str]], kept: set[str]) -> Ite
         kept.add(name)
         raw = text.encode()
         try:
-            same = (run / name).read_bytes() == raw
-        except (FileNotFoundError, NotADirectoryError):
+            same = file_bytes(run / name) == raw
+        except OSError:  # absent, or something that is no file: whether it can be replaced is seen where it is written
             same = False
         if not same:
             yield Written(PurePosixPath(name), raw)

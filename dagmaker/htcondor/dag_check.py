@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.base.errors import SpecError
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 
 CHECKER = "condor_dag_checker"  # HTCondor 24.10.1 and later
@@ -54,7 +55,7 @@ def _submit_files(run: Path) -> str:
     files = sorted(run.glob("*.sub"))
     for file in files:
         try:
-            submit = htcondor2.Submit(file.read_text(encoding="utf-8"))
+            submit = htcondor2.Submit(file_bytes(file).decode())
         except Exception as error:
             raise SpecError(f"{file}: not a submit description: {error}; {_CURE}") from error
         for key in submit:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from dagmaker.htcondor import eventlog
 from dagmaker.htcondor.eventlog import Log
+from worker.base.reading import any_text
 from worker.rundir import layout
 
 REPAIR = "repair.dag"
@@ -109,12 +110,7 @@ _NO_ERROR = re.compile(r"STATUS_ERROR|D_ERROR|IS_ERROR|ERROR: the following")
 
 def _last_lines(run: Path, file: str) -> list[str]:
     """The end of DAGMan's account."""
-    try:
-        with (run / f"{file}.dagman.out").open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - (1 << 16)))
-            return stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
+    return any_text(run / f"{file}.dagman.out", 1 << 16).splitlines()
 
 
 def _text(line: str) -> str:

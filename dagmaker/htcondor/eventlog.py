@@ -6,8 +6,11 @@ Our own reader: it needs no bindings, and a log of a hundred thousand processes 
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from worker.base.reading import opened
 
 SUBMIT, EXECUTE, EVICTED, TERMINATED, SHADOW_EXCEPTION, ABORTED = 0, 1, 4, 5, 7, 9
 HELD, RELEASED, RECONNECT_FAILED, FACTORY_SUBMIT = 12, 13, 24, 35
@@ -19,14 +22,17 @@ KINDS = frozenset(
 _WANTED = frozenset(b"%03d" % kind for kind in KINDS)
 _END = b"\n...\n"
 _CHUNK = 1 << 24
-_HEAD = re.compile(rb"(\d{3}) \((-?\d+)\.(-?\d+)\.-?\d+\) (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|\d\d/\d\d \d\d:\d\d:\d\d)")
+_LONGEST = 1 << 20  # bytes of an event: it has some hundreds
+_NUMBER = rb"(-?\d{1,15})"
+_TIME = rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|\d\d/\d\d \d\d:\d\d:\d\d)"
+_HEAD = re.compile(rb"(\d{3}) \(%b\.%b\.-?\d+\) %b" % (_NUMBER, _NUMBER, _TIME))
 # The first is how 23.9 writes it, the second 25.14.
-_NODE = re.compile(rb"""(?:DAG Node: |DAGNodeName = ")([^\s"]+)""")
-_ENDED = re.compile(rb"\(\d\) (Normal termination \(return value|Abnormal termination \(signal) (-?\d+)\)")
+_NODE = re.compile(rb"""(?:DAG Node: |DAGNodeName = ")([^\s"\0]+)""")
+_ENDED = re.compile(rb"\(\d\) (Normal termination \(return value|Abnormal termination \(signal) (-?\d{1,15})\)")
 _SLOT = re.compile(rb"SlotName: \S*?@(\S+)")
 _ALIAS = re.compile(rb"alias=([^&>\s]+)")
 _ADDRESS = re.compile(rb"executing on host: (\S+)")
-_HOLD = re.compile(rb"Code (\d+) Subcode (-?\d+)")
+_HOLD = re.compile(rb"Code (\d{1,15}) Subcode (-?\d{1,15})")
 
 
 class Hold(NamedTuple):
@@ -60,7 +66,7 @@ class Event(NamedTuple):
 def node(event: Event) -> str | None:
     """Name of the DAG's node that a submitted process belongs to."""
     found = _NODE.search(event.body)
-    return found[1].decode() if found else None
+    return found[1].decode(errors="replace") if found else None
 
 
 def ended(event: Event) -> int | None:
@@ -127,17 +133,13 @@ class Log:
 
     def new(self) -> Iterator[Event]:
         """Events that were written since the last look; a half-written one waits for the next."""
-        try:
-            stream = self.path.open("rb")
-        except OSError:
-            return
-        with stream:
+        with suppress(OSError), opened(self.path) as stream:
             self._inode = os.fstat(stream.fileno()).st_ino
             stream.seek(self.offset)
             rest = b""
             while chunk := stream.read(_CHUNK):
                 blocks = (rest + chunk).split(_END)
-                rest = blocks.pop()
+                rest = blocks.pop()[-_LONGEST:]
                 for block in blocks:
                     if block[:3] in _WANTED and (head := _HEAD.match(block)):
                         yield Event(int(head[1]), int(head[2]), int(head[3]), head[4].decode(), block)

@@ -199,10 +199,13 @@ class Jobs:
 
 @lru_cache(maxsize=4096)
 def seconds(text: str) -> float:
-    """Time of an event as seconds since 1970, from the submit host's local time."""
-    if "-" in text:
-        return datetime.fromisoformat(text).timestamp()
-    return datetime.strptime(f"{datetime.now().year}/{text}", "%Y/%m/%d %H:%M:%S").timestamp()
+    """Time of an event as seconds since 1970, from the submit host's local time; 0 for what is no time."""
+    try:
+        if "-" in text:
+            return datetime.fromisoformat(text).timestamp()
+        return datetime.strptime(f"{datetime.now().year}/{text}", "%Y/%m/%d %H:%M:%S").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class Tracker:

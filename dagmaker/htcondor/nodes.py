@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from worker.base.reading import any_text
+
 JOBSTATE = Path("logs/jobstate.log")
-_FAILED = re.compile(rb"^\d+ (\S+) (PRE_SCRIPT|POST_SCRIPT|SUBMIT)_FAILURE\b", re.MULTILINE)
-_AGAIN = re.compile(rb"^\d+ (\S+) (?:PRE_SCRIPT_SUCCESS|POST_SCRIPT_SUCCESS|SUBMIT) ", re.MULTILINE)
-_STARTED = b"DAGMAN_STARTED"
+_FAILED = re.compile(r"^\d+ (\S+) (PRE_SCRIPT|POST_SCRIPT|SUBMIT)_FAILURE\b", re.MULTILINE)
+_AGAIN = re.compile(r"^\d+ (\S+) (?:PRE_SCRIPT_SUCCESS|POST_SCRIPT_SUCCESS|SUBMIT) ", re.MULTILINE)
+_STARTED = "DAGMAN_STARTED"
 
 
 class NodeFailure(NamedTuple):
@@ -19,14 +21,11 @@ class NodeFailure(NamedTuple):
 
 def failures(run: Path) -> tuple[NodeFailure, ...]:
     """Nodes that could not be run since DAGMan last started, and did not go well later."""
-    try:
-        text = (run / JOBSTATE).read_bytes().rpartition(_STARTED)[2]
-    except OSError:
-        return ()
+    text = any_text(run / JOBSTATE).rpartition(_STARTED)[2]
     last = {found[1]: found.start() for found in _AGAIN.finditer(text)}
     return tuple(
         dict.fromkeys(
-            NodeFailure(found[1].decode(), found[2].decode())
+            NodeFailure(found[1], found[2])
             for found in _FAILED.finditer(text)
             if last.get(found[1], -1) < found.start()
         )

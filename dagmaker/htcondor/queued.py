@@ -5,6 +5,7 @@ from typing import Any
 
 from dagmaker.htcondor import dagjob, schedd
 from dagmaker.htcondor.dagjob import DagJob
+from worker.base import shell
 from worker.base.errors import InputError, RefusedError
 
 
@@ -44,10 +45,10 @@ def refuse_known(run: Path, queue: Any, does: str) -> None:
         how = {
             "held": f"held ({dag.reason}): condor_release {dag.cluster}",
             "removed": "being removed: wait for its end",
-        }.get(dag.state, f"{dag.state}: watch it with `dagmaker status {run} --watch`")
+        }.get(dag.state, f"{dag.state}: watch it with `{shell.dagmaker('status', run, '--watch')}`")
         raise RefusedError(
             f"{run}: {dag.file} is in the queue already, cluster {dag.cluster}, {how}; "
-            f"`dagmaker abort {run}` takes it out. Meanwhile the directory cannot be {does}"
+            f"`{shell.dagmaker('abort', run)}` takes it out. Meanwhile the directory cannot be {does}"
         )
     here = schedd.host(queue)
     for job in dagjob.all_of(run):
@@ -61,6 +62,6 @@ def _refuse_by_files(run: Path, dags: tuple[DagJob, ...], does: str, why: str) -
             log = run / f"{dag.file}.dagman.log"
             raise RefusedError(
                 f"{run}: by {log.name} cluster {dag.cluster} is in the queue ({dag.state}), and {why}: meanwhile the "
-                f"directory cannot be {does}. On its submit node, `dagmaker abort {run}` takes it out; if that pool is "
-                f"gone for good, remove {log}"
+                f"directory cannot be {does}. On its submit node, `{shell.dagmaker('abort', run)}` takes it out; "
+                f"if that pool is gone for good, remove {log}"
             )

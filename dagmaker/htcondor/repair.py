@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -11,11 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dagmaker import interpreter, lock
-from dagmaker.htcondor import dagjob, obstacles, origin, queued, render_dag, rounds
+from dagmaker.htcondor import dagjob, obstacles, origin, queued, render, render_dag, rounds
 from dagmaker.htcondor.obstacles import Fault
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import clusters, sites
 from dagmaker.plan.plan import JUDGE, Plan
+from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError
 from worker.rundir import layout
@@ -36,7 +36,8 @@ class Repair(NamedTuple):
     wanted : mapping of str to tuple of int
         Positions of the processes to run, by node.
     number : int
-        Which repair of this directory it is; 0 where nothing was missing and nothing written.
+        Which repair of this directory it is; 0 where no DAG was written: nothing is missing, or DAGMan cannot
+        use the path.
     moved : tuple of str
         What lay in the way, and is below RUN/set_aside now.
     """
@@ -62,13 +63,13 @@ class Repair(NamedTuple):
 
     def lines(self) -> list[str]:
         """What to tell the user."""
-        if not self.number:
+        if not self.faults:
             return [f"{self.run}: {self.checked:,} files checked, nothing is missing or corrupt"]
         return list(_said(self))
 
 
 def repair(run: Path, jobs: int = 0, set_aside: bool = False) -> Repair:
-    """Check every file, remove what is corrupt, write repair.dag.
+    """Check every file, remove what is corrupt, write repair.dag where DAGMan can use the path.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def repair(run: Path, jobs: int = 0, set_aside: bool = False) -> Repair:
         wanted = needed(plan, faults)
         moved = obstacles.find(run, faults)
         if not set_aside:
-            obstacles.refuse(run, moved, shlex.join(["dagmaker", "repair", str(run), "--set_aside"]))
+            obstacles.refuse(run, moved, shell.dagmaker("repair", run, "--set_aside"))
         try:
             obstacles.move(run, moved)
             _remove(run, faults)
@@ -174,7 +175,10 @@ def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> P
 
 
 def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
-    """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number."""
+    """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number, or 0."""
+    site = origin.read(run).site
+    if render.unusable(PurePosixPath(run), site):
+        return 0
     number = _next_number(run)
     part = reduced(plan, wanted, f"repair{number:02d}_")
     packed = clusters.make(part)
@@ -183,7 +187,7 @@ def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
         if cluster.task != FINAL:
             _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
-    site = sites.charged(origin.read(run).site, specfile.load_resolved(run / layout.SPEC))
+    site = sites.charged(site, specfile.load_resolved(run / layout.SPEC))
     lines = render_dag.lines(part, packed, site, PurePosixPath(run))
     _text(run, PurePosixPath(dagjob.REPAIR), [line.replace("`dagmaker build`", "`dagmaker repair`") for line in lines])
     return number
@@ -224,10 +228,11 @@ def _said(found: Repair) -> Iterator[str]:
     if any(fault.node == PREPARE for fault in faults):
         yield "    the prepared data are among them: trials were checked without it; repair again afterwards"
     n = sum(map(len, wanted.values()))
-    yield f"{dagjob.REPAIR} (no. {number}): {n:,} processes: {', '.join(_nodes(wanted))}"
-    again = shlex.join(["dagmaker", "submit", str(run), "--repair"])
-    yield f"on a pool: {again}        (or condor_submit_dag {run / dagjob.REPAIR})"
-    yield f"here:      dagmaker run {run / layout.SPEC} --run={run} --jobs=2"
+    yield f"{f'{dagjob.REPAIR} (no. {number})' if number else 'to run'}: {n:,} processes: {', '.join(_nodes(wanted))}"
+    if number:
+        again = shell.dagmaker("submit", run, "--repair")
+        yield f"on a pool: {again}        (or {shell.command('condor_submit_dag', run / dagjob.REPAIR)})"
+    yield f"here:      {shell.dagmaker('run', run / layout.SPEC, f'--run={run}', '--jobs=2')}"
 
 
 def _nodes(wanted: Mapping[str, tuple[int, ...]], limit: int = 8) -> Iterator[str]:

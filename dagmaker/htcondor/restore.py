@@ -7,6 +7,7 @@ from typing import NamedTuple
 from dagmaker import lock
 from dagmaker.htcondor import origin
 from dagmaker.plan import plan
+from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes, json_value
@@ -36,7 +37,8 @@ class Restored(NamedTuple):
         shown = ", ".join(self.files[:5]) + (f" and {len(self.files) - 5} more" if len(self.files) > 5 else "")
         lines = [f"{self.run}: restored as built: {shown}"]
         if self.kept:
-            lines.append(f"your edited spec is {self.kept}; to use it: dagmaker build {self.kept} --run={self.run}")
+            again = shell.dagmaker("build", self.kept, f"--run={self.run}")
+            lines.append(f"your edited spec is {self.kept}; to use it: {again}")
         return lines
 
 
@@ -73,7 +75,8 @@ def _built_spec(run: Path) -> tuple[str, str]:
     if planned not in ("", digest) or not text:
         raise InputError(
             f"{run / layout.SPEC}: was edited, and no copy of the spec that {layout.PLAN} was made for (digest "
-            f"{planned[:12]}) is kept in {layout.BUILD}; `dagmaker build SPEC --run={run}` with your own spec"
+            f"{planned[:12]}) is kept in {layout.BUILD}; `{shell.dagmaker('build', 'SPEC', f'--run={run}')}` "
+            "with your own spec"
         )
     return text, digest
 
@@ -107,16 +110,19 @@ def planned_digest(run: Path) -> str:
 
 def frozen_text(run: Path) -> str:
     """The spec that the plan was made for: the frozen one, or the one that build.json keeps where that was edited."""
-    path = run / layout.SPEC
-    planned = planned_digest(run)
-    try:
-        found = file_bytes(path, MAX_JSON).decode()
-    except (OSError, UnicodeDecodeError):
-        found = ""
+    planned, found = planned_digest(run), read_text(run / layout.SPEC)
     if not planned or specfile.text_digest(found) == planned:
         return found
     kept = origin.kept_spec(run)
     return kept if specfile.text_digest(kept) == planned else found
+
+
+def read_text(path: Path) -> str:
+    """A spec as it is; empty where it cannot be read."""
+    try:
+        return file_bytes(path, MAX_JSON).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _keep_edited(run: Path, text: str) -> str:

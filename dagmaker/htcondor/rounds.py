@@ -15,6 +15,7 @@ from dagmaker.htcondor import origin, render, render_dag
 from dagmaker.plan import clusters, plan, sites
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
+from worker.base import shell
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes, json_value
@@ -46,7 +47,7 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: is not a decision of the judge ({type(error).__name__}: {error}); remove it and run "
-            f"`dagmaker repair {run}`"
+            f"`{shell.dagmaker('repair', run)}`"
         ) from None
 
 
@@ -100,8 +101,8 @@ def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
     found = decision(run, number)
     if found is None:
         raise InputError(
-            f"{run / layout.decision(number)}: round {number} has not been decided; `worker judge --run={run} "
-            f"--round={number}` does it, after the trials before it"
+            f"{run / layout.decision(number)}: round {number} has not been decided; "
+            f"`{shell.worker('judge', f'--run={run}', f'--round={number}')}` does it, after the trials before it"
         )
     texts = dict(files(spec, origin.read(run).site, PurePosixPath(run), number, found))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
@@ -199,7 +200,9 @@ def read_plan(run: Path) -> Plan:
     except (FileNotFoundError, NotADirectoryError):
         if (run / layout.BUILD).is_file():
             lost = run / layout.PLAN
-            raise InputError(f"{lost}: this file is missing; `dagmaker restore {run}` writes it again") from None
+            raise InputError(
+                f"{lost}: this file is missing; `{shell.dagmaker('restore', run)}` writes it again"
+            ) from None
         raise InputError(
             f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
         ) from None

@@ -1,7 +1,6 @@
 """Give the DAG of a run directory to HTCondor, once everything that can be checked before has been."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from dagmaker import lock
 from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, render, schedd, submitfile
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import sites
+from worker.base import shell
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes
 from worker.rundir import layout
@@ -45,13 +45,14 @@ class Submitted(NamedTuple):
     def lines(self) -> list[str]:
         """What to tell the user."""
         if self.cluster is None:
-            repair = shlex.join(["dagmaker", "repair", self.run])
+            repair = shell.dagmaker("repair", self.run)
             return [*self.notes, f"{self.run}: complete: nothing to submit; `{repair}` also checks every file"]
+        watch = shell.dagmaker("status", self.run, "--watch")
         return [
             *self.notes,
             f"{self.dag}: submitted, cluster {self.cluster}",
-            f"watch:  dagmaker status {self.run} --watch      (or condor_q {self.cluster}, condor_q -dag -nobatch)",
-            f"stop:   dagmaker abort {self.run}               (or condor_rm {self.cluster})",
+            f"watch:  {watch}      (or condor_q {self.cluster}, condor_q -dag -nobatch)",
+            f"stop:   {shell.dagmaker('abort', self.run)}               (or condor_rm {self.cluster})",
         ]
 
 
@@ -104,7 +105,7 @@ def _hint(run: Path, file: str) -> list[str]:
         return []
     return [
         f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
-        f"`dagmaker repair {run}` runs only what is missing"
+        f"`{shell.dagmaker('repair', run)}` runs only what is missing"
     ]
 
 
@@ -119,20 +120,20 @@ def check(run: Path, file: str, spec_digest: str) -> list[str]:
     _check_spec(run, spec_digest)
     _check_place(run)
     jobs = list(_jobs(run / file))
-    problems = [*_missing_files(jobs), *_unwritable(run, jobs)]
+    problems = [*_missing_files(jobs), *_unwritable(run, jobs)] if jobs else ["it has no node"]
     if problems:
         shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN])
         more = f"\n  and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        cure = "`dagmaker repair`" if file == dagjob.REPAIR else f"`{shlex.join(['dagmaker', 'restore', str(run)])}`"
-        raise InputError(f"{run / file}: cannot be submitted; {cure} writes it again:\n{shown}{more}")
+        cure = shell.dagmaker("repair" if file == dagjob.REPAIR else "restore", run)
+        raise InputError(f"{run / file}: cannot be submitted; `{cure}` writes it again:\n{shown}{more}")
     return list(dag_check.verdicts(run))
 
 
 def _check_spec(run: Path, digest: str) -> None:
     spec = run / layout.SPEC
     cure = (
-        f"`{shlex.join(['dagmaker', 'restore', str(run)])}` puts it back as it was built; for another analysis edit "
-        f"your own spec and `dagmaker build SPEC --run={run}` again"
+        f"`{shell.dagmaker('restore', run)}` puts it back as it was built; for another analysis edit "
+        f"your own spec and `{shell.dagmaker('build', 'SPEC', f'--run={run}')}` again"
     )
     try:
         found = specfile.text_digest(file_bytes(spec).decode())
@@ -145,32 +146,31 @@ def _check_spec(run: Path, digest: str) -> None:
 def _check_place(run: Path) -> None:
     """Raise if the DAG works in another directory, or DAGMan cannot use the name of this one."""
     begun = origin.read(run)
-    again = shlex.join(["dagmaker", "build", str(run / layout.SPEC), f"--run={run}"])
+    again = shell.dagmaker("build", run / layout.SPEC, f"--run={run}")
     if os.path.realpath(begun.place.run) != os.path.realpath(run):
         raise InputError(f"{run}: was built as {begun.place.run}, where its DAG works; `{again}` writes it for here")
     why = render.unusable(PurePosixPath(run), begun.site)
     if why:
-        here = shlex.join(["dagmaker", "run", str(run / layout.SPEC), f"--run={run}"])
+        here = shell.dagmaker("run", run / layout.SPEC, f"--run={run}")
         raise InputError(f"{why}; or go on here: `{here}`")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:
     """The nodes of a DAG file that we wrote."""
+    cure = shell.dagmaker("repair" if dag.name == dagjob.REPAIR else "restore", dag.parent)
     try:
-        lines = dag.read_text(encoding="utf-8").splitlines()
+        lines = file_bytes(dag).decode().splitlines()
     except FileNotFoundError:
-        maker = "repair" if dag.name == dagjob.REPAIR else "restore"
-        cure = shlex.join(["dagmaker", maker, str(dag.parent)])
         raise InputError(f"{dag}: there is no such DAG; `{cure}` writes it") from None
-    except OSError as error:
-        raise InputError(f"{dag}: cannot be read: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{dag}: cannot be read ({error}); remove it, `{cure}` writes it again") from None
     files: dict[str, Path] = {}
     for line in lines:
-        words = line.split(" ", 2)
-        if words[0] in ("JOB", "FINAL"):
-            files[words[1]] = dag.parent / words[2].split()[0]
-        elif words[0] == "VARS" and words[1] in files:
-            yield Job(words[1], files[words[1]], _variables(words[2]))
+        keyword, node, rest = (*line.split(" ", 2), "", "")[:3]
+        if keyword in ("JOB", "FINAL"):
+            files[node] = dag.parent / rest.partition(" ")[0]
+        elif keyword == "VARS" and node in files:
+            yield Job(node, files[node], _variables(rest))
 
 
 def _variables(text: str) -> dict[str, str]:
@@ -232,5 +232,5 @@ def _submit(queue: Any, run: Path, file: str) -> int:
     except Exception as error:
         raise InputError(
             f"{run / file}: HTCondor refuses it: {str(error).strip() or type(error).__name__}; "
-            f"by hand: condor_submit_dag -update_submit {run / file}"
+            f"by hand: {shell.command('condor_submit_dag', '-update_submit', run / file)}"
         ) from None

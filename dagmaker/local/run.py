@@ -22,7 +22,9 @@ from dagmaker.status import display, failures, progress, summary
 from dagmaker.status.display import Display
 from dagmaker.status.failures import Failure
 from dagmaker.status.progress import Progress
+from worker.base import shell
 from worker.base.errors import StoppedError
+from worker.rundir import layout
 from worker.spec.sections import Spec
 
 GRACE_S = 5.0  # between asking a worker to end and killing it
@@ -188,7 +190,7 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
         except StoppedError as error:
             raise StoppedError(
                 f"{error}: what is finished is kept; the same command goes on from there:\n"
-                f"    dagmaker run {path / 'analysis.yaml'} --run={path} --jobs={jobs}"
+                f"    {shell.dagmaker('run', path / layout.SPEC, f'--run={path}', f'--jobs={jobs}')}"
             ) from None
     found = {
         "name": spec.name,

@@ -13,6 +13,7 @@ from dagmaker.pilot.probes import Probe, Took
 from dagmaker.plan import clusters, sites
 from dagmaker.plan.clusters import Cluster, Clusters
 from dagmaker.plan.plan import Node, Plan
+from worker.base import shell
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError, StoppedError
 from worker.base.reading import NUMBER, json_object
@@ -143,7 +144,7 @@ def measured(run: Path, rows: list[tuple[Probe, Probe]]) -> tuple[list[tuple[Too
         if number < len(order[task]) and order[task][number] in mine
     ]
     if not before:
-        raise InputError(f"{run}: no probe ended well; `dagmaker status` and {run / 'logs'} tell why")
+        raise InputError(f"{run}: no probe ended well; `{shell.dagmaker('status', run)}` and {run / 'logs'} tell why")
     start_s = max(sum(before) / len(before), 0.0)
 
     def took(probe: Probe) -> Took:

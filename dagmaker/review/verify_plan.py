@@ -12,6 +12,7 @@ from dagmaker.plan import clusters, plan, processes
 from dagmaker.review.verdict import Line
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import InputError
+from worker.base.reading import file_bytes
 from worker.rundir import layout
 from worker.spec import specfile
 from worker.spec.sections import Spec
@@ -55,7 +56,7 @@ def frozen_spec(run: Path) -> Spec:
 
 def _spec(run: Path, resolved: str) -> Line:
     what = f"{layout.SPEC} is a resolved spec, every default written out"
-    if (run / layout.SPEC).read_bytes() == resolved.encode():
+    if file_bytes(run / layout.SPEC) == resolved.encode():
         return Line("same", what, f"the same bytes, sha256 {specfile.text_digest(resolved)[:12]}")
     return Line("fault", what, "its bytes are not those that `dagmaker build` writes for it: it was edited")
 
@@ -95,7 +96,7 @@ def _compare(run: Path, what: str, texts: Iterable[tuple[str, str]]) -> Line:
 
 def _difference(path: Path, text: str) -> str:
     try:
-        found = path.read_text(encoding="utf-8")
+        found = file_bytes(path).decode()
     except FileNotFoundError:
         return "is missing"
     except (OSError, UnicodeDecodeError) as error:

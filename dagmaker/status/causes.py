@@ -1,6 +1,7 @@
 """What failed or is held, grouped by cause: in words, with the last lines that it wrote and the change to make."""
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from dagmaker.htcondor.eventlog import Hold
 from dagmaker.htcondor.jobs import HostCount, Where
 from dagmaker.htcondor.submitfile import SubmitFile
 from dagmaker.status import failures
+from worker.base import shell
+from worker.base.reading import any_text
 
 READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
 TAIL_LINES = 4
@@ -20,7 +23,7 @@ BAD_HOST = 3  # so many tries failed on a machine and none went well, while othe
 
 CURES = {
     1: "read the lines above; the line `by hand` shows it whole",
-    2: "correct the spec, `dagmaker build` again",
+    2: "correct the spec, `dagmaker build SPEC --run=RUN` again",
     3: "what the last line says; `dagmaker repair RUN` finds and replaces missing and corrupt files",
     4: "`dagmaker repair RUN` makes what is missing",
     85: "submit again: it resumes where it stopped",
@@ -111,13 +114,8 @@ def tail(path: Path | None) -> tuple[str, ...]:
     """Last lines of a file; none where there is none."""
     if path is None:
         return ()
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, 2) - TAIL_BYTES))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return ()
-    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-TAIL_LINES:]
+    lines = any_text(path, TAIL_BYTES).splitlines()
+    return tuple(line.rstrip() for line in lines if line.strip())[-TAIL_LINES:]
 
 
 def _failed(
@@ -143,13 +141,18 @@ def _failed(
             only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
             yield Cause(
                 "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
-                shown(file, run), f"worker {first.argv} --run={run}", _exit_cure(code, run, asked), code=code,
+                shown(file, run), by_hand(first, run), _exit_cure(code, run, asked), code=code,
             )  # fmt: skip
+
+
+def by_hand(bad: Bad, run: Path) -> str:
+    """How to run a process by hand."""
+    return shell.worker(*bad.argv.split(), f"--run={run}")
 
 
 def _exit_cure(code: int, run: Path, asked: Asked) -> str:
     text = CURES.get(code, "read the lines above")
-    return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", str(run))
+    return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", shlex.quote(str(run)))
 
 
 def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, asked: Asked) -> Iterator[Cause]:
@@ -169,7 +172,7 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             continue
         yield Cause(
             "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
-            shown(submit.log, run), f"worker {first.argv} --run={run}",
+            shown(submit.log, run), by_hand(first, run),
             holds.cure(hold, asked.memory_mb, asked.disk_mb, submit), _ids(group), hold=hold,
         )  # fmt: skip
 
@@ -181,7 +184,7 @@ def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Pa
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
     return Cause(
         "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), shown(file, run),
-        f"worker {first.argv} --run={run}", f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
+        by_hand(first, run), f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
     )  # fmt: skip
 
 

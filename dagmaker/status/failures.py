@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dagmaker.plan.processes import Reply
+from worker.base import shell
 from worker.base.errors import EXIT_CODES
 
 
@@ -49,7 +50,7 @@ def cause(code: int) -> str:
 def write_log(run: Path, reply: Reply, argv: Sequence[str]) -> Path:
     """Write what a failed process said to RUN/logs; the last failure of a process is the one that is kept."""
     path = run / "logs" / f"failed_{reply.process.node}_{reply.process.position}.log"
-    text = f"worker {' '.join(argv)}\nexit code {reply.rc}: {cause(reply.rc)}\n\n{reply.err}\n"
+    text = f"{shell.worker(*argv)}\nexit code {reply.rc}: {cause(reply.rc)}\n\n{reply.err}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
@@ -75,7 +76,7 @@ def table(failed: Sequence[Failure], run: Path, limit: int = 20) -> list[str]:
         lines += [
             f"{len(group)} x {task}: {cause(code)}",
             f"    {said}",
-            f"    by hand: worker {' '.join(first.argv)}",
+            f"    by hand: {shell.worker(*first.argv)}",
             f"    log: {first.log.relative_to(run)}" + (f" and {len(group) - 1} more" if len(group) > 1 else ""),
         ]
     if len(groups) > limit:

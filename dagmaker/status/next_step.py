@@ -3,10 +3,13 @@
 import shlex
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from dagmaker.htcondor import dagjob, holds
 from dagmaker.htcondor.schedd import Answer
+from worker.base import shell
+from worker.base.shell import dagmaker
 from worker.rundir import layout
 
 if TYPE_CHECKING:
@@ -29,8 +32,6 @@ class Facts(NamedTuple):
         Every output is there.
     in_the_way : bool
         Files of another analysis, or folders, lie where outputs belong.
-    at_work_here : bool
-        `dagmaker run` is at work in the directory.
     transfers : bool
         Files travel with the jobs: a node that is submitted again computes what is there already.
     asked : Asked
@@ -40,7 +41,6 @@ class Facts(NamedTuple):
     edited: bool
     all_there: bool
     in_the_way: bool
-    at_work_here: bool
     transfers: bool
     asked: "Asked"
 
@@ -49,20 +49,16 @@ def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
     """Quoted for the shell; empty where the run is complete."""
     if status.complete:
         return ""
+    if status.here:
+        return dagmaker("status", status.run, "--watch")
     if not status.dags:
         return _never_submitted(status, facts)
     if facts.edited:
         again = "" if status.active or facts.all_there else _submit(status, status.dags[-1])
-        return _all(_dagmaker("restore", status.run), again)
+        return _all(dagmaker("restore", status.run), again)
     if status.active:
         return _in_queue(status, facts, answer)
-    if facts.at_work_here:
-        return _dagmaker("status", status.run, "--watch")
     return _ended(status, facts)
-
-
-def _dagmaker(*words: str) -> str:
-    return shlex.join(["dagmaker", *words])
 
 
 def _all(*commands: str) -> str:
@@ -70,24 +66,22 @@ def _all(*commands: str) -> str:
 
 
 def _submit(status: "Status", dag: "DagJob") -> str:
-    return _dagmaker("submit", status.run, *(["--repair"] if dag.file == dagjob.REPAIR else []))
+    return dagmaker("submit", status.run, *(["--repair"] if dag.file == dagjob.REPAIR else []))
 
 
 def _repair(status: "Status", facts: Facts) -> str:
     """Make what is missing again, with what lies in the way moved aside."""
     aside = ["--set_aside"] if facts.in_the_way else []
-    return _all(_dagmaker("repair", status.run, *aside), _dagmaker("submit", status.run, "--repair"))
+    return _all(dagmaker("repair", status.run, *aside), dagmaker("submit", status.run, "--repair"))
 
 
 def _never_submitted(status: "Status", facts: Facts) -> str:
     if facts.edited:
-        return _dagmaker("restore", status.run)
-    if facts.at_work_here:
-        return _dagmaker("status", status.run, "--watch")
+        return dagmaker("restore", status.run)
     begun = any(stage.done for stage in status.stages)
-    if not begun and shutil.which("condor_submit_dag"):
-        return _dagmaker("submit", status.run)
-    return _dagmaker("run", f"{status.run}/{layout.SPEC}", f"--run={status.run}")
+    if not begun and shutil.which("condor_submit_dag") and Path(status.run, layout.DAG).is_file():
+        return dagmaker("submit", status.run)
+    return dagmaker("run", f"{status.run}/{layout.SPEC}", f"--run={status.run}")
 
 
 def _in_queue(status: "Status", facts: Facts, answer: Answer | None) -> str:
@@ -95,13 +89,13 @@ def _in_queue(status: "Status", facts: Facts, answer: Answer | None) -> str:
     dag = next(dag for dag in reversed(status.dags) if dag.active)
     state: str = dag.state
     if answer is not None and answer.elsewhere(dag):
-        return shlex.join(["ssh", dag.host, _dagmaker("status", status.run)])
+        return shell.command("ssh", dag.host, dagmaker("status", status.run))
     if answer is not None and answer.dags:
         state = answer.dags[-1].state
     if state == "held":
         return f"condor_release {dag.cluster}"
     if state == "removed":
-        return _all(_dagmaker("abort", status.run), _submit(status, dag))
+        return _all(dagmaker("abort", status.run), _submit(status, dag))
     return _of_processes(status, facts, dag.cluster)
 
 
@@ -114,14 +108,14 @@ def _of_processes(status: "Status", facts: Facts, cluster: int) -> str:
     idle = sum(stage.idle for stage in status.stages)
     if idle and not any(stage.running for stage in status.stages) and (status.quiet_s or 0) > STUCK_S:
         return f"condor_q -better-analyze -constraint {shlex.quote(f'DAGManJobId == {cluster} && JobStatus == 1')}"
-    return _dagmaker("status", status.run, "--watch")
+    return dagmaker("status", status.run, "--watch")
 
 
 def _held(status: "Status", facts: Facts, held: Iterable["Cause"]) -> str:
     """Release, with a larger request where it was too small. What lacks its input needs that first."""
     held = list(held)
     if any(cause.code in (3, 4) for cause in held):
-        return _all(_dagmaker("abort", status.run), _repair(status, facts))
+        return _all(dagmaker("abort", status.run), _repair(status, facts))
     edits = [edit for cause in held if (edit := _more(cause, facts.asked))]
     return _all(*edits, f"condor_release {_those(one for cause in held for one in cause.ids)}")
 
@@ -154,7 +148,7 @@ def _those(ids: Iterable[str]) -> str:
 def _ended(status: "Status", facts: Facts) -> str:
     kinds = {cause.kind for cause in status.causes}
     if any(cause.kind == "node" for cause in status.causes):
-        return _all(_dagmaker("restore", status.run), _submit(status, status.dags[-1]))
+        return _all(dagmaker("restore", status.run), _submit(status, status.dags[-1]))
     # The report ends with 4 where something else has failed; with 3 it found a damaged file.
     broken = "lost" in kinds or any(
         cause.code == 3 or (cause.code == 4 and cause.task != "report") for cause in status.causes

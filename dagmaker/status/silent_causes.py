@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from dagmaker.htcondor import dagjob, nodes
+from dagmaker.htcondor import dagjob, nodes, render_dag
 from dagmaker.htcondor.submitfile import SubmitFile
-from dagmaker.status.causes import Bad, Cause, shown, tail
+from dagmaker.status.causes import Bad, Cause, by_hand, shown, tail
+from worker.base import shell
 
 STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}
 
@@ -27,7 +28,7 @@ def _gone(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> I
     for (task, why), group in groups.items():
         yield Cause(
             "gone", task, len(group), "removed from the queue, by hand or by a rule of the pool", (why,),
-            shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
+            shown(submits[task].log, run), by_hand(group[0], run),
             "submit again; where a rule removed it, ask for what it needs in the site profile (commands)",
         )  # fmt: skip
 
@@ -41,7 +42,7 @@ def _lost(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path) -> I
     for task, group in groups.items():
         yield Cause(
             "lost", task, len(group), "exit code 0, but the output is not there: deleted since, or never came back", (),
-            shown(submits[task].log, run), f"worker {group[0].argv} --run={run}",
+            shown(submits[task].log, run), by_hand(group[0], run),
             "see that every machine writes to the same disk, and that nobody cleans it",
         )  # fmt: skip
 
@@ -55,6 +56,6 @@ def _of_nodes(run: Path, dag: str) -> Iterator[Cause]:
         said = tail(file) if script else dagjob.said_of(run, dag, node)
         yield Cause(
             "node", node, 1, STEPS[step], said or ("(it said nothing)",), shown(file, run),
-            f"/bin/sh {run / 'rounds' / 'plan_round.sh'} {number}" if script else "",
+            shell.command("/bin/sh", run / render_dag.ROUND_SCRIPT, number) if script else "",
             "cure what it says, and submit again: DAGMan tries the node anew",
         )  # fmt: skip

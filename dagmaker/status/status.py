@@ -49,6 +49,8 @@ class Status:
     fault : str
         Why the run cannot be taken for complete, or go on, whatever its outputs are: its frozen spec was edited, or its
         results are of an earlier one.
+    here : bool
+        No DAG is in the queue, and `dagmaker run`, or another command that holds the directory, is at work.
     next : str
         The one command to type now, quoted for the shell; empty where the run is complete.
     """
@@ -63,6 +65,7 @@ class Status:
     waiting: int = 0
     quiet_s: float | None = None
     fault: str = ""
+    here: bool = False
     next: str = ""
 
     @property
@@ -194,6 +197,7 @@ class Watcher:
             sum(self._waits(node, done) for nodes in self._nodes.values() for node in nodes),
             now - seconds(last) if now is not None and last else None,
             _fault(self._run, self._plan.spec_digest, all_there),
+            not active and lock.taken(self._run),
         )
         facts = self._facts(status, all_there, any(item.in_the_way for item in bad))
         return replace(status, next=next_step.command(status, facts, answer))
@@ -203,7 +207,6 @@ class Watcher:
             status.fault.endswith(NOT_AS_BUILT),
             all_there,
             in_the_way,
-            not status.active and lock.taken(self._run),
             _transfers(self._run),
             _asked(self._run),
         )

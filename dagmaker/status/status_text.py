@@ -166,6 +166,8 @@ def verdict(status: Status) -> str:
 
 
 def _standing(status: Status) -> str:
+    if status.here:
+        return "not complete: `dagmaker run` is at work here"
     dag = status.dags[-1] if status.dags else None
     if dag is None:
         return "not complete: `dagmaker run` goes on from here, and so does the DAG"

@@ -8,6 +8,7 @@ from typing import Any
 
 from dagmaker.plan.priority import PRIORITY
 from dagmaker.status.display import duration, rate
+from worker.base import shell
 from worker.base.reading import json_object
 from worker.rundir import layout
 
@@ -27,7 +28,8 @@ def lines(run: Path) -> list[str]:
     if found is not None:
         with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # not what `report` writes
             return _lines(found, run)
-    return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `worker report --run={run}`"]
+    again = shell.worker("report", f"--run={run}")
+    return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `{again}`"]
 
 
 def _lines(found: Mapping[str, Any], run: Path) -> list[str]:

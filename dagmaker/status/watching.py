@@ -35,8 +35,8 @@ class _Schedd:
 
 
 def ended(status: Status) -> bool:
-    """Whether nothing will change by itself: complete, or the DAG is no longer in the queue."""
-    return not status.active and (status.complete or bool(status.dags))
+    """Whether nothing will change by itself: complete, or no longer in the queue and no `dagmaker run` at work."""
+    return not status.active and (status.complete or (bool(status.dags) and not status.here))
 
 
 def _brief(status: Status) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from worker.base import shell
 from worker.base.errors import InputError
 
 _REASONS = {
@@ -57,7 +58,10 @@ def write_all(run: Path, files: Sequence[Written]) -> None:
         With the reason in words; nothing half-written is left.
     """
     if not run.is_dir():
-        raise InputError(f"{run}: this run directory does not exist; make it with `dagmaker build SPEC --run={run}`")
+        raise InputError(
+            f"{run}: this run directory does not exist; make it with "
+            f"`{shell.dagmaker('build', 'SPEC', f'--run={run}')}`"
+        )
     temporary: list[Path] = []
     target = run / files[-1].rel
     try:

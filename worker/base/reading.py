@@ -1,11 +1,14 @@
 """Files that somebody else may have put there: only regular ones are opened, and JSON is what it says it is."""
 
 import errno
+import hashlib
 import json
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +18,58 @@ Kinds = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file for reading.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is no file: a pipe would wait for ever, a device never end.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.ENXIO, "a pipe, a socket or a device, not a file", str(path))
+        yield file
+
+
 def file_bytes(path: Path, most: int | None = None) -> bytes:
     """Return the bytes of a regular file.
 
     Raises
     ------
     OSError
-        It cannot be read, is longer than `most`, or is no file: a pipe would wait for ever, a device never end.
+        See `opened`; or it is longer than `most`.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.ENXIO, "a pipe, a socket or a device, not a file", str(path))
-        if most is not None and found.st_size > most:
-            raise OSError(errno.EFBIG, f"{found.st_size:,} bytes, more than any such file has", str(path))
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if most is not None and size > most:
+            raise OSError(errno.EFBIG, f"{size:,} bytes, more than any such file has", str(path))
         return file.read()
 
 
-def json_value(raw: bytes) -> Any:
+def any_text(path: Path, last: int | None = None) -> str:
+    """Text of what another program wrote, or of its `last` bytes; empty where it cannot be read."""
+    try:
+        with opened(path) as file:
+            if last is not None:
+                file.seek(max(0, file.seek(0, 2) - last))
+            return file.read(MAX_JSON).decode(errors="replace").replace("\0", "?")
+    except OSError:
+        return ""
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a regular file, read piece by piece. Raises OSError as `opened`."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_value(raw: bytes | str) -> Any:
     """Return what a JSON text says.
 
     Raises

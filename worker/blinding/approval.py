@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from worker.base import shell
 from worker.base.errors import RefusedError, SpecError
 from worker.blinding import clearance
 from worker.blinding.clearance import Clearance
@@ -25,7 +26,9 @@ def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, U
     approval = _approval(run, spec)
     where = spec or f"{run.path / layout.SPEC}"
     if token is None:
-        raise RefusedError(f"{run.path}: no --token: `dagmaker review {run.path}` prints it where all checks passed")
+        raise RefusedError(
+            f"{run.path}: no --token: `{shell.dagmaker('review', run.path)}` prints it where all checks passed"
+        )
     now = clearance.of(run)
     if token != now.token:
         raise RefusedError(
@@ -48,7 +51,7 @@ def _shown(token: str) -> str:
 def _how(run: Run, token: str) -> str:
     return (
         f"; write\n  unblind: {{token: {token}, approved_by: WHO, date: 'YYYY-MM-DD', reason: WHY}}\nin your spec, and "
-        f"`dagmaker build` it into {run.path} again or name it with --spec"
+        f"`{shell.dagmaker('build', 'SPEC', f'--run={run.path}')}` again or name it with --spec"
     )
 
 

@@ -79,7 +79,7 @@ def read(run: Run) -> Log:
     except (FileNotFoundError, NotADirectoryError):
         return Log((), (), ())
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); put the log of this run in its place") from None
     lines, heads, faults = [], [], []
     previous = FIRST
     for number, text in enumerate(raw.splitlines(), 1):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from worker.base.arrays import BadFormatError, parse_npy, parse_npz
 from worker.base.errors import InputError
+from worker.base.reading import file_bytes
 from worker.bookkeeping.lookup import Key
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
@@ -197,7 +198,7 @@ def _load(
 def _read(path: Path, allow_pickle: bool) -> Any:
     """An array of a ``.npy`` file, a dict of arrays of a ``.npz`` file; a pickled object as it was."""
     try:
-        raw = path.read_bytes()
+        raw = file_bytes(path)
         if path.suffix == ".npz":
             return parse_npz(raw)
         return parse_npy(raw)

@@ -1,6 +1,7 @@
 """Files of data, opened: regular files alone, and none that holds another format than its name says."""
 
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -88,7 +89,7 @@ def _refuse_other_format(path: Path, start: bytes, begins: bytes) -> None:
     lower = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for magic, what, cure in _FORMATS:
         if start.startswith(magic) or lower.startswith(magic.lower()):
-            raise InputError(f"{path}: this is {what}, not {_wanted(begins)}. {cure.format(path.name)}")
+            raise InputError(f"{path}: this is {what}, not {_wanted(begins)}. {cure.format(shlex.quote(path.name))}")
     if not begins and b"\0" in start.partition(b"\n")[0]:
         raise InputError(f"{path}: this is a binary file, not {_wanted(begins)}. {_AGAIN}")
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from worker.base import startup
+from worker.base import shell, startup
 from worker.base.errors import RefusedError
 from worker.report.summary import summary
 from worker.rundir import input_digests, layout, store
@@ -27,7 +27,7 @@ def report(path: Path, dag_status: int | None, failed_count: int | None) -> None
     if dag_status or failed_count:
         raise RefusedError(
             f"the DAG did not succeed (DAG_STATUS {dag_status}, {failed_count} failed nodes): the report shows what "
-            f"there is; see `dagmaker status {path}`"
+            f"there is; see `{shell.dagmaker('status', path)}`"
         )
 
 

@@ -1,5 +1,6 @@
 """Where the numbers come from: digests, versions, machines, and the commands that make them again."""
 
+from worker.base import shell
 from worker.base.errors import InputError
 from worker.report.results import Results
 from worker.rundir import layout, store
@@ -41,11 +42,13 @@ def commands(results: Results) -> list[tuple[str, str]]:
     """What to type, and what for."""
     run = results.place or results.run.path
     spec = run / layout.SPEC
+    again, new = shell.dagmaker("run", spec, f"--run={run}", "--jobs=2"), ("--run=NEW", "--jobs=2")
+    build, review = shell.dagmaker("build", spec, new[0]), shell.dagmaker("review", run, "--jobs=2", "--fresh")
     return [
-        (f"dagmaker check {spec}", "the spec below is this file, with every default written out"),
-        (f"dagmaker run {spec} --run=NEW --jobs=2", "the same bits in a new directory, on this machine"),
-        (f"dagmaker build {spec} --run=NEW && condor_submit_dag NEW/{layout.DAG}", "the same on HTCondor"),
-        (f"dagmaker run {spec} --run={run} --jobs=2", "only what is missing here"),
-        (f"dagmaker review {run} --jobs=2 --fresh", "everything compared with what it should be; a certificate"),
-        (f"worker report --run={run}", "this page again"),
+        (shell.dagmaker("check", spec), "the spec below is this file, with every default written out"),
+        (shell.dagmaker("run", spec, *new), "the same bits in a new directory, on this machine"),
+        (f"{build} && condor_submit_dag NEW/{layout.DAG}", "the same on HTCondor"),
+        (again, "only what is missing here"),
+        (review, "everything compared with what it should be; a certificate"),
+        (shell.worker("report", f"--run={run}"), "this page again"),
     ]

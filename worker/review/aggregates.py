@@ -147,5 +147,5 @@ def _without_costs(path: Path) -> Any:
     try:
         rows = json_value(file_bytes(path, MAX_JSON))
         return [{key: value for key, value in row.items() if key not in _MEASURED} for row in rows]
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         return f"unreadable ({error})"

@@ -1,11 +1,10 @@
 """Every file of the plan is there, whole, and of its address; every result is the one of its record."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from worker.base import finding
+from worker.base import finding, reading
 from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.reading import MAX_JSON, file_bytes, json_value
@@ -68,10 +67,10 @@ def _wrong(run: Run, name: str, sha256: str) -> str:
     path = run.path / name
     if not sha256:
         return f"{name}: this record is missing, or is none"
-    if not path.is_file():
-        return f"{name}: this file is missing"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        found = reading.sha256(path)
+    except OSError as error:
+        return f"{name}: cannot be read ({error.strerror})"
     return "" if found == sha256 else f"{name}: its bytes are not those that were written (sha256 differs)"
 
 
@@ -101,7 +100,7 @@ def _n_missing(run: Run, rel: PurePosixPath) -> int:
         if rel.suffix == ".npz":
             return int(store.load_arrays(run.path, rel).get("n_missing", 0))
         return int(json_value(file_bytes(run.path / rel, MAX_JSON)).get("n_missing", 0))
-    except (InputError, OSError, ValueError, AttributeError, RecursionError):
+    except (InputError, OSError, ValueError, TypeError, AttributeError):
         return 0
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
+from worker.base.reading import file_bytes
 from worker.engines.builtin import reference
 from worker.engines.builtin import trials as engine
 from worker.rundir import layout, store
@@ -72,7 +73,7 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
         mine = (root / rel).read_bytes()
     except FileNotFoundError:
         return f"its record is that of {task} {_told(args)}, which makes a file of another name"
-    theirs = (run.path / rel).read_bytes()
+    theirs = file_bytes(run.path / rel)
     store.remove(root, rel)
     return "" if mine == theirs else _first_difference(mine, theirs, run.spec.resources.gpu)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from worker.base import reading, shell
 from worker.base.errors import InputError
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -38,8 +39,7 @@ def hashed(run: Run, files: Iterable[PurePosixPath]) -> dict[str, str]:
     found = {}
     for rel in files:
         if (run.path / rel).is_file():
-            with (run.path / rel).open("rb") as file:
-                found[str(rel)] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[str(rel)] = reading.sha256(run.path / rel)
     return found
 
 
@@ -51,13 +51,13 @@ def result(path: Path, rel: PurePosixPath, task: str) -> Any:
     InputError
         It is missing, damaged, or was changed.
     """
-    cure = f"run `worker {task} --run={path}` again"
+    cure = f"run `{shell.worker(task, f'--run={path}')}` again"
     found = store.load_json(path, rel)
     try:
         made = from_json(store.load_json(path, layout.timing_file(task)))
     except ValueError as error:
         raise InputError(f"{path / layout.timing_file(task)}: {error}; {cure}") from None
-    if hashlib.sha256((path / rel).read_bytes()).hexdigest() not in (made.sha256, made.outputs.get(str(rel))):
+    if reading.sha256(path / rel) not in (made.sha256, made.outputs.get(str(rel))):
         raise InputError(f"{path / rel}: its bytes are not those that {task} wrote; {cure}")
     return found
 

@@ -5,13 +5,13 @@ aggregation reads the same one.
 """
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from worker.base import shell
 from worker.base.errors import InputError
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
@@ -97,10 +97,10 @@ def open_run(path: str | Path) -> Run:
         if not file.is_file():
             raise InputError(
                 f"{path}: this is not a run directory: it has no {file.name}; "
-                f"make one with `dagmaker build SPEC --run={path}`"
+                f"make one with `{shell.dagmaker('build', 'SPEC', f'--run={path}')}`"
             )
     head = planfile.read_head(plan_file, planfile.HEAD, planfile.cure(path))
-    cure = f"`dagmaker restore {shlex.quote(str(path))}` puts it back"
+    cure = f"`{shell.dagmaker('restore', path)}` puts it back"
     try:
         found = text_digest(spec_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -124,7 +124,8 @@ def before(run: Run, number: int) -> Run:
     """
     if len(run.rounds) < number - 1:
         lost = run.path / layout.round_plan(len(run.rounds) + 1)
-        raise InputError(f"{lost}: this file is missing; `dagmaker round {run.path} --round={len(run.rounds) + 1}`")
+        again = shell.dagmaker("round", run.path, f"--round={len(run.rounds) + 1}")
+        raise InputError(f"{lost}: this file is missing; `{again}`")
     return replace(run, last_round=number - 1)
 
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from worker.base import shell
 from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
-from worker.base.reading import MAX_JSON, file_bytes
+from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
 from worker.base.task_names import MANY, NEEDS, STREAMS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
@@ -99,7 +100,7 @@ _FORM = TypeAdapter(_Form)
 
 def cure(run: Path) -> str:
     """What writes a plan again that cannot be used."""
-    return f"write it again with `dagmaker build {run / layout.SPEC} --run={run}`"
+    return f"write it again with `{shell.dagmaker('build', run / layout.SPEC, f'--run={run}')}`"
 
 
 def text(head: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> str:
@@ -155,9 +156,7 @@ def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dic
 def read_head(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
     """The head alone, however many nodes follow; that the file has its end is looked at, too. Errors as `read`."""
     try:
-        if not path.is_file() and path.exists():  # a pipe would wait for ever
-            return read(path, needed, cure)
-        with path.open("rb") as file:
+        with opened(path) as file:
             first = file.readline(1 << 16)
             file.seek(max(0, file.seek(0, 2) - len(_END)))
             whole = file.read() == _END.encode()
@@ -187,8 +186,8 @@ def _head(raw: bytes) -> dict[str, Any] | None:
     if not line.endswith(_BEGIN.strip().encode()):
         return None
     try:
-        found = json.loads(line + b"]}")
-    except (ValueError, RecursionError):
+        found = json_value(line + b"]}")
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

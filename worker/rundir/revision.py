@@ -5,6 +5,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from worker.base.reading import file_bytes
+
 ROOT = Path(__file__).resolve().parents[2]
 _SHA1 = 40
 
@@ -37,7 +39,7 @@ def modified() -> str:
 def _source(package: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        raw = path.read_bytes()
+        raw = file_bytes(path)
         total.update(f"{path.relative_to(package).as_posix()}|{len(raw)}|".encode())
         total.update(raw)
     return total.hexdigest()
@@ -47,22 +49,26 @@ def _commit(root: Path) -> str:
     """HEAD of a checkout, read from its files; empty where there is none."""
     try:
         folder = _git_folder(root)
-        head = (folder / "HEAD").read_text(encoding="ascii").strip()
+        head = _text(folder / "HEAD")
         name = head.removeprefix("ref: ")
         if name == head:
             return head
-        common = folder / (folder / "commondir").read_text().strip() if (folder / "commondir").exists() else folder
+        common = folder / _text(folder / "commondir") if (folder / "commondir").exists() else folder
         if (common / name).exists():
-            return (common / name).read_text(encoding="ascii").strip()
-        packed = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
+            return _text(common / name)
+        packed = _text(common / "packed-refs").splitlines()
         return next(line[:_SHA1] for line in packed if line[_SHA1:].strip() == name)
     except (OSError, ValueError, StopIteration):
         return ""
+
+
+def _text(path: Path) -> str:
+    return file_bytes(path).decode().strip()
 
 
 def _git_folder(root: Path) -> Path:
     """``.git``, or where it points to in a linked worktree."""
     folder = root / ".git"
     if folder.is_file():
-        return root / folder.read_text(encoding="utf-8").partition("gitdir: ")[2].strip()
+        return root / _text(folder).partition("gitdir: ")[2].strip()
     return folder

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from worker.base import shell
 from worker.rundir import layout, planfile
 
 JUDGE = "judge"
@@ -27,7 +28,7 @@ def load(run: Path, most: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number in range(1, most + 1):
         path = run / layout.round_plan(number)
-        cure = f"remove it and run `dagmaker repair {run}`, which writes it again from the decision beside it"
+        cure = f"remove it and run `{shell.dagmaker('repair', run)}`, which writes it again from the decision beside it"
         try:
             found.append(planfile.read(path, HEAD, cure))
         except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,5 @@
 """``resources.pilot: pilot.json``: the file's content takes the place of its name, and is frozen with the spec."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from worker.base.reading import json_value
 from worker.spec.pilot import Pilot
 from worker.spec.problem import Path as Place
 from worker.spec.problem import Problem
@@ -25,7 +25,7 @@ def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
     section["pilot"] = None
     again = "`dagmaker pilot` of this spec makes it"
     try:
-        raw = json.loads(read_text(path))
+        raw = json_value(read_text(path))
         Pilot.model_validate(raw)
     except FileNotFoundError:
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: cannot be read: it does not exist; {again}")]
@@ -35,7 +35,7 @@ def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: {where}: {fault['msg']}; {again}")]
-    except (ValueError, RecursionError):
+    except ValueError:
         return [Problem(PLACE, lines.get(PLACE, 0), f"{path}: not a pilot: it is not JSON; {again}")]
     section["pilot"] = raw
     return []

@@ -1,7 +1,8 @@
 """Text files that a user names: read within bounds, and never from what is no file."""
 
-import stat
 from pathlib import Path
+
+from worker.base.reading import opened
 
 MOST_BYTES = 16_000_000
 """A frozen spec with 100,000 sources has ten million bytes."""
@@ -22,15 +23,13 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         It cannot be read, is too large, is a folder, pipe or device, or is not UTF-8.
     """
     try:
-        mode = path.stat().st_mode
-        shell = stat.S_ISFIFO(mode) and str(path).startswith(_PIPES)  # check <(...)
-        if not (stat.S_ISREG(mode) or shell):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-            raise NotTextError(f"is {kind}; write the path of a file")
-        with path.open("rb") as file:
+        shell = str(path).startswith(_PIPES) and path.is_fifo()  # check <(...)
+        with path.open("rb") if shell else opened(path) as file:
             raw = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
+    except IsADirectoryError:
+        raise NotTextError("is a folder; write the path of a file") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise NotTextError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(raw) > MOST_BYTES:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base import fmath
+from worker.base import fmath, shell
 from worker.base.errors import InputError, SpecError
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
@@ -47,7 +47,8 @@ def data_digest(run: Run) -> str:
     try:
         return store.load_record(run.path, layout.DATA).digest
     except InputError as error:
-        raise InputError(f"{error} (`worker prepare --run={run.path}` comes before all other tasks)") from None
+        first = shell.worker("prepare", f"--run={run.path}")
+        raise InputError(f"{error} (`{first}` comes before all other tasks)") from None
 
 
 def trial_digest(run: Run, kind: str, **more: Any) -> str:
