@@ -17,11 +17,12 @@ from worker.base import rng
 from worker.engines.builtin import trials as engine
 from worker.engines.builtin.analysis import to_e2dnde
 from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses import hottest_spots
 from worker.rundir.ledger import Run, open_run
 from worker.spec.specfile import loads
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
-from worker.tasks import context, fluxes, hottest_spots, prepare
+from worker.tasks import context, fluxes, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
 

@@ -15,9 +15,10 @@ from tests.conftest import ROOT
 from tests.report_run import SPEC, built
 from worker import Analysis, open_analysis
 from worker.base.errors import InputError, SpecError
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
-from worker.tasks import collect, hottest_spots, prepare, scans, trials
+from worker.tasks import collect, prepare, scans, trials
 
 MORE = SPEC.replace("n_skies: 8", "n_skies: 3").replace("map_nside: 16", "map_nside: 4")
 

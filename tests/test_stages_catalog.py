@@ -18,6 +18,7 @@ from worker.base.compare import Rounding
 from worker.base.errors import RefusedError
 from worker.blinding import unblind
 from worker.cli.main import main
+from worker.hypotheses import hottest_spots
 from worker.report import unblinded
 from worker.report.results import Results
 from worker.rundir import address, layout, store
@@ -25,7 +26,7 @@ from worker.rundir.ledger import open_run
 from worker.spec.specfile import load
 from worker.stats.population import binomial_test
 from worker.stats.posttrial import post_trial
-from worker.tasks import catalog, collect, fluxes, hottest_spots, limits, scans, scratch
+from worker.tasks import catalog, collect, fluxes, limits, scans, scratch
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,11 @@ from worker.base.pools import mapped
 from worker.blinding import clearance
 from worker.engines.builtin import scan as engine
 from worker.engines.builtin.sources import SourceScanner
+from worker.hypotheses import hottest_spots
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.stats.posttrial import post_trial
-from worker.tasks import catalog, context, fluxes, hottest_spots, limits, results, scans, skymap
+from worker.tasks import catalog, context, fluxes, limits, results, scans, skymap
 
 F64 = NDArray[np.float64]
 

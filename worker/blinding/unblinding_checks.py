@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing, open_run
 from worker.spec import levels
@@ -17,7 +18,7 @@ from worker.spec.checklist import FIGURES, NAMES
 from worker.stats import bias, checks, smoothness
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
-from worker.tasks import catalog, hottest_spots, scans
+from worker.tasks import catalog, scans
 
 _STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 _RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)

@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from worker.blinding import unblinding_checks
+from worker.hypotheses import hottest_spots
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -17,7 +18,6 @@ from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
-from worker.tasks import hottest_spots
 
 POINTS = 300
 

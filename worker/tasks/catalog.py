@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
 from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses import hottest_spots
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, expected
 from worker.rundir.record import Record, measure
@@ -20,7 +21,7 @@ from worker.spec.scan import CatalogScan
 from worker.spec.specfile import digest as digest_of
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
-from worker.tasks import context, hottest_spots
+from worker.tasks import context
 from worker.tasks.resume import forget, in_steps
 from worker.tasks.trials import is_done
 

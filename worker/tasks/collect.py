@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
 from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.hypotheses import hottest_spots
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import measure
-from worker.tasks import catalog, context, hottest_spots, scans, skymap
+from worker.tasks import catalog, context, scans, skymap
 
 Trials = NDArray[np.void]
 

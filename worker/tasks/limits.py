@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec import edges
 from worker.stats.distributions import TSD
-from worker.tasks import context, fluxes, hottest_spots
+from worker.tasks import context, fluxes
 from worker.tasks.timed import timed
 
 

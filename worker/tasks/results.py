@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.posttrial import post_trial as evaluate
-from worker.tasks import catalog, context, fluxes, hottest_spots
+from worker.tasks import catalog, context, fluxes
 from worker.tasks.timed import timed
 
 

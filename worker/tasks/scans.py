@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError, SpecError
 from worker.engines.builtin import scan as engine
+from worker.hypotheses import hottest_spots
 from worker.rundir import address, layout, store
 from worker.rundir.layout import parse_band
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
-from worker.tasks import catalog, context, device, hottest_spots
+from worker.tasks import catalog, context, device
 from worker.tasks.resume import forget, in_steps
 from worker.tasks.trials import is_done
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.engines.builtin.scan import Rings
+from worker.hypotheses import hottest_spots
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, expected
 from worker.stats.distributions import TSD
-from worker.tasks import hottest_spots, scans
+from worker.tasks import scans
 
 F64 = NDArray[np.float64]
 SKY = "scrambled"
