@@ -67,12 +67,12 @@ def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     sky = ana.scan(mine)
     inside = slice(rings.first[0], rings.first[-1] + rings.n_pix[-1])
     seen = {name: getattr(sky, name)[inside] for name in ("ts", "ns", "gamma")}
-    file = np.load(run / layout.map_dir("tiny", 4) / layout.band_name(0, 1))
+    file = np.load(run / layout.map_dir("tiny", "nside/004") / layout.band_name(0, 1))
     assert all(np.array_equal(file[name], seen[name]) for name in seen)
     dec = np.repeat(rings.dec, rings.n_pix)
     assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened, tsds, dec, seen["ts"]))
     assert np.isnan(sky.ts).sum() == sky.ts.size - dec.size > 0
-    maxima = np.load(run / layout.scan_dir("tiny", 4) / layout.rings_name(3, 0))
+    maxima = np.load(run / layout.scan_dir("tiny", "nside/004") / "rings__N_000003_seed_0000.npy")
     for i in range(3):
         assert np.array_equal(ana.scan(sky=i).ts[maxima[i]["pixel"]], maxima[i]["ts"])
 

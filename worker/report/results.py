@@ -15,7 +15,7 @@ from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
-from worker.spec.scan import CatalogScan
+from worker.spec.source_scan import CatalogScan
 from worker.stats.distributions import TSD
 
 Row = Mapping[str, Any]

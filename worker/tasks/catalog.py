@@ -17,7 +17,7 @@ from worker.hypotheses import hottest_spots
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, expected
 from worker.rundir.record import Record, measure
-from worker.spec.scan import CatalogScan
+from worker.spec.source_scan import CatalogScan
 from worker.spec.specfile import digest as digest_of
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
@@ -71,7 +71,7 @@ def digest(run: Run, kind: str) -> str:
 
 def scan_trials(run: Run, n: int, seed: int, first: int, part: int = 0) -> None:
     """Background skies [first, first + n): TS, ns and gamma of every source."""
-    folder = layout.part_dir(layout.catalog_dir(run.spec.name, scan_of(run).tag), part)
+    folder = layout.part_dir(layout.scan_dir(run.spec.name, scan_of(run).level()), part)
     rel = folder / layout.sky_name(folder, n, seed, first)
     args = {"seed": seed, "first": first} | layout.part_address(part)
     _scan(run, rel, "scan_trials", args, (address.scan_trials(run.spec, seed), first, n))
@@ -79,7 +79,7 @@ def scan_trials(run: Run, n: int, seed: int, first: int, part: int = 0) -> None:
 
 def scan_map(run: Run) -> None:
     """The observed (scrambled) sky: TS, ns and gamma of every source, as one row."""
-    rel = layout.catalog_map_dir(run.spec.name, scan_of(run).tag) / layout.band_name(0, 1)
+    rel = layout.map_dir(run.spec.name, scan_of(run).level()) / layout.band_name(0, 1)
     _scan(run, rel, "scan_map", {}, (address.observed(run.spec), 0, 1))
 
 
@@ -188,6 +188,6 @@ def save(run: Run, skies: Skies, record: Record) -> int:
     for name, spots in skies.spots.items():
         store.save_array(run.path, layout.skies_file(name), spots, record)
         store.save_array(run.path, layout.binomial_file(name), skies.binomial[name], record)
-    folder, n = layout.catalog_dir(run.spec.name, scan_of(run).tag), len(skies.spots["all"])
+    folder, n = layout.scan_dir(run.spec.name, scan_of(run).level()), len(skies.spots["all"])
     store.save_array(run.path, folder / layout.trials_name(n, 0), skies.spots["all"], record)
     return n

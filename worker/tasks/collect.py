@@ -77,7 +77,7 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
             spots = hottest_spots.spots(run, rings, maxima, tsds, region)
             store.save_array(path, layout.skies_file(region), spots, record)
             if region == "all":
-                rel = layout.scan_dir(run.spec.name, scan.nside) / layout.trials_name(len(spots), 0)
+                rel = layout.scan_dir(run.spec.name, scan.level()) / layout.trials_name(len(spots), 0)
                 store.save_array(path, rel, spots, record)
         store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(path, layout.SCAN, {**result, "n_skies": len(maxima), "n_missing": holes})

@@ -21,8 +21,8 @@ from worker.engines.builtin.trials import Point, point_at
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels, units
-from worker.spec.scan import HealpixScan
 from worker.spec.sections import Likelihood, Signal, Spec
+from worker.spec.sky_scan import HealpixScan
 from worker.spec.specfile import digest
 
 F64 = NDArray[np.float64]

@@ -18,14 +18,13 @@ from worker.rundir import address, layout, store
 from worker.rundir.layout import parse_band
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
+from worker.spec.sky_scan import KEEP_BELOW
 from worker.tasks import catalog, context, device
 from worker.tasks.resume import forget, in_steps
 from worker.tasks.trials import is_done
 
 RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
-KEEP_BELOW = 128
-"""Scans of many skies keep the events of every ring in memory up to this nside."""
 
 
 def rings(run: Run, nside: int) -> engine.Rings:
@@ -78,8 +77,8 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
         return
     nside = run.spec.healpix.nside
     chosen_band = parse_band(band) if band else None
-    folder = layout.part_dir(layout.scan_dir(run.spec.name, nside), part)
-    rel = folder / layout.rings_name(n, seed, first, chosen_band)
+    folder = layout.part_dir(layout.scan_dir(run.spec.name, run.spec.scan.level()), part)
+    rel = folder / layout.sky_name(folder, n, seed, first, chosen_band)
     digest = scan_digest(run)
     if not is_done(run, rel, n, RING_DTYPE, digest):
         args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
@@ -127,7 +126,7 @@ def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
 
 def _write_spots(run: Run, source: PurePosixPath, n: int, seed: int, first: int) -> None:
     """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
-    rel = layout.scan_dir(run.spec.name, run.spec.healpix.nside) / layout.trials_name(n, seed, first)
+    rel = layout.scan_dir(run.spec.name, run.spec.scan.level()) / layout.trials_name(n, seed, first)
     with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
         try:
             tsds = hottest_spots.load_tsds(run)
@@ -151,7 +150,7 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
         return
     if nside is None:
         raise SpecError(f"--nside is missing; write e.g. --nside={run.spec.healpix.nside}")
-    rel = layout.map_dir(run.spec.name, nside) / layout.band_name(band, bands)
+    rel = layout.map_dir(run.spec.name, run.spec.scan.level(nside)) / layout.band_name(band, bands)
     digest = map_digest(run, nside, band, bands)
     chosen = engine.band(rings(run, nside), band, bands)
     n = int(chosen.n_pix.sum())
