@@ -16,6 +16,7 @@ from tests.report_run import SPEC, built
 from worker import Analysis, open_analysis
 from worker.base.errors import InputError, SpecError
 from worker.hypotheses import hottest_spots
+from worker.hypotheses.sky.rings import rings as rings_of
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
 from worker.tasks import collect, prepare, scans, trials
@@ -60,7 +61,7 @@ def test_trials_are_those_of_the_files(run: Path, ana: Analysis) -> None:
 
 def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     opened = open_run(run)
-    rings = scans.rings(opened, 4)
+    rings = rings_of(opened.spec.healpix, 4)
     tsds = hottest_spots.load_tsds(opened)
     mine = {dec: ana.distribution(dec, 400) for dec in tsds}
     assert repr(mine) == repr(tsds)
@@ -70,7 +71,7 @@ def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     file = np.load(run / layout.map_dir("tiny", "nside/004") / layout.band_name(0, 1))
     assert all(np.array_equal(file[name], seen[name]) for name in seen)
     dec = np.repeat(rings.dec, rings.n_pix)
-    assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened, tsds, dec, seen["ts"]))
+    assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened.spec, tsds, dec, seen["ts"]))
     assert np.isnan(sky.ts).sum() == sky.ts.size - dec.size > 0
     maxima = np.load(run / layout.scan_dir("tiny", "nside/004") / "rings__N_000003_seed_0000.npy")
     for i in range(3):
