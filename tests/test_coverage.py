@@ -17,11 +17,12 @@ from worker.base import rng
 from worker.engines.builtin import trials as engine
 from worker.engines.builtin.analysis import to_e2dnde
 from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses import hottest_spots
 from worker.rundir.ledger import Run, open_run
 from worker.spec.specfile import loads
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
-from worker.tasks import context, fluxes, hottest_spots, prepare
+from worker.tasks import context, fluxes, prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
 
@@ -168,7 +169,7 @@ def test_corrected_p_of_a_list_is_uniform(run: Run, trials: dict[tuple[float, fl
     listed = Sources(np.radians(places[:, 1]), places[:, 0] / 360.0)
     scanner = SourceScanner(context.analysis(run), listed)
     ts = scanner.skies(rng.key("coverage", "skies"), 0, 1200)[..., 0]
-    heat = hottest_spots.p_map(run, tsds, np.broadcast_to(listed.dec, ts.shape), ts)
+    heat = hottest_spots.p_map(run.spec, tsds, np.broadcast_to(listed.dec, ts.shape), ts)
     assert np.corrcoef(ts[:, 0], ts[:, 1])[0, 1] > 0.5
     for values in (heat.max(axis=1), binomial_test(heat).mlog10p):
         background, data = np.sort(values[:900]), values[900:]

@@ -4,9 +4,9 @@ import pytest
 
 from dagmaker.cost import cost, plan_text, significance_reach
 from dagmaker.plan import plan, rates
-from dagmaker.plan.sky import pixels
 from tests.dagmaker_spec import spec, text
 from worker.spec import specfile
+from worker.spec.sky_scan import pixels
 
 
 def _cost(slots=1, **changes):

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = (
-    "base", "spec", "rundir", "bookkeeping", "data", "stats", "engines", "tasks", "blinding", "report", "review", "cli",
+    "base", "spec", "rundir", "bookkeeping", "data", "stats", "engines", "hypotheses", "tasks", "blinding", "report",
+    "review", "cli",
 )  # fmt: skip
 DAGMAKER = ("plan", "cost", "htcondor", "status", "local", "pilot", "review", "releases", "commands")
 DAGMAKER_BASE = {"columns", "interpreter", "lock", "result"}

@@ -9,11 +9,12 @@ import pytest
 
 from dagmaker.htcondor.build import build
 from dagmaker.local.run import run as run_here
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
 from worker.spec.specfile import loads
 from worker.stats.pvalues import mlog10p
-from worker.tasks import collect, hottest_spots
+from worker.tasks import collect
 
 SPEC = """
 version: 1

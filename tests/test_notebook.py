@@ -15,9 +15,11 @@ from tests.conftest import ROOT
 from tests.report_run import SPEC, built
 from worker import Analysis, open_analysis
 from worker.base.errors import InputError, SpecError
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.sky.rings import rings as rings_of
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
-from worker.tasks import collect, hottest_spots, prepare, scans, trials
+from worker.tasks import collect, prepare, scans, trials
 
 MORE = SPEC.replace("n_skies: 8", "n_skies: 3").replace("map_nside: 16", "map_nside: 4")
 
@@ -59,19 +61,19 @@ def test_trials_are_those_of_the_files(run: Path, ana: Analysis) -> None:
 
 def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     opened = open_run(run)
-    rings = scans.rings(opened, 4)
+    rings = rings_of(opened.spec.healpix, 4)
     tsds = hottest_spots.load_tsds(opened)
     mine = {dec: ana.distribution(dec, 400) for dec in tsds}
     assert repr(mine) == repr(tsds)
     sky = ana.scan(mine)
     inside = slice(rings.first[0], rings.first[-1] + rings.n_pix[-1])
     seen = {name: getattr(sky, name)[inside] for name in ("ts", "ns", "gamma")}
-    file = np.load(run / layout.map_dir("tiny", 4) / layout.band_name(0, 1))
+    file = np.load(run / layout.map_dir("tiny", "nside/004") / layout.band_name(0, 1))
     assert all(np.array_equal(file[name], seen[name]) for name in seen)
     dec = np.repeat(rings.dec, rings.n_pix)
-    assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened, tsds, dec, seen["ts"]))
+    assert np.array_equal(sky.mlog10p[inside], hottest_spots.p_map(opened.spec, tsds, dec, seen["ts"]))
     assert np.isnan(sky.ts).sum() == sky.ts.size - dec.size > 0
-    maxima = np.load(run / layout.scan_dir("tiny", 4) / layout.rings_name(3, 0))
+    maxima = np.load(run / layout.scan_dir("tiny", "nside/004") / "rings__N_000003_seed_0000.npy")
     for i in range(3):
         assert np.array_equal(ana.scan(sky=i).ts[maxima[i]["pixel"]], maxima[i]["ts"])
 

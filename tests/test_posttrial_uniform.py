@@ -5,11 +5,12 @@ import pytest
 from scipy import stats
 
 from dagmaker.htcondor.build import build
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads
 from worker.stats.posttrial import post_trial
-from worker.tasks import collect, hottest_spots, prepare, scans, trials
+from worker.tasks import collect, prepare, scans, trials
 
 pytestmark = pytest.mark.slow
 N = 500

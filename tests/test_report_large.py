@@ -15,6 +15,7 @@ from dagmaker.htcondor.build import build
 from tests.test_report_page import read
 from worker.base import rng
 from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, rings
 from worker.report import figures, interactive, produce
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, expected, open_run
@@ -87,8 +88,8 @@ def _collected(run: Run, dec: float, i: int) -> None:
 def _scanned(run: Run) -> None:
     """Ring maxima of the background skies and the bands of the map, with the records that collect_scan asks for."""
     [file] = expected(run, "scan_trials")
-    n_pix, first = (getattr(scans.rings(run, 32), name) for name in ("n_pix", "first"))
-    out = np.zeros((file.n, len(n_pix)), scans.RING_DTYPE)
+    n_pix, first = (getattr(rings(run.spec.healpix, 32), name) for name in ("n_pix", "first"))
+    out = np.zeros((file.n, len(n_pix)), RING_DTYPE)
     u = rng.uniforms(KEY, rng.OTHER, 2**40, out.size).reshape(out.shape)
     p = 1 - u ** (1.0 / n_pix)  # of the best of the ring's pixels
     out["ts"] = chi2.isf(np.minimum(2 * p, 1), 1)
@@ -98,7 +99,7 @@ def _scanned(run: Run) -> None:
         store.save_array(run.path, file.path, out, meter.record(file.n))
     for j, e in enumerate(expected(run, "scan_map")):
         nside, (band, bands) = int(e.point["nside"]), e.band or (0, 1)
-        values = np.zeros(int(scans.rings(run, nside).n_pix.sum()), scans.MAP_DTYPE)
+        values = np.zeros(int(rings(run.spec.healpix, nside).n_pix.sum()), MAP_DTYPE)
         values["ts"] = _ts(2**14 + j, values.size)
         values["ns"], values["gamma"] = values["ts"], np.where(values["ts"] > 0, 2.5, 1.0)
         args = {"nside": nside, "band": band, "bands": bands}

@@ -9,12 +9,12 @@ import pytest
 from dagmaker.plan import plan
 from tests import report_run
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
 from worker.spec.specfile import loads, loads_resolved, resolved_text
 from worker.stats.chi2 import Chi2Tail
 from worker.stats.pvalues import mlog10p, ts_to_p
-from worker.tasks import hottest_spots
 
 SPEC = """
 version: 1

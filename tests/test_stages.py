@@ -11,11 +11,12 @@ from dagmaker.htcondor.build import build
 from worker.base.errors import InputError, RefusedError
 from worker.bookkeeping import get_all
 from worker.cli.main import main
+from worker.hypotheses import hottest_spots
 from worker.review import streams, verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import load
-from worker.tasks import collect, hottest_spots, limits, prepare, results, scans, scratch, trials
+from worker.tasks import collect, limits, prepare, results, scans, scratch, trials
 
 SPEC = """
 version: 1

@@ -18,6 +18,8 @@ from worker.base.compare import Rounding
 from worker.base.errors import RefusedError
 from worker.blinding import unblind
 from worker.cli.main import main
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.source_list.sources import positions
 from worker.report import unblinded
 from worker.report.results import Results
 from worker.rundir import address, layout, store
@@ -25,7 +27,7 @@ from worker.rundir.ledger import open_run
 from worker.spec.specfile import load
 from worker.stats.population import binomial_test
 from worker.stats.posttrial import post_trial
-from worker.tasks import catalog, collect, fluxes, hottest_spots, limits, scans, scratch
+from worker.tasks import collect, fluxes, limits, scans, scratch
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +88,7 @@ def test_every_source_has_its_numbers(done: Path, summary: dict) -> None:
     row = np.load(observed)[0]
     for i, source in enumerate(scan["sources"]):
         assert (source["ts"], source["ns"], source["gamma"]) == tuple(row[i])
-        p = float(hottest_spots.p_map(run, tsds, np.radians(source["dec_deg"]), np.float64(source["ts"])))
+        p = float(hottest_spots.p_map(run.spec, tsds, np.radians(source["dec_deg"]), np.float64(source["ts"])))
         assert source["mlog10p"] == p
         assert source["p"] == pytest.approx(10**-p)
     best = max(scan["sources"], key=lambda source: source["mlog10p"])
@@ -107,8 +109,8 @@ def test_corrections_are_counts_of_whole_skies(done: Path, summary: dict) -> Non
     run = open_run(done)
     ts = skies(done)["ts"]
     assert ts.shape == (40, 5)
-    where = catalog.positions(run)
-    heat = hottest_spots.p_map(run, hottest_spots.load_tsds(run), np.broadcast_to(where.dec, ts.shape), ts)
+    where = positions(run.spec)
+    heat = hottest_spots.p_map(run.spec, hottest_spots.load_tsds(run), np.broadcast_to(where.dec, ts.shape), ts)
     expected = post_trial(summary["scan"]["hottest"]["mlog10p"], heat.max(axis=1))
     assert (summary["post_trial"]["p"], summary["post_trial"]["k"]) == (expected.p, expected.k)
     tests = binomial_test(heat).mlog10p

@@ -7,7 +7,7 @@ from typing import Any
 from dagmaker.cost import disk, small_task_costs
 from dagmaker.cost.hours import hours
 from dagmaker.cost.significance_reach import Quotable
-from dagmaker.plan import clusters, rates, sites, sizing, sky
+from dagmaker.plan import clusters, rates, sites, sizing
 from dagmaker.plan.plan import PER_FILE, Node, Plan
 from dagmaker.plan.processes import MAP, SCAN
 from worker.spec.sections import Spec
@@ -112,7 +112,7 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if node.task in rates.TRIALS_PER_S:
         return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
     if node.task in (SCAN, MAP):
-        one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", sky.main_nside(spec))))
+        one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
     return small_task_costs.work_s(node, spec, sum(readers[parent] for parent in node.parents))
 

@@ -11,7 +11,6 @@ from dagmaker.plan import rates, sizing
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.processes import MAP, SCAN, STEPPED
 from dagmaker.plan.sites import Site
-from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
 MARGIN = 1.4  # asked for, over what is needed
@@ -20,7 +19,7 @@ STEP_MB = 50
 COMPILED_MB, LOGS_MB, IMAGE_MB = 10.0, 2.0, 1000.0
 SPEC_MB = 1.0  # a grid of all rings, or a long list of sources, stands in it
 EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
-TRIAL_BYTES, RING_BYTES, RECORD_BYTES = 24, 32, 4000
+TRIAL_BYTES, RECORD_BYTES = 24, 4000
 COPIES = 3  # an output as it is saved at a stop, that part as it is replaced, and the file that it becomes
 
 
@@ -37,16 +36,12 @@ def prepared_mb(spec: Spec) -> float:
 def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
     most = node.cuts.largest or 1
-    scan = spec.scan
-    if node.task not in (SCAN, MAP):
-        yield most * TRIAL_BYTES
-    elif isinstance(scan, CatalogScan):
-        yield most * len(scan.entries) * TRIAL_BYTES
-    elif node.task == SCAN:
-        yield most * 4 * scan.nside * RING_BYTES
+    if node.task == SCAN:
+        yield most * spec.scan.kept_per_sky * spec.scan.kept_bytes
+    elif node.task == MAP:
+        yield spec.scan.map_bytes(int(dict(node.args).get("nside", 0)), node.bands)
     else:
-        nside = int(dict(node.args)["nside"])
-        yield (12 * nside**2 / node.bands + 4 * nside) * TRIAL_BYTES  # bands of equal area, to a ring
+        yield most * TRIAL_BYTES
 
 
 def output_mb(made: Plan, spec: Spec, task: str) -> float:

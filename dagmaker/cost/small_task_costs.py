@@ -7,7 +7,7 @@ The constants were fitted to five runs of IC86_I (138,322 events; 5 to 69 declin
 
 from typing import NamedTuple
 
-from dagmaker.plan import rates, sky
+from dagmaker.plan import rates
 from dagmaker.plan.plan import Node
 from worker.spec.sections import Spec
 
@@ -76,9 +76,9 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
 def _work_s(node: Node, spec: Spec, files: int) -> float:
     decs, spectra = len(spec.background.decs), len(spec.signal.gammas)
     curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
-    pixels = sum(sky.positions(spec, nside) for nside in sky.nsides(spec))
+    scan = spec.scan
+    pixels = sum(map(scan.positions, scan.nsides))
     injected = decs * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
-    rings = 4 * sky.main_nside(spec) or pixels
     curves_s = decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
     found = {
         "prepare": _prepare_s(spec),
@@ -87,10 +87,10 @@ def _work_s(node: Node, spec: Spec, files: int) -> float:
         "distributions": DEC_S * decs,
         "sensitivity": curves_s,
         "judge": curves_s,  # the same curves, of the trials that are there
-        "upper_limits": sky.targets(spec) * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
+        "upper_limits": scan.n_targets * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
         + TARGET_TRIAL_S * injected,
-        "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * rings * spec.scan.n_skies + FILE_S * files,
-        "post_trial": TEST_S + SKY_S * spec.scan.n_skies,
+        "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * scan.kept_per_sky * scan.n_skies + FILE_S * files,
+        "post_trial": TEST_S + SKY_S * scan.n_skies,
         "report": PAGE_S
         + DEC_FIGURES_S * min(decs, MOST_FIGURES) * spectra
         + PIXEL_FIGURES_S * pixels

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.processes import number
-from dagmaker.plan.sky import main_nside, nsides, positions
 from worker.spec.goals import LADDER
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.sections import Spec
@@ -75,9 +74,8 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
         for n_sig in spread(rungs, MOST_N_SIG):
             yield _trials(spec, "sig_trials", dec, n_sig)
     yield _skies(spec)
-    if main_nside(spec):
-        for nside in nsides(spec):
-            yield _maps(spec, nside)
+    for nside in filter(None, spec.scan.nsides):
+        yield _maps(spec, nside)
 
 
 def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Probe, Probe]:
@@ -93,16 +91,12 @@ def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Pro
     return probe(SHORT_S), probe(LONG_S)
 
 
-def _area(spec: Spec, nside: int) -> int:
-    return positions(spec, nside)
-
-
 def _skies(spec: Spec) -> tuple[Probe, Probe]:
     """One sky and several: whole ones where they are small, else a band in the middle."""
-    nside = main_nside(spec)
-    sky_s = _area(spec, nside) * rates.of(spec, "scan_trials").unit_s(nside=nside or None)
+    nside = spec.scan.main_nside
+    sky_s = spec.scan.positions(nside) * rates.of(spec, "scan_trials").unit_s(nside=nside or None)
     bands = max(1, min(math.ceil(sky_s / LONG_S), nside))
-    part = _area(spec, nside) // bands
+    part = spec.scan.positions(nside) // bands
     more = max(3, math.ceil(LONG_S / (sky_s / bands)))
     band = [] if bands == 1 else [f"--band={bands // 2}of{bands}"]
 
@@ -114,11 +108,11 @@ def _skies(spec: Spec) -> tuple[Probe, Probe]:
 
 def _maps(spec: Spec, nside: int) -> tuple[Probe, Probe]:
     """A narrow and a wide band of the sky."""
-    sky_s = _area(spec, nside) * rates.of(spec, "scan_map").unit_s(nside=nside)
+    sky_s = spec.scan.positions(nside) * rates.of(spec, "scan_map").unit_s(nside=nside)
     wide = max(2, min(math.ceil(sky_s / LONG_S), nside))
 
     def probe(bands: int) -> Probe:
-        n = _area(spec, nside) // bands
+        n = spec.scan.positions(nside) // bands
         flags = (f"--nside={nside}", f"--band={bands // 2}", f"--bands={bands}")
         return Probe(("scan_map", *flags), (None, None, nside), n, n)
 

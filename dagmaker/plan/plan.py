@@ -13,9 +13,8 @@ from dagmaker.plan import sizing
 from dagmaker.plan.node import Node, Plan
 from worker.base.errors import SpecError
 from worker.rundir import layout, planfile
-from worker.rundir.cuts import Cut, Cuts
+from worker.rundir.cuts import Cut
 from worker.spec import levels
-from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
 __all__ = [
@@ -163,47 +162,17 @@ def judge_name(number: int) -> str:
     return f"{JUDGE}_{number}"
 
 
-def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
-    """Background skies and the observed one, for a list of sources."""
-    skies = Node(
-        name="scan",
-        task="scan_trials",
-        seed=SEED,
-        dir=str(layout.catalog_dir(spec.name, scan.tag)),
-        cuts=pieces,
-        parents=("prepare",),
-    )
-    yield from _in_folders(spec, skies)
-    folder = str(layout.catalog_map_dir(spec.name, scan.tag))
-    yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
-
-
 def _skies(spec: Spec) -> Iterator[Node]:
+    """Background skies, and the observed one at each of its resolutions."""
+    scan = spec.scan
     pieces, bands = sizing.skies(spec)
-    if isinstance(spec.scan, CatalogScan):
-        yield from _sources(spec, spec.scan, pieces)
-        return
-    scan = spec.healpix
-    skies = Node(
-        name="scan",
-        task="scan_trials",
-        seed=SEED,
-        dir=str(layout.scan_dir(spec.name, scan.nside)),
-        cuts=pieces,
-        bands=bands,
-        parents=("prepare",),
-    )
+    folder = str(layout.scan_dir(spec.name, scan.level()))
+    skies = Node("scan", "scan_trials", seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=("prepare",))
     yield from _in_folders(spec, skies)
-    for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
-        yield Node(
-            name=f"map_nside{nside:03d}",
-            task="scan_map",
-            args=(("nside", nside),),
-            seed=SEED,
-            dir=str(layout.map_dir(spec.name, nside)),
-            bands=sizing.map_bands(spec, nside),
-            parents=("prepare",),
-        )
+    for nside in scan.nsides:
+        name, args = scan.map_node(nside)
+        folder, bands = str(layout.map_dir(spec.name, scan.level(nside))), sizing.map_bands(spec, nside)
+        yield Node(name, "scan_map", args, SEED, folder, bands=bands, parents=("prepare",))
 
 
 def make(spec: Spec, spec_digest: str) -> Plan:

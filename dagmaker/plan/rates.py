@@ -5,17 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dagmaker.plan import sky
 from worker.spec.pilot import KindCost, Rate
-from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
 # Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
 START_S = 0.45  # of a process, until it works and after it
 REFERENCE_EVENTS = 138322
 TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
-PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
-SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
 MEMORY_MB = {"collect_scan": 350, "report": 450}
 OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
 # Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
@@ -29,7 +25,6 @@ MILLION_MB = {
     "upper_limits": 120.0,
 }
 RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
-KEEP_BELOW = 128  # nside, as in `worker.tasks.scans`
 EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
 
 
@@ -81,9 +76,7 @@ def of(spec: Spec, task: str) -> Kind:
     tried: KindCost | None = getattr(spec.resources.pilot, task, None)
     if tried is not None:
         return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
-    listed = isinstance(spec.scan, CatalogScan) and task in PIXELS_PER_S
-    per_s = SOURCES_PER_S if listed else {**TRIALS_PER_S, **PIXELS_PER_S}[task]
-    unit_s = events(spec) / REFERENCE_EVENTS / per_s
+    unit_s = events(spec) / REFERENCE_EVENTS / TRIALS_PER_S.get(task, spec.scan.fits_per_s)
     return Kind(START_S, 0.0, OTHER_MEMORY_MB, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 
@@ -111,9 +104,5 @@ def memory_mb(spec: Spec, task: str) -> int:
 
 def _per_million_mb(spec: Spec, task: str) -> float:
     """Memory for a million events; scans of many skies keep those of every ring as well."""
-    scan = spec.scan
     per_million = MILLION_MB.get(task, 0.0)
-    if task != "scan_trials" or isinstance(scan, CatalogScan) or scan.nside >= KEEP_BELOW:
-        return per_million
-    share = sky.pixels(scan.nside, scan.dec_min_deg, scan.dec_max_deg) / (12 * scan.nside**2)
-    return per_million + RING_MB * scan.nside * share
+    return per_million + RING_MB * spec.scan.nsides_in_memory if task == "scan_trials" else per_million

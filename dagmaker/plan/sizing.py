@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.sites import Site
-from dagmaker.plan.sky import main_nside, positions
 from worker.rundir.cuts import Cut, Cuts, cuts, even
-from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
@@ -45,7 +43,7 @@ def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
     """CPU seconds of one whole scan at this nside, and of the set-up that grows with its pixels."""
-    n = positions(spec, nside)
+    n = spec.scan.positions(nside)
     kind = rates.of(spec, task)
     return n * kind.unit_s(nside=nside or None), n * kind.start_unit_s
 
@@ -53,17 +51,16 @@ def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
 def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: float) -> int:
     if nside == 0:
         return 1  # a list of sources is not split
-    rings = max(1, positions(spec, nside) // (4 * nside))  # at least so many
+    rings = max(1, spec.scan.positions(nside) // (4 * nside))  # at least so many
     return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
 
 
 def skies(spec: Spec) -> tuple[Cuts, int]:
     """Pieces of the background skies, and bands of each."""
-    scan, nside = spec.scan, main_nside(spec)
+    scan, nside = spec.scan, spec.scan.main_nside
     target = _target_s(spec)
     if target is None:
-        bands = 1 if isinstance(scan, CatalogScan) else scan.sky_bands
-        return cuts(scan.n_skies, scan.skies_per_file), bands
+        return cuts(scan.n_skies, scan.skies_per_file), scan.sky_bands
     start_s = rates.of(spec, "scan_trials").start_s
     one_s, set_up_s = sky_s(spec, "scan_trials", nside)
     bands = _bands(spec, nside, one_s + set_up_s, start_s, target)
@@ -74,7 +71,7 @@ def map_bands(spec: Spec, nside: int) -> int:
     """Bands of a map of the observed sky."""
     target = _target_s(spec)
     if target is None:
-        return spec.healpix.bands
+        return spec.scan.bands
     work_s, set_up_s = sky_s(spec, "scan_map", nside)
     return _bands(spec, nside, work_s + set_up_s, rates.of(spec, "scan_map").start_s, target)
 

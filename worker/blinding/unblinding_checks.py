@@ -3,21 +3,23 @@
 `verdicts` is what the report prints and what unblinding asks. A failed check that is not waived blocks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing, open_run
 from worker.spec import levels
 from worker.spec.checklist import FIGURES, NAMES
-from worker.stats import bias, checks, smoothness
+from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
-from worker.tasks import catalog, hottest_spots, scans
 
 _STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 _RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)
@@ -90,7 +92,7 @@ def as_rows(found: Iterable[Verdict]) -> list[dict[str, Any]]:
 
 def _verdict(run: Run, name: str) -> Verdict:
     try:
-        check = _CHECKS[name](run)
+        check = {**_CHECKS, **hypothesis_of(run.spec).checks()}.get(name, partial(_nothing, name))(run)
     except InputError as error:
         check = Check(name, float("nan"), float("nan"), False, f"cannot be made: {error}")
     waived = not check.passed and name in run.spec.unblind.waive
@@ -210,61 +212,21 @@ def _reach(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
 
 def _enough_skies(run: Run) -> Check:
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
-    return checks.enough_trials(len(_skies(run)), run.spec.unblind.quote_nsigma, "enough_skies", more)
+    return checks.enough_trials(
+        len(hottest_spots.of_background(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
+    )
 
 
-def _skies(run: Run) -> np.ndarray:
-    return store.load_array(run.path, layout.skies_file(), None, hottest_spots.SPOT_DTYPE)
+def _nothing(name: str, run: Run) -> Check:
+    """A check of skies, where none are scanned."""
+    kind = run.spec.scan.kind
+    return Check(name, float("nan"), float("nan"), True, f"a hypothesis of kind {kind} has no skies: nothing to check.")
 
 
-def _hottest_sources(run: Run) -> np.ndarray:
-    """Hottest sources of the skies in which any source has TS > 0: elsewhere it is just the first of the list."""
-    skies = _skies(run)
-    skies = skies[skies["mlog10p"] > 0]
-    if len(skies) == 0:
-        raise InputError("no source has TS > 0 in any background sky: add skies, or sources")
-    return skies
-
-
-def _sin_dec(run: Run) -> Check:
-    if catalog.is_catalog(run):
-        dec = catalog.positions(run).dec
-        return checks.sin_dec_uniform(_hottest_sources(run)["dec"], float(dec.min()), float(dec.max()), dec)
-    scan = run.spec.healpix
-    rings = scans.rings(run, scan.nside)
-    pixels = np.repeat(rings.dec, rings.n_pix)
-    limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
-    return checks.sin_dec_uniform(_skies(run)["dec"], float(limits[0]), float(limits[1]), pixels)
-
-
-def _ra(run: Run) -> Check:
-    if catalog.is_catalog(run):
-        return checks.ra_uniform(_hottest_sources(run)["ra"], places=catalog.positions(run).turn * (2.0 * np.pi))
-    return checks.ra_uniform(_skies(run)["ra"])
-
-
-def _smooth(run: Run) -> Check:
-    if catalog.is_catalog(run):
-        return Check("smooth_map", float("nan"), float("nan"), True, "a list of sources has no map: nothing to check.")
-    nside = run.spec.healpix.nside
-    return smoothness.smooth_map(map_peaks(run, nside), nside)
-
-
-def map_peaks(run: Run, nside: int) -> smoothness.Peaks:
-    """Local maxima of a map of the observed (until unblinding: scrambled) sky."""
-    import healpy
-
-    ts = store.load_array(run.path, layout.map_file(nside), 4)[1]
-    return smoothness.peaks(ts, np.asarray(healpy.get_all_neighbours(nside, np.arange(len(ts)))))
-
-
-_CHECKS = {
+_CHECKS: Mapping[str, Callable[[Run], Check]] = {
     "files_complete": _files_complete,
     "p_uniform": _p_uniform,
     "n_sig_bias": _n_sig_bias,
     "enough_background_trials": _enough_background,
     "enough_skies": _enough_skies,
-    "sin_dec_uniform": _sin_dec,
-    "ra_uniform": _ra,
-    "smooth_map": _smooth,
 }

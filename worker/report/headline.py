@@ -9,7 +9,7 @@ from worker.report import tables, words
 from worker.report.results import Results, three
 from worker.report.skymaps import hottest_of
 from worker.report.style import dec_text
-from worker.spec.scan import CatalogScan
+from worker.spec.source_scan import CatalogScan
 
 _MEANING = {
     "semi-real": " Semi-real: measured events with the response of another selection, or with one of a formula. "

@@ -3,8 +3,8 @@
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
-from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
+from worker.spec.source_scan import CatalogScan
 
 
 def paragraphs(results: Results) -> list[str]:

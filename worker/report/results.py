@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
+from worker.hypotheses.hottest_spots import REGIONS, SPOT_DTYPE
 from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
-from worker.spec.scan import CatalogScan
+from worker.spec.source_scan import CatalogScan
 from worker.stats.distributions import TSD
-from worker.tasks.hottest_spots import REGIONS, SPOT_DTYPE
 
 Row = Mapping[str, Any]
 

@@ -10,13 +10,13 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
+from worker.hypotheses.source_list.sources import positions as source_positions
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
 from worker.stats.posttrial import parametrised
-from worker.tasks import catalog
 
 
 class Shown(NamedTuple):
@@ -180,7 +180,7 @@ def positions(results: Results) -> Drawn:
 def _scanned(results: Results) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """sin(dec) and right ascension (rad) of all that was scanned: pixels, or sources."""
     if results.is_catalog:
-        where = catalog.positions(results.run)
+        where = source_positions(results.run.spec)
         return np.sin(where.dec), where.turn * 2.0 * np.pi
     scan = results.run.spec.healpix
     theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))

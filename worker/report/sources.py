@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.results import Results
@@ -13,7 +14,6 @@ from worker.report.scan import NAMES
 from worker.report.tables import Table
 from worker.rundir import layout, store
 from worker.stats.significance import nsigma_to_p
-from worker.tasks.catalog import BINOMIAL_DTYPE
 
 Row = Mapping[str, Any]
 NAMED = 40

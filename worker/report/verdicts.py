@@ -9,6 +9,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from worker.blinding import unblinding_checks
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.sky.checks import peaks
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -17,7 +19,6 @@ from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
-from worker.tasks import hottest_spots
 
 POINTS = 300
 
@@ -111,7 +112,7 @@ def smooth(results: Results) -> Drawn:
     top = 1.0
     drawn: list[tuple[int, float, float]] = []
     for nside, (marker, color) in sorted(marks.items(), reverse=True):
-        found = unblinding_checks.map_peaks(results.run, nside)
+        found = peaks(results.run, nside)
         if len(found.ts):
             ratio = found.neighbour / found.ts
             drawn += [(nside, *pair) for pair in zip(found.ts.tolist(), ratio.tolist(), strict=True)]

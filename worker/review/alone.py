@@ -12,41 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import finding
+from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.pools import mapped
-from worker.engines.builtin import scan
 from worker.engines.builtin import trials as engine
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses.table import ensemble_of
 from worker.review import decisive, replay
 from worker.review.decisive import Chosen
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, open_run
-from worker.tasks import catalog, context, scans, trials
+from worker.tasks import context, trials
 
 MOST_FILES = 10_000
 """Files of which rows are chosen by chance, at most."""
-ROWS = {"bg_trials": 5, "sig_trials": 5, "scan_trials": 1}
-"""Rows of a file that are chosen by chance: a sky costs a thousand times as much as a trial."""
+ROWS = {"bg_trials": 5, "sig_trials": 5}
+"""Trials of a file that are chosen by chance. Of skies the hypothesis says how many: one costs a thousand trials."""
 
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """For one kind of trials; `whole` are the files that were made again as a whole."""
     if task == "scan_map" or not files:
         return
-    is_map = task == "scan_trials" and not catalog.is_catalog(run)
+    n_rows = ROWS[task] if task in ROWS else ensemble_of(run.spec).rows_by_chance
     found = decisive.skies(run, files) if task == "scan_trials" else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
-    by_chance = [] if is_map else _by_chance(files, ROWS[task])
+    by_chance = _by_chance(files, n_rows) if n_rows else []
     work = partial(_trials, run.path, task) if task != "scan_trials" else partial(_skies, run.path)
     wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
-    right += f", and {ROWS[task]} of {len(by_chance):,} files by chance" if by_chance else ""
-    right += f"; {_power(files, len(whole), 0 if is_map else ROWS[task])}"
+    right += f", and {n_rows} of {len(by_chance):,} files by chance" if by_chance else ""
+    right += f"; {_power(files, len(whole), n_rows)}"
     kind = "skies" if task == "scan_trials" else "trials"
     yield finding.of(f"{task}: single {kind} made again from the prepared data", wrong, right)
-    if is_map:
-        wrong = _all(partial(_at_pixels, run.path), [Chosen(file, tuple(range(file.n))) for file in files], jobs)
+    if not n_rows:
+        wrong = _all(partial(_refitted, run.path), [Chosen(file, tuple(range(file.n))) for file in files], jobs)
         what = f"{task}: every sky fitted again at the pixels that it names"
         yield finding.of(what, wrong, f"the largest TS of every ring of all skies in {len(files):,} files")
 
@@ -111,44 +111,21 @@ def _trials(path: Path, task: str, chosen: Chosen) -> str:
 
 def _skies(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
-    rows = store.load_array(path, file.path, file.n, scans.sky_dtype(run))
-    key, analysis = scans.sky_key(run, file.seed), context.analysis(run)
-    if catalog.is_catalog(run):
-        scanner = SourceScanner(analysis, catalog.positions(run))
-        found = (scanner.skies(key, file.first + row, 1).view(catalog.SOURCE_DTYPE)[..., 0] for row in chosen.rows)
-        return _compared(run, chosen, rows, found)
-    rings = _rings(run, file)
-    scanner_of_rings = scan.Scanner(analysis, rings)
-    turns = (scan.right_ascensions(analysis, key, file.first + row) for row in chosen.rows)
-    return _compared(run, chosen, rows, (scans.maxima(scanner_of_rings, rings, turn)[None] for turn in turns))
+    ensemble = ensemble_of(run.spec)
+    rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
+    return _compared(run, chosen, rows, ensemble.again(context.analysis(run), file, chosen.rows))
 
 
-def _at_pixels(path: Path, chosen: Chosen) -> str:
-    """Each ring of each sky, fitted at the pixel that the file names: the same bits as in the scan."""
+def _refitted(path: Path, chosen: Chosen) -> str:
+    """Every sky of a file, fitted again where the file says its TS is."""
     run, file = open_run(path), chosen.file
-    rows = store.load_array(path, file.path, file.n, scans.RING_DTYPE)
-    rings, key, analysis = _rings(run, file), scans.sky_key(run, file.seed), context.analysis(run)
-    place = rows["pixel"] - rings.first
-    if rows.shape[1:] != rings.dec.shape or ((place < 0) | (place >= rings.n_pix)).any():
-        return f"{file.path}: names pixels of other rings"
-    scanner = SourceScanner(analysis, Sources(rings.dec, np.zeros(rings.dec.size)))
-
-    def again() -> Iterator[NDArray[np.void]]:
-        for row in chosen.rows:
-            scanner.sources = Sources(rings.dec, (place[row] + rings.shift) * (1.0 / rings.n_pix))
-            found = np.empty((1, rings.dec.size), scans.RING_DTYPE)
-            values = scanner.skies(key, file.first + row, 1)
-            found["pixel"] = rows["pixel"][row]
-            for i, name in enumerate(("ts", "ns", "gamma")):
-                found[name] = values[..., i]
-            yield found
-
-    return _compared(run, chosen, rows, again())
-
-
-def _rings(run: Run, file: Expected) -> scan.Rings:
-    whole = scans.rings(run, run.spec.healpix.nside)
-    return whole if file.band is None else scan.band(whole, *file.band)
+    ensemble = ensemble_of(run.spec)
+    rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
+    try:
+        again = ensemble.refitted(context.analysis(run), file, rows)
+    except InputError as error:
+        return str(error)
+    return "" if again is None else _compared(run, chosen, rows, again)
 
 
 def _compared(run: Run, chosen: Chosen, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError
 from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
 from worker.stats.chi2 import TooFewTrialsError
-from worker.tasks import hottest_spots
 
 F64 = NDArray[np.float64]
 

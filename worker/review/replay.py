@@ -176,7 +176,7 @@ def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row
         scratch.again(root, "scan_trials", **{**args, "n": 1, "first": first})
         band = args.get("band")
         part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
-        alone = store.load_array(root, rel.parent / layout.rings_name(1, args["seed"], first, part))[0]
+        alone = store.load_array(root, rel.parent / layout.sky_name(rel, 1, args["seed"], first, part))[0]
     _compare(run, rel, trial, alone, row)
     best = int(np.argmax(row["ts"]))
     told = ", ".join(f"{name} {row[name][best]:.4f}" for name in ("ts", "ns", "gamma"))

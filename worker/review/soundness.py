@@ -6,9 +6,10 @@ from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes, json_object
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
-from worker.tasks import adaptive_round, catalog
+from worker.tasks import adaptive_round
 
 _KEYS = {
     "distributions": ("background",),
@@ -55,16 +56,7 @@ def _check_scan(run: Run, found: Mapping[str, Any]) -> None:
     for region in found["regions"]:
         store.load_record(run.path, layout.skies_file(region))
         store.load_array(run.path, layout.skies_file(region), found["n_skies"])
-        if catalog.is_catalog(run):
-            store.load_array(run.path, layout.binomial_file(region), found["n_skies"], catalog.BINOMIAL_DTYPE)
-    if catalog.is_catalog(run):
-        return
-    scan = run.spec.healpix
-    for nside in {scan.nside, scan.map_nside or scan.nside}:
-        store.load_array(run.path, layout.map_file(nside))
-        picture = run.path / layout.map_file(nside, ".fits")
-        if not picture.is_file() or not picture.stat().st_size:
-            raise InputError(f"{picture}: this file is missing")
+    ensemble_of(run.spec).require_files(run, found)
 
 
 def _check_page(run: Run, rel: PurePosixPath) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from worker.base.finding import SHOWN, Finding
+from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout
 from worker.rundir.ledger import Run, each_expected
-from worker.tasks import catalog, skymap
 
 _FOLDERS = (
     "prepared", "sealed", "openings", "trials", "collected", "results", "report", "rounds", "unblinded", "review",
@@ -42,8 +42,9 @@ def _of_plan(run: Run) -> Iterator[str]:
 
 def _of_unblinding(run: Run) -> Iterator[str]:
     yield from map(str, (layout.UNBLINDING_LOG, layout.OPENED, layout.UNBLINDED_RESULTS))
-    if not catalog.is_catalog(run):
-        yield from (str(layout.unblinded_map(n, suffix)) for n in skymap.nsides(run) for suffix in (".npy", ".fits"))
+    ensemble = hypothesis_of(run.spec).ensemble()
+    if ensemble is not None:
+        yield from map(str, ensemble.maps(layout.unblinded_map))
 
 
 def _written(root: Path, folder: Path) -> list[str]:

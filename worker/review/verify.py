@@ -102,15 +102,9 @@ def _map_digest(run: Run, file: Expected) -> str | None:
         return None
 
 
-_DTYPES: Mapping[str, np.dtype[np.void]] = {
-    "bg_trials": TRIAL_DTYPE,
-    "sig_trials": TRIAL_DTYPE,
-    "scan_map": scans.MAP_DTYPE,
-}
-
-
 def _dtype(run: Run, task: str) -> np.dtype[np.void]:
-    return scans.sky_dtype(run) if task == "scan_trials" else _DTYPES[task]
+    of_skies = {"scan_trials": scans.sky_dtype, "scan_map": scans.map_dtype}
+    return of_skies[task](run) if task in of_skies else TRIAL_DTYPE
 
 
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:

@@ -12,6 +12,7 @@ from typing import Any
 from worker.base.errors import SpecError
 from worker.spec.levels import dec_level, gamma_level, nsig_level
 
+_KEPT = {"nside": "rings", "catalog": "sources"}
 _BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
 SPEC = PurePosixPath("analysis.yaml")
@@ -98,37 +99,21 @@ def _of_gamma(root: PurePosixPath, gamma: float | None) -> PurePosixPath:
     return root if gamma is None else root / "gamma" / gamma_level(gamma)
 
 
-def scan_dir(name: str, nside: int) -> PurePosixPath:
-    """Background skies: the hottest spot of each, in the tutorial's columns."""
-    return trials_dir(name) / "scan" / "nside" / f"{nside:03d}"
-
-
-def catalog_dir(name: str, tag: str) -> PurePosixPath:
-    """Background skies of a list of sources; `tag` names the list by its positions."""
-    return trials_dir(name) / "scan" / "catalog" / tag
-
-
-def catalog_map_dir(name: str, tag: str) -> PurePosixPath:
-    """The observed sky of a list of sources."""
-    return trials_dir(name) / "map" / "catalog" / tag
+def scan_dir(name: str, level: str) -> PurePosixPath:
+    """Background skies; `level` is that of the scan section, such as ``nside/064``."""
+    return trials_dir(name) / "scan" / level
 
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
-    """Name of a file of background skies: rings of a healpix scan, or TS of every source below `catalog_dir`."""
-    if folder.parts[3:4] == ("catalog",):
-        return trials_name(n, seed, first).replace("trials__", "sources__")
-    return rings_name(n, seed, first, band)
-
-
-def rings_name(n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
-    """The largest TS of every healpix ring of each sky: what p-values can be recomputed from."""
+    """Name of a file of background skies, by what is kept of each: of a ring, of a source of a list, or else."""
+    kept = _KEPT.get(folder.parts[3] if len(folder.parts) > 3 else "", "skies")
     suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
-    return trials_name(n, seed, first).replace("trials__", "rings__").replace(".npy", f"{suffix}.npy")
+    return trials_name(n, seed, first).replace("trials__", f"{kept}__").replace(".npy", f"{suffix}.npy")
 
 
-def map_dir(name: str, nside: int) -> PurePosixPath:
-    """TS, ns and gamma of the observed sky, one file per declination band."""
-    return trials_dir(name) / "map" / "nside" / f"{nside:03d}"
+def map_dir(name: str, level: str) -> PurePosixPath:
+    """TS, ns and gamma of the observed sky, one file per declination band; `level` as of `scan_dir`."""
+    return trials_dir(name) / "map" / level
 
 
 def band_name(band: int, n_bands: int) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from worker.base.bounds import MAX_PER_FILE
-from worker.spec.scan import CatalogScan
 
 if TYPE_CHECKING:
     from worker.spec.sections import Spec
@@ -35,12 +34,12 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
     if spec.resources.target_hours is not None:
         return
     background, signal, scan = spec.background, spec.signal, spec.scan
-    n_decs, bands = len(background.decs), 1 if isinstance(scan, CatalogScan) else scan.sky_bands
+    n_decs = len(background.decs)
     n_points = n_decs * len(signal.gammas) * len(signal.n_sig)
     for place, n, size, times in (
         ("background.trials_per_file", background.n_trials, background.trials_per_file, n_decs),
         ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
-        ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, bands),
+        ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, scan.sky_bands),
     ):
         key = place.rpartition(".")[2]
         if min(n, size) > MAX_PER_FILE:

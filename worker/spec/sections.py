@@ -9,12 +9,12 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
-from worker.spec import angles, ceilings, levels, units
+from worker.spec import angles, ceilings, levels
 from worker.spec.checklist import CheckName
 from worker.spec.fields import Count, Fraction, Model, Name, Number, Positive, Whole, not_bool, one_name_each, refuse
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
-from worker.spec.scan import CatalogScan, HealpixScan, Scan
+from worker.spec.scan import Scan
 from worker.spec.season import (
     NumpySeason,
     NumpySeasons,
@@ -24,6 +24,7 @@ from worker.spec.season import (
     refuse_twice,
     release_seasons,
 )
+from worker.spec.sky_scan import HealpixScan
 from worker.spec.task_resources import TaskTable
 
 Days = Annotated[Positive, Field(le=40000)]
@@ -278,15 +279,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _a_background_for_every_ring(self) -> Self:
-        if isinstance(self.scan, HealpixScan) and self.scan.interpolation == "ring":
-            lacking = [dec for dec in self.scan.ring_decs() if dec not in set(self.background.decs)]
-            if lacking:
-                text = (
-                    f"found {len(self.background.decs)} declinations; scan.interpolation: ring takes the background of "
-                    f"each pixel's own ring, and {len(lacking)} rings have none (the first at {lacking[0]:g} deg): "
-                    "write dec_deg: rings"
-                )
-                refuse(("background.dec_deg", text))
+        refuse(*self.scan.faults(self.background.decs))
         return self
 
     @model_validator(mode="after")
@@ -311,10 +304,8 @@ class Spec(Model):
     @property
     def notes(self) -> tuple[str, ...]:
         """What is allowed, and yet worth a second look."""
-        if self.small_angles or not isinstance(self.scan, CatalogScan):
-            return ()
-        note = units.source_note(self.scan.entries)
-        return () if note is None else (f"scan: {note}",)
+        note = self.scan.unit_note()
+        return () if note is None or self.small_angles else (f"scan: {note}",)
 
     @property
     def healpix(self) -> HealpixScan:

@@ -1,6 +1,6 @@
 """collect_bg, collect_sig, collect_scan: every promised file, checked, into one per point. Never a glob."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
 from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.protocol import Sky
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import measure
-from worker.tasks import catalog, context, hottest_spots, scans, skymap
+from worker.tasks import context, scans
 
 Trials = NDArray[np.void]
 
@@ -57,65 +60,40 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
 
 
 def collect_scan(path: Path, allow_missing: bool) -> None:
-    """Maps and hottest spots of the observed sky, and the hottest spots of every background sky; or the sources."""
+    """What is said of the observed sky, and what is kept of every background sky: hottest spots by region, and more."""
     run = open_run(path)
-    if catalog.is_catalog(run):
-        _collect_sources(run, allow_missing)
-        return
-    scan = run.spec.healpix
-    with measure("collect_scan", {"nside": scan.nside}) as meter:
+    ensemble, main = ensemble_of(run.spec), run.spec.scan.main_nside
+    with measure("collect_scan", {"nside": main} if main else {}) as meter:
         tsds = hottest_spots.load_tsds(run)
-        result = skymap.observed(run, tsds)
+        result = ensemble.told(_observed(run), tsds)
         files, holes = present(run, "scan_trials", allow_missing)
-        maxima = _skies(run, files)
-        rings = scans.rings(run, scan.nside)
-        record = meter.record(len(maxima))
-        for region in hottest_spots.REGIONS:
-            if not hottest_spots.in_region(run, region, rings.dec).any():
-                continue
-            spots = hottest_spots.spots(run, rings, maxima, tsds, region)
-            store.save_array(path, layout.skies_file(region), spots, record)
-            if region == "all":
-                rel = layout.scan_dir(run.spec.name, scan.nside) / layout.trials_name(len(spots), 0)
-                store.save_array(path, rel, spots, record)
+        digest = scans.scan_digest(run)
+        kept = ensemble.background(files, lambda file: load(run, file, ensemble.sky_dtype, digest), tsds)
+        record = meter.record(kept.n)
+        for rel, rows in kept.files.items():
+            store.save_array(path, rel, rows, record)
         store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
-        store.save_json(path, layout.SCAN, {**result, "n_skies": len(maxima), "n_missing": holes})
-        made_from = (
-            input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
-        )
-        written = input_digests.hashed(run, [layout.SCAN, *skymap.files_of(run)])
-        record = replace(meter.record(len(maxima)), inputs=made_from, outputs=written)
+        store.save_json(path, layout.SCAN, {**result, "n_skies": kept.n, "n_missing": holes})
+        made_from = input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN)
+        made_from |= input_digests.recorded(run, [file.path for file in expected(run, "scan_map")])
+        written = input_digests.hashed(run, [layout.SCAN, *ensemble.maps(layout.map_file)])
+        record = replace(meter.record(kept.n), inputs=made_from, outputs=written)
         store.save_json(path, layout.timing_file("collect_scan"), record.as_json())
     print(f"-> {layout.SCAN}")
 
 
-def _collect_sources(run: Run, allow_missing: bool) -> None:
-    """P-values of every source, and hottest sources and binomial tests of every background sky."""
-    with measure("collect_scan", {}) as meter:
-        tsds = hottest_spots.load_tsds(run)
-        result = catalog.observed(run, tsds)
-        files, holes = present(run, "scan_trials", allow_missing)
-        dtype, digest = scans.sky_dtype(run), scans.scan_digest(run)
-        skies = catalog.background(run, (load(run, file, dtype, digest) for file in files), tsds)
-        n = catalog.save(run, skies, meter.record(len(skies.spots["all"])))
-        store.save_json(run.path, layout.files_of(layout.SCAN), _records(run, files))
-        store.save_json(run.path, layout.SCAN, {**result, "n_skies": n, "n_missing": holes})
-        made_from = (
-            input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
+def _observed(run: Run) -> Sky:
+    """Until unblinding, the observed sky is one more scrambled sky; every band of it must be there."""
+    dtype = ensemble_of(run.spec).map_dtype
+
+    def values(nside: int) -> Trials:
+        files = expected(run, "scan_map", **dict(run.spec.scan.map_node(nside)[1]))
+        digests = (scans.map_digest(run, nside, *(file.band or (0, 1))) for file in files)
+        return np.concatenate(
+            [store.load_array(run.path, f.path, None, dtype, digest) for f, digest in zip(files, digests, strict=True)]
         )
-        record = replace(meter.record(n), inputs=made_from, outputs=input_digests.hashed(run, [layout.SCAN]))
-        store.save_json(run.path, layout.timing_file("collect_scan"), record.as_json())
-    print(f"-> {layout.SCAN}")
 
-
-def _skies(run: Run, files: Sequence[Expected]) -> Trials:
-    """Ring maxima of all skies, (n_skies, n_rings); bands of the same skies are put side by side."""
-    parts = []
-    for first in sorted({f.first for f in files}):
-        bands = sorted((f for f in files if f.first == first), key=lambda f: f.band or (0, 1))
-        loaded = [load(run, f, scans.RING_DTYPE, scans.scan_digest(run)) for f in bands]
-        parts.append(np.concatenate(loaded, axis=1))
-    return np.concatenate(parts)
+    return Sky("scrambled", "scrambled: right ascensions are not real", values, run.path, layout.map_file)
 
 
 def present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:

@@ -16,12 +16,11 @@ from worker.data.prepared import unpack
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import support
 from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.scan import rings_of
 from worker.engines.builtin.trials import Point, point_at
+from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels, units
-from worker.spec.scan import HealpixScan
 from worker.spec.sections import Likelihood, Signal, Spec
 from worker.spec.specfile import digest
 
@@ -187,14 +186,8 @@ def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
 
 
 def source_decs(spec: Spec) -> F64:
-    """Declinations of all sources of an analysis (rad): background grid, rings of the maps, list of sources."""
-    decs = [np.radians(spec.background.decs)]
-    if isinstance(spec.scan, HealpixScan):
-        limits = [float(np.radians(edge)) for edge in (spec.scan.dec_min_deg, spec.scan.dec_max_deg)]
-        decs += [rings_of(nside, *limits).dec for nside in (spec.scan.nside, spec.scan.map_nside) if nside]
-    else:
-        decs.append(np.radians([entry.dec_deg for entry in spec.scan.entries]))
-    return np.unique(np.concatenate(decs))
+    """Declinations of all sources of an analysis (rad): the background grid, and all that the hypothesis tests."""
+    return np.unique(np.concatenate([np.radians(spec.background.decs), hypothesis_of(spec).decs()]))
 
 
 @lru_cache(maxsize=4)

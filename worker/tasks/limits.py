@@ -1,4 +1,4 @@
-"""upper_limits: for each source of the list, or for the hottest spots of the map, the flux that its TS excludes.
+"""upper_limits: for each source of a list, or for the hottest spots of a map, the flux that its TS excludes.
 
 Between two declinations of the grid, the limit in events is interpolated linearly in declination (beyond its ends there
 is none, as for p-values), and becomes a flux with the acceptance of the source's own declination: acceptance changes by
@@ -6,28 +6,23 @@ factors between grid declinations, the number of events that a TS excludes does 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.protocol import Target
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec import edges
 from worker.stats.distributions import TSD
-from worker.tasks import context, fluxes, hottest_spots
+from worker.tasks import context, fluxes
 from worker.tasks.timed import timed
-
-
-class Target(NamedTuple):
-    """A position with an observed TS; `dec` in degrees."""
-
-    name: str
-    dec: float
-    ts: float
 
 
 def _inputs(run: Run) -> dict[str, str]:
@@ -44,8 +39,8 @@ def upper_limits(path: Path) -> None:
 
 
 def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
-    """Upper limits of the sources, or of the hottest spots, of any sky."""
-    targets = list(_targets(scan))
+    """Upper limits of what the hypothesis names, of any sky."""
+    targets = list(ensemble_of(run.spec).targets(scan))
     found = Limits(run)
     # By declination, so that trials of few grid declinations are in memory at a time; told in the order of the list.
     rows = {target.name: found.of(target) for target in sorted(targets, key=lambda target: target.dec)}
@@ -53,15 +48,6 @@ def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
     wanted = run.spec.sensitivity
     head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.unit(run), "e0_tev": wanted.e0_tev}
     return {**head, "limits": out}
-
-
-def _targets(scan: Mapping[str, Any]) -> Iterator[Target]:
-    if "sources" in scan:
-        for source in scan["sources"]:
-            yield Target(source["name"], source["dec_deg"], source["ts"])
-        return
-    for region, spot in scan["regions"].items():
-        yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
 
 
 class Limits:

@@ -9,14 +9,13 @@ from worker import data
 from worker.base.errors import InputError
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
-from worker.engines.builtin import scan
 from worker.engines.builtin import trials as engine
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.rundir.revision import modified
-from worker.tasks import blinded_positions, catalog, context, trials
+from worker.tasks import blinded_positions, context, trials
 
 
 def prepare(path: Path) -> None:
@@ -48,13 +47,9 @@ def warm_up(run: Run) -> None:
     point = context.point(run, dec)
     for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
         engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
-    rings = scan.rings_of(1)
-    analysis = context.analysis(run)
-    if catalog.is_catalog(run):
-        first = Sources(*(values[:1] for values in catalog.positions(run)))
-        SourceScanner(analysis, first).skies((0, 0), 0, 1)
-    else:
-        scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
+    ensemble = hypothesis_of(run.spec).ensemble()
+    if ensemble is not None:
+        ensemble.warm_up(context.analysis(run))
 
 
 def _what(run: Run) -> dict[str, Any]:

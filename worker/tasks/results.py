@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.posttrial import post_trial as evaluate
-from worker.tasks import catalog, context, fluxes, hottest_spots
+from worker.tasks import context, fluxes
 from worker.tasks.timed import timed
 
 
@@ -96,28 +98,25 @@ def _response(at: fluxes.At) -> dict[str, float | None]:
     return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
 
 
-def binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
-    """The binomial test of the observed sky, corrected with those of the same background skies."""
-    skies = store.load_array(path, layout.binomial_file(region), None, catalog.BINOMIAL_DTYPE)
-    found = evaluate(test["mlog10p"], skies["mlog10p"])
-    counted = {key: getattr(found, key) for key in ("p", "n", "lo", "hi", "level")}
-    return fluxes.finite({**counted, "n_at_least": found.k, **test})
+def further_tests(run: Run, sky: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Tests of a sky besides its hottest spots, corrected with those of the same background skies."""
+    tests = ensemble_of(run.spec).further_tests(run.path, sky)
+    return {name: {region: fluxes.finite(row) for region, row in rows.items()} for name, rows in tests.items()}
 
 
 @timed(layout.POST_TRIAL, input_digests.scan)
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
-    open_run(path)
+    run = open_run(path)
     scan = input_digests.result(path, layout.SCAN, "collect_scan")
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
-        skies = store.load_array(path, layout.skies_file(region), None, hottest_spots.SPOT_DTYPE)
+        skies = hottest_spots.of_background(run, region)
         out["regions"][region] = fluxes.finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
-    if "binomial" in scan:
-        out["binomial"] = {region: binomial(path, region, test) for region, test in scan["binomial"].items()}
+    out |= further_tests(run, scan)
     store.save_json(path, layout.POST_TRIAL, out)
     found = out["post_trial"]
     print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")

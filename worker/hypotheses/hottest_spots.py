@@ -11,6 +11,7 @@ from worker.engines.builtin.scan import Rings
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
+from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -37,39 +38,50 @@ def load_tsd(run: Run, dec: float) -> TSD:
     return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
 
 
-def p_map(run: Run, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:
+def of_background(run: Run, region: str = "all") -> NDArray[np.void]:
+    """Hottest spots of all background skies.
+
+    Raises
+    ------
+    InputError
+        If they are not collected.
+    """
+    return store.load_array(run.path, layout.skies_file(region), None, SPOT_DTYPE)
+
+
+def p_map(spec: Spec, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:
     """-log10 p with the interpolation and the survival function of the spec."""
-    return mlog10p(tsds, dec, ts, run.spec.scan.interpolation, run.spec.scan.survival)
+    return mlog10p(tsds, dec, ts, spec.scan.interpolation, spec.scan.survival)
 
 
-def in_region(run: Run, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:
+def in_region(spec: Spec, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which declinations (rad) belong to the whole sky, or north or south of the split."""
     if region == "all":
         return np.ones(dec.shape, bool)
-    north: NDArray[np.bool_] = dec >= np.radians(run.spec.scan.dec_split_deg)
+    north: NDArray[np.bool_] = dec >= np.radians(spec.scan.dec_split_deg)
     return north if region == "north" else ~north
 
 
 def spots(
-    run: Run, rings: Rings, maxima: NDArray[np.void], tsds: Mapping[float, TSD], region: str = "all"
+    spec: Spec, rings: Rings, maxima: NDArray[np.void], tsds: Mapping[float, TSD], region: str = "all"
 ) -> NDArray[np.void]:
     """The hottest spot of each sky.
 
     Parameters
     ----------
-    maxima : ndarray (n_skies, n_rings) of `worker.tasks.scans.RING_DTYPE`
+    maxima : ndarray (n_skies, n_rings) of `worker.hypotheses.sky.rings.RING_DTYPE`
     region : 'all', 'north' or 'south'
 
     Returns
     -------
     ndarray (n_skies,) of `SPOT_DTYPE`; ties: the northernmost ring, hence the lowest pixel.
     """
-    use = np.flatnonzero(in_region(run, region, rings.dec))
+    use = np.flatnonzero(in_region(spec, region, rings.dec))
     out = np.empty(len(maxima), SPOT_DTYPE)
     if len(use) == 0:
         raise InputError(f"the scan has no pixel in the {region}: change scan.dec_split_deg or the scan's range")
     mine = maxima[:, use]
-    heat = p_map(run, tsds, np.broadcast_to(rings.dec[use], mine.shape), mine["ts"])
+    heat = p_map(spec, tsds, np.broadcast_to(rings.dec[use], mine.shape), mine["ts"])
     best = np.argmax(heat, axis=1)
     rows = np.arange(len(maxima))
     chosen, ring = mine[rows, best], use[best]

@@ -1,0 +1,40 @@
+"""Checks before unblinding that are those of a map."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.sky.rings import rings
+from worker.rundir import layout, store
+from worker.rundir.ledger import Run
+from worker.stats import checks, smoothness
+from worker.stats.checks import Check
+
+
+def _sin_dec(run: Run) -> Check:
+    scan = run.spec.healpix
+    scanned = rings(scan, scan.nside)
+    pixels = np.repeat(scanned.dec, scanned.n_pix)
+    low, high = np.radians([scan.dec_min_deg, scan.dec_max_deg])
+    return checks.sin_dec_uniform(hottest_spots.of_background(run)["dec"], float(low), float(high), pixels)
+
+
+def _ra(run: Run) -> Check:
+    return checks.ra_uniform(hottest_spots.of_background(run)["ra"])
+
+
+def _smooth(run: Run) -> Check:
+    nside = run.spec.healpix.nside
+    return smoothness.smooth_map(peaks(run, nside), nside)
+
+
+def peaks(run: Run, nside: int) -> smoothness.Peaks:
+    """Local maxima of a map of the observed (until unblinding: scrambled) sky."""
+    import healpy
+
+    ts = store.load_array(run.path, layout.map_file(nside), 4)[1]
+    return smoothness.peaks(ts, np.asarray(healpy.get_all_neighbours(nside, np.arange(len(ts)))))
+
+
+CHECKS: Mapping[str, Callable[[Run], Check]] = {"sin_dec_uniform": _sin_dec, "ra_uniform": _ra, "smooth_map": _smooth}

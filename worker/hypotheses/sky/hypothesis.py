@@ -1,0 +1,187 @@
+"""Every pixel of the sky, and the hottest of them: what `worker.hypotheses.protocol` asks for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from worker.base.errors import InputError, SpecError
+from worker.engines.builtin import scan as engine
+from worker.engines.builtin.analysis import Analysis
+from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.hypotheses import hottest_spots
+from worker.hypotheses.protocol import F64, Kept, Rows, Scanner, Sky, Steps, Target, Tsds, Work
+from worker.hypotheses.sky import checks, maps
+from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
+from worker.rundir import address, layout, store
+from worker.rundir.ledger import Expected, Run
+from worker.spec.sections import Spec
+from worker.spec.sky_scan import KEEP_BELOW, HealpixScan
+from worker.stats.checks import Check
+
+
+class WholeSky(NamedTuple):
+    """The scan of a range of declinations."""
+
+    spec: Spec
+    sky_dtype: np.dtype[np.void] = RING_DTYPE
+    map_dtype: np.dtype[np.void] = MAP_DTYPE
+    rows_by_chance: int = 0
+
+    @property
+    def scan(self) -> HealpixScan:
+        """Its section of the spec."""
+        return self.spec.healpix
+
+    def decs(self) -> F64:
+        """Rings of all maps."""
+        return np.concatenate([rings(self.scan, nside).dec for nside in self.scan.nsides])
+
+    def ensemble(self) -> Self:
+        """All pixels of a sky."""
+        return self
+
+    def checks(self) -> Mapping[str, Callable[[Run], Check]]:
+        """Whether hottest spots are spread as the pixels are, and whether a map is smooth."""
+        return checks.CHECKS
+
+    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> Work:
+        """The largest TS of every ring."""
+        folder = layout.part_dir(layout.scan_dir(self.spec.name, self.scan.level()), part)
+        chosen_band = layout.parse_band(band) if band else None
+        args = {"nside": self.scan.nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
+        path = folder / layout.sky_name(folder, n, seed, first, chosen_band)
+        begin = partial(self._skies, seed, first, chosen_band)
+        spots = None if chosen_band else self._spots_file(n, seed, first)
+        return Work(path, args, self.sky_area(), n, n, RING_DTYPE, begin, spots)
+
+    def _spots_file(self, n: int, seed: int, first: int = 0) -> PurePosixPath:
+        return layout.scan_dir(self.spec.name, self.scan.level()) / layout.trials_name(n, seed, first)
+
+    def _skies(
+        self, seed: int, begin: int, band: tuple[int, int] | None, analysis: Analysis, scanner: Scanner
+    ) -> Steps:
+        chosen, key = self._rings(band), address.scan_trials(self.spec, seed)
+        scans = scanner(analysis, chosen, self.scan.nside < KEEP_BELOW)
+
+        def some(start: int, count: int) -> Rows:
+            out = np.empty((count, len(chosen.dec)), RING_DTYPE)
+            for i in range(count):
+                out[i] = maxima(scans, chosen, engine.right_ascensions(analysis, key, begin + start + i))
+            return out
+
+        return Steps(1, some)
+
+    def _rings(self, band: tuple[int, int] | None) -> engine.Rings:
+        whole = rings(self.scan, self.scan.nside)
+        return whole if band is None else engine.band(whole, *band)
+
+    def observed(self, nside: int | None, band: int, bands: int) -> Work:
+        """TS, ns and gamma of every pixel."""
+        if nside is None:
+            raise SpecError(f"--nside is missing; write e.g. --nside={self.scan.nside}")
+        chosen = engine.band(rings(self.scan, nside), band, bands)
+        path = layout.map_dir(self.spec.name, self.scan.level(nside)) / layout.band_name(band, bands)
+        n, args = int(chosen.n_pix.sum()), {"nside": nside, "band": band, "bands": bands}
+        begin = partial(self._map, chosen)
+        return Work(path, args, self.map_area(nside, band, bands), n, len(chosen.dec), MAP_DTYPE, begin)
+
+    def _map(self, chosen: engine.Rings, analysis: Analysis, scanner: Scanner) -> Steps:
+        turn = engine.right_ascensions(analysis, address.observed(self.spec), 0)
+        return Steps(1, partial(values, scanner(analysis, chosen, False), turn))
+
+    def sky_area(self) -> Mapping[str, Any]:
+        """Resolution and range."""
+        return self._area(self.scan.nside)
+
+    def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
+        """The same, and the band."""
+        return {**self._area(nside), "band": [band, bands]}
+
+    def _area(self, nside: int) -> dict[str, Any]:
+        return {"nside": nside, "dec_min_deg": self.scan.dec_min_deg, "dec_max_deg": self.scan.dec_max_deg}
+
+    def warm_up(self, analysis: Analysis) -> None:
+        """Scan a ring."""
+        turn = engine.right_ascensions(analysis, (0, 0), 0)
+        engine.Scanner(analysis, engine.rings_of(1), keep=False).ring(0, turn)
+
+    def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
+        """In the tutorial's columns."""
+        return hottest_spots.spots(self.spec, rings(self.scan, self.scan.nside), skies, tsds, region)
+
+    def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> Kept:
+        """Hottest spots by region; bands of the same skies are put side by side."""
+        parts = []
+        for first in sorted({file.first for file in files}):
+            bands = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
+            parts.append(np.concatenate([load(file) for file in bands], axis=1))
+        skies, decs = np.concatenate(parts), rings(self.scan, self.scan.nside).dec
+        there = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
+        kept = {layout.skies_file(name): self.spots(skies, tsds, name) for name in there}
+        return Kept(len(skies), kept | {self._spots_file(len(skies), 0): kept[layout.skies_file()]})
+
+    def told(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
+        """Hottest spots, by region and map."""
+        return maps.written(self.spec, tsds, sky)
+
+    def maps(self, file: Callable[[int, str], PurePosixPath]) -> list[PurePosixPath]:
+        """A map of each resolution, twice."""
+        return [file(nside, suffix) for nside in self.scan.nsides for suffix in (".npy", ".fits")]
+
+    def targets(self, told: Mapping[str, Any]) -> Iterable[Target]:
+        """The hottest spot of each region."""
+        for region, spot in told["regions"].items():
+            yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
+
+    def further_tests(self, path: Path, told: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+        """None."""
+        return {}
+
+    def real_bands(self, nside: int, jobs: int) -> int:
+        """Two for each process, as far as there are rings."""
+        return max(self.scan.bands, min(2 * jobs, len(rings(self.scan, nside).dec)))
+
+    def real(self, analysis: Analysis, turn: F64, nside: int, band: int, bands: int) -> Rows:
+        """TS, ns, gamma of all pixels of a band, as the scrambled sky was scanned."""
+        chosen = engine.band(rings(self.scan, nside), band, bands)
+        if not len(chosen.dec):
+            return np.empty(0, MAP_DTYPE)
+        return values(engine.Scanner(analysis, chosen, keep=False), turn, 0, len(chosen.dec))
+
+    def again(self, analysis: Analysis, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+        """The largest TS of every ring."""
+        key, chosen = address.scan_trials(self.spec, file.seed), self._rings(file.band)
+        scanner = engine.Scanner(analysis, chosen)
+        turns = (engine.right_ascensions(analysis, key, file.first + row) for row in rows)
+        return (maxima(scanner, chosen, turn)[None] for turn in turns)
+
+    def refitted(self, analysis: Analysis, file: Expected, skies: Rows) -> Iterator[Rows]:
+        """Each ring of each sky, fitted at the pixel that the file names: the same bits as in the scan."""
+        chosen = self._rings(file.band)
+        place = skies["pixel"] - chosen.first
+        if skies.shape[1:] != chosen.dec.shape or ((place < 0) | (place >= chosen.n_pix)).any():
+            raise InputError(f"{file.path}: names pixels of other rings")
+        return self._refitted(analysis, file, skies, (place + chosen.shift) * (1.0 / chosen.n_pix))
+
+    def _refitted(self, analysis: Analysis, file: Expected, skies: Rows, turn: F64) -> Iterator[Rows]:
+        key, dec = address.scan_trials(self.spec, file.seed), self._rings(file.band).dec
+        scanner = SourceScanner(analysis, Sources(dec, np.zeros(dec.size)))
+        for row in range(len(skies)):
+            scanner.sources = Sources(dec, turn[row])
+            found = np.empty((1, dec.size), RING_DTYPE)
+            fitted = scanner.skies(key, file.first + row, 1)
+            found["pixel"] = skies["pixel"][row]
+            for i, name in enumerate(("ts", "ns", "gamma")):
+                found[name] = fitted[..., i]
+            yield found
+
+    def require_files(self, run: Run, told: Mapping[str, Any]) -> None:
+        """Maps, once as an array and once as a picture."""
+        for nside in self.scan.nsides:
+            store.load_array(run.path, layout.map_file(nside))
+            picture = run.path / layout.map_file(nside, ".fits")
+            if not picture.is_file() or not picture.stat().st_size:
+                raise InputError(f"{picture}: this file is missing")

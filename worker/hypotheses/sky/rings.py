@@ -1,0 +1,41 @@
+"""Skies ring by ring.
+
+At one declination p falls with TS, so the hottest pixel of a ring is the one with the largest TS, whatever
+the background distributions say. A background sky is therefore kept as the largest TS of each ring: a few
+kilobytes from which hottest spots of any hemisphere are computed, and computed again when more background
+trials arrive, without a new scan.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engines.builtin import scan as engine
+from worker.spec.sky_scan import HealpixScan
+
+RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+
+
+def rings(scan: HealpixScan, nside: int) -> engine.Rings:
+    """Rings of the spec's declination range."""
+    return engine.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
+
+
+def maxima(scanner: engine.Scanner, chosen: engine.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
+    out = np.empty(len(chosen.dec), RING_DTYPE)
+    for r in range(len(chosen.dec)):
+        out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+    return out
+
+
+def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
+    """The pixel with the largest TS (ties: the lowest pixel)."""
+    p = int(np.argmax(ring[:, 0]))
+    return first + p, ring[p, 0], ring[p, 1], ring[p, 2]
+
+
+def values(scanner: engine.Scanner, turn: NDArray[np.float64], first: int, count: int) -> NDArray[np.void]:
+    """TS, ns and gamma of all pixels of some rings of a scanner, of `MAP_DTYPE`."""
+    found = np.concatenate([scanner.ring(r, turn) for r in range(first, first + count)])
+    return np.ascontiguousarray(found).view(MAP_DTYPE)[:, 0]

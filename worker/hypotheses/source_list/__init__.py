@@ -1,0 +1,1 @@
+"""A list of sources, all of them in the same skies."""

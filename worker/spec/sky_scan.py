@@ -1,0 +1,156 @@
+"""The section ``scan`` of an analysis of the whole sky."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from worker.spec import edges, units
+from worker.spec.fields import Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
+from worker.spec.grid import ring_grid
+from worker.spec.scan_section import Fault, ScanSection
+
+REGIONS = 3
+"""Hottest spots of a map: whole sky, north, south."""
+KEEP_BELOW = 128
+"""Scans of many skies keep the events of every ring in memory up to this nside."""
+
+
+def pixels(nside: int, dec_min_deg: float, dec_max_deg: float) -> int:
+    """Healpix pixels between two declinations, from their share of the sphere."""
+    low, high = math.sin(math.radians(dec_min_deg)), math.sin(math.radians(dec_max_deg))
+    return round(12 * nside**2 * (high - low) / 2)
+
+
+class HealpixScan(ScanSection):
+    """All-sky scan of scrambled skies on healpix pixels (RING)."""
+
+    fits_per_s: ClassVar[float] = 25000.0
+    kept_bytes: ClassVar[int] = 32
+
+    kind: Literal["healpix"] = "healpix"
+    nside: Nside = 64
+    map_nside: Nside | None = None
+    dec_min_deg: DecDeg = -85.0
+    dec_max_deg: DecDeg = 85.0
+    dec_split_deg: DecDeg = -5.0
+    n_skies: Count
+    skies_per_file: Count = 10
+    sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
+    bands: Annotated[Whole, Field(ge=1, le=512)] = 1
+    interpolation: Literal["linear", "log", "ring"] = "linear"
+    survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        maps = [(key, n) for key, n in (("nside", self.nside), ("map_nside", self.map_nside)) if n is not None]
+        faults = [
+            (key, f"found {n}; must be a power of 2: write {key}: {2 ** round(math.log2(n))}")
+            for key, n in maps
+            if n & (n - 1)
+        ]
+        low, high = self.dec_min_deg, self.dec_max_deg
+        if high <= low:
+            faults.append(("dec_max_deg", f"found {high:g}; must be larger than dec_min_deg = {low:g}"))
+        if not faults:
+            faults = [fault for key, n in maps for fault in self._ring_faults(key, n)]
+        refuse(*faults)
+        return self
+
+    def ring_decs(self) -> tuple[float, ...]:
+        """Declinations of the rings of all maps, deg, increasing: the background grid that needs no interpolation."""
+        return ring_grid((self.nside, self.map_nside or self.nside), self.dec_min_deg, self.dec_max_deg)
+
+    def _ring_faults(self, key: str, nside: int) -> list[tuple[str, str]]:
+        """Every map must have a ring of pixels for each of its bands."""
+        low, high = self.dec_min_deg, self.dec_max_deg
+        n_rings = sum(low <= dec <= high for dec in ring_decs_deg(nside))
+        if n_rings == 0:
+            between = f"between dec_min_deg = {low:g} and dec_max_deg = {high:g}"
+            return [(key, f"found {nside}; there is no pixel {between}: use a larger {key} or range")]
+        if n_rings < self.bands:
+            text = f"found {self.bands}; {key} = {nside} has only {n_rings} rings of pixels: write at most that many"
+            return [("bands", text)]
+        return []
+
+    @property
+    def main_nside(self) -> int:
+        """Resolution of the background skies."""
+        return self.nside
+
+    @property
+    def nsides(self) -> tuple[int, ...]:
+        """Resolutions of the maps, increasing."""
+        return tuple(sorted({self.nside, self.map_nside or self.nside}))
+
+    @property
+    def n_targets(self) -> int:
+        """The hottest spots."""
+        return REGIONS
+
+    @property
+    def kept_per_sky(self) -> int:
+        """Rings, each with its largest TS."""
+        return 4 * self.nside
+
+    @property
+    def nsides_in_memory(self) -> float:
+        """Of the rings between the ends of the scan."""
+        return 0.0 if self.nside >= KEEP_BELOW else self.nside * (self.positions(self.nside) / (12 * self.nside**2))
+
+    def positions(self, nside: int) -> int:
+        """Pixels of the range."""
+        return pixels(nside, self.dec_min_deg, self.dec_max_deg)
+
+    def map_bytes(self, nside: int, bands: int) -> float:
+        """Bands have equal areas, to a ring."""
+        return (12 * nside**2 / bands + 4 * nside) * 24
+
+    def level(self, nside: int | None = None) -> str:
+        """``nside/064``."""
+        return f"nside/{nside or self.nside:03d}"
+
+    def map_node(self, nside: int) -> tuple[str, tuple[tuple[str, int], ...]]:
+        """One node for each resolution."""
+        return f"map_nside{nside:03d}", (("nside", nside),)
+
+    def faults(self, decs: Sequence[float]) -> list[Fault]:
+        """Rings without background trials, if each pixel takes those of its own ring."""
+        lacking = [dec for dec in self.ring_decs() if dec not in set(decs)] if self.interpolation == "ring" else []
+        if not lacking:
+            return []
+        text = (
+            f"found {len(decs)} declinations; scan.interpolation: ring takes the background of each pixel's own ring, "
+            f"and {len(lacking)} rings have none (the first at {lacking[0]:g} deg): write dec_deg: rings"
+        )
+        return [("background.dec_deg", text)]
+
+    def unit_faults(self, decs: Sequence[float]) -> dict[str, str | None]:
+        """Of the background grid and of the ends of the scan."""
+        return {
+            "background.dec_deg": units.grid_fault(decs),
+            "scan.dec_min_deg": units.range_fault(self.dec_min_deg, self.dec_max_deg),
+        }
+
+    def beyond(self, decs: Sequence[float], grid: Any) -> Iterator[Fault]:
+        """Rings of pixels."""
+        rings = self.ring_decs()
+        if edges.beyond(decs, rings):
+            text = f"reaches from {decs[0]:g} to {decs[-1]:g}, and the pixels of the scan from {rings[0]:g} to "
+            text += f"{rings[-1]:g} deg: beyond the grid a p-value would be that of its end; "
+            yield "background.dec_deg", text + self._cure(grid, decs)
+
+    def _cure(self, grid: Any, decs: Sequence[float]) -> str:
+        """What to write so that the rings of a scan lie inside the grid."""
+        rings = self.ring_decs()
+        low = max(5 * math.floor(min(rings[0], decs[0]) / 5), -90)
+        high = min(5 * math.ceil(max(rings[-1], decs[-1]) / 5), 90)
+        step = getattr(grid, "step", 5.0)
+        steps = (high - low) / step
+        step = step if abs(steps - round(steps)) < 1e-6 else 5.0
+        text = f"write background.dec_deg: {{start: {low:g}, stop: {high:g}, step: {step:g}}}"
+        if len(decs) > 1 and len(rings) > len(edges.beyond(decs, rings)):
+            ends = max(decs[0], self.dec_min_deg), min(decs[-1], self.dec_max_deg)
+            text += f", or scan.dec_min_deg: {ends[0]:g} and scan.dec_max_deg: {ends[1]:g}"
+        return text
