@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.analysis import Analysis
 from worker.engines.builtin.response import Spectrum
@@ -52,7 +52,7 @@ def points(analysis: Analysis) -> None:
 def skies(analysis: Analysis) -> None:
     turn = scan.right_ascensions(analysis, KEY, 0)
     for nside in (32, 128):
-        rings = scan.rings_of(nside, float(np.radians(-85)), float(np.radians(85)))
+        rings = healpix.rings_of(nside, float(np.radians(-85)), float(np.radians(85)))
         device, cpu = Scanner(analysis, rings), scan.Scanner(analysis, rings, keep=False)
         found = device.sky(turn).copy()
         taken = seconds(lambda d=device: d.sky(turn))  # type: ignore[misc]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker import data
+from worker.base import healpix
 from worker.base.errors import SpecError
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
@@ -230,7 +231,7 @@ class Analysis:
             raise SpecError(f"sky={sky}, seed={seed}: both begin at 0")
         key = address.observed(self.spec) if sky is None else address.scan_trials(self.spec, seed)
         turn = scan.right_ascensions(self._engine, key, sky or 0)
-        rings = scan.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
+        rings = healpix.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
         if backgrounds is not None:
             _refuse_beyond(sorted(backgrounds), np.degrees(rings.dec))
         scanner = scan.Scanner(self._engine, rings, keep=False)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from worker import data
+from worker.base import healpix
 from worker.data.dataset import Dataset, Simulation
 from worker.data.prepared import content_digest
 from worker.engines.builtin import analysis as engine
@@ -53,7 +54,7 @@ def made() -> dict[str, str]:
     found |= _trials("simulated", spec, context.built(_simulated(dataset), spec), (5.0,))
     found |= _trials("extended", loads(WIDE), context.built(dataset, loads(WIDE)), (5.0,))
     turn = scan.right_ascensions(one, address.scan_trials(spec, 0), 1)
-    found["ring"] = _sum(scan.Scanner(one, scan.rings_of(4)).ring(7, turn))
+    found["ring"] = _sum(scan.Scanner(one, healpix.rings_of(4)).ring(7, turn))
     places = Sources(np.radians([-30.0, 22.0, 60.0]), np.array([0.1, 0.5, 0.9]))
     found["sources"] = _sum(SourceScanner(one, places).skies(address.scan_trials(spec, 1), 0, 3))
     return found

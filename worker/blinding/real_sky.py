@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base import healpix
 from worker.base.pools import mapped
 from worker.blinding import clearance
 from worker.engines.builtin import scan as engine
@@ -61,7 +62,7 @@ def _pixels(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:
     run = open_run(path)
-    chosen = engine.band(scans.rings(run, nside), band, bands)
+    chosen = healpix.band(scans.rings(run, nside), band, bands)
     if not len(chosen.dec):
         return np.empty(0, scans.MAP_DTYPE)
     scanner = engine.Scanner(context.analysis(run), chosen, keep=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base import finding
+from worker.base import finding, healpix
 from worker.base.finding import Finding
 from worker.base.pools import mapped
 from worker.engines.builtin import scan
@@ -146,9 +146,9 @@ def _at_pixels(path: Path, chosen: Chosen) -> str:
     return _compared(run, chosen, rows, again())
 
 
-def _rings(run: Run, file: Expected) -> scan.Rings:
+def _rings(run: Run, file: Expected) -> healpix.Rings:
     whole = scans.rings(run, run.spec.healpix.nside)
-    return whole if file.band is None else scan.band(whole, *file.band)
+    return whole if file.band is None else healpix.band(whole, *file.band)
 
 
 def _compared(run: Run, chosen: Chosen, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:

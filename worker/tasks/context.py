@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from worker.base import fmath
 from worker.base.errors import InputError, SpecError
+from worker.base.healpix import rings_of
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import support
 from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.scan import rings_of
 from worker.engines.builtin.trials import Point, point_at
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run

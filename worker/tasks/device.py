@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from worker.base import healpix
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.analysis import Analysis
 from worker.rundir.ledger import Run
@@ -53,7 +54,7 @@ def trial_maker(run: Run) -> Callable[..., Any]:
     return cuda.run
 
 
-def scanner(run: Run, analysis: Analysis, rings: scan.Rings, keep: bool) -> Any:
+def scanner(run: Run, analysis: Analysis, rings: healpix.Rings, keep: bool) -> Any:
     """What scans skies: `worker.engines.builtin.scan.Scanner`, or its like on a device.
 
     Raises

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import data
+from worker.base import healpix
 from worker.base.errors import InputError
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
@@ -48,7 +49,7 @@ def warm_up(run: Run) -> None:
     point = context.point(run, dec)
     for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
         engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
-    rings = scan.rings_of(1)
+    rings = healpix.rings_of(1)
     analysis = context.analysis(run)
     if catalog.is_catalog(run):
         first = Sources(*(values[:1] for values in catalog.positions(run)))

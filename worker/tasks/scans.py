@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base import healpix
 from worker.base.errors import InputError, SpecError
 from worker.engines.builtin import scan as engine
 from worker.rundir import address, layout, store
@@ -27,10 +28,10 @@ KEEP_BELOW = 128
 """Scans of many skies keep the events of every ring in memory up to this nside."""
 
 
-def rings(run: Run, nside: int) -> engine.Rings:
+def rings(run: Run, nside: int) -> healpix.Rings:
     """Rings of the spec's declination range."""
     scan = run.spec.healpix
-    return engine.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
+    return healpix.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
 
 
 def sky_key(run: Run, seed: int) -> tuple[int, int]:
@@ -84,7 +85,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
         args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
         with measure("scan_trials", args, digest) as meter:
             analysis = context.analysis(run)
-            chosen = rings(run, nside) if chosen_band is None else engine.band(rings(run, nside), *chosen_band)
+            chosen = rings(run, nside) if chosen_band is None else healpix.band(rings(run, nside), *chosen_band)
             scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
             key = sky_key(run, seed)
 
@@ -102,7 +103,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
         _write_spots(run, rel, n, seed, first)
 
 
-def maxima(scanner: engine.Scanner, chosen: engine.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+def maxima(scanner: engine.Scanner, chosen: healpix.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
     """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
     out = np.empty(len(chosen.dec), RING_DTYPE)
     for r in range(len(chosen.dec)):
@@ -152,7 +153,7 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
         raise SpecError(f"--nside is missing; write e.g. --nside={run.spec.healpix.nside}")
     rel = layout.map_dir(run.spec.name, nside) / layout.band_name(band, bands)
     digest = map_digest(run, nside, band, bands)
-    chosen = engine.band(rings(run, nside), band, bands)
+    chosen = healpix.band(rings(run, nside), band, bands)
     n = int(chosen.n_pix.sum())
     if is_done(run, rel, n, MAP_DTYPE, digest):
         return

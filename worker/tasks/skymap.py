@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.builtin.scan import Rings
+from worker.base.healpix import Rings
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, expected
 from worker.stats.distributions import TSD
