@@ -13,9 +13,9 @@ from worker.base import healpix, rng
 from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import scan, trials
+from worker.engines.builtin.engine import cuts
 from worker.engines.builtin.response import Spectrum
 from worker.spec.specfile import loads
-from worker.tasks.context import cuts
 
 SPEC = """
 version: 1

@@ -5,7 +5,8 @@ import pytest
 
 from worker.base import healpix, rng
 from worker.engines.builtin import scan, sources
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.builtin.sources import SourceScanner
+from worker.engines.protocol import Sources
 
 KEY = rng.key("scan_trials", 0)
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from worker.base import healpix
 from worker.base.pools import mapped
 from worker.blinding import clearance
-from worker.engines.builtin import scan as engine
-from worker.engines.builtin.sources import SourceScanner
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.stats.posttrial import post_trial
@@ -22,7 +20,7 @@ F64 = NDArray[np.float64]
 
 def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     """Maps or sources, hottest spots, post-trial p-values and upper limits of the real sky."""
-    tsds, label = hottest_spots.load_tsds(run), context.analysis(run).dataset.label
+    tsds, label = hottest_spots.load_tsds(run), context.dataset_of(run).label
     if catalog.is_catalog(run):
         found = catalog.told(run, _sources(run, turn), tsds, f"unblinded {label}")
     else:
@@ -42,7 +40,7 @@ def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
 
 def _sources(run: Run, turn: F64) -> NDArray[np.void]:
     """TS, ns and gamma of every source of the list."""
-    scanner = SourceScanner(context.analysis(run), catalog.positions(run))
+    scanner = context.skies(run).source_scanner(catalog.positions(run))
     out = np.empty((1, len(scanner.sources.dec), 3))
     scanner.at(turn[None, :], out)
     return out.view(catalog.SOURCE_DTYPE)[0, :, 0]
@@ -65,6 +63,6 @@ def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[n
     chosen = healpix.band(scans.rings(run, nside), band, bands)
     if not len(chosen.dec):
         return np.empty(0, scans.MAP_DTYPE)
-    scanner = engine.Scanner(context.analysis(run), chosen, keep=False)
+    scanner = context.skies(run).ring_scanner(chosen, keep=False)
     values = np.concatenate([scanner.ring(r, turn) for r in range(len(chosen.dec))])
     return np.ascontiguousarray(values).view(scans.MAP_DTYPE)[:, 0]

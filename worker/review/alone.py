@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from worker.base import finding, healpix
 from worker.base.finding import Finding
 from worker.base.pools import mapped
-from worker.engines.builtin import scan
-from worker.engines.builtin import trials as engine
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.protocol import Sources
+from worker.engines.table import engine_of
 from worker.review import decisive, replay
 from worker.review.decisive import Chosen
 from worker.rundir import store
@@ -31,13 +30,13 @@ ROWS = {"bg_trials": 5, "sig_trials": 5, "scan_trials": 1}
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """For one kind of trials; `whole` are the files that were made again as a whole."""
-    if task == "scan_map" or not files:
+    if task == "scan_map" or not files or engine_of(run.spec).deterministic == "per-file":
         return
     is_map = task == "scan_trials" and not catalog.is_catalog(run)
     found = decisive.skies(run, files) if task == "scan_trials" else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
     by_chance = [] if is_map else _by_chance(files, ROWS[task])
-    work = partial(_trials, run.path, task) if task != "scan_trials" else partial(_skies, run.path)
+    work = partial(_trials, run.path) if task != "scan_trials" else partial(_skies, run.path)
     wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
@@ -95,31 +94,27 @@ def _all(work: Callable[[Chosen], str], chosen: Sequence[Chosen], jobs: int) -> 
     return [text for text in mapped(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
 
 
-def _trials(path: Path, task: str, chosen: Chosen) -> str:
+def _trials(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
-    rows = store.load_array(path, file.path, file.n, engine.TRIAL_DTYPE)
-    dec, gamma, injector = file.point["dec"], file.point.get("gamma"), None
-    key = trials.bg_key(run, dec, file.seed)
-    if task == "sig_trials":
-        n_sig = file.point["n_sig"]
-        injector = trials.injector_at(run, dec, n_sig, gamma)
-        key = trials.sig_key(run, dec, n_sig, file.seed, gamma)
-    analysis, point = context.analysis(run), context.point(run, dec)
-    again = (engine.run(analysis, point, key, file.first + row, 1, injector) for row in chosen.rows)
+    rows = store.load_array(path, file.path, file.n, context.columns(run))
+    point = file.point
+    stream = trials.stream(run, point["dec"], file.seed, point.get("n_sig"), point.get("gamma"))
+    engine = context.engine(run)
+    again = (stream.trials(engine, file.first + row, 1) for row in chosen.rows)
     return _compared(run, chosen, rows, again)
 
 
 def _skies(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
     rows = store.load_array(path, file.path, file.n, scans.sky_dtype(run))
-    key, analysis = scans.sky_key(run, file.seed), context.analysis(run)
+    key, engine = scans.sky_key(run, file.seed), context.skies(run)
     if catalog.is_catalog(run):
-        scanner = SourceScanner(analysis, catalog.positions(run))
+        scanner = engine.source_scanner(catalog.positions(run))
         found = (scanner.skies(key, file.first + row, 1).view(catalog.SOURCE_DTYPE)[..., 0] for row in chosen.rows)
         return _compared(run, chosen, rows, found)
     rings = _rings(run, file)
-    scanner_of_rings = scan.Scanner(analysis, rings)
-    turns = (scan.right_ascensions(analysis, key, file.first + row) for row in chosen.rows)
+    scanner_of_rings = engine.ring_scanner(rings, keep=True)
+    turns = (engine.scrambled(key, file.first + row) for row in chosen.rows)
     return _compared(run, chosen, rows, (scans.maxima(scanner_of_rings, rings, turn)[None] for turn in turns))
 
 
@@ -127,11 +122,11 @@ def _at_pixels(path: Path, chosen: Chosen) -> str:
     """Each ring of each sky, fitted at the pixel that the file names: the same bits as in the scan."""
     run, file = open_run(path), chosen.file
     rows = store.load_array(path, file.path, file.n, scans.RING_DTYPE)
-    rings, key, analysis = _rings(run, file), scans.sky_key(run, file.seed), context.analysis(run)
+    rings, key = _rings(run, file), scans.sky_key(run, file.seed)
     place = rows["pixel"] - rings.first
     if rows.shape[1:] != rings.dec.shape or ((place < 0) | (place >= rings.n_pix)).any():
         return f"{file.path}: names pixels of other rings"
-    scanner = SourceScanner(analysis, Sources(rings.dec, np.zeros(rings.dec.size)))
+    scanner = context.skies(run).source_scanner(Sources(rings.dec, np.zeros(rings.dec.size)))
 
     def again() -> Iterator[NDArray[np.void]]:
         for row in chosen.rows:
@@ -152,7 +147,8 @@ def _rings(run: Run, file: Expected) -> healpix.Rings:
 
 
 def _compared(run: Run, chosen: Chosen, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:
+    tolerance = engine_of(run.spec).tolerance
     for row, alone in zip(chosen.rows, again, strict=True):
-        if not replay.agree(alone, rows[row : row + 1], run.spec.resources.gpu)[0]:
+        if not replay.agree(alone, rows[row : row + 1], tolerance)[0]:
             return f"{chosen.file.path}: row {row} is {replay.shown(rows[row])}, made again {replay.shown(alone[0])}"
     return ""

@@ -10,7 +10,6 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.base.pools import mapped
-from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.review import soundness
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, of_node, open_run, wrong_address
@@ -102,15 +101,10 @@ def _map_digest(run: Run, file: Expected) -> str | None:
         return None
 
 
-_DTYPES: Mapping[str, np.dtype[np.void]] = {
-    "bg_trials": TRIAL_DTYPE,
-    "sig_trials": TRIAL_DTYPE,
-    "scan_map": scans.MAP_DTYPE,
-}
-
-
 def _dtype(run: Run, task: str) -> np.dtype[np.void]:
-    return scans.sky_dtype(run) if task == "scan_trials" else _DTYPES[task]
+    if task == "scan_map":
+        return scans.MAP_DTYPE
+    return scans.sky_dtype(run) if task == "scan_trials" else context.columns(run)
 
 
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.protocol import Sources
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, expected
 from worker.rundir.record import Record, measure
@@ -91,7 +91,7 @@ def _scan(
     if is_done(run, rel, n, SOURCE_DTYPE, made_of):
         return
     with measure(kind, args, made_of) as meter:
-        scanner = SourceScanner(context.analysis(run), positions(run))
+        scanner = context.skies(run).source_scanner(positions(run))
 
         def some(start: int, count: int) -> NDArray[np.void]:
             return scanner.skies(key, first + start, count).view(SOURCE_DTYPE)[..., 0]

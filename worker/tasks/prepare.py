@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from worker import data
-from worker.base import healpix
 from worker.base.errors import InputError
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
-from worker.engines.builtin import scan
-from worker.engines.builtin import trials as engine
-from worker.engines.builtin.sources import Sources, SourceScanner
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.rundir.revision import modified
-from worker.tasks import blinded_positions, catalog, context, trials
+from worker.tasks import blinded_positions, context
 
 
 def prepare(path: Path) -> None:
@@ -40,22 +36,7 @@ def prepare(path: Path) -> None:
     store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
     blinded_positions.seal(run)
-    warm_up(run)
-
-
-def warm_up(run: Run) -> None:
-    """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
-    dec, n_sig, gamma = run.spec.background.decs[0], run.spec.signal.n_sig[0], run.spec.signal.gammas[0]
-    point = context.point(run, dec)
-    for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
-        engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
-    rings = healpix.rings_of(1)
-    analysis = context.analysis(run)
-    if catalog.is_catalog(run):
-        first = Sources(*(values[:1] for values in catalog.positions(run)))
-        SourceScanner(analysis, first).skies((0, 0), 0, 1)
-    else:
-        scan.Scanner(analysis, rings, keep=False).ring(0, scan.right_ascensions(analysis, (0, 0), 0))
+    context.engine(run).prepare()
 
 
 def _what(run: Run) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from worker.base import healpix
 from worker.base.errors import InputError, SpecError
-from worker.engines.builtin import scan as engine
+from worker.engines.protocol import RingScanner
 from worker.rundir import address, layout, store
 from worker.rundir.layout import parse_band
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
-from worker.tasks import catalog, context, device, hottest_spots
+from worker.tasks import catalog, context, hottest_spots
 from worker.tasks.resume import forget, in_steps
 from worker.tasks.trials import is_done
 
@@ -84,16 +84,15 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
     if not is_done(run, rel, n, RING_DTYPE, digest):
         args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
         with measure("scan_trials", args, digest) as meter:
-            analysis = context.analysis(run)
+            engine = context.skies(run, device=True)
             chosen = rings(run, nside) if chosen_band is None else healpix.band(rings(run, nside), *chosen_band)
-            scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
+            scanner = engine.ring_scanner(chosen, keep=nside < KEEP_BELOW)
             key = sky_key(run, seed)
 
             def skies(start: int, count: int) -> NDArray[np.void]:
                 out = np.empty((count, len(chosen.dec)), RING_DTYPE)
                 for i in range(count):
-                    turn = engine.right_ascensions(analysis, key, first + start + i)
-                    out[i] = maxima(scanner, chosen, turn)
+                    out[i] = maxima(scanner, chosen, engine.scrambled(key, first + start + i))
                 return out
 
             store.save_array(path, rel, in_steps(run, rel, meter, n, 1, skies), meter.record(n))
@@ -103,8 +102,8 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
         _write_spots(run, rel, n, seed, first)
 
 
-def maxima(scanner: engine.Scanner, chosen: healpix.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
-    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
+def maxima(scanner: RingScanner, chosen: healpix.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `Engine.scrambled`."""
     out = np.empty(len(chosen.dec), RING_DTYPE)
     for r in range(len(chosen.dec)):
         out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
@@ -158,9 +157,9 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
     if is_done(run, rel, n, MAP_DTYPE, digest):
         return
     with measure("scan_map", {"nside": nside, "band": band, "bands": bands}, digest) as meter:
-        analysis = context.analysis(run)
-        scanner = device.scanner(run, analysis, chosen, keep=False)
-        turn = engine.right_ascensions(analysis, observed_key(run), 0)
+        engine = context.skies(run, device=True)
+        scanner = engine.ring_scanner(chosen, keep=False)
+        turn = engine.scrambled(observed_key(run), 0)
 
         def some_rings(start: int, count: int) -> NDArray[np.void]:
             values = np.concatenate([scanner.ring(r, turn) for r in range(start, start + count)])
