@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from worker import data
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import scan, trials
+from worker.engines.builtin.engine import cuts
 from worker.engines.builtin.response import Spectrum
 from worker.spec.specfile import loads
-from worker.tasks.context import cuts
 
 SPEC = """
 version: 1
@@ -93,7 +93,7 @@ def rates(analysis: engine.Analysis) -> list[Rate]:
         )
     limit = float(np.radians(85))
     for nside, rounds in ((16, 5), (128, 2)):
-        rings = scan.rings_of(nside, -limit, limit)
+        rings = healpix.rings_of(nside, -limit, limit)
         n_pix = int(rings.n_pix.sum())
         scanner = scan.Scanner(analysis, rings, keep=nside < 128)
 

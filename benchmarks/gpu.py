@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.analysis import Analysis
+from worker.engines.builtin.engine import built
 from worker.engines.builtin.response import Spectrum
 from worker.engines.cuda import Scanner, require, run
 from worker.rundir.ledger import open_run
@@ -52,7 +53,7 @@ def points(analysis: Analysis) -> None:
 def skies(analysis: Analysis) -> None:
     turn = scan.right_ascensions(analysis, KEY, 0)
     for nside in (32, 128):
-        rings = scan.rings_of(nside, float(np.radians(-85)), float(np.radians(85)))
+        rings = healpix.rings_of(nside, float(np.radians(-85)), float(np.radians(85)))
         device, cpu = Scanner(analysis, rings), scan.Scanner(analysis, rings, keep=False)
         found = device.sky(turn).copy()
         taken = seconds(lambda d=device: d.sky(turn))  # type: ignore[misc]
@@ -62,6 +63,7 @@ def skies(analysis: Analysis) -> None:
 
 if __name__ == "__main__":
     require()
-    prepared = context.analysis(open_run(Path(sys.argv[1])))
+    opened = open_run(Path(sys.argv[1]))
+    prepared = built(context.dataset_of(opened), opened.spec)
     points(prepared)
     skies(prepared)

@@ -17,6 +17,7 @@ from numba import cuda
 
 from benchmarks import cases
 from tests.engine.no_device import launches, pretend
+from worker.base import healpix
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.cuda import warp
@@ -60,7 +61,7 @@ def main(release: Path | None) -> None:
     injector = trials.injector_at(analysis, point.dec, Spectrum(2.0), 10.0)
     room = room_for(analysis, point, injector)
     turn = scan.right_ascensions(analysis, cases.KEY, 0)
-    found = launches(analysis, point, cases.KEY, injector, scan.rings_of(16), turn)
+    found = launches(analysis, point, cases.KEY, injector, healpix.rings_of(16), turn)
     pretend(CAPABILITY)
     for kernel, types in found:
         if kernel.__name__ == "_place":

@@ -14,9 +14,7 @@ from scipy import stats
 
 from dagmaker.htcondor.build import build
 from worker.base import rng
-from worker.engines.builtin import trials as engine
-from worker.engines.builtin.analysis import to_e2dnde
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.protocol import Signal, Sources
 from worker.hypotheses import hottest_spots
 from worker.rundir.ledger import Run, open_run
 from worker.spec.specfile import loads
@@ -66,12 +64,9 @@ def run(icetracks_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
 
 def ts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int, stream: int) -> np.ndarray:
     """TS of n trials of a stream of its own."""
-    injector = None
-    if n_sig > 0:
-        spectrum = context.spectrum(run.spec.signal, gamma)
-        injector = engine.injector_at(context.analysis(run), math.radians(dec), spectrum, n_sig)
+    signal = Signal(n_sig, gamma) if n_sig > 0 else None
     key = rng.key("coverage", dec, gamma, float(n_sig), stream)
-    return engine.run(context.analysis(run), context.point(run, dec), key, 0, n, injector)
+    return context.engine(run).trials(math.radians(dec), key, 0, n, signal)
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +85,7 @@ def quoted(run: Run, at: fluxes.At) -> list[Quoted]:
     """Sensitivity and discovery potential of a point, injected anew at the quoted flux."""
     found = []
     for what, row in (("sensitivity", fluxes.sensitivity(run, at)), ("discovery", fluxes.discovery(run, at, 5.0))):
-        spectrum = context.spectrum(run.spec.signal, at.gamma)
-        per_event = to_e2dnde(context.analysis(run), math.radians(at.dec), spectrum, 1.0, run.spec.sensitivity.e0_tev)
+        per_event = context.engine(run).flux(math.radians(at.dec), at.gamma)
         n_sig, error = row["flux"] / per_event, row["flux_error"] / per_event
 
         def passed(n: float, stream: int, row: dict = row) -> float:
@@ -167,7 +161,7 @@ def test_corrected_p_of_a_list_is_uniform(run: Run, trials: dict[tuple[float, fl
     ]
     places = np.array([(ra, dec + 0.2 * i) for ra, dec in centres for i in range(3)])
     listed = Sources(np.radians(places[:, 1]), places[:, 0] / 360.0)
-    scanner = SourceScanner(context.analysis(run), listed)
+    scanner = context.skies(run).source_scanner(listed)
     ts = scanner.skies(rng.key("coverage", "skies"), 0, 1200)[..., 0]
     heat = hottest_spots.p_map(run.spec, tsds, np.broadcast_to(listed.dec, ts.shape), ts)
     assert np.corrcoef(ts[:, 0], ts[:, 1])[0, 1] > 0.5

@@ -12,7 +12,7 @@ from dagmaker.cli import main as dagmaker
 from tests.conftest import ROOT
 from worker.base.arrays import npy_bytes
 from worker.cli.main import main
-from worker.tasks import device
+from worker.engines.builtin.engine import PROMISED
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def test_more_than_rounding_is_named(made, capsys):
     file = next(name for name in files if "/bg/" in name)
     raw = (run / file).read_bytes()
     array = np.load(run / file)
-    array["ts"][2] += 2 * device.PROMISED
+    array["ts"][2] += 2 * PROMISED
     (run / file).write_bytes(npy_bytes(array))
     try:
         assert main(["replay", f"--run={run}", f"--file={file}"]) == 3

@@ -11,6 +11,7 @@ from dagmaker.htcondor.build import build
 from worker.base.errors import InputError, RefusedError
 from worker.bookkeeping import get_all
 from worker.cli.main import main
+from worker.engines.builtin import engine as builtin
 from worker.hypotheses import hottest_spots
 from worker.review import streams, verify
 from worker.rundir import layout, store
@@ -281,7 +282,7 @@ def test_more_background_changes_p_without_a_new_scan(copy: Path) -> None:
 def test_a_task_at_its_time_limit_keeps_what_it_has_and_resumes_to_the_same_bytes(
     copy: Path, task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(trials, "BLOCK", 10)
+    monkeypatch.setattr(builtin, "BLOCK", 10)
     words, rel = {
         "bg": (["bg_trials", "--dec=5", "--n=120", "--seed=0"], "bg/dec/+005/trials__N_000120_seed_0000.npy"),
         "sig": (

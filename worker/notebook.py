@@ -6,7 +6,7 @@ the prepared data, it has no real right ascensions: every sky is scrambled.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker import data
+from worker.base import healpix
 from worker.base.errors import SpecError
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import scan, support, trials
+from worker.engines.protocol import Engine, Signal
+from worker.engines.table import engine_of, require
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import open_run
 from worker.spec import edges, specfile, units
@@ -66,8 +67,7 @@ class Analysis:
 
     spec: Spec
     dataset: Dataset
-    _engine: engine.Analysis
-    _points: dict[float, trials.Point] = field(default_factory=dict)
+    _engine: Engine
 
     def __repr__(self) -> str:
         n = sum(season.events.dec.size for season in self.dataset.seasons)
@@ -111,19 +111,14 @@ class Analysis:
         if n < 1 or not 0 <= n_sig < np.inf or seed < 0 or first < 0:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
         dec = self._radians(dec_deg)
-        if dec_deg not in self._points:
-            support.require(self._engine, dec)
-            self._points[dec_deg] = trials.point_at(self._engine, dec)
-        point, signal = self._points[dec_deg], self.spec.signal
         if n_sig == 0:
-            return trials.run(self._engine, point, address.bg_trials(self.spec, dec_deg, seed), first, n)
-        spectrum, extension = context.spectrum(signal, gamma), float(np.radians(signal.extension_deg))
+            return self._engine.trials(dec, address.bg_trials(self.spec, dec_deg, seed), first, n)
+        signal = Signal(n_sig, context.gamma_of(self.spec.signal, gamma))
+        key = address.sig_trials(self.spec, dec_deg, n_sig, seed, signal.gamma)
         try:
-            injector = trials.injector_at(self._engine, dec, spectrum, n_sig, signal.poisson, extension)
+            return self._engine.trials(dec, key, first, n, signal)
         except ValueError as error:
             raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
-        key = address.sig_trials(self.spec, dec_deg, n_sig, seed, context.gamma_of(signal, gamma))
-        return trials.run(self._engine, point, key, first, n, injector)
 
     def _radians(self, dec_deg: float) -> float:
         """A declination in radians; warns where it seems to be in radians already."""
@@ -179,10 +174,10 @@ class Analysis:
         >>> print(f"{ana.flux(dec_deg=5, n_sig=10):.2e}")
         4.39e-12
         """
-        dec, spectrum = self._radians(dec_deg), context.spectrum(self.spec.signal, gamma)
-        if engine.events_per_flux(self._engine, dec, spectrum) <= 0:
-            raise SpecError(f"flux at dec_deg={dec_deg:g}: the detector accepts nothing there; choose another place")
-        return engine.to_e2dnde(self._engine, dec, spectrum, n_sig, self.spec.sensitivity.e0_tev)
+        try:
+            return n_sig * self._engine.flux(self._radians(dec_deg), context.gamma_of(self.spec.signal, gamma))
+        except ValueError as error:
+            raise SpecError(f"flux at dec_deg={dec_deg:g}: {error}") from None
 
     def scan(
         self,
@@ -229,11 +224,12 @@ class Analysis:
         if (sky or 0) < 0 or seed < 0:
             raise SpecError(f"sky={sky}, seed={seed}: both begin at 0")
         key = address.observed(self.spec) if sky is None else address.scan_trials(self.spec, seed)
-        turn = scan.right_ascensions(self._engine, key, sky or 0)
-        rings = scan.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
+        engine = require(self._engine, "skies")
+        turn = engine.scrambled(key, sky or 0)
+        rings = healpix.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
         if backgrounds is not None:
             _refuse_beyond(sorted(backgrounds), np.degrees(rings.dec))
-        scanner = scan.Scanner(self._engine, rings, keep=False)
+        scanner = engine.ring_scanner(rings, keep=False)
         values = np.full((4, 12 * nside * nside), np.nan)
         for r, (dec, begin, n_pix) in enumerate(zip(rings.dec, rings.first, rings.n_pix, strict=True)):
             values[1:, begin : begin + n_pix] = scanner.ring(r, turn).T
@@ -305,4 +301,4 @@ def open_analysis(path: str | Path) -> Analysis:
     else:
         spec = specfile.load(path)
         dataset = data.read(spec)
-    return Analysis(spec, dataset, context.built(dataset, spec))
+    return Analysis(spec, dataset, engine_of(context.without_device(spec), dataset))

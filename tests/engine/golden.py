@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from worker import data
+from worker.base import healpix
 from worker.data.dataset import Dataset, Simulation
 from worker.data.prepared import content_digest
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import scan, trials
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.builtin.engine import ENGINE, built, spectrum_of
+from worker.engines.builtin.sources import SourceScanner
+from worker.engines.protocol import Sources
 from worker.rundir import address
 from worker.spec.sections import Spec
 from worker.spec.specfile import loads
-from worker.tasks import context
 
 FILE = Path(__file__).with_name("golden.json")
 SPEC = """
@@ -45,15 +47,15 @@ def made() -> dict[str, str]:
     """Sha256 of everything that is held, by its name."""
     spec = loads(SPEC % ("", ""))
     dataset = data.read(spec)
-    one = context.built(dataset, spec)
+    one = built(dataset, spec)
     found = {"data": content_digest(dataset), "densities": _sum(one.density, one.energy, one.sky.weight)}
     found |= {f"table {dec:g}": _sum(*engine.table_at(one, np.radians(dec))) for dec in spec.background.decs}
     found |= _trials("cells", spec, one, spec.background.decs)
-    found |= _trials("two seasons", spec, context.built(_two(dataset), spec), (5.0,))
-    found |= _trials("simulated", spec, context.built(_simulated(dataset), spec), (5.0,))
-    found |= _trials("extended", loads(WIDE), context.built(dataset, loads(WIDE)), (5.0,))
+    found |= _trials("two seasons", spec, built(_two(dataset), spec), (5.0,))
+    found |= _trials("simulated", spec, built(_simulated(dataset), spec), (5.0,))
+    found |= _trials("extended", loads(WIDE), built(dataset, loads(WIDE)), (5.0,))
     turn = scan.right_ascensions(one, address.scan_trials(spec, 0), 1)
-    found["ring"] = _sum(scan.Scanner(one, scan.rings_of(4)).ring(7, turn))
+    found["ring"] = _sum(scan.Scanner(one, healpix.rings_of(4)).ring(7, turn))
     places = Sources(np.radians([-30.0, 22.0, 60.0]), np.array([0.1, 0.5, 0.9]))
     found["sources"] = _sum(SourceScanner(one, places).skies(address.scan_trials(spec, 1), 0, 3))
     return found
@@ -64,7 +66,12 @@ def _trials(name: str, spec: Spec, analysis: engine.Analysis, decs: tuple[float,
     for dec in decs:
         point, signal = trials.point_at(analysis, np.radians(dec)), spec.signal
         injector = trials.injector_at(
-            analysis, np.radians(dec), context.spectrum(signal), 8.0, True, np.radians(signal.extension_deg)
+            analysis,
+            np.radians(dec),
+            spectrum_of(signal, signal.gammas[0]),
+            8.0,
+            True,
+            np.radians(signal.extension_deg),
         )
         background, injected = address.bg_trials(spec, dec, 0), address.sig_trials(spec, dec, 8.0, 0, 2.0)
         found[f"background, {name} {dec:g}"] = _sum(trials.run(analysis, point, background, 0, N))
@@ -117,10 +124,13 @@ def differences(found: dict[str, str]) -> list[str]:
 def main() -> int:
     """Write golden.json anew where the bits have not changed, or ENGINE was raised."""
     found = made()
-    if FILE.exists() and held()["engine"] == context.ENGINE and (changed := differences(found)):
-        print(f"other bits of {', '.join(changed)}: raise ENGINE in worker/tasks/context.py first", file=sys.stderr)
+    if FILE.exists() and held()["engine"] == ENGINE and (changed := differences(found)):
+        print(
+            f"other bits of {', '.join(changed)}: raise ENGINE in worker/engines/builtin/engine.py first",
+            file=sys.stderr,
+        )
         return 2
-    FILE.write_text(json.dumps({"engine": context.ENGINE, "sha256": found}, indent=1) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps({"engine": ENGINE, "sha256": found}, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

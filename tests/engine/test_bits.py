@@ -19,9 +19,8 @@ from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
 from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
 from worker.base import rng
-from worker.engines.builtin import trials
+from worker.engines.builtin import engine, trials
 from worker.spec.specfile import load
-from worker.tasks import context
 
 SUITES = ("trixie", "forky")
 ROUNDING = 1e-6
@@ -100,8 +99,8 @@ def test_another_c_library_makes_the_same_files(host, tmp_path):
 
 CHANGED = (
     "other bits than tests/engine/golden.json holds for engine {engine}, of: {names}. Files of trials that people have "
-    "would be mixed with others: raise ENGINE in worker/tasks/context.py, then `python -m tests.engine.golden`, and "
-    "say in CHANGELOG.md that this breaks run directories"
+    "would be mixed with others: raise ENGINE in worker/engines/builtin/engine.py, then `python -m "
+    "tests.engine.golden`, and say in CHANGELOG.md that this breaks run directories"
 )
 
 
@@ -111,24 +110,24 @@ def of_this_engine():
 
 
 def test_the_bits_are_those_of_this_engine(of_this_engine):
-    assert golden.held()["engine"] == context.ENGINE, "ENGINE was raised: run `python -m tests.engine.golden`"
+    assert golden.held()["engine"] == engine.ENGINE, "ENGINE was raised: run `python -m tests.engine.golden`"
     changed = golden.differences(of_this_engine)
-    assert not changed, CHANGED.format(engine=context.ENGINE, names=", ".join(changed))
+    assert not changed, CHANGED.format(engine=engine.ENGINE, names=", ".join(changed))
 
 
 def test_golden_bits_are_not_made_anew_without_another_engine(of_this_engine, tmp_path, monkeypatch, capsys):
     other = {**of_this_engine, "ring": "0" * 64}
     file = tmp_path / "golden.json"
-    file.write_text(json.dumps({"engine": context.ENGINE, "sha256": other}))
+    file.write_text(json.dumps({"engine": engine.ENGINE, "sha256": other}))
     monkeypatch.setattr(golden, "FILE", file)
     monkeypatch.setattr(golden, "made", lambda: of_this_engine)
     before = file.read_text()
     assert golden.main() == 2
-    assert capsys.readouterr().err == "other bits of ring: raise ENGINE in worker/tasks/context.py first\n"
+    assert capsys.readouterr().err == "other bits of ring: raise ENGINE in worker/engines/builtin/engine.py first\n"
     assert file.read_text() == before
-    file.write_text(before.replace(f'"engine": {context.ENGINE}', f'"engine": {context.ENGINE - 1}'))
+    file.write_text(before.replace(f'"engine": {engine.ENGINE}', f'"engine": {engine.ENGINE - 1}'))
     assert golden.main() == 0
-    assert golden.held() == {"engine": context.ENGINE, "sha256": of_this_engine}
+    assert golden.held() == {"engine": engine.ENGINE, "sha256": of_this_engine}
 
 
 def test_negative_control_of_the_bytes(analysis):

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.engine.conftest import CUTS, SPEC, with_another
 from tests.needs import needs
 from worker import data
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.response import Spectrum
@@ -45,8 +45,8 @@ def compare(small, far=False):
         injector = trials.injector_at(analysis, DEC, Spectrum(2.0), n_sig) if n_sig else None
         theirs, ours = (make(analysis, point, KEY, 3, n, injector) for make in (run, trials.run))
         out[name] = difference(*(np.ascontiguousarray(x).view("f8").reshape(n, 3) for x in (theirs, ours)))
-    whole = scan.rings_of(1 if small else 32)
-    rings = scan.band(whole, 0, 3) if small else whole
+    whole = healpix.rings_of(1 if small else 32)
+    rings = healpix.band(whole, 0, 3) if small else whole
     turn = scan.right_ascensions(analysis, KEY, 0)
     theirs, ours = (
         np.concatenate([s.ring(r, turn) for r in range(len(rings.dec))])
@@ -107,7 +107,7 @@ def compare_one_lane():
         injector = trials.injector_at(pair, DEC, Spectrum(2.0), n_sig) if n_sig else None
         theirs, ours = (make(pair, point, KEY, 3, 2000, injector)["ts"] for make in (run, trials.run))
         out[f"two seasons, n_sig {n_sig}"] = largest(theirs, ours)
-    rings = scan.rings_of(16)
+    rings = healpix.rings_of(16)
     turn = scan.right_ascensions(analysis, KEY, 0)
     theirs, ours = (
         np.concatenate([s.ring(r, turn)[:, 0] for r in range(len(rings.dec))])
@@ -137,7 +137,7 @@ def compile_for_a_device():
     point = trials.point_at(analysis, DEC)
     injector = trials.injector_at(analysis, DEC, Spectrum(2.0), 5.0)
     turn = scan.right_ascensions(analysis, KEY, 0)
-    found = launches(analysis, point, KEY, injector, scan.rings_of(2), turn)
+    found = launches(analysis, point, KEY, injector, healpix.rings_of(2), turn)
     pretend()
     for kernel, types in found:
         compile_cuda(kernel, None, types, cc=(9, 0))

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tests import oracle
+from worker.base import healpix
 from worker.data.dataset import Dataset, EffectiveArea, Events, Season, Smearing
 from worker.data.icetracks import read_release
 from worker.engines.builtin import analysis as engine
@@ -19,7 +20,7 @@ def compare(analysis, model, nside, n_rings, n_random, n_hottest):
     generator = np.random.default_rng(4)
     turn = generator.random(analysis.sky.dec.size)
     by_season = [turn[analysis.sky.season == j] * 2 * np.pi for j in range(analysis.n_seasons)]
-    rings = scan.rings_of(nside)
+    rings = healpix.rings_of(nside)
     scanner = scan.Scanner(analysis, rings, keep=False)
     off, found = [], []
     for r in np.linspace(0, len(rings.dec) - 1, n_rings).round().astype(int):

@@ -4,7 +4,7 @@ import healpy
 import numpy as np
 import pytest
 
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import reference, scan, trials
 
 KEY = rng.key("scan", 1)
@@ -12,7 +12,7 @@ KEY = rng.key("scan", 1)
 
 @pytest.mark.parametrize("nside", [1, 2, 4, 16, 64])
 def test_rings_are_healpix_rings(nside):
-    rings = scan.rings_of(nside)
+    rings = healpix.rings_of(nside)
     theta, phi = healpy.pix2ang(nside, np.arange(12 * nside**2))
     assert rings.n_pix.sum() == 12 * nside**2
     np.testing.assert_allclose(np.repeat(rings.dec, rings.n_pix), np.pi / 2 - theta, atol=1e-12)
@@ -22,8 +22,8 @@ def test_rings_are_healpix_rings(nside):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 40])
 def test_bands_hold_every_ring_once(n):
-    rings = scan.rings_of(8)
-    parts = [scan.band(rings, k, n) for k in range(n)]
+    rings = healpix.rings_of(8)
+    parts = [healpix.band(rings, k, n) for k in range(n)]
     np.testing.assert_array_equal(np.concatenate([p.first for p in parts]), rings.first)
     if n <= 8:
         assert min(p.n_pix.sum() for p in parts) > 0.5 * 768 / n
@@ -36,9 +36,9 @@ def maps(analysis, rings, sky=0, keep=True):
 
 
 def test_eight_bands_equal_the_unsplit_scan_bit_for_bit(analysis):
-    rings = scan.rings_of(8, np.radians(-85), np.radians(85))
+    rings = healpix.rings_of(8, np.radians(-85), np.radians(85))
     whole = maps(analysis, rings)
-    bands = np.concatenate([maps(analysis, scan.band(rings, k, 8), keep=k % 2 == 0) for k in range(8)])
+    bands = np.concatenate([maps(analysis, healpix.band(rings, k, 8), keep=k % 2 == 0) for k in range(8)])
     assert whole.tobytes() == bands.tobytes()
     assert 0.2 < (whole[:, 0] > 0).mean() < 0.9
 
@@ -46,7 +46,7 @@ def test_eight_bands_equal_the_unsplit_scan_bit_for_bit(analysis):
 def test_pixels_against_plain_numpy(analysis):
     """TS of single pixels from unit vectors and the plain likelihood, poles and the ra = 0 seam included."""
     nside = 8
-    rings = scan.rings_of(nside)
+    rings = healpix.rings_of(nside)
     out = maps(analysis, rings)
     turns = scan.right_ascensions(analysis, KEY, 0)
     sky = analysis.sky

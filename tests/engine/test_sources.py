@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import scan, sources
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.builtin.sources import SourceScanner
+from worker.engines.protocol import Sources
 
 KEY = rng.key("scan_trials", 0)
 
@@ -14,7 +15,7 @@ KEY = rng.key("scan_trials", 0)
 def test_a_source_at_a_pixel_has_the_bits_of_the_scan(analysis, two_seasons, seasons):
     """Every third pixel of three rings, near a pole, in the middle and in the south, in two skies."""
     what = analysis if seasons == 1 else two_seasons
-    rings = scan.rings_of(8)
+    rings = healpix.rings_of(8)
     chosen = [0, 12, 20]
     scanner = scan.Scanner(what, rings)
     places = [(r, p) for r in chosen for p in range(0, int(rings.n_pix[r]), 3)]

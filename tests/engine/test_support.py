@@ -10,12 +10,14 @@ from tests.data_release import EVENTS_10, write_lines, write_release
 from worker import data
 from worker.base import rng
 from worker.base.errors import InputError, SpecError
+from worker.base.healpix import rings_of
 from worker.cli.main import main
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import background, maximum, support, trials
 from worker.engines.builtin.response import Spectrum
-from worker.engines.builtin.scan import Scanner, right_ascensions, rings_of
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.builtin.scan import Scanner, right_ascensions
+from worker.engines.builtin.sources import SourceScanner
+from worker.engines.protocol import Sources
 from worker.report.summary import summary
 from worker.rundir.ledger import open_run
 from worker.spec.specfile import load, loads

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from worker.base import rng
+from worker.base import healpix, rng
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.builtin.work import counters, named
@@ -52,7 +52,7 @@ def test_a_trial_without_excess_is_not_fitted(analysis):
 
 
 def test_work_of_a_scan(analysis):
-    rings = scan.rings_of(8, np.radians(-85), np.radians(85))
+    rings = healpix.rings_of(8, np.radians(-85), np.radians(85))
     scanner = scan.Scanner(analysis, rings)
     turn = scan.right_ascensions(analysis, KEY, 0)
     for r in range(len(rings.dec)):

@@ -22,7 +22,7 @@ F64 = NDArray[np.float64]
 
 def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     """Maps or sources, hottest spots, post-trial p-values and upper limits of the real sky."""
-    tsds, label = hottest_spots.load_tsds(run), context.analysis(run).dataset.label
+    tsds, label = hottest_spots.load_tsds(run), context.dataset_of(run).label
     values, remark = partial(_values, run, turn, jobs), f"real positions of {label} data"
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
     found = ensemble_of(run.spec).told(sky, tsds)
@@ -47,4 +47,4 @@ def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:
     run = open_run(path)
-    return ensemble_of(run.spec).real(context.analysis(run), turn, nside, band, bands)
+    return ensemble_of(run.spec).real(context.skies(run), turn, nside, band, bands)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.engines.builtin.scan import Rings
+from worker.base.healpix import Rings
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels

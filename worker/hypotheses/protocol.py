@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.builtin.analysis import Analysis
+from worker.engines.protocol import Engine
 from worker.rundir.ledger import Expected, Run
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
@@ -19,8 +19,6 @@ F64 = NDArray[np.float64]
 Rows = NDArray[np.void]
 Tsds = Mapping[float, TSD]
 """Background distributions by declination (deg)."""
-Scanner = Callable[..., Any]
-"""``scanner(analysis, rings, keep)``: what scans rings of pixels, on this core or on a device."""
 
 
 class Steps(NamedTuple):
@@ -44,7 +42,7 @@ class Work(NamedTuple):
         Entries, as its record counts them, and what they are made in: skies, or rings.
     dtype : dtype
     begin : callable
-        ``begin(analysis, scanner)``, once the file is known to be wanted.
+        ``begin(engine)``, once the file is known to be wanted.
     spots : PurePosixPath or None
         Where hottest spots go, if these skies are made by hand and some are kept.
     """
@@ -55,7 +53,7 @@ class Work(NamedTuple):
     n: int
     units: int
     dtype: np.dtype[np.void]
-    begin: Callable[[Analysis, Scanner], Steps]
+    begin: Callable[[Engine], Steps]
     spots: PurePosixPath | None = None
 
 
@@ -125,7 +123,7 @@ class Ensemble(Protocol):
     def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
         """The same of a band of the observed sky."""
 
-    def warm_up(self, analysis: Analysis) -> None:
+    def warm_up(self, engine: Engine) -> None:
         """Call everything compiled once."""
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
@@ -149,13 +147,13 @@ class Ensemble(Protocol):
     def real_bands(self, nside: int, jobs: int) -> int:
         """Bands in which so many processes scan the real sky."""
 
-    def real(self, analysis: Analysis, turn: F64, nside: int, band: int, bands: int) -> Rows:
+    def real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """A band of the sky with these right ascensions (turns)."""
 
-    def again(self, analysis: Analysis, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+    def again(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """Some skies of a file, each made again alone."""
 
-    def refitted(self, analysis: Analysis, file: Expected, skies: Rows) -> Iterator[Rows] | None:
+    def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows] | None:
         """Every sky of a file, fitted again only where it says its TS is; None where that is nothing else than `again`.
 
         Raises
@@ -170,9 +168,6 @@ class Ensemble(Protocol):
 
 class Hypothesis(Protocol):
     """What is tested."""
-
-    def decs(self) -> F64:
-        """Declinations (rad) of all that is tested in a sky."""
 
     def ensemble(self) -> Ensemble | None:
         """What is looked at together in one sky; None: no scan, and no post-trial p-value."""

@@ -1,5 +1,7 @@
 """The method in one paragraph, with the values of the spec."""
 
+from worker.engines.protocol import Method
+from worker.engines.table import engine_of
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
@@ -10,32 +12,16 @@ from worker.spec.source_scan import CatalogScan
 def paragraphs(results: Results) -> list[str]:
     """Likelihood and trials, then the scan and the post-trial p-value."""
     spec = results.run.spec
-    return [_likelihood(spec), _trials(spec), _scan(spec, results.sky)]
+    method = engine_of(spec).method()
+    return [method.test_statistic, _trials(spec, method), _scan(spec, results.sky)]
 
 
-def _likelihood(spec: Spec) -> str:
-    like = spec.likelihood
-    return (
-        f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
-        f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
-        f"global maximum is taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian in "
-        f"angular distance with each event's σ (at least {like.sigma_floor_deg:g}°; events above "
-        f"{like.sigma_max_deg:g}° stay in the count without signal density), cut at {like.cut_n_sigma:g}σ. The energy "
-        f"ratio is tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities come from "
-        f"the data."
-    )
-
-
-def _trials(spec: Spec) -> str:
+def _trials(spec: Spec, method: Method) -> str:
     signal, sens = spec.signal, spec.sensitivity
     decs = spec.background.decs
-    count = "a Poisson number of events with mean n_sig" if signal.poisson else "exactly n_sig events"
-    cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     return (
-        f"Background trials keep every event's declination, σ and energy, and draw its right ascension evenly: "
-        f"{spec.background.n_trials:,} at each of {len(decs)} declinations from {dec_text(decs[0])} to "
-        f"{dec_text(decs[-1])}. Signal trials add {count} of a power law of index {listed(signal.gammas, 'or')}{cutoff}"
-        f"{_extended(spec)}: "
+        f"{method.background}: {spec.background.n_trials:,} at each of {len(decs)} declinations from "
+        f"{dec_text(decs[0])} to {dec_text(decs[-1])}. Signal trials add {method.signal}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
         f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
         f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
@@ -63,14 +49,6 @@ def _rounds(spec: Spec) -> str:
         f"In up to {spec.adaptive.max_rounds} rounds, trials were added where {' or '.join(goals)} was not reached "
         "yet, at n_sig around the crossing; trials of all rounds count. "
     )
-
-
-def _extended(spec: Spec) -> str:
-    """What is injected and assumed of a source's width."""
-    injected, assumed = spec.signal.extension_deg, spec.likelihood.extension_deg
-    if not injected and not assumed:
-        return ""
-    return f" from a Gaussian source of width {injected:g}° (the likelihood assumes {assumed:g}°)"
 
 
 def _scan(spec: Spec, sky: str) -> str:

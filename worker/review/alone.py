@@ -15,7 +15,7 @@ from worker.base import finding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.pools import mapped
-from worker.engines.builtin import trials as engine
+from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
 from worker.review import decisive, replay
 from worker.review.decisive import Chosen
@@ -31,13 +31,13 @@ ROWS = {"bg_trials": 5, "sig_trials": 5}
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """For one kind of trials; `whole` are the files that were made again as a whole."""
-    if task == "scan_map" or not files:
+    if task == "scan_map" or not files or engine_of(run.spec).deterministic == "per-file":
         return
     n_rows = ROWS[task] if task in ROWS else ensemble_of(run.spec).rows_by_chance
     found = decisive.skies(run, files) if task == "scan_trials" else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
     by_chance = _by_chance(files, n_rows) if n_rows else []
-    work = partial(_trials, run.path, task) if task != "scan_trials" else partial(_skies, run.path)
+    work = partial(_trials, run.path) if task != "scan_trials" else partial(_skies, run.path)
     wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
@@ -95,17 +95,13 @@ def _all(work: Callable[[Chosen], str], chosen: Sequence[Chosen], jobs: int) -> 
     return [text for text in mapped(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
 
 
-def _trials(path: Path, task: str, chosen: Chosen) -> str:
+def _trials(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
-    rows = store.load_array(path, file.path, file.n, engine.TRIAL_DTYPE)
-    dec, gamma, injector = file.point["dec"], file.point.get("gamma"), None
-    key = trials.bg_key(run, dec, file.seed)
-    if task == "sig_trials":
-        n_sig = file.point["n_sig"]
-        injector = trials.injector_at(run, dec, n_sig, gamma)
-        key = trials.sig_key(run, dec, n_sig, file.seed, gamma)
-    analysis, point = context.analysis(run), context.point(run, dec)
-    again = (engine.run(analysis, point, key, file.first + row, 1, injector) for row in chosen.rows)
+    rows = store.load_array(path, file.path, file.n, context.columns(run))
+    point = file.point
+    stream = trials.stream(run, point["dec"], file.seed, point.get("n_sig"), point.get("gamma"))
+    engine = context.engine(run)
+    again = (stream.trials(engine, file.first + row, 1) for row in chosen.rows)
     return _compared(run, chosen, rows, again)
 
 
@@ -113,7 +109,7 @@ def _skies(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
     ensemble = ensemble_of(run.spec)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
-    return _compared(run, chosen, rows, ensemble.again(context.analysis(run), file, chosen.rows))
+    return _compared(run, chosen, rows, ensemble.again(context.skies(run), file, chosen.rows))
 
 
 def _refitted(path: Path, chosen: Chosen) -> str:
@@ -122,14 +118,15 @@ def _refitted(path: Path, chosen: Chosen) -> str:
     ensemble = ensemble_of(run.spec)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
     try:
-        again = ensemble.refitted(context.analysis(run), file, rows)
+        again = ensemble.refitted(context.skies(run), file, rows)
     except InputError as error:
         return str(error)
     return "" if again is None else _compared(run, chosen, rows, again)
 
 
 def _compared(run: Run, chosen: Chosen, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:
+    tolerance = engine_of(run.spec).tolerance
     for row, alone in zip(chosen.rows, again, strict=True):
-        if not replay.agree(alone, rows[row : row + 1], run.spec.resources.gpu)[0]:
+        if not replay.agree(alone, rows[row : row + 1], tolerance)[0]:
             return f"{chosen.file.path}: row {row} is {replay.shown(rows[row])}, made again {replay.shown(alone[0])}"
     return ""

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
 from worker.stats.chi2 import TooFewTrialsError
+from worker.tasks import context
 
 F64 = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def trials(run: Run, task: str, files: Iterable[Expected]) -> Iterator[Chosen]:
     for file in files:
         by_point.setdefault(tuple(sorted(file.point.items())), []).append(file)
     for point, mine in by_point.items():
-        ts = [store.load_array(run.path, file.path, file.n, TRIAL_DTYPE)["ts"] for file in mine]
+        ts = [store.load_array(run.path, file.path, file.n, context.columns(run))["ts"] for file in mine]
         together = np.concatenate(ts)
         chosen = _background(together) if task == "bg_trials" else _signal(run, dict(point)["dec"], together)
         yield from _by_file(mine, [len(part) for part in ts], chosen)

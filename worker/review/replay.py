@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
-from worker.engines.builtin import reference
-from worker.engines.builtin import trials as engine
+from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
-from worker.tasks import context, device, scratch, trials
+from worker.tasks import context, scratch, trials
 
 AT_MOST_LOWER = 1e-3
 """A fitted TS is never lower than the brute-force grid by more than this."""
-_SHOWN = 8
 
 
 class Difference(NamedTuple):
@@ -63,7 +61,7 @@ def inside(run: Run, file: str) -> PurePosixPath:
 def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
     """Make a file of trials again in the scratch directory `root` and compare; empty where all bits agree.
 
-    Of what a CUDA device has made, TS must agree within `worker.tasks.device.PROMISED`.
+    Of what a CUDA device has made, TS must agree within `Engine.tolerance`.
     """
     task, args = scratch.address_of(run, rel)
     if task not in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
@@ -75,29 +73,29 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
         return f"its record is that of {task} {_told(args)}, which makes a file of another name"
     theirs = file_bytes(run.path / rel)
     store.remove(root, rel)
-    return "" if mine == theirs else _first_difference(mine, theirs, run.spec.resources.gpu)
+    return "" if mine == theirs else _first_difference(mine, theirs, engine_of(run.spec).tolerance)
 
 
-def agree(here: NDArray[np.void], there: NDArray[np.void], on_device: bool) -> NDArray[np.bool_]:
-    """Which entries are the same, (n,): bit by bit, or in TS within what is promised of a device."""
-    if on_device:
-        same = np.abs(here["ts"] - there["ts"]) <= device.PROMISED
+def agree(here: NDArray[np.void], there: NDArray[np.void], tolerance: float) -> NDArray[np.bool_]:
+    """Which entries are the same, (n,): bit by bit, or in TS within a tolerance that is not 0."""
+    if tolerance:
+        same = np.abs(here["ts"] - there["ts"]) <= tolerance
     else:
         same = here.reshape(len(here), -1).view(np.uint8) == there.reshape(len(there), -1).view(np.uint8)
     rows: NDArray[np.bool_] = same.reshape(len(here), -1).all(axis=1)
     return rows
 
 
-def _first_difference(mine: bytes, theirs: bytes, on_device: bool) -> str:
+def _first_difference(mine: bytes, theirs: bytes, tolerance: float) -> str:
     try:
         here, there = parse_npy(mine), parse_npy(theirs)
     except BadFormatError as error:
         return f"it cannot be read: {error}"
     if here.shape != there.shape or here.dtype != there.dtype:
         return f"it holds {there.dtype} {there.shape}, made again {here.dtype} {here.shape}"
-    wrong = np.flatnonzero(~agree(here, there, on_device))
+    wrong = np.flatnonzero(~agree(here, there, tolerance))
     if not len(wrong):
-        return "" if on_device else "its header differs"
+        return "" if tolerance else "its header differs"
     k = int(wrong[0])
     return (
         f"{len(wrong)} of {len(here)} entries differ, the first is {k}: {shown(there[k])}, made again {shown(here[k])}"
@@ -126,32 +124,29 @@ def _one(run: Run, rel: PurePosixPath, trial: int, task: str, args: dict[str, An
         _one_sky(run, rel, args, trial, rows[trial])
         return {}
     dec, k = float(args["dec"]), int(args["first"]) + trial
-    point, injector, key = context.point(run, dec), None, trials.bg_key(run, dec, args["seed"])
-    if task == "sig_trials":
-        gamma = args.get("gamma")
-        injector = trials.injector_at(run, dec, args["n_sig"], gamma)
-        key = trials.sig_key(run, dec, args["n_sig"], args["seed"], gamma)
-    alone = engine.run(context.analysis(run), point, key, k, 1, injector)[0]
+    engine, stream = context.engine(run), trials.stream(run, dec, args["seed"], args.get("n_sig"), args.get("gamma"))
+    alone = stream.trials(engine, k, 1)[0]
     _compare(run, rel, trial, alone, rows[trial])
-    drawn = engine.draw(context.analysis(run), point, key, k, injector)
-    ts, ns, gamma = (float(alone[name]) for name in ("ts", "ns", "gamma"))
-    print(f"fit: TS {ts:.6f}, ns {ns:.4f}, gamma {gamma:.4f}")
-    _events(run, drawn, point, ns, gamma)
-    best = _brute_force(run, drawn, point)
-    if ts < best[0] - AT_MOST_LOWER:
-        raise InputError(f"{run.path / rel}: trial {trial}: brute force finds TS {best[0]:.6f}, the fit {ts:.6f}")
+    fit = {name: float(alone[name]) for name in engine.columns.names or ()}
+    others = "".join(f", {name} {value:.4f}" for name, value in fit.items() if name != "ts")
+    print(f"fit: TS {fit['ts']:.6f}{others}")
+    if "explain" not in engine.supports:
+        return {"fit": fit}
+    told = engine.explain(float(np.radians(dec)), stream.key, k, alone, stream.signal)
+    print(*told.lines, sep="\n")
+    best = told.brute_force
+    if fit["ts"] < best[0] - AT_MOST_LOWER:
+        raise InputError(
+            f"{run.path / rel}: trial {trial}: brute force finds TS {best[0]:.6f}, the fit {fit['ts']:.6f}"
+        )
     from worker.report import trial as drawing
 
     picture = PurePosixPath("replay") / f"{rel.stem}_{_point(args)}_trial_{k:07d}.png"
     title = f"{run.spec.name}: {task} at dec {dec:g}°, trial {k}"
-    drawing.write(run.path, picture, title, drawn, point.table, (ts, ns, gamma), best)
+    drawing.write(run.path, picture, title, told, (fit["ts"], fit["ns"], fit["gamma"]))
     print(f"-> {picture}")
-    names = "ts", "ns", "gamma"
-    return {
-        "fit": dict(zip(names, (ts, ns, gamma), strict=True)),
-        "brute_force": dict(zip(names, map(float, best[:3]), strict=True)),
-        "picture": str(picture),
-    }
+    found = dict(zip(("ts", "ns", "gamma"), best, strict=True))
+    return {"fit": fit, "brute_force": found, "picture": str(picture)}
 
 
 def _point(args: dict[str, Any]) -> str:
@@ -159,11 +154,12 @@ def _point(args: dict[str, Any]) -> str:
 
 
 def _same(run: Run, what: str) -> str:
-    return f"a device's TS within {device.PROMISED:g}" if run.spec.resources.gpu else f"the same {what}"
+    tolerance = engine_of(run.spec).tolerance
+    return f"a device's TS within {tolerance:g}" if tolerance else f"the same {what}"
 
 
 def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
-    if not agree(np.atleast_2d(alone), np.atleast_2d(row), run.spec.resources.gpu)[0]:
+    if not agree(np.atleast_2d(alone), np.atleast_2d(row), engine_of(run.spec).tolerance)[0]:
         raise InputError(
             f"{run.path / rel}: trial {trial}: not reproduced: {shown(row)} in the file, alone {shown(alone)}"
         )
@@ -181,28 +177,3 @@ def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row
     best = int(np.argmax(row["ts"]))
     told = ", ".join(f"{name} {row[name][best]:.4f}" for name in ("ts", "ns", "gamma"))
     print(f"sky {first}: {len(row)} rings; largest TS in pixel {row['pixel'][best]}: {told}")
-
-
-def _events(run: Run, drawn: engine.Drawn, point: engine.Point, ns: float, gamma: float) -> None:
-    """The events that decide the fit."""
-    signal, share = reference.table_and_share(point.table, gamma)
-    n = drawn.n_events[drawn.season]
-    ratio = drawn.w * signal[drawn.row] * n / share[drawn.season]
-    terms = 2 * np.log1p(ns * (drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]))
-    total, rest = int(drawn.n_events.sum()), int(drawn.rest.sum())
-    print(f"events: {total:,}, {len(drawn.w)} of them with S > 0; the other {rest:,} enter through N")
-    print("the largest terms of TS:     term    S/B R  season  log10(E/GeV) from")
-    analysis = context.analysis(run)
-    for i in np.argsort(-terms, kind="stable")[:_SHOWN]:
-        season = analysis.dataset.seasons[drawn.season[i]].name
-        log_e = analysis.grid.edges[drawn.row[i] % analysis.grid.n]
-        print(f"{'':20}{terms[i]:13.4f}{ratio[i]:9.4g}  {season}  {log_e:.2f}")
-
-
-def _brute_force(run: Run, drawn: engine.Drawn, point: engine.Point) -> tuple[float, float, float]:
-    """The largest TS on a grid, in plain numpy, without a line of the engine's fit."""
-    lo, hi = run.spec.likelihood.gamma_min, run.spec.likelihood.gamma_max
-    gammas = np.linspace(lo, hi, 8 * round(16 * (hi - lo)) + 1)
-    best = reference.brute_force(drawn, point.table, gammas)
-    print(f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}")
-    return best

@@ -11,10 +11,11 @@ from worker.base import finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.pools import mapped
+from worker.engines.table import engine_of
 from worker.review import alone, replay
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, each_expected, open_run
-from worker.tasks import device, scratch
+from worker.tasks import scratch
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
@@ -30,7 +31,8 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
             wrong += [text] if text else []
         names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
         names += ", ..." if len(chosen) > 3 else ""
-        how = f"without the device, TS within {device.PROMISED:g}" if run.spec.resources.gpu else "bit by bit"
+        tolerance = engine_of(run.spec).tolerance
+        how = f"without the device, TS within {tolerance:g}" if tolerance else "bit by bit"
         what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
         try:

@@ -10,7 +10,6 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.base.pools import mapped
-from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.review import soundness
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, of_node, open_run, wrong_address
@@ -104,7 +103,7 @@ def _map_digest(run: Run, file: Expected) -> str | None:
 
 def _dtype(run: Run, task: str) -> np.dtype[np.void]:
     of_skies = {"scan_trials": scans.sky_dtype, "scan_map": scans.map_dtype}
-    return of_skies[task](run) if task in of_skies else TRIAL_DTYPE
+    return of_skies.get(task, context.columns)(run)
 
 
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:

@@ -34,6 +34,11 @@ class ScanSection(Model):
         return bool(self.nsides)
 
     @property
+    def decs_deg(self) -> tuple[float, ...]:
+        """Declinations of all that is tested in a sky."""
+        return ()
+
+    @property
     def main_nside(self) -> int:
         """Resolution of the background skies; 0 where they have none."""
         return 0

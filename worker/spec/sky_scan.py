@@ -58,8 +58,9 @@ class HealpixScan(ScanSection):
         refuse(*faults)
         return self
 
-    def ring_decs(self) -> tuple[float, ...]:
-        """Declinations of the rings of all maps, deg, increasing: the background grid that needs no interpolation."""
+    @property
+    def decs_deg(self) -> tuple[float, ...]:
+        """Declinations of the rings of all maps, increasing: the background grid that needs no interpolation."""
         return ring_grid((self.nside, self.map_nside or self.nside), self.dec_min_deg, self.dec_max_deg)
 
     def _ring_faults(self, key: str, nside: int) -> list[tuple[str, str]]:
@@ -117,7 +118,7 @@ class HealpixScan(ScanSection):
 
     def faults(self, decs: Sequence[float]) -> list[Fault]:
         """Rings without background trials, if each pixel takes those of its own ring."""
-        lacking = [dec for dec in self.ring_decs() if dec not in set(decs)] if self.interpolation == "ring" else []
+        lacking = [dec for dec in self.decs_deg if dec not in set(decs)] if self.interpolation == "ring" else []
         if not lacking:
             return []
         text = (
@@ -135,7 +136,7 @@ class HealpixScan(ScanSection):
 
     def beyond(self, decs: Sequence[float], grid: Any) -> Iterator[Fault]:
         """Rings of pixels."""
-        rings = self.ring_decs()
+        rings = self.decs_deg
         if edges.beyond(decs, rings):
             text = f"reaches from {decs[0]:g} to {decs[-1]:g}, and the pixels of the scan from {rings[0]:g} to "
             text += f"{rings[-1]:g} deg: beyond the grid a p-value would be that of its end; "
@@ -143,7 +144,7 @@ class HealpixScan(ScanSection):
 
     def _cure(self, grid: Any, decs: Sequence[float]) -> str:
         """What to write so that the rings of a scan lie inside the grid."""
-        rings = self.ring_decs()
+        rings = self.decs_deg
         low = max(5 * math.floor(min(rings[0], decs[0]) / 5), -90)
         high = min(5 * math.ceil(max(rings[-1], decs[-1]) / 5), 90)
         step = getattr(grid, "step", 5.0)

@@ -56,6 +56,11 @@ class CatalogScan(ScanSection):
         return max(source.dec_deg for source in self.entries)
 
     @property
+    def decs_deg(self) -> tuple[float, ...]:
+        """Those of the sources, in their order."""
+        return tuple(source.dec_deg for source in self.entries)
+
+    @property
     def nsides(self) -> tuple[int, ...]:
         """No map, one sky."""
         return (0,)

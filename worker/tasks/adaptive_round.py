@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError, SpecError
-from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, before, each_expected, open_run
 from worker.rundir.record import measure
@@ -156,7 +155,7 @@ def decide(run: Run, number: int) -> dict[str, Any]:
 def _background(run: Run, dec: float) -> TSD:
     files, _ = collect.present(run, "bg_trials", False, dec=dec)
     digest = context.trial_digest(run, "bg_trials")
-    ts = np.concatenate([collect.load(run, file, TRIAL_DTYPE, digest)["ts"] for file in files])
+    ts = np.concatenate([collect.load(run, file, context.columns(run), digest)["ts"] for file in files])
     return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
 
 
@@ -186,7 +185,7 @@ def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxe
     digest = context.signal_digest(run, level)
     by_n_sig: dict[float, list[Any]] = {}
     for file in files:
-        by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, TRIAL_DTYPE, digest))
+        by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, context.columns(run), digest))
     trials = {n_sig: np.concatenate(by_n_sig[n_sig]) for n_sig in sorted(by_n_sig)}
     return fluxes.At(dec, context.gamma_of(run.spec.signal, level), background, trials)
 

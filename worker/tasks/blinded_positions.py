@@ -45,7 +45,7 @@ def _for_the_owner(folder: Path) -> Iterator[None]:
 
 
 def open_positions(run: Run) -> F64:
-    """Right ascensions (turns, 0 to 1) of all events with a usable sigma, in the order of ``analysis.sky``.
+    """Right ascensions (turns, 0 to 1) of all events with a usable sigma, in the order of `Engine.scrambled`.
 
     Read again from the raw data where the sealed file is not there.
 
@@ -54,16 +54,15 @@ def open_positions(run: Run) -> F64:
     InputError
         If neither is there, or they do not belong to the prepared data.
     """
-    analysis = context.analysis(run)
-    counts = [season.events.dec.size for season in analysis.dataset.seasons]
+    engine = context.skies(run)
+    counts = [season.events.dec.size for season in context.dataset_of(run).seasons]
     parts = _parts(run)
     if [len(part) for part in parts] != counts:
         raise InputError(
             f"{run.path / layout.SEALED}: positions of {[len(part) for part in parts]} events, the prepared data have "
             f"{counts}: they do not belong together; restore both, or prepare the run anew"
         )
-    turns: F64 = (np.concatenate(parts) / (2 * np.pi))[analysis.sky.address]
-    return turns - np.floor(turns)
+    return engine.observed(parts)
 
 
 def of_raw_data(run: Run) -> Literal["same", "other", "unknown"]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
-from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
@@ -28,7 +27,7 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     digest = context.trial_digest(run, "bg_trials")
     with measure("collect_bg", {"dec": dec}) as meter:
         files, holes = present(run, "bg_trials", allow_missing, dec=dec)
-        ts = np.concatenate([load(run, f, TRIAL_DTYPE, digest)["ts"] for f in files])
+        ts = np.concatenate([load(run, f, context.columns(run), digest)["ts"] for f in files])
         # Halves by parity in the stream: one makes p-values that the other is tested with.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
         halves = [ts[index == parity] for parity in (0, 1)]
@@ -55,7 +54,7 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
         arrays["n_sig"] = np.array(n_sigs)
         for i, n_sig in enumerate(n_sigs):
             mine = [f for f in files if f.point["n_sig"] == n_sig]
-            arrays[f"trials_{i}"] = np.concatenate([load(run, f, TRIAL_DTYPE, digest) for f in mine])
+            arrays[f"trials_{i}"] = np.concatenate([load(run, f, context.columns(run), digest) for f in mine])
         _save(run, rel, arrays, files, meter.record(sum(f.n for f in files)))
 
 

@@ -1,38 +1,26 @@
 """What every task begins with: the opened run, the prepared data, and the digests of what it makes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from worker.base import fmath, shell
+from worker.base import shell
 from worker.base.errors import InputError, SpecError
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import support
-from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.trials import Point, point_at
-from worker.hypotheses.table import hypothesis_of
+from worker.engines.protocol import Engine
+from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels, units
-from worker.spec.sections import Likelihood, Signal, Spec
+from worker.spec.sections import Signal, Spec
 from worker.spec.specfile import digest
-
-F64 = NDArray[np.float64]
-
-ENGINE = 3
-"""Raised by every change that changes a bit of a trial: old files are then foreign.
-
-Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
-"""
-GPU_ENGINE = 2
-"""Likewise for trials made on a device, whose last bits are others."""
 
 
 def data_digest(run: Run) -> str:
@@ -51,24 +39,9 @@ def data_digest(run: Run) -> str:
 
 
 def trial_digest(run: Run, kind: str, **more: Any) -> str:
-    """What a file of trials depends on besides its address: data, likelihood, seed, engine, and `more`."""
-    return digest(
-        {
-            "engine": ENGINE,
-            "kind": kind,
-            "data": data_digest(run),
-            "likelihood": _addressed(run.spec.likelihood),
-            "seed": run.spec.seed,
-            **({"device": f"cuda {GPU_ENGINE}"} if run.spec.resources.gpu else {}),
-            **more,
-        }
-    )
-
-
-def _addressed(likelihood: Likelihood) -> dict[str, Any]:
-    """Everything of the likelihood; an extension of 0 is what it was before there was one."""
-    values = likelihood.model_dump(mode="json")
-    return {key: value for key, value in values.items() if key != "extension_deg" or value}
+    """What a file of trials depends on besides its address: data, seed, engine, and `more`."""
+    known = {"kind": kind, "data": data_digest(run), "seed": run.spec.seed, **more}
+    return digest({**engine_of(run.spec).identity, **known})
 
 
 def gamma_of(signal: Signal, gamma: float | None) -> float:
@@ -111,50 +84,61 @@ def signal_digest(run: Run, gamma: float | None = None) -> str:
     return trial_digest(run, "sig_trials", signal=signal_address(run.spec.signal, gamma))
 
 
-def spectrum(signal: Signal, gamma: float | None = None) -> Spectrum:
-    """The injected spectrum."""
-    index = gamma_of(signal, gamma)
-    if signal.cutoff_tev is None:
-        return Spectrum(index)
-    return Spectrum(index, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+_never = ContextVar("never", default=False)
 
 
-def cuts(likelihood: Likelihood) -> engine.Cuts:
-    """Bounds and cuts of the likelihood in the engine's units."""
-    n = round((likelihood.gamma_max - likelihood.gamma_min) / likelihood.gamma_step)
-    return engine.Cuts(
-        likelihood.gamma_min + likelihood.gamma_step * np.arange(n + 1, dtype=np.float64),
-        likelihood.cut_n_sigma,
-        float(np.radians(likelihood.sigma_floor_deg)),
-        float(np.radians(likelihood.sigma_max_deg)),
-        float(np.radians(likelihood.extension_deg)),
-    )
+@contextmanager
+def no_device() -> Iterator[None]:
+    """Use no device, whatever the spec says: what a device has made is checked without one."""
+    token = _never.set(True)
+    try:
+        yield
+    finally:
+        _never.reset(token)
 
 
-def analysis(run: Run) -> engine.Analysis:
-    """The engine's view of the prepared data; kept between the tasks of one process."""
-    return _analysis(run.path, data_digest(run), run.spec)
-
-
-@lru_cache(maxsize=1)
-def _analysis(path: Path, content: str, spec: Spec) -> engine.Analysis:
-    return built(unpack(store.load_arrays(path, layout.DATA, content)), spec)
-
-
-def built(dataset: Dataset, spec: Spec) -> engine.Analysis:
-    """The engine's view of data.
+def engine(run: Run, device: bool = False) -> Engine:
+    """The engine with the prepared data, kept between the tasks of one process; on a device only if `device`.
 
     Raises
     ------
-    InputError
-        If a season has too few events.
-    SpecError
-        If there is no background where the spec has a source.
+    InputError, SpecError
+        If the data are not prepared, or the engine cannot use them.
     """
-    support.require_seasons(dataset)
-    made = engine.build(dataset, cuts(spec.likelihood))
-    support.require(made, source_decs(spec))
-    return made
+    spec = run.spec if device and not _never.get() else without_device(run.spec)
+    return _engine(run.path, data_digest(run), spec)
+
+
+def columns(run: Run) -> np.dtype[np.void]:
+    """Columns of a file of trials."""
+    return engine_of(run.spec).columns
+
+
+def skies(run: Run, device: bool = False) -> Engine:
+    """As `engine`, for tasks that scan skies; SpecError if this engine has none."""
+    return require(engine(run, device), "skies")
+
+
+@lru_cache(maxsize=1)
+def _engine(path: Path, content: str, spec: Spec) -> Engine:
+    return engine_of(spec, _dataset(path, content))
+
+
+def dataset_of(run: Run) -> Dataset:
+    """The prepared data; kept between the tasks of one process."""
+    return _dataset(run.path, data_digest(run))
+
+
+@lru_cache(maxsize=1)
+def _dataset(path: Path, content: str) -> Dataset:
+    return unpack(store.load_arrays(path, layout.DATA, content))
+
+
+def without_device(spec: Spec) -> Spec:
+    """The spec with ``gpu: false``."""
+    if not spec.resources.gpu:
+        return spec
+    return spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": False})})
 
 
 def noted(dataset: Dataset, spec: Spec) -> Dataset:
@@ -163,10 +147,9 @@ def noted(dataset: Dataset, spec: Spec) -> Dataset:
     Raises
     ------
     InputError, SpecError
-        As `built`.
+        If the engine cannot use them.
     """
-    made = built(dataset, spec)
-    return _with_notes(dataset, [support.notes(made, j) for j in range(made.n_seasons)])
+    return _with_notes(dataset, engine_of(without_device(spec), dataset).notes())
 
 
 def judged(dataset: Dataset, spec: Spec) -> Dataset:
@@ -183,23 +166,6 @@ def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
         for season, notes in zip(dataset.seasons, more, strict=True)
     )
     return replace(dataset, seasons=tuple(seasons))
-
-
-def source_decs(spec: Spec) -> F64:
-    """Declinations of all sources of an analysis (rad): the background grid, and all that the hypothesis tests."""
-    return np.unique(np.concatenate([np.radians(spec.background.decs), hypothesis_of(spec).decs()]))
-
-
-@lru_cache(maxsize=4)
-def _point(path: Path, content: str, spec: Spec, dec_deg: float) -> Point:
-    made, dec = _analysis(path, content, spec), float(np.radians(dec_deg))
-    support.require(made, dec)
-    return point_at(made, dec)
-
-
-def point(run: Run, dec_deg: float) -> Point:
-    """A declination ready for trials; kept between the tasks of one process."""
-    return _point(run.path, data_digest(run), run.spec, dec_deg)
 
 
 def dec_places(run: Run, dec_deg: float) -> int:

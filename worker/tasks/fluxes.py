@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.builtin.analysis import to_e2dnde
+from worker.base.errors import SpecError
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
@@ -31,7 +31,7 @@ class At(NamedTuple):
     gamma : float
         Of the injected spectrum.
     background : TSD
-    trials : mapping of n_sig to ndarray of `TRIAL_DTYPE`
+    trials : mapping of n_sig to ndarray of the engine's columns
     """
 
     dec: float
@@ -150,11 +150,18 @@ def unit(run: Run) -> str:
 
 
 def per_event(run: Run, dec: float, gamma: float) -> float:
-    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `unit`."""
-    wanted = run.spec.sensitivity
-    spectrum = context.spectrum(run.spec.signal, gamma)
-    flux = to_e2dnde(context.analysis(run), float(np.radians(dec)), spectrum, 1.0, wanted.e0_tev)
-    return flux / IN_TEV[wanted.flux_unit]
+    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `unit`.
+
+    Raises
+    ------
+    SpecError
+        If nothing is detected from there.
+    """
+    try:
+        flux = context.engine(run).flux(float(np.radians(dec)), gamma)
+    except ValueError as error:
+        raise SpecError(f"flux at dec = {dec:g} deg: {error}") from None
+    return flux / IN_TEV[run.spec.sensitivity.flux_unit]
 
 
 def _found(run: Run, at: At, found: NSig) -> dict[str, Any]:

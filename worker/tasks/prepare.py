@@ -9,13 +9,12 @@ from worker import data
 from worker.base.errors import InputError
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
-from worker.engines.builtin import trials as engine
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.rundir.revision import modified
-from worker.tasks import blinded_positions, context, trials
+from worker.tasks import blinded_positions, context
 
 
 def prepare(path: Path) -> None:
@@ -38,18 +37,10 @@ def prepare(path: Path) -> None:
     store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
     blinded_positions.seal(run)
-    warm_up(run)
-
-
-def warm_up(run: Run) -> None:
-    """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
-    dec, n_sig, gamma = run.spec.background.decs[0], run.spec.signal.n_sig[0], run.spec.signal.gammas[0]
-    point = context.point(run, dec)
-    for injector in (None, trials.injector_at(run, dec, n_sig, gamma)):
-        engine.run(context.analysis(run), point, (0, 0), 0, 1, injector)
+    context.engine(run).prepare()
     ensemble = hypothesis_of(run.spec).ensemble()
     if ensemble is not None:
-        ensemble.warm_up(context.analysis(run))
+        ensemble.warm_up(context.skies(run))
 
 
 def _what(run: Run) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """scan_trials, scan_map: background skies and the observed sky, as the hypothesis looks at them."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
-from worker.tasks import context, device
+from worker.tasks import context
 from worker.tasks.resume import forget, in_steps
 from worker.tasks.trials import is_done
 
@@ -58,7 +57,7 @@ def _make(run: Run, task: str, work: Work) -> None:
     if is_done(run, work.path, work.n, work.dtype, digest):
         return
     with measure(task, dict(work.args), digest) as meter:
-        steps = work.begin(context.analysis(run), partial(device.scanner, run))
+        steps = work.begin(context.skies(run, device=True))
         made = np.empty(0, work.dtype)
         if work.units:
             made = in_steps(run, work.path, meter, work.units, steps.size, steps.make)

@@ -14,7 +14,7 @@ from typing import Any
 from worker.base.errors import InputError, MachineError
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, of_node
-from worker.tasks import device
+from worker.tasks import context
 from worker.tasks.table import TASKS
 
 _UNTOUCHED = ("bg_trials", "sig_trials", "scan_map")
@@ -81,7 +81,7 @@ def _link_trials(run: Run, root: Path) -> None:
 def again(root: Path, task: str, **args: Any) -> str:
     """Do a task in a scratch directory, on this core; returns what it printed."""
     said = StringIO()
-    with redirect_stdout(said), device.none(), not_the_run():
+    with redirect_stdout(said), context.no_device(), not_the_run():
         TASKS[task](run=str(root), **args)
     return said.getvalue()
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from worker.base import rng
 from worker.base.errors import InputError
-from worker.engines.builtin import trials as engine
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec.goals import LADDER
@@ -17,7 +16,7 @@ from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.sensitivity import NotBracketedError, find_n_sig
 from worker.tasks import context
-from worker.tasks.trials import bg_key, injector_at, sig_key
+from worker.tasks.trials import stream
 
 F64 = NDArray[np.float64]
 
@@ -37,8 +36,7 @@ def reach(path: Path, dec: float, seed: int) -> dict[str, object]:
         No rung is high enough, or there are too few positive trials for a threshold.
     """
     run = open_run(path)
-    analysis, point = context.analysis(run), context.point(run, dec)
-    background = TSD.from_trials(engine.run(analysis, point, bg_key(run, dec, seed), 0, N_BACKGROUND)["ts"])
+    background = TSD.from_trials(stream(run, dec, seed).trials(context.engine(run), 0, N_BACKGROUND)["ts"])
     points = [_reach(run, dec, level, background, seed) for level in run.spec.signal.levels]
     found: dict[str, object] = {"reach": [one.model_dump(mode="json", exclude_none=True) for one in points]}
     rel = layout.reach_file(run.spec.name, dec, context.dec_places(run, dec))
@@ -66,11 +64,9 @@ def _reach(run: Run, dec: float, level: float | None, background: TSD, seed: int
 
 def _rungs(run: Run, dec: float, level: float | None, threshold: float, seed: int) -> Mapping[float, F64]:
     """TS of the signal trials, rung by rung, up to the first at which nearly all pass."""
-    analysis, point = context.analysis(run), context.point(run, dec)
     rungs: dict[float, F64] = {}
     for n_sig in LADDER:
-        key, injector = sig_key(run, dec, n_sig, seed, level), injector_at(run, dec, n_sig, level)
-        rungs[n_sig] = engine.run(analysis, point, key, 0, N_SIGNAL, injector)["ts"]
+        rungs[n_sig] = stream(run, dec, seed, n_sig, level).trials(context.engine(run), 0, N_SIGNAL)["ts"]
         if np.mean(rungs[n_sig] > threshold) > ENOUGH:
             break
     return rungs

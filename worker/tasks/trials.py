@@ -1,23 +1,45 @@
 """bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, SpecError
-from worker.engines.builtin import trials as engine
-from worker.engines.builtin.inject import Injector
+from worker.base.key import Key
+from worker.engines.protocol import Engine, Signal
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.spec import levels
-from worker.tasks import context, device
+from worker.tasks import context
 from worker.tasks.resume import forget, in_steps
 
-BLOCK = 500
-"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
+
+class Stream(NamedTuple):
+    """A stream of trials: where (deg), its key, and what is injected."""
+
+    dec: float
+    key: Key
+    signal: Signal | None
+
+    def trials(self, engine: Engine, first: int, n: int) -> NDArray[np.void]:
+        """Trials [first, first + n), (n,) of the engine's columns.
+
+        Raises
+        ------
+        SpecError
+            If such a signal cannot be injected there.
+        """
+        try:
+            return engine.trials(float(np.radians(self.dec)), self.key, first, n, self.signal)
+        except ValueError as error:
+            if self.signal is None:
+                raise
+            at = f"signal trials at dec = {self.dec:g} deg, n_sig = {self.signal.n_sig:g}"
+            raise SpecError(f"{at}: {error}") from None
 
 
 def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int = 0) -> None:
@@ -26,14 +48,8 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int =
     folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
     rel = folder / layout.trials_name(n, seed, first)
     digest = context.trial_digest(run, "bg_trials")
-    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
-        return
     args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
-    with measure("bg_trials", args, digest) as meter:
-        make = _maker(run, dec, bg_key(run, dec, seed), first, None)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+    _write(run, rel, "bg_trials", args, digest, first, n, stream(run, dec, seed))
 
 
 def sig_trials(
@@ -48,44 +64,30 @@ def sig_trials(
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
     rel = layout.part_dir(folder, part) / layout.trials_name(n, seed, first)
     digest = context.signal_digest(run, gamma)
-    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
-        return
     args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
     args |= layout.part_address(part)
-    with measure("sig_trials", args, digest) as meter:
-        key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
-        make = _maker(run, dec, key, first, injector)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
+    _write(run, rel, "sig_trials", args, digest, first, n, stream(run, dec, seed, n_sig, gamma))
+
+
+def _write(
+    run: Run, rel: PurePosixPath, task: str, args: Mapping[str, Any], digest: str, first: int, n: int, of: Stream
+) -> None:
+    if is_done(run, rel, n, context.columns(run), digest):
+        return
+    with measure(task, args, digest) as meter:
+        engine = context.engine(run, device=True)
+        made = in_steps(run, rel, meter, n, engine.block, lambda start, count: of.trials(engine, first + start, count))
+        store.save_array(run.path, rel, made, meter.record(n))
     forget(run, rel)
     print(f"-> {rel}")
 
 
-def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
-    """Address of a stream of background trials; `dec` in degrees."""
-    return address.bg_trials(run.spec, dec, seed)
-
-
-def sig_key(run: Run, dec: float, n_sig: float, seed: int, gamma: float | None = None) -> tuple[int, int]:
-    """Address of a stream of signal trials; `dec` in degrees."""
-    return address.sig_trials(run.spec, dec, n_sig, seed, context.gamma_of(run.spec.signal, gamma))
-
-
-def injector_at(run: Run, dec: float, n_sig: float, gamma: float | None = None) -> Injector:
-    """What injects `n_sig` events at `dec` (deg).
-
-    Raises
-    ------
-    SpecError
-        If the detector accepts nothing there.
-    """
-    signal = run.spec.signal
-    try:
-        spectrum, extension = context.spectrum(signal, gamma), float(np.radians(signal.extension_deg))
-        return engine.injector_at(
-            context.analysis(run), float(np.radians(dec)), spectrum, n_sig, signal.poisson, extension
-        )
-    except ValueError as error:
-        raise SpecError(f"signal trials at dec = {dec:g} deg, n_sig = {n_sig:g}: {error}") from None
+def stream(run: Run, dec: float, seed: int, n_sig: float | None = None, gamma: float | None = None) -> Stream:
+    """The stream of background trials at `dec` (deg), or of signal trials if `n_sig` is given."""
+    if n_sig is None:
+        return Stream(dec, address.bg_trials(run.spec, dec, seed), None)
+    signal = Signal(n_sig, context.gamma_of(run.spec.signal, gamma))
+    return Stream(dec, address.sig_trials(run.spec, dec, n_sig, seed, signal.gamma), signal)
 
 
 def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], digest: str) -> bool:
@@ -103,11 +105,3 @@ def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], dige
     if state == "done":
         print(f"already done: {rel}")
     return state == "done"
-
-
-def _maker(
-    run: Run, dec: float, key: tuple[int, int], first: int, injector: Injector | None
-) -> Callable[[int, int], NDArray[np.void]]:
-    """What makes trials `start` ... of a file that begins at trial `first` of the stream."""
-    analysis, point, trials = context.analysis(run), context.point(run, dec), device.trial_maker(run)
-    return lambda start, count: trials(analysis, point, key, first + start, count, injector)

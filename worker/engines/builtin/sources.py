@@ -19,6 +19,7 @@ from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.point import PI, windows
 from worker.engines.builtin.scan import right_ascensions
 from worker.engines.builtin.tables import SignalTable
+from worker.engines.protocol import Sources
 
 F64 = NDArray[np.float64]
 
@@ -26,20 +27,6 @@ CACHE_BYTES = 200_000_000
 """Windows of sources that are kept between skies; those of further sources are worked out again for every block."""
 BLOCK_BYTES = 64_000_000
 """Right ascensions of the skies of one block."""
-
-
-class Sources(NamedTuple):
-    """Positions of sources; arrays (n,).
-
-    Attributes
-    ----------
-    dec : ndarray, rad
-    turn : ndarray
-        Right ascension in turns, [0, 1).
-    """
-
-    dec: F64
-    turn: F64
 
 
 class Near(NamedTuple):

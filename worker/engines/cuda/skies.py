@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.base.errors import InputError
+from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, response_bins, table_at
-from worker.engines.builtin.scan import Rings, ring_events
+from worker.engines.builtin.scan import ring_events
 from worker.engines.builtin.tables import SignalTable
 from worker.engines.cuda import warp
 from worker.engines.cuda.fit import count_rest, fit, model_at

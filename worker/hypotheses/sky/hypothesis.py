@@ -7,12 +7,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from worker.base import healpix
 from worker.base.errors import InputError, SpecError
-from worker.engines.builtin import scan as engine
-from worker.engines.builtin.analysis import Analysis
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.protocol import Engine, Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, Kept, Rows, Scanner, Sky, Steps, Target, Tsds, Work
+from worker.hypotheses.protocol import F64, Kept, Rows, Sky, Steps, Target, Tsds, Work
 from worker.hypotheses.sky import checks, maps
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
@@ -35,10 +34,6 @@ class WholeSky(NamedTuple):
         """Its section of the spec."""
         return self.spec.healpix
 
-    def decs(self) -> F64:
-        """Rings of all maps."""
-        return np.concatenate([rings(self.scan, nside).dec for nside in self.scan.nsides])
-
     def ensemble(self) -> Self:
         """All pixels of a sky."""
         return self
@@ -60,37 +55,35 @@ class WholeSky(NamedTuple):
     def _spots_file(self, n: int, seed: int, first: int = 0) -> PurePosixPath:
         return layout.scan_dir(self.spec.name, self.scan.level()) / layout.trials_name(n, seed, first)
 
-    def _skies(
-        self, seed: int, begin: int, band: tuple[int, int] | None, analysis: Analysis, scanner: Scanner
-    ) -> Steps:
+    def _skies(self, seed: int, begin: int, band: tuple[int, int] | None, engine: Engine) -> Steps:
         chosen, key = self._rings(band), address.scan_trials(self.spec, seed)
-        scans = scanner(analysis, chosen, self.scan.nside < KEEP_BELOW)
+        scans = engine.ring_scanner(chosen, self.scan.nside < KEEP_BELOW)
 
         def some(start: int, count: int) -> Rows:
             out = np.empty((count, len(chosen.dec)), RING_DTYPE)
             for i in range(count):
-                out[i] = maxima(scans, chosen, engine.right_ascensions(analysis, key, begin + start + i))
+                out[i] = maxima(scans, chosen, engine.scrambled(key, begin + start + i))
             return out
 
         return Steps(1, some)
 
-    def _rings(self, band: tuple[int, int] | None) -> engine.Rings:
+    def _rings(self, band: tuple[int, int] | None) -> healpix.Rings:
         whole = rings(self.scan, self.scan.nside)
-        return whole if band is None else engine.band(whole, *band)
+        return whole if band is None else healpix.band(whole, *band)
 
     def observed(self, nside: int | None, band: int, bands: int) -> Work:
         """TS, ns and gamma of every pixel."""
         if nside is None:
             raise SpecError(f"--nside is missing; write e.g. --nside={self.scan.nside}")
-        chosen = engine.band(rings(self.scan, nside), band, bands)
+        chosen = healpix.band(rings(self.scan, nside), band, bands)
         path = layout.map_dir(self.spec.name, self.scan.level(nside)) / layout.band_name(band, bands)
         n, args = int(chosen.n_pix.sum()), {"nside": nside, "band": band, "bands": bands}
         begin = partial(self._map, chosen)
         return Work(path, args, self.map_area(nside, band, bands), n, len(chosen.dec), MAP_DTYPE, begin)
 
-    def _map(self, chosen: engine.Rings, analysis: Analysis, scanner: Scanner) -> Steps:
-        turn = engine.right_ascensions(analysis, address.observed(self.spec), 0)
-        return Steps(1, partial(values, scanner(analysis, chosen, False), turn))
+    def _map(self, chosen: healpix.Rings, engine: Engine) -> Steps:
+        turn = engine.scrambled(address.observed(self.spec), 0)
+        return Steps(1, partial(values, engine.ring_scanner(chosen, False), turn))
 
     def sky_area(self) -> Mapping[str, Any]:
         """Resolution and range."""
@@ -103,10 +96,9 @@ class WholeSky(NamedTuple):
     def _area(self, nside: int) -> dict[str, Any]:
         return {"nside": nside, "dec_min_deg": self.scan.dec_min_deg, "dec_max_deg": self.scan.dec_max_deg}
 
-    def warm_up(self, analysis: Analysis) -> None:
+    def warm_up(self, engine: Engine) -> None:
         """Scan a ring."""
-        turn = engine.right_ascensions(analysis, (0, 0), 0)
-        engine.Scanner(analysis, engine.rings_of(1), keep=False).ring(0, turn)
+        engine.ring_scanner(healpix.rings_of(1), keep=False).ring(0, engine.scrambled((0, 0), 0))
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
         """In the tutorial's columns."""
@@ -144,31 +136,31 @@ class WholeSky(NamedTuple):
         """Two for each process, as far as there are rings."""
         return max(self.scan.bands, min(2 * jobs, len(rings(self.scan, nside).dec)))
 
-    def real(self, analysis: Analysis, turn: F64, nside: int, band: int, bands: int) -> Rows:
+    def real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """TS, ns, gamma of all pixels of a band, as the scrambled sky was scanned."""
-        chosen = engine.band(rings(self.scan, nside), band, bands)
+        chosen = healpix.band(rings(self.scan, nside), band, bands)
         if not len(chosen.dec):
             return np.empty(0, MAP_DTYPE)
-        return values(engine.Scanner(analysis, chosen, keep=False), turn, 0, len(chosen.dec))
+        return values(engine.ring_scanner(chosen, keep=False), turn, 0, len(chosen.dec))
 
-    def again(self, analysis: Analysis, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+    def again(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The largest TS of every ring."""
         key, chosen = address.scan_trials(self.spec, file.seed), self._rings(file.band)
-        scanner = engine.Scanner(analysis, chosen)
-        turns = (engine.right_ascensions(analysis, key, file.first + row) for row in rows)
+        scanner = engine.ring_scanner(chosen, keep=True)
+        turns = (engine.scrambled(key, file.first + row) for row in rows)
         return (maxima(scanner, chosen, turn)[None] for turn in turns)
 
-    def refitted(self, analysis: Analysis, file: Expected, skies: Rows) -> Iterator[Rows]:
+    def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows]:
         """Each ring of each sky, fitted at the pixel that the file names: the same bits as in the scan."""
         chosen = self._rings(file.band)
         place = skies["pixel"] - chosen.first
         if skies.shape[1:] != chosen.dec.shape or ((place < 0) | (place >= chosen.n_pix)).any():
             raise InputError(f"{file.path}: names pixels of other rings")
-        return self._refitted(analysis, file, skies, (place + chosen.shift) * (1.0 / chosen.n_pix))
+        return self._refitted(engine, file, skies, (place + chosen.shift) * (1.0 / chosen.n_pix))
 
-    def _refitted(self, analysis: Analysis, file: Expected, skies: Rows, turn: F64) -> Iterator[Rows]:
+    def _refitted(self, engine: Engine, file: Expected, skies: Rows, turn: F64) -> Iterator[Rows]:
         key, dec = address.scan_trials(self.spec, file.seed), self._rings(file.band).dec
-        scanner = SourceScanner(analysis, Sources(dec, np.zeros(dec.size)))
+        scanner = engine.source_scanner(Sources(dec, np.zeros(dec.size)))
         for row in range(len(skies)):
             scanner.sources = Sources(dec, turn[row])
             found = np.empty((1, dec.size), RING_DTYPE)

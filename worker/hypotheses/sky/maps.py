@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.builtin.scan import Rings
+from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky, Tsds
 from worker.hypotheses.sky.rings import rings

@@ -9,20 +9,21 @@ trials arrive, without a new scan.
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.builtin import scan as engine
+from worker.base import healpix
+from worker.engines.protocol import RingScanner
 from worker.spec.sky_scan import HealpixScan
 
 RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
 
-def rings(scan: HealpixScan, nside: int) -> engine.Rings:
+def rings(scan: HealpixScan, nside: int) -> healpix.Rings:
     """Rings of the spec's declination range."""
-    return engine.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
+    return healpix.rings_of(nside, float(np.radians(scan.dec_min_deg)), float(np.radians(scan.dec_max_deg)))
 
 
-def maxima(scanner: engine.Scanner, chosen: engine.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
-    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `engine.right_ascensions`."""
+def maxima(scanner: RingScanner, chosen: healpix.Rings, turn: NDArray[np.float64]) -> NDArray[np.void]:
+    """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `Engine.scrambled`."""
     out = np.empty(len(chosen.dec), RING_DTYPE)
     for r in range(len(chosen.dec)):
         out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
@@ -35,7 +36,7 @@ def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, 
     return first + p, ring[p, 0], ring[p, 1], ring[p, 2]
 
 
-def values(scanner: engine.Scanner, turn: NDArray[np.float64], first: int, count: int) -> NDArray[np.void]:
+def values(scanner: RingScanner, turn: NDArray[np.float64], first: int, count: int) -> NDArray[np.void]:
     """TS, ns and gamma of all pixels of some rings of a scanner, of `MAP_DTYPE`."""
     found = np.concatenate([scanner.ring(r, turn) for r in range(first, first + count)])
     return np.ascontiguousarray(found).view(MAP_DTYPE)[:, 0]

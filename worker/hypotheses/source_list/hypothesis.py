@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from worker.base.errors import SpecError
-from worker.engines.builtin.analysis import Analysis
-from worker.engines.builtin.sources import Sources, SourceScanner
+from worker.engines.protocol import Engine, Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, Kept, Rows, Scanner, Sky, Steps, Target, Tsds, Work
+from worker.hypotheses.protocol import F64, Kept, Rows, Sky, Steps, Target, Tsds, Work
 from worker.hypotheses.source_list import checks, sources
 from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE, SOURCE_DTYPE
 from worker.rundir import address, layout, store
@@ -29,10 +28,6 @@ class SourceList(NamedTuple):
     sky_dtype: np.dtype[np.void] = SOURCE_DTYPE
     map_dtype: np.dtype[np.void] = SOURCE_DTYPE
     rows_by_chance: int = 1
-
-    def decs(self) -> F64:
-        """Those of the sources."""
-        return sources.positions(self.spec).dec
 
     def ensemble(self) -> Self:
         """All sources in a sky."""
@@ -63,8 +58,8 @@ class SourceList(NamedTuple):
         key, first, n = skies
         return Work(path, args, self.sky_area(), n, n, SOURCE_DTYPE, partial(self._begin, key, first))
 
-    def _begin(self, key: tuple[int, int], first: int, analysis: Analysis, scanner: Scanner) -> Steps:
-        fits = SourceScanner(analysis, sources.positions(self.spec))
+    def _begin(self, key: tuple[int, int], first: int, engine: Engine) -> Steps:
+        fits = engine.source_scanner(sources.positions(self.spec))
 
         def some(start: int, count: int) -> Rows:
             return fits.skies(key, first + start, count).view(SOURCE_DTYPE)[..., 0]
@@ -79,10 +74,10 @@ class SourceList(NamedTuple):
         """Positions: there is no map."""
         return self.sky_area()
 
-    def warm_up(self, analysis: Analysis) -> None:
+    def warm_up(self, engine: Engine) -> None:
         """Fit a source."""
         first = Sources(*(values[:1] for values in sources.positions(self.spec)))
-        SourceScanner(analysis, first).skies((0, 0), 0, 1)
+        engine.source_scanner(first).skies((0, 0), 0, 1)
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
         """Hottest sources in the columns of hottest spots."""
@@ -120,19 +115,19 @@ class SourceList(NamedTuple):
         """All sources together."""
         return 1
 
-    def real(self, analysis: Analysis, turn: F64, nside: int, band: int, bands: int) -> Rows:
+    def real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """TS, ns and gamma of every source, as one row."""
-        scanner = SourceScanner(analysis, sources.positions(self.spec))
+        scanner = engine.source_scanner(sources.positions(self.spec))
         out = np.empty((1, len(scanner.sources.dec), 3))
         scanner.at(turn[None, :], out)
         return out.view(SOURCE_DTYPE)[..., 0]
 
-    def again(self, analysis: Analysis, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+    def again(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """TS, ns and gamma of every source."""
-        scanner, key = SourceScanner(analysis, sources.positions(self.spec)), address.scan_trials(self.spec, file.seed)
+        scanner, key = engine.source_scanner(sources.positions(self.spec)), address.scan_trials(self.spec, file.seed)
         return (scanner.skies(key, file.first + row, 1).view(SOURCE_DTYPE)[..., 0] for row in rows)
 
-    def refitted(self, analysis: Analysis, file: Expected, skies: Rows) -> None:
+    def refitted(self, engine: Engine, file: Expected, skies: Rows) -> None:
         """Every source is fitted where it is."""
 
     def require_files(self, run: Run, told: Mapping[str, Any]) -> None:

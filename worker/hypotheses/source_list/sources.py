@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
-from worker.engines.builtin.sources import Sources
+from worker.engines.protocol import Sources
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Kept, Rows, Tsds
 from worker.rundir import layout

@@ -1,0 +1,227 @@
+"""The built-in likelihood as an `Engine`: on this core, or, if the spec says so, on a device."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import fmath
+from worker.base.healpix import Rings
+from worker.base.key import Key
+from worker.data.dataset import Dataset
+from worker.engines.builtin import analysis, reference, scan, support, trials
+from worker.engines.builtin.inject import Injector
+from worker.engines.builtin.response import LN10, Spectrum
+from worker.engines.builtin.sources import SourceScanner
+from worker.engines.builtin.trials import Drawn, Point
+from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
+from worker.spec.sections import Likelihood, Spec
+from worker.spec.sections import Signal as Injected
+
+F64 = NDArray[np.float64]
+
+ENGINE = 3
+"""Raised by every change that changes a bit of a trial: old files are then foreign.
+
+Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
+"""
+GPU_ENGINE = 2
+"""Likewise for trials made on a device, whose last bits are others."""
+BLOCK = 500
+"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
+GPU_BLOCK = 1 << 17
+"""Trials made at once on a device: enough to fill it."""
+PROMISED = 1e-3
+"""TS of a device are this near to a CPU's, at least."""
+_SHOWN = 8
+
+
+class Builtin:
+    """The unbinned likelihood in direction and energy; see `worker.engines.protocol.Engine`.
+
+    Parameters
+    ----------
+    spec : Spec
+    dataset : Dataset or None
+        Without it there are no trials.
+
+    Raises
+    ------
+    InputError
+        If a season has too few events.
+    SpecError
+        If there is no background where the spec has a source.
+    """
+
+    columns = trials.TRIAL_DTYPE
+    supports = frozenset({"skies", "explain"})
+    deterministic: Literal["per-trial", "per-file"] = "per-trial"
+
+    def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
+        self.spec, self._gpu = spec, spec.resources.gpu
+        self.identity: dict[str, Any] = {"engine": ENGINE, "likelihood": _addressed(spec.likelihood)}
+        self.tolerance, self.block = 0.0, BLOCK
+        if self._gpu:
+            self.identity["device"] = f"cuda {GPU_ENGINE}"
+            self.tolerance, self.block = PROMISED, GPU_BLOCK
+        if dataset is not None:
+            self._analysis = built(dataset, spec)
+            self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
+            self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
+
+    def notes(self) -> list[tuple[str, ...]]:
+        """Where densities are limits rather than measurements, for each season."""
+        return [support.notes(self._analysis, j) for j in range(self._analysis.n_seasons)]
+
+    def prepare(self) -> None:
+        """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
+        spec = self.spec
+        dec = float(np.radians(spec.background.decs[0]))
+        for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
+            self.trials(dec, (0, 0), 0, 1, signal)
+
+    def trials(self, dec: float, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
+        """Trials [first, first + n) of the stream of `key` at `dec` (rad); ValueError if nothing is accepted there."""
+        injector = None if signal is None else self._injector(dec, signal)
+        if not self._gpu:
+            return trials.run(self._analysis, self._point(dec), key, first, n, injector)
+        from worker.engines import cuda
+
+        cuda.require()
+        return cuda.run(self._analysis, self._point(dec), key, first, n, injector)
+
+    def flux(self, dec: float, gamma: float) -> float:
+        """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source at `dec` (rad) that gives one event."""
+        spectrum = spectrum_of(self.spec.signal, gamma)
+        try:
+            return analysis.to_e2dnde(self._analysis, dec, spectrum, 1.0, self.spec.sensitivity.e0_tev)
+        except ZeroDivisionError:
+            raise ValueError("the detector accepts nothing there; choose another place") from None
+
+    def scrambled(self, key: Key, sky: int) -> F64:
+        """Right ascensions of all events with a usable sigma, in turns [0, 1)."""
+        return scan.right_ascensions(self._analysis, key, sky)
+
+    def observed(self, positions: Sequence[F64]) -> F64:
+        """Measured right ascensions (rad, of all events of each season) in the order and unit of `scrambled`."""
+        turns: F64 = (np.concatenate(positions) / (2 * np.pi))[self._analysis.sky.address]
+        return turns - np.floor(turns)
+
+    def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
+        """What fits the pixels of rings; nothing is left to a device if there is no ring."""
+        if not self._gpu or not len(rings.dec):
+            return scan.Scanner(self._analysis, rings, keep)
+        from worker.engines import cuda
+
+        cuda.require()
+        return cuda.Scanner(self._analysis, rings)
+
+    def source_scanner(self, sources: Sources) -> SourceScanner:
+        """What fits a list of sources, on this core."""
+        return SourceScanner(self._analysis, sources)
+
+    def explain(self, dec: float, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
+        """The events that decide a fit, and the largest TS on a grid, in plain numpy, without a line of the fit."""
+        point = self._point(dec)
+        drawn = trials.draw(self._analysis, point, key, trial, None if signal is None else self._injector(dec, signal))
+        low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
+        gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
+        best = reference.brute_force(drawn, point.table, gammas)
+        found = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
+        ends, most = point.table.gammas[[0, -1]], 0.5 * float(drawn.n_events.min())
+        return Explanation(
+            (*self._events(drawn, point, float(fit["ns"]), float(fit["gamma"])), found),
+            best,
+            lambda ns, gamma: reference.ts_at(drawn, point.table, ns, gamma),
+            (float(ends[0]), float(ends[1])),
+            most,
+        )
+
+    def _events(self, drawn: Drawn, point: Point, ns: float, gamma: float) -> Iterator[str]:
+        signal, share = reference.table_and_share(point.table, gamma)
+        n = drawn.n_events[drawn.season]
+        ratio = drawn.w * signal[drawn.row] * n / share[drawn.season]
+        terms = 2 * np.log1p(ns * (drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]))
+        total, rest = int(drawn.n_events.sum()), int(drawn.rest.sum())
+        yield f"events: {total:,}, {len(drawn.w)} of them with S > 0; the other {rest:,} enter through N"
+        yield "the largest terms of TS:     term    S/B R  season  log10(E/GeV) from"
+        grid = self._analysis.grid
+        for i in np.argsort(-terms, kind="stable")[:_SHOWN]:
+            season = self._analysis.dataset.seasons[drawn.season[i]].name
+            log_e = grid.edges[drawn.row[i] % grid.n]
+            yield f"{'':20}{terms[i]:13.4f}{ratio[i]:9.4g}  {season}  {log_e:.2f}"
+
+    def method(self) -> Method:
+        """Likelihood, scrambling and injection, with the values of the spec."""
+        like, signal = self.spec.likelihood, self.spec.signal
+        count = "a Poisson number of events with mean n_sig" if signal.poisson else "exactly n_sig events"
+        *some, last = (f"{gamma:g}" for gamma in signal.gammas)
+        indices = f"{', '.join(some)} or {last}" if some else last
+        cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+        extended = ""
+        if signal.extension_deg or like.extension_deg:
+            extended = (
+                f" from a Gaussian source of width {signal.extension_deg:g}° "
+                f"(the likelihood assumes {like.extension_deg:g}°)"
+            )
+        return Method(
+            f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
+            f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
+            f"global maximum is taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian "
+            f"in angular distance with each event's σ (at least {like.sigma_floor_deg:g}°; events above "
+            f"{like.sigma_max_deg:g}° stay in the count without signal density), cut at {like.cut_n_sigma:g}σ. The "
+            f"energy ratio is tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities "
+            f"come from the data.",
+            "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly",
+            f"{count} of a power law of index {indices}{cutoff}{extended}",
+        )
+
+
+def _point_at(made: analysis.Analysis, dec: float) -> Point:
+    support.require(made, dec)
+    return trials.point_at(made, dec)
+
+
+def _injector_at(made: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
+    spectrum, extension = spectrum_of(section, signal.gamma), float(np.radians(section.extension_deg))
+    return trials.injector_at(made, dec, spectrum, signal.n_sig, section.poisson, extension)
+
+
+def _addressed(likelihood: Likelihood) -> dict[str, Any]:
+    """Everything of the likelihood; an extension of 0 is what it was before there was one."""
+    values = likelihood.model_dump(mode="json")
+    return {key: value for key, value in values.items() if key != "extension_deg" or value}
+
+
+def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
+    """The injected spectrum of index `gamma`."""
+    if signal.cutoff_tev is None:
+        return Spectrum(gamma)
+    return Spectrum(gamma, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+
+
+def cuts(likelihood: Likelihood) -> analysis.Cuts:
+    """Bounds and cuts of the likelihood in the units of `worker.engines.builtin.analysis`."""
+    n = round((likelihood.gamma_max - likelihood.gamma_min) / likelihood.gamma_step)
+    return analysis.Cuts(
+        likelihood.gamma_min + likelihood.gamma_step * np.arange(n + 1, dtype=np.float64),
+        likelihood.cut_n_sigma,
+        float(np.radians(likelihood.sigma_floor_deg)),
+        float(np.radians(likelihood.sigma_max_deg)),
+        float(np.radians(likelihood.extension_deg)),
+    )
+
+
+def built(dataset: Dataset, spec: Spec) -> analysis.Analysis:
+    """The data with their background densities; errors as of `Builtin`."""
+    support.require_seasons(dataset)
+    made = analysis.build(dataset, cuts(spec.likelihood))
+    support.require(made, source_decs(spec))
+    return made
+
+
+def source_decs(spec: Spec) -> F64:
+    """Declinations of all sources of an analysis (rad): the background grid, and what is tested in a sky."""
+    return np.unique(np.radians([*spec.background.decs, *spec.scan.decs_deg]))
