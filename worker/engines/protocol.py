@@ -52,11 +52,14 @@ class Method(NamedTuple):
         A main clause: what a background trial is.
     signal : str
         What is added to it, as the object of a sentence.
+    bias : str
+        Why fitted and injected numbers of events differ.
     """
 
     test_statistic: str
     background: str
     signal: str
+    bias: str
 
 
 class Explanation(NamedTuple):

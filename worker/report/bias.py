@@ -9,6 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
+from worker.engines.table import engine_of
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -18,10 +19,11 @@ KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawn:
-    """Mean fitted ns, its relative bias, and median fitted gamma; one line per declination."""
-    rows = results.rows("bias")
+    """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per declination."""
+    rows, engine = results.rows("bias"), engine_of(results.run.spec)
+    with_gamma = "gamma" in (engine.columns.names or ())
     figure = style.new(12.0, 4.9)
-    ns, ratio, gamma = figure.subplots(1, 3)
+    ns, ratio, *others = figure.subplots(1, 2 + with_gamma)
     norm = Normalize(-1, 1)
     colors = mpl.colormaps["viridis"]
     alpha = 0.9 if len(rows) <= 20 else 0.35
@@ -33,28 +35,30 @@ def draw(results: Results) -> Drawn:
         ratio.errorbar(
             table[:, 0], table[:, 1] / table[:, 0] - 1, table[:, 2] / table[:, 0], fmt="o-", linewidth=1.0, **look
         )
-        gamma.plot(table[:, 0], table[:, 3], "o-", linewidth=1.0, **look)
+        for gamma in others:
+            gamma.plot(table[:, 0], table[:, 3], "o-", linewidth=1.0, **look)
         largest = max(largest, float(table[:, 0].max(initial=0.0)))
     line = {"color": style.BLACK, "linestyle": "--", "zorder": 5}
     ns.plot([0, 1.05 * largest], [0, 1.05 * largest], **line)
     ratio.axhline(0, **line)
     ratio.axhspan(-0.05, 0.05, color=style.GREY, alpha=0.25, linewidth=0)
-    injected, *others = results.run.spec.signal.gammas
-    gamma.axhline(injected, **line)
-    low, high = gamma.get_ylim()
-    gamma.set(ylabel="median fitted γ", ylim=(min(low, injected - 0.3), max(high, injected + 0.3)))
+    injected, *more = results.run.spec.signal.gammas
+    for gamma in others:
+        gamma.axhline(injected, **line)
+        low, high = gamma.get_ylim()
+        gamma.set(ylabel="median fitted γ", ylim=(min(low, injected - 0.3), max(high, injected + 0.3)))
     ns.set(ylabel="mean fitted ns [events]", xlim=(0, None), ylim=(0, None))
     ratio.set(ylabel="mean fitted ns / injected − 1", ylim=_span([_table(row) for row in rows]))
-    for axis in (ns, ratio, gamma):
+    axes = (ns, ratio, *others)
+    for axis in axes:
         axis.set_xlabel("injected n_sig [events]")
         axis.grid(True)
-    figure.colorbar(ScalarMappable(norm, colors), ax=gamma, label=style.SIN_DEC)
+    figure.colorbar(ScalarMappable(norm, colors), ax=axes[-1], label=style.SIN_DEC)
     return Drawn(
         figure,
         "For each declination (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some trials, so "
-        "the mean lies above the line at small n_sig. What remains at large n_sig comes from simplifications of the "
-        "likelihood: at one energy, signal and background differ in σ, and it does not know. Sensitivities do not use "
-        f"the fitted ns. Injected γ = {injected:g}{' (the first of the spectra)' if others else ''}.",
+        f"the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the fitted ns. "
+        f"Injected γ = {injected:g}{' (the first of the spectra)' if more else ''}.",
         columns(("dec_deg", *KEYS), [(row["dec_deg"], *line) for row in rows for line in _table(row).tolist()]),
     )
 

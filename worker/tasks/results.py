@@ -78,10 +78,11 @@ def _threshold(tsd: TSD, n_sigma: float) -> float | None:
 
 
 def _bias(at: fluxes.At) -> list[dict[str, float | None]]:
-    """Fitted ns and gamma against injected n_sig."""
+    """Fitted ns and gamma (null if the engine fits none) against injected n_sig."""
     rows: list[dict[str, float | None]] = []
     for n_sig, trials in at.trials.items():
-        ns, gamma = trials["ns"], trials["gamma"][trials["ns"] > 0]
+        ns = trials["ns"]
+        gamma = trials["gamma"][ns > 0] if "gamma" in (trials.dtype.names or ()) else ()
         rows.append(
             {
                 "n_sig": n_sig, "n": len(ns), "ns_mean": float(ns.mean()),

@@ -176,6 +176,8 @@ class Builtin:
             f"come from the data.",
             "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly",
             f"{count} of a power law of index {indices}{cutoff}{extended}",
+            "What remains at large n_sig comes from simplifications of the likelihood: at one energy, signal and "
+            "background differ in σ, and it does not know.",
         )
 
 
