@@ -1,16 +1,17 @@
 """The method in one paragraph, with the values of the spec."""
 
+from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
 from worker.spec.sections import Spec
-from worker.spec.source_scan import CatalogScan
 
 
 def paragraphs(results: Results) -> list[str]:
     """Likelihood and trials, then the scan and the post-trial p-value."""
     spec = results.run.spec
-    return [_likelihood(spec), _trials(spec), _scan(spec, results.sky)]
+    part = part_of(spec)
+    return [_likelihood(spec), _trials(spec), *([_scan(spec, part.method(spec), results.sky)] if part else [])]
 
 
 def _likelihood(spec: Spec) -> str:
@@ -73,7 +74,7 @@ def _extended(spec: Spec) -> str:
     return f" from a Gaussian source of width {injected:g}° (the likelihood assumes {assumed:g}°)"
 
 
-def _scan(spec: Spec, sky: str) -> str:
+def _scan(spec: Spec, what: str, sky: str) -> str:
     scan = spec.scan
     fit = {"scale1": "a chi2 fit (loc 0, scale 1)", "free": "a chi2 fit (loc 0, scale free)"}[spec.background.fit]
     ways = {
@@ -87,22 +88,8 @@ def _scan(spec: Spec, sky: str) -> str:
         "ring": "from the background trials of the pixel's own ring, without interpolation",
     }[scan.interpolation]
     return (
-        f"{_what(spec)} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
+        f"{what} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
         f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
         f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."
-    )
-
-
-def _what(spec: Spec) -> str:
-    """What is scanned."""
-    scan = spec.scan
-    if isinstance(scan, CatalogScan):
-        return (
-            f"{len(scan.entries):,} listed sources are fitted at their positions, all of them in the same skies: "
-            "each sky is scrambled once and seen by every source, so that its p-values are correlated as in reality."
-        )
-    return (
-        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
-        f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}."
     )
