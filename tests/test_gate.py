@@ -11,6 +11,7 @@ from dagmaker.htcondor.build import build
 from tests import report_run
 from worker.blinding import unblinding_checks
 from worker.report import figures, produce
+from worker.report.hypotheses import sky
 from worker.rundir import layout, store
 from worker.rundir.record import measure
 from worker.spec.checklist import FIGURES, NAMES
@@ -45,7 +46,7 @@ def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> 
     found = unblinding_checks.of_directory(done)
     assert tuple(verdict.name for verdict in found) == NAMES
     assert set(FIGURES) == set(NAMES)
-    assert set(FIGURES.values()) <= {plot.name for plot in figures.PLOTS}
+    assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *sky.PART.plots)}
     assert all(verdict.sentence.endswith(".") for verdict in found)
     failed = {verdict.name for verdict in found if not verdict.passed}
     assert failed == {"enough_background_trials", "enough_skies", "smooth_map"}  # 400 trials, 8 skies, nside 4

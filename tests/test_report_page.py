@@ -16,13 +16,15 @@ import pytest
 from tests import report_run
 from worker.base.errors import InputError, RefusedError
 from worker.report import figures, headline, interactive, numbers, page, produce, words
-from worker.report.drawn import Drawn
+from worker.report.drawn import Drawn, Plot
+from worker.report.hypotheses import sky
 from worker.report.results import load
 from worker.report.summary import summary
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 
-NAMES = [plot.name for plot in figures.PLOTS if plot.name not in figures.OF_LISTS]  # this run scans the whole sky
+PLOTS = (*figures.PLOTS, *sky.PART.plots)  # this run scans the whole sky
+NAMES = [plot.name for plot in PLOTS]
 pytestmark = pytest.mark.slow
 
 
@@ -73,9 +75,9 @@ def refresh(run: Path) -> Any:
     return load(open_run(run))
 
 
-def plot(name: str) -> figures.Plot:
+def plot(name: str) -> Plot:
     """A figure by its name."""
-    return next(p for p in figures.PLOTS if p.name == name)
+    return next(p for p in PLOTS if p.name == name)
 
 
 def is_trivial(png: bytes) -> bool:
@@ -260,7 +262,7 @@ def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: 
         found["discovery"][other] |= lost
     report_run.write_result(copy, layout.SENSITIVITY, "sensitivity", found)
     refresh(copy)
-    monkeypatch.setattr(figures, "PLOTS", [plot("sensitivity"), plot("passing")])
+    monkeypatch.setattr(figures, "chosen", lambda _: [plot("sensitivity"), plot("passing")])
     page.write(open_run(copy))
     parsed = read(copy)
     assert "discovery at +5°: needs n_sig above 20: add <b>25</b>" in parsed.text  # as text: escaped
@@ -272,7 +274,7 @@ def test_an_error_in_drawing_is_raised_after_the_page(copy: Path, monkeypatch: p
     def broken(results: Any) -> Drawn:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(figures, "PLOTS", [figures.Plot("bug", "scan", "A bug", broken), plot("timing")])
+    monkeypatch.setattr(figures, "chosen", lambda _: [Plot("bug", "scan", "A bug", broken), plot("timing")])
     with pytest.raises(ZeroDivisionError):
         page.write(open_run(copy))
     assert "drawing failed: ZeroDivisionError: a bug" in read(copy).text

@@ -1,9 +1,11 @@
-"""A figure with the words that belong to it."""
+"""A figure of the report, and what drawing it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
+
+from worker.report.results import Results
 
 
 class Drawn(NamedTuple):
@@ -21,3 +23,23 @@ class Drawn(NamedTuple):
     figure: Figure
     caption: str
     numbers: Mapping[str, Any]
+
+
+class Plot(NamedTuple):
+    """One figure of the report.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    section : str
+        Of the page.
+    title : str
+    draw : callable
+        Raises a `DagmakerError` where what it shows is not there.
+    """
+
+    name: str
+    section: str
+    title: str
+    draw: Callable[[Results], Drawn]

@@ -1,50 +1,16 @@
 """The figures of the report in their order, and how they become files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from worker.base.errors import DagmakerError
-from worker.report import (
-    background,
-    bias,
-    coverage,
-    numbers,
-    scan,
-    sensitivity,
-    skymaps,
-    sources,
-    style,
-    timing,
-    verdicts,
-    zoom,
-)  # fmt: skip
-from worker.report.drawn import Drawn
+from worker.report import background, bias, coverage, numbers, sensitivity, style, timing, verdicts
+from worker.report.drawn import Drawn, Plot
+from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.rundir import store
 
 FOLDER = PurePosixPath("report/figures")
-
-
-class Plot(NamedTuple):
-    """One figure of the report.
-
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    section : str
-        Of the page.
-    title : str
-    draw : callable
-        Raises a `DagmakerError` where what it shows is not there.
-    """
-
-    name: str
-    section: str
-    title: str
-    draw: Callable[[Results], Drawn]
 
 
 @dataclass(frozen=True)
@@ -77,14 +43,14 @@ class Figured:
     error: Exception | None = None
 
 
-OF_MAPS = ("skymaps", "zoom", "spots", "ts_against_p", "check_smooth")
-OF_LISTS = ("sources", "binomial")
+SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
+"""Of the page."""
 
 
 def chosen(results: Results) -> list[Plot]:
-    """The figures of this kind of scan."""
-    others = OF_MAPS if results.is_catalog else OF_LISTS
-    return [plot for plot in PLOTS if plot.name not in others]
+    """The figures of every run, and those of its hypothesis."""
+    part = part_of(results.run.spec)
+    return sorted((*PLOTS, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
 
 
 PLOTS = (
@@ -96,17 +62,8 @@ PLOTS = (
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),
     Plot("bias", "sensitivity", "Fitted against injected", bias.draw),
-    Plot("skymaps", "scan", "Sky maps", skymaps.whole),
-    Plot("zoom", "scan", "Around the hottest spot", zoom.hottest),
-    Plot("spots", "scan", "The hottest spots", zoom.spots),
-    Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
-    Plot("sources", "scan", "Every source", sources.local),
-    Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
-    Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial),
-    Plot("positions", "post_trial", "Where the hottest spots lie", scan.positions),
     Plot("check_uniform", "checks", "P-values of background trials", verdicts.uniform),
     Plot("check_thresholds", "checks", "How far the trials reach", verdicts.thresholds),
-    Plot("check_smooth", "checks", "Peaks and their neighbours", verdicts.smooth),
     Plot("timing", "timing", "CPU time and memory", timing.draw),
 )
 

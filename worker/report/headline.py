@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from worker.report import tables, words
+from worker.report.hypotheses.part import Part
+from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
-from worker.report.skymaps import hottest_of
 from worker.report.style import dec_text
-from worker.spec.source_scan import CatalogScan
 
 _MEANING = {
     "semi-real": " Semi-real: measured events with the response of another selection, or with one of a formula. "
@@ -28,27 +26,24 @@ class Card(NamedTuple):
 
 def searched(results: Results) -> str:
     """One sentence: events, seasons, range."""
-    scan = results.run.spec.scan
     seasons = (results.summary.get("data") or {}).get("seasons") or []
-    where = f"between declinations {dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}"
-    what = "An all-sky search for point sources"
-    if isinstance(scan, CatalogScan):
-        n = len(scan.entries)
-        what, where = f"A search for {n:,} listed source{'' if n == 1 else 's'}", where if n > 1 else ""
+    spec, part = results.run.spec, part_of(results.run.spec)
+    what = part.searched(spec) if part else f"An analysis of kind {spec.scan.kind}"
     if not seasons:
-        return f"{what} {where}; the data are not prepared yet."
+        return f"{what}; the data are not prepared yet."
     events = sum(season["n_events"] for season in seasons)
     days = sum(season["livetime_days"] for season in seasons)
     names = ", ".join(season["name"] for season in seasons)
     return (
-        f"{what} {where}, in {events:,} events from {days:,.1f} days of {results.label} "
+        f"{what}, in {events:,} events from {days:,.1f} days of {results.label} "
         f"data (season{'s' if len(seasons) > 1 else ''} {names}).{_MEANING.get(results.label, '')}"
     )
 
 
 def cards(results: Results) -> list[Card]:
     """Post-trial p-value, hottest spot, sensitivity, discovery potential: a dash for what is not there."""
-    return [_post_trial(results), _hottest(results), _fluxes(results, "sensitivity"), _fluxes(results, "discovery")]
+    part, fluxes = part_of(results.run.spec), [_fluxes(results, kind) for kind in ("sensitivity", "discovery")]
+    return [_post_trial(results), _hottest(results, part), *fluxes] if part else fluxes
 
 
 def _post_trial(results: Results) -> Card:
@@ -65,29 +60,12 @@ def _post_trial(results: Results) -> Card:
     return Card(title, words.p_value(post["p"]), notes)
 
 
-def _hottest(results: Results) -> Card:
+def _hottest(results: Results, part: Part) -> Card:
     spot: Mapping[str, Any] | None = (results.summary.get("scan") or {}).get("hottest")
-    title = f"Hottest spot of the {results.sky} sky"
     if not spot:
-        return Card(title, words.NONE, ("not scanned yet",))
-    place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"
-    heat = f"−log₁₀ p = {spot['mlog10p']:.2f}"
-    if results.is_catalog:
-        return Card(f"Hottest source of the {results.sky} sky", heat, (spot["name"], place, fit))
-    used = f"of the map with nside {results.run.spec.healpix.nside}, as all background skies"
-    return Card(title, heat, (place, fit, used, *_in_finer_map(results)))
-
-
-def _in_finer_map(results: Results) -> tuple[str, ...]:
-    """The hottest spot of the map that is drawn, where that is not the map of the p-value."""
-    if results.map_nside == results.run.spec.healpix.nside:
-        return ()
-    spot = hottest_of(results, results.map_nside)
-    if not spot:
-        return ()
-    place = f"RA {np.degrees(spot['ra']):.1f}°, dec {words.degrees(float(np.degrees(spot['dec'])), 1)}"
-    return (f"in the map drawn below, nside {results.map_nside}: −log₁₀ p = {spot['mlog10p']:.2f} at {place}",)
+        return Card(f"Hottest spot of the {results.sky} sky", words.NONE, ("not scanned yet",))
+    what, notes = part.hottest(results, spot)
+    return Card(f"Hottest {what} of the {results.sky} sky", f"−log₁₀ p = {spot['mlog10p']:.2f}", notes)
 
 
 def _fluxes(results: Results, kind: str) -> Card:

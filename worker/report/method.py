@@ -2,18 +2,19 @@
 
 from worker.engines.protocol import Method
 from worker.engines.table import engine_of
+from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.words import listed
 from worker.spec.sections import Spec
-from worker.spec.source_scan import CatalogScan
 
 
 def paragraphs(results: Results) -> list[str]:
     """Likelihood and trials, then the scan and the post-trial p-value."""
     spec = results.run.spec
-    method = engine_of(spec).method()
-    return [method.test_statistic, _trials(spec, method), _scan(spec, results.sky)]
+    method, part = engine_of(spec).method(), part_of(spec)
+    scan = [_scan(spec, part.method(spec), results.sky)] if part else []
+    return [method.test_statistic, _trials(spec, method), *scan]
 
 
 def _trials(spec: Spec, method: Method) -> str:
@@ -51,7 +52,7 @@ def _rounds(spec: Spec) -> str:
     )
 
 
-def _scan(spec: Spec, sky: str) -> str:
+def _scan(spec: Spec, what: str, sky: str) -> str:
     scan = spec.scan
     fit = {"scale1": "a chi2 fit (loc 0, scale 1)", "free": "a chi2 fit (loc 0, scale free)"}[spec.background.fit]
     ways = {
@@ -65,22 +66,8 @@ def _scan(spec: Spec, sky: str) -> str:
         "ring": "from the background trials of the pixel's own ring, without interpolation",
     }[scan.interpolation]
     return (
-        f"{_what(spec)} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
+        f"{what} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
         f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
         f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."
-    )
-
-
-def _what(spec: Spec) -> str:
-    """What is scanned."""
-    scan = spec.scan
-    if isinstance(scan, CatalogScan):
-        return (
-            f"{len(scan.entries):,} listed sources are fitted at their positions, all of them in the same skies: "
-            "each sky is scrambled once and seen by every source, so that its p-values are correlated as in reality."
-        )
-    return (
-        f"The sky is scanned at the centres of healpix pixels of nside {scan.nside} between "
-        f"{dec_text(scan.dec_min_deg)} and {dec_text(scan.dec_max_deg)}."
     )

@@ -7,7 +7,6 @@ from typing import Any
 from worker.report import (
     figures,
     headline,
-    interactive,
     method,
     missing_results,
     provenance,
@@ -18,13 +17,13 @@ from worker.report import (
     words,
 )
 from worker.report.figures import Figured
+from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 
 MARKDOWN = PurePosixPath("report/report.md")
-SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
 
 
 def write(run: Run, place: Path | None = None) -> None:
@@ -41,7 +40,8 @@ def write(run: Run, place: Path | None = None) -> None:
     """
     results = load(run, place)
     drawn = [figures.make(results, plot) for plot in figures.chosen(results)]
-    values = _values(results, drawn) | {"no_interactive": "" if results.is_catalog else interactive.write(results)}
+    part = part_of(run.spec)
+    values = _values(results, drawn) | {"section": part.section(results) if part else None}
     store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
     store.save_text(run.path, layout.REPORT, render(PAGE, values))
     for figured in drawn:
@@ -63,15 +63,13 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "seasons": (results.summary.get("data") or {}).get("seasons") or [],
         "data_page": (results.run.path / layout.DATA_PAGE).exists(),
         "method": method.paragraphs(results),
-        "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in SECTIONS},
+        "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in figures.SECTIONS},
         "background": tables.background(results),
         "sensitivity": tables.sensitivity(results),
         "flux_unit": words.flux_unit(results.run.spec.sensitivity.flux_unit),
         "rounds": rounds.table(results),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),
-        "catalog": results.is_catalog,
-        "sources": sources.table(results) if results.is_catalog else None,
         "unlimited": sources.unlimited(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),

@@ -15,7 +15,6 @@ from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
-from worker.spec.source_scan import CatalogScan
 from worker.stats.distributions import TSD
 
 Row = Mapping[str, Any]
@@ -52,11 +51,6 @@ class Results:
     def mark(self) -> str:
         """What every figure says of its data."""
         return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
-
-    @property
-    def is_catalog(self) -> bool:
-        """Whether a list of sources was scanned, and not the whole sky."""
-        return isinstance(self.run.spec.scan, CatalogScan)
 
     def rows(self, key: str) -> list[Row]:
         """Per-declination rows of the summary, by declination.

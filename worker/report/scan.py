@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import healpy
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.hypotheses.source_list.sources import positions as source_positions
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -136,8 +134,16 @@ def _tail(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str,
     axis.legend(loc="lower left")
 
 
-def positions(results: Results) -> Drawn:
-    """Where the hottest spots of background skies lie: they must be spread evenly."""
+def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.float64], spread: str) -> Drawn:
+    """Where the hottest spots of background skies lie: they must be spread as all that was scanned.
+
+    Parameters
+    ----------
+    sin_dec, ra : ndarray (n,), ra in rad
+        Of all that was scanned.
+    spread : str
+        How it is spread: goes on after "as the scanned".
+    """
     skies = results.skies("all")
     if skies is None or len(skies) == 0:
         raise InputError("no hottest spots of background skies are there")
@@ -152,7 +158,6 @@ def positions(results: Results) -> Drawn:
     figure.colorbar(dots, ax=axis, orientation="horizontal", shrink=0.6, pad=0.01, label="−log₁₀ p of the hottest spot")
     scan = results.run.spec.scan
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
-    sin_dec, ra = _scanned(results)
     n_bins = int(np.clip(len(skies) ** 0.5, 4, 24))
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
     _flat(
@@ -167,26 +172,13 @@ def positions(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as the scanned "
-        + ("sources are" if results.is_catalog else "pixels are: evenly in sin(declination) and in right ascension")
-        + " (dashed; band: one sigma). The checks below say so in numbers.",
+        f"{spread} (dashed; band: one sigma). The checks below say so in numbers.",
         {
             "ra_deg": np.degrees(skies["ra"]),
             "dec_deg": np.degrees(skies["dec"]),
             **{name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
         },
     )
-
-
-def _scanned(results: Results) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """sin(dec) and right ascension (rad) of all that was scanned: pixels, or sources."""
-    if results.is_catalog:
-        where = source_positions(results.run.spec)
-        return np.sin(where.dec), where.turn * 2.0 * np.pi
-    scan = results.run.spec.healpix
-    theta, phi = healpy.pix2ang(scan.nside, np.arange(12 * scan.nside**2))
-    dec = 0.5 * np.pi - theta
-    inside = (dec >= np.radians(scan.dec_min_deg)) & (dec <= np.radians(scan.dec_max_deg))
-    return np.cos(theta[inside]), phi[inside]
 
 
 def _flat(axis: Axes, values: NDArray[np.float64], pixels: NDArray[np.float64], edges: NDArray[np.float64]) -> None:

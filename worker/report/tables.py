@@ -106,8 +106,8 @@ def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row]
         return Table(("",), [])
     split = dec_text(results.run.spec.scan.dec_split_deg)
     names = {"all": "whole sky", "north": f"north (dec ≥ {split})", "south": f"south (dec < {split})"}
-    first = "" if results.is_catalog else f"map of nside {results.run.spec.healpix.nside}"
-    head = (first, *(names.get(region, region) for region in regions))
+    nside = results.run.spec.scan.main_nside
+    head = (f"map of nside {nside}" if nside else "", *(names.get(region, region) for region in regions))
     return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
 
 

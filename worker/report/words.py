@@ -1,7 +1,7 @@
 """Numbers as people read them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from worker.stats.significance import p_to_nsigma
@@ -78,3 +78,13 @@ def signed(value: Any, places: int = 2) -> str:
 def degrees(value: Any, places: int = 2) -> str:
     """An angle in degrees, signed."""
     return NONE if value is None else f"{value:+.{places}f}°".replace("-", "−")
+
+
+def place(spot: Mapping[str, Any]) -> str:
+    """Where a hottest spot lies; its angles are in radians."""
+    return f"RA {math.degrees(spot['ra']):.1f}°, dec {degrees(math.degrees(spot['dec']), 1)}"
+
+
+def fit(spot: Mapping[str, Any]) -> str:
+    """What was fitted there."""
+    return f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"
