@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from dagmaker.plan import rates, sizing
 from dagmaker.plan.plan import Node, Plan
-from dagmaker.plan.processes import MAP, SCAN, STEPPED
 from dagmaker.plan.sites import Site
+from worker.base.task_rows import ROWS
 from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
@@ -38,11 +38,11 @@ def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
     most = node.cuts.largest or 1
     scan = spec.scan
-    if node.task not in (SCAN, MAP):
+    if not ROWS[node.task].of_sky:
         yield most * TRIAL_BYTES
     elif isinstance(scan, CatalogScan):
         yield most * len(scan.entries) * TRIAL_BYTES
-    elif node.task == SCAN:
+    elif ROWS[node.task].is_stream:
         yield most * 4 * scan.nside * RING_BYTES
     else:
         nside = int(dict(node.args)["nside"])
@@ -57,7 +57,7 @@ def output_mb(made: Plan, spec: Spec, task: str) -> float:
 
 def needed_mb(made: Plan, spec: Spec, site: Site, task: str) -> float:
     """Disk space that a process of a kind takes in its own folder. Of the plan only its head travels."""
-    if not site.transfer or task not in STEPPED:
+    if not site.transfer or not ROWS[task].many:
         return LOGS_MB
     image = IMAGE_MB if sizing.of_task(spec, site, task).container_image or site.container_image else 0.0
     return SPEC_MB + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image

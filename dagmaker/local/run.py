@@ -14,7 +14,6 @@ from dagmaker import lock
 from dagmaker.htcondor import build, queued, rounds
 from dagmaker.local.children import Child, Children
 from dagmaker.local.schedule import Schedule
-from dagmaker.plan import plan
 from dagmaker.plan.presence import Presence
 from dagmaker.plan.processes import Process, Reply
 from dagmaker.result import Result
@@ -23,6 +22,7 @@ from dagmaker.status.display import Display
 from dagmaker.status.failures import Failure
 from dagmaker.status.progress import Progress
 from worker.base.errors import StoppedError
+from worker.base.task_rows import JUDGE
 from worker.spec.sections import Spec
 
 GRACE_S = 5.0  # between asking a worker to end and killing it
@@ -121,7 +121,7 @@ class Runner:
         if reply.rc == 0:
             self._well += 1
             self._note(reply.err)
-            if reply.process.argv[0] == plan.JUDGE:
+            if reply.process.argv[0] == JUDGE:
                 self._begin_round(reply.process.node)
             self._schedule.succeeded(reply.process)
         else:

@@ -12,6 +12,23 @@ from typing import Any
 from dagmaker.plan import sizing
 from dagmaker.plan.node import Node, Plan
 from worker.base.errors import SpecError
+from worker.base.task_rows import (
+    BG_TRIALS,
+    COLLECT_BG,
+    COLLECT_SCAN,
+    COLLECT_SIG,
+    DISTRIBUTIONS,
+    JUDGE,
+    POST_TRIAL,
+    PREPARE,
+    REPORT,
+    ROWS,
+    SCAN_MAP,
+    SCAN_TRIALS,
+    SENSITIVITY,
+    SIG_TRIALS,
+    UPPER_LIMITS,
+)
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut, Cuts
 from worker.spec import levels
@@ -19,7 +36,6 @@ from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
 __all__ = [
-    "PER_FILE",
     "SEED",
     "Node",
     "Plan",
@@ -32,14 +48,6 @@ __all__ = [
     "write",
 ]
 
-JUDGE = "judge"
-TRIALS = ("bg_trials", "sig_trials")  # of points
-PER_FILE = {
-    "bg_trials": "background.trials_per_file",
-    "sig_trials": "signal.trials_per_file",
-    "scan_trials": "scan.skies_per_file",
-}
-"""Key of the spec that says how much of a stream a process makes."""
 SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
 
 
@@ -51,6 +59,11 @@ def _word(level: str) -> str:
 def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
     """A node of one process that makes one file."""
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
+
+
+def _only(task: str, *parents: str) -> Node:
+    """The one node of a task."""
+    return _single(task, task, PurePosixPath(ROWS[task].file), parents)
 
 
 def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
@@ -86,7 +99,7 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
 
 def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
     if n > planfile.MAX_PROCESSES:
-        key = PER_FILE[task] if spec.resources.target_hours is None else "resources.target_hours"
+        key = ROWS[task].per_file if spec.resources.target_hours is None else "resources.target_hours"
         raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
 
 
@@ -100,14 +113,14 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
     places = levels.decimals(spec.background.decs)
     node = Node(
         name=f"bg_{_word(levels.dec_level(dec, places))}",
-        task="bg_trials",
+        task=BG_TRIALS,
         args=(("dec", dec),),
         seed=SEED,
         dir=str(layout.bg_dir(spec.name, dec, places)),
-        cuts=sizing.trials(spec, "bg_trials", dec, more=more),
-        parents=("prepare",),
+        cuts=sizing.trials(spec, BG_TRIALS, dec, more=more),
+        parents=(PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, "bg_trials", dec, None, more))
+    return _in_folders(spec, node, _before(spec, BG_TRIALS, dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
@@ -117,14 +130,14 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
     at = _word(levels.dec_level(dec, places)) + level
     node = Node(
         name=f"sig_{at}_n{_word(levels.nsig_level(n_sig, nsig_places))}",
-        task="sig_trials",
+        task=SIG_TRIALS,
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
         dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-        cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
-        parents=("prepare",),
+        cuts=sizing.trials(spec, SIG_TRIALS, dec, n_sig, more),
+        parents=(PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, "sig_trials", dec, n_sig, more))
+    return _in_folders(spec, node, _before(spec, SIG_TRIALS, dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -135,7 +148,7 @@ def _points(spec: Spec) -> Iterator[Node]:
         bg = background(spec, dec)
         yield from bg
         parents = tuple(node.name for node in bg)
-        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), parents, ("dec", dec))
+        yield _single(f"collect_bg_{at}", COLLECT_BG, layout.bg_collected(dec, places), parents, ("dec", dec))
         for gamma in spec.signal.levels:
             yield from _signal(spec, dec, gamma, places)
 
@@ -167,15 +180,15 @@ def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
     """Background skies and the observed one, for a list of sources."""
     skies = Node(
         name="scan",
-        task="scan_trials",
+        task=SCAN_TRIALS,
         seed=SEED,
         dir=str(layout.catalog_dir(spec.name, scan.tag)),
         cuts=pieces,
-        parents=("prepare",),
+        parents=(PREPARE,),
     )
     yield from _in_folders(spec, skies)
     folder = str(layout.catalog_map_dir(spec.name, scan.tag))
-    yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
+    yield Node(name="map_sources", task=SCAN_MAP, seed=SEED, dir=folder, parents=(PREPARE,))
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
@@ -186,23 +199,23 @@ def _skies(spec: Spec) -> Iterator[Node]:
     scan = spec.healpix
     skies = Node(
         name="scan",
-        task="scan_trials",
+        task=SCAN_TRIALS,
         seed=SEED,
         dir=str(layout.scan_dir(spec.name, scan.nside)),
         cuts=pieces,
         bands=bands,
-        parents=("prepare",),
+        parents=(PREPARE,),
     )
     yield from _in_folders(spec, skies)
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
         yield Node(
             name=f"map_nside{nside:03d}",
-            task="scan_map",
+            task=SCAN_MAP,
             args=(("nside", nside),),
             seed=SEED,
             dir=str(layout.map_dir(spec.name, nside)),
             bands=sizing.map_bands(spec, nside),
-            parents=("prepare",),
+            parents=(PREPARE,),
         )
 
 
@@ -215,31 +228,30 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
     """
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
-    judges = tuple(_judges(spec, tuple(node.name for node in points if node.task in TRIALS)))
+    judges = tuple(_judges(spec, tuple(node.name for node in points if ROWS[node.task].at_point)))
     if judges:
         last = judges[-1].name
-        points = tuple(p if p.task in TRIALS else replace(p, parents=(*p.parents, last)) for p in points)
-    of_kind = {task: [node for node in points if node.task == task] for task in (*TRIALS, "collect_bg", "collect_sig")}
-    collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
-    collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
-    scans = tuple(node.name for node in skies)
+        points = tuple(p if ROWS[p.task].at_point else replace(p, parents=(*p.parents, last)) for p in points)
+    bg, sig, collect_bg, collect_sig = (
+        [node for node in points if node.task == task] for task in (BG_TRIALS, SIG_TRIALS, COLLECT_BG, COLLECT_SIG)
+    )
     nodes = (
-        _single("prepare", "prepare", layout.DATA, ()),
-        *of_kind["bg_trials"],
-        *of_kind["sig_trials"],
+        _only(PREPARE),
+        *bg,
+        *sig,
         *judges,
-        *of_kind["collect_bg"],
-        *of_kind["collect_sig"],
+        *collect_bg,
+        *collect_sig,
         *skies,
-        _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
-        _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
-        _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
-        _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
-        _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
-        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
+        _only(DISTRIBUTIONS, *(node.name for node in collect_bg)),
+        _only(SENSITIVITY, DISTRIBUTIONS, *(node.name for node in collect_sig)),
+        _only(COLLECT_SCAN, DISTRIBUTIONS, *(node.name for node in skies)),
+        _only(POST_TRIAL, COLLECT_SCAN),
+        _only(UPPER_LIMITS, SENSITIVITY, COLLECT_SCAN),
+        _only(REPORT, SENSITIVITY, POST_TRIAL, UPPER_LIMITS),
     )
     made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(spec, made.n_processes, "bg_trials")
+    _refuse_too_many(spec, made.n_processes, BG_TRIALS)
     return made
 
 

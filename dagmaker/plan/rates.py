@@ -6,28 +6,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dagmaker.plan import sky
+from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.scan import CatalogScan
 from worker.spec.sections import Spec
 
-# Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
+# Measured as the rates in `worker.base.task_rows`.
 START_S = 0.45  # of a process, until it works and after it
 REFERENCE_EVENTS = 138322
-TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
-PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
 SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
-MEMORY_MB = {"collect_scan": 350, "report": 450}
-OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
-# Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
-MILLION_MB = {
-    "prepare": 195.0,
-    "bg_trials": 115.0,
-    "sig_trials": 115.0,
-    "scan_trials": 130.0,
-    "scan_map": 130.0,
-    "sensitivity": 115.0,
-    "upper_limits": 120.0,
-}
 RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
 KEEP_BELOW = 128  # nside, as in `worker.tasks.scans`
 EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
@@ -81,10 +68,10 @@ def of(spec: Spec, task: str) -> Kind:
     tried: KindCost | None = getattr(spec.resources.pilot, task, None)
     if tried is not None:
         return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
-    listed = isinstance(spec.scan, CatalogScan) and task in PIXELS_PER_S
-    per_s = SOURCES_PER_S if listed else {**TRIALS_PER_S, **PIXELS_PER_S}[task]
-    unit_s = events(spec) / REFERENCE_EVENTS / per_s
-    return Kind(START_S, 0.0, OTHER_MEMORY_MB, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
+    row = ROWS[task]
+    listed = isinstance(spec.scan, CatalogScan) and row.of_sky
+    unit_s = events(spec) / REFERENCE_EVENTS / (SOURCES_PER_S if listed else row.per_s)
+    return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 
 def slowness(spec: Spec) -> float:
@@ -106,14 +93,14 @@ def memory_mb(spec: Spec, task: str) -> int:
     if tried is not None:
         return math.ceil(tried.memory_mb)
     more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
-    return MEMORY_MB.get(task, OTHER_MEMORY_MB) + math.ceil(more)
+    return ROWS[task].memory_mb + math.ceil(more)
 
 
 def _per_million_mb(spec: Spec, task: str) -> float:
     """Memory for a million events; scans of many skies keep those of every ring as well."""
     scan = spec.scan
-    per_million = MILLION_MB.get(task, 0.0)
-    if task != "scan_trials" or isinstance(scan, CatalogScan) or scan.nside >= KEEP_BELOW:
+    per_million = ROWS[task].million_mb
+    if task != SCAN_TRIALS or isinstance(scan, CatalogScan) or scan.nside >= KEEP_BELOW:
         return per_million
     share = sky.pixels(scan.nside, scan.dec_min_deg, scan.dec_max_deg) / (12 * scan.nside**2)
     return per_million + RING_MB * scan.nside * share

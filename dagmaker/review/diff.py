@@ -12,12 +12,23 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker.base.errors import InputError
 from worker.base.reading import json_object
+from worker.base.task_rows import (
+    COLLECT_SCAN,
+    DISTRIBUTIONS,
+    PREPARE,
+    REPORT,
+    SCAN_MAP,
+    SCAN_TRIALS,
+    SENSITIVITY,
+    SIG_TRIALS,
+    many,
+)
 from worker.rundir import layout
 from worker.spec import specfile
 from worker.spec.sections import Spec
 
 _NONE = "(none)"
-_TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
+_TRIALS = frozenset(many())
 
 # What a key changes besides the list of files, which is counted. The longest key that fits decides.
 _EFFECTS: Mapping[str, str] = {
@@ -56,15 +67,15 @@ _EFFECTS: Mapping[str, str] = {
     "small_angles": "how the spec is checked: no number",
 }
 _MADE_AGAIN: Mapping[str, tuple[str, ...]] = {
-    "background.fit": ("distributions",),
-    "sensitivity": ("sensitivity",),
-    "scan": ("collect_scan",),
-    "unblind": ("report",),
+    "background.fit": (DISTRIBUTIONS,),
+    "sensitivity": (SENSITIVITY,),
+    "scan": (COLLECT_SCAN,),
+    "unblind": (REPORT,),
 }
 """Results that are made again though none of their files changed; what is made from them follows."""
 _FOREIGN: Mapping[str, tuple[str, ...]] = {
-    "scan.dec_min_deg": ("scan_trials", "scan_map"),
-    "scan.dec_max_deg": ("scan_trials", "scan_map"),
+    "scan.dec_min_deg": (SCAN_TRIALS, SCAN_MAP),
+    "scan.dec_max_deg": (SCAN_TRIALS, SCAN_MAP),
 }
 """Files of the same names that hold something else."""
 
@@ -155,10 +166,10 @@ def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set
     """Kinds of trials whose files hold something else, and results that are made again."""
     trials: set[str] = set()
     for key in refused:
-        trials |= {"sig_trials"} if key.startswith("signal.") else set(_TRIALS)
+        trials |= {SIG_TRIALS} if key.startswith("signal.") else _TRIALS
     for change in changes:
         if _of(_EFFECTS, change.key) is None:
-            trials |= set(_TRIALS)
+            trials |= _TRIALS
         trials |= set(_FOREIGN.get(change.key, ()))
     exact = {change.key for change in changes if change.key in _EFFECTS and change.key not in _MADE_AGAIN}
     again = {t for c in changes if c.key not in exact for t in _of(_MADE_AGAIN, c.key) or ()}
@@ -173,7 +184,7 @@ def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[st
     new: set[str] = set()
     for node in other.nodes:
         paths = list(_outputs(node))
-        stale = node.task in trials | again or (node.task == "prepare" and bool(trials >= set(_TRIALS)))
+        stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
         n_new = len(paths) if stale else sum(path not in there for path in paths)
         if n_new or not _alike(old.get(node.name), node):
