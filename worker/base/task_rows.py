@@ -1,7 +1,8 @@
 """The tasks of a plan: one row for each, with all that is known of a task by its name.
 
-Rows are plain numbers and words. A function that makes or checks a file stands in a room above, in a table by task:
-random streams in `worker.rundir.address`, arrays in `worker.review.arrays`, work in `dagmaker.cost.small_task_costs`.
+Rows are plain numbers and words. Functions of a task stand in rooms above, in one table by task for each purpose:
+random streams in `worker.rundir.address`, columns and digests in `worker.tasks.arrays`, what a user calls in
+`worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
 """
 
 from collections.abc import Iterator

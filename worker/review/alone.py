@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from worker.base import finding
 from worker.base.finding import Finding
 from worker.base.pools import mapped
+from worker.base.task_rows import ROWS, SIG_TRIALS
 from worker.engines.builtin import scan
 from worker.engines.builtin import trials as engine
 from worker.engines.builtin.sources import Sources, SourceScanner
@@ -25,26 +26,27 @@ from worker.tasks import catalog, context, scans, trials
 
 MOST_FILES = 10_000
 """Files of which rows are chosen by chance, at most."""
-ROWS = {"bg_trials": 5, "sig_trials": 5, "scan_trials": 1}
+TRIALS, SKIES = 5, 1
 """Rows of a file that are chosen by chance: a sky costs a thousand times as much as a trial."""
 
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """For one kind of trials; `whole` are the files that were made again as a whole."""
-    if task == "scan_map" or not files:
+    if not ROWS[task].is_stream or not files:
         return
-    is_map = task == "scan_trials" and not catalog.is_catalog(run)
-    found = decisive.skies(run, files) if task == "scan_trials" else (list(decisive.trials(run, task, files)), 0)
+    of_sky = ROWS[task].of_sky
+    n_rows = SKIES if of_sky else TRIALS
+    is_map = of_sky and not catalog.is_catalog(run)
+    found = decisive.skies(run, files) if of_sky else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
-    by_chance = [] if is_map else _by_chance(files, ROWS[task])
-    work = partial(_trials, run.path, task) if task != "scan_trials" else partial(_skies, run.path)
+    by_chance = [] if is_map else _by_chance(files, n_rows)
+    work = partial(_skies, run.path) if of_sky else partial(_trials, run.path, task)
     wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
-    right += f", and {ROWS[task]} of {len(by_chance):,} files by chance" if by_chance else ""
-    right += f"; {_power(files, len(whole), 0 if is_map else ROWS[task])}"
-    kind = "skies" if task == "scan_trials" else "trials"
-    yield finding.of(f"{task}: single {kind} made again from the prepared data", wrong, right)
+    right += f", and {n_rows} of {len(by_chance):,} files by chance" if by_chance else ""
+    right += f"; {_power(files, len(whole), 0 if is_map else n_rows)}"
+    yield finding.of(f"{task}: single {ROWS[task].unit} made again from the prepared data", wrong, right)
     if is_map:
         wrong = _all(partial(_at_pixels, run.path), [Chosen(file, tuple(range(file.n))) for file in files], jobs)
         what = f"{task}: every sky fitted again at the pixels that it names"
@@ -100,7 +102,7 @@ def _trials(path: Path, task: str, chosen: Chosen) -> str:
     rows = store.load_array(path, file.path, file.n, engine.TRIAL_DTYPE)
     dec, gamma, injector = file.point["dec"], file.point.get("gamma"), None
     key = trials.bg_key(run, dec, file.seed)
-    if task == "sig_trials":
+    if task == SIG_TRIALS:
         n_sig = file.point["n_sig"]
         injector = trials.injector_at(run, dec, n_sig, gamma)
         key = trials.sig_key(run, dec, n_sig, file.seed, gamma)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError, SpecError
+from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
 from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, before, each_expected, open_run
@@ -35,7 +36,7 @@ _BOUNDS = ("max_signal_trials", "max_background_trials")
 def judge(path: Path, number: int) -> dict[str, Any]:
     """Decide what round `number` adds, and return it; a decision that stands is kept."""
     run = at_round(open_run(path), number)
-    with measure("judge", {"round": number}) as meter:
+    with measure(JUDGE, {"round": number}) as meter:
         kept = standing(run, number)
         if kept is not None:
             how = "decided already" if kept["asked"] == asked(run) else "decided for another goal, kept"
@@ -45,7 +46,7 @@ def judge(path: Path, number: int) -> dict[str, Any]:
         rel = layout.decision(number)
         store.save_json(path, rel, found)
         record = replace(meter.record(1), sha256=input_digests.hashed(run, [rel])[str(rel)])
-        store.save_json(path, layout.timing_file(f"judge_{number}"), record.as_json())
+        store.save_json(path, layout.timing_file(f"{JUDGE}_{number}"), record.as_json())
     print(f"{_told(found)}\n-> {rel}")
     return found
 
@@ -124,7 +125,7 @@ def standing(run: Run, number: int) -> dict[str, Any] | None:
 
 def inputs(run: Run) -> dict[str, Any]:
     """What a decision rests on: one digest of all files of trials, by their records."""
-    files = [file.path for task in ("bg_trials", "sig_trials") for file in each_expected(run, task)]
+    files = [file.path for task in (BG_TRIALS, SIG_TRIALS) for file in each_expected(run, task)]
     listed = [{"path": str(rel), "sha256": store.load_record(run.path, rel).sha256} for rel in files]
     return {"files": len(files), "sha256": input_digests.listing_digest(listed)}
 
@@ -154,8 +155,8 @@ def decide(run: Run, number: int) -> dict[str, Any]:
 
 
 def _background(run: Run, dec: float) -> TSD:
-    files, _ = collect.present(run, "bg_trials", False, dec=dec)
-    digest = context.trial_digest(run, "bg_trials")
+    files, _ = collect.present(run, BG_TRIALS, False, dec=dec)
+    digest = context.trial_digest(run, BG_TRIALS)
     ts = np.concatenate([collect.load(run, file, TRIAL_DTYPE, digest)["ts"] for file in files])
     return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
 
@@ -182,7 +183,7 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
 
 def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxes.At:
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    files, _ = collect.present(run, "sig_trials", False, **point)
+    files, _ = collect.present(run, SIG_TRIALS, False, **point)
     digest = context.signal_digest(run, level)
     by_n_sig: dict[float, list[Any]] = {}
     for file in files:

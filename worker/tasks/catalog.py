@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
+from worker.base.task_rows import SCAN_MAP, SCAN_TRIALS
 from worker.engines.builtin.sources import Sources, SourceScanner
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run, expected
-from worker.rundir.record import Record, measure
+from worker.rundir.record import Record
 from worker.spec.scan import CatalogScan
 from worker.spec.specfile import digest as digest_of
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
 from worker.tasks import context, hottest_spots
-from worker.tasks.resume import forget, in_steps
-from worker.tasks.trials import is_done
+from worker.tasks.resume import Output, Work, produce
 
 F64 = NDArray[np.float64]
 SOURCE_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
@@ -73,13 +73,13 @@ def scan_trials(run: Run, n: int, seed: int, first: int, part: int = 0) -> None:
     folder = layout.part_dir(layout.catalog_dir(run.spec.name, scan_of(run).tag), part)
     rel = folder / layout.sky_name(folder, n, seed, first)
     args = {"seed": seed, "first": first} | layout.part_address(part)
-    _scan(run, rel, "scan_trials", args, (address.scan_trials(run.spec, seed), first, n))
+    _scan(run, rel, SCAN_TRIALS, args, (address.scan_trials(run.spec, seed), first, n))
 
 
 def scan_map(run: Run) -> None:
     """The observed (scrambled) sky: TS, ns and gamma of every source, as one row."""
     rel = layout.catalog_map_dir(run.spec.name, scan_of(run).tag) / layout.band_name(0, 1)
-    _scan(run, rel, "scan_map", {}, (address.observed(run.spec), 0, 1))
+    _scan(run, rel, SCAN_MAP, {}, (address.observed(run.spec), 0, 1))
 
 
 def _scan(
@@ -87,18 +87,16 @@ def _scan(
 ) -> None:
     """Fit all sources in skies (key, first, n) and write them as (n, n_sources)."""
     key, first, n = skies
-    made_of = digest(run, kind)
-    if is_done(run, rel, n, SOURCE_DTYPE, made_of):
-        return
-    with measure(kind, args, made_of) as meter:
+
+    def set_up() -> Work:
         scanner = SourceScanner(context.analysis(run), positions(run))
 
         def some(start: int, count: int) -> NDArray[np.void]:
             return scanner.skies(key, first + start, count).view(SOURCE_DTYPE)[..., 0]
 
-        store.save_array(run.path, rel, in_steps(run, rel, meter, n, scanner.block, some), meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+        return Work(n, scanner.block, some)
+
+    produce(run, Output(kind, rel, args, digest(run, kind), n, SOURCE_DTYPE), set_up)
 
 
 def regions(run: Run) -> dict[str, NDArray[np.int64]]:
@@ -111,8 +109,8 @@ def regions(run: Run) -> dict[str, NDArray[np.int64]]:
 
 def observed(run: Run, tsds: Mapping[float, TSD]) -> dict[str, Any]:
     """What scan.json says of the observed sky: every source, the hottest, and the binomial test."""
-    (file,) = expected(run, "scan_map")
-    return told(run, store.load_array(run.path, file.path, 1, SOURCE_DTYPE, digest(run, "scan_map"))[0], tsds, SKY)
+    (file,) = expected(run, SCAN_MAP)
+    return told(run, store.load_array(run.path, file.path, 1, SOURCE_DTYPE, digest(run, SCAN_MAP))[0], tsds, SKY)
 
 
 def told(run: Run, row: NDArray[np.void], tsds: Mapping[float, TSD], sky: str) -> dict[str, Any]:

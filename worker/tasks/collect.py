@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
+from worker.base.task_rows import BG_TRIALS, COLLECT_BG, COLLECT_SCAN, COLLECT_SIG, SCAN_TRIALS, SIG_TRIALS
 from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
@@ -22,9 +23,9 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     """All background trials of one declination: positive TS (even and odd trials apart) and their number."""
     run = open_run(path)
     rel = layout.bg_collected(dec, context.dec_places(run, dec))
-    digest = context.trial_digest(run, "bg_trials")
-    with measure("collect_bg", {"dec": dec}) as meter:
-        files, holes = present(run, "bg_trials", allow_missing, dec=dec)
+    digest = context.trial_digest(run, BG_TRIALS)
+    with measure(COLLECT_BG, {"dec": dec}) as meter:
+        files, holes = present(run, BG_TRIALS, allow_missing, dec=dec)
         ts = np.concatenate([load(run, f, TRIAL_DTYPE, digest)["ts"] for f in files])
         # Halves by parity in the stream: one makes p-values that the other is tested with.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
@@ -45,8 +46,8 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
     rel = layout.sig_collected(dec, context.dec_places(run, dec), level)
     digest = context.signal_digest(run, gamma)
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    with measure("collect_sig", point) as meter:
-        files, holes = present(run, "sig_trials", allow_missing, **point)
+    with measure(COLLECT_SIG, point) as meter:
+        files, holes = present(run, SIG_TRIALS, allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)
@@ -63,10 +64,10 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         _collect_sources(run, allow_missing)
         return
     scan = run.spec.healpix
-    with measure("collect_scan", {"nside": scan.nside}) as meter:
+    with measure(COLLECT_SCAN, {"nside": scan.nside}) as meter:
         tsds = hottest_spots.load_tsds(run)
         result = skymap.observed(run, tsds)
-        files, holes = present(run, "scan_trials", allow_missing)
+        files, holes = present(run, SCAN_TRIALS, allow_missing)
         maxima = _skies(run, files)
         rings = scans.rings(run, scan.nside)
         record = meter.record(len(maxima))
@@ -81,30 +82,30 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(path, layout.SCAN, {**result, "n_skies": len(maxima), "n_missing": holes})
         made_from = (
-            input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
+            input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
         )
         written = input_digests.hashed(run, [layout.SCAN, *skymap.files_of(run)])
         record = replace(meter.record(len(maxima)), inputs=made_from, outputs=written)
-        store.save_json(path, layout.timing_file("collect_scan"), record.as_json())
+        store.save_json(path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
 
 
 def _collect_sources(run: Run, allow_missing: bool) -> None:
     """P-values of every source, and hottest sources and binomial tests of every background sky."""
-    with measure("collect_scan", {}) as meter:
+    with measure(COLLECT_SCAN, {}) as meter:
         tsds = hottest_spots.load_tsds(run)
         result = catalog.observed(run, tsds)
-        files, holes = present(run, "scan_trials", allow_missing)
+        files, holes = present(run, SCAN_TRIALS, allow_missing)
         dtype, digest = scans.sky_dtype(run), scans.scan_digest(run)
         skies = catalog.background(run, (load(run, file, dtype, digest) for file in files), tsds)
         n = catalog.save(run, skies, meter.record(len(skies.spots["all"])))
         store.save_json(run.path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(run.path, layout.SCAN, {**result, "n_skies": n, "n_missing": holes})
         made_from = (
-            input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
+            input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN) | skymap.bands_of(run)
         )
         record = replace(meter.record(n), inputs=made_from, outputs=input_digests.hashed(run, [layout.SCAN]))
-        store.save_json(run.path, layout.timing_file("collect_scan"), record.as_json())
+        store.save_json(run.path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
 
 

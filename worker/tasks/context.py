@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from worker.base import fmath
 from worker.base.errors import InputError, SpecError
+from worker.base.task_rows import SIG_TRIALS
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.builtin import analysis as engine
@@ -108,7 +109,7 @@ def signal_address(signal: Signal, gamma: float | None = None) -> Mapping[str, A
 
 def signal_digest(run: Run, gamma: float | None = None) -> str:
     """Digest of a file of signal trials."""
-    return trial_digest(run, "sig_trials", signal=signal_address(run.spec.signal, gamma))
+    return trial_digest(run, SIG_TRIALS, signal=signal_address(run.spec.signal, gamma))
 
 
 def spectrum(signal: Signal, gamma: float | None = None) -> Spectrum:

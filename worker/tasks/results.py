@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.base.task_rows import COLLECT_BG, COLLECT_SCAN, COLLECT_SIG
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.stats.bias import Response, bias_table, response
@@ -18,7 +19,7 @@ from worker.tasks import catalog, context, fluxes, hottest_spots
 from worker.tasks.timed import timed
 
 
-@timed(layout.BACKGROUND, lambda run: input_digests.collected(run, "collect_bg"))
+@timed(lambda run: input_digests.collected(run, COLLECT_BG))
 def distributions(path: Path) -> None:
     """eta, chi2 fit and median of the background TS at every declination."""
     run = open_run(path)
@@ -36,9 +37,7 @@ def distributions(path: Path) -> None:
     print(f"-> {layout.BACKGROUND}")
 
 
-@timed(
-    layout.SENSITIVITY, lambda run: input_digests.collected(run, "collect_bg", "collect_sig") | input_digests.data(run)
-)
+@timed(lambda run: input_digests.collected(run, COLLECT_BG, COLLECT_SIG) | input_digests.data(run))
 def sensitivity(path: Path) -> None:
     """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
 
@@ -104,11 +103,11 @@ def binomial(path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]
     return fluxes.finite({**counted, "n_at_least": found.k, **test})
 
 
-@timed(layout.POST_TRIAL, input_digests.scan)
+@timed(input_digests.scan)
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     open_run(path)
-    scan = input_digests.result(path, layout.SCAN, "collect_scan")
+    scan = input_digests.result(path, COLLECT_SCAN)
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
         skies = store.load_array(path, layout.skies_file(region), None, hottest_spots.SPOT_DTYPE)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, SpecError
+from worker.base.task_rows import SCAN_MAP, SCAN_TRIALS
 from worker.engines.builtin import scan as engine
 from worker.rundir import address, layout, store
 from worker.rundir.layout import parse_band
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.tasks import catalog, context, device, hottest_spots
-from worker.tasks.resume import forget, in_steps
-from worker.tasks.trials import is_done
+from worker.tasks.resume import Output, Work, produce
 
 RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
@@ -46,8 +46,8 @@ def observed_key(run: Run) -> tuple[int, int]:
 def scan_digest(run: Run) -> str:
     """Digest of a file of background skies."""
     if catalog.is_catalog(run):
-        return catalog.digest(run, "scan_trials")
-    return context.trial_digest(run, "scan_trials", area=_area(run, run.spec.healpix.nside))
+        return catalog.digest(run, SCAN_TRIALS)
+    return context.trial_digest(run, SCAN_TRIALS, area=_area(run, run.spec.healpix.nside))
 
 
 def sky_dtype(run: Run) -> np.dtype[np.void]:
@@ -58,8 +58,8 @@ def sky_dtype(run: Run) -> np.dtype[np.void]:
 def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
     """Digest of a band of the observed sky; `nside` is of no meaning for a list of sources."""
     if catalog.is_catalog(run):
-        return catalog.digest(run, "scan_map")
-    return context.trial_digest(run, "scan_map", area={**_area(run, nside), "band": [band, bands]})
+        return catalog.digest(run, SCAN_MAP)
+    return context.trial_digest(run, SCAN_MAP, area={**_area(run, nside), "band": [band, bands]})
 
 
 def _area(run: Run, nside: int) -> dict[str, float]:
@@ -79,25 +79,24 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
     chosen_band = parse_band(band) if band else None
     folder = layout.part_dir(layout.scan_dir(run.spec.name, nside), part)
     rel = folder / layout.rings_name(n, seed, first, chosen_band)
-    digest = scan_digest(run)
-    if not is_done(run, rel, n, RING_DTYPE, digest):
-        args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
-        with measure("scan_trials", args, digest) as meter:
-            analysis = context.analysis(run)
-            chosen = rings(run, nside) if chosen_band is None else engine.band(rings(run, nside), *chosen_band)
-            scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
-            key = sky_key(run, seed)
+    args = {"nside": nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
 
-            def skies(start: int, count: int) -> NDArray[np.void]:
-                out = np.empty((count, len(chosen.dec)), RING_DTYPE)
-                for i in range(count):
-                    turn = engine.right_ascensions(analysis, key, first + start + i)
-                    out[i] = maxima(scanner, chosen, turn)
-                return out
+    def set_up() -> Work:
+        analysis = context.analysis(run)
+        chosen = rings(run, nside) if chosen_band is None else engine.band(rings(run, nside), *chosen_band)
+        scanner = device.scanner(run, analysis, chosen, keep=nside < KEEP_BELOW)
+        key = sky_key(run, seed)
 
-            store.save_array(path, rel, in_steps(run, rel, meter, n, 1, skies), meter.record(n))
-        forget(run, rel)
-        print(f"-> {rel}")
+        def skies(start: int, count: int) -> NDArray[np.void]:
+            out = np.empty((count, len(chosen.dec)), RING_DTYPE)
+            for i in range(count):
+                turn = engine.right_ascensions(analysis, key, first + start + i)
+                out[i] = maxima(scanner, chosen, turn)
+            return out
+
+        return Work(n, 1, skies)
+
+    produce(run, Output(SCAN_TRIALS, rel, args, scan_digest(run), n, RING_DTYPE), set_up)
     if chosen_band is None and not _is_planned(run, n, seed, first):
         _write_spots(run, rel, n, seed, first)
 
@@ -119,7 +118,7 @@ def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, 
 def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
     """Whether collect_scan will turn these skies into hottest spots."""
     return any(
-        node["task"] == "scan_trials" and node["seed"] == seed and (first, n) in node["cuts"]
+        node["task"] == SCAN_TRIALS and node["seed"] == seed and (first, n) in node["cuts"]
         for node in run.plan["nodes"]
     )
 
@@ -151,12 +150,10 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
     if nside is None:
         raise SpecError(f"--nside is missing; write e.g. --nside={run.spec.healpix.nside}")
     rel = layout.map_dir(run.spec.name, nside) / layout.band_name(band, bands)
-    digest = map_digest(run, nside, band, bands)
     chosen = engine.band(rings(run, nside), band, bands)
-    n = int(chosen.n_pix.sum())
-    if is_done(run, rel, n, MAP_DTYPE, digest):
-        return
-    with measure("scan_map", {"nside": nside, "band": band, "bands": bands}, digest) as meter:
+    n, digest = int(chosen.n_pix.sum()), map_digest(run, nside, band, bands)
+
+    def set_up() -> Work:
         analysis = context.analysis(run)
         scanner = device.scanner(run, analysis, chosen, keep=False)
         turn = engine.right_ascensions(analysis, observed_key(run), 0)
@@ -165,8 +162,7 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
             values = np.concatenate([scanner.ring(r, turn) for r in range(start, start + count)])
             return np.ascontiguousarray(values).view(MAP_DTYPE)[:, 0]
 
-        n_rings = len(chosen.dec)
-        values = in_steps(run, rel, meter, n_rings, 1, some_rings) if n_rings else np.empty(0, MAP_DTYPE)
-        store.save_array(path, rel, values, meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+        return Work(len(chosen.dec), 1, some_rings)
+
+    args = {"nside": nside, "band": band, "bands": bands}
+    produce(run, Output(SCAN_MAP, rel, args, digest, n, MAP_DTYPE), set_up)

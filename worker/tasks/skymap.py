@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base.task_rows import SCAN_MAP
 from worker.engines.builtin.scan import Rings
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, expected
@@ -67,7 +68,7 @@ def written(run: Run, tsds: Mapping[float, TSD], root: Path, sky: Sky) -> dict[s
 
 def bands_of(run: Run) -> dict[str, str]:
     """Sha256 of every band of every map, by path."""
-    return input_digests.recorded(run, [e.path for e in expected(run, "scan_map")])
+    return input_digests.recorded(run, [e.path for e in expected(run, SCAN_MAP)])
 
 
 def files_of(run: Run) -> list[PurePosixPath]:
@@ -84,7 +85,7 @@ def nsides(run: Run) -> list[int]:
 def _merged(run: Run, nside: int) -> NDArray[np.void]:
     """TS, ns, gamma of all pixels in range; every band must be there."""
     parts = []
-    for e in expected(run, "scan_map", nside=nside):
+    for e in expected(run, SCAN_MAP, nside=nside):
         band = e.band or (0, 1)
         digest = scans.map_digest(run, nside, *band)
         parts.append(store.load_array(run.path, e.path, None, scans.MAP_DTYPE, digest))

@@ -1,20 +1,20 @@
 """bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
 
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base.errors import InputError, SpecError
+from worker.base.errors import SpecError
+from worker.base.task_rows import BG_TRIALS, SIG_TRIALS
 from worker.engines.builtin import trials as engine
 from worker.engines.builtin.inject import Injector
-from worker.rundir import address, layout, store
+from worker.rundir import address, layout
 from worker.rundir.ledger import Run, open_run
-from worker.rundir.record import measure
 from worker.spec import levels
 from worker.tasks import context, device
-from worker.tasks.resume import forget, in_steps
+from worker.tasks.resume import Output, Work, produce
 
 BLOCK = 500
 """Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
@@ -25,15 +25,13 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int =
     run = open_run(path)
     folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
     rel = folder / layout.trials_name(n, seed, first)
-    digest = context.trial_digest(run, "bg_trials")
-    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
-        return
+    digest = context.trial_digest(run, BG_TRIALS)
     args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
-    with measure("bg_trials", args, digest) as meter:
-        make = _maker(run, dec, bg_key(run, dec, seed), first, None)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+
+    def set_up() -> Work:
+        return Work(n, device.block(run, BLOCK), _maker(run, dec, bg_key(run, dec, seed), first, None))
+
+    produce(run, Output(BG_TRIALS, rel, args, digest, n, engine.TRIAL_DTYPE), set_up)
 
 
 def sig_trials(
@@ -48,16 +46,14 @@ def sig_trials(
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
     rel = layout.part_dir(folder, part) / layout.trials_name(n, seed, first)
     digest = context.signal_digest(run, gamma)
-    if is_done(run, rel, n, engine.TRIAL_DTYPE, digest):
-        return
     args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
     args |= layout.part_address(part)
-    with measure("sig_trials", args, digest) as meter:
+
+    def set_up() -> Work:
         key, injector = sig_key(run, dec, n_sig, seed, gamma), injector_at(run, dec, n_sig, gamma)
-        make = _maker(run, dec, key, first, injector)
-        store.save_array(path, rel, in_steps(run, rel, meter, n, device.block(run, BLOCK), make), meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+        return Work(n, device.block(run, BLOCK), _maker(run, dec, key, first, injector))
+
+    produce(run, Output(SIG_TRIALS, rel, args, digest, n, engine.TRIAL_DTYPE), set_up)
 
 
 def bg_key(run: Run, dec: float, seed: int) -> tuple[int, int]:
@@ -86,23 +82,6 @@ def injector_at(run: Run, dec: float, n_sig: float, gamma: float | None = None) 
         )
     except ValueError as error:
         raise SpecError(f"signal trials at dec = {dec:g} deg, n_sig = {n_sig:g}: {error}") from None
-
-
-def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], digest: str) -> bool:
-    """Whether a valid output is there already; a foreign one is refused, a corrupt one will be replaced.
-
-    Raises
-    ------
-    InputError
-        If there is a sound file of another analysis.
-    """
-    state = store.state(run.path, rel, n, dtype, digest)
-    if state == "foreign":
-        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
-        raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
-    if state == "done":
-        print(f"already done: {rel}")
-    return state == "done"
 
 
 def _maker(
