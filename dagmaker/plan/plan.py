@@ -161,7 +161,7 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
     which = () if gamma is None else (("gamma", gamma),)
-    yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
+    yield _single(f"collect_sig_{at}", COLLECT_SIG, file, parents, ("dec", dec), *which)
 
 
 def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
