@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -26,6 +27,34 @@ def refuse(*faults: tuple[str, str]) -> None:
     if faults:
         text = "; ".join(f"{key}: {sentence}" if key else sentence for key, sentence in faults)
         raise PydanticCustomError("faults", "{text}", {"text": text, "faults": list(faults)})
+
+
+@dataclass(frozen=True)
+class Affects:
+    """What a key of the spec affects: stands at the key, or at its section for all keys without one.
+
+    Attributes
+    ----------
+    text : str
+        In words, for `dagmaker diff`; empty: as the section.
+    decides : str
+        numbers: some result depends on it. rounds: only if rounds of trials follow from it. nothing: no number does.
+    identity : bool
+        Every trial depends on it: another value is another analysis, for which there is another run directory.
+    trials : tuple of str
+        Tasks whose files of the same name then hold something else.
+    again : tuple of str
+        Results that are made again though none of the files changed that they are made from.
+    decision : bool
+        The decisions of rounds follow from it.
+    """
+
+    text: str = ""
+    decides: Literal["numbers", "rounds", "nothing"] = "numbers"
+    identity: bool = False
+    trials: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    decision: bool = False
 
 
 class Model(BaseModel):

@@ -18,7 +18,7 @@ from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, before, each_expected, open_run
 from worker.rundir.record import measure
-from worker.spec import goals, levels
+from worker.spec import effects, goals, levels
 from worker.spec.sections import Adaptive, Goal, Spec
 from worker.stats import adaptive
 from worker.stats.adaptive import Quantity, Verdict
@@ -29,8 +29,6 @@ from worker.tasks import collect, context, fluxes
 
 DIGITS = 6
 """Of numbers that a decision shows; its counts are rounded to two, so that they are the same on every machine."""
-_SENSITIVITY = ("beta", "discovery_beta", "discovery_nsigma", "n_bootstrap")
-_BOUNDS = ("max_signal_trials", "max_background_trials")
 
 
 def judge(path: Path, number: int) -> dict[str, Any]:
@@ -73,15 +71,9 @@ def _told(found: Mapping[str, Any]) -> str:
 
 def asked(run: Run) -> dict[str, Any]:
     """The part of the spec that a decision follows from."""
-    spec = run.spec.model_dump(mode="json")
-    return {
-        "rule": adaptive.RULE,
-        "goal": {key: value for key, value in spec["goal"].items() if key != "post_trial_sigma"},
-        "adaptive": {key: spec["adaptive"][key] for key in _BOUNDS},
-        "sensitivity": {key: spec["sensitivity"][key] for key in _SENSITIVITY},
-        "fit": spec["background"]["fit"],
-        "survival": spec["scan"]["survival"],
-    }
+    spec = run.spec.model_dump(mode="json", include=effects.keys("decision"))
+    sections = {section: spec[section] for section in ("goal", "adaptive", "sensitivity")}
+    return {"rule": adaptive.RULE, **sections, **spec["background"], **spec["scan"]}
 
 
 def as_asked(run: Run, then: Mapping[str, Any]) -> Run:

@@ -21,7 +21,8 @@ from worker.engines.builtin.scan import rings_of
 from worker.engines.builtin.trials import Point, point_at
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
-from worker.spec import levels, units
+from worker.spec import effects, levels, units
+from worker.spec.fields import Model
 from worker.spec.scan import HealpixScan
 from worker.spec.sections import Likelihood, Signal, Spec
 from worker.spec.specfile import digest
@@ -58,7 +59,7 @@ def trial_digest(run: Run, kind: str, **more: Any) -> str:
             "engine": ENGINE,
             "kind": kind,
             "data": data_digest(run),
-            "likelihood": _addressed(run.spec.likelihood),
+            "likelihood": _addressed("likelihood", run.spec.likelihood),
             "seed": run.spec.seed,
             **({"device": f"cuda {GPU_ENGINE}"} if run.spec.resources.gpu else {}),
             **more,
@@ -66,10 +67,10 @@ def trial_digest(run: Run, kind: str, **more: Any) -> str:
     )
 
 
-def _addressed(likelihood: Likelihood) -> dict[str, Any]:
-    """Everything of the likelihood; an extension of 0 is what it was before there was one."""
-    values = likelihood.model_dump(mode="json")
-    return {key: value for key, value in values.items() if key != "extension_deg" or value}
+def _addressed(section: str, values: Model) -> dict[str, Any]:
+    """What trials depend on, of a section; an extension of 0 is what it was before there was one."""
+    found = values.model_dump(mode="json", include=effects.keys("identity")[section])
+    return {key: value for key, value in found.items() if key != "extension_deg" or value}
 
 
 def gamma_of(signal: Signal, gamma: float | None) -> float:
@@ -103,8 +104,7 @@ def level_of(signal: Signal, gamma: float | None) -> float | None:
 
 def signal_address(signal: Signal, gamma: float | None = None) -> Mapping[str, Any]:
     """The part of the spec that decides what an injected event looks like."""
-    address = {"gamma": gamma_of(signal, gamma), "cutoff_tev": signal.cutoff_tev, "poisson": signal.poisson}
-    return address | ({"extension_deg": signal.extension_deg} if signal.extension_deg else {})
+    return _addressed("signal", signal) | {"gamma": gamma_of(signal, gamma)}
 
 
 def signal_digest(run: Run, gamma: float | None = None) -> str:
