@@ -11,24 +11,9 @@ from typing import Any
 
 from dagmaker.plan import sizing
 from dagmaker.plan.node import Node, Plan
+from worker.base import task_rows as tasks
 from worker.base.errors import SpecError
-from worker.base.task_rows import (
-    BG_TRIALS,
-    COLLECT_BG,
-    COLLECT_SCAN,
-    COLLECT_SIG,
-    DISTRIBUTIONS,
-    JUDGE,
-    POST_TRIAL,
-    PREPARE,
-    REPORT,
-    ROWS,
-    SCAN_MAP,
-    SCAN_TRIALS,
-    SENSITIVITY,
-    SIG_TRIALS,
-    UPPER_LIMITS,
-)
+from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut, Cuts
 from worker.spec import levels
@@ -113,14 +98,14 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
     places = levels.decimals(spec.background.decs)
     node = Node(
         name=f"bg_{_word(levels.dec_level(dec, places))}",
-        task=BG_TRIALS,
+        task=tasks.BG_TRIALS,
         args=(("dec", dec),),
         seed=SEED,
         dir=str(layout.bg_dir(spec.name, dec, places)),
-        cuts=sizing.trials(spec, BG_TRIALS, dec, more=more),
-        parents=(PREPARE,),
+        cuts=sizing.trials(spec, tasks.BG_TRIALS, dec, more=more),
+        parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, BG_TRIALS, dec, None, more))
+    return _in_folders(spec, node, _before(spec, tasks.BG_TRIALS, dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
@@ -130,14 +115,14 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
     at = _word(levels.dec_level(dec, places)) + level
     node = Node(
         name=f"sig_{at}_n{_word(levels.nsig_level(n_sig, nsig_places))}",
-        task=SIG_TRIALS,
+        task=tasks.SIG_TRIALS,
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
         dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-        cuts=sizing.trials(spec, SIG_TRIALS, dec, n_sig, more),
-        parents=(PREPARE,),
+        cuts=sizing.trials(spec, tasks.SIG_TRIALS, dec, n_sig, more),
+        parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, SIG_TRIALS, dec, n_sig, more))
+    return _in_folders(spec, node, _before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -148,7 +133,7 @@ def _points(spec: Spec) -> Iterator[Node]:
         bg = background(spec, dec)
         yield from bg
         parents = tuple(node.name for node in bg)
-        yield _single(f"collect_bg_{at}", COLLECT_BG, layout.bg_collected(dec, places), parents, ("dec", dec))
+        yield _single(f"collect_bg_{at}", tasks.COLLECT_BG, layout.bg_collected(dec, places), parents, ("dec", dec))
         for gamma in spec.signal.levels:
             yield from _signal(spec, dec, gamma, places)
 
@@ -161,34 +146,34 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
     which = () if gamma is None else (("gamma", gamma),)
-    yield _single(f"collect_sig_{at}", COLLECT_SIG, file, parents, ("dec", dec), *which)
+    yield _single(f"collect_sig_{at}", tasks.COLLECT_SIG, file, parents, ("dec", dec), *which)
 
 
 def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
     """One before each round; what waits for a judge waits for its round too."""
     for number in range(1, spec.adaptive.max_rounds + 1):
         parents = trials if number == 1 else (judge_name(number - 1),)
-        yield _single(judge_name(number), JUDGE, layout.decision(number), parents, ("round", number))
+        yield _single(judge_name(number), tasks.JUDGE, layout.decision(number), parents, ("round", number))
 
 
 def judge_name(number: int) -> str:
     """Name of the node that decides a round."""
-    return f"{JUDGE}_{number}"
+    return f"{tasks.JUDGE}_{number}"
 
 
 def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
     """Background skies and the observed one, for a list of sources."""
     skies = Node(
         name="scan",
-        task=SCAN_TRIALS,
+        task=tasks.SCAN_TRIALS,
         seed=SEED,
         dir=str(layout.catalog_dir(spec.name, scan.tag)),
         cuts=pieces,
-        parents=(PREPARE,),
+        parents=(tasks.PREPARE,),
     )
     yield from _in_folders(spec, skies)
     folder = str(layout.catalog_map_dir(spec.name, scan.tag))
-    yield Node(name="map_sources", task=SCAN_MAP, seed=SEED, dir=folder, parents=(PREPARE,))
+    yield Node(name="map_sources", task=tasks.SCAN_MAP, seed=SEED, dir=folder, parents=(tasks.PREPARE,))
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
@@ -199,23 +184,23 @@ def _skies(spec: Spec) -> Iterator[Node]:
     scan = spec.healpix
     skies = Node(
         name="scan",
-        task=SCAN_TRIALS,
+        task=tasks.SCAN_TRIALS,
         seed=SEED,
         dir=str(layout.scan_dir(spec.name, scan.nside)),
         cuts=pieces,
         bands=bands,
-        parents=(PREPARE,),
+        parents=(tasks.PREPARE,),
     )
     yield from _in_folders(spec, skies)
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
         yield Node(
             name=f"map_nside{nside:03d}",
-            task=SCAN_MAP,
+            task=tasks.SCAN_MAP,
             args=(("nside", nside),),
             seed=SEED,
             dir=str(layout.map_dir(spec.name, nside)),
             bands=sizing.map_bands(spec, nside),
-            parents=(PREPARE,),
+            parents=(tasks.PREPARE,),
         )
 
 
@@ -233,25 +218,26 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         last = judges[-1].name
         points = tuple(p if ROWS[p.task].at_point else replace(p, parents=(*p.parents, last)) for p in points)
     bg, sig, collect_bg, collect_sig = (
-        [node for node in points if node.task == task] for task in (BG_TRIALS, SIG_TRIALS, COLLECT_BG, COLLECT_SIG)
+        [node for node in points if node.task == task]
+        for task in (tasks.BG_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG)
     )
     nodes = (
-        _only(PREPARE),
+        _only(tasks.PREPARE),
         *bg,
         *sig,
         *judges,
         *collect_bg,
         *collect_sig,
         *skies,
-        _only(DISTRIBUTIONS, *(node.name for node in collect_bg)),
-        _only(SENSITIVITY, DISTRIBUTIONS, *(node.name for node in collect_sig)),
-        _only(COLLECT_SCAN, DISTRIBUTIONS, *(node.name for node in skies)),
-        _only(POST_TRIAL, COLLECT_SCAN),
-        _only(UPPER_LIMITS, SENSITIVITY, COLLECT_SCAN),
-        _only(REPORT, SENSITIVITY, POST_TRIAL, UPPER_LIMITS),
+        _only(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
+        _only(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
+        _only(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
+        _only(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
+        _only(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
+        _only(tasks.REPORT, tasks.SENSITIVITY, tasks.POST_TRIAL, tasks.UPPER_LIMITS),
     )
     made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(spec, made.n_processes, BG_TRIALS)
+    _refuse_too_many(spec, made.n_processes, tasks.BG_TRIALS)
     return made
 
 

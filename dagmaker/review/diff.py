@@ -12,10 +12,7 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker.base.errors import InputError
 from worker.base.reading import json_object
-from worker.base.task_rows import (
-    PREPARE,
-    many,
-)
+from worker.base.task_rows import PREPARE, many
 from worker.rundir import layout
 from worker.spec import effects, specfile
 from worker.spec.fields import Affects
@@ -108,7 +105,7 @@ def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set
     trials: set[str] = set()
     again: set[str] = set()
     for key in refused:
-        trials |= set(_effect(key).trials)
+        trials |= set(_effect(key).trials) or _TRIALS
     for change in changes:
         effect = _effect(change.key)
         trials |= set() if effect.identity else set(effect.trials)  # `refused` has those that matter

@@ -31,21 +31,17 @@ class Task:
     file : str
         The output, relative to the run directory, if a run has just one.
     folder : str
-        Folder below trials/NAME for the files of a task that reads the prepared data only, and can stop and resume.
+        Below trials/NAME, for the files of a task that reads the prepared data only, and can stop and resume.
     n_trials, per_file : str
         Keys of the spec, if the task makes streams: the length of each, and how much of it a process makes.
     collected_by : str
         Task that merges the files of a stream.
     makes, unit : str
-        What the task makes, in words, and what its outputs are counted in.
-    result : str
-        Key of the output in summary.json.
-    keys : tuple of str
-        Keys that the output must have, if it is JSON.
-    timed : bool
-        The output has its record in results/timing.
-    recomputed : bool
-        A review makes the output again from the trials.
+        What the task makes, in words, and what it is counted in.
+    result, keys : str, tuple of str
+        Key of the output in summary.json, and keys that the output itself must have.
+    timed, recomputed : bool
+        The output has its record in results/timing; a review makes it again from the trials.
     cost_line : int
         Place in the report's table of costs.
     per_s : float
@@ -53,7 +49,7 @@ class Task:
     memory_mb, million_mb : float, MB
         Peak memory up to 138,322 events, and what a million events add.
     start_s, start_inside_s : float, s
-        CPU time that a new process takes beyond its work, and the part of it that the record of its output contains.
+        CPU time that a new process takes beyond its work, and the part of it in the record of its output.
     """
 
     priority: int

@@ -3,20 +3,9 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from worker.base import task_rows as tasks
 from worker.base.errors import InputError
-from worker.base.task_rows import (
-    BG_TRIALS,
-    COLLECT_SCAN,
-    DISTRIBUTIONS,
-    JUDGE,
-    POST_TRIAL,
-    PREPARE,
-    ROWS,
-    SCAN_MAP,
-    SCAN_TRIALS,
-    SENSITIVITY,
-    SIG_TRIALS,
-)
+from worker.base.task_rows import ROWS
 from worker.blinding import unblinding_checks
 from worker.data.prepared import unpack
 from worker.rundir import input_digests, layout, store
@@ -66,7 +55,7 @@ def _rounds(run: Run) -> list[dict[str, Any]] | None:
 
 def _made_from(run: Run) -> dict[str, dict[str, str]]:
     """Sha256 by path of what each result was computed from."""
-    stages = (DISTRIBUTIONS, SENSITIVITY, COLLECT_SCAN, POST_TRIAL)
+    stages = (tasks.DISTRIBUTIONS, tasks.SENSITIVITY, tasks.COLLECT_SCAN, tasks.POST_TRIAL)
     records = {stage: _load(run, layout.timing_file(stage)) or {} for stage in stages}
     inputs = {stage: record.get("inputs") for stage, record in records.items() if isinstance(record, dict)}
     return {stage: found for stage, found in inputs.items() if found}
@@ -120,17 +109,17 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     decs = run.spec.background.decs
     places = levels.decimals(decs)
-    rows: dict[str, list[dict[str, Any]]] = {PREPARE: _own(run, layout.DATA)}
+    rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _own(run, layout.DATA)}
     for dec in decs:
-        collected = [(SIG_TRIALS, layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
-        for task, rel in ((BG_TRIALS, layout.bg_collected(dec, places)), *collected):
+        collected = [(tasks.SIG_TRIALS, layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
+        for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(dec, places)), *collected):
             rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
             rows.setdefault(ROWS[task].collected_by, []).extend(_own(run, rel))
-    rows[SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
-    rows[SCAN_MAP] = [row for file in each_expected(run, SCAN_MAP) for row in _own(run, file.path)]
-    rows[COLLECT_SCAN] = _own(run, layout.skies_file())
+    rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
+    rows[tasks.SCAN_MAP] = [row for file in each_expected(run, tasks.SCAN_MAP) for row in _own(run, file.path)]
+    rows[tasks.COLLECT_SCAN] = _own(run, layout.skies_file())
     rounds = range(1, run.spec.adaptive.max_rounds + 1)
-    rows[JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{JUDGE}_{n}"))]
+    rows[tasks.JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
     rows |= {task: _costs(run, layout.timing_file(task)) for task, row in ROWS.items() if row.timed}
     return rows
 

@@ -19,10 +19,10 @@ def of(key: str) -> Affects | None:
     models: tuple[type[Model], ...] = (Spec,)
     for word in key.split("."):
         fields = [model.model_fields[word] for model in models if word in model.model_fields]
-        own = next((mark for field in fields for mark in field.metadata if isinstance(mark, Affects)), None)
-        if own is not None:
-            found = own if own.text or found is None else replace(own, text=found.text, again=found.again)
         models = tuple(model for field in fields for model in _models(field.annotation))
+        marks = [mark for field in fields for mark in field.metadata if isinstance(mark, Affects)]
+        for own in [*marks, *(model.affects for model in models if model.affects)][:1]:
+            found = own if own.text or found is None else replace(own, text=found.text, again=found.again)
     return found
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -31,7 +31,7 @@ def refuse(*faults: tuple[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Affects:
-    """What a key of the spec affects: stands at the key, or at its section for all keys without one.
+    """What a key of the spec affects: in `Annotated` at the key, or as ``affects`` of its section.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Affects:
     decides : str
         numbers: some result depends on it. rounds: only if rounds of trials follow from it. nothing: no number does.
     identity : bool
-        Every trial depends on it: another value is another analysis, for which there is another run directory.
+        Trials depend on it: another value is another analysis, for which there is another run directory.
     trials : tuple of str
-        Tasks whose files of the same name then hold something else.
+        Tasks whose files of the same name then hold something else; empty for an identity: all that make trials.
     again : tuple of str
         Results that are made again though none of the files changed that they are made from.
     decision : bool
@@ -61,6 +61,7 @@ class Model(BaseModel):
     """A closed, immutable section of the spec."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    affects: ClassVar[Affects | None] = None
 
     def __hash__(self) -> int:
         """Of all values; a table is hashed by its rows, so that a spec can be the key of a cache."""

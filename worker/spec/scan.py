@@ -7,23 +7,26 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from worker.base.task_rows import SCAN_MAP, SCAN_TRIALS
+from worker.base.task_rows import COLLECT_SCAN, SCAN_MAP, SCAN_TRIALS
 from worker.spec import catalog
 from worker.spec.fields import Affects, Count, DecDeg, Model, Nside, Whole, refuse, ring_decs_deg
 from worker.spec.grid import ring_grid
 
+SCAN = Affects("hottest spots and post-trial p-values: made again from the same skies", again=(COLLECT_SCAN,))
 KIND = Affects("what is scanned: other skies, other files")
 RANGE = Affects(
     "the range of all scans: finished skies and maps are of another analysis", trials=(SCAN_TRIALS, SCAN_MAP)
 )
 MORE = Affects("more or fewer skies of the same stream")
 CUT = Affects("how skies are cut into files: the skies are the same, the files are not", decides="nothing")
+CUT_MAPS = Affects("how maps are cut into files: the maps are the same, the files are not", decides="nothing")
 DECISION = Affects(decision=True)
 
 
 class HealpixScan(Model):
     """All-sky scan of scrambled skies on healpix pixels (RING)."""
 
+    affects = SCAN
     kind: Annotated[Literal["healpix"], KIND] = "healpix"
     nside: Annotated[Nside, Affects("the resolution of all skies: other files")] = 64
     map_nside: Annotated[Nside | None, Affects("the finer map of one sky")] = None
@@ -33,11 +36,7 @@ class HealpixScan(Model):
     n_skies: Annotated[Count, MORE]
     skies_per_file: Annotated[Count, CUT] = 10
     sky_bands: Annotated[int, Field(ge=1, le=512), CUT] = 1
-    bands: Annotated[
-        Whole,
-        Field(ge=1, le=512),
-        Affects("how maps are cut into files: the maps are the same, the files are not", decides="nothing"),
-    ] = 1
+    bands: Annotated[Whole, Field(ge=1, le=512), CUT_MAPS] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
     survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
 
@@ -77,6 +76,7 @@ class HealpixScan(Model):
 class CatalogScan(Model):
     """A list of sources, all in the same scrambled skies."""
 
+    affects = SCAN
     kind: Annotated[Literal["catalog"], KIND]
     file: Annotated[str | None, Affects(decides="nothing")] = None  # what was in it is in sources
     sources: Annotated[str | None, Affects("the list of sources: other skies, other files")] = None

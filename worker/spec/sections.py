@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
-from worker.base.task_rows import COLLECT_SCAN, DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS, many
+from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
 from worker.spec import angles, ceilings, levels, units
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
@@ -44,25 +44,23 @@ Energy = Annotated[Positive, Field(le=1e9)]  # TeV
 Words = Annotated[str, Field(max_length=2000)]
 Folder = Annotated[str, Field(max_length=4096)]
 
-ALL_TRIALS = tuple(many())
+DATA = Affects("the data: every trial, unless their content is the same", identity=True)
+LABEL = Affects("what is printed on results", identity=True)
+RESPONSE = Affects("where the response lies: nothing, if its content is the same", decides="nothing", identity=True)
+DataFolder = Annotated[
+    Folder, Affects("where the data lie: nothing, if their content is the same", decides="nothing", identity=True)
+]
 CUT = Affects("how streams are cut into files: the trials are the same, the files are not", decides="nothing")
 MORE = Affects("more or fewer trials of the same streams")
-LABEL = Affects("what is printed on results", identity=True, trials=ALL_TRIALS)
-DATA_FOLDER = Affects(
-    "where the data lie: nothing, if their content is the same", decides="nothing", identity=True, trials=ALL_TRIALS
-)
-RESPONSE_FOLDER = Affects(
-    "where the response lies: nothing, if its content is the same", decides="nothing", identity=True, trials=ALL_TRIALS
-)
 DECISION = Affects(decision=True)
 BOUND = Affects(decides="rounds", decision=True)
 APPROVAL = Affects(decides="nothing")
-DataFolder = Annotated[Folder, DATA_FOLDER]
 
 
 class Synthetic(Model):
     """A made-up, deterministic IC86-like season: needs no files."""
 
+    affects = DATA
     format: Literal["synthetic"]
     n_events: Annotated[Whole, Field(ge=1, le=10**8)] = 138322
     livetime_days: Days = 332.9
@@ -71,6 +69,7 @@ class Synthetic(Model):
 class IceTracks(Model):
     """The published 10- and 14-year track releases: a folder with events/, uptime/ and irfs/."""
 
+    affects = DATA
     format: Literal["icetracks"]
     dir: DataFolder
     seasons: ReleaseSeasons
@@ -90,6 +89,7 @@ class IceTracks(Model):
 class NumpyFiles(Model):
     """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
 
+    affects = DATA
     format: Literal["numpy"]
     dir: DataFolder
     seasons: NumpySeasons
@@ -110,10 +110,11 @@ class NumpyFiles(Model):
 class IC86First(Model):
     """The first-year release (IC86-2011): events, effective area, median angular resolution, no smearing."""
 
+    affects = DATA
     format: Literal["ic86_2011"]
     dir: DataFolder
     livetime_days: Days = 332.9
-    irfs: Annotated[Folder | None, RESPONSE_FOLDER] = Field(
+    irfs: Annotated[Folder | None, RESPONSE] = Field(
         None, description="folder of a track release (with irfs/), for its smearing"
     )
     irfs_config: Name = "IC86"
@@ -134,6 +135,7 @@ Extension = Annotated[Number, Field(ge=0, le=10)]
 class Likelihood(Model):
     """Bounds and cuts of the fit; METHOD: unbinned, ns >= 0, gamma free."""
 
+    affects = Affects("every fit: all trials", identity=True)
     gamma_min: Annotated[Number, Field(ge=1, le=4)] = 1.0
     gamma_max: Annotated[Number, Field(ge=1, le=4)] = 4.0
     gamma_step: Annotated[Number, Field(ge=0.01, le=0.0625)] = 0.0625
@@ -187,6 +189,7 @@ class Background(Model):
 class Signal(Model):
     """Signal trials: injected spectra and the n_sig grid, at every background declination."""
 
+    affects = Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))
     gamma: Gammas = 2.0
     cutoff_tev: Energy | None = None
     extension_deg: Extension = 0.0
@@ -216,6 +219,7 @@ class Signal(Model):
 class Sensitivity(Model):
     """Definitions of sensitivity and discovery potential, and the unit of the flux."""
 
+    affects = Affects("definitions: sensitivities are made again from the same trials", again=(SENSITIVITY,))
     beta: Annotated[Fraction, DECISION] = 0.9
     discovery_beta: Annotated[Fraction, DECISION] = 0.5
     discovery_nsigma: Annotated[NSigmas, DECISION] = (3.0, 5.0)
@@ -237,6 +241,9 @@ class Sensitivity(Model):
 class Unblind(Model):
     """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
+    affects = Affects(
+        "approval and waivers: no number; a token holds for the waivers that it was given for", again=(REPORT,)
+    )
     token: Annotated[Words | None, APPROVAL] = None
     approved_by: Annotated[Words | None, APPROVAL] = None
     date: Annotated[Words | None, APPROVAL] = None
@@ -248,6 +255,7 @@ class Unblind(Model):
 class Resources(Model):
     """What one process asks of the batch system."""
 
+    affects = Affects("what processes ask for: no number", decides="nothing")
     request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
     request_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] = 1000
     request_disk_mb: Annotated[Whole, Field(ge=10, le=10**8)] = 500
@@ -264,6 +272,9 @@ class Resources(Model):
 class Goal(Model):
     """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
 
+    affects = Affects(
+        "what is to be claimed, from which counts are suggested: no number", decides="rounds", decision=True
+    )
     local_sigma: Annotated[Number, Field(gt=0, le=7)] | None = None
     post_trial_sigma: Annotated[Annotated[Number, Field(gt=0, le=5)] | None, Affects(decides="rounds")] = None
     sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
@@ -273,6 +284,9 @@ class Goal(Model):
 class Adaptive(Model):
     """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
 
+    affects = Affects(
+        "rounds of further trials: those that are there stay, results follow the new ones", decides="rounds"
+    )
     max_rounds: Annotated[Whole, Field(ge=0, le=MAX_ROUNDS)] = 3
     max_signal_trials: Annotated[Count, BOUND] = 50000
     max_background_trials: Annotated[Count, BOUND] = 1000000
@@ -288,48 +302,25 @@ class Spec(Model):
 
     version: Annotated[Literal[1], BeforeValidator(not_bool)]
     name: Annotated[
-        Name,
-        Affects(
-            "another name of the trials' folder: another analysis for `dagmaker build`",
-            identity=True,
-            trials=ALL_TRIALS,
-        ),
+        Name, Affects("another name of the trials' folder: another analysis for `dagmaker build`", identity=True)
     ]
     seed: Annotated[
         Whole,
         Field(ge=0, lt=2**63),
-        Affects("every random number: nothing of the one belongs to the other", identity=True, trials=ALL_TRIALS),
+        Affects("every random number: nothing of the one belongs to the other", identity=True),
     ]
-    data: Annotated[
-        Data, Affects("the data: every trial, unless their content is the same", identity=True, trials=ALL_TRIALS)
-    ]
-    likelihood: Annotated[Likelihood, Affects("every fit: all trials", identity=True, trials=ALL_TRIALS)] = Likelihood()
+    data: Data
+    likelihood: Likelihood = Likelihood()
     background: Background
-    signal: Annotated[Signal, Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))]
-    sensitivity: Annotated[
-        Sensitivity,
-        Affects("definitions: sensitivities are made again from the same trials", again=(SENSITIVITY,)),
-    ] = Sensitivity()
-    scan: Annotated[
-        Scan,
-        Affects("hottest spots and post-trial p-values: made again from the same skies", again=(COLLECT_SCAN,)),
-    ]
-    unblind: Annotated[
-        Unblind,
-        Affects(
-            "approval and waivers: no number; a token holds for the waivers that it was given for", again=(REPORT,)
-        ),
-    ] = Unblind()
-    goal: Annotated[
-        Goal,
-        Affects("what is to be claimed, from which counts are suggested: no number", decides="rounds", decision=True),
-    ] = Goal()
-    adaptive: Annotated[
-        Adaptive,
-        BeforeValidator(_switch, json_schema_input_type=Adaptive | bool),
-        Affects("rounds of further trials: those that are there stay, results follow the new ones", decides="rounds"),
-    ] = Adaptive(max_rounds=0)
-    resources: Annotated[Resources, Affects("what processes ask for: no number", decides="nothing")] = Resources()
+    signal: Signal
+    sensitivity: Sensitivity = Sensitivity()
+    scan: Scan
+    unblind: Unblind = Unblind()
+    goal: Goal = Goal()
+    adaptive: Annotated[Adaptive, BeforeValidator(_switch, json_schema_input_type=Adaptive | bool)] = Adaptive(
+        max_rounds=0
+    )
+    resources: Resources = Resources()
     site: Annotated[Name, Affects("where processes run: no number", decides="nothing")] = "pool"
     small_angles: Annotated[bool, Affects("how the spec is checked: no number", decides="nothing")] = False
 

@@ -24,19 +24,9 @@ PARTIAL = PurePosixPath("partial")
 
 
 class Output(NamedTuple):
-    """A file that a task makes.
+    """A file that a task makes: its place in the run directory, what its record must say, and its rows.
 
-    Attributes
-    ----------
-    task : str
-    rel : PurePosixPath
-        Relative to the run directory.
-    args : dict
-        Its address, as the record beside it has it.
-    digest : str
-        What it depends on besides its address: a finished part of another one is not used.
-    n : int
-        Rows: trials, skies or pixels.
+    `args` is the address; a finished part of another `digest` is not used. `n` counts trials, skies or pixels.
     """
 
     task: str
@@ -48,16 +38,9 @@ class Output(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How a file is made.
+    """How a file is made: ``make(first, count)`` gives the units [first, first + count) of `n` trials, skies or rings.
 
-    Attributes
-    ----------
-    n : int
-        Units: trials, skies or rings.
-    step : int
-        Units between two looks at the clock; a compiled loop cannot be interrupted.
-    make : callable
-        ``make(first, count)`` gives the units [first, first + count).
+    A compiled loop cannot be interrupted: between two looks at the clock lie `step` units.
     """
 
     n: int
