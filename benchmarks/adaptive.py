@@ -22,8 +22,9 @@ import numpy as np
 
 from dagmaker.htcondor import rounds
 from dagmaker.htcondor.build import build
-from dagmaker.plan import plan, processes
+from dagmaker.plan import processes
 from dagmaker.plan.plan import Node
+from worker.base.task_rows import JUDGE
 from worker.cli.tasks import TASKS
 from worker.rundir import layout
 from worker.spec.sections import Spec
@@ -81,7 +82,7 @@ def run(spec: Spec, path: Path, prepared: Path | None) -> list[Found]:
     for node in made.nodes:
         if node.task not in _NOT_HERE:
             _node(path, node)
-        if node.task == plan.JUDGE:
+        if node.task == JUDGE:
             for more in rounds.settle(spec, path, int(node.name.rpartition("_")[2])):
                 _node(path, more)
     return list(_found(path))

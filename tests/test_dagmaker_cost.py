@@ -5,6 +5,7 @@ import pytest
 from dagmaker.cost import cost, plan_text, significance_reach
 from dagmaker.plan import plan, rates
 from tests.dagmaker_spec import spec, text
+from worker.base.task_rows import ROWS
 from worker.spec import specfile
 from worker.spec.sky_scan import pixels
 
@@ -21,10 +22,8 @@ def _stage(total, task):
 def test_background_costs_its_starts_and_its_trials():
     stage = _stage(_cost(n_bg=30_000, bg_file=10_000), "bg_trials")
     assert (stage.processes, stage.trials, stage.files, stage.files_per_folder) == (9, 90_000, 18, 6)
-    assert stage.cpu_h * 3600 == pytest.approx(
-        9 * rates.START_S + 90_000 / (rates.TRIALS_PER_S["bg_trials"] * 138322 / 20000)
-    )
-    assert stage.longest_s == pytest.approx(rates.START_S + 10_000 / (rates.TRIALS_PER_S["bg_trials"] * 138322 / 20000))
+    assert stage.cpu_h * 3600 == pytest.approx(9 * rates.START_S + 90_000 / (ROWS["bg_trials"].per_s * 138322 / 20000))
+    assert stage.longest_s == pytest.approx(rates.START_S + 10_000 / (ROWS["bg_trials"].per_s * 138322 / 20000))
 
 
 def test_workers_that_start_once_take_less_than_processes_that_each_start():

@@ -103,15 +103,6 @@ def test_another_spectrum_keeps_the_background(compare, tmp_path):
     assert "bg_trials" not in work(found)
 
 
-def test_every_key_of_the_spec_has_a_meaning():
-    """A new section must say what it changes: until then all work is taken for invalid."""
-    from worker.spec.sections import Spec
-
-    sections = set(Spec.model_fields) - {"version"}
-    assert sections <= {key.partition(".")[0] for key in diff._EFFECTS}
-    assert diff._of(diff._EFFECTS, "mine.key") is None
-
-
 def test_for_programs(tmp_path, capsys):
     (tmp_path / "a.yaml").write_text(text())
     (tmp_path / "b.yaml").write_text(text(n_skies=7))

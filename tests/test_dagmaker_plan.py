@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagmaker.plan import plan, processes
-from dagmaker.plan.priority import PRIORITY
 from tests.dagmaker_spec import spec
-from worker.base import task_names
 from worker.base.errors import SpecError
 from worker.cli.main import argv
 from worker.rundir import layout, planfile
@@ -103,10 +101,6 @@ def test_plan_reads_back_and_has_the_same_bytes_again():
     assert _read(text) == made
     assert plan.write(_read(text)) == plan.write(_plan()) == text
     assert json.loads(text)["plan_version"] == planfile.VERSION
-
-
-def test_every_task_of_a_plan_is_known_to_its_reader():
-    assert set(task_names.NEEDS) == set(PRIORITY)
 
 
 def test_a_crowded_folder_becomes_several(monkeypatch):

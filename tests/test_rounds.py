@@ -243,7 +243,7 @@ def test_a_round_needs_no_profile_of_the_site_where_dagman_calls_it(
 
 def test_without_rounds_there_is_no_judge() -> None:
     spec = specfile.loads(SPEC % (0.07, "false"))
-    assert plan.JUDGE not in plan.make(spec, "").tasks()
+    assert "judge" not in plan.make(spec, "").tasks()
 
 
 def test_bounds_are_kept_and_told(tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ from dagmaker.cost import disk, small_task_costs
 from dagmaker.cost.hours import hours
 from dagmaker.cost.significance_reach import Quotable
 from dagmaker.plan import clusters, rates, sites, sizing
-from dagmaker.plan.plan import PER_FILE, Node, Plan
-from dagmaker.plan.processes import MAP, SCAN
+from dagmaker.plan.plan import Node, Plan
+from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS
 from worker.spec.sections import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
-KEYS = PER_FILE
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,9 @@ class Cost:
 def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     """CPU seconds of all processes of a node, without their starts."""
     args = dict(node.args)
-    if node.task in rates.TRIALS_PER_S:
+    if ROWS[node.task].at_point:
         return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
-    if node.task in (SCAN, MAP):
+    if ROWS[node.task].of_sky:
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
     return small_task_costs.work_s(node, spec, sum(readers[parent] for parent in node.parents))
@@ -165,12 +164,13 @@ def _path_s(plan: Plan, longest: dict[str, float]) -> float:
 def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
     sized = spec.resources.target_hours is not None
     for stage in stages:
-        key = "resources.target_hours" if sized else KEYS.get(stage.task)
+        row = ROWS[stage.task]
+        key = "resources.target_hours" if sized else row.per_file
         if stage.files_per_folder > FILES_PER_FOLDER:
-            cure = f"raise {key}" if stage.task in KEYS else "use a coarser grid"
+            cure = f"raise {key}" if row.is_stream else "use a coarser grid"
             yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
         start_s = small_task_costs.start(spec, stage.task).total_s
-        if not sized and stage.task in KEYS and stage.longest_s < 10 * start_s and stage.processes > 1000:
+        if not sized and row.is_stream and stage.longest_s < 10 * start_s and stage.processes > 1000:
             yield (
                 f"{stage.task}: a process works {stage.longest_s - start_s:.1f} s and starts for {start_s:g} s: "
                 f"raise {key}"
@@ -193,8 +193,8 @@ def _rounds(spec: Spec) -> Iterator[str]:
     background = max(most.max_background_trials - spec.background.n_trials, 0)
     top = spec.signal.n_sig[-1]
     cpu_s = sum(
-        signal * len(spec.signal.gammas) * rates.of(spec, "sig_trials").unit_s(dec, top)
-        + background * rates.of(spec, "bg_trials").unit_s(dec)
+        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(dec, top)
+        + background * rates.of(spec, BG_TRIALS).unit_s(dec)
         for dec in decs
     )
     signals = signal * len(decs) * len(spec.signal.gammas)

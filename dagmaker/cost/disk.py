@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from dagmaker.plan import rates, sizing
 from dagmaker.plan.plan import Node, Plan
-from dagmaker.plan.processes import MAP, SCAN, STEPPED
 from dagmaker.plan.sites import Site
+from worker.base.task_rows import ROWS
 from worker.spec.sections import Spec
 
 MARGIN = 1.4  # asked for, over what is needed
@@ -36,12 +36,12 @@ def prepared_mb(spec: Spec) -> float:
 def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
     most = node.cuts.largest or 1
-    if node.task == SCAN:
-        yield most * spec.scan.kept_per_sky * spec.scan.kept_bytes
-    elif node.task == MAP:
-        yield spec.scan.map_bytes(int(dict(node.args).get("nside", 0)), node.bands)
-    else:
+    if not ROWS[node.task].of_sky:
         yield most * TRIAL_BYTES
+    elif ROWS[node.task].is_stream:
+        yield most * spec.scan.kept_per_sky * spec.scan.kept_bytes
+    else:
+        yield spec.scan.map_bytes(int(dict(node.args).get("nside", 0)), node.bands)
 
 
 def output_mb(made: Plan, spec: Spec, task: str) -> float:
@@ -52,7 +52,7 @@ def output_mb(made: Plan, spec: Spec, task: str) -> float:
 
 def needed_mb(made: Plan, spec: Spec, site: Site, task: str) -> float:
     """Disk space that a process of a kind takes in its own folder. Of the plan only its head travels."""
-    if not site.transfer or task not in STEPPED:
+    if not site.transfer or not ROWS[task].many:
         return LOGS_MB
     image = IMAGE_MB if sizing.of_task(spec, site, task).container_image or site.container_image else 0.0
     return SPEC_MB + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image

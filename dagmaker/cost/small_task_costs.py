@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.plan import Node
+from worker.base.task_rows import ROWS
 from worker.spec.sections import Spec
 
 SEASON_S = 1.7  # read and clean the files of a season with its response
@@ -39,27 +40,15 @@ class Start(NamedTuple):
     inside_s: float
 
 
-STARTS = {
-    "prepare": Start(0.7, 0.0),
-    "collect_bg": Start(0.35, 0.002),
-    "collect_sig": Start(0.35, 0.002),
-    "distributions": Start(0.65, 0.045),
-    "sensitivity": Start(0.9, 0.2),
-    "judge": Start(0.9, 0.2),
-    "collect_scan": Start(0.6, 0.0),
-    "post_trial": Start(0.65, 0.045),
-    "upper_limits": Start(0.95, 0.28),
-    "report": Start(1.4, 0.4),
-}
 STEPPED_INSIDE_S = 0.2  # of trials, skies and maps: the likelihood is put up
 
 
 def start(spec: Spec, task: str) -> Start:
     """Start of a process of a kind."""
-    kind = STARTS.get(task)
-    if kind is None:
+    row = ROWS[task]
+    if row.many:
         return Start(rates.of(spec, task).start_s, STEPPED_INSIDE_S * rates.slowness(spec))
-    return Start(*(part * rates.slowness(spec) for part in kind))
+    return Start(row.start_s * rates.slowness(spec), row.start_inside_s * rates.slowness(spec))
 
 
 def work_s(node: Node, spec: Spec, files: int) -> float:

@@ -5,6 +5,7 @@ same analysis, another seed or likelihood is not.
 """
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.reading import file_bytes
 from worker.rundir import layout
-from worker.spec import specfile
+from worker.spec import effects, specfile
 from worker.spec.sections import Spec
 
 
@@ -44,16 +45,8 @@ class Built(NamedTuple):
 
 def identity(spec: Spec) -> dict[str, object]:
     """What every trial depends on: changing one of these makes another analysis."""
-    return {
-        "name": spec.name,
-        "seed": spec.seed,
-        "data": spec.data,
-        "likelihood": spec.likelihood,
-        "signal.gamma": spec.signal.gammas if len(spec.signal.gammas) == 1 else "several",  # named in the tree
-        "signal.cutoff_tev": spec.signal.cutoff_tev,
-        "signal.extension_deg": spec.signal.extension_deg,
-        "signal.poisson": spec.signal.poisson,
-    }
+    gammas = spec.signal.gammas if len(spec.signal.gammas) == 1 else "several"  # named in the tree
+    return {key: attrgetter(key)(spec) for key in effects.identity()} | {"signal.gamma": gammas}
 
 
 def refuse_foreign(run: Path, spec: Spec) -> None:

@@ -12,9 +12,9 @@ from dagmaker.htcondor.quote import argument, dag_path, list_item, submit_value
 from dagmaker.plan import clusters, plan, sizing, templates
 from dagmaker.plan.clusters import Clusters
 from dagmaker.plan.plan import Plan
-from dagmaker.plan.processes import STEPPED
 from dagmaker.plan.sites import Site, charged
 from worker.base.errors import EXIT_CODES, SpecError, StoppedError
+from worker.base.task_rows import JUDGE, ROWS
 from worker.rundir import layout
 from worker.spec.sections import Resources, Spec
 from worker.spec.task_resources import TaskResources
@@ -116,7 +116,7 @@ def _commands(site: Site, own: TaskResources, local: bool) -> dict[str, str]:
 
 def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
     run = str(place.run)
-    steps = task in STEPPED
+    steps = ROWS[task].many
     resources, request = spec.resources, disk.request(p, spec, site, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
@@ -141,7 +141,7 @@ def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Pl
         commands=_commands(site, own, local),
         resources=resources,
         request=request,
-        gpu=resources.gpu and task in STEPPED,
+        gpu=resources.gpu and ROWS[task].many,
         max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
         accounting_group=charged(site, spec).accounting_group,
         python=submit_value(place.python if here_only else str(site.python)),
@@ -183,7 +183,7 @@ def files(
     for task in p.tasks():
         yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)
-    if plan.JUDGE in p.tasks():
+    if JUDGE in p.tasks():
         yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)

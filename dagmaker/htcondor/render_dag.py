@@ -6,12 +6,11 @@ from pathlib import PurePosixPath
 
 from dagmaker.htcondor.quote import dag_path, dag_value
 from dagmaker.plan.clusters import Cluster, Clusters
-from dagmaker.plan.plan import JUDGE, Plan
-from dagmaker.plan.priority import PRIORITY
+from dagmaker.plan.plan import Plan
 from dagmaker.plan.sites import Site
+from worker.base.task_rows import JUDGE, REPORT, ROWS
 from worker.rundir import layout
 
-FINAL = "report"
 ROUND_SCRIPT = layout.ROUNDS / "plan_round.sh"
 NOTHING_TO_DO = 90  # of the script before a round: none of the exit codes of dagmaker
 
@@ -81,7 +80,7 @@ def _head(site: Site, run: PurePosixPath) -> Iterator[str]:
 
 def _node(run: PurePosixPath, cluster: Cluster) -> Iterator[str]:
     yield from _job(run, "JOB", cluster.name, cluster.task)
-    yield f"PRIORITY {cluster.name} {PRIORITY[cluster.task]}"
+    yield f"PRIORITY {cluster.name} {ROWS[cluster.task].priority}"
     yield f"CATEGORY {cluster.name} {cluster.task}"
 
 
@@ -94,7 +93,7 @@ def _edges(plan: Plan, clusters: Clusters) -> Iterator[str]:
     """One line per distinct set of parents: DAGMan joins many-to-many edges itself."""
     children: dict[tuple[str, ...], dict[str, None]] = {}
     for node in plan.nodes:
-        if not node.parents or node.task == FINAL:
+        if not node.parents or node.task == REPORT:
             continue
         parents = tuple(dict.fromkeys(name for parent in node.parents for name in _ends(clusters, parent)))
         children.setdefault(parents, {}).update(dict.fromkeys(clusters.of_node[node.name]))
@@ -130,11 +129,11 @@ def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath, dot: b
     if dot:
         yield f"DOT {dag_path(str(run / 'analysis.dot'))}"
     for cluster in clusters.clusters:
-        if cluster.task == FINAL:
+        if cluster.task == REPORT:
             continue
         yield from _node(run, cluster)
         if cluster.task == JUDGE:
             yield from _round(run, cluster.name)
     yield from _limits(site)
     yield from _edges(plan, clusters)
-    yield from _job(run, "FINAL", FINAL, FINAL)
+    yield from _job(run, "FINAL", REPORT, REPORT)

@@ -14,16 +14,16 @@ from dagmaker.htcondor import dagjob, obstacles, origin, queued, render, render_
 from dagmaker.htcondor.obstacles import Fault
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import clusters, sites
-from dagmaker.plan.plan import JUDGE, Plan
+from dagmaker.plan.plan import Plan
 from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError
+from worker.base.task_rows import JUDGE, POST_TRIAL, PREPARE, REPORT
 from worker.rundir import layout
 from worker.spec import specfile
 
 SHOWN = 5
 MOST_JOBS = 8
-PREPARE, FINAL, BEFORE_FINAL = "prepare", "report", "post_trial"
 
 
 class Repair(NamedTuple):
@@ -149,9 +149,9 @@ def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
         behind = [parent for parent in node.parents if parent in found and parent != PREPARE]
         if (node.file and any(parent in judges for parent in behind)) or (behind and node.file and node.task != JUDGE):
             found.setdefault(node.name, set()).add(0)
-    found.setdefault(FINAL, set()).add(0)
+    found.setdefault(REPORT, set()).add(0)
     if len(found) == 1:
-        found[BEFORE_FINAL] = {0}
+        found[POST_TRIAL] = {0}
     return {node.name: tuple(sorted(found[node.name])) for node in plan.nodes if node.name in found}
 
 
@@ -159,7 +159,7 @@ def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> P
     """The part of a plan that has to run; names get a prefix, as their lists of processes are shorter ones."""
 
     def named(name: str) -> str:
-        return name if name == FINAL else prefix + name
+        return name if name == REPORT else prefix + name
 
     nodes = tuple(
         replace(
@@ -184,7 +184,7 @@ def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
     packed = clusters.make(part)
     _forget_last(run)
     for cluster in packed.clusters:
-        if cluster.task != FINAL:
+        if cluster.task != REPORT:
             _text(run, render_dag.batch_file(PurePosixPath(), cluster.name), cluster.lines)
         (run / "logs" / cluster.name).mkdir(parents=True, exist_ok=True)
     site = sites.charged(site, specfile.load_resolved(run / layout.SPEC))

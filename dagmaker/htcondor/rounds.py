@@ -19,6 +19,7 @@ from worker.base import shell
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes, json_value
+from worker.base.task_rows import JUDGE
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
 
@@ -206,5 +207,5 @@ def read_plan(run: Path) -> Plan:
         raise InputError(
             f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
         ) from None
-    most = sum(node["task"] == plan.JUDGE for node in first["nodes"])
+    most = sum(node["task"] == JUDGE for node in first["nodes"])
     return plan.of_json(rounds.effective(first, rounds.load(run, most)))

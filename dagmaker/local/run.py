@@ -14,7 +14,6 @@ from dagmaker import lock
 from dagmaker.htcondor import build, queued, rounds
 from dagmaker.local.children import Child, Children
 from dagmaker.local.schedule import Schedule
-from dagmaker.plan import plan
 from dagmaker.plan.presence import Presence
 from dagmaker.plan.processes import Process, Reply
 from dagmaker.result import Result
@@ -24,6 +23,7 @@ from dagmaker.status.failures import Failure
 from dagmaker.status.progress import Progress
 from worker.base import shell
 from worker.base.errors import StoppedError
+from worker.base.task_rows import JUDGE
 from worker.rundir import layout
 from worker.spec.sections import Spec
 
@@ -123,7 +123,7 @@ class Runner:
         if reply.rc == 0:
             self._well += 1
             self._note(reply.err)
-            if reply.process.argv[0] == plan.JUDGE:
+            if reply.process.argv[0] == JUDGE:
                 self._begin_round(reply.process.node)
             self._schedule.succeeded(reply.process)
         else:

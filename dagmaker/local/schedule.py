@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
-from dagmaker.plan.priority import PRIORITY
 from dagmaker.plan.processes import Process
+from worker.base.task_rows import ROWS
 
 NEVER_RETRIED = frozenset((2, 3, 4))
 STOPPED = 85
@@ -99,7 +99,7 @@ class Schedule:
         state.queue = iter(todo)
         # Among equals the larger map first: what is long and starts last makes everybody wait.
         size = dict(state.node.args).get("nside", 0.0)
-        heapq.heappush(self._ready, (-PRIORITY[state.node.task], -size, self._order[name]))
+        heapq.heappush(self._ready, (-ROWS[state.node.task].priority, -size, self._order[name]))
 
     def _close(self, name: str) -> None:
         """A node is done: its children may have become ready."""

@@ -14,11 +14,11 @@ from dagmaker.htcondor import build
 from dagmaker.pilot import probes, reach
 from dagmaker.pilot.probes import Probe, Took
 from worker.base.errors import InputError
+from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, many
 from worker.rundir import layout
 from worker.spec.pilot import KindCost, Pilot, Reach
 from worker.spec.sections import Spec
 
-KINDS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 Say = Callable[[str], None]
 
 
@@ -47,7 +47,7 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     run = build.make_directory(run)
     build.build(spec, run)
     _prepare(run)
-    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in KINDS}
+    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in many()}
     for short, long in probes.pairs(spec):
         took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
         say(told(took[short.task][-1]))
@@ -73,9 +73,9 @@ def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, ther
     found: dict[str, KindCost] = {kind: cost for kind, rows in took.items() if (cost := probes.cost_of(rows))}
     if not found:
         raise InputError("no probe ended in time: raise --limit_s, or try on a faster machine")
-    if "scan_trials" in found and "bg_trials" in found:
-        part = took["scan_trials"][0][0].probe.pixels
-        found["scan_trials"] = probes.with_band_set_up(found["scan_trials"], found["bg_trials"].start_s, part)
+    if SCAN_TRIALS in found and BG_TRIALS in found:
+        part = took[SCAN_TRIALS][0][0].probe.pixels
+        found[SCAN_TRIALS] = probes.with_band_set_up(found[SCAN_TRIALS], found[BG_TRIALS].start_s, part)
     size = sum((run / name).stat().st_size for name in (layout.DATA, layout.record_name(layout.DATA))) / 1e6
     return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=tuple(there) or None, **found)
 
@@ -88,7 +88,7 @@ def text(found: Pilot) -> str:
 def lines(found: Pilot) -> Iterator[str]:
     """What was found, one line for each kind."""
     yield f"{'kind':<14}{'set-up':>18}{'per trial or pixel':>34}{'memory':>10}"
-    for kind in KINDS:
+    for kind in many():
         cost: KindCost | None = getattr(found, kind)
         if cost is None:
             yield f"{kind:<14}no probe ended in time; the built-in model is used"
@@ -121,7 +121,7 @@ def _command(run: Path, argv: tuple[str, ...]) -> list[str]:
 def _prepare(run: Path) -> None:
     """Prepare the data, which compiles what the probes need, too."""
     done = subprocess.run(
-        _command(run, ("prepare",)), env=interpreter.environment(), capture_output=True, text=True, check=False
+        _command(run, (PREPARE,)), env=interpreter.environment(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise InputError(f"{run}: the data cannot be prepared (exit code {done.returncode}): {done.stderr.strip()}")

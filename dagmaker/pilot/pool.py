@@ -8,7 +8,7 @@ from typing import Any
 from dagmaker.htcondor import build, dagjob, eventlog, render_dag, submit, submitfile
 from dagmaker.htcondor.jobs import seconds
 from dagmaker.pilot import pilot, probes, reach
-from dagmaker.pilot.pilot import KINDS, Say
+from dagmaker.pilot.pilot import Say
 from dagmaker.pilot.probes import Probe, Took
 from dagmaker.plan import clusters, sites
 from dagmaker.plan.clusters import Cluster, Clusters
@@ -17,6 +17,7 @@ from worker.base import shell
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError, StoppedError
 from worker.base.reading import NUMBER, json_object
+from worker.base.task_rows import PREPARE, REPORT, ROWS, SIG_TRIALS, many
 from worker.spec.pilot import Pilot
 from worker.spec.sections import Spec
 
@@ -45,7 +46,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for line in submitted.lines():
         say(line)
     _wait(run, submitted.cluster, limit_s)
-    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in KINDS}
+    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in many()}
     found, cpu = measured(run, rows)
     for pair in found:
         took[pair[0].probe.task].append(pair)
@@ -64,13 +65,13 @@ def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
     """pilot.dag and its lists of processes: `prepare`, then a node for each kind."""
     lines: dict[str, list[str]] = {}
     for probe in probes:  # those of the quick pass are started as signal trials are
-        kind = probe.task if probe.task in KINDS else "sig_trials"
+        kind = probe.task if probe.task in ROWS else SIG_TRIALS
         lines.setdefault(kind, []).append(" ".join(probe.argv))
-    nodes = [node for node in plan.nodes if node.name == "prepare"]
-    nodes += [Node(_names(task), task, parents=("prepare",)) for task in lines]
-    nodes += [node for node in plan.nodes if node.task == render_dag.FINAL]
+    nodes = [node for node in plan.nodes if node.name == PREPARE]
+    nodes += [Node(_names(task), task, parents=(PREPARE,)) for task in lines]
+    nodes += [node for node in plan.nodes if node.task == REPORT]
     part = Plan(plan.name, plan.spec_digest, tuple(nodes))
-    packed = [cluster for cluster in clusters.make(plan).clusters if cluster.name == "prepare"]
+    packed = [cluster for cluster in clusters.make(plan).clusters if cluster.name == PREPARE]
     packed += [Cluster(_names(task), task, tuple(text)) for task, text in lines.items()]
     made = Clusters(tuple(packed), {cluster.name: (cluster.name,) for cluster in packed})
     for cluster in packed:

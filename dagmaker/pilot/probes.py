@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.processes import number
+from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
 from worker.spec.goals import LADDER
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.sections import Spec
@@ -68,11 +69,11 @@ def spread(values: Sequence[float], most: int) -> tuple[float, ...]:
 def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
     """A short and a long probe of every point; the difference is work alone."""
     for dec in spread(spec.background.decs, MOST_DECS):
-        yield _trials(spec, "bg_trials", dec, None)
+        yield _trials(spec, BG_TRIALS, dec, None)
     for dec in spread(spec.background.decs, MOST_DECS):
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
         for n_sig in spread(rungs, MOST_N_SIG):
-            yield _trials(spec, "sig_trials", dec, n_sig)
+            yield _trials(spec, SIG_TRIALS, dec, n_sig)
     yield _skies(spec)
     for nside in filter(None, spec.scan.nsides):
         yield _maps(spec, nside)
@@ -94,27 +95,27 @@ def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Pro
 def _skies(spec: Spec) -> tuple[Probe, Probe]:
     """One sky and several: whole ones where they are small, else a band in the middle."""
     nside = spec.scan.main_nside
-    sky_s = spec.scan.positions(nside) * rates.of(spec, "scan_trials").unit_s(nside=nside or None)
+    sky_s = spec.scan.positions(nside) * rates.of(spec, SCAN_TRIALS).unit_s(nside=nside or None)
     bands = max(1, min(math.ceil(sky_s / LONG_S), nside))
     part = spec.scan.positions(nside) // bands
     more = max(3, math.ceil(LONG_S / (sky_s / bands)))
     band = [] if bands == 1 else [f"--band={bands // 2}of{bands}"]
 
     def probe(n: int) -> Probe:
-        return Probe(("scan_trials", f"--n={n}", f"--seed={SEED}", *band), (None, None, nside or None), part, n * part)
+        return Probe((SCAN_TRIALS, f"--n={n}", f"--seed={SEED}", *band), (None, None, nside or None), part, n * part)
 
     return probe(1), probe(more)
 
 
 def _maps(spec: Spec, nside: int) -> tuple[Probe, Probe]:
     """A narrow and a wide band of the sky."""
-    sky_s = spec.scan.positions(nside) * rates.of(spec, "scan_map").unit_s(nside=nside)
+    sky_s = spec.scan.positions(nside) * rates.of(spec, SCAN_MAP).unit_s(nside=nside)
     wide = max(2, min(math.ceil(sky_s / LONG_S), nside))
 
     def probe(bands: int) -> Probe:
         n = spec.scan.positions(nside) // bands
         flags = (f"--nside={nside}", f"--band={bands // 2}", f"--bands={bands}")
-        return Probe(("scan_map", *flags), (None, None, nside), n, n)
+        return Probe((SCAN_MAP, *flags), (None, None, nside), n, n)
 
     return probe(min(8 * wide, 2 * nside)), probe(wide)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
+from worker.base.task_rows import SIG_TRIALS
 
 SIZE = 1000  # processes of a cluster at most: one error file each, in one folder
 
@@ -24,7 +25,7 @@ class Cluster(NamedTuple):
 
 def _group(node: Node) -> str:
     """Name of the cluster family that a node belongs to: all n_sig of a declination are one."""
-    return node.name.rsplit("_n", 1)[0] if node.task == "sig_trials" else node.name
+    return node.name.rsplit("_n", 1)[0] if node.task == SIG_TRIALS else node.name
 
 
 def _split(group: str, task: str, nodes: list[Node]) -> Iterator[Cluster]:

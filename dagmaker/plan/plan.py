@@ -11,14 +11,15 @@ from typing import Any
 
 from dagmaker.plan import sizing
 from dagmaker.plan.node import Node, Plan
+from worker.base import task_rows as tasks
 from worker.base.errors import SpecError
+from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut
 from worker.spec import levels
 from worker.spec.sections import Spec
 
 __all__ = [
-    "PER_FILE",
     "SEED",
     "Node",
     "Plan",
@@ -31,14 +32,6 @@ __all__ = [
     "write",
 ]
 
-JUDGE = "judge"
-TRIALS = ("bg_trials", "sig_trials")  # of points
-PER_FILE = {
-    "bg_trials": "background.trials_per_file",
-    "sig_trials": "signal.trials_per_file",
-    "scan_trials": "scan.skies_per_file",
-}
-"""Key of the spec that says how much of a stream a process makes."""
 SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
 
 
@@ -50,6 +43,11 @@ def _word(level: str) -> str:
 def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
     """A node of one process that makes one file."""
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
+
+
+def _only(task: str, *parents: str) -> Node:
+    """The one node of a task."""
+    return _single(task, task, PurePosixPath(ROWS[task].file), parents)
 
 
 def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
@@ -85,7 +83,7 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
 
 def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
     if n > planfile.MAX_PROCESSES:
-        key = PER_FILE[task] if spec.resources.target_hours is None else "resources.target_hours"
+        key = ROWS[task].per_file if spec.resources.target_hours is None else "resources.target_hours"
         raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
 
 
@@ -99,14 +97,14 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
     places = levels.decimals(spec.background.decs)
     node = Node(
         name=f"bg_{_word(levels.dec_level(dec, places))}",
-        task="bg_trials",
+        task=tasks.BG_TRIALS,
         args=(("dec", dec),),
         seed=SEED,
         dir=str(layout.bg_dir(spec.name, dec, places)),
-        cuts=sizing.trials(spec, "bg_trials", dec, more=more),
-        parents=("prepare",),
+        cuts=sizing.trials(spec, tasks.BG_TRIALS, dec, more=more),
+        parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, "bg_trials", dec, None, more))
+    return _in_folders(spec, node, _before(spec, tasks.BG_TRIALS, dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
@@ -116,14 +114,14 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
     at = _word(levels.dec_level(dec, places)) + level
     node = Node(
         name=f"sig_{at}_n{_word(levels.nsig_level(n_sig, nsig_places))}",
-        task="sig_trials",
+        task=tasks.SIG_TRIALS,
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
         dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-        cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
-        parents=("prepare",),
+        cuts=sizing.trials(spec, tasks.SIG_TRIALS, dec, n_sig, more),
+        parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, "sig_trials", dec, n_sig, more))
+    return _in_folders(spec, node, _before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -134,7 +132,7 @@ def _points(spec: Spec) -> Iterator[Node]:
         bg = background(spec, dec)
         yield from bg
         parents = tuple(node.name for node in bg)
-        yield _single(f"collect_bg_{at}", "collect_bg", layout.bg_collected(dec, places), parents, ("dec", dec))
+        yield _single(f"collect_bg_{at}", tasks.COLLECT_BG, layout.bg_collected(dec, places), parents, ("dec", dec))
         for gamma in spec.signal.levels:
             yield from _signal(spec, dec, gamma, places)
 
@@ -147,19 +145,19 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
     which = () if gamma is None else (("gamma", gamma),)
-    yield _single(f"collect_sig_{at}", "collect_sig", file, parents, ("dec", dec), *which)
+    yield _single(f"collect_sig_{at}", tasks.COLLECT_SIG, file, parents, ("dec", dec), *which)
 
 
 def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
     """One before each round; what waits for a judge waits for its round too."""
     for number in range(1, spec.adaptive.max_rounds + 1):
         parents = trials if number == 1 else (judge_name(number - 1),)
-        yield _single(judge_name(number), JUDGE, layout.decision(number), parents, ("round", number))
+        yield _single(judge_name(number), tasks.JUDGE, layout.decision(number), parents, ("round", number))
 
 
 def judge_name(number: int) -> str:
     """Name of the node that decides a round."""
-    return f"{JUDGE}_{number}"
+    return f"{tasks.JUDGE}_{number}"
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
@@ -167,12 +165,13 @@ def _skies(spec: Spec) -> Iterator[Node]:
     scan = spec.scan
     pieces, bands = sizing.skies(spec)
     folder = str(layout.scan_dir(spec.name, scan.level()))
-    skies = Node("scan", "scan_trials", seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=("prepare",))
+    after = (tasks.PREPARE,)
+    skies = Node("scan", tasks.SCAN_TRIALS, seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=after)
     yield from _in_folders(spec, skies)
     for nside in scan.nsides:
         name, args = scan.map_node(nside)
         folder, bands = str(layout.map_dir(spec.name, scan.level(nside))), sizing.map_bands(spec, nside)
-        yield Node(name, "scan_map", args, SEED, folder, bands=bands, parents=("prepare",))
+        yield Node(name, tasks.SCAN_MAP, args, SEED, folder, bands=bands, parents=after)
 
 
 def make(spec: Spec, spec_digest: str) -> Plan:
@@ -184,31 +183,31 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
     """
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
-    judges = tuple(_judges(spec, tuple(node.name for node in points if node.task in TRIALS)))
+    judges = tuple(_judges(spec, tuple(node.name for node in points if ROWS[node.task].at_point)))
     if judges:
         last = judges[-1].name
-        points = tuple(p if p.task in TRIALS else replace(p, parents=(*p.parents, last)) for p in points)
-    of_kind = {task: [node for node in points if node.task == task] for task in (*TRIALS, "collect_bg", "collect_sig")}
-    collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
-    collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
-    scans = tuple(node.name for node in skies)
+        points = tuple(p if ROWS[p.task].at_point else replace(p, parents=(*p.parents, last)) for p in points)
+    bg, sig, collect_bg, collect_sig = (
+        [node for node in points if node.task == task]
+        for task in (tasks.BG_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG)
+    )
     nodes = (
-        _single("prepare", "prepare", layout.DATA, ()),
-        *of_kind["bg_trials"],
-        *of_kind["sig_trials"],
+        _only(tasks.PREPARE),
+        *bg,
+        *sig,
         *judges,
-        *of_kind["collect_bg"],
-        *of_kind["collect_sig"],
+        *collect_bg,
+        *collect_sig,
         *skies,
-        _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
-        _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
-        _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
-        _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
-        _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
-        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
+        _only(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
+        _only(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
+        _only(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
+        _only(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
+        _only(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
+        _only(tasks.REPORT, tasks.SENSITIVITY, tasks.POST_TRIAL, tasks.UPPER_LIMITS),
     )
     made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(spec, made.n_processes, "bg_trials")
+    _refuse_too_many(spec, made.n_processes, tasks.BG_TRIALS)
     return made
 
 

@@ -5,13 +5,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from dagmaker.plan.plan import Node
+from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cut
-
-MAP = "scan_map"
-SCAN = "scan_trials"
-TRIALS = ("bg_trials", "sig_trials", SCAN)
-STEPPED = (*TRIALS, MAP)  # need the prepared data only, write below trials/, and can stop and resume
 
 
 class Process(NamedTuple):
@@ -68,12 +64,12 @@ def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
         yield f"--seed={node.seed or 0}"
     if first:
         yield f"--first={first}"
-    if node.bands > 1 and node.task == MAP:
+    if node.bands > 1 and ROWS[node.task].is_stream:
+        yield f"--band={band}of{node.bands}"
+    elif node.bands > 1:
         if band:
             yield f"--band={band}"
         yield f"--bands={node.bands}"
-    elif node.bands > 1:
-        yield f"--band={band}of{node.bands}"
 
 
 def of(node: Node) -> Iterator[Process]:
@@ -90,13 +86,6 @@ def of(node: Node) -> Iterator[Process]:
 def outputs(node: Node) -> Iterator[str]:
     """File name in `node.dir` that each process of the whole node leaves, in the order of `of`."""
     if node.file:
-        yield node.file
-    elif node.task == MAP:
-        yield from (layout.band_name(band, node.bands) for band in range(node.bands))
-    elif node.task == SCAN:
-        for first, n in node.cuts:
-            for band in range(node.bands):
-                part = (band, node.bands) if node.bands > 1 else None
-                yield layout.sky_name(PurePosixPath(node.dir), n, node.seed or 0, first, part)
-    else:
-        yield from (layout.trials_name(n, node.seed or 0, first) for first, n in node.cuts)
+        return iter((node.file,))
+    found = layout.names(node.task, PurePosixPath(node.dir), node.seed or 0, node.cuts, node.bands)
+    return (name for name, *_ in found)

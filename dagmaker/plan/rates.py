@@ -5,25 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.sections import Spec
 
-# Measured on one core of a 2-core Xeon virtual machine with 138,322 events, rounded down.
+# Measured as the rates in `worker.base.task_rows`.
 START_S = 0.45  # of a process, until it works and after it
 REFERENCE_EVENTS = 138322
-TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
-MEMORY_MB = {"collect_scan": 350, "report": 450}
-OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
-# Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
-MILLION_MB = {
-    "prepare": 195.0,
-    "bg_trials": 115.0,
-    "sig_trials": 115.0,
-    "scan_trials": 130.0,
-    "scan_map": 130.0,
-    "sensitivity": 115.0,
-    "upper_limits": 120.0,
-}
 RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
 EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
 
@@ -76,8 +64,9 @@ def of(spec: Spec, task: str) -> Kind:
     tried: KindCost | None = getattr(spec.resources.pilot, task, None)
     if tried is not None:
         return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
-    unit_s = events(spec) / REFERENCE_EVENTS / TRIALS_PER_S.get(task, spec.scan.fits_per_s)
-    return Kind(START_S, 0.0, OTHER_MEMORY_MB, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
+    row = ROWS[task]
+    unit_s = events(spec) / REFERENCE_EVENTS / (spec.scan.fits_per_s if row.of_sky else row.per_s)
+    return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 
 def slowness(spec: Spec) -> float:
@@ -99,10 +88,10 @@ def memory_mb(spec: Spec, task: str) -> int:
     if tried is not None:
         return math.ceil(tried.memory_mb)
     more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
-    return MEMORY_MB.get(task, OTHER_MEMORY_MB) + math.ceil(more)
+    return ROWS[task].memory_mb + math.ceil(more)
 
 
 def _per_million_mb(spec: Spec, task: str) -> float:
     """Memory for a million events; scans of many skies keep those of every ring as well."""
-    per_million = MILLION_MB.get(task, 0.0)
-    return per_million + RING_MB * spec.scan.nsides_in_memory if task == "scan_trials" else per_million
+    per_million = ROWS[task].million_mb
+    return per_million + RING_MB * spec.scan.nsides_in_memory if task == SCAN_TRIALS else per_million

@@ -4,10 +4,12 @@ Only cutting is decided here: which trials there are, and what they are, does no
 """
 
 import math
+from operator import attrgetter
 from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.sites import Site
+from worker.base.task_rows import ROWS, SCAN_MAP, SCAN_TRIALS
 from worker.rundir.cuts import Cut, Cuts, cuts, even
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
@@ -17,7 +19,6 @@ MEMORY_MARGIN = 1.4  # asked for, over what was measured
 LIMIT_MARGIN = 5.0  # a process that takes so many times its predicted time hangs
 LEAST_LIMIT_S = 3600
 STEP_MB = 50
-STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 
 
 def _target_s(spec: Spec) -> float | None:
@@ -32,11 +33,11 @@ def _pieces(work_s: float, start_s: float, target_s: float) -> int:
 
 def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
     """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
-    section = spec.background if task == "bg_trials" else spec.signal
-    first, n = (0, section.n_trials) if more is None else more
+    row = ROWS[task]
+    first, n = (0, attrgetter(row.n_trials)(spec)) if more is None else more
     target = _target_s(spec)
     if target is None:
-        return cuts(n, section.trials_per_file, first)
+        return cuts(n, attrgetter(row.per_file)(spec), first)
     kind = rates.of(spec, task)
     return even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target), first)
 
@@ -61,8 +62,8 @@ def skies(spec: Spec) -> tuple[Cuts, int]:
     target = _target_s(spec)
     if target is None:
         return cuts(scan.n_skies, scan.skies_per_file), scan.sky_bands
-    start_s = rates.of(spec, "scan_trials").start_s
-    one_s, set_up_s = sky_s(spec, "scan_trials", nside)
+    start_s = rates.of(spec, SCAN_TRIALS).start_s
+    one_s, set_up_s = sky_s(spec, SCAN_TRIALS, nside)
     bands = _bands(spec, nside, one_s + set_up_s, start_s, target)
     return even(scan.n_skies, _pieces(scan.n_skies * one_s / bands, start_s + set_up_s / bands, target)), bands
 
@@ -72,8 +73,8 @@ def map_bands(spec: Spec, nside: int) -> int:
     target = _target_s(spec)
     if target is None:
         return spec.scan.bands
-    work_s, set_up_s = sky_s(spec, "scan_map", nside)
-    return _bands(spec, nside, work_s + set_up_s, rates.of(spec, "scan_map").start_s, target)
+    work_s, set_up_s = sky_s(spec, SCAN_MAP, nside)
+    return _bands(spec, nside, work_s + set_up_s, rates.of(spec, SCAN_MAP).start_s, target)
 
 
 class Request(NamedTuple):
@@ -102,7 +103,7 @@ def request(spec: Spec, site: Site, task: str) -> Request:
     """What is said of the task, else as `_memory_mb`; disk space is that of the spec."""
     own, resources = of_task(spec, site, task), spec.resources
     hours = resources.target_hours
-    limit = None if hours is None or task not in STEPPED else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
+    limit = None if hours is None or not ROWS[task].many else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
     return Request(own.request_memory_mb or _memory_mb(spec, task), resources.request_disk_mb, limit)
 
 

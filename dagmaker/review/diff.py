@@ -1,7 +1,7 @@
 """diff: what changed between two specs (or runs), in words, and which work it invalidates."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,61 +12,15 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker.base.errors import InputError
 from worker.base.reading import json_object
+from worker.base.task_rows import PREPARE, many
 from worker.rundir import layout
-from worker.spec import specfile
+from worker.spec import effects, specfile
+from worker.spec.fields import Affects
 from worker.spec.sections import Spec
 
 _NONE = "(none)"
-_TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
-
-# What a key changes besides the list of files, which is counted. The longest key that fits decides.
-_EFFECTS: Mapping[str, str] = {
-    "name": "another name of the trials' folder: another analysis for `dagmaker build`",
-    "seed": "every random number: nothing of the one belongs to the other",
-    "data": "the data: every trial, unless their content is the same",
-    "data.dir": "where the data lie: nothing, if their content is the same",
-    "data.irfs": "where the response lies: nothing, if its content is the same",
-    "data.label": "what is printed on results",
-    "likelihood": "every fit: all trials",
-    "background.dec_deg": "declinations: files of the others stay",
-    "background.n_trials": "more or fewer trials of the same streams",
-    "background.trials_per_file": "how streams are cut into files: the trials are the same, the files are not",
-    "background.fit": "p-values: results are made again from the same trials",
-    "signal": "what is injected: all signal trials",
-    "signal.n_sig": "signal strengths: files of the others stay",
-    "signal.n_trials": "more or fewer trials of the same streams",
-    "signal.trials_per_file": "how streams are cut into files: the trials are the same, the files are not",
-    "sensitivity": "definitions: sensitivities are made again from the same trials",
-    "scan.kind": "what is scanned: other skies, other files",
-    "scan.sources": "the list of sources: other skies, other files",
-    "scan.nside": "the resolution of all skies: other files",
-    "scan.map_nside": "the finer map of one sky",
-    "scan.dec_min_deg": "the range of all scans: finished skies and maps are of another analysis",
-    "scan.dec_max_deg": "the range of all scans: finished skies and maps are of another analysis",
-    "scan.n_skies": "more or fewer skies of the same stream",
-    "scan.skies_per_file": "how skies are cut into files: the skies are the same, the files are not",
-    "scan.sky_bands": "how skies are cut into files: the skies are the same, the files are not",
-    "scan.bands": "how maps are cut into files: the maps are the same, the files are not",
-    "scan": "hottest spots and post-trial p-values: made again from the same skies",
-    "unblind": "approval and waivers: no number; a token holds for the waivers that it was given for",
-    "goal": "what is to be claimed, from which counts are suggested: no number",
-    "adaptive": "rounds of further trials: those that are there stay, results follow the new ones",
-    "resources": "what processes ask for: no number",
-    "site": "where processes run: no number",
-    "small_angles": "how the spec is checked: no number",
-}
-_MADE_AGAIN: Mapping[str, tuple[str, ...]] = {
-    "background.fit": ("distributions",),
-    "sensitivity": ("sensitivity",),
-    "scan": ("collect_scan",),
-    "unblind": ("report",),
-}
-"""Results that are made again though none of their files changed; what is made from them follows."""
-_FOREIGN: Mapping[str, tuple[str, ...]] = {
-    "scan.dec_min_deg": ("scan_trials", "scan_map"),
-    "scan.dec_max_deg": ("scan_trials", "scan_map"),
-}
-"""Files of the same names that hold something else."""
+_TRIALS = frozenset(many())
+_UNKNOWN = Affects("not known: all work is taken for invalid", trials=tuple(_TRIALS))
 
 
 class Change(NamedTuple):
@@ -139,29 +93,23 @@ def _changes(one: Any, other: Any, at: str = "") -> Iterator[Change]:
         for key in dict.fromkeys([*one, *other]):
             yield from _changes(one.get(key, _NONE), other.get(key, _NONE), f"{at}.{key}".lstrip("."))
     elif one != other:
-        yield Change(at, one, other, _of(_EFFECTS, at) or "not known: all work is taken for invalid")
+        yield Change(at, one, other, _effect(at).text)
 
 
-def _of(table: Mapping[str, Any], key: str) -> Any:
-    """The entry of the longest key that is `key` or a part of its beginning."""
-    words = key.split(".")
-    for n in range(len(words), 0, -1):
-        if ".".join(words[:n]) in table:
-            return table[".".join(words[:n])]
-    return None
+def _effect(key: str) -> Affects:
+    return effects.of(key) or _UNKNOWN
 
 
 def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set[str], set[str]]:
     """Kinds of trials whose files hold something else, and results that are made again."""
     trials: set[str] = set()
+    again: set[str] = set()
     for key in refused:
-        trials |= {"sig_trials"} if key.startswith("signal.") else set(_TRIALS)
+        trials |= set(_effect(key).trials) or _TRIALS
     for change in changes:
-        if _of(_EFFECTS, change.key) is None:
-            trials |= set(_TRIALS)
-        trials |= set(_FOREIGN.get(change.key, ()))
-    exact = {change.key for change in changes if change.key in _EFFECTS and change.key not in _MADE_AGAIN}
-    again = {t for c in changes if c.key not in exact for t in _of(_MADE_AGAIN, c.key) or ()}
+        effect = _effect(change.key)
+        trials |= set() if effect.identity else set(effect.trials)  # `refused` has those that matter
+        again |= set(effect.again)
     return trials, again
 
 
@@ -173,7 +121,7 @@ def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[st
     new: set[str] = set()
     for node in other.nodes:
         paths = list(_outputs(node))
-        stale = node.task in trials | again or (node.task == "prepare" and bool(trials >= set(_TRIALS)))
+        stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
         n_new = len(paths) if stale else sum(path not in there for path in paths)
         if n_new or not _alike(old.get(node.name), node):

@@ -13,6 +13,7 @@ from dagmaker.review.verdict import Line
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes
+from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.spec import specfile
 from worker.spec.sections import Spec
@@ -151,7 +152,7 @@ def _planned(run: Path, spec: Spec) -> Line:
 
 def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
     """Files beside those of the plan in the streams that it uses: perhaps of rounds that were tried and left out."""
-    nodes = [node for node in whole.nodes if node.task in plan.TRIALS]
+    nodes = [node for node in whole.nodes if ROWS[node.task].at_point]
     decided = {f"{node.dir}/{name}" for node in nodes for name in processes.outputs(node)}
     for path in sorted((run / "trials" / whole.name).glob(f"[bs][gi]*/**/trials__*_seed_{plan.SEED:04d}*.npy")):
         name = str(path.relative_to(run))

@@ -7,10 +7,10 @@ from dagmaker.htcondor import obstacles
 from dagmaker.htcondor.batches import Batches
 from dagmaker.htcondor.dagjob import DagJob
 from dagmaker.htcondor.jobs import Jobs, seconds
-from dagmaker.htcondor.render_dag import FINAL
 from dagmaker.plan.plan import Node
 from dagmaker.status.causes import Bad
 from worker.base.errors import InputError, RefusedError
+from worker.base.task_rows import REPORT
 
 CORRUPT, REFUSED = InputError.exit_code, RefusedError.exit_code
 
@@ -38,7 +38,7 @@ def find(
         path = PurePosixPath(node.dir) / batches.output(node, position)
         failure = jobs.failed.get(where)
         if position in done[node.name]:
-            if task == FINAL and failure is not None and failure.code == REFUSED:
+            if task == REPORT and failure is not None and failure.code == REFUSED:
                 continue  # it tells that the DAG has failed, and has made the report
             if not _older(batches.run / path, jobs.ended[where]):
                 continue

@@ -4,9 +4,9 @@ import time
 from types import TracebackType
 from typing import Any, Protocol
 
-from dagmaker.plan.processes import SCAN
 from dagmaker.status.progress import Progress, Stage
 from worker.base.output import terminal, visible
+from worker.base.task_rows import ROWS
 
 LINE_EVERY_S = 5.0
 
@@ -81,7 +81,7 @@ class Lines:
         if stage.failed:
             text += f", {stage.failed} failed"
         if (speed := stage.per_second()) is not None:
-            text += f", {rate(speed)} {'skies' if stage.task == SCAN else 'trials'}/s"
+            text += f", {rate(speed)} {ROWS[stage.task].unit}/s"
         if stage.done < stage.total and stage.left_s(jobs) is not None:
             text += f", {duration(stage.left_s(jobs))} left"
         return text

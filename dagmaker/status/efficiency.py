@@ -16,9 +16,9 @@ from dagmaker.htcondor import eventlog, submitfile
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import processes, sites, sizing
 from dagmaker.plan.plan import Node, Plan
-from dagmaker.plan.processes import STEPPED
 from dagmaker.status import status
 from worker.base.reading import NUMBER, Kinds, json_object
+from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.spec import specfile
 from worker.spec.sections import Spec
@@ -178,14 +178,14 @@ def _edits(kinds: tuple[Used, ...], spec: Spec) -> Iterator[str]:
     if asked.target_hours is None:
         yield from _memory_edit(kinds, asked.request_memory_mb)
     for kind in kinds:
-        if kind.task not in STEPPED or kind.predicted_s <= 0:
+        if not ROWS[kind.task].many or kind.predicted_s <= 0:
             continue
         ratio = kind.cpu_s / kind.predicted_s
         if abs(ratio - 1) > APART and kind.cpu_s > 60:
             yield f"resources: {{pilot: pilot.json}}   # {kind.task} took {ratio:.2f} of the prediction: pilot again"
-    short = [kind for kind in kinds if kind.task in STEPPED and kind.spread_s[1] < 60 and kind.processes > 1000]
+    short = [kind for kind in kinds if ROWS[kind.task].many and kind.spread_s[1] < 60 and kind.processes > 1000]
     for kind in short:
-        key = "resources.target_hours" if asked.target_hours else cost.KEYS.get(kind.task, "resources.target_hours")
+        key = "resources.target_hours" if asked.target_hours else (ROWS[kind.task].per_file or "resources.target_hours")
         yield f"{key}: larger   # {kind.processes:,} processes of {kind.task} worked {kind.spread_s[1]:.1f} s each"
     for kind in kinds:
         if kind.wall_s > 600 and kind.cpu_s < BUSY * kind.wall_s:

@@ -10,6 +10,7 @@ from dagmaker.htcondor import dagjob, holds
 from dagmaker.htcondor.schedd import Answer
 from worker.base import shell
 from worker.base.shell import dagmaker
+from worker.base.task_rows import REPORT
 from worker.rundir import layout
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _ended(status: "Status", facts: Facts) -> str:
         return _all(dagmaker("restore", status.run), _submit(status, status.dags[-1]))
     # The report ends with 4 where something else has failed; with 3 it found a damaged file.
     broken = "lost" in kinds or any(
-        cause.code == 3 or (cause.code == 4 and cause.task != "report") for cause in status.causes
+        cause.code == 3 or (cause.code == 4 and cause.task != REPORT) for cause in status.causes
     )
     if (broken or facts.transfers) and not facts.all_there:
         return _repair(status, facts)

@@ -13,7 +13,6 @@ from dagmaker.htcondor.dagjob import DagJob
 from dagmaker.htcondor.jobs import Jobs, Tracker, seconds
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.htcondor.schedd import Answer
-from dagmaker.plan import plan
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.presence import Presence
 from dagmaker.status import badly_ended, causes, next_step, silent_causes
@@ -22,6 +21,7 @@ from dagmaker.status.next_step import Facts
 from dagmaker.status.stages import StageStatus, counted
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes
+from worker.base.task_rows import JUDGE
 from worker.rundir import layout
 from worker.spec import specfile
 
@@ -138,7 +138,7 @@ class Watcher:
 
     def _follow_rounds(self) -> None:
         """Rounds are planned while the analysis runs."""
-        if plan.JUDGE in self._nodes and read_plan(self._run) != self._plan:
+        if JUDGE in self._nodes and read_plan(self._run) != self._plan:
             self._read()
 
     @property

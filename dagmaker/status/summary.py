@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from dagmaker.plan.priority import PRIORITY
 from dagmaker.status.display import duration, rate
 from worker.base import shell
 from worker.base.reading import json_object
+from worker.base.task_rows import ROWS
 from worker.rundir import layout
 
 
@@ -135,7 +135,7 @@ def _timing(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     yield f"{'stage':<14}{'files':>8}{'trials':>12}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>9}"
-    for stage in [*filter(timing.__contains__, PRIORITY), *sorted(timing.keys() - PRIORITY.keys())]:
+    for stage in [*filter(timing.__contains__, ROWS), *sorted(timing.keys() - ROWS.keys())]:
         row = timing[stage]
         speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
         wall, cpu = _seconds(row["wall_s"]), _seconds(row["cpu_s"])

@@ -7,6 +7,7 @@ add a background trial, or let a check fail, and the token is another.
 from typing import NamedTuple
 
 from worker.base.errors import InputError, RefusedError
+from worker.base.task_rows import COLLECT_BG
 from worker.blinding import unblinding_checks
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run
@@ -76,7 +77,7 @@ def why_not(clearance: Clearance, token: str) -> str:
 
 def background_set(run: Run) -> dict[str, str]:
     """Sha256 of every set of background trials and skies, of which p-values are made."""
-    made = input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN)
+    made = input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN)
     for rel in (layout.skies_file(region) for region in store.load_json(run.path, layout.SCAN)["regions"]):
         made |= input_digests.recorded(run, [rel])
     return made

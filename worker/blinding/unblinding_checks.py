@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.base.task_rows import BG_TRIALS, SIG_TRIALS, many
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
@@ -21,7 +22,6 @@ from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 
-_STEPPED = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 _RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)
 
 
@@ -102,7 +102,7 @@ def _verdict(run: Run, name: str) -> Verdict:
 
 def _files_complete(run: Run) -> Check:
     """Files of the plan by presence, and what the collections say they were made from."""
-    lost = [str(e.path) for task in _STEPPED for e in missing(run, task)]
+    lost = [str(e.path) for task in many() for e in missing(run, task)]
     lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
     lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
@@ -121,12 +121,12 @@ def _incomplete(run: Run) -> Iterator[str]:
     places = levels.decimals(decs)
     for dec in decs:
         rel = layout.bg_collected(dec, places)
-        wanted = _planned(run, "bg_trials", dec=dec)
+        wanted = _planned(run, BG_TRIALS, dec=dec)
         yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), wanted)
         for level in spec.signal.levels:
             point = {"dec": dec} | ({} if level is None else {"gamma": level})
             rel = layout.sig_collected(dec, places, level)
-            yield from _counted(run, rel, _n_signal, _planned(run, "sig_trials", **point))
+            yield from _counted(run, rel, _n_signal, _planned(run, SIG_TRIALS, **point))
     if (run.path / layout.SCAN).exists():
         found = store.load_json(run.path, layout.SCAN)["n_skies"]
         if found != spec.scan.n_skies:

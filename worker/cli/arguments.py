@@ -20,25 +20,45 @@ from worker.rundir.layout import parse_band
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
 _LONGEST = 400  # characters of a number: Python refuses whole numbers of 4,300 digits with an error of its own
 _TRUTH = {"true": True, "false": False}
-_RANGES: dict[str, tuple[float, float, str]] = {
-    "dec": (-90, 90, " degrees"),
-    "n": (1, 10**12, ""),
-    "n_sig": (0, 10**5, " events"),
-    "gamma": (1, 4, ""),
-    "seed": (0, 2**63 - 1, ""),
-    "first": (0, 10**12, ""),
-    "part": (0, 10**12, ""),
-    "nside": (1, 4096, ""),
-    "band": (0, 511, ""),
-    "bands": (1, 512, ""),
-    "failed_count": (0, 10**9, ""),
-    "trial": (0, 10**12, ""),
-    "sample": (0, 10**6, " files"),
-    "jobs": (1, 4096, " processes"),
-    "slots": (1, 10**6, " slots"),
-    "round": (1, MAX_ROUNDS, ""),
-    "timeout": (0, 10**6, " s"),
-    "limit_s": (1, 10**6, " s"),
+
+
+class Argument(NamedTuple):
+    """What an argument is, wherever it occurs: its example, and the range of a number."""
+
+    example: str = "0"
+    low: float = -math.inf
+    high: float = math.inf
+    unit: str = ""
+
+
+_ARGUMENTS = {
+    "run": Argument("runs/example"),
+    "spec": Argument("analysis.yaml"),
+    "a": Argument("runs/example"),
+    "b": Argument("analysis.yaml"),
+    "name": Argument("icetracks_14yr"),
+    "output": Argument("DIR"),
+    "out": Argument("DIR"),
+    "file": Argument("trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy"),
+    "token": Argument("TOKEN"),
+    "dec": Argument("5", -90, 90, " degrees"),
+    "n": Argument("1000", 1, 10**12),
+    "n_sig": Argument("10", 0, 10**5, " events"),
+    "gamma": Argument("2", 1, 4),
+    "seed": Argument("0", 0, 2**63 - 1),
+    "first": Argument("0", 0, 10**12),
+    "part": Argument("0", 0, 10**12),
+    "nside": Argument("128", 1, 4096),
+    "band": Argument("2of8", 0, 511),
+    "bands": Argument("4", 1, 512),
+    "failed_count": Argument("0", 0, 10**9),
+    "trial": Argument("0", 0, 10**12),
+    "sample": Argument("3", 0, 10**6, " files"),
+    "jobs": Argument("2", 1, 4096, " processes"),
+    "slots": Argument("1000", 1, 10**6, " slots"),
+    "round": Argument("1", 1, MAX_ROUNDS),
+    "timeout": Argument("300", 0, 10**6, " s"),
+    "limit_s": Argument("300", 1, 10**6, " s"),
 }
 
 
@@ -209,7 +229,7 @@ def _number(parameter: Parameter, text: str) -> float | int:
         value = int(value)
     else:
         value = float(value) + 0.0
-    low, high, unit = _RANGES.get(parameter.name, (-math.inf, math.inf, ""))
+    _, low, high, unit = _ARGUMENTS.get(parameter.name, Argument())
     if not low <= value <= high and value != parameter.default:  # a default outside has a meaning of its own
         raise SpecError(f"{wrong} from {low} to {high}{unit}{_example(parameter)}")
     return value
@@ -231,34 +251,12 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     return []
 
 
-_EXAMPLES = {
-    "run": "runs/example",
-    "spec": "analysis.yaml",
-    "a": "runs/example",
-    "b": "analysis.yaml",
-    "name": "icetracks_14yr",
-    "output": "DIR",
-    "out": "DIR",
-    "file": "trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy",
-    "token": "TOKEN",
-    "dec": "5",
-    "n": "1000",
-    "n_sig": "10",
-    "nside": "128",
-    "bands": "4",
-    "band": "2of8",
-    "jobs": "2",
-    "round": "1",
-    "slots": "1000",
-    "sample": "3",
-    "limit_s": "300",
-    "timeout": "300",
-    "gamma": "2",
-}
-
-
 def _example(parameter: Parameter) -> str:
-    text = "0" if parameter.name == "band" and parameter.kind is int else _EXAMPLES.get(parameter.name, "0")
+    text = (
+        "0"
+        if parameter.name == "band" and parameter.kind is int
+        else _ARGUMENTS.get(parameter.name, Argument()).example
+    )
     return f"; write e.g. --{parameter.name}={text}"
 
 

@@ -28,7 +28,7 @@ class Steps(NamedTuple):
     make: Callable[[int, int], NDArray[Any]]
 
 
-class Work(NamedTuple):
+class SkyFile(NamedTuple):
     """One file of skies, or of the observed sky.
 
     Attributes
@@ -111,10 +111,10 @@ class Ensemble(Protocol):
     def rows_by_chance(self) -> int:
         """Skies of each file that a review makes again by chance."""
 
-    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> Work:
+    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
         """Background skies [first, first + n) of the stream of a seed."""
 
-    def observed(self, nside: int | None, band: int, bands: int) -> Work:
+    def observed(self, nside: int | None, band: int, bands: int) -> SkyFile:
         """A band of the sky that plays the observed one until unblinding: one more scrambled sky."""
 
     def sky_area(self) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
+from worker.base.task_rows import SIG_TRIALS
 from worker.report import style
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
@@ -56,7 +57,7 @@ def _planned(results: Results) -> dict[tuple[float, float], int]:
     level = results.run.spec.signal.levels[0]
     point = {} if level is None else {"gamma": level}
     found: dict[tuple[float, float], int] = {}
-    for file in each_expected(results.run, "sig_trials", **point):
+    for file in each_expected(results.run, SIG_TRIALS, **point):
         at = float(file.point["dec"]), float(file.point["n_sig"])
         found[at] = found.get(at, 0) + file.n
     return dict(sorted(found.items()))

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError
+from worker.base.task_rows import ROWS, many
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import versions
@@ -28,12 +29,6 @@ _HEAD = {
     str(layout.DATA): "Events and instrument response that all trials use; without right ascensions",
     str(layout.SUMMARY): "Results for programs",
     str(layout.REPORT): "Results for people",
-}
-_KINDS = {
-    "bg_trials": "background trials",
-    "sig_trials": "signal trials",
-    "scan_trials": "background skies",
-    "scan_map": "maps of the scrambled sky that stands in for the real one",
 }
 _FOLDERS = ("collected", "results", "report", "unblinded", "review")
 _DAGMAKER = "#dagmaker"
@@ -103,13 +98,12 @@ def _file(run: Run, name: str, sha256: str) -> Entity:
 
 def _trials(run: Run) -> Iterator[Entity]:
     """One folder for each kind of trials."""
-    for task, what in _KINDS.items():
+    for task in many():
         try:
             files = list(each_expected(run, task))
         except InputError:
             continue
-        level = {"bg_trials": "bg", "sig_trials": "sig", "scan_trials": "scan", "scan_map": "map"}[task]
-        folder = layout.trials_dir(run.spec.name) / level
+        folder, what = layout.tree(run.spec.name, task), ROWS[task].makes
         if not (run.path / folder).is_dir():
             continue
         yield {

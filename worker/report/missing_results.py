@@ -1,26 +1,17 @@
 """What of a run is not there yet, in sentences with the cure."""
 
 from worker.base.errors import InputError
+from worker.base.task_rows import ROWS, many
 from worker.report.results import Results
 from worker.rundir import layout, ledger
-
-STEPS = (
-    ("data", "the prepared data", "prepare"),
-    ("background", "the background distributions", "distributions"),
-    ("sensitivity", "sensitivity and discovery potential", "sensitivity"),
-    ("scan", "the maps and the hottest spots", "collect_scan"),
-    ("post_trial", "the post-trial p-value", "post_trial"),
-    ("upper_limits", "the upper limits", "upper_limits"),
-)
-TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 
 
 def sentences(results: Results) -> list[str]:
     """Each result that is not there, the stages whose files are not all there, and how to make them."""
     out = [
-        f"{what[0].upper()}{what[1:]}: not there (made by `worker {task}`)."
-        for key, what, task in STEPS
-        if not results.summary.get(key)
+        f"{row.makes[0].upper()}{row.makes[1:]}: not there (made by `worker {task}`)."
+        for task, row in ROWS.items()
+        if row.result and not results.summary.get(row.result)
     ]
     if not out:
         return []
@@ -40,7 +31,7 @@ def sentences(results: Results) -> list[str]:
 
 def _files(results: Results) -> list[str]:
     out = []
-    for task in TRIALS:
+    for task in many():
         try:
             lost = len(ledger.missing(results.run, task))
         except InputError:

@@ -3,7 +3,9 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from worker.base import task_rows as tasks
 from worker.base.errors import InputError
+from worker.base.task_rows import ROWS
 from worker.blinding import unblinding_checks
 from worker.data.prepared import unpack
 from worker.rundir import input_digests, layout, store
@@ -18,13 +20,7 @@ _COSTS = ("wall_s", "cpu_s", "n", "max_rss_mb")
 
 def summary(run: Run) -> dict[str, Any]:
     """Whatever results there are; keys as in the design: an absent result is null."""
-    found = {
-        "background": _result(run, layout.BACKGROUND, "distributions"),
-        "sensitivity": _result(run, layout.SENSITIVITY, "sensitivity"),
-        "scan": _result(run, layout.SCAN, "collect_scan"),
-        "post_trial": _result(run, layout.POST_TRIAL, "post_trial"),
-        "upper_limits": _result(run, layout.LIMITS, "upper_limits"),
-    }
+    found = {row.result: _result(run, task) for task, row in ROWS.items() if row.result and row.keys}
     sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
     return {
         "name": run.spec.name,
@@ -59,14 +55,14 @@ def _rounds(run: Run) -> list[dict[str, Any]] | None:
 
 def _made_from(run: Run) -> dict[str, dict[str, str]]:
     """Sha256 by path of what each result was computed from."""
-    stages = ("distributions", "sensitivity", "collect_scan", "post_trial")
+    stages = (tasks.DISTRIBUTIONS, tasks.SENSITIVITY, tasks.COLLECT_SCAN, tasks.POST_TRIAL)
     records = {stage: _load(run, layout.timing_file(stage)) or {} for stage in stages}
     inputs = {stage: record.get("inputs") for stage, record in records.items() if isinstance(record, dict)}
     return {stage: found for stage, found in inputs.items() if found}
 
 
-def _result(run: Run, rel: PurePosixPath, task: str) -> Any:
-    return input_digests.result(run.path, rel, task) if (run.path / rel).exists() else None
+def _result(run: Run, task: str) -> Any:
+    return input_digests.result(run.path, task) if (run.path / ROWS[task].file).exists() else None
 
 
 def _load(run: Run, rel: Any) -> Any:
@@ -113,19 +109,18 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     decs = run.spec.background.decs
     places = levels.decimals(decs)
-    rows: dict[str, list[dict[str, Any]]] = {"prepare": _own(run, layout.DATA)}
+    rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _own(run, layout.DATA)}
     for dec in decs:
-        collected = [("sig", layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
-        for task, rel in (("bg", layout.bg_collected(dec, places)), *collected):
-            rows.setdefault(f"{task}_trials", []).extend(_costs(run, layout.files_of(rel)))
-            rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
-    rows["scan_trials"] = _costs(run, layout.files_of(layout.SCAN))
-    rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
-    rows["collect_scan"] = _own(run, layout.skies_file())
+        collected = [(tasks.SIG_TRIALS, layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
+        for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(dec, places)), *collected):
+            rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
+            rows.setdefault(ROWS[task].collected_by, []).extend(_own(run, rel))
+    rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
+    rows[tasks.SCAN_MAP] = [row for file in each_expected(run, tasks.SCAN_MAP) for row in _own(run, file.path)]
+    rows[tasks.COLLECT_SCAN] = _own(run, layout.skies_file())
     rounds = range(1, run.spec.adaptive.max_rounds + 1)
-    rows["judge"] = [row for n in rounds for row in _costs(run, layout.timing_file(f"judge_{n}"))]
-    for stage in ("distributions", "sensitivity", "post_trial", "upper_limits"):
-        rows[stage] = _costs(run, layout.timing_file(stage))
+    rows[tasks.JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
+    rows |= {task: _costs(run, layout.timing_file(task)) for task, row in ROWS.items() if row.timed}
     return rows
 
 

@@ -4,21 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.base.errors import InputError
+from worker.base.task_rows import LAST, ROWS
 from worker.report import style, words
 from worker.report.drawn import Drawn
 from worker.report.numbers import columns
 from worker.report.results import Results
 
-ORDER = (
-    "prepare", "bg_trials", "sig_trials", "collect_bg", "collect_sig", "distributions", "sensitivity", "scan_map",
-    "scan_trials", "collect_scan", "post_trial", "upper_limits",
-)  # fmt: skip
-
 
 def stages(results: Results) -> list[tuple[str, Mapping[str, Any]]]:
     """Stages with a known cost, in the order of the DAG."""
     timing = results.summary.get("timing") or {}
-    return sorted(timing.items(), key=lambda item: (ORDER.index(item[0]) if item[0] in ORDER else len(ORDER), item[0]))
+    return sorted(timing.items(), key=lambda item: (ROWS[item[0]].cost_line if item[0] in ROWS else LAST, item[0]))
 
 
 def draw(results: Results) -> Drawn:

@@ -9,13 +9,13 @@ from worker.base import compare, finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.reading import MAX_JSON, file_bytes, json_value
+from worker.base.task_rows import ROWS
 from worker.report.summary import summary, timing
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import from_json, is_cost
 from worker.tasks import scratch
 
-_NOT_HERE = ("prepare", "judge", "report")  # rounds are decided again by `worker rounds`
 _MEASURED = ("wall_s", "cpu_s", "max_rss_mb", "host")
 _OF_THE_MACHINE = (*_MEASURED, "cpu", "versions", "code")
 _OF_THE_BYTES = ("sha256", "inputs", "outputs")
@@ -25,7 +25,7 @@ def findings(run: Run, root: Path, holes: set[str]) -> Iterator[Finding]:
     """One finding for each kind of result, as soon as it is made; `root` is a scratch directory with all trials."""
     before = set(_made(root))
     for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if node["file"]):
-        if task in _NOT_HERE:
+        if not ROWS[task].recomputed:
             continue
         rounding = compare.Rounding()
         wrong = list(_run_all(run, root, task, bool(holes)))

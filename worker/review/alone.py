@@ -15,6 +15,7 @@ from worker.base import finding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.pools import mapped
+from worker.base.task_rows import ROWS
 from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
 from worker.review import decisive, replay
@@ -25,26 +26,26 @@ from worker.tasks import context, trials
 
 MOST_FILES = 10_000
 """Files of which rows are chosen by chance, at most."""
-ROWS = {"bg_trials": 5, "sig_trials": 5}
+TRIALS = 5
 """Trials of a file that are chosen by chance. Of skies the hypothesis says how many: one costs a thousand trials."""
 
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """For one kind of trials; `whole` are the files that were made again as a whole."""
-    if task == "scan_map" or not files or engine_of(run.spec).deterministic == "per-file":
+    if not ROWS[task].is_stream or not files or engine_of(run.spec).deterministic == "per-file":
         return
-    n_rows = ROWS[task] if task in ROWS else ensemble_of(run.spec).rows_by_chance
-    found = decisive.skies(run, files) if task == "scan_trials" else (list(decisive.trials(run, task, files)), 0)
+    of_sky = ROWS[task].of_sky
+    n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else TRIALS
+    found = decisive.skies(run, files) if of_sky else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
     by_chance = _by_chance(files, n_rows) if n_rows else []
-    work = partial(_trials, run.path) if task != "scan_trials" else partial(_skies, run.path)
+    work = partial(_skies if of_sky else _trials, run.path)
     wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
     right += f", and {n_rows} of {len(by_chance):,} files by chance" if by_chance else ""
     right += f"; {_power(files, len(whole), n_rows)}"
-    kind = "skies" if task == "scan_trials" else "trials"
-    yield finding.of(f"{task}: single {kind} made again from the prepared data", wrong, right)
+    yield finding.of(f"{task}: single {ROWS[task].unit} made again from the prepared data", wrong, right)
     if not n_rows:
         wrong = _all(partial(_refitted, run.path), [Chosen(file, tuple(range(file.n))) for file in files], jobs)
         what = f"{task}: every sky fitted again at the pixels that it names"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
+from worker.base.task_rows import BG_TRIALS
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
@@ -47,7 +48,7 @@ def trials(run: Run, task: str, files: Iterable[Expected]) -> Iterator[Chosen]:
     for point, mine in by_point.items():
         ts = [store.load_array(run.path, file.path, file.n, context.columns(run))["ts"] for file in mine]
         together = np.concatenate(ts)
-        chosen = _background(together) if task == "bg_trials" else _signal(run, dict(point)["dec"], together)
+        chosen = _background(together) if task == BG_TRIALS else _signal(run, dict(point)["dec"], together)
         yield from _by_file(mine, [len(part) for part in ts], chosen)
 
 

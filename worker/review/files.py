@@ -8,6 +8,7 @@ from worker.base import finding, reading
 from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.reading import MAX_JSON, file_bytes, json_value
+from worker.base.task_rows import ROWS
 from worker.review import verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, of_node
@@ -78,7 +79,7 @@ def holes(run: Run) -> set[str]:
     """Files that were not there when results were made with --allow_missing, by their lists."""
     found: set[str] = set()
     for node in run.plan["nodes"]:
-        if node["file"] or node["task"] == "scan_map":
+        if node["file"] or not ROWS[node["task"]].is_stream:
             continue
         for collected in _collected(run, node["name"]):
             if not _n_missing(run, collected):

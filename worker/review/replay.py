@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
+from worker.base.task_rows import ROWS, SCAN_TRIALS, many
 from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
@@ -64,7 +65,7 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
     Of what a CUDA device has made, TS must agree within `Engine.tolerance`.
     """
     task, args = scratch.address_of(run, rel)
-    if task not in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+    if task not in many():
         raise SpecError(f"--file={rel}: is made by {task} from other files; `dagmaker review` makes those again")
     scratch.again(root, task, **args)
     try:
@@ -115,12 +116,12 @@ def _told(args: dict[str, Any]) -> str:
 
 def _one(run: Run, rel: PurePosixPath, trial: int, task: str, args: dict[str, Any]) -> dict[str, Any]:
     """One trial: run alone, compared with its row, and looked into; what was found, of trials of one declination."""
-    if task not in ("bg_trials", "sig_trials", "scan_trials"):
+    if not (row := ROWS.get(task)) or not row.is_stream:
         raise SpecError(f"--trial={trial}: {rel} holds no trials; leave --trial out")
     rows = store.load_array(run.path, rel)
     if not 0 <= trial < len(rows):
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
-    if task == "scan_trials":
+    if row.of_sky:
         _one_sky(run, rel, args, trial, rows[trial])
         return {}
     dec, k = float(args["dec"]), int(args["first"]) + trial
@@ -169,7 +170,7 @@ def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> 
 def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row: NDArray[np.void]) -> None:
     first = int(args["first"]) + trial
     with scratch.beside(run) as root:
-        scratch.again(root, "scan_trials", **{**args, "n": 1, "first": first})
+        scratch.again(root, SCAN_TRIALS, **{**args, "n": 1, "first": first})
         band = args.get("band")
         part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
         alone = store.load_array(root, rel.parent / layout.sky_name(rel, 1, args["seed"], first, part))[0]

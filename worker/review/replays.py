@@ -24,7 +24,7 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
     for task in kinds:
         there = [file for file in each_expected(run, task) if str(file.path) not in absent]
         by_chance = _by_chance(there, sample)
-        chosen = list({file.path: file for file in [*_hottest(run, task, there), *by_chance]}.values())
+        chosen = list({file.path: file for file in [*_hottest(run, there), *by_chance]}.values())
         wrong, done = [], 0
         for text in _replayed(run.path, [file.path for file in chosen], jobs):
             done += 1
@@ -46,7 +46,7 @@ def _by_chance(files: Sequence[Expected], sample: int) -> list[Expected]:
     return random.SystemRandom().sample(files, min(sample, len(files)))
 
 
-def _hottest(run: Run, task: str, files: Iterable[Expected]) -> list[Expected]:
+def _hottest(run: Run, files: Iterable[Expected]) -> list[Expected]:
     """The file with the largest TS of a kind (of each map)."""
     best: dict[object, tuple[float, Expected]] = {}
     for file in files:
@@ -55,7 +55,7 @@ def _hottest(run: Run, task: str, files: Iterable[Expected]) -> list[Expected]:
         except (InputError, ValueError, IndexError):
             continue
         top = float(np.max(ts)) if ts.size else -1.0
-        group = file.point.get("nside") if task == "scan_map" else None
+        group = file.point.get("nside")
         if group not in best or top > best[group][0]:
             best[group] = top, file
     return [file for _, file in best.values()]

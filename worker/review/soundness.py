@@ -6,21 +6,13 @@ from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes, json_object
+from worker.base.task_rows import COLLECT_SCAN, JUDGE, ROWS
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.tasks import adaptive_round
 
-_KEYS = {
-    "distributions": ("background",),
-    "sensitivity": ("sensitivity", "discovery"),
-    "collect_scan": ("regions", "n_skies"),
-    "post_trial": ("post_trial", "regions"),
-    "upper_limits": ("limits",),
-    "judge": ("round", "asked", "inputs", "added", "points"),
-}
-_TIMED = ("distributions", "sensitivity", "post_trial", "upper_limits")
-_READS = {"collect_bg": "bg_trials", "collect_sig": "sig_trials", "collect_scan": "scan_trials"}
+_READS = {row.collected_by: task for task, row in ROWS.items() if row.is_stream}
 
 
 def problem(run: Run, task: str, rel: PurePosixPath) -> str:
@@ -42,12 +34,12 @@ def problem(run: Run, task: str, rel: PurePosixPath) -> str:
 
 def _check_json(run: Run, task: str, rel: PurePosixPath) -> None:
     found = store.load_json(run.path, rel)
-    lost = [key for key in _KEYS.get(task, ()) if not isinstance(found, dict) or key not in found]
+    lost = [key for key in ROWS[task].keys if not isinstance(found, dict) or key not in found]
     if lost:
         raise InputError(f"{run.path / rel}: has no {', '.join(lost)}")
-    if task in _TIMED:
+    if ROWS[task].timed:
         store.load_json(run.path, layout.timing_file(task))
-    if task == "collect_scan":
+    if task == COLLECT_SCAN:
         _check_scan(run, found)
 
 
@@ -75,11 +67,11 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
     A file that is missing now is no difference: it is a fault of its own.
     """
     task = _READS.get(node["task"])
-    if node["task"] == "judge":
+    if node["task"] == JUDGE:
         return _stale_decision(run, int(node["args"]["round"]))
     if task is None:
         return ""
-    point = node["args"] if task != "scan_trials" else {}
+    point = node["args"] if ROWS[task].at_point else {}
     made_from = {item["path"]: item["sha256"] for item in _list(run, rel)}
     for file in each_expected(run, task, **point):
         path, sha256 = str(file.path), _sha256(run, file.path)

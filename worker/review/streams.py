@@ -5,7 +5,7 @@ trial. Two files are independent if their keys differ, or if their intervals of 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +61,7 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
     first = {node["name"] for node in run.base["nodes"]}
     of_point: dict[tuple[Any, ...], Stream] = {}
     for node in run.plan["nodes"]:
-        key = key_of(run.spec, node)
+        key = address.of_node(run.spec, node)
         if key is not None:
             same = (*layout.point(node["task"], node["args"]), node.get("seed"))
             again = node["name"] in first and layout.PART not in node["args"] and same in of_point
@@ -90,16 +90,6 @@ def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
         for kind, n_sigma in kinds:
             what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"
             yield Stream(what, address.bootstrap(spec, kind, dec, gamma, n_sigma))
-
-
-def key_of(spec: Spec, node: Mapping[str, Any]) -> Key | None:
-    """Key of the trials of a node; None for a task without trials."""
-    task, args, seed = node["task"], node["args"], int(node.get("seed") or 0)
-    if task == "bg_trials":
-        return address.bg_trials(spec, args["dec"], seed)
-    if task == "sig_trials":
-        return address.sig_trials(spec, args["dec"], args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0]))
-    return address.scan_trials(spec, seed) if task == "scan_trials" else None
 
 
 def overlaps(stream: Stream) -> Iterator[str]:

@@ -6,14 +6,13 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from worker.base.errors import InputError
 from worker.base.pools import mapped
+from worker.base.task_rows import ROWS
 from worker.review import soundness
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, of_node, open_run, wrong_address
-from worker.tasks import context, scans
+from worker.tasks import arrays
 
 PIECE = 500  # files that a process checks between two turns
 
@@ -70,10 +69,10 @@ def _pieces(run: Run) -> Iterator[_Piece]:
         if node["file"]:
             yield _Piece(node, 0, (), None)
             continue
-        digest = None if node["task"] == "scan_map" else _digest(run, node["task"], node["args"].get("gamma"))
         files = tuple(of_node(node))
-        for begin in range(0, len(files), PIECE):
-            yield _Piece(node, begin, files[begin : begin + PIECE], digest)
+        size = PIECE if ROWS[node["task"]].is_stream else 1  # files of a stream share a digest
+        for begin in range(0, len(files), size):
+            yield _Piece(node, begin, files[begin : begin + size], _digest(run, node["task"], files[begin]))
 
 
 @lru_cache(maxsize=1)
@@ -81,29 +80,12 @@ def _opened(path: Path) -> Run:
     return open_run(path)
 
 
-def _digest(run: Run, task: str, gamma: float | None) -> str | None:
-    """What the records of a task's files must carry; None where the data are not there to tell."""
+def _digest(run: Run, task: str, file: Expected) -> str | None:
+    """What the record of a file must carry; None where the data are not there to tell."""
     try:
-        if task == "scan_trials":
-            return scans.scan_digest(run)
-        if task == "sig_trials":
-            return context.signal_digest(run, gamma)
-        return context.trial_digest(run, task)
+        return arrays.KINDS[task].digest(run, file)
     except InputError:
         return None
-
-
-def _map_digest(run: Run, file: Expected) -> str | None:
-    band, bands = file.band or (0, 1)
-    try:
-        return scans.map_digest(run, int(file.point.get("nside", 0)), band, bands)
-    except InputError:
-        return None
-
-
-def _dtype(run: Run, task: str) -> np.dtype[np.void]:
-    of_skies = {"scan_trials": scans.sky_dtype, "scan_map": scans.map_dtype}
-    return of_skies.get(task, context.columns)(run)
 
 
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
@@ -111,10 +93,9 @@ def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
     if piece.node["file"]:
         return 1, _single(_opened(path), piece.node)
     found = []
-    dtype = _dtype(_opened(path), task)
+    dtype, digest = arrays.KINDS[task].dtype(_opened(path)), piece.digest
     for position, file in enumerate(piece.files, piece.begin):
-        is_map = task == "scan_map"
-        n, digest = (None, _map_digest(_opened(path), file)) if is_map else (file.n, piece.digest)
+        n = file.n or None  # the plan does not say how many pixels a map has
         state = store.state(path, file.path, n, dtype, digest)
         if state == "done":
             address = wrong_address(file, store.load_record(path, file.path).args)

@@ -3,13 +3,17 @@
 Every stream of an analysis is named here and nowhere else, so that `worker streams` can show that no two are the same.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from worker.base.key import Key, key
+from worker.base.task_rows import BG_TRIALS, SCAN_TRIALS, SIG_TRIALS
 from worker.spec.sections import Spec
 
 
 def bg_trials(spec: Spec, dec: float, seed: int) -> Key:
     """Background trials at `dec` (deg)."""
-    return key(spec.seed, "bg_trials", float(dec), int(seed))
+    return key(spec.seed, BG_TRIALS, float(dec), int(seed))
 
 
 def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int, gamma: float) -> Key:
@@ -17,12 +21,25 @@ def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int, gamma: float) ->
     signal = spec.signal
     spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
     extension = (float(signal.extension_deg),) if signal.extension_deg else ()
-    return key(spec.seed, "sig_trials", float(dec), float(n_sig), *spectrum, *extension, int(seed))
+    return key(spec.seed, SIG_TRIALS, float(dec), float(n_sig), *spectrum, *extension, int(seed))
 
 
 def scan_trials(spec: Spec, seed: int) -> Key:
     """Background skies."""
-    return key(spec.seed, "scan_trials", int(seed))
+    return key(spec.seed, SCAN_TRIALS, int(seed))
+
+
+def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
+    """Key of the trials of a node; None for a task without trials."""
+    args, seed = node["args"], int(node.get("seed") or 0)
+    makers = {
+        BG_TRIALS: lambda: bg_trials(spec, args["dec"], seed),
+        SIG_TRIALS: lambda: sig_trials(
+            spec, args["dec"], args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0])
+        ),
+        SCAN_TRIALS: lambda: scan_trials(spec, seed),
+    }
+    return makers[node["task"]]() if node["task"] in makers else None
 
 
 def observed(spec: Spec) -> Key:

@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.base import reading, shell
 from worker.base.errors import InputError
+from worker.base.task_rows import ROWS
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.rundir.record import from_json
@@ -43,8 +44,8 @@ def hashed(run: Run, files: Iterable[PurePosixPath]) -> dict[str, str]:
     return found
 
 
-def result(path: Path, rel: PurePosixPath, task: str) -> Any:
-    """A result in JSON, if its bytes are those that its task wrote: then it has the keys and kinds that it must have.
+def result(path: Path, task: str) -> Any:
+    """The result of a task in JSON, if its bytes are those that the task wrote: then its keys and kinds are right.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def result(path: Path, rel: PurePosixPath, task: str) -> Any:
         It is missing, damaged, or was changed.
     """
     cure = f"run `{shell.worker(task, f'--run={path}')}` again"
+    rel = PurePosixPath(ROWS[task].file)
     found = store.load_json(path, rel)
     try:
         made = from_json(store.load_json(path, layout.timing_file(task)))

@@ -5,11 +5,14 @@ unless a function says otherwise.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from worker.base import task_rows
 from worker.base.errors import SpecError
+from worker.base.task_rows import ROWS
+from worker.rundir.cuts import Cut
 from worker.spec.levels import dec_level, gamma_level, nsig_level
 
 _KEPT = {"nside": "rings", "catalog": "sources"}
@@ -19,16 +22,16 @@ SPEC = PurePosixPath("analysis.yaml")
 PLAN = PurePosixPath("plan.json")
 BUILD = PurePosixPath("build.json")
 DAG = PurePosixPath("analysis.dag")
-DATA = PurePosixPath("prepared/data.npz")
+DATA = PurePosixPath(ROWS[task_rows.PREPARE].file)
 SEALED = PurePosixPath("sealed/positions.npz")
 RESULTS = PurePosixPath("results")
-BACKGROUND = RESULTS / "background.json"
-SENSITIVITY = RESULTS / "sensitivity.json"
-SCAN = RESULTS / "scan.json"
-POST_TRIAL = RESULTS / "post_trial.json"
-LIMITS = RESULTS / "upper_limits.json"
+BACKGROUND = PurePosixPath(ROWS[task_rows.DISTRIBUTIONS].file)
+SENSITIVITY = PurePosixPath(ROWS[task_rows.SENSITIVITY].file)
+SCAN = PurePosixPath(ROWS[task_rows.COLLECT_SCAN].file)
+POST_TRIAL = PurePosixPath(ROWS[task_rows.POST_TRIAL].file)
+LIMITS = PurePosixPath(ROWS[task_rows.UPPER_LIMITS].file)
 SUMMARY = RESULTS / "summary.json"
-REPORT = PurePosixPath("report/index.html")
+REPORT = PurePosixPath(ROWS[task_rows.REPORT].file)
 DATA_PAGE = PurePosixPath("report/data.html")
 REPORT_RECORD = PurePosixPath("report/record.json")
 CRATE = PurePosixPath("ro-crate-metadata.json")
@@ -77,16 +80,21 @@ def trials_dir(name: str) -> PurePosixPath:
     return PurePosixPath("trials") / name
 
 
+def tree(name: str, task: str) -> PurePosixPath:
+    """Root of all files of a task that makes many."""
+    return trials_dir(name) / ROWS[task].folder
+
+
 def bg_dir(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
     """Background trials of one declination."""
-    return trials_dir(name) / "bg" / "dec" / dec_level(dec_deg, places)
+    return tree(name, task_rows.BG_TRIALS) / "dec" / dec_level(dec_deg, places)
 
 
 def sig_dir(
     name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1, gamma: float | None = None
 ) -> PurePosixPath:
     """Signal trials of one declination and signal strength; `gamma` where there are several spectra."""
-    root = _of_gamma(trials_dir(name) / "sig", gamma)
+    root = _of_gamma(tree(name, task_rows.SIG_TRIALS), gamma)
     return root / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
 
 
@@ -101,7 +109,7 @@ def _of_gamma(root: PurePosixPath, gamma: float | None) -> PurePosixPath:
 
 def scan_dir(name: str, level: str) -> PurePosixPath:
     """Background skies; `level` is that of the scan section, such as ``nside/064``."""
-    return trials_dir(name) / "scan" / level
+    return tree(name, task_rows.SCAN_TRIALS) / level
 
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
@@ -113,12 +121,29 @@ def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tup
 
 def map_dir(name: str, level: str) -> PurePosixPath:
     """TS, ns and gamma of the observed sky, one file per declination band; `level` as of `scan_dir`."""
-    return trials_dir(name) / "map" / level
+    return tree(name, task_rows.SCAN_MAP) / level
 
 
 def band_name(band: int, n_bands: int) -> str:
     """``map__band_00_of_04.npy``."""
     return f"map__band_{band:02d}_of_{n_bands:02d}.npy"
+
+
+def names(
+    task: str, folder: PurePosixPath, seed: int, cuts: Iterable[Cut], bands: int
+) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
+    """(file name, n, first, band) of every output of a node with many, in the order of its processes."""
+    if not ROWS[task].is_stream:
+        yield from ((band_name(band, bands), 0, 0, (band, bands)) for band in range(bands))
+        return
+    at_point = ROWS[task].at_point
+    for first, n in cuts:
+        if at_point:
+            yield trials_name(n, seed, first), n, first, None
+            continue
+        for band in range(bands):
+            part = (band, bands) if bands > 1 else None
+            yield sky_name(folder, n, seed, first, part), n, first, part
 
 
 def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:

@@ -8,11 +8,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from worker.base import shell
 from worker.base.errors import InputError
+from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
 from worker.spec.specfile import load_resolved, text_digest
@@ -206,19 +208,8 @@ def nodes(run: Run, task: str, **point: float) -> list[Mapping[str, Any]]:
 
 def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
     """(file name, n, first, band) of every output of a node."""
-    seed = int(node.get("seed") or 0)
-    bands, folder = int(node.get("bands", 1)), PurePosixPath(node["dir"])
-    if node["task"] == "scan_map":
-        for band in range(bands):
-            yield layout.band_name(band, bands), 0, 0, (band, bands)
-        return
-    for first, n in node.get("cuts", ()):
-        if node["task"] != "scan_trials":
-            yield layout.trials_name(n, seed, first), n, first, None
-            continue
-        for band in range(bands):
-            part = (band, bands) if bands > 1 else None
-            yield layout.sky_name(folder, n, seed, first, part), n, first, part
+    seed, bands = int(node.get("seed") or 0), int(node.get("bands", 1))
+    return layout.names(node["task"], PurePosixPath(node["dir"]), seed, node.get("cuts", ()), bands)
 
 
 def _listing(folder: Path) -> set[str]:
@@ -251,8 +242,7 @@ def _tasks(run: Run) -> Iterator[str]:
 def _check_streams(run: Run, plan_nodes: Iterable[Mapping[str, Any]]) -> None:
     """Raise if the pieces of a stream are not those of the spec: each trial once, from 0 to the number it asks for."""
     spec = run.spec
-    wanted = {"bg_trials": spec.background.n_trials, "sig_trials": spec.signal.n_trials}
-    wanted["scan_trials"] = spec.scan.n_skies
+    wanted = {task: attrgetter(row.n_trials)(spec) for task, row in ROWS.items() if row.is_stream}
     ends: dict[tuple[Any, ...], int] = {}
     for node in plan_nodes:
         if node["task"] not in wanted:

@@ -15,7 +15,7 @@ from worker.base import shell
 from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
-from worker.base.task_names import MANY, NEEDS, STREAMS
+from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
 from worker.spec.fields import Model, Number, refuse
@@ -57,15 +57,15 @@ class NodeForm(Model):
 
     @model_validator(mode="after")
     def _of_its_task(self) -> Self:
-        needs = NEEDS.get(self.task)
-        if needs is None:
-            refuse(("task", f"found {self.task}; tasks are {', '.join(NEEDS)}"))
-        lacks = [key for key in needs or () if key not in self.args]
+        if self.task not in ROWS:
+            refuse(("task", f"found {self.task}; tasks are {', '.join(ROWS)}"))
+        row = ROWS[self.task]
+        lacks = [key for key in row.needs if key not in self.args]
         if lacks:
             refuse(("args", f"{self.task} needs {', '.join(lacks)}"))
-        if bool(self.file) == (self.task in MANY):
+        if bool(self.file) == row.many:
             refuse(("file", f"found {self.file!r} for {self.task}"))
-        if bool(self.cuts) != (self.task in STREAMS):
+        if bool(self.cuts) != row.is_stream:
             refuse(("cuts", f"found {len(self.cuts)} for {self.task}"))
         return self
 

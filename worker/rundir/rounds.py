@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from worker.base import shell
+from worker.base.task_rows import JUDGE, ROWS
 from worker.rundir import layout, planfile
 
-JUDGE = "judge"
-COLLECTED_BY = {"bg_trials": "collect_bg", "sig_trials": "collect_sig"}
 HEAD = ("round", "decision")
 
 Raw = Mapping[str, Any]
@@ -57,5 +56,5 @@ def _more(node: Raw, by_judge: Mapping[str, list[Any]], added: Sequence[Raw]) ->
             yield from (other["name"] for other in by_judge.get(parent, ()))
         return
     for other in added:
-        if COLLECTED_BY.get(other["task"]) == node["task"] and node["args"].items() <= other["args"].items():
+        if ROWS[other["task"]].collected_by == node["task"] and node["args"].items() <= other["args"].items():
             yield other["name"]

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -28,10 +29,39 @@ def refuse(*faults: tuple[str, str]) -> None:
         raise PydanticCustomError("faults", "{text}", {"text": text, "faults": list(faults)})
 
 
+@dataclass(frozen=True)
+class Affects:
+    """What a key of the spec affects: in `Annotated` at the key, or as ``affects`` of its section.
+
+    Attributes
+    ----------
+    text : str
+        In words, for `dagmaker diff`; empty: as the section.
+    decides : str
+        numbers: some result depends on it. rounds: only if rounds of trials follow from it. nothing: no number does.
+    identity : bool
+        Trials depend on it: another value is another analysis, for which there is another run directory.
+    trials : tuple of str
+        Tasks whose files of the same name then hold something else; empty for an identity: all that make trials.
+    again : tuple of str
+        Results that are made again though none of the files changed that they are made from.
+    decision : bool
+        The decisions of rounds follow from it.
+    """
+
+    text: str = ""
+    decides: Literal["numbers", "rounds", "nothing"] = "numbers"
+    identity: bool = False
+    trials: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    decision: bool = False
+
+
 class Model(BaseModel):
     """A closed, immutable section of the spec."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    affects: ClassVar[Affects | None] = None
 
     def __hash__(self) -> int:
         """Of all values; a table is hashed by its rows, so that a spec can be the key of a cache."""

@@ -4,26 +4,22 @@ import hashlib
 import json
 from typing import Any
 
+from worker.spec import effects
 from worker.spec.sections import Spec
-
-WHERE = ("site", "resources", "small_angles")
-AIMS = ("goal", "adaptive")  # decide numbers where rounds of trials follow from them
-CUT = {
-    "data": ("dir", "irfs"),  # where the data lie: what is in them has a digest of its own
-    "background": ("trials_per_file",),
-    "signal": ("trials_per_file",),
-    "scan": ("skies_per_file", "sky_bands", "bands", "file"),  # what was in the file is in scan.sources
-    "unblind": ("token", "approved_by", "date", "reason", "waive"),  # added once the results are there
-}
 
 
 def deciding(spec: Spec) -> dict[str, Any]:
     """The spec as plain data, without what changes no number."""
-    aims = () if spec.adaptive.max_rounds else AIMS
-    data = spec.model_dump(mode="json", exclude={*WHERE, *aims})
-    for section, keys in CUT.items():
-        for key in keys:
-            data[section].pop(key, None)
+    idle = {"nothing"} if spec.adaptive.max_rounds else {"nothing", "rounds"}
+
+    def decides(key: str) -> bool:
+        effect = effects.of(key)
+        return effect is None or effect.decides not in idle
+
+    data = {key: value for key, value in spec.model_dump(mode="json").items() if decides(key)}
+    for section, values in data.items():
+        if isinstance(values, dict):
+            data[section] = {key: value for key, value in values.items() if decides(f"{section}.{key}")}
     return data
 
 

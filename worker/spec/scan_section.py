@@ -4,10 +4,21 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from worker.spec.fields import Model
+from worker.base.task_rows import COLLECT_SCAN, SCAN_MAP, SCAN_TRIALS
+from worker.spec.fields import Affects, Model
 
 Fault = tuple[str, str]
 """Key of the spec, and a sentence."""
+
+SCAN = Affects("hottest spots and post-trial p-values: made again from the same skies", again=(COLLECT_SCAN,))
+KIND = Affects("what is scanned: other skies, other files")
+RANGE = Affects(
+    "the range of all scans: finished skies and maps are of another analysis", trials=(SCAN_TRIALS, SCAN_MAP)
+)
+MORE = Affects("more or fewer skies of the same stream")
+CUT = Affects("how skies are cut into files: the skies are the same, the files are not", decides="nothing")
+CUT_MAPS = Affects("how maps are cut into files: the maps are the same, the files are not", decides="nothing")
+DECISION = Affects(decision=True)
 
 
 class ScanSection(Model):

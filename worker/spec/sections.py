@@ -9,9 +9,22 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
+from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
 from worker.spec import angles, ceilings, levels
 from worker.spec.checklist import CheckName
-from worker.spec.fields import Count, Fraction, Model, Name, Number, Positive, Whole, not_bool, one_name_each, refuse
+from worker.spec.fields import (
+    Affects,
+    Count,
+    Fraction,
+    Model,
+    Name,
+    Number,
+    Positive,
+    Whole,
+    not_bool,
+    one_name_each,
+    refuse,
+)
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
 from worker.spec.scan import Scan
@@ -32,10 +45,23 @@ Energy = Annotated[Positive, Field(le=1e9)]  # TeV
 Words = Annotated[str, Field(max_length=2000)]
 Folder = Annotated[str, Field(max_length=4096)]
 
+DATA = Affects("the data: every trial, unless their content is the same", identity=True)
+LABEL = Affects("what is printed on results", identity=True)
+RESPONSE = Affects("where the response lies: nothing, if its content is the same", decides="nothing", identity=True)
+DataFolder = Annotated[
+    Folder, Affects("where the data lie: nothing, if their content is the same", decides="nothing", identity=True)
+]
+CUT = Affects("how streams are cut into files: the trials are the same, the files are not", decides="nothing")
+MORE = Affects("more or fewer trials of the same streams")
+DECISION = Affects(decision=True)
+BOUND = Affects(decides="rounds", decision=True)
+APPROVAL = Affects(decides="nothing")
+
 
 class Synthetic(Model):
     """A made-up, deterministic IC86-like season: needs no files."""
 
+    affects = DATA
     format: Literal["synthetic"]
     n_events: Annotated[Whole, Field(ge=1, le=10**8)] = 138322
     livetime_days: Days = 332.9
@@ -44,10 +70,11 @@ class Synthetic(Model):
 class IceTracks(Model):
     """The published 10- and 14-year track releases: a folder with events/, uptime/ and irfs/."""
 
+    affects = DATA
     format: Literal["icetracks"]
-    dir: Folder
+    dir: DataFolder
     seasons: ReleaseSeasons
-    label: Literal["real", "semi-real"] = "real"
+    label: Annotated[Literal["real", "semi-real"], LABEL] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -63,11 +90,12 @@ class IceTracks(Model):
 class NumpyFiles(Model):
     """NumPy files as csky and skylab have them: <season>_exp.npy, <season>_MC.npy and GRL/<season>_exp.npy."""
 
+    affects = DATA
     format: Literal["numpy"]
-    dir: Folder
+    dir: DataFolder
     seasons: NumpySeasons
     mc_band_sin_dec: Annotated[Number, Field(ge=0.002, le=0.5)] = 0.02
-    label: Literal["real", "semi-real", "synthetic"] = "real"
+    label: Annotated[Literal["real", "semi-real", "synthetic"], LABEL] = "real"
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -83,10 +111,13 @@ class NumpyFiles(Model):
 class IC86First(Model):
     """The first-year release (IC86-2011): events, effective area, median angular resolution, no smearing."""
 
+    affects = DATA
     format: Literal["ic86_2011"]
-    dir: Folder
+    dir: DataFolder
     livetime_days: Days = 332.9
-    irfs: Folder | None = Field(None, description="folder of a track release (with irfs/), for its smearing")
+    irfs: Annotated[Folder | None, RESPONSE] = Field(
+        None, description="folder of a track release (with irfs/), for its smearing"
+    )
     irfs_config: Name = "IC86"
 
 
@@ -105,6 +136,7 @@ Extension = Annotated[Number, Field(ge=0, le=10)]
 class Likelihood(Model):
     """Bounds and cuts of the fit; METHOD: unbinned, ns >= 0, gamma free."""
 
+    affects = Affects("every fit: all trials", identity=True)
     gamma_min: Annotated[Number, Field(ge=1, le=4)] = 1.0
     gamma_max: Annotated[Number, Field(ge=1, le=4)] = 4.0
     gamma_step: Annotated[Number, Field(ge=0.01, le=0.0625)] = 0.0625
@@ -133,10 +165,13 @@ class Likelihood(Model):
 class Background(Model):
     """Background trials on a declination grid."""
 
-    dec_deg: DecGrid
-    n_trials: Count
-    trials_per_file: Count = 10000
-    fit: Literal["scale1", "free"] = "scale1"
+    dec_deg: Annotated[DecGrid, Affects("declinations: files of the others stay")]
+    n_trials: Annotated[Count, MORE]
+    trials_per_file: Annotated[Count, CUT] = 10000
+    fit: Annotated[
+        Literal["scale1", "free"],
+        Affects("p-values: results are made again from the same trials", again=(DISTRIBUTIONS,), decision=True),
+    ] = "scale1"
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
@@ -155,13 +190,14 @@ class Background(Model):
 class Signal(Model):
     """Signal trials: injected spectra and the n_sig grid, at every background declination."""
 
+    affects = Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))
     gamma: Gammas = 2.0
     cutoff_tev: Energy | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
-    n_sig: NSigList
-    n_trials: Count
-    trials_per_file: Count = 10000
+    n_sig: Annotated[NSigList, Affects("signal strengths: files of the others stay")]
+    n_trials: Annotated[Count, MORE]
+    trials_per_file: Annotated[Count, CUT] = 10000
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
@@ -184,12 +220,13 @@ class Signal(Model):
 class Sensitivity(Model):
     """Definitions of sensitivity and discovery potential, and the unit of the flux."""
 
-    beta: Fraction = 0.9
-    discovery_beta: Fraction = 0.5
-    discovery_nsigma: NSigmas = (3.0, 5.0)
+    affects = Affects("definitions: sensitivities are made again from the same trials", again=(SENSITIVITY,))
+    beta: Annotated[Fraction, DECISION] = 0.9
+    discovery_beta: Annotated[Fraction, DECISION] = 0.5
+    discovery_nsigma: Annotated[NSigmas, DECISION] = (3.0, 5.0)
     e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
-    n_bootstrap: Annotated[Whole, Field(ge=20, le=100000)] = 200
+    n_bootstrap: Annotated[Whole, Field(ge=20, le=100000), DECISION] = 200
 
     @property
     def nsigmas(self) -> tuple[float, ...]:
@@ -205,17 +242,21 @@ class Sensitivity(Model):
 class Unblind(Model):
     """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
 
-    token: Words | None = None
-    approved_by: Words | None = None
-    date: Words | None = None
-    reason: Words | None = None
-    waive: Annotated[tuple[CheckName, ...], Field(strict=False)] = ()
+    affects = Affects(
+        "approval and waivers: no number; a token holds for the waivers that it was given for", again=(REPORT,)
+    )
+    token: Annotated[Words | None, APPROVAL] = None
+    approved_by: Annotated[Words | None, APPROVAL] = None
+    date: Annotated[Words | None, APPROVAL] = None
+    reason: Annotated[Words | None, APPROVAL] = None
+    waive: Annotated[tuple[CheckName, ...], Field(strict=False), APPROVAL] = ()
     quote_nsigma: Annotated[Number, Field(gt=0, le=6)] = 3.0
 
 
 class Resources(Model):
     """What one process asks of the batch system."""
 
+    affects = Affects("what processes ask for: no number", decides="nothing")
     request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
     request_memory_mb: Annotated[Whole, Field(ge=100, le=10**7)] = 1000
     request_disk_mb: Annotated[Whole, Field(ge=10, le=10**8)] = 500
@@ -232,8 +273,11 @@ class Resources(Model):
 class Goal(Model):
     """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
 
+    affects = Affects(
+        "what is to be claimed, from which counts are suggested: no number", decides="rounds", decision=True
+    )
     local_sigma: Annotated[Number, Field(gt=0, le=7)] | None = None
-    post_trial_sigma: Annotated[Number, Field(gt=0, le=5)] | None = None
+    post_trial_sigma: Annotated[Annotated[Number, Field(gt=0, le=5)] | None, Affects(decides="rounds")] = None
     sensitivity_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
     discovery_error: Annotated[Number, Field(ge=0.001, le=0.5)] | None = None
 
@@ -241,9 +285,12 @@ class Goal(Model):
 class Adaptive(Model):
     """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
 
+    affects = Affects(
+        "rounds of further trials: those that are there stay, results follow the new ones", decides="rounds"
+    )
     max_rounds: Annotated[Whole, Field(ge=0, le=MAX_ROUNDS)] = 3
-    max_signal_trials: Count = 50000
-    max_background_trials: Count = 1000000
+    max_signal_trials: Annotated[Count, BOUND] = 50000
+    max_background_trials: Annotated[Count, BOUND] = 1000000
 
 
 def _switch(value: Any) -> Any:
@@ -255,8 +302,14 @@ class Spec(Model):
     """The whole analysis."""
 
     version: Annotated[Literal[1], BeforeValidator(not_bool)]
-    name: Name
-    seed: Annotated[Whole, Field(ge=0, lt=2**63)]
+    name: Annotated[
+        Name, Affects("another name of the trials' folder: another analysis for `dagmaker build`", identity=True)
+    ]
+    seed: Annotated[
+        Whole,
+        Field(ge=0, lt=2**63),
+        Affects("every random number: nothing of the one belongs to the other", identity=True),
+    ]
     data: Data
     likelihood: Likelihood = Likelihood()
     background: Background
@@ -269,8 +322,8 @@ class Spec(Model):
         max_rounds=0
     )
     resources: Resources = Resources()
-    site: Name = "pool"
-    small_angles: bool = False
+    site: Annotated[Name, Affects("where processes run: no number", decides="nothing")] = "pool"
+    small_angles: Annotated[bool, Affects("how the spec is checked: no number", decides="nothing")] = False
 
     @model_validator(mode="before")
     @classmethod

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from worker.spec import edges, units
-from worker.spec.fields import Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
+from worker.spec.fields import Affects, Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
 from worker.spec.grid import ring_grid
-from worker.spec.scan_section import Fault, ScanSection
+from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection
 
 REGIONS = 3
 """Hottest spots of a map: whole sky, north, south."""
@@ -29,18 +29,19 @@ class HealpixScan(ScanSection):
     fits_per_s: ClassVar[float] = 25000.0
     kept_bytes: ClassVar[int] = 32
 
-    kind: Literal["healpix"] = "healpix"
-    nside: Nside = 64
-    map_nside: Nside | None = None
-    dec_min_deg: DecDeg = -85.0
-    dec_max_deg: DecDeg = 85.0
+    affects = SCAN
+    kind: Annotated[Literal["healpix"], KIND] = "healpix"
+    nside: Annotated[Nside, Affects("the resolution of all skies: other files")] = 64
+    map_nside: Annotated[Nside | None, Affects("the finer map of one sky")] = None
+    dec_min_deg: Annotated[DecDeg, RANGE] = -85.0
+    dec_max_deg: Annotated[DecDeg, RANGE] = 85.0
     dec_split_deg: DecDeg = -5.0
-    n_skies: Count
-    skies_per_file: Count = 10
-    sky_bands: Annotated[int, Field(ge=1, le=512)] = 1
-    bands: Annotated[Whole, Field(ge=1, le=512)] = 1
+    n_skies: Annotated[Count, MORE]
+    skies_per_file: Annotated[Count, CUT] = 10
+    sky_bands: Annotated[int, Field(ge=1, le=512), CUT] = 1
+    bands: Annotated[Whole, Field(ge=1, le=512), CUT_MAPS] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
-    survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
+    survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

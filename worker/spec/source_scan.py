@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from worker.spec import catalog, edges, units
-from worker.spec.fields import Count, DecDeg, refuse
-from worker.spec.scan_section import Fault, ScanSection
+from worker.spec.fields import Affects, Count, DecDeg, refuse
+from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, Fault, ScanSection
 
 
 class CatalogScan(ScanSection):
@@ -18,14 +18,15 @@ class CatalogScan(ScanSection):
     bands: ClassVar[int] = 1
     fits_per_s: ClassVar[float] = 5000.0  # alone, without the neighbours of a pixel
 
-    kind: Literal["catalog"]
-    file: str | None = None
-    sources: str | None = None
+    affects = SCAN
+    kind: Annotated[Literal["catalog"], KIND]
+    file: Annotated[str | None, Affects(decides="nothing")] = None  # what was in it is in sources
+    sources: Annotated[str | None, Affects("the list of sources: other skies, other files")] = None
     dec_split_deg: DecDeg = -5.0
-    n_skies: Count
-    skies_per_file: Count = 100
+    n_skies: Annotated[Count, MORE]
+    skies_per_file: Annotated[Count, CUT] = 100
     interpolation: Literal["linear", "log"] = "linear"
-    survival: Literal["hybrid", "fit", "empirical"] = "hybrid"
+    survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
 
     @model_validator(mode="after")
     def _readable(self) -> Self:

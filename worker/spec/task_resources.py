@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from worker.base.task_names import NEEDS
+from worker.base.task_rows import ROWS
 from worker.spec.fields import Model, Whole, refuse
 
 
@@ -33,10 +33,10 @@ def known_tasks(table: Any) -> Any:
     if isinstance(table, dict):
         faults = []
         for name in table:
-            if name not in NEEDS:
-                close = difflib.get_close_matches(str(name), list(NEEDS), n=1, cutoff=0.6)
+            if name not in ROWS:
+                close = difflib.get_close_matches(str(name), list(ROWS), n=1, cutoff=0.6)
                 meant = f"; did you mean '{close[0]}'?" if close else ";"
-                faults.append((str(name), f"unknown task{meant} tasks are {', '.join(NEEDS)}"))
+                faults.append((str(name), f"unknown task{meant} tasks are {', '.join(ROWS)}"))
         refuse(*faults)
     return table
 

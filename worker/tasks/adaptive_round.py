@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError, SpecError
+from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, before, each_expected, open_run
 from worker.rundir.record import measure
-from worker.spec import goals, levels
+from worker.spec import effects, goals, levels
 from worker.spec.sections import Adaptive, Goal, Spec
 from worker.stats import adaptive
 from worker.stats.adaptive import Quantity, Verdict
@@ -27,14 +28,12 @@ from worker.tasks import collect, context, fluxes
 
 DIGITS = 6
 """Of numbers that a decision shows; its counts are rounded to two, so that they are the same on every machine."""
-_SENSITIVITY = ("beta", "discovery_beta", "discovery_nsigma", "n_bootstrap")
-_BOUNDS = ("max_signal_trials", "max_background_trials")
 
 
 def judge(path: Path, number: int) -> dict[str, Any]:
     """Decide what round `number` adds, and return it; a decision that stands is kept."""
     run = at_round(open_run(path), number)
-    with measure("judge", {"round": number}) as meter:
+    with measure(JUDGE, {"round": number}) as meter:
         kept = standing(run, number)
         if kept is not None:
             how = "decided already" if kept["asked"] == asked(run) else "decided for another goal, kept"
@@ -44,7 +43,7 @@ def judge(path: Path, number: int) -> dict[str, Any]:
         rel = layout.decision(number)
         store.save_json(path, rel, found)
         record = replace(meter.record(1), sha256=input_digests.hashed(run, [rel])[str(rel)])
-        store.save_json(path, layout.timing_file(f"judge_{number}"), record.as_json())
+        store.save_json(path, layout.timing_file(f"{JUDGE}_{number}"), record.as_json())
     print(f"{_told(found)}\n-> {rel}")
     return found
 
@@ -71,15 +70,9 @@ def _told(found: Mapping[str, Any]) -> str:
 
 def asked(run: Run) -> dict[str, Any]:
     """The part of the spec that a decision follows from."""
-    spec = run.spec.model_dump(mode="json")
-    return {
-        "rule": adaptive.RULE,
-        "goal": {key: value for key, value in spec["goal"].items() if key != "post_trial_sigma"},
-        "adaptive": {key: spec["adaptive"][key] for key in _BOUNDS},
-        "sensitivity": {key: spec["sensitivity"][key] for key in _SENSITIVITY},
-        "fit": spec["background"]["fit"],
-        "survival": spec["scan"]["survival"],
-    }
+    spec = run.spec.model_dump(mode="json", include=effects.keys("decision"))
+    sections = {section: spec[section] for section in ("goal", "adaptive", "sensitivity")}
+    return {"rule": adaptive.RULE, **sections, **spec["background"], **spec["scan"]}
 
 
 def as_asked(run: Run, then: Mapping[str, Any]) -> Run:
@@ -123,7 +116,7 @@ def standing(run: Run, number: int) -> dict[str, Any] | None:
 
 def inputs(run: Run) -> dict[str, Any]:
     """What a decision rests on: one digest of all files of trials, by their records."""
-    files = [file.path for task in ("bg_trials", "sig_trials") for file in each_expected(run, task)]
+    files = [file.path for task in (BG_TRIALS, SIG_TRIALS) for file in each_expected(run, task)]
     listed = [{"path": str(rel), "sha256": store.load_record(run.path, rel).sha256} for rel in files]
     return {"files": len(files), "sha256": input_digests.listing_digest(listed)}
 
@@ -153,8 +146,8 @@ def decide(run: Run, number: int) -> dict[str, Any]:
 
 
 def _background(run: Run, dec: float) -> TSD:
-    files, _ = collect.present(run, "bg_trials", False, dec=dec)
-    digest = context.trial_digest(run, "bg_trials")
+    files, _ = collect.present(run, BG_TRIALS, False, dec=dec)
+    digest = context.trial_digest(run, BG_TRIALS)
     ts = np.concatenate([collect.load(run, file, context.columns(run), digest)["ts"] for file in files])
     return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
 
@@ -181,7 +174,7 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
 
 def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxes.At:
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    files, _ = collect.present(run, "sig_trials", False, **point)
+    files, _ = collect.present(run, SIG_TRIALS, False, **point)
     digest = context.signal_digest(run, level)
     by_n_sig: dict[float, list[Any]] = {}
     for file in files:

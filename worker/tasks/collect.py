@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
+from worker.base.task_rows import BG_TRIALS, COLLECT_BG, COLLECT_SCAN, COLLECT_SIG, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
@@ -24,9 +25,9 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     """All background trials of one declination: positive TS (even and odd trials apart) and their number."""
     run = open_run(path)
     rel = layout.bg_collected(dec, context.dec_places(run, dec))
-    digest = context.trial_digest(run, "bg_trials")
-    with measure("collect_bg", {"dec": dec}) as meter:
-        files, holes = present(run, "bg_trials", allow_missing, dec=dec)
+    digest = context.trial_digest(run, BG_TRIALS)
+    with measure(COLLECT_BG, {"dec": dec}) as meter:
+        files, holes = present(run, BG_TRIALS, allow_missing, dec=dec)
         ts = np.concatenate([load(run, f, context.columns(run), digest)["ts"] for f in files])
         # Halves by parity in the stream: one makes p-values that the other is tested with.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
@@ -47,8 +48,8 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
     rel = layout.sig_collected(dec, context.dec_places(run, dec), level)
     digest = context.signal_digest(run, gamma)
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    with measure("collect_sig", point) as meter:
-        files, holes = present(run, "sig_trials", allow_missing, **point)
+    with measure(COLLECT_SIG, point) as meter:
+        files, holes = present(run, SIG_TRIALS, allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)
@@ -62,10 +63,10 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
     """What is said of the observed sky, and what is kept of every background sky: hottest spots by region, and more."""
     run = open_run(path)
     ensemble, main = ensemble_of(run.spec), run.spec.scan.main_nside
-    with measure("collect_scan", {"nside": main} if main else {}) as meter:
+    with measure(COLLECT_SCAN, {"nside": main} if main else {}) as meter:
         tsds = hottest_spots.load_tsds(run)
         result = ensemble.told(_observed(run), tsds)
-        files, holes = present(run, "scan_trials", allow_missing)
+        files, holes = present(run, SCAN_TRIALS, allow_missing)
         digest = scans.scan_digest(run)
         kept = ensemble.background(files, lambda file: load(run, file, ensemble.sky_dtype, digest), tsds)
         record = meter.record(kept.n)
@@ -73,11 +74,11 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
             store.save_array(path, rel, rows, record)
         store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
         store.save_json(path, layout.SCAN, {**result, "n_skies": kept.n, "n_missing": holes})
-        made_from = input_digests.collected(run, "collect_bg") | input_digests.listed(run, layout.SCAN)
-        made_from |= input_digests.recorded(run, [file.path for file in expected(run, "scan_map")])
+        made_from = input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN)
+        made_from |= input_digests.recorded(run, [file.path for file in expected(run, SCAN_MAP)])
         written = input_digests.hashed(run, [layout.SCAN, *ensemble.maps(layout.map_file)])
         record = replace(meter.record(kept.n), inputs=made_from, outputs=written)
-        store.save_json(path, layout.timing_file("collect_scan"), record.as_json())
+        store.save_json(path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
 
 
@@ -86,7 +87,7 @@ def _observed(run: Run) -> Sky:
     dtype = ensemble_of(run.spec).map_dtype
 
     def values(nside: int) -> Trials:
-        files = expected(run, "scan_map", **dict(run.spec.scan.map_node(nside)[1]))
+        files = expected(run, SCAN_MAP, **dict(run.spec.scan.map_node(nside)[1]))
         digests = (scans.map_digest(run, nside, *(file.band or (0, 1))) for file in files)
         return np.concatenate(
             [store.load_array(run.path, f.path, None, dtype, digest) for f, digest in zip(files, digests, strict=True)]

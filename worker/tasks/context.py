@@ -12,13 +12,14 @@ import numpy as np
 
 from worker.base import shell
 from worker.base.errors import InputError, SpecError
+from worker.base.task_rows import SIG_TRIALS
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.protocol import Engine
 from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
-from worker.spec import levels, units
+from worker.spec import effects, levels, units
 from worker.spec.sections import Signal, Spec
 from worker.spec.specfile import digest
 
@@ -75,13 +76,12 @@ def level_of(signal: Signal, gamma: float | None) -> float | None:
 
 def signal_address(signal: Signal, gamma: float | None = None) -> Mapping[str, Any]:
     """The part of the spec that decides what an injected event looks like."""
-    address = {"gamma": gamma_of(signal, gamma), "cutoff_tev": signal.cutoff_tev, "poisson": signal.poisson}
-    return address | ({"extension_deg": signal.extension_deg} if signal.extension_deg else {})
+    return effects.address("signal", signal) | {"gamma": gamma_of(signal, gamma)}
 
 
 def signal_digest(run: Run, gamma: float | None = None) -> str:
     """Digest of a file of signal trials."""
-    return trial_digest(run, "sig_trials", signal=signal_address(run.spec.signal, gamma))
+    return trial_digest(run, SIG_TRIALS, signal=signal_address(run.spec.signal, gamma))
 
 
 _never = ContextVar("never", default=False)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.base.task_rows import COLLECT_BG, COLLECT_SCAN, COLLECT_SIG
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Target
 from worker.hypotheses.table import ensemble_of
@@ -26,15 +27,15 @@ from worker.tasks.timed import timed
 
 
 def _inputs(run: Run) -> dict[str, str]:
-    trials = input_digests.collected(run, "collect_bg", "collect_sig")
+    trials = input_digests.collected(run, COLLECT_BG, COLLECT_SIG)
     return trials | input_digests.hashed(run, [layout.SCAN]) | input_digests.data(run)
 
 
-@timed(layout.LIMITS, _inputs)
+@timed(_inputs)
 def upper_limits(path: Path) -> None:
     """Upper limits of every target and spectrum, in events and as a flux."""
     run = open_run(path)
-    store.save_json(path, layout.LIMITS, told(run, input_digests.result(path, layout.SCAN, "collect_scan")))
+    store.save_json(path, layout.LIMITS, told(run, input_digests.result(path, COLLECT_SCAN)))
     print(f"-> {layout.LIMITS}")
 
 

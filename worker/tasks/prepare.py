@@ -7,6 +7,7 @@ from typing import Any
 
 from worker import data
 from worker.base.errors import InputError
+from worker.base.task_rows import PREPARE
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
 from worker.hypotheses.table import hypothesis_of
@@ -24,7 +25,7 @@ def prepare(path: Path) -> None:
     if _is_done(run, args):
         print(f"already done: {layout.DATA}")
         return
-    with measure("prepare", args) as meter:
+    with measure(PREPARE, args) as meter:
         dataset = context.noted(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
         for season in dataset.seasons:
             print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")

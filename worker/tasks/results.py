@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.base.task_rows import COLLECT_BG, COLLECT_SCAN, COLLECT_SIG
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
@@ -20,7 +21,7 @@ from worker.tasks import context, fluxes
 from worker.tasks.timed import timed
 
 
-@timed(layout.BACKGROUND, lambda run: input_digests.collected(run, "collect_bg"))
+@timed(lambda run: input_digests.collected(run, COLLECT_BG))
 def distributions(path: Path) -> None:
     """eta, chi2 fit and median of the background TS at every declination."""
     run = open_run(path)
@@ -38,9 +39,7 @@ def distributions(path: Path) -> None:
     print(f"-> {layout.BACKGROUND}")
 
 
-@timed(
-    layout.SENSITIVITY, lambda run: input_digests.collected(run, "collect_bg", "collect_sig") | input_digests.data(run)
-)
+@timed(lambda run: input_digests.collected(run, COLLECT_BG, COLLECT_SIG) | input_digests.data(run))
 def sensitivity(path: Path) -> None:
     """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
 
@@ -105,11 +104,11 @@ def further_tests(run: Run, sky: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     return {name: {region: fluxes.finite(row) for region, row in rows.items()} for name, rows in tests.items()}
 
 
-@timed(layout.POST_TRIAL, input_digests.scan)
+@timed(input_digests.scan)
 def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     run = open_run(path)
-    scan = input_digests.result(path, layout.SCAN, "collect_scan")
+    scan = input_digests.result(path, COLLECT_SCAN)
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
         skies = hottest_spots.of_background(run, region)

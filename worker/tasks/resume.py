@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,54 +16,79 @@ from numpy.typing import NDArray
 from worker.base.errors import InputError, SpecError, StoppedError
 from worker.rundir import store
 from worker.rundir.ledger import Run
-from worker.rundir.record import Meter
+from worker.rundir.record import Meter, measure
 
 AnyArray = NDArray[Any]
 TIME_LIMIT = "WORKER_TIME_LIMIT_S"
 PARTIAL = PurePosixPath("partial")
 
 
-def in_steps(
-    run: Run, rel: PurePosixPath, meter: Meter, n: int, step: int, make: Callable[[int, int], AnyArray]
-) -> AnyArray:
-    """The output `rel` of `n` units, made `step` units at a time.
+class Output(NamedTuple):
+    """A file that a task makes: its place in the run directory, what its record must say, and its rows.
 
-    Parameters
-    ----------
-    meter : Meter
-        Its digest must be that of the output: a part made for another one is not used.
-    n : int
-        Units: trials, skies or rings.
-    step : int
-        Units between two looks at the clock; a compiled loop cannot be interrupted.
-    make : callable
-        ``make(first, count)`` gives the units [first, first + count).
+    `args` is the address; a finished part of another `digest` is not used. `n` counts trials, skies or pixels.
+    """
+
+    task: str
+    rel: PurePosixPath
+    args: dict[str, Any]
+    digest: str
+    n: int
+    dtype: np.dtype[np.void]
+
+
+class Work(NamedTuple):
+    """How a file is made: ``make(first, count)`` gives the units [first, first + count) of `n` trials, skies or rings.
+
+    A compiled loop cannot be interrupted: between two looks at the clock lie `step` units.
+    """
+
+    n: int
+    step: int
+    make: Callable[[int, int], AnyArray]
+
+
+def produce(run: Run, output: Output, set_up: Callable[[], Work]) -> None:
+    """Make a file in steps, unless it is there: a corrupt one is replaced, one of another analysis refused.
 
     Raises
     ------
+    InputError
+        If there is a sound file of another analysis.
     StoppedError
         At the time limit, or on SIGINT or SIGTERM; what is finished is kept.
     """
-    parts, done = _load(run, rel, meter.digest)
+    task, rel, args, digest, n, dtype = output
+    state = store.state(run.path, rel, n, dtype, digest)
+    if state == "foreign":
+        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
+        raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
+    if state == "done":
+        print(f"already done: {rel}")
+        return
+    with measure(task, args, digest) as meter:
+        store.save_array(run.path, rel, _in_steps(run, output, meter, set_up()), meter.record(n))
+    store.remove(run.path, PARTIAL / rel)
+    print(f"-> {rel}")
+
+
+def _in_steps(run: Run, output: Output, meter: Meter, work: Work) -> AnyArray:
+    rel = output.rel
+    parts, done = _load(run, rel, output.digest)
     deadline = _deadline()
     try:
-        while done < n:
-            count = min(step, n - done)
-            parts.append(make(done, count))
+        while done < work.n:
+            count = min(work.step, work.n - done)
+            parts.append(work.make(done, count))
             done += count
-            if done < n and time.monotonic() >= deadline:
+            if done < work.n and time.monotonic() >= deadline:
                 raise StoppedError(f"time limit ({TIME_LIMIT}) reached")
     except (KeyboardInterrupt, StoppedError) as stop:
         if parts:
             store.save_array(run.path, PARTIAL / rel, np.concatenate(parts), meter.record(done))
-        kept = f"{done} of {n} kept in {PARTIAL / rel}" if parts else "nothing was finished yet"
+        kept = f"{done} of {work.n} kept in {PARTIAL / rel}" if parts else "nothing was finished yet"
         raise StoppedError(f"{str(stop) or 'stopped by a signal'}: {kept}; run again to resume") from None
-    return np.concatenate(parts)
-
-
-def forget(run: Run, rel: PurePosixPath) -> None:
-    """Remove the finished part: the output is complete."""
-    store.remove(run.path, PARTIAL / rel)
+    return np.concatenate(parts) if parts else np.empty(0, output.dtype)
 
 
 def _load(run: Run, rel: PurePosixPath, digest: str) -> tuple[list[AnyArray], int]:

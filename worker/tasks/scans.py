@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 
 from worker.base.errors import InputError
+from worker.base.task_rows import SCAN_MAP, SCAN_TRIALS
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import Work
+from worker.hypotheses.protocol import SkyFile
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.tasks import context
-from worker.tasks.resume import forget, in_steps
-from worker.tasks.trials import is_done
+from worker.tasks.resume import Output, Work, produce
 
 
 def scan_digest(run: Run) -> str:
     """Digest of a file of background skies."""
-    return context.trial_digest(run, "scan_trials", area=ensemble_of(run.spec).sky_area())
+    return context.trial_digest(run, SCAN_TRIALS, area=ensemble_of(run.spec).sky_area())
 
 
 def sky_dtype(run: Run) -> np.dtype[np.void]:
@@ -33,57 +33,53 @@ def map_dtype(run: Run) -> np.dtype[np.void]:
 
 def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
     """Digest of a band of the observed sky; `nside` is of no meaning for a list of sources."""
-    return context.trial_digest(run, "scan_map", area=ensemble_of(run.spec).map_area(nside, band, bands))
+    return context.trial_digest(run, SCAN_MAP, area=ensemble_of(run.spec).map_area(nside, band, bands))
 
 
 def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, part: int = 0) -> None:
     """Background skies [first, first + n): what is kept of each."""
     run = open_run(path)
-    work = ensemble_of(run.spec).skies(n, seed, first, band, part)
-    _make(run, "scan_trials", work)
-    if work.spots is not None and not _is_planned(run, n, seed, first):
-        _write_spots(run, work, seed, first)
+    file = ensemble_of(run.spec).skies(n, seed, first, band, part)
+    _make(run, SCAN_TRIALS, file)
+    if file.spots is not None and not _is_planned(run, n, seed, first):
+        _write_spots(run, file, seed, first)
 
 
 def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
     """The observed (scrambled) sky, or a band of it."""
     run = open_run(path)
-    _make(run, "scan_map", ensemble_of(run.spec).observed(nside, band, bands))
+    _make(run, SCAN_MAP, ensemble_of(run.spec).observed(nside, band, bands))
 
 
-def _make(run: Run, task: str, work: Work) -> None:
+def _make(run: Run, task: str, file: SkyFile) -> None:
     """Write a file unless it is there."""
-    digest = context.trial_digest(run, task, area=work.area)
-    if is_done(run, work.path, work.n, work.dtype, digest):
-        return
-    with measure(task, dict(work.args), digest) as meter:
-        steps = work.begin(context.skies(run, device=True))
-        made = np.empty(0, work.dtype)
-        if work.units:
-            made = in_steps(run, work.path, meter, work.units, steps.size, steps.make)
-        store.save_array(run.path, work.path, made, meter.record(work.n))
-    forget(run, work.path)
-    print(f"-> {work.path}")
+
+    def set_up() -> Work:
+        steps = file.begin(context.skies(run, device=True))
+        return Work(file.units, steps.size, steps.make)
+
+    digest = context.trial_digest(run, task, area=file.area)
+    produce(run, Output(task, file.path, dict(file.args), digest, file.n, file.dtype), set_up)
 
 
 def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
     """Whether collect_scan will turn these skies into hottest spots."""
     return any(
-        node["task"] == "scan_trials" and node["seed"] == seed and (first, n) in node["cuts"]
+        node["task"] == SCAN_TRIALS and node["seed"] == seed and (first, n) in node["cuts"]
         for node in run.plan["nodes"]
     )
 
 
-def _write_spots(run: Run, work: Work, seed: int, first: int) -> None:
+def _write_spots(run: Run, file: SkyFile, seed: int, first: int) -> None:
     """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
-    assert work.spots is not None
+    assert file.spots is not None
     with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
         try:
             tsds = hottest_spots.load_tsds(run)
         except InputError:
             print("the hottest spots need background distributions: run collect_bg, then this task again")
             return
-        skies = store.load_array(run.path, work.path, work.n, work.dtype)
+        skies = store.load_array(run.path, file.path, file.n, file.dtype)
         spots = ensemble_of(run.spec).spots(skies, tsds)
-        store.save_array(run.path, work.spots, spots, meter.record(work.n))
-    print(f"-> {work.spots}")
+        store.save_array(run.path, file.spots, spots, meter.record(file.n))
+    print(f"-> {file.spots}")

@@ -12,13 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError, MachineError
+from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, of_node
 from worker.tasks import context
 from worker.tasks.table import TASKS
-
-_UNTOUCHED = ("bg_trials", "sig_trials", "scan_map")
-"""Folders of these are linked as a whole: no other task writes there."""
 
 
 @contextmanager
@@ -67,7 +65,7 @@ def _link_trials(run: Run, root: Path) -> None:
             continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         real = (run.path / node["dir"]).absolute()
-        if node["task"] in _UNTOUCHED:
+        if node["task"] != SCAN_TRIALS:  # the hottest spots are written beside skies
             if not folder.is_symlink():
                 folder.symlink_to(real)
             continue
@@ -111,9 +109,9 @@ def address_of(run: Run, rel: PurePosixPath) -> tuple[str, dict[str, Any]]:
 
 
 def _band(task: str, band: int, bands: int) -> dict[str, Any]:
-    if task == "scan_map":
-        return {"band": band, "bands": bands} if bands > 1 else {}
-    return {"band": f"{band}of{bands}"}
+    if ROWS[task].is_stream:
+        return {"band": f"{band}of{bands}"}
+    return {"band": band, "bands": bands} if bands > 1 else {}
 
 
 def _asked(task: str, address: Any) -> dict[str, Any]:

@@ -1,21 +1,20 @@
 """bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
 
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base.errors import InputError, SpecError
+from worker.base.errors import SpecError
 from worker.base.key import Key
+from worker.base.task_rows import BG_TRIALS, SIG_TRIALS
 from worker.engines.protocol import Engine, Signal
-from worker.rundir import address, layout, store
+from worker.rundir import address, layout
 from worker.rundir.ledger import Run, open_run
-from worker.rundir.record import measure
 from worker.spec import levels
 from worker.tasks import context
-from worker.tasks.resume import forget, in_steps
+from worker.tasks.resume import Output, Work, produce
 
 
 class Stream(NamedTuple):
@@ -47,9 +46,9 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int =
     run = open_run(path)
     folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
     rel = folder / layout.trials_name(n, seed, first)
-    digest = context.trial_digest(run, "bg_trials")
     args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
-    _write(run, rel, "bg_trials", args, digest, first, n, stream(run, dec, seed))
+    output = Output(BG_TRIALS, rel, args, context.trial_digest(run, BG_TRIALS), n, context.columns(run))
+    _make(run, output, first, stream(run, dec, seed))
 
 
 def sig_trials(
@@ -66,20 +65,18 @@ def sig_trials(
     digest = context.signal_digest(run, gamma)
     args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
     args |= layout.part_address(part)
-    _write(run, rel, "sig_trials", args, digest, first, n, stream(run, dec, seed, n_sig, gamma))
+    output = Output(SIG_TRIALS, rel, args, digest, n, context.columns(run))
+    _make(run, output, first, stream(run, dec, seed, n_sig, gamma))
 
 
-def _write(
-    run: Run, rel: PurePosixPath, task: str, args: Mapping[str, Any], digest: str, first: int, n: int, of: Stream
-) -> None:
-    if is_done(run, rel, n, context.columns(run), digest):
-        return
-    with measure(task, args, digest) as meter:
+def _make(run: Run, output: Output, first: int, of: Stream) -> None:
+    """Write a file of trials [first, first + n) of a stream unless it is there."""
+
+    def set_up() -> Work:
         engine = context.engine(run, device=True)
-        made = in_steps(run, rel, meter, n, engine.block, lambda start, count: of.trials(engine, first + start, count))
-        store.save_array(run.path, rel, made, meter.record(n))
-    forget(run, rel)
-    print(f"-> {rel}")
+        return Work(output.n, engine.block, lambda start, count: of.trials(engine, first + start, count))
+
+    produce(run, output, set_up)
 
 
 def stream(run: Run, dec: float, seed: int, n_sig: float | None = None, gamma: float | None = None) -> Stream:
@@ -88,20 +85,3 @@ def stream(run: Run, dec: float, seed: int, n_sig: float | None = None, gamma: f
         return Stream(dec, address.bg_trials(run.spec, dec, seed), None)
     signal = Signal(n_sig, context.gamma_of(run.spec.signal, gamma))
     return Stream(dec, address.sig_trials(run.spec, dec, n_sig, seed, signal.gamma), signal)
-
-
-def is_done(run: Run, rel: PurePosixPath, n: int, dtype: np.dtype[np.void], digest: str) -> bool:
-    """Whether a valid output is there already; a foreign one is refused, a corrupt one will be replaced.
-
-    Raises
-    ------
-    InputError
-        If there is a sound file of another analysis.
-    """
-    state = store.state(run.path, rel, n, dtype, digest)
-    if state == "foreign":
-        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
-        raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
-    if state == "done":
-        print(f"already done: {rel}")
-    return state == "done"

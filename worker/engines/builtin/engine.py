@@ -7,16 +7,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis, reference, scan, support, trials
 from worker.engines.builtin.inject import Injector
-from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
+from worker.spec import effects
 from worker.spec.sections import Likelihood, Spec
 from worker.spec.sections import Signal as Injected
 
@@ -61,7 +60,8 @@ class Builtin:
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
         self.spec, self._gpu = spec, spec.resources.gpu
-        self.identity: dict[str, Any] = {"engine": ENGINE, "likelihood": _addressed(spec.likelihood)}
+        likelihood = effects.address("likelihood", spec.likelihood)
+        self.identity: dict[str, Any] = {"engine": ENGINE, "likelihood": likelihood}
         self.tolerance, self.block = 0.0, BLOCK
         if self._gpu:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
@@ -189,12 +189,6 @@ def _point_at(made: analysis.Analysis, dec: float) -> Point:
 def _injector_at(made: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
     spectrum, extension = spectrum_of(section, signal.gamma), float(np.radians(section.extension_deg))
     return trials.injector_at(made, dec, spectrum, signal.n_sig, section.poisson, extension)
-
-
-def _addressed(likelihood: Likelihood) -> dict[str, Any]:
-    """Everything of the likelihood; an extension of 0 is what it was before there was one."""
-    values = likelihood.model_dump(mode="json")
-    return {key: value for key, value in values.items() if key != "extension_deg" or value}
 
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:

@@ -11,7 +11,7 @@ from worker.base import healpix
 from worker.base.errors import InputError, SpecError
 from worker.engines.protocol import Engine, Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, Kept, Rows, Sky, Steps, Target, Tsds, Work
+from worker.hypotheses.protocol import F64, Kept, Rows, Sky, SkyFile, Steps, Target, Tsds
 from worker.hypotheses.sky import checks, maps
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
@@ -42,7 +42,7 @@ class WholeSky(NamedTuple):
         """Whether hottest spots are spread as the pixels are, and whether a map is smooth."""
         return checks.CHECKS
 
-    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> Work:
+    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
         """The largest TS of every ring."""
         folder = layout.part_dir(layout.scan_dir(self.spec.name, self.scan.level()), part)
         chosen_band = layout.parse_band(band) if band else None
@@ -50,7 +50,7 @@ class WholeSky(NamedTuple):
         path = folder / layout.sky_name(folder, n, seed, first, chosen_band)
         begin = partial(self._skies, seed, first, chosen_band)
         spots = None if chosen_band else self._spots_file(n, seed, first)
-        return Work(path, args, self.sky_area(), n, n, RING_DTYPE, begin, spots)
+        return SkyFile(path, args, self.sky_area(), n, n, RING_DTYPE, begin, spots)
 
     def _spots_file(self, n: int, seed: int, first: int = 0) -> PurePosixPath:
         return layout.scan_dir(self.spec.name, self.scan.level()) / layout.trials_name(n, seed, first)
@@ -71,7 +71,7 @@ class WholeSky(NamedTuple):
         whole = rings(self.scan, self.scan.nside)
         return whole if band is None else healpix.band(whole, *band)
 
-    def observed(self, nside: int | None, band: int, bands: int) -> Work:
+    def observed(self, nside: int | None, band: int, bands: int) -> SkyFile:
         """TS, ns and gamma of every pixel."""
         if nside is None:
             raise SpecError(f"--nside is missing; write e.g. --nside={self.scan.nside}")
@@ -79,7 +79,7 @@ class WholeSky(NamedTuple):
         path = layout.map_dir(self.spec.name, self.scan.level(nside)) / layout.band_name(band, bands)
         n, args = int(chosen.n_pix.sum()), {"nside": nside, "band": band, "bands": bands}
         begin = partial(self._map, chosen)
-        return Work(path, args, self.map_area(nside, band, bands), n, len(chosen.dec), MAP_DTYPE, begin)
+        return SkyFile(path, args, self.map_area(nside, band, bands), n, len(chosen.dec), MAP_DTYPE, begin)
 
     def _map(self, chosen: healpix.Rings, engine: Engine) -> Steps:
         turn = engine.scrambled(address.observed(self.spec), 0)

@@ -10,7 +10,7 @@ import numpy as np
 from worker.base.errors import SpecError
 from worker.engines.protocol import Engine, Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, Kept, Rows, Sky, Steps, Target, Tsds, Work
+from worker.hypotheses.protocol import F64, Kept, Rows, Sky, SkyFile, Steps, Target, Tsds
 from worker.hypotheses.source_list import checks, sources
 from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE, SOURCE_DTYPE
 from worker.rundir import address, layout, store
@@ -37,7 +37,7 @@ class SourceList(NamedTuple):
         """Whether hottest sources are spread as the sources are."""
         return checks.CHECKS
 
-    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> Work:
+    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
         """TS, ns and gamma of every source."""
         if band is not None:
             raise SpecError(f"--band={band}: a list of sources has no bands; leave it out")
@@ -46,17 +46,17 @@ class SourceList(NamedTuple):
         args = {"seed": seed, "first": first} | layout.part_address(part)
         return self._work(path, args, (address.scan_trials(self.spec, seed), first, n))
 
-    def observed(self, nside: int | None, band: int, bands: int) -> Work:
+    def observed(self, nside: int | None, band: int, bands: int) -> SkyFile:
         """The same, as one row."""
         if nside is not None or bands > 1:
             raise SpecError("--nside, --band and --bands belong to a map; a list of sources has none: leave them out")
         path = layout.map_dir(self.spec.name, self.spec.scan.level()) / layout.band_name(0, 1)
         return self._work(path, {}, (address.observed(self.spec), 0, 1))
 
-    def _work(self, path: PurePosixPath, args: Mapping[str, Any], skies: tuple[tuple[int, int], int, int]) -> Work:
+    def _work(self, path: PurePosixPath, args: Mapping[str, Any], skies: tuple[tuple[int, int], int, int]) -> SkyFile:
         """All sources in skies (key, first, n), as (n, n_sources)."""
         key, first, n = skies
-        return Work(path, args, self.sky_area(), n, n, SOURCE_DTYPE, partial(self._begin, key, first))
+        return SkyFile(path, args, self.sky_area(), n, n, SOURCE_DTYPE, partial(self._begin, key, first))
 
     def _begin(self, key: tuple[int, int], first: int, engine: Engine) -> Steps:
         fits = engine.source_scanner(sources.positions(self.spec))

@@ -1,0 +1,158 @@
+"""The tasks of a plan: one row for each, with all that is known of a task by its name.
+
+Rows are plain numbers and words. Functions of a task stand in rooms above, in one table by task for each purpose:
+random streams in `worker.rundir.address`, columns and digests in `worker.tasks.arrays`, what a user calls in
+`worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PREPARE = "prepare"
+BG_TRIALS, SIG_TRIALS, SCAN_TRIALS, SCAN_MAP = "bg_trials", "sig_trials", "scan_trials", "scan_map"
+JUDGE = "judge"
+COLLECT_BG, COLLECT_SIG, COLLECT_SCAN = "collect_bg", "collect_sig", "collect_scan"
+DISTRIBUTIONS, SENSITIVITY, POST_TRIAL = "distributions", "sensitivity", "post_trial"
+UPPER_LIMITS, REPORT = "upper_limits", "report"
+
+LAST = 99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One kind of task. Columns that do not apply to a task are left out.
+
+    Attributes
+    ----------
+    priority : int
+        Which task goes first if several could: the critical path; background skies fill what is left.
+    needs : tuple of str
+        Arguments that every node of the task has.
+    file : str
+        The output, relative to the run directory, if a run has just one.
+    folder : str
+        Below trials/NAME, for the files of a task that reads the prepared data only, and can stop and resume.
+    n_trials, per_file : str
+        Keys of the spec, if the task makes streams: the length of each, and how much of it a process makes.
+    collected_by : str
+        Task that merges the files of a stream.
+    makes, unit : str
+        What the task makes, in words, and what it is counted in.
+    result, keys : str, tuple of str
+        Key of the output in summary.json, and keys that the output itself must have.
+    timed, recomputed : bool
+        The output has its record in results/timing; a review makes it again from the trials.
+    cost_line : int
+        Place in the report's table of costs.
+    per_s : float
+        Trials or pixels in a second of CPU time, with 138,322 events.
+    memory_mb, million_mb : float, MB
+        Peak memory up to 138,322 events, and what a million events add.
+    start_s, start_inside_s : float, s
+        CPU time that a new process takes beyond its work, and the part of it in the record of its output.
+    """
+
+    priority: int
+    needs: tuple[str, ...] = ()
+    file: str = ""
+    folder: str = ""
+    n_trials: str = ""
+    per_file: str = ""
+    collected_by: str = ""
+    makes: str = ""
+    unit: str = "trials"
+    result: str = ""
+    keys: tuple[str, ...] = ()
+    timed: bool = False
+    recomputed: bool = True
+    cost_line: int = LAST
+    per_s: float = 0.0
+    memory_mb: int = 300
+    million_mb: float = 0.0
+    start_s: float = 0.0
+    start_inside_s: float = 0.0
+
+    @property
+    def many(self) -> bool:
+        """Whether a node has several files, whose names follow from cuts and bands."""
+        return bool(self.folder)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the work is a stream of trials or skies, cut into pieces."""
+        return bool(self.per_file)
+
+    @property
+    def at_point(self) -> bool:
+        """Whether the task makes trials of one declination."""
+        return self.is_stream and "dec" in self.needs
+
+    @property
+    def of_sky(self) -> bool:
+        """Whether the task scans skies."""
+        return self.many and not self.at_point
+
+
+# Rates were measured on one core of a 2-core Xeon virtual machine with 138,322 events, and rounded down; memory at
+# 0.01, 0.14, 0.5, 1.6 and 3 million events, compilation included; starts as in `dagmaker.cost.small_task_costs`.
+ROWS: dict[str, Task] = {
+    PREPARE: Task(
+        priority=100, file="prepared/data.npz", makes="the prepared data", result="data", recomputed=False,
+        cost_line=0, million_mb=195.0, start_s=0.7,
+    ),
+    BG_TRIALS: Task(
+        priority=50, needs=("dec",), folder="bg", n_trials="background.n_trials",
+        per_file="background.trials_per_file", collected_by=COLLECT_BG, makes="background trials", cost_line=1,
+        per_s=55000.0, million_mb=115.0,
+    ),
+    SIG_TRIALS: Task(
+        priority=40, needs=("dec", "n_sig"), folder="sig", n_trials="signal.n_trials",
+        per_file="signal.trials_per_file", collected_by=COLLECT_SIG, makes="signal trials", cost_line=2,
+        per_s=26000.0, million_mb=115.0,
+    ),
+    SCAN_TRIALS: Task(
+        priority=20, folder="scan", n_trials="scan.n_skies", per_file="scan.skies_per_file",
+        collected_by=COLLECT_SCAN, makes="background skies", unit="skies", cost_line=8, per_s=25000.0,
+        million_mb=130.0,
+    ),
+    SCAN_MAP: Task(
+        priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one", cost_line=7,
+        per_s=25000.0, million_mb=130.0,
+    ),
+    JUDGE: Task(
+        priority=90, needs=("round",), keys=("round", "asked", "inputs", "added", "points"), recomputed=False,
+        start_s=0.9, start_inside_s=0.2,
+    ),
+    COLLECT_BG: Task(priority=70, needs=("dec",), cost_line=3, start_s=0.35, start_inside_s=0.002),
+    COLLECT_SIG: Task(priority=60, needs=("dec",), cost_line=4, start_s=0.35, start_inside_s=0.002),
+    DISTRIBUTIONS: Task(
+        priority=90, file="results/background.json", makes="the background distributions", result="background",
+        keys=("background",), timed=True, cost_line=5, start_s=0.65, start_inside_s=0.045,
+    ),
+    SENSITIVITY: Task(
+        priority=80, file="results/sensitivity.json", makes="sensitivity and discovery potential",
+        result="sensitivity", keys=("sensitivity", "discovery"), timed=True, cost_line=6, million_mb=115.0,
+        start_s=0.9, start_inside_s=0.2,
+    ),
+    COLLECT_SCAN: Task(
+        priority=90, file="results/scan.json", makes="the maps and the hottest spots", result="scan",
+        keys=("regions", "n_skies"), cost_line=9, memory_mb=350, start_s=0.6,
+    ),
+    POST_TRIAL: Task(
+        priority=80, file="results/post_trial.json", makes="the post-trial p-value", result="post_trial",
+        keys=("post_trial", "regions"), timed=True, cost_line=10, start_s=0.65, start_inside_s=0.045,
+    ),
+    UPPER_LIMITS: Task(
+        priority=80, file="results/upper_limits.json", makes="the upper limits", result="upper_limits",
+        keys=("limits",), timed=True, cost_line=11, million_mb=120.0, start_s=0.95, start_inside_s=0.28,
+    ),
+    REPORT: Task(
+        priority=80, file="report/index.html", recomputed=False, memory_mb=450, start_s=1.4, start_inside_s=0.4
+    ),
+}  # fmt: skip
+"""By name, in the order of the work."""
+
+
+def many() -> Iterator[str]:
+    """Names of the tasks with several files."""
+    return (name for name, row in ROWS.items() if row.many)

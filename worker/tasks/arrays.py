@@ -1,0 +1,29 @@
+"""What a file of trials, skies or a map must hold, by the task that makes it: its columns and its digest."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
+from worker.rundir.ledger import Expected, Run
+from worker.tasks import context, scans
+
+
+class Kind(NamedTuple):
+    """Functions of a run, and of a file that its plan promises."""
+
+    dtype: Callable[[Run], np.dtype[np.void]]
+    digest: Callable[[Run, Expected], str]
+
+
+def _map_digest(run: Run, file: Expected) -> str:
+    return scans.map_digest(run, int(file.point.get("nside", 0)), *(file.band or (0, 1)))
+
+
+KINDS = {
+    BG_TRIALS: Kind(context.columns, lambda run, _: context.trial_digest(run, BG_TRIALS)),
+    SIG_TRIALS: Kind(context.columns, lambda run, file: context.signal_digest(run, file.point.get("gamma"))),
+    SCAN_TRIALS: Kind(scans.sky_dtype, lambda run, _: scans.scan_digest(run)),
+    SCAN_MAP: Kind(scans.map_dtype, _map_digest),
+}
