@@ -7,11 +7,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis, reference, scan, support, trials
 from worker.engines.builtin.inject import Injector
+from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
