@@ -23,7 +23,7 @@ from worker.spec import specfile
 
 SHOWN = 5
 MOST_JOBS = 8
-PREPARE, FINAL, BEFORE_FINAL = "prepare", "report", "post_trial"
+PREPARE, FINAL, BEFORE_FINAL = "prepare", "report", ("post_trial", "sensitivity")
 
 
 class Repair(NamedTuple):
@@ -138,7 +138,8 @@ def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
 
     A decision holds when trials before it are made again: they are the same. A judge follows an earlier judge only.
 
-    The report always; post_trial too where it would be alone, since a DAG needs a node besides the FINAL one.
+    The report always; where it would be alone post_trial too, or sensitivity where no sky is looked at, since a DAG
+    needs a node besides the FINAL one.
     """
     found: dict[str, set[int]] = {}
     for fault in faults:
@@ -150,7 +151,8 @@ def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
             found.setdefault(node.name, set()).add(0)
     found.setdefault(FINAL, set()).add(0)
     if len(found) == 1:
-        found[BEFORE_FINAL] = {0}
+        names = {node.name for node in plan.nodes}
+        found[next(name for name in BEFORE_FINAL if name in names)] = {0}
     return {node.name: tuple(sorted(found[node.name])) for node in plan.nodes if node.name in found}
 
 

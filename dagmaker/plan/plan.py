@@ -163,8 +163,10 @@ def judge_name(number: int) -> str:
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
-    """Background skies, and the observed one at each of its resolutions."""
+    """Background skies, and the observed one at each of its resolutions; none where no sky is looked at."""
     scan = spec.scan
+    if not scan.has_skies:
+        return
     pieces, bands = sizing.skies(spec)
     folder = str(layout.scan_dir(spec.name, scan.level()))
     skies = Node("scan", "scan_trials", seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=("prepare",))
@@ -179,7 +181,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     """The stage graph of an analysis.
 
     prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
-    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
+    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, where skies are scanned
     collect_scan, sensitivity -> upper_limits -> report
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
     """
@@ -191,7 +193,15 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     of_kind = {task: [node for node in points if node.task == task] for task in (*TRIALS, "collect_bg", "collect_sig")}
     collect_bg = tuple(node.name for node in points if node.task == "collect_bg")
     collect_sig = tuple(node.name for node in points if node.task == "collect_sig")
-    scans = tuple(node.name for node in skies)
+    of_skies = (
+        ()
+        if not skies
+        else (
+            _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *(node.name for node in skies))),
+            _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
+            _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
+        )
+    )
     nodes = (
         _single("prepare", "prepare", layout.DATA, ()),
         *of_kind["bg_trials"],
@@ -202,10 +212,8 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         *skies,
         _single("distributions", "distributions", layout.BACKGROUND, collect_bg),
         _single("sensitivity", "sensitivity", layout.SENSITIVITY, ("distributions", *collect_sig)),
-        _single("collect_scan", "collect_scan", layout.SCAN, ("distributions", *scans)),
-        _single("post_trial", "post_trial", layout.POST_TRIAL, ("collect_scan",)),
-        _single("upper_limits", "upper_limits", layout.LIMITS, ("sensitivity", "collect_scan")),
-        _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
+        *of_skies,
+        _single("report", "report", layout.REPORT, ("sensitivity", *(node.name for node in of_skies[1:]))),
     )
     made = Plan(spec.name, spec_digest, nodes)
     _refuse_too_many(spec, made.n_processes, "bg_trials")

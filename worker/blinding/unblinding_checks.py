@@ -102,8 +102,9 @@ def _verdict(run: Run, name: str) -> Verdict:
 
 def _files_complete(run: Run) -> Check:
     """Files of the plan by presence, and what the collections say they were made from."""
-    lost = [str(e.path) for task in _STEPPED for e in missing(run, task)]
-    lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
+    skies = run.spec.scan.has_skies
+    lost = [str(e.path) for task in (_STEPPED if skies else _STEPPED[:2]) for e in missing(run, task)]
+    lost += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
     lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
     return checks.complete(run.n_processes, lost)
@@ -211,6 +212,8 @@ def _reach(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
 
 
 def _enough_skies(run: Run) -> Check:
+    if not run.spec.scan.has_skies:
+        return _nothing("enough_skies", run)
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
     return checks.enough_trials(
         len(hottest_spots.of_background(run)), run.spec.unblind.quote_nsigma, "enough_skies", more

@@ -17,10 +17,11 @@ TRIALS = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 
 def sentences(results: Results) -> list[str]:
     """Each result that is not there, the stages whose files are not all there, and how to make them."""
+    tasks = {node["task"] for node in results.run.plan["nodes"]}
     out = [
         f"{what[0].upper()}{what[1:]}: not there (made by `worker {task}`)."
         for key, what, task in STEPS
-        if not results.summary.get(key)
+        if not results.summary.get(key) and task in tasks
     ]
     if not out:
         return []

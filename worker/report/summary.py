@@ -120,7 +120,8 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
             rows.setdefault(f"{task}_trials", []).extend(_costs(run, layout.files_of(rel)))
             rows.setdefault(f"collect_{task}", []).extend(_own(run, rel))
     rows["scan_trials"] = _costs(run, layout.files_of(layout.SCAN))
-    rows["scan_map"] = [row for file in each_expected(run, "scan_map") for row in _own(run, file.path)]
+    maps = each_expected(run, "scan_map") if run.spec.scan.has_skies else ()
+    rows["scan_map"] = [row for file in maps for row in _own(run, file.path)]
     rows["collect_scan"] = _own(run, layout.skies_file())
     rounds = range(1, run.spec.adaptive.max_rounds + 1)
     rows["judge"] = [row for n in rounds for row in _costs(run, layout.timing_file(f"judge_{n}"))]
