@@ -72,6 +72,8 @@ def test_the_share_of_the_sky_decides_not_the_number_of_declinations() -> None:
 
 
 def test_a_declination_that_cannot_tell_fails() -> None:
+    assert n_sig_bias({0.0: GOOD, 30.0: LOW}, 20, 20).value == 1, "one source: its nearest declination counts"
+    assert n_sig_bias({0.0: GOOD, 30.0: LOW}, 10, 10).value == 0
     check = n_sig_bias({0.0: GOOD, 30.0: None}, -85, 85)
     assert not check.passed
     assert "add such an n_sig to signal.n_sig" in check.sentence

@@ -46,8 +46,8 @@ class Quotable:
 
     @property
     def post_trial(self) -> float:
-        """If no background sky has a hotter spot."""
-        return sigma(1 / (self.n_skies + 1))
+        """If no background sky has a hotter spot; 0 without skies."""
+        return sigma(1 / (self.n_skies + 1)) if self.n_skies else 0.0
 
     @property
     def sensitivity_error(self) -> float:
@@ -79,7 +79,9 @@ def lines(found: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal | N
         f"local        {found.counted:.2f} sigma is the largest significance with {TAIL} background trials above it "
         f"(empirical), {found.fitted:.2f} with the fit"
     )
-    yield f"post-trial   {found.post_trial:.2f} sigma (p >= {1 / (found.n_skies + 1):.2g}) is what the skies can show"
+    if found.n_skies:
+        least = 1 / (found.n_skies + 1)
+        yield f"post-trial   {found.post_trial:.2f} sigma (p >= {least:.2g}) is what the skies can show"
     yield f"error        of a sensitivity: about {100 * found.sensitivity_error:.2g} %, by its signal trials"
     yield from _before_unblinding(found)
     if cpu_h:
@@ -102,7 +104,7 @@ def _before_unblinding(found: Quotable) -> Iterator[str]:
         ("enough_skies", "scan.n_skies", found.n_skies),
     )
     for check, key, count in rows:
-        if count < needed and check not in found.waived:
+        if 0 < count < needed and check not in found.waived:
             yield (
                 f"unblinding   will be refused by the check {check}: {key} {count:,}, and unblind.quote_nsigma "
                 f"{found.unblinding:g} takes {needed:,}"

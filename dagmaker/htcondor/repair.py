@@ -18,12 +18,13 @@ from dagmaker.plan.plan import Plan
 from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
 from worker.base.errors import InputError
-from worker.base.task_rows import JUDGE, POST_TRIAL, PREPARE, REPORT
+from worker.base.task_rows import JUDGE, POST_TRIAL, PREPARE, REPORT, SENSITIVITY
 from worker.rundir import layout
 from worker.spec import specfile
 
 SHOWN = 5
 MOST_JOBS = 8
+BEFORE_FINAL = (POST_TRIAL, SENSITIVITY)
 
 
 class Repair(NamedTuple):
@@ -139,7 +140,8 @@ def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
 
     A decision holds when trials before it are made again: they are the same. A judge follows an earlier judge only.
 
-    The report always; post_trial too where it would be alone, since a DAG needs a node besides the FINAL one.
+    The report always; where it would be alone post_trial too, or sensitivity where no sky is looked at, since a DAG
+    needs a node besides the FINAL one.
     """
     found: dict[str, set[int]] = {}
     for fault in faults:
@@ -151,7 +153,8 @@ def needed(plan: Plan, faults: Iterable[Fault]) -> dict[str, tuple[int, ...]]:
             found.setdefault(node.name, set()).add(0)
     found.setdefault(REPORT, set()).add(0)
     if len(found) == 1:
-        found[POST_TRIAL] = {0}
+        names = {node.name for node in plan.nodes}
+        found[next(name for name in BEFORE_FINAL if name in names)] = {0}
     return {node.name: tuple(sorted(found[node.name])) for node in plan.nodes if node.name in found}
 
 

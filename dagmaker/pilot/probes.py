@@ -74,7 +74,8 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
         for n_sig in spread(rungs, MOST_N_SIG):
             yield _trials(spec, SIG_TRIALS, dec, n_sig)
-    yield _skies(spec)
+    if spec.scan.has_skies:
+        yield _skies(spec)
     for nside in filter(None, spec.scan.nsides):
         yield _maps(spec, nside)
 

@@ -161,8 +161,10 @@ def judge_name(number: int) -> str:
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
-    """Background skies, and the observed one at each of its resolutions."""
+    """Background skies, and the observed one at each of its resolutions; none where no sky is looked at."""
     scan = spec.scan
+    if not scan.has_skies:
+        return
     pieces, bands = sizing.skies(spec)
     folder = str(layout.scan_dir(spec.name, scan.level()))
     after = (tasks.PREPARE,)
@@ -178,7 +180,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     """The stage graph of an analysis.
 
     prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
-    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report
+    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, where skies are scanned
     collect_scan, sensitivity -> upper_limits -> report
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
     """
@@ -191,6 +193,11 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         [node for node in points if node.task == task]
         for task in (tasks.BG_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG)
     )
+    of_skies = (
+        _only(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
+        _only(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
+        _only(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
+    )
     nodes = (
         _only(tasks.PREPARE),
         *bg,
@@ -201,10 +208,8 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         *skies,
         _only(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
         _only(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
-        _only(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
-        _only(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
-        _only(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
-        _only(tasks.REPORT, tasks.SENSITIVITY, tasks.POST_TRIAL, tasks.UPPER_LIMITS),
+        *(of_skies if skies else ()),
+        _only(tasks.REPORT, tasks.SENSITIVITY, *((tasks.POST_TRIAL, tasks.UPPER_LIMITS) if skies else ())),
     )
     made = Plan(spec.name, spec_digest, nodes)
     _refuse_too_many(spec, made.n_processes, tasks.BG_TRIALS)

@@ -77,7 +77,10 @@ def why_not(clearance: Clearance, token: str) -> str:
 
 def background_set(run: Run) -> dict[str, str]:
     """Sha256 of every set of background trials and skies, of which p-values are made."""
-    made = input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN)
+    made = input_digests.collected(run, COLLECT_BG)
+    if not run.spec.scan.has_skies:
+        return made
+    made |= input_digests.listed(run, layout.SCAN)
     for rel in (layout.skies_file(region) for region in store.load_json(run.path, layout.SCAN)["regions"]):
         made |= input_digests.recorded(run, [rel])
     return made

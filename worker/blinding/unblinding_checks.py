@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, SIG_TRIALS, many
+from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS, many
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
@@ -102,8 +102,9 @@ def _verdict(run: Run, name: str) -> Verdict:
 
 def _files_complete(run: Run) -> Check:
     """Files of the plan by presence, and what the collections say they were made from."""
-    lost = [str(e.path) for task in many() for e in missing(run, task)]
-    lost += [str(rel) for rel in _RESULTS if not (run.path / rel).exists()]
+    skies = run.spec.scan.has_skies
+    lost = [str(e.path) for task in many() if skies or ROWS[task].at_point for e in missing(run, task)]
+    lost += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
     lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
     return checks.complete(run.n_processes, lost)
@@ -211,6 +212,8 @@ def _reach(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
 
 
 def _enough_skies(run: Run) -> Check:
+    if not run.spec.scan.has_skies:
+        return _nothing("enough_skies", run)
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
     return checks.enough_trials(
         len(hottest_spots.of_background(run)), run.spec.unblind.quote_nsigma, "enough_skies", more

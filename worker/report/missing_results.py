@@ -8,10 +8,11 @@ from worker.rundir import layout, ledger
 
 def sentences(results: Results) -> list[str]:
     """Each result that is not there, the stages whose files are not all there, and how to make them."""
+    tasks = {node["task"] for node in results.run.plan["nodes"]}
     out = [
         f"{row.makes[0].upper()}{row.makes[1:]}: not there (made by `worker {task}`)."
         for task, row in ROWS.items()
-        if row.result and not results.summary.get(row.result)
+        if row.result and not results.summary.get(row.result) and task in tasks
     ]
     if not out:
         return []

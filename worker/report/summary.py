@@ -116,7 +116,8 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
             rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
             rows.setdefault(ROWS[task].collected_by, []).extend(_own(run, rel))
     rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
-    rows[tasks.SCAN_MAP] = [row for file in each_expected(run, tasks.SCAN_MAP) for row in _own(run, file.path)]
+    maps = each_expected(run, tasks.SCAN_MAP) if run.spec.scan.has_skies else ()
+    rows[tasks.SCAN_MAP] = [row for file in maps for row in _own(run, file.path)]
     rows[tasks.COLLECT_SCAN] = _own(run, layout.skies_file())
     rounds = range(1, run.spec.adaptive.max_rounds + 1)
     rows[tasks.JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from worker.spec import goals
+from worker.spec.scan import SCANS
 
 
 class Hint(NamedTuple):
@@ -175,8 +176,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "ReleaseSeason": "data.seasons",
         "NumpySeason": "data.seasons",
         "DecRange": "background.dec_deg",
-        "HealpixScan": "scan",
-        "CatalogScan": "scan",
+        **{section.__name__: "scan" for section in SCANS.values()},
         "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():

@@ -1,9 +1,12 @@
 """What is scanned: the kinds of the section ``scan`` of the spec, and how one is chosen."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, GetCoreSchemaHandler, Tag
+from pydantic_core import CoreSchema
 
 from worker.spec.scan_section import ScanSection
 from worker.spec.sky_scan import HealpixScan
@@ -19,6 +22,12 @@ def _scan_kind(value: Any) -> str | None:
     return getattr(value, "kind", None)
 
 
-Scan = Annotated[
-    Annotated[HealpixScan, Tag("healpix")] | Annotated[CatalogScan, Tag("catalog")], Discriminator(_scan_kind)
-]
+class _OfTable:
+    """The kinds of `SCANS`, as they are when the schema of the spec is built."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kinds = reduce(or_, (Annotated[section, Tag(kind)] for kind, section in SCANS.items()))
+        return handler.generate_schema(Annotated[kinds, Discriminator(_scan_kind)])
+
+
+Scan = Annotated[HealpixScan | CatalogScan, _OfTable()]

@@ -131,6 +131,9 @@ def n_sig_bias(responses: Mapping[float, Response | None], dec_min_deg: float, d
 
 def _areas(decs: Sequence[float], low: float, high: float) -> list[float]:
     """Share of the solid angle between low and high (deg) that is nearest, in dec, to each declination."""
+    if low == high:  # one source
+        nearest = min(decs, key=lambda dec: abs(dec - low))
+        return [float(dec == nearest) for dec in decs]
     middle = [0.5 * (a + b) for a, b in pairwise(decs)]
     edges = np.sin(np.radians(np.clip([low, *middle, high], low, high)))
     return [float(a) for a in np.diff(edges) / (edges[-1] - edges[0])]
