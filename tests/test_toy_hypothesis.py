@@ -1,6 +1,8 @@
 """A hypothesis that is no part of the program: one declination, and no sky that anything is looked for in."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -96,9 +98,10 @@ def run(spec: Spec, plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Every process of the plan, in its order, in this process."""
     path = tmp_path_factory.mktemp("toy") / "run"
     build.build(spec, build.make_directory(path))
-    for node in plan.nodes:
-        for process in processes.of(node):
-            assert main([*process.argv, f"--run={path}"]) == 0, process
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as errors:
+        for node in plan.nodes:
+            for process in processes.of(node):
+                assert main([*process.argv, f"--run={path}"]) == 0, errors.getvalue()
     return path
 
 
