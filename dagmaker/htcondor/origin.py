@@ -14,7 +14,7 @@ from typing import Any
 from dagmaker.htcondor import render
 from dagmaker.htcondor.htcondor_version import Version, known_only
 from dagmaker.htcondor.render import Place
-from dagmaker.plan import templates
+from dagmaker.plan import sites, templates
 from dagmaker.plan.plan import Plan
 from dagmaker.plan.sites import Site
 from worker.base.errors import InputError, SpecError
@@ -120,6 +120,10 @@ def _origin(raw: Mapping[str, Any]) -> Origin:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
     known = {field.name for field in fields(Site)}
     kept = {key: value for key, value in raw["site"].items() if key in known}
+    for fault in sites.faults({"name": raw["site"]["name"], **kept}):
+        raise ValueError(fault)
+    if not isinstance(raw["import_path"], str | None):
+        raise ValueError("import_path is no text")
     site = Site(**{**kept, "tasks": specfile.task_table(kept.get("tasks") or {})})
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None

@@ -53,7 +53,7 @@ def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...],
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
 
 
-def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
+def _in_folders(node: Node, before: int = 0) -> tuple[Node, ...]:
     """The node itself, or one for each folder where its files would crowd one.
 
     The first folder is that of a small plan, so more trials of the same cut leave finished files where they are.
@@ -68,7 +68,7 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
     SpecError
         There are more processes than a plan may have.
     """
-    _refuse_too_many(spec, node.n_processes, node.task)
+    _refuse_too_many(node.n_processes)
     most = max(1, layout.FILES_PER_FOLDER // (2 * node.bands))  # an output and its record each
     edges = sorted({0, *range(most - before % most, len(node.cuts), most)})
     found = []
@@ -84,10 +84,11 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
-    if n > planfile.MAX_PROCESSES:
-        key = PER_FILE[task] if spec.resources.target_hours is None else "resources.target_hours"
-        raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
+def _refuse_too_many(n: int) -> None:
+    """Where `target_hours` cuts the work; where the spec does, `worker.spec.ceilings` has counted."""
+    most = planfile.MOST_PROCESSES
+    if n > most:
+        raise SpecError(f"resources.target_hours: the plan would have {n:,} processes, the most is {most:,}; raise it")
 
 
 def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
@@ -107,7 +108,7 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
         cuts=sizing.trials(spec, "bg_trials", dec, more=more),
         parents=("prepare",),
     )
-    return _in_folders(spec, node, _before(spec, "bg_trials", dec, None, more))
+    return _in_folders(node, _before(spec, "bg_trials", dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
@@ -124,7 +125,7 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
         cuts=sizing.trials(spec, "sig_trials", dec, n_sig, more),
         parents=("prepare",),
     )
-    return _in_folders(spec, node, _before(spec, "sig_trials", dec, n_sig, more))
+    return _in_folders(node, _before(spec, "sig_trials", dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -173,7 +174,7 @@ def _sources(spec: Spec, scan: CatalogScan, pieces: Cuts) -> Iterator[Node]:
         cuts=pieces,
         parents=("prepare",),
     )
-    yield from _in_folders(spec, skies)
+    yield from _in_folders(skies)
     folder = str(layout.catalog_map_dir(spec.name, scan.tag))
     yield Node(name="map_sources", task="scan_map", seed=SEED, dir=folder, parents=("prepare",))
 
@@ -193,7 +194,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
         bands=bands,
         parents=("prepare",),
     )
-    yield from _in_folders(spec, skies)
+    yield from _in_folders(skies)
     for nside in sorted({scan.nside, scan.map_nside or scan.nside}):
         yield Node(
             name=f"map_nside{nside:03d}",
@@ -239,7 +240,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         _single("report", "report", layout.REPORT, ("sensitivity", "post_trial", "upper_limits")),
     )
     made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(spec, made.n_processes, "bg_trials")
+    _refuse_too_many(made.n_processes)
     return made
 
 

@@ -16,7 +16,7 @@ REFERENCE_EVENTS = 138322
 TRIALS_PER_S = {"bg_trials": 55000.0, "sig_trials": 26000.0}
 PIXELS_PER_S = {"scan_trials": 25000.0, "scan_map": 25000.0}
 SOURCES_PER_S = 5000.0  # of a list: alone, without the neighbours of a pixel
-MEMORY_MB = {"collect_scan": 350, "report": 450}
+MEMORY_MB = {"collect_scan": 350, "report": 500}
 OTHER_MEMORY_MB = 300  # up to REFERENCE_EVENTS, compilation included
 # Measured at 0.01, 0.14, 0.5, 1.6 and 3 million events: tasks that read the events grow with their number.
 MILLION_MB = {

@@ -11,6 +11,7 @@ from typing import Any
 
 from dagmaker.plan import templates
 from worker.base.errors import SpecError
+from worker.base.reading import file_bytes
 from worker.spec import specfile
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
@@ -75,12 +76,12 @@ class Site:
 
 _COUNTS = ("max_idle", "max_memory_mb", "max_starts")
 _MAPPINGS = ("environment", "max_nodes", "tasks", "commands", "local_commands", "dagman")
-_TEXTS = ("python", "container_image", "numba_cache", "log_dir", "condor_version", "accounting_group")
+_TEXTS = ("name", "python", "container_image", "numba_cache", "log_dir", "condor_version", "accounting_group")
 _EXPANDED = ("python", "container_image", "numba_cache", "log_dir", "accounting_group")
 _OPTIONAL = {item.name for item in fields(Site) if "None" in str(item.type)}
 
 
-def _faults(raw: Mapping[str, Any]) -> Iterator[str]:
+def faults(raw: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a profile, one sentence each."""
     for key, value in raw.items():
         if value is None and key in _OPTIONAL:
@@ -89,6 +90,12 @@ def _faults(raw: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} must be true or false, not {value!r}"
         if key in _MAPPINGS and not isinstance(value, dict):
             yield f"{key} must be a mapping such as {{name: value}}, not {value!r}"
+        if (
+            key == "environment"
+            and isinstance(value, dict)
+            and any(isinstance(item, dict | list) for item in value.values())
+        ):
+            yield f"{key} must hold texts, not {value!r:.200}"
         if key in _TEXTS and not (isinstance(value, str) and value):
             yield f"{key} must be a text, not {value!r}; put it in quotes"
         if key in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -104,7 +111,7 @@ def _check(path: Path, raw: Any) -> dict[str, Any]:
     unknown = sorted(str(key) for key in raw if key not in known)
     if unknown:
         raise SpecError(f"{path}: unknown key {', '.join(unknown)}; known are {', '.join(known)}")
-    for fault in _faults(raw):
+    for fault in faults(raw):
         raise SpecError(f"{path}: {fault}")
     if str(raw.get("dagman", {}).get("DAGMAN_MAX_JOBS_IDLE", "")) == "0":
         raise SpecError(f"{path}: DAGMAN_MAX_JOBS_IDLE = 0 slows submission to one node per second; leave it out")
@@ -156,8 +163,8 @@ def load(name: str) -> Site:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise SpecError(f"site: {name}: there is no profile {path}; known sites are {known}")
     try:
-        raw = _check(path, yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+        raw = _check(path, yaml.safe_load(file_bytes(path).decode()))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SpecError(f"{path}: not YAML: {error}") from error
     values = dict(raw)
     for key in _EXPANDED:
