@@ -1,5 +1,7 @@
 """`python -m tests.mutations [KEY ...]`: every key of the spec with absurd values, through check, plan and build.
 
+`python -m tests.mutations RUN N`: files of a finished run instead, see tests/mutated_runs.py.
+
 Prints what ended with a traceback, took over 5 s of CPU time or printed a line that nobody reads, then the counts.
 """
 
@@ -97,6 +99,11 @@ def everything(keys: list[str]) -> Iterator[tuple[str, Ended]]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 3 and Path(sys.argv[1]).is_dir():
+        from tests.mutated_runs import main as of_files
+
+        of_files(Path(sys.argv[1]), int(sys.argv[2]))
+        sys.exit()
     counts: Counter[int] = Counter()
     slowest = 0.0
     for name, ended in everything(sys.argv[1:] or list(HINTS)):

@@ -18,6 +18,7 @@ ALLOWED = {
     "cpu_time.py": (1, "prints what tests cost, and asserts nothing"),
     "waiting.py": (2, "the one limit that only a hang reaches"),
     "mutations.py": (2, "CPU time, at most 250 times what it is: a loop inside C makes no calls to count"),
+    "mutated_runs.py": (2, "CPU time, at most ten times what it is: as in mutations.py"),
     "test_dagmaker_next_step.py": (1, "the times in a log of a pool, some while ago"),
     "test_store.py": (5, "a record's own seconds against those that were spent; moments of death; a file's age"),
     "pool/personal.py": (6, "a pool that does not start or stop is broken"),

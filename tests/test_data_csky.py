@@ -208,6 +208,28 @@ def changed(folder: Path, cells: Season, **files: np.ndarray) -> Season:
     return read(folder, band=0.5).seasons[0]
 
 
+def test_angular_errors_unlike_those_of_the_simulation_are_noted(tmp_path: Path, cells: Season) -> None:
+    """Half or twice is told, what lies between is not: a simulation has another spectrum."""
+    small = dataclasses.replace(cells, events=type(cells.events)(*(c[::20] for c in cells.events)))
+    exp = measured(small, good_runs(300.0), np.random.default_rng(1))
+    assert len(exp) > 1000
+    mc = simulated(small, 2000, np.random.default_rng(2))
+    alike = np.median(exp["sigma"]) / np.median(mc["sigma"])
+    for ratio, told in ((1.9, False), (2.1, True), (0.4, True), (0.6, False)):
+        other = mc.copy()
+        other["sigma"] *= alike / ratio
+        notes = changed(tmp_path, cells, exp=exp, MC=other, GRL=good_runs(300.0)).notes
+        assert any(note.startswith("the median angular error of the events") for note in notes) == told, ratio
+
+
+def test_right_ascensions_around_zero_have_a_cure(tmp_path: Path, cells: Season) -> None:
+    small = dataclasses.replace(cells, events=type(cells.events)(*(c[::200] for c in cells.events)))
+    exp = measured(small, good_runs(300.0), np.random.default_rng(1))
+    exp["ra"] = (exp["ra"] + np.pi) % (2 * np.pi) - np.pi
+    with pytest.raises(InputError, match="Add 2 pi to each negative ra"):
+        changed(tmp_path, cells, exp=exp)
+
+
 def test_runs_events_and_weights_that_are_odd_are_noted(tmp_path: Path, cells: Season) -> None:
     runs = good_runs(300.0)
     small = dataclasses.replace(cells, events=type(cells.events)(*(c[::200] for c in cells.events)))

@@ -168,6 +168,6 @@ def test_one_event_at_a_border_of_seasons_is_noted_and_kept(tmp_path: Path) -> N
     write_lines(folder / "events/IC86_I_exp.csv", EVENTS_10, rows[:200])
     write_lines(folder / "events/IC86_II_exp.csv", EVENTS_10, [*rows[201:], rows[7]])
     first, second = read(folder, ("IC86_I", "IC86_II")).seasons
-    assert "1 events of IC86_II stand in IC86_I too: kept" in second.notes
+    assert "1 events of IC86_II stand in IC86_I too: kept, and counted in both" in second.notes
     assert not any("stand in" in note for note in first.notes)
     assert len(second.events.dec) == 200

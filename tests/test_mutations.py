@@ -1,10 +1,19 @@
 """Absurd values of every key: refused or taken, never a traceback. `python -m tests.mutations` tries all."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dagmaker.htcondor import origin, rounds
+from dagmaker.htcondor.build import build
+from tests import mutated_runs
+from tests.dagmaker_spec import spec
 from tests.mutations import VALUES, Ended, run
+from worker.base.errors import InputError
+from worker.rundir import input_digests, layout
+from worker.rundir.ledger import open_run
 from worker.spec.hints import HINTS
 
 KEYS = list(HINTS)
@@ -22,3 +31,58 @@ def test_what_counts_as_a_fault() -> None:
     """Negative control."""
     assert Ended(1, 0.0, "Traceback (most recent call last)").fault == "exit code 1, traceback"
     assert Ended(2, 9.0, "x" * 2000).fault == "9.0 s, a line of 2000"
+
+
+def test_damaged_files_of_a_run(tmp_path: Path) -> None:
+    """A part of `python -m tests.mutations RUN N`, of a run that is built and not begun."""
+    run_directory = build(spec(), tmp_path / "run").run
+    everything = list(mutated_runs.everything(run_directory, 6, seed=1))
+    assert len(everything) > 60
+    assert [name for name, ended in everything if mutated_runs.fault(ended)] == []
+
+
+def test_a_damaged_file_of_a_run_can_be_a_fault() -> None:
+    """Negative control."""
+    assert mutated_runs.fault(Ended(1, 0.0, "Traceback (most recent call last)")) == "traceback"
+    assert mutated_runs.fault(Ended(0, 9.0, "")) == "9.0 s"
+    assert mutated_runs.fault(Ended(3, 0.0, "refused")) == ""
+
+
+@pytest.mark.parametrize("item", [None, 7, {}, {"path": "x"}, {"path": 1, "sha256": "x"}])
+def test_a_list_of_files_is_one(tmp_path: Path, item: Any) -> None:
+    made = open_run(build(spec(), tmp_path / "run").run)
+    name = made.path / layout.files_of(layout.SCAN)
+    name.parent.mkdir()
+    name.write_text(json.dumps([item]))
+    with pytest.raises(InputError, match="list of files"):
+        input_digests.listed(made, layout.SCAN)
+
+
+GOOD = {"dec_deg": 5.0, "gamma": 2.0, "add": [{"n_sig": 1.0, "first": 0, "n": 10}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dec_deg": "x"}, {"gamma": None}, {"add": {}}, {"add": [None]}, {"add": [{"first": 0, "n": 10}]},
+        {"add": [{"n_sig": 1.0, "first": -1, "n": 10}]}, {"add": [{"n_sig": 1.0, "first": 0, "n": 10**400}]},
+    ],
+)  # fmt: skip
+def test_a_decision_is_one(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / layout.decision(1)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"points": [GOOD], "background": []}))
+    assert rounds.decision(tmp_path, 1) is not None
+    path.write_text(json.dumps({"points": [GOOD | change], "background": []}))
+    with pytest.raises(InputError, match="is not a decision of the judge"):
+        rounds.decision(tmp_path, 1)
+
+
+@pytest.mark.parametrize("change", [{"accounting_group": [[]]}, {"environment": {"A": []}}, {"name": 7}])
+def test_a_site_in_the_account_of_a_build_is_one(tmp_path: Path, change: dict[str, Any]) -> None:
+    run_directory = build(spec(), tmp_path / "run").run
+    path = run_directory / layout.BUILD
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps({**raw, "site": raw["site"] | change}))
+    with pytest.raises(InputError, match=f"not what `dagmaker build` writes .*{next(iter(change))}"):
+        origin.read(run_directory)

@@ -10,11 +10,11 @@ import pytest
 from dagmaker.cli import main
 from dagmaker.htcondor import repair, rounds
 from dagmaker.plan import plan, templates
-from dagmaker.review.verdict import Line
 from dagmaker.review.verify_plan import verify_plan
 from tests.answers import holds_what_is_documented
 from tests.pool.analysis import final_bytes
 from worker.base.errors import InputError, SpecError
+from worker.base.finding import Finding
 from worker.rundir import layout
 from worker.rundir.ledger import before, expected, open_run
 from worker.spec import specfile
@@ -58,7 +58,7 @@ def decision(run: Path, number: int) -> dict[str, Any]:
     return found
 
 
-def said(run: Path) -> dict[str, Line]:
+def said(run: Path) -> dict[str, Finding]:
     """Lines of verify-plan that speak of rounds."""
     lines = [line for line in verify_plan(run) if "decision" in line.what or "decided" in line.what]
     return {" ".join(line.what.split()[:2]): line for line in lines}

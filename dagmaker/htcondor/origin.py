@@ -14,9 +14,9 @@ from typing import Any
 from dagmaker.htcondor import render
 from dagmaker.htcondor.htcondor_version import Version, known_only
 from dagmaker.htcondor.render import Place
-from dagmaker.plan import templates
+from dagmaker.plan import sites, templates
 from dagmaker.plan.plan import Plan
-from dagmaker.plan.sites import Site, validated
+from dagmaker.plan.sites import Site
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import MAX_JSON, file_bytes, json_object, json_value
 from worker.rundir import layout
@@ -117,9 +117,10 @@ def kept_spec(run: Path) -> str:
 def _origin(raw: Mapping[str, Any]) -> Origin:
     if raw["build_version"] != FORMAT:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
-    site = validated(
-        raw["site"]["name"], {key: value for key, value in raw["site"].items() if key in Site.model_fields}
-    )
+    if not isinstance(raw["import_path"], str | None):
+        raise ValueError("import_path is no text")
+    known = {key: value for key, value in raw["site"].items() if key in Site.model_fields}
+    site = sites.validated(raw["site"]["name"], known)
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None
     place = Place(PurePosixPath(raw["run"]), str(raw["python"]), raw["import_path"])

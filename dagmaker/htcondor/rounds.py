@@ -17,8 +17,9 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
 from worker.base import shell
 from worker.base.atomic import Written, write_all
+from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
-from worker.base.reading import MAX_JSON, file_bytes, json_value
+from worker.base.reading import MAX_JSON, NUMBER, Kinds, check, file_bytes, json_value
 from worker.base.task_rows import JUDGE
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
@@ -42,14 +43,25 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
     try:
         raw = json_value(data)
         found = {"points": raw["points"], "background": raw["background"], "sha256": hashlib.sha256(data).hexdigest()}
-        for row in (*found["points"], *found["background"]):
-            row["dec_deg"], list(row["add"])
+        for row in found["background"]:
+            _check_row(row, {"dec_deg": NUMBER}, {})
+        for row in found["points"]:
+            _check_row(row, {"dec_deg": NUMBER, "gamma": NUMBER}, {"n_sig": NUMBER})
         return found
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: is not a decision of the judge ({type(error).__name__}: {error}); remove it and run "
             f"`{shell.dagmaker('repair', run)}`"
         ) from None
+
+
+def _check_row(row: Any, kinds: Kinds, of_more: Kinds) -> None:
+    """Raise ValueError or TypeError if a row of a decision has not the keys and kinds that are read."""
+    check(row, {**kinds, "add": list})
+    for add in row["add"]:
+        check(add, {**of_more, "first": int, "n": int})
+        if not (0 <= add["first"] <= MAX_TRIALS and 1 <= add["n"] <= MAX_TRIALS):
+            raise ValueError("no such trials can be added")
 
 
 def nodes_of(spec: Spec, number: int, found: Mapping[str, Any]) -> tuple[Node, ...]:

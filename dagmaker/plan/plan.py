@@ -50,7 +50,7 @@ def _only(task: str, *parents: str) -> Node:
     return _single(task, task, PurePosixPath(ROWS[task].file), parents)
 
 
-def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
+def _in_folders(node: Node, before: int = 0) -> tuple[Node, ...]:
     """The node itself, or one for each folder where its files would crowd one.
 
     The first folder is that of a small plan, so more trials of the same cut leave finished files where they are.
@@ -65,7 +65,7 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
     SpecError
         There are more processes than a plan may have.
     """
-    _refuse_too_many(spec, node.n_processes, node.task)
+    _refuse_too_many(node.n_processes)
     most = max(1, layout.FILES_PER_FOLDER // (2 * node.bands))  # an output and its record each
     edges = sorted({0, *range(most - before % most, len(node.cuts), most)})
     found = []
@@ -81,10 +81,11 @@ def _in_folders(spec: Spec, node: Node, before: int = 0) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def _refuse_too_many(spec: Spec, n: int, task: str) -> None:
-    if n > planfile.MAX_PROCESSES:
-        key = ROWS[task].per_file if spec.resources.target_hours is None else "resources.target_hours"
-        raise SpecError(f"{key}: the plan would have {n:,} processes, the most is {planfile.MAX_PROCESSES:,}; raise it")
+def _refuse_too_many(n: int) -> None:
+    """Where `target_hours` cuts the work; where the spec does, `worker.spec.ceilings` has counted."""
+    most = planfile.MOST_PROCESSES
+    if n > most:
+        raise SpecError(f"resources.target_hours: the plan would have {n:,} processes, the most is {most:,}; raise it")
 
 
 def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
@@ -104,7 +105,7 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
         cuts=sizing.trials(spec, tasks.BG_TRIALS, dec, more=more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, tasks.BG_TRIALS, dec, None, more))
+    return _in_folders(node, _before(spec, tasks.BG_TRIALS, dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
@@ -121,7 +122,7 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
         cuts=sizing.trials(spec, tasks.SIG_TRIALS, dec, n_sig, more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(spec, node, _before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
+    return _in_folders(node, _before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
@@ -169,7 +170,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
     folder = str(layout.scan_dir(spec.name, scan.level()))
     after = (tasks.PREPARE,)
     skies = Node("scan", tasks.SCAN_TRIALS, seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=after)
-    yield from _in_folders(spec, skies)
+    yield from _in_folders(skies)
     for nside in scan.nsides:
         name, args = scan.map_node(nside)
         folder, bands = str(layout.map_dir(spec.name, scan.level(nside))), sizing.map_bands(spec, nside)
@@ -212,7 +213,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         _only(tasks.REPORT, tasks.SENSITIVITY, *((tasks.POST_TRIAL, tasks.UPPER_LIMITS) if skies else ())),
     )
     made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(spec, made.n_processes, tasks.BG_TRIALS)
+    _refuse_too_many(made.n_processes)
     return made
 
 

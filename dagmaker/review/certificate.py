@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagmaker.plan import templates
-from dagmaker.review.verdict import Line
 from worker.base.atomic import Written, write_all
+from worker.base.finding import Finding
 
 FOLDER = PurePosixPath("review")
 NAMES = {"same": "ok", "note": "but", "fault": "NOT"}
@@ -39,7 +39,7 @@ class Certificate:
     environment: str
     sample: int
     wall_s: float
-    lines: tuple[Line, ...]
+    lines: tuple[Finding, ...]
     token: str = ""
     no_token: str = ""
     real_sky_log: Mapping[str, Any] = field(default_factory=dict)

@@ -17,10 +17,11 @@ from dagmaker import interpreter
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.review import certificate, fresh, strangers, verify_plan
 from dagmaker.review.certificate import Certificate
-from dagmaker.review.verdict import Line, from_json
+from dagmaker.review.verdict import from_json
 from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
+from worker.base.finding import Finding
 
-Say = Callable[[Line], None]
+Say = Callable[[Finding], None]
 _OF_THE_RUN = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
 """Exit codes of a worker that say something of the run."""
 
@@ -35,10 +36,10 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
     """
     plan = read_plan(run)
     begin = time.monotonic()
-    lines: list[Line] = []
+    lines: list[Finding] = []
     last: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
     for found in _all(run, sample, jobs):
-        if isinstance(found, Line):
+        if isinstance(found, Finding):
             lines.append(found)
             say(found)
         else:
@@ -61,14 +62,14 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
     )
 
 
-def _all(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
+def _all(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
     """Lines of the plan, then of the worker, at last what it says of the token."""
     yield from verify_plan.verify_plan(run)
     yield strangers.top_level(run)
     yield from _audit(run, sample, jobs)
 
 
-def _audit(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]:
+def _audit(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
     """What the worker compares.
 
     Raises
@@ -99,7 +100,7 @@ def _audit(run: Path, sample: int, jobs: int) -> Iterator[Line | dict[str, Any]]
     why = said[-1] if said else f"it ended with exit code {worker.returncode}"
     if worker.returncode not in _OF_THE_RUN and not faults:
         raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {why}")
-    yield Line("fault", "the run can be opened and compared to its end", why)
+    yield Finding("fault", "the run can be opened and compared to its end", why)
 
 
 def writable(run: Path, out: str | None) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dagmaker import lock
 from dagmaker.htcondor import dagjob, render
-from dagmaker.review.verdict import Line
 from dagmaker.status import status_page
+from worker.base.finding import Finding
 from worker.rundir import layout
 
 SHOWN = 8
@@ -16,15 +16,15 @@ _FOLDERS = (
 )  # fmt: skip
 
 
-def top_level(run: Path) -> Line:
+def top_level(run: Path) -> Finding:
     """List them; what lies in the folders of a run is looked at by the worker and with the plan."""
     names = sorted(path.name for path in run.iterdir() if path.name not in set(_known()))
     found = [name for name in names if not _of_a_dag(name)]
     what = "files at the top of the run directory that nothing knows"
     if not found:
-        return Line("same", what, "none")
+        return Finding("same", what, "none")
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return Line("note", what, ", ".join(found[:SHOWN]) + more)
+    return Finding("note", what, ", ".join(found[:SHOWN]) + more)
 
 
 def _known() -> Iterator[str]:

@@ -1,40 +1,24 @@
-"""What was compared, and what came of it: the lines of a verification and of a certificate."""
+"""Lines of a verification and of a certificate: read from a worker, counted, shown."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-Verdict = Literal["same", "note", "fault"]
+from worker.base.finding import Finding
+
 MARKS: Mapping[str, str] = {"same": "ok", "note": "but", "fault": "NOT"}
 
 
-class Line(NamedTuple):
-    """One comparison.
-
-    Attributes
-    ----------
-    verdict : str
-        same; note: nothing contradicts the run, and a reader should know; fault: it is not what it says it is.
-    what : str
-        What was compared with what.
-    found : str
-    """
-
-    verdict: Verdict
-    what: str
-    found: str
-
-
-def from_json(raw: Mapping[str, Any]) -> Line:
+def from_json(raw: Mapping[str, Any]) -> Finding:
     """A line that a worker printed."""
-    return Line(raw["verdict"], str(raw["what"]), str(raw["found"]))
+    return Finding(raw["verdict"], str(raw["what"]), str(raw["found"]))
 
 
-def faults(lines: Iterable[Line]) -> list[Line]:
+def faults(lines: Iterable[Finding]) -> list[Finding]:
     """Those that contradict the run."""
     return [line for line in lines if line.verdict == "fault"]
 
 
-def text(lines: Iterable[Line]) -> Iterator[str]:
+def text(lines: Iterable[Finding]) -> Iterator[str]:
     """One line each, for a terminal."""
     for line in lines:
         yield f"{MARKS[line.verdict]:<5}{line.what}: {line.found}"

@@ -9,9 +9,9 @@ from typing import Any
 from dagmaker import interpreter
 from dagmaker.htcondor import origin, render, render_dag, rounds
 from dagmaker.plan import clusters, plan, processes
-from dagmaker.review.verdict import Line
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import InputError
+from worker.base.finding import Finding
 from worker.base.reading import file_bytes
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
@@ -21,7 +21,7 @@ from worker.spec.sections import Spec
 SHOWN = 5
 
 
-def verify_plan(run: Path) -> Iterator[Line]:
+def verify_plan(run: Path) -> Iterator[Finding]:
     """Compare; one line for each comparison, as soon as it is made.
 
     Raises
@@ -55,14 +55,14 @@ def frozen_spec(run: Path) -> Spec:
     return specfile.load_resolved(run / layout.SPEC)
 
 
-def _spec(run: Path, resolved: str) -> Line:
+def _spec(run: Path, resolved: str) -> Finding:
     what = f"{layout.SPEC} is a resolved spec, every default written out"
     if file_bytes(run / layout.SPEC) == resolved.encode():
-        return Line("same", what, f"the same bytes, sha256 {specfile.text_digest(resolved)[:12]}")
-    return Line("fault", what, "its bytes are not those that `dagmaker build` writes for it: it was edited")
+        return Finding("same", what, f"the same bytes, sha256 {specfile.text_digest(resolved)[:12]}")
+    return Finding("fault", what, "its bytes are not those that `dagmaker build` writes for it: it was edited")
 
 
-def _files(run: Path, spec: Spec, resolved: str, made: plan.Plan) -> Iterator[Line]:
+def _files(run: Path, spec: Spec, resolved: str, made: plan.Plan) -> Iterator[Finding]:
     """All files where they can be made again here; what follows from the spec alone where not."""
     try:
         begun = origin.read(run)
@@ -70,7 +70,7 @@ def _files(run: Path, spec: Spec, resolved: str, made: plan.Plan) -> Iterator[Li
     except InputError as error:
         why = str(error)
     if why:
-        yield Line("note", "submit files and DAG, made again from the spec", f"not compared: {why}")
+        yield Finding("note", "submit files and DAG, made again from the spec", f"not compared: {why}")
         yield _compare(run, "plan.json and lists of processes", _of_spec(made))
     else:
         texts = origin.files(begun, made, spec, resolved, {})
@@ -83,7 +83,7 @@ def _of_spec(made: plan.Plan) -> Iterator[tuple[str, str]]:
     yield from render.batches(clusters.make(made))
 
 
-def _compare(run: Path, what: str, texts: Iterable[tuple[str, str]]) -> Line:
+def _compare(run: Path, what: str, texts: Iterable[tuple[str, str]]) -> Finding:
     wrong: list[str] = []
     known: set[str] = set()
     for name, text in texts:
@@ -92,7 +92,11 @@ def _compare(run: Path, what: str, texts: Iterable[tuple[str, str]]) -> Line:
             wrong.append(f"{name}: {difference}")
     wrong += [f"{name}: is not of this plan" for name in _strangers(run, known)]
     what += ", made again from the spec"
-    return Line("fault", what, _listed(wrong)) if wrong else Line("same", what, f"{len(known):,} files, the same bytes")
+    return (
+        Finding("fault", what, _listed(wrong))
+        if wrong
+        else Finding("same", what, f"{len(known):,} files, the same bytes")
+    )
 
 
 def _difference(path: Path, text: str) -> str:
@@ -110,30 +114,34 @@ def _difference(path: Path, text: str) -> str:
     return f"has {found.count(chr(10))} lines, the plan has {text.count(chr(10))}"
 
 
-def _rounds(run: Path, spec: Spec) -> Iterator[Line]:
+def _rounds(run: Path, spec: Spec) -> Iterator[Finding]:
     """Rounds decided again from their files, planned again from their decisions, and what nobody decided."""
     said = _worker(run, "rounds")
     what = "every round decided again from the files before it"
     if isinstance(said, str):
-        yield Line("fault", what, f"cannot be told: {said}")
+        yield Finding("fault", what, f"cannot be told: {said}")
     elif said["faults"]:
-        yield Line("fault", what, _listed(said["faults"]))
+        yield Finding("fault", what, _listed(said["faults"]))
     else:
-        yield Line("same", what, f"{said['rounds']:,} of at most {spec.adaptive.max_rounds} rounds, the same decisions")
+        yield Finding(
+            "same", what, f"{said['rounds']:,} of at most {spec.adaptive.max_rounds} rounds, the same decisions"
+        )
     yield _planned(run, spec)
     others = list(_undecided(run, rounds.read_plan(run)))
     what = "every file of trials was decided"
-    yield Line("note" if others else "same", what, _listed(others) if others else "none but those of plan and rounds")
+    yield Finding(
+        "note" if others else "same", what, _listed(others) if others else "none but those of plan and rounds"
+    )
 
 
-def _planned(run: Path, spec: Spec) -> Line:
+def _planned(run: Path, spec: Spec) -> Finding:
     """The plan, lists of processes and DAG of each round, and nothing else in their folder."""
     what = "plans, lists of processes and DAGs of rounds, made again from their decisions"
     wrong, known = [], {str(render_dag.ROUND_SCRIPT)}
     try:
         begun = origin.read(run)
     except InputError as error:
-        return Line("note", what, f"not compared: {error}")
+        return Finding("note", what, f"not compared: {error}")
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = rounds.decision(run, number)
         if found is None:
@@ -147,7 +155,7 @@ def _planned(run: Path, spec: Spec) -> Line:
     names = sorted(str(path.relative_to(run)) for path in there if ".dag." not in path.name)
     wrong += [f"{name}: no decision asked for it" for name in names if name not in known]
     right = f"{len(known) - 1:,} files, the same bytes"
-    return Line("fault", what, _listed(wrong)) if wrong else Line("same", what, right)
+    return Finding("fault", what, _listed(wrong)) if wrong else Finding("same", what, right)
 
 
 def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
@@ -176,7 +184,7 @@ def _listed(items: list[str]) -> str:
     return "; ".join(items[:SHOWN]) + more
 
 
-def _distinct(made: plan.Plan) -> Line:
+def _distinct(made: plan.Plan) -> Finding:
     """Every output has one process that makes it."""
     what = "every file has one process that makes it"
     seen: set[str] = set()
@@ -187,7 +195,11 @@ def _distinct(made: plan.Plan) -> Line:
             if path in seen:
                 twice.append(f"{path} of {node.name}")
             seen.add(path)
-    return Line("fault", what, _listed(twice)) if twice else Line("same", what, f"{len(seen):,} files, no name twice")
+    return (
+        Finding("fault", what, _listed(twice))
+        if twice
+        else Finding("same", what, f"{len(seen):,} files, no name twice")
+    )
 
 
 def _worker(run: Path, task: str) -> Any:
@@ -201,14 +213,14 @@ def _worker(run: Path, task: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _streams(run: Path) -> Line:
+def _streams(run: Path) -> Finding:
     """Random streams, by the worker, which knows how numbers are addressed."""
     what = "no two files share random numbers"
     found = _worker(run, "streams")
     if isinstance(found, str):
-        return Line("fault", what, f"cannot be told: {found}")
+        return Finding("fault", what, f"cannot be told: {found}")
     if found["faults"]:
-        return Line("fault", what, _listed(found["faults"]))
+        return Finding("fault", what, _listed(found["faults"]))
     n_keys, n_trials, n_files = (found[key] for key in ("keys", "trials", "files"))
     told = f"{n_keys:,} Philox keys, all different; {n_trials:,} trials in {n_files:,} files, each trial in one of them"
-    return Line("same", what, told)
+    return Finding("same", what, told)

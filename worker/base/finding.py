@@ -1,16 +1,17 @@
-"""One comparison of a review and what came of it."""
+"""One comparison of a verification or a review, and what came of it."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from worker.base.compare import ROUNDING, Rounding
+if TYPE_CHECKING:
+    from worker.base.compare import Rounding
 
 Verdict = Literal["same", "note", "fault"]
 SHOWN = 20
 
 
 class Finding(NamedTuple):
-    """A line of the certificate.
+    """A line of what is told, and of the certificate.
 
     Attributes
     ----------
@@ -26,9 +27,11 @@ class Finding(NamedTuple):
     found: str
 
 
-def of(what: str, wrong: Sequence[str], right: str, rounding: Rounding | None = None) -> Finding:
+def of(what: str, wrong: Sequence[str], right: str, rounding: "Rounding | None" = None) -> Finding:
     """A fault that lists what is wrong; `right` where nothing is, a note where rounding had to explain something."""
     if not wrong and rounding and rounding.n:
+        from worker.base.compare import ROUNDING
+
         told = (
             f"the same but for the last digits of {rounding.n:,} numbers, which differ by {rounding.largest:.0e} of "
             f"their value at most ({ROUNDING:.0e} is allowed): another processor or library rounds otherwise"

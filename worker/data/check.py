@@ -98,6 +98,8 @@ def check_directions(table: Table, ra_name: str, dec_name: str) -> None:
         cure += f". Is {dec_name} the zenith? At the South Pole dec = zenith - pi/2"
     if ra.min() >= 0 and 2 * np.pi + edge < ra.max() <= 24:
         cure += f". Is {ra_name} in hours? Multiply it by pi/12"
+    if -np.pi - edge <= ra.min() < -edge and ra.max() <= np.pi + edge:
+        cure += f". Add 2 pi to each negative {ra_name}"
     table.refuse(bad, f"{dec_name} outside -pi/2 to pi/2, or {ra_name} outside 0 to 2 pi", cure)
 
 

@@ -40,7 +40,7 @@ def shared_notes(measured: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
                 "declination): they would count twice. Is one file a copy of the other, or are they of two releases? "
                 "Leave one of them out; if the two seasons only overlap, take the shared events and runs out of one"
             )
-        notes[names[b]] += (f"{n} events of {names[b]} stand in {names[a]} too: kept",)
+        notes[names[b]] += (f"{n} events of {names[b]} stand in {names[a]} too: kept, and counted in both",)
     return notes
 
 

@@ -18,7 +18,7 @@ from worker.data.check import Names, check_mjd, check_radians
 from worker.data.clean import clean_events, event_order
 from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
-from worker.data.plausible import SHARE, Measured, event_notes, run_notes
+from worker.data.plausible import SHARE, Measured, event_notes, run_notes, sigma_notes
 from worker.data.rows import names_in, read_rows
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
@@ -132,9 +132,12 @@ def _season(name: str, table: Table, good_runs: Runs, simulated: Simulated, sigm
     measured = Measured(table.path, table.column("time"), np.rad2deg(sigma), columns)
     again = event_notes(measured, sigma_max_deg, "time, energy, sigma and direction")
     livetime = float(runs.column("livetime").sum())
+    unlike = sigma_notes(np.rad2deg(sigma), np.rad2deg(simulation.events[:, 4]))
     lost = run_notes(measured, _ends(runs), livetime, runs.path)
     events, cleaning = clean_events(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
-    return Season(name, livetime, events, area, simulation, (*cleaning, *again, *lost, *notes, *simulation_notes))
+    return Season(
+        name, livetime, events, area, simulation, (*cleaning, *again, *unlike, *lost, *notes, *simulation_notes)
+    )
 
 
 def _ends(runs: Table) -> F64:
@@ -150,7 +153,7 @@ def _read_runs(folder: Path, season: NumpySeason) -> Runs:
     values, first = np.unique(table.values, axis=0, return_index=True)
     runs = table._replace(values=values, lines=table.lines[first])
     start, stop, livetime = runs.values.T
-    where, length = f"GRL/{table.path.name}", float((stop - start).sum())
+    where, length = f"{table.path.parent.name}/{table.path.name}", float((stop - start).sum())
     notes = []
     if len(values) < len(table.values):
         notes.append(f"{len(table.values) - len(values)} runs of {where} are given twice: counted once")

@@ -24,6 +24,8 @@ MOST_DAYS = 7305.0
 ENOUGH = 1000
 """Events whose times tell how long a season was."""
 _LONGER = 1.1
+MOST_RATIO = 2.0
+"""Between the median angular errors of events and of their simulation, whose spectrum may be another."""
 
 
 class Measured(NamedTuple):
@@ -78,6 +80,19 @@ def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[st
             "to itself, or are two releases in one file? Keep each event once, or get the file again"
         )
     return (f"{again} of {n} events repeat another one in {what}: kept",) if again else ()
+
+
+def sigma_notes(measured_deg: F64, simulated_deg: F64) -> tuple[str, ...]:
+    """A sentence where the angular errors of events and simulation are not of one kind, if there are enough of both."""
+    if min(len(measured_deg), len(simulated_deg)) < ENOUGH:
+        return ()
+    here, there = float(np.median(measured_deg)), float(np.median(simulated_deg))
+    if there / MOST_RATIO <= here <= there * MOST_RATIO:
+        return ()
+    return (
+        f"the median angular error of the events is {here:.3g} deg, and that of the simulation {there:.3g} deg: are "
+        "both in the same unit, and of the same reconstruction and selection?",
+    )
 
 
 def check_livetime(where: str, livetime_days: float) -> None:

@@ -27,7 +27,16 @@ def listing_digest(items: Iterable[Mapping[str, Any]]) -> str:
 def listed(run: Run, collected: PurePosixPath) -> dict[str, str]:
     """The files behind a collected result, as one entry: their list, and the digest of it."""
     name = layout.files_of(collected)
-    return {str(name): listing_digest(store.load_json(run.path, name))}
+    items = store.load_json(run.path, name)
+    if not isinstance(items, list) or not all(_is_item(item) for item in items):
+        raise InputError(
+            f"{run.path / name}: is not a list of files with their sha256; run the task that makes it again"
+        )
+    return {str(name): listing_digest(items)}
+
+
+def _is_item(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("path"), str) and isinstance(item.get("sha256"), str)
 
 
 def recorded(run: Run, files: Iterable[PurePosixPath]) -> dict[str, str]:

@@ -18,10 +18,11 @@ from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
+from worker.spec.ceilings import MAX_PROCESSES
 from worker.spec.fields import Model, Number, refuse
 
 VERSION = 2
-MAX_PROCESSES = 10**7  # of a plan: far above any use, and few enough to be counted through
+MOST_PROCESSES = 5 * MAX_PROCESSES  # of a plan of several kinds: few enough to be counted through
 HEAD = ("name", "spec_digest")  # of plan.json; that of a round has others
 _BEGIN, _END = ', "nodes": [\n', "\n]}\n"
 
@@ -90,8 +91,8 @@ class _Form(Model):
                 refuse(("nodes", f"a parent of {node.name} does not stand before it"))
             known.add(node.name)
         n = sum(max(1, sum(count for _, _, count in node.cuts)) * node.bands for node in self.nodes)
-        if n > MAX_PROCESSES:
-            refuse(("nodes", f"found {n} processes; a plan has at most {MAX_PROCESSES}"))
+        if n > MOST_PROCESSES:
+            refuse(("nodes", f"found {n} processes; a plan has at most {MOST_PROCESSES}"))
         return self
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MAX_POINTS = 50_000
 """Declinations times spectra times n_sig: each is a node with a folder of its own."""
 MAX_PROCESSES = 2_000_000
-"""Of a plan, and as many files: a year's work of a thousand slots at four hours each."""
+"""Of a kind, and as many files: a year's work of a thousand slots at four hours each."""
 
 
 def faults(spec: "Spec") -> list[tuple[str, str]]:
