@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOWEST := .venv-lowest
 JOBS ?= $(shell nproc)
 SPEC ?= analysis.yaml
 RUN ?= runs/example
@@ -17,6 +18,10 @@ RUN ?= runs/example
 WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + 1 : 8 )))
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 FAST := "not slow and not pool"
+# What `make test` runs with the lowest versions: some tests of each dependency. `make lowest` alone runs all fast ones.
+EACH_DEPENDENCY := $(addprefix tests/, engine/test_densities.py engine/test_trials.py test_bad_specs.py test_dagmaker_cli.py \
+	test_dagmaker_display.py test_dagmaker_render.py test_report_parts.py test_report_style.py test_rings.py \
+	test_specfile.py test_stats_checks.py)
 # The first interpreter that is new enough.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -32,6 +37,7 @@ run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RU
 test: $(READY) ## everything: style, types, all tests, on a real HTCondor pool too
 	@$(BIN)/python -m tests.needs
 	$(MAKE) lint
+	$(MAKE) lowest TESTS="$(EACH_DEPENDENCY)"
 	$(PYTEST) --durations=10
 
 quick: $(READY) ## style, types and the fast tests: under two minutes
@@ -45,11 +51,9 @@ lint: $(READY) ## style and types only
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.pool
 
-lowest: ## the fast tests with exactly the lowest versions that pyproject.toml allows, in .venv-lowest
-	@$(PYTHON) -m venv --clear .venv-lowest
-	sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
-	.venv-lowest/bin/pytest -n $(WORKERS) -m "not slow and not pool"
+lowest: $(LOWEST)/.ready ## fast tests with exactly the lowest versions that pyproject.toml allows, in .venv-lowest
+	@# A cache of its own, since another numba's would be made anew each time; docstrings are read by a tool of [docs].
+	NUMBA_CACHE_DIR=$(CURDIR)/$(LOWEST)/numba $(LOWEST)/bin/pytest -n $(WORKERS) -m $(FAST) --ignore=tests/test_docstrings.py $(TESTS)
 
 docs: $(READY) ## the documentation site, in build/docs; its tutorial is run for it
 	@mkdir -p build
@@ -59,17 +63,17 @@ bench: $(READY) ## speed of the engine on this machine; RELEASE=folder for real 
 	@$(BIN)/python -m benchmarks $(RELEASE)
 
 clean: ## forget the environment and the caches; runs/ stays
-	@rm -rf $(VENV) .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./runs -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-# Made again when the project's dependencies change, or the interpreter that it was made with has gone.
-$(READY): pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then
+# An environment in $(1), if the interpreter that it was made with has gone, or it was never made.
+define environment
+	if [ -z "$(PYTHON)" ]; then
 		echo "no Python 3.11 or newer found: install one (Debian: apt-get install python3 python3-venv)," \
 			"or name it: make PYTHON=/path/to/python3" >&2
 		exit 1
 	fi
-	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then
+	if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then
 		if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
 			if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 				echo "$(PYTHON) lacks the venv module: installing Debian's python3-venv"
@@ -81,9 +85,21 @@ $(READY): pyproject.toml
 				exit 1
 			fi
 		fi
-		echo "making $(VENV) with $$($(PYTHON) --version)"
-		$(PYTHON) -m venv --clear $(VENV)
+		echo "making $(1) with $$($(PYTHON) --version)"
+		$(PYTHON) -m venv --clear $(1)
 	fi
-	echo "installing dagmaker and what it needs into $(VENV)"
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	echo "installing dagmaker and what it needs into $(1)"
+endef
+PIP_INSTALL := bin/python -m pip install -qq --disable-pip-version-check
+
+# Made again when the project's dependencies change.
+$(READY): pyproject.toml
+	@$(call environment,$(VENV))
+	$(VENV)/$(PIP_INSTALL) --editable '.[dev]'
 	touch $(READY)
+
+$(LOWEST)/.ready: pyproject.toml
+	@$(call environment,$(LOWEST))
+	sed -n '/^dependencies/,/^]/s/^ *"\([a-z0-9]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > $(LOWEST)/constraints.txt
+	$(LOWEST)/$(PIP_INSTALL) --no-compile --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	touch $@

@@ -31,34 +31,21 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("dagmaker", derandomize=True, deadline=None)
 settings.load_profile("dagmaker")
 
-# Files whose tests share something that takes a while to make: a folder of real data, an analysis to compare with.
-SHARE_FIXTURES = dict.fromkeys(
+# Hundreds of processes start: what one of them has compiled to bytecode the next ones read.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Files whose tests go to the same process, as those of one file always do: they share what takes long to make.
+TOGETHER = dict.fromkeys(
     (
         "tests/engine/test_oracle.py",
         "tests/test_calibration.py",
+        "tests/test_coverage.py",
         "tests/test_examples.py",
         "tests/test_data_real.py",
     ),
     "real data",
 )
-SHARE_FIXTURES |= dict.fromkeys(
-    (
-        f"tests/{name}.py"
-        for name in (
-            "test_provenance",
-            "test_replay",
-            "test_review",
-            "test_forgery",
-            "test_unblind",
-            "test_dagmaker_diff",
-            "test_json",
-            "test_output",
-        )
-    ),
-    "a finished run",
-)
-SHARE_FIXTURES["tests/engine/test_bits.py"] = "bits"
-SHARE_FIXTURES["tests/test_docs.py"] = "browser"  # the site
+TOGETHER["tests/test_docs.py"] = "browser"  # the site
 
 
 def in_ci() -> bool:
@@ -93,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """Hand out tests one by one, but those of a group all to one process."""
+    """Hand out tests by file, and files that share something costly to the same process."""
     # Not --dist loadgroup: xdist 3.8 marks groups in a node's id, which pytest 9.2 makes anew.
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -105,33 +92,74 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 
 def group(nodeid: str) -> str:
-    """What a test shares a process with: a pool, since its tests kill daemons; a costly fixture; else nothing."""
+    """What a test shares a process with: a pool, whose daemons are killed; something costly; the tests of its file."""
     file, _, parameter = nodeid.rstrip("]").partition("[")
     if file.startswith("tests/pool/") and parameter:
         return f"pool {parameter}"
     if file.startswith("tests/browser/"):
         return "browser"
-    return SHARE_FIXTURES.get(file.partition("::")[0], nodeid)
+    name = file.partition("::")[0]
+    return TOGETHER.get(name, name)
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small analysis, complete with its report; tests that change a file put it back or work on a copy."""
+def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of `finished_run`, which looks after it."""
     from dagmaker.cli import main
     from tests.answers import answered, holds_what_is_documented
     from tests.dagmaker_spec import text
 
-    root = tmp_path_factory.mktemp("finished")
-    waived = "unblind: {waive: [enough_background_trials, enough_skies, smooth_map]}\n"  # it is tiny
-    (root / "spec.yaml").write_text(text(n_skies=4) + waived)
-    said = io.StringIO()
-    with redirect_stdout(said):
-        assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2", "--json"]) == 0
-    found = answered(said.getvalue())
-    holds_what_is_documented("run", found)
-    assert found["failed"] == []
-    assert found["summary"] == json.loads((root / "run" / "results" / "summary.json").read_text())
-    return root / "run"
+    def make(root: Path) -> None:
+        waived = "unblind: {waive: [enough_background_trials, enough_skies, smooth_map]}\n"  # it is tiny
+        (root / "spec.yaml").write_text(text(n_skies=4) + waived)
+        said = io.StringIO()
+        with redirect_stdout(said):
+            assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=2", "--json"]) == 0
+        found = answered(said.getvalue())
+        holds_what_is_documented("run", found)
+        assert found["failed"] == []
+        assert found["summary"] == json.loads((root / "run" / "results" / "summary.json").read_text())
+
+    return made_once(tmp_path_factory, "finished", make) / "run"
+
+
+@pytest.fixture(scope="session")
+def made_files(made_run: Path) -> list[set[tuple[str, int, int]]]:
+    """The files of `made_run` as they were after the last test."""
+    return [listing(made_run)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_changes_the_finished_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Name the test that changes a file of the run that others read, too."""
+    if "made_run" not in request.fixturenames:
+        yield
+        return
+    run, last = request.getfixturevalue("made_run"), request.getfixturevalue("made_files")
+    yield
+    now = listing(run)
+    changed, last[0] = last[0] ^ now, now
+    assert not changed, (
+        f"this test changed files of finished_run: {sorted({name for name, *_ in changed})}: use own_run"
+    )
+
+
+def listing(folder: Path) -> set[tuple[str, int, int]]:
+    """Every file below a folder, with what differs once it was written again."""
+    found = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
+    return {(str(path.relative_to(folder)), stat.st_ino, stat.st_mtime_ns) for path, stat in found}
+
+
+@pytest.fixture(scope="session")
+def finished_run(made_run: Path) -> Path:
+    """A small analysis, complete with its report, for every test to read; a test that writes works on `own_run`."""
+    return made_run
+
+
+@pytest.fixture
+def own_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -162,9 +190,16 @@ def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def baseline_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for code compiled for the oldest processor, which takes a while: for every test that computes so."""
-    return made_once(tmp_path_factory, "baseline_cache", lambda folder: None)
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tests.engine.bits` as the oldest processor computes it (bits.json), and the code that it compiled (cache/)."""
+    from tests.engine import bits
+    from tests.processors import environment
+
+    def make(folder: Path) -> None:
+        env = environment("baseline") | {"NUMBA_CACHE_DIR": str(folder / "cache")}
+        (folder / "bits.json").write_text(json.dumps(bits.compute(folder / "bits", env)))
+
+    return made_once(tmp_path_factory, "baseline", make)
 
 
 @pytest.fixture(scope="session")

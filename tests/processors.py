@@ -1,7 +1,5 @@
 """The environments in which this machine computes as an older x86-64 processor would."""
 
-from collections.abc import Collection
-
 # What OpenBLAS, numpy and glibc choose by the processor that they find.
 PROCESSORS = {
     "baseline": {
@@ -15,8 +13,16 @@ PROCESSORS = {
 NUMPY_KEEPS: dict[str, tuple[str, ...]] = {"baseline": (), "haswell": ("AVX", "F16C", "FMA3", "AVX2", "X86_V3")}
 
 
-def numpy_without(keep: Collection[str]) -> str:
-    """Numpy's vector loops that this machine would use, less those to keep."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+def numpy_without(name: str) -> str:
+    """Numpy's vector loops that this machine would use and such a processor lacks."""
+    from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
 
-    return " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name] and name not in keep)
+    return " ".join(loop for loop in __cpu_dispatch__ if __cpu_features__[loop] and loop not in NUMPY_KEEPS[name])
+
+
+def environment(name: str) -> dict[str, str]:
+    """What a process needs to compute as such a processor."""
+    return PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": numpy_without(name)}

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.text import Text
 
+from dagmaker.cli import main
 from dagmaker.htcondor.build import build
 from dagmaker.status import summary as terminal
 from worker.base.errors import DagmakerError
@@ -50,6 +51,12 @@ def finished(run: Path, spec: str = SPEC) -> Path:
     """Everything but the report."""
     built(run, spec)
     prepare.prepare(run)
+    compute(run)
+    return run
+
+
+def compute(run: Path) -> None:
+    """Everything between the prepared data and the report."""
     opened = open_run(run)
     for e in expected(opened, "bg_trials"):
         trials.bg_trials(run, e.point["dec"], e.n, e.seed, e.first)
@@ -67,7 +74,16 @@ def finished(run: Path, spec: str = SPEC) -> Path:
     collect.collect_scan(run, False)
     results.post_trial(run)
     limits.upper_limits(run)
-    return run
+
+
+def run_without(run: Path, spec: Path) -> None:
+    """`dagmaker run` where a report is there, but for a new report, which costs most: a folder is in its way."""
+    summary = run / layout.SUMMARY
+    summary.unlink()
+    summary.mkdir()
+    assert main(["run", str(spec), f"--run={run}", "--jobs=1"]) == 3
+    summary.rmdir()
+    assert [log.name for log in run.glob("logs/failed_*")] == ["failed_report_0.log"]
 
 
 TEXTS = (

@@ -22,7 +22,7 @@ from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
 from worker.tasks import context, fluxes, prepare
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
+pytestmark = pytest.mark.slow
 
 DECS = (-60.0, -20.0, 5.0, 30.0, 70.0)
 GRIDS = {2.0: [1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 32, 40], 3.0: [2, 5, 8, 12, 16, 20, 25, 30, 36, 44, 54, 66, 80]}

@@ -9,7 +9,7 @@ from dagmaker.htcondor import repair, rounds
 from dagmaker.htcondor.build import build
 from dagmaker.htcondor.repair import Fault
 from dagmaker.plan import plan, processes
-from tests.dagmaker_spec import spec, text
+from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import execute, submit
 from worker.base.errors import RefusedError
 
@@ -76,27 +76,18 @@ def test_a_dag_in_the_queue_is_not_repaired(tmp_path):
         repair.repair(run)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run that is complete, made on this machine."""
-    root = tmp_path_factory.mktemp("repair")
-    (root / "spec.yaml").write_text(text(n_skies=4))
-    assert main(["run", str(root / "spec.yaml"), f"--run={root / 'run'}", "--jobs=1"]) == 0
-    return root / "run"
-
-
 def _verified(run, jobs=1):
     checked, faults = repair.verify(run, jobs)
     return checked, {(fault.node, fault.position): fault.state for fault in faults}
 
 
 @pytest.mark.slow
-def test_a_complete_run_has_nothing_to_repair(finished, capsys):
-    n = sum(node.n_processes for node in rounds.read_plan(finished).nodes)
-    assert _verified(finished) == _verified(finished, 2) == (n, {})
-    assert main(["repair", str(finished)]) == 0
-    assert capsys.readouterr().out == f"{finished}: {n} files checked, nothing is missing or corrupt\n"
-    assert not (finished / "repair.dag").exists()
+def test_a_complete_run_has_nothing_to_repair(own_run, capsys):
+    n = sum(node.n_processes for node in rounds.read_plan(own_run).nodes)
+    assert _verified(own_run) == _verified(own_run, 2) == (n, {})
+    assert main(["repair", str(own_run)]) == 0
+    assert capsys.readouterr().out == f"{own_run}: {n} files checked, nothing is missing or corrupt\n"
+    assert not (own_run / "repair.dag").exists()
 
 
 @pytest.mark.slow
@@ -120,79 +111,62 @@ def test_a_complete_run_has_nothing_to_repair(finished, capsys):
         ("report/index.html", "cut", ("report", 0), "corrupt"),
     ],
 )
-def test_every_kind_of_damage_is_found_where_it_is(finished, pattern, spoil, node, state):
-    [path] = [path for path in finished.glob(pattern) if ".part-" not in path.name]
-    before = path.read_bytes()
-    try:
-        if spoil == "remove":
-            path.unlink()
-        else:
-            middle = len(before) // 2
-            flipped = before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :]
-            path.write_bytes(before[:-9] if spoil == "cut" else flipped)
-        assert _verified(finished)[1] == {node: state}
-    finally:
-        path.write_bytes(before)
-    assert _verified(finished)[1] == {}
+def test_every_kind_of_damage_is_found_where_it_is(own_run, pattern, spoil, node, state):
+    [path] = own_run.glob(pattern)
+    raw = path.read_bytes()
+    if spoil == "remove":
+        path.unlink()
+    else:
+        middle = len(raw) // 2
+        flipped = raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :]
+        path.write_bytes(raw[:-9] if spoil == "cut" else flipped)
+    assert _verified(own_run)[1] == {node: state}
 
 
 @pytest.mark.slow
-def test_collected_files_that_were_made_over_holes_or_from_others_are_stale(finished):
-    path = finished / "collected/bg/dec/+005.files.json"
-    before = path.read_text()
-    files = json.loads(before)
-    try:
-        path.write_text(json.dumps(files[1:]))
-        assert _verified(finished)[1] == {("collect_bg_p005", 0): "stale"}
-        path.write_text(json.dumps([{**files[0], "sha256": "0" * 64}, *files[1:]]))
-        assert _verified(finished)[1] == {("collect_bg_p005", 0): "stale"}
-    finally:
-        path.write_text(before)
+def test_collected_files_that_were_made_over_holes_or_from_others_are_stale(own_run):
+    path = own_run / "collected/bg/dec/+005.files.json"
+    files = json.loads(path.read_text())
+    path.write_text(json.dumps(files[1:]))
+    assert _verified(own_run)[1] == {("collect_bg_p005", 0): "stale"}
+    path.write_text(json.dumps([{**files[0], "sha256": "0" * 64}, *files[1:]]))
+    assert _verified(own_run)[1] == {("collect_bg_p005", 0): "stale"}
 
 
 @pytest.mark.slow
-def test_files_of_another_analysis_are_not_removed(finished, capsys):
-    [record] = finished.glob("trials/*/bg/dec/+005/*seed_0000.json")
-    before = record.read_text()
-    try:
-        record.write_text(json.dumps({**json.loads(before), "digest": "of another"}))
-        assert main(["repair", str(finished)]) == 3
-        assert "1 sound files belong to another analysis, and are not removed" in capsys.readouterr().err
-        assert record.with_suffix(".npy").exists()
-    finally:
-        record.write_text(before)
+def test_files_of_another_analysis_are_not_removed(own_run, capsys):
+    [record] = own_run.glob("trials/*/bg/dec/+005/*seed_0000.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "digest": "of another"}))
+    assert main(["repair", str(own_run)]) == 3
+    assert "1 sound files belong to another analysis, and are not removed" in capsys.readouterr().err
+    assert record.with_suffix(".npy").exists()
 
 
 @pytest.mark.slow
-def test_repair_twice_forgets_the_first(finished, capsys):
-    [lost] = finished.glob("trials/*/bg/dec/+005/*first_0000100.npy")
-    before = lost.read_bytes()
+def test_repair_twice_forgets_the_first(own_run, capsys):
+    [lost] = own_run.glob("trials/*/bg/dec/+005/*first_0000100.npy")
     lost.unlink()
-    try:
-        assert main(["repair", str(finished)]) == 0
-        told = capsys.readouterr().out
-        assert "1 absent" in told
-        assert f"dagmaker submit {finished} --repair" in told
-        assert f"dagmaker run {finished / 'analysis.yaml'} --run={finished}" in told
-        assert (finished / "batches/repair01_bg_p005.txt").read_text() == (
-            "bg_trials --dec=5 --n=100 --seed=0 --first=100\n"
-        )
-        (finished / "repair.dag.rescue001").write_text("DONE repair01_bg_p005\n")
-        assert main(["repair", str(finished)]) == 0
-        assert not (finished / "repair.dag.rescue001").exists()
-        dag = (finished / "repair.dag").read_text()
-        assert "JOB repair02_bg_p005 " in dag
-        assert "repair01" not in dag
-        assert "FINAL report " in dag
-    finally:
-        lost.write_bytes(before)
+    assert main(["repair", str(own_run)]) == 0
+    told = capsys.readouterr().out
+    assert "1 absent" in told
+    assert f"dagmaker submit {own_run} --repair" in told
+    assert f"dagmaker run {own_run / 'analysis.yaml'} --run={own_run}" in told
+    assert (own_run / "batches/repair01_bg_p005.txt").read_text() == (
+        "bg_trials --dec=5 --n=100 --seed=0 --first=100\n"
+    )
+    (own_run / "repair.dag.rescue001").write_text("DONE repair01_bg_p005\n")
+    assert main(["repair", str(own_run)]) == 0
+    assert not (own_run / "repair.dag.rescue001").exists()
+    dag = (own_run / "repair.dag").read_text()
+    assert "JOB repair02_bg_p005 " in dag
+    assert "repair01" not in dag
+    assert "FINAL report " in dag
 
 
 @pytest.mark.slow
-def test_what_lies_in_the_way_is_named_and_moved_when_asked(finished, tmp_path, capsys):
+def test_what_lies_in_the_way_is_named_and_moved_when_asked(own_run, capsys):
     """Folders where files belong, files where folders belong, files of another analysis: all at once."""
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+    run = own_run
     trials = run / "trials" / "tiny"
     [output] = trials.glob("bg/dec/+005/*first_0000100.npy")
     [record] = trials.glob("bg/dec/+040/*first_0000100.json")
@@ -230,9 +204,8 @@ def test_what_lies_in_the_way_is_named_and_moved_when_asked(finished, tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_place_that_cannot_be_written_is_named(finished, tmp_path, capsys):
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_place_that_cannot_be_written_is_named(own_run, capsys):
+    run = own_run
     (run / "report" / "index.html").unlink()
     shutil.rmtree(run / "batches")
     (run / "batches").touch()

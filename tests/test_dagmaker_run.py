@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def test_a_run_ends_with_a_summary(undisturbed):
 
 def test_disturbed_at_every_stage(undisturbed, tmp_path):
     """Killed, stopped, a worker killed, terminated, killed again; resumed each time: the same bytes, nothing twice."""
-    started = Started(tmp_path, "run", jobs=3, **WORK)
+    started = Started(tmp_path, "run", **WORK)
     started.until("prepare", 1)
     started.popen.kill()
     started.end()
@@ -145,41 +144,36 @@ def _stopped(started: Started, number: signal.Signals) -> str:
     return out
 
 
-def test_a_truncated_file_is_found_and_nothing_else_is_made_again(undisturbed, tmp_path):
-    shutil.copytree(undisturbed[0], tmp_path / "run")
-    before = times(tmp_path / "run")
-    assert len(before) == 36 + 18 + 4
-    victim = next((tmp_path / "run" / "trials").rglob("bg/dec/+005/*first_0000600.npy"))
-    victim.write_bytes(victim.read_bytes()[:100])
-    code, out, err = Started(tmp_path, "run", **WORK).end()
-    assert code == 0, out + err
-    assert digests(tmp_path / "run") == undisturbed[2]
-    after = times(tmp_path / "run")
-    assert [name for name in before if after[name] != before[name]] == [str(victim.relative_to(tmp_path / "run"))]
-
-
-def test_a_hopeless_process_is_told_and_the_rest_is_done(tmp_path):
-    (tmp_path / "built.yaml").write_text(text(n_bg=250))
-    assert main(["build", str(tmp_path / "built.yaml"), f"--run={tmp_path / 'run'}"]) == 0
-    obstacle = (
-        tmp_path / "run" / "trials" / "tiny" / "bg" / "dec" / "+005" / "trials__N_000050_seed_0000_first_0000200.npy"
-    )
+def test_a_hopeless_process_is_told_and_the_rest_is_done(finished_run, tmp_path):
+    """Once the obstacle has gone, its file is made, and one that was truncated, and no other file of trials."""
+    (tmp_path / "built.yaml").write_text(text(n_skies=4))
+    run = tmp_path / "run"
+    assert main(["build", str(tmp_path / "built.yaml"), f"--run={run}"]) == 0
+    folder = run / "trials" / "tiny" / "bg" / "dec" / "+005"
+    obstacle = folder / "trials__N_000050_seed_0000_first_0000200.npy"
     obstacle.mkdir(parents=True)
-    started = Started(tmp_path, "run", n_bg=250)
+    started = Started(tmp_path, "run", n_skies=4)
     code, out, _ = started.end()
     assert code == 3
     assert "1 processes failed:" in out
     assert "1 x bg_trials: missing or corrupt input: make or repair the named file" in out
     assert "there is a folder of this name; move it away" in out
     assert "not started, because they need what failed: collect_bg_p005, distributions" in out
-    stages = {stage.task: stage for stage in status.look(started.run).stages}
+    stages = {stage.task: stage for stage in status.look(run).stages}
     assert stages["sig_trials"].done == stages["sig_trials"].total
     assert stages["scan_trials"].done == stages["scan_trials"].total
-    log = next((started.run / "logs").glob("failed_bg_p005_*.log")).read_text()
+    log = next((run / "logs").glob("failed_bg_p005_*.log")).read_text()
     assert log.startswith("worker bg_trials --dec=5 --n=50 --seed=0 --first=200 --run=")
     obstacle.rmdir()
+    victim = folder / "trials__N_000100_seed_0000_first_0000100.npy"
+    victim.write_bytes(victim.read_bytes()[:100])
+    before = times(run)
     started.again()
-    assert started.end()[0] == 0
+    code, out, err = started.end()
+    assert code == 0, out + err
+    assert digests(run) == digests(finished_run)
+    changed = {name for name, _ in before.items() ^ times(run).items()}
+    assert changed == {str(path.relative_to(run)) for path in (obstacle, victim)}
 
 
 def test_two_runs_on_one_directory(tmp_path):

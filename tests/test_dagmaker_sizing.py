@@ -127,7 +127,7 @@ def test_memory_follows_the_number_of_events(n_events: int, nside: int, hours: s
 def test_memory_that_the_spec_asks_for_is_kept_while_it_is_enough() -> None:
     made = spec(resources="{request_memory_mb: 320}")
     assert sizing.request(made, sites.load("pool"), "bg_trials").memory_mb == 320
-    assert sizing.request(made, sites.load("pool"), "report").memory_mb == 650
+    assert sizing.request(made, sites.load("pool"), "report").memory_mb == 700
 
 
 def test_a_pilot_is_frozen_with_the_run(tmp_path: Path) -> None:

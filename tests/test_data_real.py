@@ -20,7 +20,7 @@ from worker.data.prepared import content_digest, pack, unpack
 from worker.data.synthetic import make
 
 # The release is 1.2 GB and made in 15 s: one process makes it, once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
+pytestmark = pytest.mark.slow
 
 MEASURE = """
 import json, sys

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.data_simulation import write_season
 from worker.data import synthetic
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_data")]
+pytestmark = pytest.mark.slow
 
 FEWER: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": [-45, 5, 45], "n_trials": 1500, "trials_per_file": 750},

@@ -3,7 +3,6 @@
 Commands that need a pool end well in tests/pool/test_ops_dagmaker.py.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -109,9 +108,9 @@ def _fetch(root: Path, words: Callable[..., dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_every_command_answers_with_the_documented_keys(
-    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    run = own_run
     spec = run / "analysis.yaml"
     told: set[str] = set()
 
@@ -175,16 +174,16 @@ def test_a_task_that_fails_answers_too(task: str, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.slow
-def test_tasks_answer(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tasks_answer(own_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def ask(*words: str) -> dict[str, Any]:
         capsys.readouterr()
-        assert worker_cli.main([*words, f"--run={finished_run}", "--json"]) == 0
+        assert worker_cli.main([*words, f"--run={own_run}", "--json"]) == 0
         found = answered(capsys.readouterr().out)
         assert set(found) == {"task", "arguments", "result", "printed"}
         assert found["task"] == words[0]
         return found
 
-    trials = next((finished_run / "trials").rglob("bg/dec/**/trials__*.npy")).relative_to(finished_run)
+    trials = next((own_run / "trials").rglob("bg/dec/**/trials__*.npy")).relative_to(own_run)
     assert ask("verify")["result"] == {"checked": 46, "faults": []}
     assert ask("streams")["result"]["faults"] == []
     assert ask("replay", f"--file={trials}")["result"]["task"] == "bg_trials"

@@ -21,7 +21,7 @@ from worker.rundir import layout
 from worker.rundir.ledger import open_run
 from worker.tasks import context
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("release")]
+pytestmark = pytest.mark.slow
 
 SOURCES = ("dagmaker", "worker", "templates", "pyproject.toml", "README.md", "LICENSE", "CITATION.cff")
 NO_INDEX = ("No matching distribution found for setuptools", "Failed to establish a new connection")

@@ -6,8 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -18,7 +17,7 @@ from dagmaker.review import review as reviews
 from tests.answers import answered, holds_what_is_documented
 from tests.conftest import ROOT
 from tests.needs import needs
-from tests.processors import PROCESSORS, numpy_without
+from tests.processors import environment
 from worker.base import pools
 from worker.base.arrays import npy_bytes
 from worker.base.errors import MachineError
@@ -83,15 +82,13 @@ def test_the_certificate_for_people(certificate):
 
 
 @needs("x86-64")
-def test_a_reviewer_with_an_older_processor_reproduces_it(finished_run, baseline_cache, tmp_path):
+def test_a_reviewer_with_an_older_processor_reproduces_it(own_run, baseline):
     """Trials are the same bits; what scipy and a BLAS make of them may differ in the last digits, and is told."""
-    older = PROCESSORS["baseline"] | {"NPY_DISABLE_CPU_FEATURES": numpy_without(())}
-    run = shutil.copytree(finished_run, tmp_path / "run")
-    argv = [sys.executable, "-m", "dagmaker", "review", str(run), "--sample=1"]
-    env = os.environ | older | {"NUMBA_CACHE_DIR": str(baseline_cache)}
+    argv = [sys.executable, "-m", "dagmaker", "review", str(own_run), "--sample=1"]
+    env = os.environ | environment("baseline") | {"NUMBA_CACHE_DIR": str(baseline / "cache")}
     done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((run / "review/certificate.json").read_text())["lines"]
+    found = json.loads((own_run / "review/certificate.json").read_text())["lines"]
     verdicts = {line["what"]: line["verdict"] for line in found}
     for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
         assert verdicts[f"{task}: files made again from the prepared data, bit by bit"] == "same"
@@ -100,17 +97,6 @@ def test_a_reviewer_with_an_older_processor_reproduces_it(finished_run, baseline
 
 
 # -- damage ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def changed(*paths: Path) -> Iterator[None]:
-    """Files that are put back at the end."""
-    before = {path: path.read_bytes() for path in paths}
-    try:
-        yield
-    finally:
-        for path, raw in before.items():
-            path.write_bytes(raw)
 
 
 def faults(path: Path) -> str:
@@ -149,52 +135,48 @@ def flip(path: Path) -> None:
         "report/figures/bias.png",
     ],
 )
-def test_one_byte_in_any_kind_of_file_is_found_and_named(finished_run, name):
-    path = finished_run / name
-    with changed(path):
-        flip(path)
-        assert f"{name}: " in faults(finished_run)
+def test_one_byte_in_any_kind_of_file_is_found_and_named(own_run, name):
+    path = own_run / name
+    flip(path)
+    assert f"{name}: " in faults(own_run)
+
+
+def test_no_fault_is_found_in_a_sound_run(finished_run):
     assert faults(finished_run) == ""
 
 
-def test_the_trial_of_another_seed_is_found(finished_run, capsys):
+def test_the_trial_of_another_seed_is_found(own_run, capsys):
     """A whole file with its own record, of the right length, under the name of another."""
-    assert worker(["bg_trials", f"--run={finished_run}", "--dec=5", "--n=100", "--seed=9"]) == 0
-    other = finished_run / "trials/tiny/bg/dec/+005/trials__N_000100_seed_0009.npy"
-    mine = finished_run / BG
-    with changed(mine, mine.with_suffix(".json")):
-        for suffix in (".npy", ".json"):
-            mine.with_suffix(suffix).write_bytes(other.with_suffix(suffix).read_bytes())
-        text = faults(finished_run)
-        assert f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in text
-        assert worker(["collect_bg", f"--run={finished_run}", "--dec=5"]) == 3
-        assert (
-            f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in capsys.readouterr().err
-        )
-        # Now with a record that lies: only the numbers themselves tell.
-        record = json.loads(mine.with_suffix(".json").read_text())
-        record["args"]["seed"] = 0
-        mine.with_suffix(".json").write_text(json.dumps(record))
-        assert "holds other trials" not in faults(finished_run)
-        found = {line.what: line for line in replays.findings(open_run(finished_run), 100, 1, set())}
-        told = found["bg_trials: files made again from the prepared data, bit by bit"]
-        assert told.verdict == "fault"
-        assert f"{BG}: 100 of 100 entries differ, the first is 0: " in told.found or "entries differ" in told.found
+    assert worker(["bg_trials", f"--run={own_run}", "--dec=5", "--n=100", "--seed=9"]) == 0
+    other = own_run / "trials/tiny/bg/dec/+005/trials__N_000100_seed_0009.npy"
+    mine = own_run / BG
     for suffix in (".npy", ".json"):
-        other.with_suffix(suffix).unlink()
+        mine.with_suffix(suffix).write_bytes(other.with_suffix(suffix).read_bytes())
+    text = faults(own_run)
+    assert f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in text
+    assert worker(["collect_bg", f"--run={own_run}", "--dec=5"]) == 3
+    assert f"{BG}: this file holds other trials than its name says (seed = 9 instead of 0)" in capsys.readouterr().err
+    # Now with a record that lies: only the numbers themselves tell.
+    record = json.loads(mine.with_suffix(".json").read_text())
+    record["args"]["seed"] = 0
+    mine.with_suffix(".json").write_text(json.dumps(record))
+    assert "holds other trials" not in faults(own_run)
+    found = {line.what: line for line in replays.findings(open_run(own_run), 100, 1, set())}
+    told = found["bg_trials: files made again from the prepared data, bit by bit"]
+    assert told.verdict == "fault"
+    assert f"{BG}: 100 of 100 entries differ, the first is 0: " in told.found or "entries differ" in told.found
 
 
-def test_two_files_that_changed_places_are_found(finished_run):
-    one, two = finished_run / BG, finished_run / NEXT
+def test_two_files_that_changed_places_are_found(own_run):
+    one, two = own_run / BG, own_run / NEXT
     pairs = [(one, two), (one.with_suffix(".json"), two.with_suffix(".json"))]
-    with changed(*(path for pair in pairs for path in pair)):
-        for a, b in pairs:
-            raw = a.read_bytes()
-            a.write_bytes(b.read_bytes())
-            b.write_bytes(raw)
-        text = faults(finished_run)
-        assert f"{BG}: this file holds other trials than its name says (first = 100 instead of 0)" in text
-        assert f"{NEXT}: this file holds other trials than its name says (first = 0 instead of 100)" in text
+    for a, b in pairs:
+        raw = a.read_bytes()
+        a.write_bytes(b.read_bytes())
+        b.write_bytes(raw)
+    text = faults(own_run)
+    assert f"{BG}: this file holds other trials than its name says (first = 100 instead of 0)" in text
+    assert f"{NEXT}: this file holds other trials than its name says (first = 0 instead of 100)" in text
 
 
 @pytest.mark.parametrize(
@@ -206,85 +188,74 @@ def test_two_files_that_changed_places_are_found(finished_run):
         ("n", "many", "cannot be read"),
     ],
 )
-def test_an_edited_record_is_found(finished_run, key, value, told):
-    path = (finished_run / BG).with_suffix(".json")
-    with changed(path):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
-        text = faults(finished_run)
-        assert BG in text
-        assert told in text
+def test_an_edited_record_is_found(own_run, key, value, told):
+    path = (own_run / BG).with_suffix(".json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    text = faults(own_run)
+    assert BG in text
+    assert told in text
 
 
-def test_an_edited_spec_is_found_and_stops_every_task(finished_run, tmp_path, capsys):
-    path = finished_run / "analysis.yaml"
-    with changed(path):
-        path.write_text(path.read_text().replace("gamma_max: 4.0", "gamma_max: 3.5"))
-        assert main(["review", str(finished_run), f"--out={tmp_path}"]) == 1
-        out = capsys.readouterr().out
-        assert "NOT  plan.json" in out
-        assert f"{path}: the spec was changed since the run was built" in out
-        assert "tiny: not reproduced" in out
-        assert "no token for unblinding: the run was not reproduced" in out
-        for task in ("collect_bg --dec=5", "distributions", "collect_scan", "post_trial"):
-            assert worker([*task.split(), f"--run={finished_run}"]) == 3
-            assert f"{path}: the spec was changed" in capsys.readouterr().err
+def test_an_edited_spec_is_found_and_stops_every_task(own_run, tmp_path, capsys):
+    path = own_run / "analysis.yaml"
+    path.write_text(path.read_text().replace("gamma_max: 4.0", "gamma_max: 3.5"))
+    assert main(["review", str(own_run), f"--out={tmp_path}"]) == 1
+    out = capsys.readouterr().out
+    assert "NOT  plan.json" in out
+    assert f"{path}: the spec was changed since the run was built" in out
+    assert "tiny: not reproduced" in out
+    assert "no token for unblinding: the run was not reproduced" in out
+    for task in ("collect_bg --dec=5", "distributions", "collect_scan", "post_trial"):
+        assert worker([*task.split(), f"--run={own_run}"]) == 3
+        assert f"{path}: the spec was changed" in capsys.readouterr().err
 
 
-def test_other_data_are_found(finished_run):
+def test_other_data_are_found(own_run):
     """The prepared file of another season, whole, with its record: every trial is foreign to it."""
-    paths = [finished_run / layout.DATA, finished_run / layout.record_name(layout.DATA)]
-    with changed(*paths):
-        record = json.loads(paths[1].read_text()) | {"digest": "1" * 64}
-        paths[1].write_text(json.dumps(record))
-        run = open_run(finished_run)
-        assert circumstances.prepared(run).found.startswith(
-            "its content has the digest 111111111111, the raw data give"
-        )
-        assert f"{BG}: this file belongs to another analysis" in faults(finished_run) or "its digest is" in faults(
-            finished_run
-        )
+    path = own_run / layout.record_name(layout.DATA)
+    record = json.loads(path.read_text()) | {"digest": "1" * 64}
+    path.write_text(json.dumps(record))
+    run = open_run(own_run)
+    assert circumstances.prepared(run).found.startswith("its content has the digest 111111111111, the raw data give")
+    assert f"{BG}: this file belongs to another analysis" in faults(own_run) or "its digest is" in faults(own_run)
 
 
-def test_mixed_versions_that_change_a_bit_are_found(finished_run):
+def test_mixed_versions_that_change_a_bit_are_found(own_run):
     """A file of another engine: its record is honest, its digest not that of the others."""
-    path = finished_run / BG
-    with changed(path, path.with_suffix(".json")):
-        array = np.load(path)
-        array["ts"][0] = np.nextafter(array["ts"][0], 1)
-        record = store.load_record(finished_run, layout.PurePosixPath(BG))
-        store._save_with_record(
-            finished_run,
-            layout.PurePosixPath(BG),
-            npy_bytes(array),
-            record.__class__(**{**record.as_json(), "digest": "2" * 64}),
-        )
-        assert f"{BG}: this file belongs to another analysis: its digest is 222222222222" in faults(finished_run)
-        assert worker(["collect_bg", f"--run={finished_run}", "--dec=5"]) == 3
+    path = own_run / BG
+    array = np.load(path)
+    array["ts"][0] = np.nextafter(array["ts"][0], 1)
+    record = store.load_record(own_run, layout.PurePosixPath(BG))
+    store._save_with_record(
+        own_run,
+        layout.PurePosixPath(BG),
+        npy_bytes(array),
+        record.__class__(**{**record.as_json(), "digest": "2" * 64}),
+    )
+    assert f"{BG}: this file belongs to another analysis: its digest is 222222222222" in faults(own_run)
+    assert worker(["collect_bg", f"--run={own_run}", "--dec=5"]) == 3
 
 
-def test_changed_versions_are_told_and_are_no_fault(finished_run):
-    path = finished_run / layout.record_name(layout.DATA)
-    with changed(path):
-        record = json.loads(path.read_text())
-        record["versions"]["numpy"] = "1.0"
-        record["code"]["source"] = "3" * 64
-        path.write_text(json.dumps(record))
-        versions, code = circumstances.software(open_run(finished_run))
+def test_changed_versions_are_told_and_are_no_fault(own_run):
+    path = own_run / layout.record_name(layout.DATA)
+    record = json.loads(path.read_text())
+    record["versions"]["numpy"] = "1.0"
+    record["code"]["source"] = "3" * 64
+    path.write_text(json.dumps(record))
+    versions, code = circumstances.software(open_run(own_run))
     assert versions.verdict == code.verdict == "note"
     assert "numpy 1.0/" in versions.found
     assert code.found.startswith("is not the code that reviews it; commit ")
 
 
-def test_allowed_holes_are_listed(finished_run, tmp_path):
-    moved = tmp_path / "run"
-    shutil.copytree(finished_run, moved)
+def test_allowed_holes_are_listed(own_run):
     for suffix in (".npy", ".json"):
-        (moved / NEXT).with_suffix(suffix).unlink()
-    assert NEXT in faults(moved), "a file that vanished afterwards is a fault"
+        (own_run / NEXT).with_suffix(suffix).unlink()
+    assert NEXT in faults(own_run), "a file that vanished afterwards is a fault"
     stages = ("collect_bg --dec=5 --allow_missing", "distributions", "sensitivity", "collect_scan", "post_trial")
     for task in (*stages, "upper_limits"):
-        assert worker([*task.split(), f"--run={moved}"]) == 0
-    run = open_run(moved)
+        assert worker([*task.split(), f"--run={own_run}"]) == 0
+    run = open_run(own_run)
     assert files.holes(run) == {NEXT}
     first, _ = files.findings(run, 1, files.holes(run))
     assert first.verdict == "same", first.found
@@ -303,19 +274,17 @@ JSON_FILES = (
 
 
 @pytest.mark.parametrize("raw", ["", "[1]", "{}", "null", '"text"', "[" * 100_000, '{"wall_s": "5 sigma"}'])
-def test_no_mangled_file_ends_a_review(finished_run, raw):
+def test_no_mangled_file_ends_a_review(own_run, raw):
     """Nonsense in every JSON file: faults, and no other error."""
-    (finished_run / "review").mkdir(exist_ok=True)
-    (finished_run / "review/certificate.json").touch()
-    run = open_run(finished_run)
-    with changed(*(finished_run / name for name in JSON_FILES)):
-        for name in JSON_FILES:
-            (finished_run / name).write_text(raw)
-        found = list(audit.guarded("files", lambda: files.findings(run, 1, files.holes(run))))
-        found += audit.guarded("costs", lambda: [aggregates.costs(run)])
-        found += audit.guarded("software", lambda: circumstances.software(run))
-        found += audit.guarded("the real sky", lambda: opened.findings(run, 1))
-    shutil.rmtree(finished_run / "review")
+    (own_run / "review").mkdir(exist_ok=True)
+    (own_run / "review/certificate.json").touch()
+    run = open_run(own_run)
+    for name in JSON_FILES:
+        (own_run / name).write_text(raw)
+    found = list(audit.guarded("files", lambda: files.findings(run, 1, files.holes(run))))
+    found += audit.guarded("costs", lambda: [aggregates.costs(run)])
+    found += audit.guarded("software", lambda: circumstances.software(run))
+    found += audit.guarded("the real sky", lambda: opened.findings(run, 1))
     told = "\n".join(line.found for line in found if line.verdict == "fault")
     for name in ("report/record.json", "results/timing/sensitivity.json", "collected/bg/dec/+005"):
         assert name in told

@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from dagmaker.cli import main
+from tests import report_run
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.needs import needs
 from worker import data
 from worker.blinding import approval, clearance, openings, unblind
 from worker.cli.main import main as worker
+from worker.report.summary import summary
 from worker.review import aggregates, pages
 from worker.review import opened as audit
 from worker.rundir import layout, store
@@ -37,10 +39,8 @@ def token(finished_run):
 
 
 @pytest.fixture
-def run(finished_run, tmp_path):
-    """A copy of the finished run."""
-    shutil.copytree(finished_run, tmp_path / "run")
-    return tmp_path / "run"
+def run(own_run):
+    return own_run
 
 
 def approved(run: Path, **changes: object) -> Path:
@@ -98,15 +98,14 @@ def test_declinations_tell_nothing_of_right_ascensions(finished_run):
     assert abs(ranks) < 4 / np.sqrt(len(positions))
 
 
-def test_the_whole_dag_runs_without_the_sealed_file(tmp_path):
-    (tmp_path / "spec.yaml").write_text(text(n_skies=2, n_bg=100, n_trials=50, n_sig=[4, 10, 20], decs=[-30, 40]))
-    run = tmp_path / "run"
-    assert main(["build", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
+def test_everything_is_computed_without_the_sealed_file(tmp_path):
+    """The report, too: tests/test_review.py removes the file before pages are made again."""
+    run = report_run.built(tmp_path / "run")
     assert worker(["prepare", f"--run={run}"]) == 0
     shutil.rmtree(run / "sealed")
     (run / "sealed").touch()  # nobody can make it again, either
-    assert main(["run", str(tmp_path / "spec.yaml"), f"--run={run}"]) == 0
-    assert json.loads((run / "results/summary.json").read_text())["scan"]["sky"] == "scrambled"
+    report_run.compute(run)
+    assert summary(open_run(run))["scan"]["sky"] == "scrambled"
 
 
 def test_jobs_on_other_machines_are_not_sent_the_sealed_file(tmp_path):
@@ -443,14 +442,11 @@ def test_positions_that_do_not_belong_to_the_data_are_refused(run, token, capsys
     assert not (run / layout.UNBLINDED_RESULTS).exists()
 
 
-def test_lost_positions_are_read_from_the_raw_data(finished_run):
-    run = open_run(finished_run)
+def test_lost_positions_are_read_from_the_raw_data(run):
+    run = open_run(run)
     sealed_ones = blinded_positions.open_positions(run)
-    (finished_run / "sealed").rename(finished_run / "away")
-    try:
-        assert np.array_equal(blinded_positions.open_positions(run), sealed_ones)
-    finally:
-        (finished_run / "away").rename(finished_run / "sealed")
+    shutil.rmtree(run.path / "sealed")
+    assert np.array_equal(blinded_positions.open_positions(run), sealed_ones)
     assert sealed_ones.min() >= 0 and sealed_ones.max() < 1
     assert len(sealed_ones) == len(context.skies(run).scrambled((0, 0), 0))
 

@@ -9,8 +9,9 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 
 from worker.cli.main import main
 from worker.rundir.ledger import expected, open_run
+from worker.spec.specfile import loads
 
 SPEC = """
 version: 1
@@ -31,7 +33,8 @@ signal: {n_sig: [4, 10, 25], n_trials: 60, cutoff_tev: 300}
 sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
 scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
 """
-COMPILED = ("base.rng", "base.fmath")
+ROOT = Path(__file__).resolve().parents[2]
+COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
 COMPILED += tuple(
     f"engines.builtin.{name}"
     for name in ("analysis", "background", "fit", "inject", "likelihood", "point", "response", "scan", "tables")
@@ -116,13 +119,29 @@ def platform() -> dict[str, Any]:
     """What this process computes with: the processor that numba compiles for, numpy's choice, the C library."""
     from llvmlite import binding
     from numba import config
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+    from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
 
     return {
-        "compiled_for": config.CPU_NAME or binding.get_host_cpu_name(),
+        "compiled_for": config.CPU_NAME or binding.get_host_cpu_name(),  # type: ignore[attr-defined]
         "numpy": [feature for feature in __cpu_dispatch__ if __cpu_features__[feature]],
         "libc": os.confstr("CS_GNU_LIBC_VERSION"),
     }
+
+
+def compute(folder: Path, env: dict[str, str], python: Sequence[str] = (sys.executable,)) -> dict[str, Any]:
+    """The whole small analysis in a process of its own."""
+    from dagmaker.htcondor.build import build
+
+    folder.mkdir()
+    build(loads(SPEC), folder / "run")
+    argv = [*python, "-m", "tests.engine.bits", str(folder / "run")]
+    done = subprocess.run(argv, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    out: dict[str, Any] = json.loads(done.stdout)
+    return out
 
 
 def run_all(run: Path) -> None:

@@ -11,37 +11,24 @@ import numpy as np
 import pytest
 from numba import njit
 
-from dagmaker.htcondor.build import build
-from tests.conftest import ROOT, unavailable
+from tests.conftest import unavailable
 from tests.engine import bits, golden
 from tests.needs import needs
 from tests.pool.errors import PoolUnavailableError
 from tests.pool.install import default_prefix, ensure
-from tests.processors import NUMPY_KEEPS, PROCESSORS, numpy_without
+from tests.processors import PROCESSORS, environment, numpy_without
 from worker.base import rng
 from worker.engines.builtin import engine, trials
-from worker.spec.specfile import load
 
 SUITES = ("trixie", "forky")
 ROUNDING = 1e-6
 """Relative; the fits behind sensitivities and p-values call scipy, and end within their own tolerance."""
 
 
-def compute(folder: Path, env: dict[str, str], python=(sys.executable,)):
-    """A whole small analysis in a process of its own."""
-    folder.mkdir()
-    (folder / "spec.yaml").write_text(bits.SPEC)
-    build(load(folder / "spec.yaml"), folder / "run")
-    argv = [*python, "-m", "tests.engine.bits", str(folder / "run")]
-    done = subprocess.run(argv, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     """What this machine computes at its best."""
-    return compute(tmp_path_factory.mktemp("bits") / "host", {})
+    return bits.compute(tmp_path_factory.mktemp("bits") / "host", {})
 
 
 def assert_same(one, other):
@@ -55,13 +42,13 @@ def assert_same(one, other):
 @pytest.mark.slow
 @needs("x86-64")
 @pytest.mark.parametrize("name", PROCESSORS)
-def test_every_processor_makes_the_same_files(name, host, baseline_cache, tmp_path):
-    off = numpy_without(NUMPY_KEEPS[name])
-    cache = baseline_cache if name == "baseline" else tmp_path / "cache"
-    env = PROCESSORS[name] | {"NPY_DISABLE_CPU_FEATURES": off} | {"NUMBA_CACHE_DIR": str(cache)}
-    other = compute(tmp_path / "bits", env)
+def test_every_processor_makes_the_same_files(name, host, baseline, tmp_path):
+    if name == "baseline":
+        other = json.loads((baseline / "bits.json").read_text())
+    else:
+        other = bits.compute(tmp_path / "bits", environment(name) | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")})
     assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
-    assert not set(off.split()) & set(other["platform"]["numpy"])
+    assert not set(numpy_without(name).split()) & set(other["platform"]["numpy"])
     assert_same(host, other)
     assert {"engines.builtin.point.run_trials", "engines.builtin.scan.fit_ring", "base.fmath.exp"} < set(
         other["functions"]
@@ -92,7 +79,7 @@ def other_c_library(folder: Path) -> list[str]:
 @needs("x86-64")
 def test_another_c_library_makes_the_same_files(host, tmp_path):
     (tmp_path / "lib").mkdir()
-    other = compute(tmp_path / "bits", {}, other_c_library(tmp_path / "lib"))
+    other = bits.compute(tmp_path / "bits", {}, other_c_library(tmp_path / "lib"))
     assert other["platform"]["libc"] != host["platform"]["libc"]
     assert_same(host, other)
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.integrate import quad
+from scipy.integrate import quad, trapezoid
 
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import response
@@ -16,7 +16,7 @@ from .conftest import CUTS
 
 def test_density_in_sin_dec_integrates_to_one(analysis):
     x = np.linspace(-1, 1, 40_001)
-    total = np.trapezoid([at_sin_dec(analysis.density[0], s) for s in x], x)
+    total = trapezoid([at_sin_dec(analysis.density[0], s) for s in x], x)
     assert total == pytest.approx(1.0, abs=1e-6)
     assert analysis.density[0].min() > 0
 

@@ -97,7 +97,7 @@ def compare_one_lane():
     season = data.read(loads(SPEC % 138_322))
     analysis, pair = engine.build(season, CUTS), engine.build(with_another(season), CUTS)
     out = {}
-    for dec, n_sig, n in ((5, 0, 4000), (-45, 10, 2000), (-88, 0, 1000), (60, 100, 1000)):
+    for dec, n_sig, n in ((5, 0, 2000), (-45, 10, 1000), (-88, 0, 500), (60, 100, 500)):
         point = trials.point_at(analysis, float(np.radians(dec)))
         injector = trials.injector_at(analysis, point.dec, Spectrum(2.0), n_sig) if n_sig else None
         theirs, ours = (make(analysis, point, KEY, 3, n, injector)["ts"] for make in (run, trials.run))
@@ -105,9 +105,9 @@ def compare_one_lane():
     for n_sig in (0, 8):
         point = trials.point_at(pair, DEC)
         injector = trials.injector_at(pair, DEC, Spectrum(2.0), n_sig) if n_sig else None
-        theirs, ours = (make(pair, point, KEY, 3, 2000, injector)["ts"] for make in (run, trials.run))
+        theirs, ours = (make(pair, point, KEY, 3, 1000, injector)["ts"] for make in (run, trials.run))
         out[f"two seasons, n_sig {n_sig}"] = largest(theirs, ours)
-    rings = healpix.rings_of(16)
+    rings = healpix.rings_of(8)
     turn = scan.right_ascensions(analysis, KEY, 0)
     theirs, ours = (
         np.concatenate([s.ring(r, turn)[:, 0] for r in range(len(rings.dec))])

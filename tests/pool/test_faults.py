@@ -22,14 +22,9 @@ BG = "bg_trials --dec=-30"
 
 
 @pytest.fixture(scope="session")
-def tiny_spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return analysis.write_spec(tmp_path_factory.mktemp("tiny") / "tiny.yaml", analysis.TINY)
-
-
-@pytest.fixture(scope="session")
-def undisturbed(tiny_spec: Path) -> dict[str, str]:
+def undisturbed(tiny_here: Path) -> dict[str, str]:
     """Final bytes of a run without a pool and without a fault."""
-    return analysis.final_bytes(analysis.run_here(tiny_spec, tiny_spec.parent / "undisturbed"))
+    return analysis.final_bytes(tiny_here)
 
 
 @pytest.fixture
@@ -50,23 +45,18 @@ def more_than_once(run: Path) -> Counter[tuple[str, int]]:
 
 
 @on_one_release
-def test_a_worker_killed_by_sigkill_runs_again_alone(pool: Pool, run: Path, undisturbed: dict[str, str]) -> None:
-    cluster = client.submit_dag(pool, run)
-    processes.kill(faults.job(pool, f"{BG} --n=100 --seed=0 --first=100"))
-    assert_done(pool, run, cluster, undisturbed)
-    assert more_than_once(run) == {("bg_m030", 1): 2}
-
-
-@on_one_release
-def test_a_killed_starter_leaves_no_orphan_and_its_job_runs_again(
+def test_a_killed_worker_and_the_job_of_a_killed_starter_run_again_alone(
     pool: Pool, run: Path, undisturbed: dict[str, str]
 ) -> None:
     cluster = client.submit_dag(pool, run)
-    job = faults.job(pool, BG)
+    processes.kill(faults.job(pool, f"{BG} --n=100 --seed=0 --first=100"))
+    job = faults.job(pool, "sig_trials --dec=20")
     processes.kill(faults.starter_of(job))
     faults.until(lambda: job not in processes.jobs_of(pool.home), "the end of the job without a starter")
     assert_done(pool, run, cluster, undisturbed)
-    assert sum(more_than_once(run).values()) == 2
+    again = more_than_once(run)
+    assert again.pop(("bg_m030", 1)) == 2
+    assert sum(again.values()) == 2
 
 
 @on_one_release
@@ -93,12 +83,12 @@ def test_only_what_fails_twice_or_is_stopped_runs_again(pool: Pool, run: Path, u
 
 
 def test_what_lies_in_the_way_fails_its_node_once_and_the_printed_command_cures_it(
-    pool: Pool, tiny_spec: Path, run: Path, undisturbed: dict[str, str]
+    pool: Pool, run: Path, undisturbed: dict[str, str]
 ) -> None:
     """A file of another analysis, a folder and a file in place of a folder; and a process that somebody removes."""
     trials = run / "trials" / "ic86_synthetic"
     foreign = f"{BG} --n=100 --seed=0 --first=100"
-    spec = analysis.write_spec(tiny_spec.parent / "other.yaml", analysis.TINY | {"data": {"n_events": 7000}})
+    spec = analysis.write_spec(run.parent / "other.yaml", analysis.TINY | {"data": {"n_events": 7000}})
     other = analysis.build(spec, run.parent / "other")
     for words in ("prepare", foreign):
         argv = [sys.executable, "-m", "worker", *words.split(), f"--run={other}"]

@@ -50,14 +50,9 @@ def submitted(pool: Pool, run: Path, *options: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return analysis.write_spec(tmp_path_factory.mktemp("ops") / "tiny.yaml", analysis.TINY)
-
-
-@pytest.fixture(scope="module")
-def finished(pool: Pool, spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(pool: Pool, tiny_spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that `dagmaker submit` gave to the pool, watched until its end."""
-    run = analysis.build(spec, tmp_path_factory.mktemp("ops") / "run")
+    run = analysis.build(tiny_spec, tmp_path_factory.mktemp("ops") / "run")
     cluster = submitted(pool, run)
 
     code, said = dagmaker(pool, "submit", str(run))
@@ -65,8 +60,8 @@ def finished(pool: Pool, spec: Path, tmp_path_factory: pytest.TempPathFactory) -
     code, said = dagmaker(pool, "repair", str(run))
     assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
 
-    more = analysis.write_spec(spec.parent / "more.yaml", analysis.TINY | {"sensitivity": {"n_bootstrap": 21}})
-    for argv in (("build", str(more), f"--run={run}"), ("run", str(spec), f"--run={run}")):
+    more = analysis.write_spec(run.parent / "more.yaml", analysis.TINY | {"sensitivity": {"n_bootstrap": 21}})
+    for argv in (("build", str(more), f"--run={run}"), ("run", str(tiny_spec), f"--run={run}")):
         code, said = dagmaker(pool, *argv)
         assert (code, f"cluster {cluster}" in said) == (REFUSED, True), said
 
@@ -112,9 +107,9 @@ def test_what_was_deleted_and_what_was_truncated_is_made_again_and_nothing_else(
 
 @on_one_release
 def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
-    pool: Pool, spec: Path, finished: Path, tmp_path: Path
+    pool: Pool, tiny_spec: Path, finished: Path, tmp_path: Path
 ) -> None:
-    run = analysis.build(spec, tmp_path / "run")
+    run = analysis.build(tiny_spec, tmp_path / "run")
     obstacle = run / "trials" / NAME / "bg" / "dec" / "-030"
     obstacle.parent.mkdir(parents=True)
     obstacle.touch()
@@ -153,8 +148,8 @@ def test_status_names_cause_and_cure_and_an_aborted_run_resumes(
 
 
 @on_one_release
-def test_abort_leaves_nothing_in_the_queue(pool: Pool, spec: Path, tmp_path: Path) -> None:
-    run = analysis.build(spec, tmp_path / "run")
+def test_abort_leaves_nothing_in_the_queue(pool: Pool, tiny_spec: Path, tmp_path: Path) -> None:
+    run = analysis.build(tiny_spec, tmp_path / "run")
     cluster = for_programs(pool, "submit", str(run))["cluster"]
     faults.until(lambda: events.starts(run), "the first process")
     assert [dag["cluster"] for dag in for_programs(pool, "abort", str(run))["removed"]] == [cluster]
@@ -174,8 +169,10 @@ def test_a_dag_of_the_report_alone(pool: Pool, finished: Path) -> None:
 
 
 @on_one_release
-def test_a_changed_spec_and_a_lost_list_are_found_before_submission(pool: Pool, spec: Path, tmp_path: Path) -> None:
-    run = analysis.build(spec, tmp_path / "run")
+def test_a_changed_spec_and_a_lost_list_are_found_before_submission(
+    pool: Pool, tiny_spec: Path, tmp_path: Path
+) -> None:
+    run = analysis.build(tiny_spec, tmp_path / "run")
     batch = run / "batches" / "bg_m030.txt"
     text = batch.read_text()
     batch.unlink()

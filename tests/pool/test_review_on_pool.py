@@ -27,11 +27,6 @@ queue
 """
 
 
-@pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return analysis.write_spec(tmp_path_factory.mktemp("review") / "tiny.yaml", analysis.TINY)
-
-
 def verdicts(folder: Path) -> dict[str, str]:
     """Verdict of every comparison of a certificate."""
     found: dict[str, Any] = json.loads((folder / "certificate.json").read_text())
@@ -40,17 +35,18 @@ def verdicts(folder: Path) -> dict[str, str]:
 
 
 @on_one_release
-def test_made_by_htcondor_and_reviewed_here_and_the_other_way_round(pool: Pool, spec: Path, tmp_path: Path) -> None:
-    there, here = analysis.build(spec, tmp_path / "there"), tmp_path / "here"
+def test_made_by_htcondor_and_reviewed_here_and_the_other_way_round(
+    pool: Pool, tiny_here: Path, tiny_spec: Path, tmp_path: Path
+) -> None:
+    there = analysis.build(tiny_spec, tmp_path / "there")
     cluster = client.submit_dag(pool, there)
-    analysis.run_here(spec, here)
     assert client.wait(pool, cluster) == 0, analysis.errors(there)
 
     out = tmp_path / "reviewed"
     out.mkdir(mode=0o777)
     out.chmod(0o777)
     job = out / "review.sub"
-    job.write_text(JOB.format(python=sys.executable, run=here, out=out, root=analysis.ROOT))
+    job.write_text(JOB.format(python=sys.executable, run=tiny_here, out=out, root=analysis.ROOT))
     cluster = client.submit(pool, job)
     done = analysis.dagmaker("review", str(there), "--sample=1")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from dagmaker.plan import templates
+from tests.conftest import made_once
 from tests.pool import analysis, client, events, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
@@ -48,8 +49,11 @@ exec unshare --user --map-root-user --mount sh -c \\
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Final bytes of a run without a pool and without a limit."""
-    folder = tmp_path_factory.mktemp("sites")
-    return analysis.final_bytes(analysis.run_here(analysis.write_spec(folder / "few.yaml", FEW), folder / "run"))
+
+    def make(folder: Path) -> None:
+        analysis.run_here(analysis.write_spec(folder / "few.yaml", FEW), folder / "run")
+
+    return analysis.final_bytes(made_once(tmp_path_factory, "few", make) / "run")
 
 
 def build(pool: Pool, folder: Path, site: str, profile: dict[str, Any], resources: dict[str, Any]) -> Path:

@@ -38,10 +38,10 @@ def prepare(path: Path) -> None:
     store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
     blinded_positions.seal(run)
-    context.engine(run).prepare()
-    ensemble = hypothesis_of(run.spec).ensemble()
-    if ensemble is not None:
-        ensemble.warm_up(context.skies(run))
+    engine, ensemble = context.engine(run), hypothesis_of(run.spec).ensemble()
+    engine.prepare()
+    if ensemble is not None and "skies" in engine.supports:
+        ensemble.warm_up(engine)
 
 
 def _what(run: Run) -> dict[str, Any]:
