@@ -14,8 +14,8 @@ from worker.base.errors import SpecError
 from worker.base.task_rows import ROWS
 from worker.rundir.cuts import Cut
 from worker.spec.levels import dec_level, gamma_level, nsig_level
+from worker.spec.scan import SCANS
 
-_KEPT = {"nside": "rings", "catalog": "sources"}
 _BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
 SPEC = PurePosixPath("analysis.yaml")
@@ -113,10 +113,10 @@ def scan_dir(name: str, level: str) -> PurePosixPath:
 
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
-    """Name of a file of background skies, by what is kept of each: of a ring, of a source of a list, or else."""
-    kept = _KEPT.get(folder.parts[3] if len(folder.parts) > 3 else "", "skies")
+    """Name of a file of background skies; `folder` is below that of its kind of scan."""
+    stem = next((kind.file_stem for kind in SCANS.values() if (kind.folder,) == folder.parts[3:4]), "skies")
     suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
-    return trials_name(n, seed, first).replace("trials__", f"{kept}__").replace(".npy", f"{suffix}.npy")
+    return trials_name(n, seed, first).replace("trials__", f"{stem}__").replace(".npy", f"{suffix}.npy")
 
 
 def map_dir(name: str, level: str) -> PurePosixPath:

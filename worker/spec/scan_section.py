@@ -34,10 +34,14 @@ class ScanSection(Model):
         Positions that a core fits in a second, for the built-in model of costs.
     kept_bytes : int
         Of one entry of a file of background skies.
+    folder, file_stem : str
+        The folder of its skies below those of all, and how the names of their files begin; no two kinds share a folder.
     """
 
     fits_per_s: ClassVar[float] = math.inf
     kept_bytes: ClassVar[int] = 24
+    folder: ClassVar[str] = ""
+    file_stem: ClassVar[str] = ""
 
     @property
     def has_skies(self) -> bool:

@@ -28,6 +28,8 @@ class HealpixScan(ScanSection):
 
     fits_per_s: ClassVar[float] = 25000.0
     kept_bytes: ClassVar[int] = 32
+    folder: ClassVar[str] = "nside"
+    file_stem: ClassVar[str] = "rings"
 
     affects = SCAN
     kind: Annotated[Literal["healpix"], KIND] = "healpix"
@@ -111,7 +113,7 @@ class HealpixScan(ScanSection):
 
     def level(self, nside: int | None = None) -> str:
         """``nside/064``."""
-        return f"nside/{nside or self.nside:03d}"
+        return f"{self.folder}/{nside or self.nside:03d}"
 
     def map_node(self, nside: int) -> tuple[str, tuple[tuple[str, int], ...]]:
         """One node for each resolution."""

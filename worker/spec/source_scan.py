@@ -16,6 +16,8 @@ class CatalogScan(ScanSection):
 
     sky_bands: ClassVar[int] = 1
     bands: ClassVar[int] = 1
+    folder: ClassVar[str] = "catalog"
+    file_stem: ClassVar[str] = "sources"
     fits_per_s: ClassVar[float] = 5000.0  # alone, without the neighbours of a pixel
 
     affects = SCAN
@@ -86,7 +88,7 @@ class CatalogScan(ScanSection):
 
     def level(self, nside: int | None = None) -> str:
         """``catalog/TAG``, which names the list by its positions."""
-        return f"catalog/{self.tag}"
+        return f"{self.folder}/{self.tag}"
 
     def map_node(self, nside: int) -> tuple[str, tuple[tuple[str, int], ...]]:
         """One node for all sources."""
