@@ -53,7 +53,7 @@ def test_a_trial_is_looked_into(own_run, capsys):
 
 def test_a_sky_and_a_background_trial(own_run, capsys):
     assert replay(own_run, SKIES, "--trial=1") == 0
-    assert "sky 3: 6 rings; largest TS in pixel" in capsys.readouterr().out
+    assert "sky 3: the largest TS of 6 is at " in capsys.readouterr().out
     assert replay(own_run, BG, "--trial=0") == 0
 
 

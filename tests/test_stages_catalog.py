@@ -79,6 +79,14 @@ def skies(run: Path) -> np.ndarray:
     return np.concatenate([np.load(file) for file in files])
 
 
+def test_one_sky_of_a_list_is_replayed(done, capsys):
+    """It has no pixels, and is told by source."""
+    (file,) = done.glob("trials/listed/scan/catalog/*/sources__N_000015_seed_0000.npy")
+    assert main(["replay", f"--run={done}", f"--file={file.relative_to(done)}", "--trial=3"]) == 0
+    row = np.load(file)[3]
+    assert f"is at {np.argmax(row['ts'])}, counted from 0: ts {row['ts'].max():.4f}, ns " in capsys.readouterr().out
+
+
 def test_every_source_has_its_numbers(done: Path, summary: dict) -> None:
     scan = summary["scan"]
     assert (scan["sky"], scan["kind"], scan["n_sources"], scan["n_skies"]) == ("scrambled", "catalog", 5, 40)

@@ -175,6 +175,6 @@ def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row
         part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
         alone = store.load_array(root, rel.parent / layout.sky_name(rel, 1, args["seed"], first, part))[0]
     _compare(run, rel, trial, alone, row)
-    best = int(np.argmax(row["ts"]))
-    told = ", ".join(f"{name} {row[name][best]:.4f}" for name in ("ts", "ns", "gamma"))
-    print(f"sky {first}: {len(row)} rings; largest TS in pixel {row['pixel'][best]}: {told}")
+    best = row[np.argmax(row["ts"])]
+    values = ", ".join(f"{name} {best[name]:{'d' if name == 'pixel' else '.4f'}}" for name in row.dtype.names or ())
+    print(f"sky {first}: the largest TS of {len(row)} is at {np.argmax(row['ts'])}, counted from 0: {values}")
