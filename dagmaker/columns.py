@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Column(NamedTuple):
-    """Its name, its width (0: as wide as its text, set left) and, above 0, how early it may be left out: 1 is last."""
+    """Its name, its least width (0: of its text, set left) and, above 0, how early it may be left out: 1 is last."""
 
     name: str
     width: int
@@ -23,7 +23,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], wide: int | 
     """Head and rows, the first column set left and the others right, at most `wide` if columns can be spared for it."""
     lines = [[column.name for column in columns], *rows]
     widths = [
-        column.width or 2 + max(map(len, texts))
+        max(column.width, (1 if column.width else 2) + max(map(len, texts)))
         for column, texts in zip(columns, zip(*lines, strict=True), strict=True)
     ]
     kept = list(range(len(columns)))
@@ -32,13 +32,13 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], wide: int | 
             break
         kept.remove(i)
     for line in lines:
-        yield "".join(_cell(columns[i], line[i], i == 0) for i in kept).rstrip()
+        yield "".join(_cell(columns[i], widths[i], line[i], i == 0) for i in kept).rstrip()
     if len(kept) < len(columns):
         names = ", ".join(column.name for i, column in enumerate(columns) if i not in kept)
         yield f"(left out, the terminal is narrow: {names}; --json has them)"
 
 
-def _cell(column: Column, text: str, first: bool) -> str:
+def _cell(column: Column, width: int, text: str, first: bool) -> str:
     if not column.width:
         return f"  {text}"
-    return f"{text:<{column.width}}" if first else f"{text:>{column.width}}"
+    return f"{text:<{width}}" if first else f"{text:>{width}}"

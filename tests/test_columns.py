@@ -35,6 +35,12 @@ def test_columns_are_left_out_in_their_order(wide, head, left_out):
     assert lines[3:] == told
 
 
+def test_a_cell_wider_than_its_column_keeps_its_blank():
+    head, row = table(COLUMNS[:3], [("bg_trials", "1,234,567", "50 MB")], None)
+    assert row == "bg_trials  1,234,567   50 MB"
+    assert head.index("disk") + 4 == len(row)
+
+
 def test_a_plan_fits_eighty_columns():
     made = spec()
     total = cost.estimate(plan.make(made, ""), made, 4)

@@ -103,6 +103,7 @@ def test_clusters_are_never_larger_than_their_limit():
     packed = clusters.make(made)
     assert max(len(cluster.lines) for cluster in packed.clusters) == clusters.SIZE
     assert sum(len(cluster.lines) for cluster in packed.clusters) == made.n_processes
+    assert clusters.count(made) == len(packed.clusters)
 
 
 @pytest.mark.parametrize("site", ["personal", "shared-fs", "ospool"])

@@ -206,7 +206,7 @@ def _rounds(spec: Spec) -> Iterator[str]:
 
 def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     """Cost of a plan on so many slots."""
-    stages = tuple(_stages(plan, spec))
+    stages, dag_nodes = tuple(_stages(plan, spec)), clusters.count(plan)
     total_s = sum(stage.cpu_h for stage in stages) * 3600
     path_s = _path_s(plan, {stage.task: stage.longest_s for stage in stages})
     quotable = Quotable(
@@ -221,8 +221,8 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
         stages=stages,
         slots=slots,
         wall_h=max(total_s / slots, path_s) / 3600,
-        dag_nodes=len(clusters.make(plan).clusters),
-        submit_s=len(clusters.make(plan).clusters) / NODES_PER_S,
+        dag_nodes=dag_nodes,
+        submit_s=dag_nodes / NODES_PER_S,
         quotable=quotable,
         local_sigma=quotable.counted,
         post_trial_p=1 / (spec.scan.n_skies + 1),

@@ -44,14 +44,23 @@ class Clusters(NamedTuple):
     of_node: dict[str, tuple[str, ...]]
 
 
-def make(plan: Plan) -> Clusters:
-    """Pack the processes of a plan into clusters."""
+def _families(plan: Plan) -> dict[str, list[Node]]:
     groups: dict[str, list[Node]] = {}
     for node in plan.nodes:
         groups.setdefault(_group(node), []).append(node)
+    return groups
+
+
+def count(plan: Plan) -> int:
+    """Return how many clusters `make` gives, without the lines of their processes."""
+    return sum(-(-sum(node.n_processes for node in nodes) // SIZE) for nodes in _families(plan).values())
+
+
+def make(plan: Plan) -> Clusters:
+    """Pack the processes of a plan into clusters."""
     found: list[Cluster] = []
     of_node: dict[str, tuple[str, ...]] = {}
-    for group, nodes in groups.items():
+    for group, nodes in _families(plan).items():
         made = tuple(_split(group, nodes[0].task, nodes))
         found += made
         names = tuple(cluster.name for cluster in made)
