@@ -26,7 +26,6 @@ class Rounding:
 
     Attributes
     ----------
-    n : int
     largest : float
         Largest relative difference among them.
     """

@@ -19,7 +19,6 @@ class Finding(NamedTuple):
         same; note: nothing contradicts the run, and a reader should know; fault: it is not what it says it is.
     what : str
         What was compared with what.
-    found : str
     """
 
     verdict: Verdict

@@ -103,7 +103,6 @@ def uniforms(key: tuple[int, int], stream: int, trial: int, n: int) -> NDArray[n
     ----------
     key : tuple of 2 int
         From `key`.
-    stream, trial, n : int
 
     Returns
     -------

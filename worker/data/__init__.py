@@ -15,7 +15,6 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
 
     Parameters
     ----------
-    spec : Spec
     progress : callable, optional
         Called with a fraction from 0 to 1 as the reading goes on.
 

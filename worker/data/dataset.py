@@ -96,7 +96,6 @@ class Season:
 
     Attributes
     ----------
-    livetime_days : float
     area : EffectiveArea
         Beside simulated events: their mean in bins, for pictures. Expected events then come from the weights.
     smearing : Smearing or Simulation

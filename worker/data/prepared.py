@@ -34,12 +34,7 @@ _EVENT_COLUMNS = {"dec": _Decimal(1000, True), "sigma": _Decimal(100, True), "lo
 
 
 def pack(dataset: Dataset) -> Arrays:
-    """Arrays of a data set for ``store.save_arrays``; responses that seasons share are stored once.
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Arrays of a data set for ``store.save_arrays``; responses that seasons share are stored once."""
     arrays: Arrays = {}
     areas: dict[str, int] = {}
     smearings: dict[str, int] = {}

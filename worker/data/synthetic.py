@@ -26,8 +26,6 @@ def make(seed: int, n_events: int, livetime_days: float, *, sigma_max_deg: float
     ----------
     seed : int
         The seed of the analysis.
-    n_events : int
-    livetime_days : float
     sigma_max_deg : float
         See `worker.data.clean.clean_events`.
     """

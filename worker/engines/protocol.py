@@ -162,7 +162,6 @@ class Engine(Protocol):
         dec : float, rad
         key : tuple of 2 int
             Trial i may depend on the key and on i, and on no other random number.
-        first, n : int
         signal : Signal, optional
             Background alone if None.
 
@@ -182,7 +181,6 @@ class Engine(Protocol):
         Parameters
         ----------
         dec : float, rad
-        gamma : float
 
         Raises
         ------

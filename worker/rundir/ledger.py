@@ -26,8 +26,6 @@ class Run:
 
     Attributes
     ----------
-    path : Path
-    spec : Spec
     spec_digest : str
         That of the frozen spec, which is also that of plan.json.
     last_round : int or None

@@ -56,7 +56,6 @@ class Quantity(NamedTuple):
         The part of the error that is not the threshold's.
     slope : float
         d(fraction) / d(ln n_sig) at the crossing.
-    points : tuple of Point
     reason : str
         Why there is no crossing.
     """
@@ -102,7 +101,6 @@ def verdict(at: Quantity, places: int) -> Verdict:
 
     Parameters
     ----------
-    at : Quantity
     places : int
         Decimals that an n_sig may have.
     """

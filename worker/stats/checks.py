@@ -30,7 +30,6 @@ class Check(NamedTuple):
         Also the name by which a spec may waive it.
     value, limit : float
         What was measured, and what it was held against; NaN where it could not be measured.
-    passed : bool
     sentence : str
         For people: what was found, and what to do where it failed.
     """
@@ -141,7 +140,6 @@ def complete(n_expected: int, lost: Sequence[str]) -> Check:
 
     Parameters
     ----------
-    n_expected : int
     lost : sequence of str
         What is not there, for people.
     """
@@ -159,7 +157,6 @@ def combined(name: str, checks: Sequence[Check]) -> Check:
 
     Parameters
     ----------
-    name : str
     checks : sequence of Check
         At least one; those of `p_uniform` for instance, of every declination.
     """

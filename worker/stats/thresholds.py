@@ -31,7 +31,6 @@ def resampled_threshold(tsd: TSD, n_sigma: float, n_bootstrap: int, key: tuple[i
     tsd : TSD
     n_sigma : float
         One-sided.
-    n_bootstrap : int
     key : tuple of 2 int
         Address of the resamplings; sample b does not depend on their number.
 

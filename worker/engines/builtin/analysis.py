@@ -112,7 +112,6 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
     ----------
     dataset : Dataset
         Every season must have events.
-    cuts : Cuts
     """
     grid = _grid(dataset)
     backgrounds: list[Background] = []
@@ -191,7 +190,6 @@ def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, 
     Parameters
     ----------
     dec : float, rad
-    n_sig : float
     e0_tev : float
         Where the flux is quoted, in TeV.
     """

@@ -44,7 +44,6 @@ class Builtin:
 
     Parameters
     ----------
-    spec : Spec
     dataset : Dataset or None
         Without it there are no trials.
 

@@ -25,10 +25,7 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
 
     Parameters
     ----------
-    drawn : Drawn
-    table : SignalTable
     ns : ndarray (n,)
-    gamma : float
 
     Returns
     -------

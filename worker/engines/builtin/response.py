@@ -122,7 +122,6 @@ def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = 
 
     Parameters
     ----------
-    season : Season
     dec : float, rad
     gammas : ndarray (n_gamma,)
     log_cutoff : float

@@ -132,8 +132,6 @@ class Scanner:
 
     Parameters
     ----------
-    analysis : Analysis
-    rings : Rings
     keep : bool
         Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
 
@@ -181,7 +179,6 @@ class Scanner:
 
         Parameters
         ----------
-        r : int
         turn : ndarray (n_events,)
             Right ascensions in turns, from `right_ascensions`.
 

@@ -81,13 +81,7 @@ def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w,
 
 
 class SourceScanner:
-    """Fits a list of sources in skies of one analysis; the geometry is worked out once.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    sources : Sources
-    """
+    """Fits a list of sources in skies of one analysis; the geometry is worked out once."""
 
     def __init__(self, analysis: Analysis, sources: Sources) -> None:
         self.analysis = analysis
@@ -125,7 +119,6 @@ class SourceScanner:
         ----------
         key : tuple of 2 int
             Address of the stream of skies.
-        first, count : int
 
         Returns
         -------

@@ -43,7 +43,6 @@ class Room(NamedTuple):
     ----------
     sizes : tuple of int
         Events, injected events, rows of the signal table, seasons, gammas.
-    shared_bytes : int
     is_far : bool
         Whether shared memory cannot hold the events.
     """
