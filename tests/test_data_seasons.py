@@ -16,7 +16,7 @@ from worker.data import synthetic
 from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Season, Simulation
 from worker.data.icetracks import read_release
-from worker.data.plausible import FEW, Measured, check_given_livetime, many, run_notes
+from worker.data.plausibility import FEW, Measured, check_given_livetime, many, run_notes
 from worker.report import data_summary
 from worker.spec.season import NumpySeason, ReleaseSeason
 from worker.spec.specfile import loads, loads_resolved, resolved_text

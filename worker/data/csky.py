@@ -16,9 +16,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_mjd, check_radians
 from worker.data.clean import clean_events, event_order
-from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
-from worker.data.plausible import SHARE, Measured, event_notes, run_notes, sigma_notes
+from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.plausibility import SHARE, Measured, event_notes, run_notes, sigma_notes
 from worker.data.rows import names_in, read_rows
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table

@@ -16,7 +16,7 @@ from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Sme
 from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
-from worker.data.plausible import Measured, check_given_livetime, event_notes
+from worker.data.plausibility import Measured, check_given_livetime, event_notes
 from worker.data.table import Progress, read_table
 from worker.spec.season_files import whole_configs
 

@@ -9,9 +9,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_degrees, check_mjd
 from worker.data.clean import clean_events, event_order
-from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
-from worker.data.plausible import Measured, event_notes, run_notes
+from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.plausibility import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
 from worker.spec.season import ReleaseSeason, release_seasons

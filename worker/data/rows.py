@@ -8,7 +8,7 @@ import numpy as np
 
 from worker.base.arrays import BadFormatError, npy_header
 from worker.base.errors import InputError
-from worker.data.opened import NPY, open_data
+from worker.data.open_data import NPY, open_data
 from worker.data.table import Table
 from worker.spec.season_files import shown
 

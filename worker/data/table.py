@@ -10,7 +10,7 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.dataset import F64, I64
 from worker.data.headers import names_of, place_of
-from worker.data.opened import open_data
+from worker.data.open_data import open_data
 from worker.data.parse import NOT_A_NUMBER, TOO_FEW, parse_lines
 
 Progress = Callable[[float], None]

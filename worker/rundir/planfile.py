@@ -18,8 +18,8 @@ from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
-from worker.spec.ceilings import MAX_PROCESSES
 from worker.spec.fields import Model, Number, refuse
+from worker.spec.size_limits import MAX_PROCESSES
 
 VERSION = 2
 MOST_PROCESSES = 5 * MAX_PROCESSES  # of a plan of several kinds: few enough to be counted through

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
-from worker.spec import angles, ceilings, levels
+from worker.spec import angles, levels, size_limits
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
     Affects,
@@ -351,7 +351,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _countable(self) -> Self:
-        refuse(*ceilings.faults(self))
+        refuse(*size_limits.faults(self))
         return self
 
     @property

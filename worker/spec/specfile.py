@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from worker.base.errors import SpecError
-from worker.spec import characters, goals, hints, messages, paths, pilots, season_files, sources
+from worker.spec import characters, goals, hints, messages, paths, pilot_file, season_files, sources
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec
@@ -141,10 +141,10 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
         goals.for_pilot(document.data)
     if base is not None:
         found += paths.expand(document.data, document.lines, base)
-        found += pilots.insert(document.data, document.lines, base)
+        found += pilot_file.insert(document.data, document.lines, base)
         found += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in found))
         follows = goals.fill(document.data, document.lines)
-        without_pilot = any(problem.path == pilots.PLACE for problem in found)
+        without_pilot = any(problem.path == pilot_file.PLACE for problem in found)
         found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
     spec = None
     try:

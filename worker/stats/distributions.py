@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worker.base.errors import InputError
-from worker.stats import counted
+from worker.stats import counting
 from worker.stats.binomial import LEVEL, clopper_pearson
 from worker.stats.chi2 import Chi2Fit, Chi2Tail, Fit, TooFewTrialsError, fit_chi2, shape_variance
 from worker.stats.significance import How, PValue, nsigma_to_p, p_to_nsigma
@@ -184,7 +184,7 @@ class TSD:
         >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).quantile(0.75)
         1.75
         """
-        return counted.quantile(self.ts, self.n, q)
+        return counting.quantile(self.ts, self.n, q)
 
     def median(self) -> float:
         """Median of all trials, zeros included."""
@@ -206,7 +206,7 @@ class TSD:
         >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).count([0, 0.5, 4, 5]).tolist()
         [4, 2, 1, 0]
         """
-        return counted.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
+        return counting.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
 
     def sf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
         """P(TS >= ts) of the background: 1 for ts <= 0, NaN for NaN.
@@ -274,10 +274,10 @@ class TSD:
         if how == "fit":
             return self.tail.isf(p)
         if how == "empirical" or self.joint is None:
-            return counted.isf(self.ts, self.n, p)
+            return counting.isf(self.ts, self.n, p)
         at_joint = (self.joint.k + 1) / (self.n + 1)
         far = p < at_joint
-        near = counted.isf(self.ts, self.n, np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
+        near = counting.isf(self.ts, self.n, np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
         fitted = self.tail.isf(np.where(far, p, at_joint) * math.exp(-self.joint.shift))
         return np.where(far, fitted, near)
 
