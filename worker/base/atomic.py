@@ -78,7 +78,7 @@ def write_all(run: Path, files: Sequence[Written]) -> None:
             temp.replace(target)
         _sync_dir(target.parent)
         with suppress(OSError):
-            sweep(target.parent)
+            remove_abandoned(target.parent)
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {reason(error)}") from error
     finally:
@@ -99,7 +99,7 @@ def temporary_name(name: str) -> str:
     return f".{base}.part-{_here()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{ending}"
 
 
-def sweep(folder: Path) -> list[Path]:
+def remove_abandoned(folder: Path) -> list[Path]:
     """Remove what killed processes left in `folder`; returns what was removed. Every write does this to its folder.
 
     What belongs to a living process stays. Of another machine (or container) one cannot know: there, what has not
@@ -110,7 +110,7 @@ def sweep(folder: Path) -> list[Path]:
     for path in sorted(folder.glob(".*.part-*-*-*")) if folder.is_dir() else []:
         _, mine, rest = path.name.partition(marker)
         pid = rest.partition("-")[0]
-        with suppress(OSError, ValueError):  # another process may sweep too
+        with suppress(OSError, ValueError):  # another process may remove it too
             abandoned = not _alive(int(pid)) if mine else path.stat().st_mtime < time.time() - _ABANDONED_S
             if abandoned:
                 path.unlink()

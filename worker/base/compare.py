@@ -60,31 +60,31 @@ class Rounding:
         return True
 
 
-def values(there: Any, here: Any, rounding: Rounding, at: str = "") -> Iterator[str]:
+def value_differences(there: Any, here: Any, rounding: Rounding, at: str = "") -> Iterator[str]:
     """Every place at which two documents differ: ``post_trial.p is 0.4, recomputed 0.5``."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in dict.fromkeys([*there, *here]):
             name = f"{at}.{key}" if at else str(key)
-            yield from values(there.get(key, _ABSENT), here.get(key, _ABSENT), rounding, name)
+            yield from value_differences(there.get(key, _ABSENT), here.get(key, _ABSENT), rounding, name)
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         for i, (one, other) in enumerate(zip(there, here, strict=True)):
-            yield from values(one, other, rounding, f"{at}[{i}]")
+            yield from value_differences(one, other, rounding, f"{at}[{i}]")
     elif isinstance(there, float) and isinstance(here, float) and rounding.explains(there, here):
         return
     elif type(there) is not type(here) or there != here:
         yield f"{at or 'it'} is {_short(there)}, recomputed {_short(here)}"
 
 
-def count(document: Any) -> int:
+def count_numbers(document: Any) -> int:
     """Numbers in a document."""
     if isinstance(document, dict):
-        return sum(count(value) for value in document.values())
+        return sum(count_numbers(value) for value in document.values())
     if isinstance(document, list):
-        return sum(count(value) for value in document)
+        return sum(count_numbers(value) for value in document)
     return int(isinstance(document, int | float) and not isinstance(document, bool))
 
 
-def lines(there: list[str], here: list[str], rounding: Rounding) -> Iterator[tuple[str, str]]:
+def line_differences(there: list[str], here: list[str], rounding: Rounding) -> Iterator[tuple[str, str]]:
     """Pairs of lines of two texts that differ by more than the rounding of their numbers."""
     for one, other in zip_longest(there, here, fillvalue=""):
         if one != other and not _same_but_for_rounding(one, other, rounding):
@@ -103,7 +103,7 @@ def _rounded(there: float, here: float, rounding: Rounding) -> bool:
     return there != here and rounding.explains(there, here)
 
 
-def files(there: Path, here: Path, rounding: Rounding) -> str:
+def file_difference(there: Path, here: Path, rounding: Rounding) -> str:
     """How a file differs from its recomputation; empty where it does not, or where rounding explains it."""
     try:
         theirs, mine = file_bytes(there), here.read_bytes()
@@ -120,7 +120,7 @@ def files(there: Path, here: Path, rounding: Rounding) -> str:
 def _contents(suffix: str, theirs: bytes, mine: bytes, rounding: Rounding) -> str:
     before = rounding.n
     if suffix == ".json":
-        found = list(values(json.loads(theirs), json.loads(mine), rounding))
+        found = list(value_differences(json.loads(theirs), json.loads(mine), rounding))
         told = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
         return told or ("" if rounding.n > before else "is formatted anew")
     if suffix == ".npy":

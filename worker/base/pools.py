@@ -10,10 +10,12 @@ from typing import TypeVar
 from worker.base.errors import MachineError
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-def mapped(work: Callable[[Item], Made], items: Iterable[Item], jobs: int, chunksize: int = 1) -> Iterator[Made]:
+def map_in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunksize: int = 1
+) -> Iterator[Result]:
     """`work` of every item, in their order, by `jobs` forked processes.
 
     Raises

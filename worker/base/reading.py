@@ -52,7 +52,7 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
         return file.read()
 
 
-def any_text(path: Path, last: int | None = None) -> str:
+def text_or_empty(path: Path, last: int | None = None) -> str:
     """Text of what another program wrote, or of its `last` bytes; empty where it cannot be read."""
     try:
         with opened(path) as file:

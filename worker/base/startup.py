@@ -17,7 +17,7 @@ _BLAS = "scipy.linalg"
 
 
 @contextmanager
-def sparing() -> Iterator[None]:
+def light_import() -> Iterator[None]:
     """Import a task inside of this.
 
     The collector does not look through what is imported and compiled code that is loaded, all of which stays: a fifth
@@ -57,7 +57,7 @@ def collect_as_usual() -> None:
     gc.set_threshold(*_USUAL)
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process at once, all output written.
 
     The interpreter would first take apart what numba and LLVM have built, object by object: 0.3 s of CPU time, as much

@@ -73,7 +73,7 @@ class Task:
     start_inside_s: float = 0.0
 
     @property
-    def many(self) -> bool:
+    def has_many_files(self) -> bool:
         """Whether a node has several files, whose names follow from cuts and bands."""
         return bool(self.folder)
 
@@ -88,9 +88,9 @@ class Task:
         return self.is_stream and "dec" in self.needs
 
     @property
-    def of_sky(self) -> bool:
+    def scans_skies(self) -> bool:
         """Whether the task scans skies."""
-        return self.many and not self.at_point
+        return self.has_many_files and not self.at_point
 
 
 # Rates were measured on one core of a 2-core Xeon virtual machine with 138,322 events, and rounded down; memory at
@@ -153,6 +153,6 @@ ROWS: dict[str, Task] = {
 """By name, in the order of the work."""
 
 
-def many() -> Iterator[str]:
+def multi_file_tasks() -> Iterator[str]:
     """Names of the tasks with several files."""
-    return (name for name, row in ROWS.items() if row.many)
+    return (name for name, row in ROWS.items() if row.has_many_files)

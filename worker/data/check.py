@@ -141,7 +141,7 @@ def check_area(where: str, largest_cm2: float, high: str = "it may be in cm^2 wh
     )
 
 
-def outside(mjd: F64, runs: F64) -> int:
+def count_outside(mjd: F64, runs: F64) -> int:
     """How many times (n,) lie in no run; runs (m, 2) of start and stop, by their start."""
     at = np.searchsorted(runs[:, 0], mjd, side="right") - 1
     latest = np.maximum.accumulate(runs[:, 1])  # runs may overlap

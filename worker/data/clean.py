@@ -73,7 +73,7 @@ def _order(dec_deg: F64, sigma: F64, log_e: F64) -> I64:
     return np.lexsort((sigma, log_e, dec_deg)).astype(np.int64)
 
 
-def repeated(columns: Sequence[F64]) -> int:
+def count_repeated(columns: Sequence[F64]) -> int:
     """Events that repeat another one in every given column (n,): the count beyond the first of each."""
     order = np.lexsort(tuple(columns))
     same: Mask = np.ones(max(len(order) - 1, 0), bool)

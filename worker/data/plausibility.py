@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
-from worker.data.check import outside
-from worker.data.clean import repeated
+from worker.data.check import count_outside
+from worker.data.clean import count_repeated
 from worker.data.dataset import F64
 
 FEW = 10
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     columns: Sequence[F64]
 
 
-def many(count: int, n: int, share: float = SHARE) -> bool:
+def is_many(count: int, n: int, share: float = SHARE) -> bool:
     """Whether `count` odd ones of n are more than a handful."""
     return count > max(share * n, min(FEW, 0.3 * n))
 
@@ -73,8 +73,8 @@ def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[st
             f"{sigma_max_deg:g} deg (the median is {np.median(measured.sigma_deg):.3g} deg): no event could carry "
             "signal. Is it the right column, in the right unit? Correct the file, or raise likelihood.sigma_max_deg"
         )
-    again = repeated(measured.columns)
-    if many(again, n):
+    again = count_repeated(measured.columns)
+    if is_many(again, n):
         raise InputError(
             f"{path}: {again} of {n} events repeat another one in {what}: they would count twice. Was a file appended "
             "to itself, or are two releases in one file? Keep each event once, or get the file again"
@@ -131,14 +131,14 @@ def run_notes(measured: Measured, runs: F64, livetime_days: float, path: Path) -
         Many events lie outside the good runs, or the runs are those of a much longer time.
     """
     check_livetime(str(path), livetime_days)
-    mjd, n = measured.mjd, outside(measured.mjd, runs)
+    mjd, n = measured.mjd, count_outside(measured.mjd, runs)
     first, last = float(mjd.min()), float(mjd.max())
     spans = (
         f"the runs span MJD {runs[0, 0]:.2f} to {runs[:, 1].max():.2f}, the events of {measured.path} span MJD "
         f"{first:.2f} to {last:.2f}"
     )
     cure = "Give the good runs of the same season and selection: the livetime is their sum"
-    if n == len(mjd) or many(n, len(mjd), LOST):
+    if n == len(mjd) or is_many(n, len(mjd), LOST):
         raise InputError(f"{path}: {n} of {len(mjd)} events lie outside these good runs: {spans}. {cure}")
     inside = np.clip(np.minimum(runs[:, 1], last + 1) - np.maximum(runs[:, 0], first - 1), 0, None).sum()
     total = float((runs[:, 1] - runs[:, 0]).sum())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 from worker.base.errors import SpecError
-from worker.base.startup import sparing
+from worker.base.startup import light_import
 from worker.data.dataset import Dataset
 from worker.engines.protocol import Engine
 from worker.spec.sections import Spec
@@ -15,7 +15,7 @@ Maker = Callable[[Spec, Dataset | None], Engine]
 @cache
 def builtin() -> Maker:
     """The likelihood of this package; loaded when it is asked for."""
-    with sparing():
+    with light_import():
         from worker.engines.builtin.engine import Builtin
     return Builtin
 

@@ -114,7 +114,7 @@ def open_run(path: str | Path) -> Run:
     return Run(path, load_resolved(spec_file), found)
 
 
-def before(run: Run, number: int) -> Run:
+def run_before_round(run: Run, number: int) -> Run:
     """The run as the judge of round `number` sees it: without that round and later ones.
 
     Raises
@@ -148,10 +148,10 @@ def expected(run: Run, task: str, **point: float) -> list[Expected]:
 def each_expected(run: Run, task: str, **point: float) -> Iterator[Expected]:
     """As `expected`, one at a time: a plan may promise a million files."""
     for node in nodes(run, task, **point):
-        yield from of_node(node)
+        yield from files_of_node(node)
 
 
-def of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
+def files_of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
     """Files of one node of the plan, in the order of its processes; none for a task that makes a single file."""
     folder = PurePosixPath(node["dir"])
     for name, n, first, band in _names(node):

@@ -64,7 +64,7 @@ class NodeForm(Model):
         lacks = [key for key in row.needs if key not in self.args]
         if lacks:
             refuse(("args", f"{self.task} needs {', '.join(lacks)}"))
-        if bool(self.file) == row.many:
+        if bool(self.file) == row.has_many_files:
             refuse(("file", f"found {self.file!r} for {self.task}"))
         if bool(self.cuts) != row.is_stream:
             refuse(("cuts", f"found {len(self.cuts)} for {self.task}"))

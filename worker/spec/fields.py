@@ -89,7 +89,7 @@ def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-def one_name_each(key: str, values: Sequence[float], names: Sequence[str], apart: str = "0.000001") -> None:
+def require_distinct_names(key: str, values: Sequence[float], names: Sequence[str], apart: str = "0.000001") -> None:
     """Two points of a grid never share a directory (names have at most six decimals)."""
     for i in range(1, len(names)):
         if names[i] == names[i - 1]:

@@ -87,7 +87,7 @@ def numpy_seasons(seasons: Iterable[str | NumpySeason]) -> tuple[NumpySeason, ..
     return tuple(NumpySeason(name=season) if isinstance(season, str) else season for season in seasons)
 
 
-def refuse_twice(names: Sequence[str]) -> None:
+def refuse_duplicates(names: Sequence[str]) -> None:
     """Refuse a season that is given twice: its events would count twice."""
     twice = sorted({name for name in names if names.count(name) > 1})
     refuse(*[("seasons", f"found {name} twice; write each season once") for name in twice])

@@ -22,8 +22,8 @@ from worker.spec.fields import (
     Positive,
     Whole,
     not_bool,
-    one_name_each,
     refuse,
+    require_distinct_names,
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
@@ -34,7 +34,7 @@ from worker.spec.season import (
     ReleaseSeason,
     ReleaseSeasons,
     numpy_seasons,
-    refuse_twice,
+    refuse_duplicates,
     release_seasons,
 )
 from worker.spec.sky_scan import HealpixScan
@@ -78,7 +78,7 @@ class IceTracks(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        refuse_twice([season.name for season in self.entries])
+        refuse_duplicates([season.name for season in self.entries])
         return self
 
     @property
@@ -99,7 +99,7 @@ class NumpyFiles(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        refuse_twice([season.name for season in self.entries])
+        refuse_duplicates([season.name for season in self.entries])
         return self
 
     @property
@@ -176,7 +176,7 @@ class Background(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = levels.decimals(self.decs)
-        one_name_each("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
+        require_distinct_names("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
         return self
 
     @property
@@ -202,8 +202,8 @@ class Signal(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = levels.decimals(self.n_sig)
-        one_name_each("n_sig", self.n_sig, [levels.nsig_level(n_sig, places) for n_sig in self.n_sig])
-        one_name_each("gamma", self.gammas, [levels.gamma_level(gamma) for gamma in self.gammas], "0.001")
+        require_distinct_names("n_sig", self.n_sig, [levels.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        require_distinct_names("gamma", self.gammas, [levels.gamma_level(gamma) for gamma in self.gammas], "0.001")
         return self
 
     @property

@@ -170,7 +170,7 @@ def _placed(wanted: Iterable[float], there: Iterable[float], places: int, n: int
     return dict(sorted(add.items()))
 
 
-def together(verdicts: Iterable[Verdict]) -> tuple[dict[float, int], float]:
+def merged_requests(verdicts: Iterable[Verdict]) -> tuple[dict[float, int], float]:
     """What several quantities of a point want: trials that serve one serve the others."""
     add: dict[float, int] = {}
     background = 1.0

@@ -68,7 +68,7 @@ class Builtin:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
             self.tolerance, self.block = PROMISED, GPU_BLOCK
         if dataset is not None:
-            self._analysis = built(dataset, spec)
+            self._analysis = analysis_of(dataset, spec)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
 
@@ -211,7 +211,7 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
     )
 
 
-def built(dataset: Dataset, spec: Spec) -> analysis.Analysis:
+def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
     """The data with their background densities; errors as of `Builtin`."""
     support.require_seasons(dataset)
     made = analysis.build(dataset, cuts(spec.likelihood))
