@@ -62,7 +62,7 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     if faults:
         return (), faults
     at = {ANGLES[word][0] if word in ANGLES else word: i for i, word in enumerate(head) if word in (*COLUMNS, *ANGLES)}
-    found: list[tuple[int, Source]] = []
+    sources: list[tuple[int, Source]] = []
     for line, row in rows[1:]:
         cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
         if len(cells) != len(head):
@@ -73,14 +73,16 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
         faults += wrong
         if not wrong:
             ra, dec = (float(cells[at[word]]) * ANGLES[head[at[word]]][1] for word in COLUMNS[1:])
-            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, min(max(dec, -90.0), 90.0) + 0.0)))
-    if not faults and not found:
+            sources.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, min(max(dec, -90.0), 90.0) + 0.0)))
+    if not faults and not sources:
         faults.append(Fault(rows[0][0], "there is no source below the column names"))
-    if len(found) > MAX_SOURCES:
-        faults.append(Fault(found[MAX_SOURCES][0], f"found {len(found):,} sources; at most {MAX_SOURCES:,} are read"))
+    if len(sources) > MAX_SOURCES:
+        faults.append(
+            Fault(sources[MAX_SOURCES][0], f"found {len(sources):,} sources; at most {MAX_SOURCES:,} are read")
+        )
     else:
-        faults += _twice(found)
-    return tuple(source for _, source in found), faults
+        faults += _twice(sources)
+    return tuple(source for _, source in sources), faults
 
 
 def text_of(sources: Sequence[Source]) -> str:
@@ -145,22 +147,22 @@ def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fau
             yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}{cure}")
 
 
-def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
+def _twice(sources: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
     """The same name, or (nearly) the same place, on two lines."""
     names: dict[str, int] = {}
-    for line, source in found:
+    for line, source in sources:
         if source.name in names:
             yield Fault(line, f"name: found {source.name!r}, as on line {names[source.name]}; write each source once")
         names.setdefault(source.name, line)
-    for (first, one), (second, other) in _near(found):
-        if one.name != other.name:
-            yield Fault(second, f"{other.name!r} and {one.name!r} (line {first}) are the same place: keep one")
+    for (first, earlier), (second, later) in _near(sources):
+        if earlier.name != later.name:
+            yield Fault(second, f"{later.name!r} and {earlier.name!r} (line {first}) are the same place: keep one")
 
 
-def _near(found: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
+def _near(sources: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
     """For each entry the first one before it that lies within `SAME_DEG`; space is cut into cells of that size."""
     cells: dict[tuple[int, int, int], list[tuple[int, Source]]] = {}
-    for line, source in found:
+    for line, source in sources:
         ra, dec = math.radians(source.ra_deg), math.radians(source.dec_deg)
         place = (math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec))
         x, y, z = (math.floor(part / math.radians(SAME_DEG)) for part in place)

@@ -40,9 +40,9 @@ def sentence(line: str) -> str | None:
 def first(text: str, last: int) -> Problem | None:
     """The first line with such a character, up to line `last`."""
     for number, line in enumerate(text.split("\n")[:last], start=1):
-        found = sentence(line)
-        if found is not None:
-            return Problem((), number, found)
+        text_found = sentence(line)
+        if text_found is not None:
+            return Problem((), number, text_found)
     return None
 
 
@@ -50,6 +50,6 @@ def on_lines(text: str, numbers: Iterable[int]) -> Iterator[Problem]:
     """One problem for each of these lines (from 1) that has such a character."""
     lines = text.split("\n")
     for number in sorted(set(numbers)):
-        found = sentence(lines[number - 1]) if 0 < number <= len(lines) else None
-        if found is not None:
-            yield Problem((), number, found)
+        text_found = sentence(lines[number - 1]) if 0 < number <= len(lines) else None
+        if text_found is not None:
+            yield Problem((), number, text_found)

@@ -15,26 +15,26 @@ def of(key: str) -> Affects | None:
 
     A key without words has those of its section, and makes the same results again.
     """
-    found: Affects | None = None
+    effect: Affects | None = None
     models: tuple[type[Model], ...] = (Spec,)
     for word in key.split("."):
         fields = [model.model_fields[word] for model in models if word in model.model_fields]
         models = tuple(model for field in fields for model in _models(field.annotation))
         marks = [mark for field in fields for mark in field.metadata if isinstance(mark, Affects)]
         for own in [*marks, *(model.affects for model in models if model.affects)][:1]:
-            found = own if own.text or found is None else replace(own, text=found.text, again=found.again)
-    return found
+            effect = own if own.text or effect is None else replace(own, text=effect.text, again=effect.again)
+    return effect
 
 
 @cache
 def keys(flag: Literal["identity", "decision"]) -> dict[str, set[str]]:
     """Keys of each section whose effect has a flag; an empty set for a single value."""
-    found = {}
+    flagged = {}
     for section in Spec.model_fields:
         chosen = {key for key in of_section(section) if getattr(of(f"{section}.{key}"), flag, False)}
         if chosen or (not of_section(section) and getattr(of(section), flag, False)):
-            found[section] = chosen
-    return found
+            flagged[section] = chosen
+    return flagged
 
 
 def of_section(section: str) -> tuple[str, ...]:
@@ -60,5 +60,5 @@ def _models(annotation: Any) -> Iterator[type[Model]]:
 
 def address(section: str, values: Model) -> dict[str, Any]:
     """What trials depend on, of a section; an extension of 0 is what it was before there was one."""
-    found = values.model_dump(mode="json", include=keys("identity")[section])
-    return {key: value for key, value in found.items() if key != "extension_deg" or value}
+    data = values.model_dump(mode="json", include=keys("identity")[section])
+    return {key: value for key, value in data.items() if key != "extension_deg" or value}

@@ -73,7 +73,7 @@ def n_sig_grid(reach: Sequence[Mapping[str, float]]) -> list[float]:
 
 def fill(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
     """Replace the word ``goal`` in `data` by the number that follows; returns where none does."""
-    found = _fill_n_sig(data, lines)
+    problems = _fill_n_sig(data, lines)
     raw = data.get("goal")
     goal: dict[str, Any] = raw if isinstance(raw, dict) else {}
     for place, key in _COUNTS.items():
@@ -83,11 +83,11 @@ def fill(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
         value = goal.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 7:
             text = f"found 'goal', but there is no goal.{key} that it could follow from; write goal: {{{key}: ...}}"
-            found.append(Problem(place, lines.get(place, 0), text))
+            problems.append(Problem(place, lines.get(place, 0), text))
             section[place[1]] = 1  # told already
             continue
         section[place[1]] = _count(key, float(value), data)
-    return found
+    return problems
 
 
 def _fill_n_sig(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:

@@ -65,10 +65,10 @@ def on_rings(document: Any, nsides: Callable[[Any], tuple[tuple[int, ...], float
     background = document.get("background") if isinstance(document, Mapping) else None
     if not isinstance(background, Mapping) or background.get("dec_deg") != RINGS:
         return document
-    found = nsides(document.get("scan"))
-    if found is None:
+    rings = nsides(document.get("scan"))
+    if rings is None:
         return document
-    return {**document, "background": {**background, "dec_deg": ring_grid(*found)}}
+    return {**document, "background": {**background, "dec_deg": ring_grid(*rings)}}
 
 
 def ring_grid(nsides: tuple[int, ...], low: float, high: float) -> tuple[float, ...]:

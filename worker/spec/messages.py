@@ -59,11 +59,11 @@ def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, in
         (*path[:-1], *_close(str(path[-1]), _allowed(path[:-1], data)))
         for path in (_document_path(error["loc"]) for error in errors if error["type"] == "extra_forbidden")
     }
-    found: list[Problem] = []
+    explained: list[Problem] = []
     for error in errors:
         if error["type"] != "missing" or _document_path(error["loc"]) not in meant:
-            found.extend(_explain(error, data, lines))
-    return found
+            explained.extend(_explain(error, data, lines))
+    return explained
 
 
 def of_site(failure: ValidationError, profile: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
@@ -191,18 +191,18 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
     if kind == "union_tag_invalid":
         key = "kind" if path == ("scan",) else "format"
         place = (*path, key)
-        found = value[key]
+        value_found = value[key]
         words = [word.strip(" '") for word in context["expected_tags"].split(",")]
     else:
         place = path
-        found = value
+        value_found = value
         words = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
     if place == ("version",):
         return Problem(
-            place, _line(place, lines), f"found {show(found)}; this program reads version 1; write version: 1"
+            place, _line(place, lines), f"found {show(value_found)}; this program reads version 1; write version: 1"
         )
-    meant = did_you_mean(found, words) if isinstance(found, str) else ""
-    return Problem(place, _line(place, lines), f"found {show(found)}; must be {_or(words)}{meant}")
+    meant = did_you_mean(value_found, words) if isinstance(value_found, str) else ""
+    return Problem(place, _line(place, lines), f"found {show(value_found)}; must be {_or(words)}{meant}")
 
 
 def _or(words: list[str]) -> str:

@@ -25,11 +25,11 @@ def dotted(path: Path) -> str:
 def error(problems: Iterable[Problem], where: str) -> SpecError:
     """All problems, one line each, in the order of the document."""
     lines = []
-    told: dict[Problem, dict[str, str | int | None]] = {}
+    entries: dict[Problem, dict[str, str | int | None]] = {}
     for problem in sorted(problems, key=lambda p: p.line):
         place = f"{where}:{problem.line}" if problem.line else where
         path = f"{dotted(problem.path)}: " if problem.path else ""
         lines.append(f"{place}: {path}{problem.text}")
         words = {"file": where, "line": problem.line or None, "path": dotted(problem.path), "message": problem.text}
-        told[problem] = words
-    return SpecError("\n".join(dict.fromkeys(lines)), tuple(told.values()))
+        entries[problem] = words
+    return SpecError("\n".join(dict.fromkeys(lines)), tuple(entries.values()))

@@ -87,9 +87,9 @@ def read(text: str) -> Document:
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            found = "nothing" if node is None else _kind(node)
+            kind = "nothing" if node is None else _kind(node)
             raise UnreadableError(
-                Problem((), 1, f"found {found}; the file must be one mapping, 'key: value' on each line")
+                Problem((), 1, f"found {kind}; the file must be one mapping, 'key: value' on each line")
             )
         reading = _Reading(loader)
         return Document(reading.mapping(node, ()), reading.lines, reading.problems)
@@ -103,11 +103,11 @@ def read(text: str) -> Document:
 
 def _checked(text: str) -> str:
     for number, line in enumerate(text.split("\n"), start=1):
-        found = yaml.reader.Reader.NON_PRINTABLE.search(line)
-        if found:
-            column = found.start() + 1
+        match = yaml.reader.Reader.NON_PRINTABLE.search(line)
+        if match:
+            column = match.start() + 1
             raise UnreadableError(
-                Problem((), number, f"column {column}: found the character U+{ord(found.group()):04X}; remove it")
+                Problem((), number, f"column {column}: found the character U+{ord(match.group()):04X}; remove it")
             )
     return text
 

@@ -61,13 +61,13 @@ def whole_configs(folder: Path) -> tuple[str, ...]:
 
 def _pieces(irfs: Path) -> dict[str, list[str]]:
     """Names of files in a folder that belong to a response, by configuration; also those of unfinished downloads."""
-    found: dict[str, list[str]] = {}
+    names_by_config: dict[str, list[str]] = {}
     for name in _names(irfs):
         for kind in (AREA, SMEARING):
             config, mark, _ = name.partition(kind)
             if mark and config:
-                found.setdefault(config, []).append(name)
-    return found
+                names_by_config.setdefault(config, []).append(name)
+    return names_by_config
 
 
 def _names(folder: Path) -> list[str]:
@@ -93,11 +93,11 @@ def _refuse_half(irfs: Path, season: str, config: str, files: dict[str, list[str
     if not lacking:
         return
     others = [name for name in _whole(files) if name != config]
-    there = f"there is {', '.join(names)}" if names else "there is nothing of it"
+    present = f"there is {', '.join(names)}" if names else "there is nothing of it"
     unfinished = " (a download that is not finished)" if any(name.endswith(".part") for name in names) else ""
     packed = "" if unfinished else "".join(other_form(irfs / name) for name in lacking)
     raise InputError(
-        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {there}{unfinished}{packed}. "
+        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {present}{unfinished}{packed}. "
         f"{_cure(season, others)}"
     )
 
@@ -132,23 +132,23 @@ def simulation_of(folder: Path, season: str) -> Choice:
     InputError
         There is none, or the season's own is not finished.
     """
-    there = _names(folder)
-    own = [name for name in there if name.startswith(f"{season}_MC.")]
+    names = _names(folder)
+    own = [name for name in names if name.startswith(f"{season}_MC.")]
     example = f"{{name: {season}, mc: FILE.npy}}"
     if own and f"{season}_MC.npy" not in own:
         raise InputError(
             f"{folder}: no {season}_MC.npy, but {', '.join(own)}: a download or conversion that is not finished? "
             f"Finish it, or write in data.seasons the file to take: {example}"
         )
-    configs = [name.removesuffix("_MC.npy") for name in there if name.endswith("_MC.npy")]
-    found = closest(configs, season)
-    if found is None:
+    configs = [name.removesuffix("_MC.npy") for name in names if name.endswith("_MC.npy")]
+    config = closest(configs, season)
+    if config is None:
         raise InputError(
             f"{folder}: no simulation for season {season!r}: there is _MC.npy for {', '.join(configs) or 'nothing'}. "
             f"Put it there, take the season out of data.seasons, or write there the file to take: {example}"
         )
-    other = f"takes the simulation of {found} ({found}_MC.npy): there is no {season}_MC.npy"
-    return Choice(found, () if found == season else (other,))
+    other = f"takes the simulation of {config} ({config}_MC.npy): there is no {season}_MC.npy"
+    return Choice(config, () if config == season else (other,))
 
 
 def no_such_file(path: Path, season: str, kind: str) -> str:
@@ -159,11 +159,11 @@ def no_such_file(path: Path, season: str, kind: str) -> str:
     kind : str
         Key of the spec: exp, mc or grl.
     """
-    there = [name for name in _names(path.parent) if name.endswith(".npy")]
-    own = [name for name in there if name.startswith(season) and ("MC" in name) == (kind == "mc")]
+    arrays = [name for name in _names(path.parent) if name.endswith(".npy")]
+    own = [name for name in arrays if name.startswith(season) and ("MC" in name) == (kind == "mc")]
     folder = f"{path.parent.name}/" if kind == "grl" else ""
     return (
-        f"{path}: no such file; its folder has {shown(there) or 'no .npy file'}. Put it there, or name the file in "
+        f"{path}: no such file; its folder has {shown(arrays) or 'no .npy file'}. Put it there, or name the file in "
         f"data.seasons: {{name: {season}, {kind}: {folder}{(own or ['FILE.npy'])[0]}}}"
     )
 
@@ -194,15 +194,15 @@ def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...]
 
 def taken(data: Any) -> list[str]:
     """Sentences about the seasons of a data section (a model of `worker.spec.sections`) that take what is another's."""
-    found: list[str] = []
+    sentences: list[str] = []
     for season in getattr(data, "entries", ()):
         folder = Path(data.dir)
         if isinstance(season, NumpySeason):
             _, notes = simulation_files(folder, season)
         else:
             _, notes = response_of(folder, season.name, season.response)
-        found += [f"{season.name} {note}" for note in notes]
-    return found
+        sentences += [f"{season.name} {note}" for note in notes]
+    return sentences
 
 
 def closest(configs: Sequence[str], season: str) -> str | None:

@@ -27,11 +27,11 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], unknown: bool = Fal
     scan = data.get("scan")
     if not isinstance(scan, dict) or scan.get("kind") != "catalog":
         return []
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if isinstance(scan.get("file"), str) and scan.get("sources") is None and not unknown:
-        found = _read(scan, lines)
+        problems = _read(scan, lines)
     _declinations(data, scan)
-    return found
+    return problems
 
 
 def _read(scan: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:

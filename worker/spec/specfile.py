@@ -136,25 +136,25 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
         document = read(text)
     except UnreadableError as failure:
         raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
-    found: list[Problem] = list(document.problems)
+    problems: list[Problem] = list(document.problems)
     if for_pilot:
         goals.for_pilot(document.data)
     if base is not None:
-        found += paths.expand(document.data, document.lines, base)
-        found += pilot_file.insert(document.data, document.lines, base)
-        found += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in found))
+        problems += paths.expand(document.data, document.lines, base)
+        problems += pilot_file.insert(document.data, document.lines, base)
+        problems += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in problems))
         follows = goals.fill(document.data, document.lines)
-        without_pilot = any(problem.path == pilot_file.PLACE for problem in found)
-        found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
+        without_pilot = any(problem.path == pilot_file.PLACE for problem in problems)
+        problems += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
     spec = None
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as failure:
-        told = {problem.path for problem in found}
+        known_paths = {problem.path for problem in problems}
         follows = messages.problems(failure.errors(), document.data, document.lines)
-        found += [problem for problem in follows if problem.path not in told]
-    if spec is not None and base is not None and not found:
-        found += paths.missing(spec.data, document.lines)
-    if found or spec is None:
-        raise error([*characters.on_lines(text, (problem.line for problem in found)), *found], where)
+        problems += [problem for problem in follows if problem.path not in known_paths]
+    if spec is not None and base is not None and not problems:
+        problems += paths.missing(spec.data, document.lines)
+    if problems or spec is None:
+        raise error([*characters.on_lines(text, (problem.line for problem in problems)), *problems], where)
     return spec

@@ -77,16 +77,16 @@ def _guess(sources: Sequence[Source]) -> str | None:
     if not sources:
         return None
     ra, dec = [source.ra_deg for source in sources], [source.dec_deg for source in sources]
-    found = f"found {len(sources)} source{'s' if len(sources) > 1 else ''} with ra_deg from {min(ra):g} to {max(ra):g} "
-    found += f"and dec_deg from {min(dec):g} to {max(dec):g}"
+    text = f"found {len(sources)} source{'s' if len(sources) > 1 else ''} with ra_deg from {min(ra):g} to {max(ra):g} "
+    text += f"and dec_deg from {min(dec):g} to {max(dec):g}"
     flat = max(map(abs, dec)) <= RADIANS
     if flat and max(ra) <= TURN:
-        return f"{found}; these look like radians: name the columns ra_rad and dec_rad, {INSIST}"
+        return f"{text}; these look like radians: name the columns ra_rad and dec_rad, {INSIST}"
     if flat and len(sources) >= ENOUGH_SOURCES:
-        return f"{found}; the declinations look like radians: name the column dec_rad, {INSIST}"
+        return f"{text}; the declinations look like radians: name the column dec_rad, {INSIST}"
     if max(ra) <= HOURS and len(sources) > 1:
         unit, column = ("radians or hours", "ra_rad or ra_hours") if max(ra) <= TURN else ("hours", "ra_hours")
-        return f"{found}; the right ascensions look like {unit}: name the column {column}, {INSIST}"
+        return f"{text}; the right ascensions look like {unit}: name the column {column}, {INSIST}"
     return None
 
 
