@@ -1,4 +1,4 @@
-"""Angles of a spec that do not fit together, or are in another unit than degrees as it seems."""
+"""Faults of a spec's angles: they do not fit together, or seem not to be in degrees."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def faults(spec: "Spec") -> list[Fault]:
-    """Key and sentence of everything that is wrong; units are left alone where the spec says ``small_angles``."""
+    """Return key and sentence of each fault; units are not checked if the spec has ``small_angles: true``."""
     unit_faults = [] if spec.small_angles else [*_units(spec)]
     decs = spec.background.decs
     if unit_faults or not decs:  # a range in radians is not to be widened

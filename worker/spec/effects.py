@@ -1,4 +1,4 @@
-"""What a key of the spec affects, as the key says itself: see `worker.spec.fields.Affects`."""
+"""Effects of the keys of the spec, from their `worker.spec.fields.Affects`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +11,9 @@ from worker.spec.sections import Spec
 
 @cache
 def of(key: str) -> Affects | None:
-    """What a key such as ``scan.n_skies`` affects; None if neither it nor a section that it belongs to says so.
+    """Return the effect of a key such as ``scan.n_skies``; None if neither it nor its section declares one.
 
-    A key without words has those of its section, and makes the same results again.
+    A key without text takes `text` and `again` from its section.
     """
     effect: Affects | None = None
     models: tuple[type[Model], ...] = (Spec,)
@@ -28,7 +28,7 @@ def of(key: str) -> Affects | None:
 
 @cache
 def keys(flag: Literal["identity", "decision"]) -> dict[str, set[str]]:
-    """Keys of each section whose effect has a flag; an empty set for a single value."""
+    """Return the keys of each section whose effect has a flag; an empty set for a single value."""
     flagged = {}
     for section in Spec.model_fields:
         chosen = {key for key in of_section(section) if getattr(of(f"{section}.{key}"), flag, False)}
@@ -38,20 +38,20 @@ def keys(flag: Literal["identity", "decision"]) -> dict[str, set[str]]:
 
 
 def of_section(section: str) -> tuple[str, ...]:
-    """Keys of a section, of all its kinds; none for a single value."""
+    """Return the keys of all kinds of a section; none for a single value."""
     models = _models(Spec.model_fields[section].annotation)
     return tuple(dict.fromkeys(key for model in models for key in model.model_fields))
 
 
 def identity() -> Iterator[str]:
-    """Keys that every trial depends on: a section as a whole if this is true of all its keys."""
+    """Yield the keys on which every trial depends; the section itself if all its keys do."""
     for section, chosen in keys("identity").items():
         every = of_section(section)
         yield from [section] if len(chosen) == len(every) else (f"{section}.{k}" for k in every if k in chosen)
 
 
 def _models(annotation: Any) -> Iterator[type[Model]]:
-    """Models that an annotation names, such as those of a union."""
+    """Yield the models in an annotation, such as those of a union."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         yield annotation
     for part in get_args(annotation):
@@ -59,6 +59,6 @@ def _models(annotation: Any) -> Iterator[type[Model]]:
 
 
 def address(section: str, values: Model) -> dict[str, Any]:
-    """What trials depend on, of a section; an extension of 0 is what it was before there was one."""
+    """Return the values of a section on which trials depend; an extension of 0 is left out, as in older versions."""
     data = values.model_dump(mode="json", include=keys("identity")[section])
     return {key: value for key, value in data.items() if key != "extension_deg" or value}

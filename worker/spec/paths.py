@@ -1,4 +1,4 @@
-"""Paths of the spec: ``${VAR}`` replaced, made absolute, and found to be there."""
+"""Paths of the spec: ``${VAR}`` replaced, made absolute, and checked for existence."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
-    """Replace the path keys of `data` in place by absolute paths; returns what was wrong with them."""
+    """Replace the path keys of `data` by absolute paths, in place; return their problems."""
     problems: list[Problem] = []
     for place in KEYS:
         section = data.get(place[0])
@@ -46,7 +46,7 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
 
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
-    """What is not there of the files that the data section (a model of `worker.spec.sections`) needs."""
+    """Return problems for missing files of the data section (a model of `worker.spec.sections`)."""
     check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "numpy": _numpy}.get(spec_data.format)
     if check is None:
         return []
@@ -107,7 +107,7 @@ def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
 
 
 def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:
-    """What is wrong with the track release whose smearing the first year is to use."""
+    """Return the faults of the track release whose smearing the first year uses."""
     place = ("data", "irfs")
     absent = _absent_folder(place, release) or _absent_parts(place, release, ("irfs",))
     configs = list(whole_configs(release))

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a spec, and how a list of them is told."""
+"""A problem of a spec, and the error made of a list of problems."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 
 
 class Problem(NamedTuple):
-    """Where (path in the document, line from 1 or 0 if unknown) and what, with the cure."""
+    """Path in the document, line (from 1; 0 if unknown), and message with the cure."""
 
     path: Path
     line: int
@@ -23,7 +23,7 @@ def dotted(path: Path) -> str:
 
 
 def error(problems: Iterable[Problem], where: str) -> SpecError:
-    """All problems, one line each, in the order of the document."""
+    """Return an error with all problems, one line each, in the order of the document."""
     lines = []
     entries: dict[Problem, dict[str, str | int | None]] = {}
     for problem in sorted(problems, key=lambda p: p.line):

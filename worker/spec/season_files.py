@@ -1,6 +1,6 @@
-"""Which response or simulation a season takes: its own, one that it shares, or one that the spec names.
+"""The response or simulation of a season: its own, a shared one, or one that the spec names.
 
-Nothing here opens a file, so `dagmaker check` says the same as the readers.
+Nothing here opens a file, so `dagmaker check` gives the messages of the readers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,17 +17,17 @@ _TEN_YEARS = {f"IC86_{year}": "IC86_II" for year in _ROMAN[2:7]}
 
 
 class Choice(NamedTuple):
-    """A configuration (of irfs/, or of a simulation), and the sentence that names it where it is not the season's."""
+    """A configuration (of irfs/, or of a simulation), and a sentence that names it if it is not the season's own."""
 
     config: str
     notes: tuple[str, ...] = ()
 
 
 def response_of(folder: Path, season: str, named: str | None = None) -> Choice:
-    """The configuration in ``folder/irfs`` whose response a season of a track release takes.
+    """Return the configuration in ``folder/irfs`` whose response a season of a track release uses.
 
-    The one that the spec names; else the season's own; else the one that the published release shares: in 10 years that
-    of IC86_II for IC86_III to VII, in 14 years that of the whole detector. Never another one.
+    The one that the spec names; else the season's own; else the one that the release shares: IC86_II for IC86_III to
+    VII in the 10-year release, the whole detector in the 14-year release. Never another one.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def whole_configs(folder: Path) -> tuple[str, ...]:
 
 
 def _pieces(irfs: Path) -> dict[str, list[str]]:
-    """Names of files in a folder that belong to a response, by configuration; also those of unfinished downloads."""
+    """Return the names of response files by configuration, unfinished downloads included."""
     names_by_config: dict[str, list[str]] = {}
     for name in _names(irfs):
         for kind in (AREA, SMEARING):
@@ -93,11 +93,11 @@ def _refuse_half(irfs: Path, season: str, config: str, files: dict[str, list[str
     if not lacking:
         return
     others = [name for name in _whole(files) if name != config]
-    present = f"there is {', '.join(names)}" if names else "there is nothing of it"
+    found = f"there is {', '.join(names)}" if names else "there is nothing of it"
     unfinished = " (a download that is not finished)" if any(name.endswith(".part") for name in names) else ""
     packed = "" if unfinished else "".join(other_form(irfs / name) for name in lacking)
     raise InputError(
-        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {present}{unfinished}{packed}. "
+        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {found}{unfinished}{packed}. "
         f"{_cure(season, others)}"
     )
 
@@ -122,10 +122,7 @@ def _cure(season: str, whole: Sequence[str]) -> str:
 
 
 def simulation_of(folder: Path, season: str) -> Choice:
-    """The season whose ``_MC.npy`` a season of NumPy files takes.
-
-    Its own; else the latest one of its detector that is not later (IC86_2012 for IC86_2014); else one for the whole
-    detector (IC86).
+    """Return the season whose ``_MC.npy`` a season of NumPy files uses, see `closest`.
 
     Raises
     ------
@@ -152,13 +149,7 @@ def simulation_of(folder: Path, season: str) -> Choice:
 
 
 def no_such_file(path: Path, season: str, kind: str) -> str:
-    """What to say where a file of a season is absent: what is there, and the key that names another file.
-
-    Parameters
-    ----------
-    kind : str
-        Key of the spec: exp, mc or grl.
-    """
+    """Return the message for an absent file of a season; `kind` is the key of the spec: exp, mc or grl."""
     arrays = [name for name in _names(path.parent) if name.endswith(".npy")]
     own = [name for name in arrays if name.startswith(season) and ("MC" in name) == (kind == "mc")]
     folder = f"{path.parent.name}/" if kind == "grl" else ""
@@ -169,7 +160,7 @@ def no_such_file(path: Path, season: str, kind: str) -> str:
 
 
 def other_form(path: Path) -> str:
-    """``; there is x.csv.gz: unpack it``, where a file is absent but another form of it is there; or nothing."""
+    """Return ``; there is x.csv.gz: unpack it`` if another form of an absent file exists; else an empty text."""
     names = [name for name in _names(path.parent) if name.startswith(f"{path.name}.")]
     if not names:
         return ""
@@ -178,13 +169,13 @@ def other_form(path: Path) -> str:
 
 
 def shown(names: Sequence[str], most: int = 20) -> str:
-    """Names with commas between them; not all where they are many, and nothing that a terminal would act on."""
+    """Return at most `most` names, separated by commas, without control characters."""
     clean = ["".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:most]]
     return ", ".join(clean) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
 
 
 def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Files of the simulation that a season takes, and the sentence that names them where they are not its own."""
+    """Return the files of a season's simulation, and a sentence that names them if they are not its own."""
     if season.mc is None:
         choice = simulation_of(folder, season.name)
         return (f"{choice.config}_MC.npy",), choice.notes
@@ -193,7 +184,7 @@ def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...]
 
 
 def taken(data: Any) -> list[str]:
-    """Sentences about the seasons of a data section (a model of `worker.spec.sections`) that take what is another's."""
+    """Return sentences about the seasons of a data section that use the response or simulation of another one."""
     sentences: list[str] = []
     for season in getattr(data, "entries", ()):
         folder = Path(data.dir)
@@ -206,7 +197,7 @@ def taken(data: Any) -> list[str]:
 
 
 def closest(configs: Sequence[str], season: str) -> str | None:
-    """The season's own name, else the latest of the same detector that is not later, else the detector's; or None."""
+    """Return the season itself, else the latest earlier one of its detector (IC86_2012 for IC86_2014), else IC86."""
     if season in configs:
         return season
     detector, _, year = season.partition("_")

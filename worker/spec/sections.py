@@ -1,7 +1,4 @@
-"""The analysis spec: a closed, versioned schema. The YAML loader and the messages are in `worker.spec.specfile`.
-
-Every model is frozen and refuses unknown keys; keys carry their unit.
-"""
+"""The analysis spec: a closed, versioned schema of frozen models (YAML and messages: `worker.spec.specfile`)."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -184,7 +181,7 @@ class Background(Model):
         """The grid, in degrees, increasing."""
         if isinstance(self.dec_deg, DecRange):
             return self.dec_deg.values()
-        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings that a wrong scan section cannot tell
+        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings of an invalid scan section
 
 
 class Signal(Model):
@@ -213,7 +210,7 @@ class Signal(Model):
 
     @property
     def levels(self) -> tuple[float | None, ...]:
-        """Indices that have a level of their own in the tree of files; None where there is but one spectrum."""
+        """Spectral indices with a level of their own in the tree of files; None if there is one spectrum."""
         return self.gamma if isinstance(self.gamma, tuple) and len(self.gamma) > 1 else (None,)
 
 
@@ -240,7 +237,7 @@ class Sensitivity(Model):
 
 
 class Unblind(Model):
-    """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
+    """Approval to open the real sky, the quoted significance, and waived checks."""
 
     affects = Affects(
         "approval and waivers: no number; a token holds for the waivers that it was given for", again=(REPORT,)
@@ -254,7 +251,7 @@ class Unblind(Model):
 
 
 class Resources(Model):
-    """What one process asks of the batch system."""
+    """Requests of a process to the batch system."""
 
     affects = Affects("what processes ask for: no number", decides="nothing")
     request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
@@ -271,7 +268,7 @@ class Resources(Model):
 
 
 class Goal(Model):
-    """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
+    """Goals of the analysis; counts of trials that are written ``goal`` are computed from them."""
 
     affects = Affects(
         "what is to be claimed, from which counts are suggested: no number", decides="rounds", decision=True
@@ -283,7 +280,7 @@ class Goal(Model):
 
 
 class Adaptive(Model):
-    """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
+    """Rounds of further trials at points that miss a goal, and the most that they may add."""
 
     affects = Affects(
         "rounds of further trials: those that are there stay, results follow the new ones", decides="rounds"
@@ -294,7 +291,7 @@ class Adaptive(Model):
 
 
 def _switch(value: Any) -> Any:
-    """``adaptive: true`` is the section with its defaults, ``false`` one without rounds."""
+    """Convert ``adaptive: true`` to the section with its defaults, ``false`` to one without rounds."""
     return {True: {}, False: {"max_rounds": 0}}[value] if isinstance(value, bool) else value
 
 
@@ -356,26 +353,20 @@ class Spec(Model):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is allowed, and yet worth a second look."""
+        """Warnings about values that are allowed."""
         note = self.scan.unit_note()
         return () if note is None or self.small_angles else (f"scan: {note}",)
 
     @property
     def healpix(self) -> HealpixScan:
-        """The scan, where it is one of the whole sky.
-
-        Raises
-        ------
-        SpecError
-            It is one of a list of sources.
-        """
+        """The scan, if it is one of the whole sky; else SpecError is raised."""
         if isinstance(self.scan, HealpixScan):
             return self.scan
         raise SpecError("this analysis scans a list of sources: there is no map of it; scan.kind is catalog")
 
 
 def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
-    """Nsides and range of a raw scan section; None where it is wrong."""
+    """Return nsides and range of a raw scan section; None if it is wrong."""
     try:
         scan = HealpixScan.model_validate(section)
     except ValidationError:

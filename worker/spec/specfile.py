@@ -1,7 +1,4 @@
-"""The spec as a file: read with every problem told at once, written with every default, digested.
-
-`worker.spec.sections` says what a spec is; here is the YAML around it.
-"""
+"""The spec as a YAML file: read with all problems in one error, written with every default, digested."""
 
 import hashlib
 import json
@@ -27,7 +24,7 @@ def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
     Parameters
     ----------
     for_pilot : bool
-        Without its pilot, and with rungs to try in the place of ``n_sig: goal``: what `dagmaker pilot` runs.
+        Return the spec that `dagmaker pilot` runs: without a pilot, and with test values for ``n_sig: goal``.
 
     Raises
     ------
@@ -44,25 +41,25 @@ def loads(text: str, where: str = "spec", base: Path | None = None) -> Spec:
     Parameters
     ----------
     where : str
-        What messages call the text.
+        Name of the text in messages.
     base : Path, optional
-        Folder that relative paths of the data section begin at; the current one if None.
+        Folder of relative paths of the data section; the current one if None.
     """
     return _spec(text, where, base or Path())
 
 
 def load_resolved(path: Path) -> Spec:
-    """Read the spec frozen in a run directory: as it stands, on any machine, whether its data are there or not."""
+    """Read the spec frozen in a run directory; its data need not exist on this machine."""
     return loads_resolved(_text(path), str(path))
 
 
 def loads_resolved(text: str, where: str = "resolved spec") -> Spec:
-    """Read what `resolved_text` wrote."""
+    """Read the text of `resolved_text`."""
     return _spec(text, where, None)
 
 
 def resolved_text(spec: Spec) -> str:
-    """Canonical YAML of the spec with every default written out; the same spec gives the same bytes.
+    """Return canonical YAML of the spec with every default; the same spec gives the same bytes.
 
     Raises
     ------
@@ -78,7 +75,7 @@ def resolved_text(spec: Spec) -> str:
 
 
 def taken(spec: Spec) -> list[str]:
-    """Sentences about the seasons that take the response or simulation of another one."""
+    """Return sentences about the seasons that use the response or simulation of another one."""
     return season_files.taken(spec.data)
 
 
@@ -103,7 +100,7 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what the reader would take for a number or a truth value, and nothing else."""
+    """Quotes only text that the reader would take for a number or a truth value."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's interface)
 
@@ -112,7 +109,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Several lines are written as they stand."""
+    """Represent a text of several lines as a block."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
+from worker.spec.goals import two_digits
 from worker.stats.passing import Point
 from worker.stats.sensitivity import NSig
 
@@ -188,9 +189,3 @@ def bounded(add: Mapping[float, int], room: int) -> dict[float, int]:
         return dict(add)
     scaled = {n_sig: n * room // total for n_sig, n in add.items()}
     return scaled if min(scaled.values(), default=0) >= LEAST // 2 else {}
-
-
-def two_digits(count: float) -> int:
-    """Rounded up to two digits: the same on every machine, whatever the last bits of an error are."""
-    step = int(10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0))
-    return math.ceil(count / step - 1e-9) * step

@@ -229,7 +229,7 @@ def _row(what: str, known: Quantity, found: Verdict) -> dict[str, Any]:
 def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, Any]:
     """Background trials that thresholds, and the local significance to be quoted, still need."""
     spec = run.spec
-    wanted = adaptive.two_digits(factor * n) if factor > 1.0 else n
+    wanted = goals.two_digits(factor * n) if factor > 1.0 else n
     if spec.goal.local_sigma is not None:
         wanted = max(wanted, goals.background_trials(spec.goal.local_sigma, spec.scan.survival))
     most = max(min(wanted, spec.adaptive.max_background_trials), n)
