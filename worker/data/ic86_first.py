@@ -82,9 +82,9 @@ def _read_events(folder: Path, livetime_days: float, sigma_max_deg: float) -> tu
     mjd, log_e, sigma_deg, _, dec_deg = columns
     measured = Measured(folder / EVENT_FILES[0], mjd, sigma_deg, columns)
     check_given_livetime(measured, livetime_days)
-    again = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
+    repeat_notes = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return events, notes + again
+    return events, notes + repeat_notes
 
 
 def _read_area(path: Path) -> EffectiveArea:

@@ -57,7 +57,7 @@ def signal_trials(error: float) -> int:
 
 
 def two_digits(count: float) -> int:
-    """Round up to two digits; the last bits of `count`, which depend on the machine, do not matter."""
+    """Round up to two digits, so that the last bits of `count`, which depend on the machine, have no effect."""
     step = int(10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0))
     return math.ceil(count / step - 1e-9) * step
 

@@ -130,10 +130,10 @@ class Builtin:
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
         best = reference.brute_force(drawn, point.table, gammas)
-        found = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
+        result = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         ends, most = point.table.gammas[[0, -1]], 0.5 * float(drawn.n_events.min())
         return Explanation(
-            (*self._events(drawn, point, float(fit["ns"]), float(fit["gamma"])), found),
+            (*self._events(drawn, point, float(fit["ns"]), float(fit["gamma"])), result),
             best,
             lambda ns, gamma: reference.ts_at(drawn, point.table, ns, gamma),
             (float(ends[0]), float(ends[1])),
@@ -182,14 +182,14 @@ class Builtin:
         )
 
 
-def _point_at(made: analysis.Analysis, dec: float) -> Point:
-    support.require(made, dec)
-    return trials.point_at(made, dec)
+def _point_at(analysis_: analysis.Analysis, dec: float) -> Point:
+    support.require(analysis_, dec)
+    return trials.point_at(analysis_, dec)
 
 
-def _injector_at(made: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
+def _injector_at(analysis_: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
     spectrum, extension = spectrum_of(section, signal.gamma), float(np.radians(section.extension_deg))
-    return trials.injector_at(made, dec, spectrum, signal.n_sig, section.poisson, extension)
+    return trials.injector_at(analysis_, dec, spectrum, signal.n_sig, section.poisson, extension)
 
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
@@ -214,9 +214,9 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
 def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
     """The data with their background densities; errors as of `Builtin`."""
     support.require_seasons(dataset)
-    made = analysis.build(dataset, cuts(spec.likelihood))
-    support.require(made, source_decs(spec))
-    return made
+    analysis_ = analysis.build(dataset, cuts(spec.likelihood))
+    support.require(analysis_, source_decs(spec))
+    return analysis_
 
 
 def source_decs(spec: Spec) -> F64:

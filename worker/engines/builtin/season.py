@@ -50,8 +50,8 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     """Cells (n, 8) of `inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
     if not isinstance(season.smearing, Simulation):
         return response.cells(season, dec, spectrum)
-    found, per_second = simulated.cells(season.smearing, dec, spectrum)
-    return found, per_second * (season.livetime_days * SECONDS_PER_DAY)
+    cells_, per_second = simulated.cells(season.smearing, dec, spectrum)
+    return cells_, per_second * (season.livetime_days * SECONDS_PER_DAY)
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:

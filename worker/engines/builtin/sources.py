@@ -97,14 +97,14 @@ class SourceScanner:
         self._slopes = np.empty(analysis.cuts.gammas.size)
 
     def _near_of(self, i: int) -> Near:
-        found = self._near.get(i)
-        if found is None:
-            found = near(self.analysis, float(self.sources.dec[i]))
-            size = found.event.nbytes + found.reach.nbytes
+        events = self._near.get(i)
+        if events is None:
+            events = near(self.analysis, float(self.sources.dec[i]))
+            size = events.event.nbytes + events.reach.nbytes
             if self._bytes + size <= CACHE_BYTES:
-                self._near[i] = found
+                self._near[i] = events
                 self._bytes += size
-        return found
+        return events
 
     def _table(self, dec: float) -> SignalTable:
         bins = response_bins(self.analysis, dec)

@@ -77,9 +77,9 @@ def on_one_side(season: Season, dec: F64) -> I64:
     """
     sin, at = np.sin(dec), np.sort(season.events.dec)
     edges = (np.arcsin(np.clip(x, -1.0, 1.0)).astype(at.dtype) for x in (sin - NEAR, sin, sin + NEAR))
-    low, here, high = (np.searchsorted(at, edge) for edge in edges)
-    south = np.where(sin - NEAR < -1.0, at.size, here - low)
-    north = np.where(sin + NEAR > 1.0, at.size, high - here)
+    low, middle, high = (np.searchsorted(at, edge) for edge in edges)
+    south = np.where(sin - NEAR < -1.0, at.size, middle - low)
+    north = np.where(sin + NEAR > 1.0, at.size, high - middle)
     return np.asarray(np.minimum(south, north), dtype=np.int64)
 
 
@@ -133,12 +133,12 @@ def require(analysis: Analysis, dec: float | F64) -> None:
 
 
 def _cure(analysis: Analysis, season: Season) -> str:
-    found = usable_deg(analysis)
-    alone = len(analysis.dataset.seasons) == 1
-    if found is None:
+    usable = usable_deg(analysis)
+    is_only_season = len(analysis.dataset.seasons) == 1
+    if usable is None:
         return "the sample has too few events for any declination; read more of them"
-    low, high = found
-    other = "" if alone else f", or leave {season.name} out of data.seasons"
+    low, high = usable
+    other = "" if is_only_season else f", or leave {season.name} out of data.seasons"
     return (
         f"keep background.dec_deg, and the sources of a list, between {low:g} and {high:g} deg; for a map write "
         f"scan.dec_min_deg: {low:g} and scan.dec_max_deg: {high:g}{other}"

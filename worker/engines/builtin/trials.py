@@ -176,13 +176,13 @@ def run(
     ndarray (n,) of `TRIAL_DTYPE`: ts, ns, gamma
     """
     inject = injector is not None
-    what = injector if injector is not None else no_signal(analysis, point.dec)
-    room = _scratch(analysis, point, what)
-    work = workspace(room[0].size, analysis.n_rows, analysis.n_seasons, count)
+    signal = injector if injector is not None else no_signal(analysis, point.dec)
+    scratch_arrays = _scratch(analysis, point, signal)
+    work = workspace(scratch_arrays[0].size, analysis.n_rows, analysis.n_seasons, count)
     out = np.empty((n, 3))
     run_trials(
-        point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
-        np.uint64(first), room, work, np.empty(analysis.cuts.gammas.size), out,
+        point.candidates, inject, signal, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
+        np.uint64(first), scratch_arrays, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
     return maximum.require(out, f"trials at dec {math.degrees(point.dec):.4g} deg").view(TRIAL_DTYPE)[:, 0]
 
@@ -199,11 +199,11 @@ class Drawn(NamedTuple):
 
 def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, injector: Injector | None = None) -> Drawn:
     """The events of one trial: what `run` fits, for replay, pictures and tests."""
-    what = injector if injector is not None else no_signal(analysis, point.dec)
-    room = _scratch(analysis, point, what)
+    signal = injector if injector is not None else no_signal(analysis, point.dec)
+    scratch_arrays = _scratch(analysis, point, signal)
     n = draw_trial(
-        point.candidates, injector is not None, what, analysis.n_data,
-        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), room,
+        point.candidates, injector is not None, signal, analysis.n_data,
+        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch_arrays,
     )  # fmt: skip
-    _, _, w, row, season, rest, n_events, *_ = room
+    _, _, w, row, season, rest, n_events, *_ = scratch_arrays
     return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())
