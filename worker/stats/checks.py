@@ -27,11 +27,11 @@ class Check(NamedTuple):
     Attributes
     ----------
     name : str
-        Also the name by which a spec may waive it.
+        A spec waives the check by this name.
     value, limit : float
-        What was measured, and what it was held against; NaN where it could not be measured.
+        Measured value and its limit; NaN if it could not be measured.
     sentence : str
-        For people: what was found, and what to do where it failed.
+        The result, and what to do if the check failed.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The built-in likelihood as an `Engine`: on this core, or, if the spec says so, on a device."""
+"""The built-in likelihood as an `Engine`: on this core, or on a device if the spec has ``gpu: true``."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
@@ -24,18 +24,16 @@ from worker.spec.sections import Signal as Injected
 F64 = NDArray[np.float64]
 
 ENGINE = 3
-"""Raised by every change that changes a bit of a trial: old files are then foreign.
-
-Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
-"""
+"""Version of the bits of a trial, densities and signal tables included (tests/engine/golden.py): files of another
+version are foreign."""
 GPU_ENGINE = 2
-"""Likewise for trials made on a device, whose last bits are others."""
+"""Likewise for trials made on a device, whose last bits differ."""
 BLOCK = 500
-"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
+"""Trials between two checks of the clock and of signals: a compiled loop cannot be interrupted."""
 GPU_BLOCK = 1 << 17
-"""Trials made at once on a device: enough to fill it."""
+"""Trials per block on a device: enough to fill it."""
 PROMISED = 1e-3
-"""TS of a device are this near to a CPU's, at least."""
+"""Largest difference of TS between device and CPU."""
 _SHOWN = 8
 
 
@@ -73,7 +71,7 @@ class Builtin:
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
 
     def notes(self) -> list[tuple[str, ...]]:
-        """Where densities are limits rather than measurements, for each season."""
+        """Notes about densities that are limits, for each season."""
         return [support.notes(self._analysis, j) for j in range(self._analysis.n_seasons)]
 
     def prepare(self) -> None:
@@ -111,7 +109,7 @@ class Builtin:
         return turns - np.floor(turns)
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
-        """What fits the pixels of rings; nothing is left to a device if there is no ring."""
+        """Return the scanner of rings, on a device only if there are rings."""
         if not self._gpu or not len(rings.dec):
             return scan.Scanner(self._analysis, rings, keep)
         from worker.engines import cuda
@@ -120,11 +118,11 @@ class Builtin:
         return cuda.Scanner(self._analysis, rings)
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
-        """What fits a list of sources, on this core."""
+        """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
     def explain(self, dec: float, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
-        """The events that decide a fit, and the largest TS on a grid, in plain numpy, without a line of the fit."""
+        """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
         point = self._point(dec)
         drawn = trials.draw(self._analysis, point, key, trial, None if signal is None else self._injector(dec, signal))
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
@@ -212,7 +210,7 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
 
 
 def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
-    """The data with their background densities; errors as of `Builtin`."""
+    """Return the data with their background densities; errors as of `Builtin`."""
     support.require_seasons(dataset)
     analysis_ = analysis.build(dataset, cuts(spec.likelihood))
     support.require(analysis_, source_decs(spec))

@@ -1,4 +1,4 @@
-"""What the engine asks of a season's response, whichever kind it has: smearing cells or simulated events."""
+"""Response of a season for the engine, from smearing cells or simulated events."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ F64 = NDArray[np.float64]
 
 
 def bins(season: Season, dec: float) -> tuple[int, ...]:
-    """Bins of the response that a declination (rad) falls into: the same bins, the same signal."""
+    """Return the response bins of a declination (rad); equal bins have equal signals."""
     if isinstance(season.smearing, Simulation):
         return (simulated.band_at(season.smearing, dec),)
     return response.area_bin(season.area, dec), response.smearing_bin(season.smearing, dec)

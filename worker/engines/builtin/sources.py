@@ -1,7 +1,6 @@
-"""A list of sources in the same scrambled skies: every source is fitted from the events that can matter to it.
+"""A list of sources in the same scrambled skies: every source is fitted from the events near it.
 
-The right ascension of an event in a sky has the same address as in an all-sky scan, and a source at the centre of a
-pixel is fitted from the same numbers in the same order: sky k is the same sky, and its TS the same bits.
+Sky k is that of an all-sky scan, and a source at the centre of a pixel has the same bits of TS as the pixel.
 """
 
 import math
@@ -24,7 +23,7 @@ from worker.engines.protocol import Sources
 F64 = NDArray[np.float64]
 
 CACHE_BYTES = 200_000_000
-"""Windows of sources that are kept between skies; those of further sources are worked out again for every block."""
+"""Memory for windows of sources; those of further sources are computed again for every block."""
 BLOCK_BYTES = 64_000_000
 """Right ascensions of the skies of one block."""
 

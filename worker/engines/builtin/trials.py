@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 GUIDES = 4
-"""Entries of the guide per candidate: the more, the fewer steps from an entry to the event."""
+"""Entries of the guide per candidate; more entries need fewer steps to the event."""
 
 TRIAL_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
@@ -92,10 +92,10 @@ def poisson_cdf(mean: float) -> F64:
 def injector_at(
     analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True, extension: float = 0.0
 ) -> Injector:
-    """What injects `n_sig` events (the mean if `poisson`) at a declination (rad).
+    """Return the injector of `n_sig` events (the mean if `poisson`) at a declination (rad).
 
-    A source with an `extension` (rad) sends its events from places that are normally distributed around its centre,
-    seen with the response of the centre's declination.
+    The events of a source with an `extension` (rad) come from positions that are normally distributed around its
+    centre, with the response of the centre's declination.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def injector_at(
 
 
 def no_signal(analysis: Analysis, dec: float) -> Injector:
-    """An injector that injects nothing."""
+    """Return an injector without events."""
     return injector_at(analysis, dec, Spectrum(2.0), 0.0)
 
 
@@ -198,7 +198,7 @@ class Drawn(NamedTuple):
 
 
 def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, injector: Injector | None = None) -> Drawn:
-    """The events of one trial: what `run` fits, for replay, pictures and tests."""
+    """Return the events of one trial as `run` fits them, for replay, figures and tests."""
     signal = injector if injector is not None else no_signal(analysis, point.dec)
     scratch_arrays = _scratch(analysis, point, signal)
     n = draw_trial(
