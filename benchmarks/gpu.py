@@ -14,7 +14,7 @@ import numpy as np
 from worker.base import healpix, rng
 from worker.engines.builtin import scan, trials
 from worker.engines.builtin.analysis import Analysis
-from worker.engines.builtin.engine import built
+from worker.engines.builtin.engine import analysis_of
 from worker.engines.builtin.response import Spectrum
 from worker.engines.cuda import Scanner, require, run
 from worker.rundir.ledger import open_run
@@ -64,6 +64,6 @@ def skies(analysis: Analysis) -> None:
 if __name__ == "__main__":
     require()
     opened = open_run(Path(sys.argv[1]))
-    prepared = built(context.dataset_of(opened), opened.spec)
+    prepared = analysis_of(context.dataset_of(opened), opened.spec)
     points(prepared)
     skies(prepared)

@@ -15,7 +15,7 @@ from tests import dagmaker_spec
 from tests.dagmaker_spec import spec
 from tests.needs import needs
 from worker.base.errors import SpecError
-from worker.base.task_rows import ROWS, many
+from worker.base.task_rows import ROWS, multi_file_tasks
 from worker.spec import specfile
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
@@ -114,7 +114,7 @@ def test_htcondor_reads_every_submit_file(site, monkeypatch):
     assert len(subs) == 13
     for name, text in subs.items():
         task = name.removesuffix(".sub")
-        _check_submit(task, text, away=site == "ospool" and task in many())
+        _check_submit(task, text, away=site == "ospool" and task in multi_file_tasks())
 
 
 def _check_submit(task, text, away):
@@ -169,7 +169,7 @@ def test_dot_on_request():
 def test_a_time_limit_is_told_to_what_can_stop_and_nothing_else():
     files = _files(resources="{time_limit_hours: 2}")
     for name in (f"{task}.sub" for task in plan.make(spec(), "").tasks()):
-        steps = name.removesuffix(".sub") in many()
+        steps = name.removesuffix(".sub") in multi_file_tasks()
         assert ("checkpoint_exit_code = 85" in files[name]) == steps
         assert ("WORKER_TIME_LIMIT_S=6600" in files[name]) == steps  # ten minutes for saving
     assert "WORKER_TIME_LIMIT_S=3240" in _files(resources="{time_limit_hours: 1}")["bg_trials.sub"]
@@ -184,7 +184,7 @@ def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
             continue
         submit = htcondor2.Submit(text)
         submit["node"] = "some_node"
-        away = name.removesuffix(".sub") in many()
+        away = name.removesuffix(".sub") in multi_file_tasks()
         assert submit["universe"] == ("container" if away else "local")
         seen = " ".join(submit.expand(key) for key in ("executable", "arguments", "environment"))
         assert (str(RUN) in seen) == (not away)
@@ -229,7 +229,7 @@ def test_the_group_is_charged_for_dagman_too():
 def test_a_device_is_asked_for_by_trials_and_scans_alone():
     files = _files(resources="{gpu: true}")
     asking = {name for name, text in files.items() if name.endswith(".sub") and "\nrequest_gpus = 1\n" in text}
-    assert asking == {f"{task}.sub" for task in many()}
+    assert asking == {f"{task}.sub" for task in multi_file_tasks()}
     assert not any("request_gpus" in text for text in _files().values())
 
 

@@ -16,7 +16,7 @@ from worker.data import synthetic
 from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Season, Simulation
 from worker.data.icetracks import read_release
-from worker.data.plausible import FEW, Measured, check_given_livetime, many, run_notes
+from worker.data.plausibility import FEW, Measured, check_given_livetime, is_many, run_notes
 from worker.report import data_summary
 from worker.spec.season import NumpySeason, ReleaseSeason
 from worker.spec.specfile import loads, loads_resolved, resolved_text
@@ -285,7 +285,7 @@ def test_one_absurd_angular_error_is_counted_and_kept(tmp_path: Path, small: Sea
      (1384, 138_322, True), (0, 0, False)],
 )  # fmt: skip
 def test_a_handful_is_not_many(odd: int, n: int, refused: bool) -> None:
-    assert many(odd, n) == refused
+    assert is_many(odd, n) == refused
 
 
 def times(first: float, last: float, n: int = 2000) -> Measured:

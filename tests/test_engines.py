@@ -15,7 +15,7 @@ from worker.cli.main import main
 from worker.engines import table
 from worker.engines.builtin.engine import Builtin
 from worker.review import replays
-from worker.rundir.ledger import of_node, open_run
+from worker.rundir.ledger import files_of_node, open_run
 from worker.spec.specfile import loads
 
 SPEC = """
@@ -78,7 +78,7 @@ def toy_run(tmp_path, monkeypatch):
     build(loads(SPEC % ""), tmp_path / "run")
     for node in open_run(tmp_path / "run").plan["nodes"]:
         if "scan" not in node["task"] and node["task"] not in ("post_trial", "upper_limits", "report"):
-            for file in [None] if node["file"] else of_node(node):
+            for file in [None] if node["file"] else files_of_node(node):
                 made = {} if file is None else {"n": file.n, "seed": file.seed, "first": file.first}
                 words = [f"--{key}={value}" for key, value in {**node["args"], **made}.items()]
                 assert main([node["task"], f"--run={tmp_path / 'run'}", *words]) == 0

@@ -329,13 +329,13 @@ def test_processes_without_semaphores(monkeypatch, capsys):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pools.ProcessPoolExecutor, "__init__", refuses)
-    assert list(pools.mapped(abs, [-1, 2, -3], 2)) == [1, 2, 3]
+    assert list(pools.map_in_processes(abs, [-1, 2, -3], 2)) == [1, 2, 3]
     assert "this machine has no semaphores ([Errno 13] Permission denied; look at /dev/shm)" in capsys.readouterr().err
 
 
 def test_a_process_that_is_killed_is_no_verdict():
     with pytest.raises(MachineError, match="one of 2 processes was killed"):
-        list(pools.mapped(os._exit, [1, 1], 2))
+        list(pools.map_in_processes(os._exit, [1, 1], 2))
 
 
 # -- what is left to chance --------------------------------------------------------------------------------------------

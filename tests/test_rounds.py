@@ -17,7 +17,7 @@ from tests.pool.analysis import final_bytes
 from worker.base.errors import InputError, SpecError
 from worker.base.finding import Finding
 from worker.rundir import layout
-from worker.rundir.ledger import before, expected, open_run
+from worker.rundir.ledger import expected, open_run, run_before_round
 from worker.spec import specfile
 from worker.tasks import adaptive_round
 
@@ -92,7 +92,7 @@ def test_files_continue_the_streams_of_the_plan(finished: Path) -> None:
         streams.setdefault((file.point["dec"], file.point["n_sig"]), []).append((file.first, file.n))
     for cuts in streams.values():
         assert [first for first, _ in cuts] == [sum(n for _, n in cuts[:i]) for i in range(len(cuts))]
-    assert len(expected(before(run, 1), "sig_trials")) == 6
+    assert len(expected(run_before_round(run, 1), "sig_trials")) == 6
 
 
 def test_everybody_reads_one_plan(finished: Path) -> None:

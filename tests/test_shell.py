@@ -100,7 +100,7 @@ SAID = {
     "no spec": lambda run: _raised(ledger.open_run, _without(run, "analysis.yaml")),
     "round": _spoilt_round,
     "no decision": lambda run: _raised(rounds.settle, spec(), run, 1),
-    "round before": lambda run: _raised(ledger.before, _read(run), 3),
+    "round before": lambda run: _raised(ledger.run_before_round, _read(run), 3),
     "edited": lambda run: "\n".join(restore.Restored(str(run), ("a",), str(run / "analysis.edited.yaml")).lines()),
     "repaired": lambda run: "\n".join(repair.Repair(run, 1, (ABSENT,), {}, 1).lines()),
     "submitted": lambda run: "\n".join(Submitted(str(run), "analysis.dag", 7, ()).lines()),

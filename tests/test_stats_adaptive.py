@@ -101,7 +101,7 @@ def test_an_error_that_is_the_thresholds_asks_for_background():
 
 def test_several_quantities_share_their_trials():
     first, second = Verdict("short", {2.0: 100, 3.0: 100}, 1.0), Verdict("short", {3.0: 300}, 2.0)
-    assert adaptive.together([first, second]) == ({2.0: 100, 3.0: 300}, 2.0)
+    assert adaptive.merged_requests([first, second]) == ({2.0: 100, 3.0: 300}, 2.0)
 
 
 @pytest.mark.parametrize(("room", "n"), [(1000, 400), (400, 400), (300, 300), (100, 0), (0, 0)])

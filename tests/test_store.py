@@ -506,7 +506,7 @@ for death in range(400):
         array = store.load_array(RUN, PurePosixPath("a") / path.name, 200_000, np.dtype("<f8"), DIGEST)
         assert np.all(array == array[0])
         visible += 1
-    atomic.sweep(RUN / "a")
+    atomic.remove_abandoned(RUN / "a")
     assert hidden(RUN) == []
 print(visible, leftovers)
 """
@@ -533,9 +533,9 @@ def test_sweeping_spares_what_is_still_being_written(tmp_path: Path) -> None:
     long_ago = time.time() - 7200
     os.utime(abandoned, (long_ago, long_ago))
     os.utime(mine, (long_ago, long_ago))
-    assert set(atomic.sweep(tmp_path)) == {dead, abandoned}
+    assert set(atomic.remove_abandoned(tmp_path)) == {dead, abandoned}
     assert {path.name for path in tmp_path.iterdir()} == {mine.name, other_host.name, "c.npy", ".hidden"}
-    assert atomic.sweep(tmp_path / "absent") == []
+    assert atomic.remove_abandoned(tmp_path / "absent") == []
 
 
 def test_the_next_write_to_a_folder_clears_what_the_dead_left(tmp_path: Path) -> None:

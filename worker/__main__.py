@@ -1,12 +1,12 @@
 """`python -m worker`, and the command `worker`."""
 
-from worker.base.startup import leave
+from worker.base.startup import exit_process
 from worker.cli.main import main as run
 
 
 def main() -> None:
     """Run the task that the command line asks for, and end the process."""
-    leave(run())
+    exit_process(run())
 
 
 if __name__ == "__main__":

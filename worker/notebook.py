@@ -1,7 +1,7 @@
-"""The tasks' trials, skies and maps as values in memory, for a notebook: `from worker import open_analysis`.
+"""Trials, skies and maps of the tasks in memory, for a notebook: `from worker import open_analysis`.
 
-Nothing is written. Random numbers have the addresses of the tasks, so that a trial here is the trial of the file. As
-the prepared data, it has no real right ascensions: every sky is scrambled.
+Nothing is written. Random numbers have the addresses of the tasks, so trials equal those of the files. There are no
+measured right ascensions: every sky is scrambled.
 """
 
 import warnings
@@ -85,13 +85,13 @@ class Analysis:
         n : int
             Number of trials: [first, first + n) of the stream.
         n_sig : float, events
-            Injected on average (exactly, where the spec says ``poisson: false``).
+            Mean number of injected events (exact number if the spec has ``poisson: false``).
         seed : int
             Another seed is another, independent stream.
         first : int
-            Where in the stream to begin.
+            First trial.
         gamma : float, optional
-            Which of the spec's spectra, where it has several.
+            Required if the spec has several spectra.
 
         Returns
         -------
@@ -121,7 +121,7 @@ class Analysis:
             raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
 
     def _radians(self, dec_deg: float) -> float:
-        """A declination in radians; warns where it seems to be in radians already."""
+        """Convert a declination to radians; warn if it seems to be in radians already."""
         if not -90 <= dec_deg <= 90:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
         note = None if dec_deg in self.spec.background.decs or self.spec.small_angles else units.dec_note(dec_deg)
@@ -157,7 +157,7 @@ class Analysis:
         dec_deg : float, deg
         n_sig : float, events
         gamma : float, optional
-            Which of the spec's spectra, where it has several.
+            Required if the spec has several spectra.
 
         Returns
         -------
@@ -187,17 +187,17 @@ class Analysis:
         sky: int | None = None,
         seed: int = 0,
     ) -> SkyMap:
-        """Scan one sky: the one that stands in for the real one, or a background sky.
+        """Scan one sky: the one that replaces the real one, or a background sky.
 
         Parameters
         ----------
         backgrounds : mapping of float (deg) to TSD, optional
-            What turns TS into p, as the spec says; without it there are no p-values.
+            Distributions that give p-values, with the method of the spec; without it there are none.
         nside : int, optional
             The spec's scan.nside if None.
         sky : int, optional
-            Number of the background sky in the stream of `seed`, as `worker scan_trials` counts them; None for the
-            (scrambled) sky that stands in for the real one, as `worker scan_map` scans it.
+            Number of the background sky in the stream of `seed`, as in `worker scan_trials`; None for the scrambled
+            sky that replaces the real one, as in `worker scan_map`.
         seed : int
             Another seed is another, independent stream of background skies.
 
@@ -240,7 +240,7 @@ class Analysis:
         return SkyMap(nside, *values)
 
     def plot(self, sky: SkyMap, layer: Layer = "mlog10p") -> "Figure":
-        """One layer of a scanned sky as a Mollweide map, right ascension to the left; says what data it shows.
+        """Plot one layer of a scanned sky as a Mollweide map, right ascension to the left, with a label of the data.
 
         Parameters
         ----------
@@ -263,7 +263,7 @@ class Analysis:
 
 
 def _refuse_beyond(grid: Sequence[float], decs: F64) -> None:
-    """Say before a scan, which may take long, that it would have pixels without a p-value; all in deg."""
+    """Raise SpecError before a long scan that would have pixels without a p-value; all in deg."""
     off = edges.beyond(grid, decs.tolist()) if grid else decs.tolist()
     if off:
         reach = f"reach from {grid[0]:g} to {grid[-1]:g} deg" if grid else "are empty"
@@ -274,12 +274,12 @@ def _refuse_beyond(grid: Sequence[float], decs: F64) -> None:
 
 
 def open_analysis(path: str | Path) -> Analysis:
-    """An analysis from a spec, or from a run directory whose data are prepared.
+    """Return the analysis of a spec, or of a run directory whose data are prepared.
 
     Parameters
     ----------
     path : str or Path
-        A YAML file: its data are read anew. A run directory: the frozen spec and the prepared data, in a moment.
+        A YAML file, whose data are read, or a run directory with prepared data.
 
     Returns
     -------

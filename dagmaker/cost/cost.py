@@ -110,7 +110,7 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     args = dict(node.args)
     if ROWS[node.task].at_point:
         return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
-    if ROWS[node.task].of_sky:
+    if ROWS[node.task].scans_skies:
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
     return small_task_costs.work_s(node, spec, sum(readers[parent] for parent in node.parents))

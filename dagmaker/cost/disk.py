@@ -36,7 +36,7 @@ def prepared_mb(spec: Spec) -> float:
 def _units(node: Node, spec: Spec) -> Iterator[float]:
     """Bytes of the output of the largest process of a node."""
     most = node.cuts.largest or 1
-    if not ROWS[node.task].of_sky:
+    if not ROWS[node.task].scans_skies:
         yield most * TRIAL_BYTES
     elif ROWS[node.task].is_stream:
         yield most * spec.scan.kept_per_sky * spec.scan.kept_bytes
@@ -52,7 +52,7 @@ def output_mb(made: Plan, spec: Spec, task: str) -> float:
 
 def needed_mb(made: Plan, spec: Spec, site: Site, task: str) -> float:
     """Disk space that a process of a kind takes in its own folder. Of the plan only its head travels."""
-    if not site.transfer or not ROWS[task].many:
+    if not site.transfer or not ROWS[task].has_many_files:
         return LOGS_MB
     image = IMAGE_MB if sizing.of_task(spec, site, task).container_image or site.container_image else 0.0
     return SPEC_MB + prepared_mb(spec) + COMPILED_MB + LOGS_MB + COPIES * output_mb(made, spec, task) + image

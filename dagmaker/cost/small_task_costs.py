@@ -46,7 +46,7 @@ STEPPED_INSIDE_S = 0.2  # of trials, skies and maps: the likelihood is put up
 def start(spec: Spec, task: str) -> Start:
     """Start of a process of a kind."""
     row = ROWS[task]
-    if row.many:
+    if row.has_many_files:
         return Start(rates.of(spec, task).start_s, STEPPED_INSIDE_S * rates.slowness(spec))
     return Start(row.start_s * rates.slowness(spec), row.start_inside_s * rates.slowness(spec))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from dagmaker.htcondor.jobs import Where, seconds
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
-from worker.base.reading import any_text
+from worker.base.reading import text_or_empty
 
 
 class Batches:
@@ -22,7 +22,7 @@ class Batches:
         """Task and flags of a process; None where its list is gone (the run was built anew)."""
         name, process = where
         if name not in self._lines:
-            text = any_text(self.run / "batches" / f"{name}.txt")
+            text = text_or_empty(self.run / "batches" / f"{name}.txt")
             self._lines[name] = tuple(line.partition(",")[0].strip() for line in text.splitlines() if line.strip())
         lines = self._lines[name]
         return lines[process] if process < len(lines) else None

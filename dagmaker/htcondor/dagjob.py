@@ -7,7 +7,7 @@ from typing import Literal
 
 from dagmaker.htcondor import eventlog
 from dagmaker.htcondor.eventlog import Log
-from worker.base.reading import any_text
+from worker.base.reading import text_or_empty
 from worker.rundir import layout
 
 REPAIR = "repair.dag"
@@ -110,7 +110,7 @@ _NO_ERROR = re.compile(r"STATUS_ERROR|D_ERROR|IS_ERROR|ERROR: the following")
 
 def _last_lines(run: Path, file: str) -> list[str]:
     """The end of DAGMan's account."""
-    return any_text(run / f"{file}.dagman.out", 1 << 16).splitlines()
+    return text_or_empty(run / f"{file}.dagman.out", 1 << 16).splitlines()
 
 
 def _text(line: str) -> str:

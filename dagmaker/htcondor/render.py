@@ -116,7 +116,7 @@ def _commands(site: Site, own: TaskResources, local: bool) -> dict[str, str]:
 
 def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
     run = str(place.run)
-    steps = ROWS[task].many
+    steps = ROWS[task].has_many_files
     resources, request = spec.resources, disk.request(p, spec, site, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
     here_only = site.python is None or local
@@ -141,7 +141,7 @@ def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Pl
         commands=_commands(site, own, local),
         resources=resources,
         request=request,
-        gpu=resources.gpu and ROWS[task].many,
+        gpu=resources.gpu and ROWS[task].has_many_files,
         max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
         accounting_group=charged(site, spec).accounting_group,
         python=submit_value(place.python if here_only else str(site.python)),

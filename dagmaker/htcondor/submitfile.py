@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.base.reading import any_text
+from worker.base.reading import text_or_empty
 
 _COMMAND = re.compile(r"^\s*([A-Za-z_.+]\w*)\s*=\s*(.*?)\s*$", re.MULTILINE)
 _MACRO = re.compile(r"\$\((\w+)\)")
@@ -40,6 +40,6 @@ class SubmitFile(NamedTuple):
 def read(run: Path, task: str) -> SubmitFile:
     """The submit file of a task; one without commands where there is none."""
     path = run / f"{task}.sub"
-    commands = {name.lower(): value for name, value in _COMMAND.findall(any_text(path))}
+    commands = {name.lower(): value for name, value in _COMMAND.findall(text_or_empty(path))}
     log = commands.get("log", "").replace("$(DOLLAR)", "$")
     return SubmitFile(path, run / log if log else None, commands.get("error", ""), commands)

@@ -14,7 +14,7 @@ from dagmaker.htcondor import build
 from dagmaker.pilot import probes, reach
 from dagmaker.pilot.probes import Probe, Took
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, many
+from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, multi_file_tasks
 from worker.rundir import layout
 from worker.spec.pilot import KindCost, Pilot, Reach
 from worker.spec.sections import Spec
@@ -47,7 +47,7 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     run = build.make_directory(run)
     build.build(spec, run)
     _prepare(run)
-    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in many()}
+    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in multi_file_tasks()}
     for short, long in probes.pairs(spec):
         took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
         say(told(took[short.task][-1]))
@@ -88,7 +88,7 @@ def text(found: Pilot) -> str:
 def lines(found: Pilot) -> Iterator[str]:
     """What was found, one line for each kind."""
     yield f"{'kind':<14}{'set-up':>18}{'per trial or pixel':>34}{'memory':>10}"
-    for kind in many():
+    for kind in multi_file_tasks():
         cost: KindCost | None = getattr(found, kind)
         if cost is None:
             yield f"{kind:<14}no probe ended in time; the built-in model is used"

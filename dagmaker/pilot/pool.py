@@ -17,7 +17,7 @@ from worker.base import shell
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError, StoppedError
 from worker.base.reading import NUMBER, json_object
-from worker.base.task_rows import PREPARE, REPORT, ROWS, SIG_TRIALS, many
+from worker.base.task_rows import PREPARE, REPORT, ROWS, SIG_TRIALS, multi_file_tasks
 from worker.spec.pilot import Pilot
 from worker.spec.sections import Spec
 
@@ -46,7 +46,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for line in submitted.lines():
         say(line)
     _wait(run, submitted.cluster, limit_s)
-    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in many()}
+    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in multi_file_tasks()}
     found, cpu = measured(run, rows)
     for pair in found:
         took[pair[0].probe.task].append(pair)

@@ -82,7 +82,7 @@ def _in_folders(node: Node, before: int = 0) -> tuple[Node, ...]:
 
 
 def _refuse_too_many(n: int) -> None:
-    """Where `target_hours` cuts the work; where the spec does, `worker.spec.ceilings` has counted."""
+    """Where `target_hours` cuts the work; where the spec does, `worker.spec.size_limits` has counted."""
     most = planfile.MOST_PROCESSES
     if n > most:
         raise SpecError(f"resources.target_hours: the plan would have {n:,} processes, the most is {most:,}; raise it")

@@ -65,7 +65,7 @@ def of(spec: Spec, task: str) -> Kind:
     if tried is not None:
         return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
     row = ROWS[task]
-    unit_s = events(spec) / REFERENCE_EVENTS / (spec.scan.fits_per_s if row.of_sky else row.per_s)
+    unit_s = events(spec) / REFERENCE_EVENTS / (spec.scan.fits_per_s if row.scans_skies else row.per_s)
     return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 

@@ -103,7 +103,11 @@ def request(spec: Spec, site: Site, task: str) -> Request:
     """What is said of the task, else as `_memory_mb`; disk space is that of the spec."""
     own, resources = of_task(spec, site, task), spec.resources
     hours = resources.target_hours
-    limit = None if hours is None or not ROWS[task].many else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
+    limit = (
+        None
+        if hours is None or not ROWS[task].has_many_files
+        else max(LEAST_LIMIT_S, math.ceil(LIMIT_MARGIN * hours * 3600))
+    )
     return Request(own.request_memory_mb or _memory_mb(spec, task), resources.request_disk_mb, limit)
 
 

@@ -12,14 +12,14 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.review.verify_plan import frozen_spec
 from worker.base.errors import InputError
 from worker.base.reading import json_object
-from worker.base.task_rows import PREPARE, many
+from worker.base.task_rows import PREPARE, multi_file_tasks
 from worker.rundir import layout
 from worker.spec import effects, specfile
 from worker.spec.fields import Affects
 from worker.spec.sections import Spec
 
 _NONE = "(none)"
-_TRIALS = frozenset(many())
+_TRIALS = frozenset(multi_file_tasks())
 _UNKNOWN = Affects("not known: all work is taken for invalid", trials=tuple(_TRIALS))
 
 

@@ -13,7 +13,7 @@ from dagmaker.htcondor.jobs import HostCount, Where
 from dagmaker.htcondor.submitfile import SubmitFile
 from dagmaker.status import failures
 from worker.base import shell
-from worker.base.reading import any_text
+from worker.base.reading import text_or_empty
 
 READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
 TAIL_LINES = 4
@@ -114,7 +114,7 @@ def tail(path: Path | None) -> tuple[str, ...]:
     """Last lines of a file; none where there is none."""
     if path is None:
         return ()
-    lines = any_text(path, TAIL_BYTES).splitlines()
+    lines = text_or_empty(path, TAIL_BYTES).splitlines()
     return tuple(line.rstrip() for line in lines if line.strip())[-TAIL_LINES:]
 
 

@@ -178,12 +178,14 @@ def _edits(kinds: tuple[Used, ...], spec: Spec) -> Iterator[str]:
     if asked.target_hours is None:
         yield from _memory_edit(kinds, asked.request_memory_mb)
     for kind in kinds:
-        if not ROWS[kind.task].many or kind.predicted_s <= 0:
+        if not ROWS[kind.task].has_many_files or kind.predicted_s <= 0:
             continue
         ratio = kind.cpu_s / kind.predicted_s
         if abs(ratio - 1) > APART and kind.cpu_s > 60:
             yield f"resources: {{pilot: pilot.json}}   # {kind.task} took {ratio:.2f} of the prediction: pilot again"
-    short = [kind for kind in kinds if ROWS[kind.task].many and kind.spread_s[1] < 60 and kind.processes > 1000]
+    short = [
+        kind for kind in kinds if ROWS[kind.task].has_many_files and kind.spread_s[1] < 60 and kind.processes > 1000
+    ]
     for kind in short:
         key = "resources.target_hours" if asked.target_hours else (ROWS[kind.task].per_file or "resources.target_hours")
         yield f"{key}: larger   # {kind.processes:,} processes of {kind.task} worked {kind.spread_s[1]:.1f} s each"

@@ -20,7 +20,7 @@ from worker.data.dataset import Dataset, Simulation
 from worker.data.prepared import content_digest
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import scan, trials
-from worker.engines.builtin.engine import ENGINE, built, spectrum_of
+from worker.engines.builtin.engine import ENGINE, analysis_of, spectrum_of
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.protocol import Sources
 from worker.rundir import address
@@ -47,13 +47,13 @@ def made() -> dict[str, str]:
     """Sha256 of everything that is held, by its name."""
     spec = loads(SPEC % ("", ""))
     dataset = data.read(spec)
-    one = built(dataset, spec)
+    one = analysis_of(dataset, spec)
     found = {"data": content_digest(dataset), "densities": _sum(one.density, one.energy, one.sky.weight)}
     found |= {f"table {dec:g}": _sum(*engine.table_at(one, np.radians(dec))) for dec in spec.background.decs}
     found |= _trials("cells", spec, one, spec.background.decs)
-    found |= _trials("two seasons", spec, built(_two(dataset), spec), (5.0,))
-    found |= _trials("simulated", spec, built(_simulated(dataset), spec), (5.0,))
-    found |= _trials("extended", loads(WIDE), built(dataset, loads(WIDE)), (5.0,))
+    found |= _trials("two seasons", spec, analysis_of(_two(dataset), spec), (5.0,))
+    found |= _trials("simulated", spec, analysis_of(_simulated(dataset), spec), (5.0,))
+    found |= _trials("extended", loads(WIDE), analysis_of(dataset, loads(WIDE)), (5.0,))
     turn = scan.right_ascensions(one, address.scan_trials(spec, 0), 1)
     found["ring"] = _sum(scan.Scanner(one, healpix.rings_of(4)).ring(7, turn))
     places = Sources(np.radians([-30.0, 22.0, 60.0]), np.array([0.1, 0.5, 0.9]))

@@ -45,19 +45,14 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]], compress: bool = False) -> byt
 
 
 def parse_npy(raw: bytes) -> NDArray[Any]:
-    """Read a ``.npy`` file; it must be whole, with nothing after its end.
-
-    Raises
-    ------
-    BadFormatError
-    """
+    """Read a ``.npy`` file; raise BadFormatError if it is truncated or has bytes after its end."""
     header = npy_header(BytesIO(raw), len(raw))
     flat = np.frombuffer(raw, dtype=header.dtype, count=math.prod(header.shape), offset=header.start).copy()
     return flat.reshape(header.shape, order=header.order)
 
 
 class NpyHeader(NamedTuple):
-    """What a ``.npy`` file holds, from byte `start` on."""
+    """Shape, type and order of the array in a ``.npy`` file; its data begin at byte `start`."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -66,12 +61,7 @@ class NpyHeader(NamedTuple):
 
 
 def npy_header(file: BinaryIO, size: int) -> NpyHeader:
-    """The header of a ``.npy`` file of `size` bytes, which must be as long as it promises.
-
-    Raises
-    ------
-    BadFormatError
-    """
+    """Return the header of a ``.npy`` file; raise BadFormatError unless it describes a file of `size` bytes."""
     try:
         version = npy_format.read_magic(file)
         read_header = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}[version]
@@ -92,12 +82,7 @@ def npy_header(file: BinaryIO, size: int) -> NpyHeader:
 
 
 def parse_npz(raw: bytes) -> dict[str, NDArray[Any]]:
-    """Read an ``.npz`` file; every member is checked against its checksum.
-
-    Raises
-    ------
-    BadFormatError
-    """
+    """Read an ``.npz`` file; raise BadFormatError if it is damaged (every member is checked against its checksum)."""
     try:
         with zipfile.ZipFile(BytesIO(raw)) as archive:
             return {info.filename.removesuffix(".npy"): parse_npy(archive.read(info)) for info in archive.infolist()}

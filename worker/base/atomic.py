@@ -40,17 +40,17 @@ _ABANDONED_S = 3600.0
 
 
 class Written(NamedTuple):
-    """One file to write: its place under the run directory and its bytes, or a callback that writes them."""
+    """One file to write: its path below the run directory, and its bytes or a callback that writes them."""
 
     rel: PurePosixPath
     content: bytes | Callable[[Path], object]
 
 
 def write_all(run: Path, files: Sequence[Written]) -> None:
-    """Write files so that each appears whole, in the order given, the last one last.
+    """Write files in the given order; each is complete as soon as it exists.
 
-    All are on the disk under temporary names before the first is renamed. Where the last one exists already it is
-    removed first: no moment shows an old output beside a new record.
+    All are written under temporary names before the first is renamed. If the last one exists, it is removed first, so
+    that an old output never lies beside a new record.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def write_all(run: Path, files: Sequence[Written]) -> None:
             temp.replace(target)
         _sync_dir(target.parent)
         with suppress(OSError):
-            sweep(target.parent)
+            remove_abandoned(target.parent)
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {reason(error)}") from error
     finally:
@@ -88,30 +88,29 @@ def write_all(run: Path, files: Sequence[Written]) -> None:
 
 
 def reason(error: OSError) -> str:
-    """What an operating-system error means, in words, with the cure."""
+    """Return the meaning of an operating-system error in words, with the cure."""
     return _REASONS.get(error.errno or 0) or f"{error.strerror or error}; look at the disk and its permissions"
 
 
 def temporary_name(name: str) -> str:
-    """A hidden name in the same folder, with the same extension, that tells who writes it."""
+    """Return a hidden name with the same extension that contains the writing machine and process."""
     stem, dot, extension = name.rpartition(".")
     base, ending = (stem, dot + extension) if dot else (name, "")
     return f".{base}.part-{_here()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{ending}"
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Remove what killed processes left in `folder`; returns what was removed. Every write does this to its folder.
+def remove_abandoned(folder: Path) -> list[Path]:
+    """Remove temporary files of processes that no longer run, and return them; called after every write.
 
-    What belongs to a living process stays. Of another machine (or container) one cannot know: there, what has not
-    been written to for an hour goes.
+    Processes of another machine or container cannot be seen: their files are removed an hour after the last write.
     """
     removed = []
     marker = f".part-{_here()}-"
     for path in sorted(folder.glob(".*.part-*-*-*")) if folder.is_dir() else []:
-        _, mine, rest = path.name.partition(marker)
+        _, same_space, rest = path.name.partition(marker)
         pid = rest.partition("-")[0]
-        with suppress(OSError, ValueError):  # another process may sweep too
-            abandoned = not _alive(int(pid)) if mine else path.stat().st_mtime < time.time() - _ABANDONED_S
+        with suppress(OSError, ValueError):  # another process may remove it too
+            abandoned = not _alive(int(pid)) if same_space else path.stat().st_mtime < time.time() - _ABANDONED_S
             if abandoned:
                 path.unlink()
                 removed.append(path)
@@ -120,7 +119,7 @@ def sweep(folder: Path) -> list[Path]:
 
 @cache
 def _here() -> str:
-    """Name of this machine and process namespace: where a process number means something."""
+    """Return the names of this machine and its process namespace: process numbers are unique within them."""
     try:
         namespace = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:
@@ -157,7 +156,7 @@ def _write(temp: Path, content: bytes | Callable[[Path], object]) -> None:
 
 
 def _sync_dir(folder: Path) -> None:
-    """Make the renames last through a power cut; some network disks cannot, which is no error."""
+    """Sync a folder, so that renames survive a power cut; network disks that cannot do this raise no error."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

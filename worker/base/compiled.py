@@ -1,4 +1,4 @@
-"""How numba compiles the functions of the engine: cached, with the division of numpy, and without what nobody calls."""
+"""Decorators that compile functions with numba: cached, with numpy's division and without a C wrapper."""
 
 import hashlib
 import pickle
@@ -21,17 +21,14 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def part(function: Callable[..., Any]) -> Any:
-    """Compile a function as a part of the one kernel that calls it: a unit of its own costs as much as its code.
-
-    For functions that several kernels call this multiplies code, and the time to compile it.
-    """
+    """Compile a function inline, which compiles faster if a single kernel calls it, and slower if several do."""
     return cached(function, inline="always", **_OPTIONS)
 
 
 def cached(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a function with numba's `options`, and keep its code on the disk where that is possible.
+    """Compile a function with numba's `options`, and cache its code on disk.
 
-    A cache that cannot be read or written costs the time to compile and a line on stderr: never the task.
+    If the cache cannot be read or written, the function is compiled again and a line is printed to stderr.
     """
     _compile_always()
     dispatcher = njit(**options)(function)
@@ -46,7 +43,7 @@ def cached(function: Callable[..., Any], **options: Any) -> Any:
 
 
 class _CacheFile(IndexDataCacheFile):
-    """Compiled code with its checksum: a flipped bit in machine code could change a number, and numba does not look."""
+    """Compiled code with its checksum, which numba does not have: a flipped bit could change a result."""
 
     def _save_data(self, name: str, data: Any) -> None:
         raw = self._dump(data)
@@ -62,7 +59,7 @@ class _CacheFile(IndexDataCacheFile):
 
 
 class _Cache(FunctionCache):
-    """numba's cache of one function; a fault of its files costs a line per folder, and a compilation."""
+    """numba's cache of one function; if its files are damaged, it prints a line per folder and compiles again."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
@@ -74,7 +71,7 @@ class _Cache(FunctionCache):
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the code for a signature; None where there is none, or none that can be used."""
+        """Return the code for a signature; None if there is no usable one."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # a damaged pickle raises whatever it likes
@@ -86,7 +83,7 @@ class _Cache(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the code for a signature, if the disk permits; a damaged index is replaced."""
+        """Write the code for a signature, if the disk permits; a damaged index is replaced."""
         try:
             if self._damaged:
                 self.flush()

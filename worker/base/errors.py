@@ -24,7 +24,7 @@ class DagmakerError(Exception):
 
 
 class MachineError(DagmakerError):
-    """Something that this machine lacks (disk, memory, semaphores): it says nothing of the run that is reviewed."""
+    """A lack of disk, memory or semaphores on this machine; in a review it is no fault of the run."""
 
 
 class SpecError(DagmakerError):
@@ -33,7 +33,7 @@ class SpecError(DagmakerError):
     Attributes
     ----------
     problems : sequence of mapping
-        Of a spec file: file, line, path and message of each thing that is wrong; empty where it is no such file.
+        File, line, path and message of each fault of a spec file; empty for other errors.
     """
 
     exit_code = 2
@@ -50,12 +50,12 @@ class InputError(DagmakerError):
 
 
 class RefusedError(DagmakerError):
-    """Something that must not be done: aggregate over holes, touch the real sky."""
+    """A refused action: aggregation with missing files, or access to the real sky."""
 
     exit_code = 4
 
 
 class StoppedError(DagmakerError):
-    """A clean stop with everything finished so far saved: run again to resume."""
+    """A clean stop; finished work is saved and the same command resumes it."""
 
     exit_code = 85

@@ -1,4 +1,4 @@
-"""One comparison of a verification or a review, and what came of it."""
+"""One comparison of a verification or a review, and its result."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -11,15 +11,14 @@ SHOWN = 20
 
 
 class Finding(NamedTuple):
-    """A line of what is told, and of the certificate.
+    """A line of the terminal output and of the certificate.
 
     Attributes
     ----------
     verdict : str
-        same; note: nothing contradicts the run, and a reader should know; fault: it is not what it says it is.
+        same; note: no contradiction, but the reader should know; fault: the run is not what it claims to be.
     what : str
         What was compared with what.
-    found : str
     """
 
     verdict: Verdict
@@ -28,15 +27,15 @@ class Finding(NamedTuple):
 
 
 def of(what: str, wrong: Sequence[str], right: str, rounding: "Rounding | None" = None) -> Finding:
-    """A fault that lists what is wrong; `right` where nothing is, a note where rounding had to explain something."""
+    """Return a fault with the list `wrong`; if that is empty, `right`, or a note if numbers differ within rounding."""
     if not wrong and rounding and rounding.n:
         from worker.base.compare import ROUNDING
 
-        told = (
+        text = (
             f"the same but for the last digits of {rounding.n:,} numbers, which differ by {rounding.largest:.0e} of "
             f"their value at most ({ROUNDING:.0e} is allowed): another processor or library rounds otherwise"
         )
-        return Finding("note", what, told)
+        return Finding("note", what, text)
     if not wrong:
         return Finding("same", what, right)
     more = f"; and {len(wrong) - SHOWN:,} more" if len(wrong) > SHOWN else ""

@@ -1,7 +1,7 @@
 """Elementary functions from IEEE-754 basic operations alone: the same last bit on every machine.
 
-libm and numpy's SIMD loops differ in the last bit between C libraries and processors. What is
-here uses only + - * / sqrt and bit moves, without fused multiply-add, and errs by about one ulp.
+libm and numpy's SIMD loops differ in the last bit between C libraries and processors. These functions use
+only + - * / sqrt and bit moves, without fused multiply-add; their error is about one ulp.
 Polynomials: fdlibm (log, asin) and Taylor series on reduced ranges (exp, sin, cos).
 """
 
@@ -22,11 +22,8 @@ _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer in th
 _PI = 3.141592653589793
 _HALF_PI = 1.5707963267948966
 _SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
-_ONE_BITS = np.int64(0x3FF0000000000000)
-_MANTISSA = np.int64(0x000FFFFFFFFFFFFF)
 _52 = np.int64(52)
 ANGLE_SERIES = 0.2  # squared chord up to which the angle is computed by its series
-_1023 = np.int64(1023)
 
 
 @intrinsic

@@ -1,7 +1,7 @@
-"""What a command prints: safe to look at, and never a reason to lose the work that it tells of.
+"""Output streams that escape control characters and never stop a command.
 
-A terminal obeys control characters, and names in files are written by strangers. Where a character cannot be printed,
-its escape is. Where stdout is closed, full, or no longer read, the command goes on; its exit code is that of its work.
+Text from files could contain characters that control a terminal: those that cannot be printed become escapes. If
+stdout is closed, full or no longer read, the command continues, and its exit code is that of its work.
 """
 
 import errno
@@ -14,29 +14,29 @@ from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _WRITTEN_OVER = "\r", "\x1b[K"
-"""Begin and end of a line of progress, which the next one covers."""
+"""Start and end of a progress line, which the next one overwrites."""
 
 
 def visible(text: str) -> str:
-    r"""Return a text in which control characters, but for tab and newline, are their escapes.
+    r"""Return a text with escapes for control characters, except tab and newline.
 
     Examples
     --------
     >>> visible("red: \x1b[31m")
     'red: \\x1b[31m'
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class Output:
-    """A text stream that passes on what can be shown, and outlives its reader.
+    """A text stream that escapes control characters and continues if nobody reads it.
 
     Parameters
     ----------
     stream : text stream or None
-        None where the process was started with the stream closed: what is written is dropped.
+        None if the process was started with the stream closed: output is dropped.
     drawn : bool
-        Whether what is written may move the cursor.
+        Whether the text may move the cursor.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Output:
         return getattr(self.stream, name)
 
     def isatty(self) -> bool:
-        """Whether a terminal is written to."""
+        """Whether the stream is a terminal."""
         return self.stream is not None and bool(self.stream.isatty())
 
     def write(self, text: str) -> int:
@@ -69,7 +69,7 @@ class Output:
         return len(text)
 
     def flush(self) -> None:
-        """Let what was written be seen."""
+        """Flush the stream."""
         if self.stream is not None and not self.lost:
             try:
                 self.stream.flush()
@@ -77,22 +77,22 @@ class Output:
                 self._lose(error)
 
     def _lose(self, error: Exception) -> None:
-        """Write nothing more: what is left in the buffer must not fail again when Python ends."""
+        """Stop writing, and redirect the stream to /dev/null, so that its buffer does not fail again at exit."""
         self.lost = os.strerror(getattr(error, "errno", None) or errno.EBADF)
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
         self.is_read = not isinstance(error, BrokenPipeError)
-        if self.is_read and sys.stderr is not self:  # `| head` has seen what it wanted
+        if self.is_read and sys.stderr is not self:  # no message for `| head`
             print(f"stdout: cannot be written ({self.lost}); the command goes on without it", file=sys.stderr)
 
 
 @contextmanager
 def safe_streams() -> Iterator[Output]:
-    """Inside of this, stdout (which is returned) and stderr are an `Output`."""
+    """Replace stdout (which is returned) and stderr by an `Output` within the context."""
     before = sys.stdout, sys.stderr
-    for number in range(3):  # or the next file that is opened takes the place of a closed stream
+    for number in range(3):  # otherwise the next opened file takes the number of a closed stream
         try:
             os.fstat(number)
         except OSError:
@@ -112,7 +112,7 @@ def is_read() -> bool:
 
 
 def terminal() -> Any:
-    """Return stdout for a display that moves the cursor; what it shows of files has to be `visible`."""
+    """Return stdout for a display that moves the cursor; the caller passes text from files through `visible`."""
     return Output(getattr(sys.stdout, "stream", sys.stdout), drawn=True)
 
 

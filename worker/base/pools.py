@@ -1,4 +1,4 @@
-"""The same work in several processes, or in this one where the machine does not let processes share anything."""
+"""The same work in several processes, or in this one if the machine has no semaphores."""
 
 import multiprocessing
 import sys
@@ -10,17 +10,13 @@ from typing import TypeVar
 from worker.base.errors import MachineError
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
-def mapped(work: Callable[[Item], Made], items: Iterable[Item], jobs: int, chunksize: int = 1) -> Iterator[Made]:
-    """`work` of every item, in their order, by `jobs` forked processes.
-
-    Raises
-    ------
-    MachineError
-        A process was killed.
-    """
+def map_in_processes(
+    work: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunksize: int = 1
+) -> Iterator[Result]:
+    """Yield `work` of every item, in order, from `jobs` forked processes; raise MachineError if one is killed."""
     pool = _pool(jobs) if jobs > 1 else None
     if pool is None:
         yield from map(work, items)
@@ -35,7 +31,7 @@ def mapped(work: Callable[[Item], Made], items: Iterable[Item], jobs: int, chunk
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor | None:
-    """None where semaphores cannot be made: /dev/shm is missing, full or read-only."""
+    """Return None if semaphores cannot be made: /dev/shm is missing, full or read-only."""
     try:
         return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork"))
     except (OSError, ImportError, NotImplementedError) as error:

@@ -1,4 +1,4 @@
-"""Files that somebody else may have put there: only regular ones are opened, and JSON is what it says it is."""
+"""Readers for files of unknown origin: they open regular files only and accept strict JSON only."""
 
 import errno
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_JSON = 200_000_000
-"""Bytes of a JSON file. The largest that we write, the plan of a million processes, has a tenth of it."""
+"""Bytes of a JSON file: ten times the plan of a million processes, the largest that we write."""
 Kinds = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
 
@@ -25,7 +25,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
     Raises
     ------
     OSError
-        It cannot be opened, or is no file: a pipe would wait for ever, a device never end.
+        It cannot be opened, or is no regular file (reading a pipe or a device might never end).
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
@@ -38,13 +38,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 
 def file_bytes(path: Path, most: int | None = None) -> bytes:
-    """Return the bytes of a regular file.
-
-    Raises
-    ------
-    OSError
-        See `opened`; or it is longer than `most`.
-    """
+    """Return the bytes of a regular file; raise OSError as `opened` does, or if it is longer than `most`."""
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         if most is not None and size > most:
@@ -52,8 +46,8 @@ def file_bytes(path: Path, most: int | None = None) -> bytes:
         return file.read()
 
 
-def any_text(path: Path, last: int | None = None) -> str:
-    """Text of what another program wrote, or of its `last` bytes; empty where it cannot be read."""
+def text_or_empty(path: Path, last: int | None = None) -> str:
+    """Return a file's text, or that of its `last` bytes; empty if it cannot be read."""
     try:
         with opened(path) as file:
             if last is not None:
@@ -70,13 +64,7 @@ def sha256(path: Path) -> str:
 
 
 def json_value(raw: bytes | str) -> Any:
-    """Return what a JSON text says.
-
-    Raises
-    ------
-    ValueError
-        It is not JSON, has a key twice, a number that is not finite, or is nested too deeply.
-    """
+    """Return the value of a JSON text; ValueError also for repeated keys, infinite numbers and deep nesting."""
     try:
         return json.loads(raw, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)
     except RecursionError:
@@ -98,20 +86,20 @@ def json_object(path: Path, kinds: Kinds) -> dict[str, Any]:
     ValueError
         It is not JSON, or not such an object.
     """
-    found = json_value(file_bytes(path, MAX_JSON))
-    if not isinstance(found, dict):
-        raise ValueError(f"found a {type(found).__name__} where an object belongs")
-    check(found, kinds)
-    return found
+    document = json_value(file_bytes(path, MAX_JSON))
+    if not isinstance(document, dict):
+        raise ValueError(f"found a {type(document).__name__} where an object belongs")
+    check(document, kinds)
+    return document
 
 
-def check(found: Mapping[str, Any], kinds: Kinds) -> None:
+def check(document: Mapping[str, Any], kinds: Kinds) -> None:
     """Raise ValueError if a key is missing, or its value is of another type."""
     for key, kind in kinds.items():
-        if key not in found:
+        if key not in document:
             raise ValueError(f"the key {key} is missing")
-        if not isinstance(found[key], kind) or isinstance(found[key], bool):
-            raise ValueError(f"{key} is a {type(found[key]).__name__}")
+        if not isinstance(document[key], kind) or isinstance(document[key], bool):
+            raise ValueError(f"{key} is a {type(document[key]).__name__}")
 
 
 def _number(text: str) -> float:
@@ -122,7 +110,7 @@ def _number(text: str) -> float:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
         raise ValueError("a key is there twice")
-    return found
+    return document

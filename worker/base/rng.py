@@ -1,11 +1,8 @@
 """Random numbers as a pure function of their address: Philox 4x32-10, no state.
 
-An address is (analysis seed, task kind, dec, n_sig, spectrum, file seed) -> 64-bit key, and
-(draw or event index, stream, trial index) -> 128-bit counter. So trial k is the same whether it ran
-in a chunk of 10 or 10,000, alone, or on another machine.
-
-Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11; checked against the known
-answers published with Random123.
+An address is (analysis seed, task kind, dec, n_sig, spectrum, file seed) -> 64-bit key, and (draw or event index,
+stream, trial index) -> 128-bit counter. So trial k is the same in any file and on any machine.
+Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11; tested with the answers of Random123.
 """
 
 import numpy as np
@@ -17,7 +14,7 @@ from worker.base.key import key
 __all__ = ["block", "key", "philox", "uniforms", "unit32", "unit52"]
 
 BACKGROUND, COUNT, SIGNAL, SKY, OTHER = range(5)
-"""Streams: what a draw is for. Draws of one trial for two purposes never share a counter."""
+"""Streams: the purpose of a draw. Draws of one trial for two purposes never share a counter."""
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -103,7 +100,6 @@ def uniforms(key: tuple[int, int], stream: int, trial: int, n: int) -> NDArray[n
     ----------
     key : tuple of 2 int
         From `key`.
-    stream, trial, n : int
 
     Returns
     -------

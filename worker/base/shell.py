@@ -1,10 +1,10 @@
-"""Commands that a message tells people to type."""
+"""Command lines in messages."""
 
 import shlex
 
 
 def command(*words: object) -> str:
-    """A command line that a shell takes as it stands, whatever is in a path.
+    """Return a command line with shell quoting.
 
     >>> command("dagmaker", "status", "/home/you/my runs")
     "dagmaker status '/home/you/my runs'"
@@ -13,10 +13,10 @@ def command(*words: object) -> str:
 
 
 def dagmaker(*words: object) -> str:
-    """A command of dagmaker."""
+    """Return a command line of dagmaker."""
     return command("dagmaker", *words)
 
 
 def worker(*words: object) -> str:
-    """A task by hand."""
+    """Return the command line that runs a task by hand."""
     return command("worker", *words)

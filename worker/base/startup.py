@@ -1,4 +1,4 @@
-"""A cheaper start and end of a process: a short task spends most of its time on these."""
+"""Faster start and end of a process; a short task spends most of its time on these."""
 
 import atexit
 import gc
@@ -10,19 +10,18 @@ from importlib import import_module
 from typing import NoReturn
 
 COLLECT_EVERY = 250_000
-"""New objects between two looks of the collector for cycles. A start makes 200,000, none of which is garbage."""
+"""New objects between two runs of the garbage collector. A start makes 200,000, none of which is garbage."""
 _USUAL = gc.get_threshold()
 _ARRAYS = "numba.np.arraymath"
 _BLAS = "scipy.linalg"
 
 
 @contextmanager
-def sparing() -> Iterator[None]:
-    """Import a task inside of this.
+def light_import() -> Iterator[None]:
+    """Context in which a task is imported faster.
 
-    The collector does not look through what is imported and compiled code that is loaded, all of which stays: a fifth
-    of a start. And numba's array functions are loaded without scipy's linear algebra, a tenth: no kernel multiplies
-    matrices.
+    The garbage collector runs less often, which saves a fifth of a start, and numba's array functions are loaded
+    without scipy's linear algebra, which saves a tenth (no kernel multiplies matrices).
     """
     gc.set_threshold(COLLECT_EVERY, *_USUAL[1:])
     with _without_settings():
@@ -33,46 +32,45 @@ def sparing() -> Iterator[None]:
 
 @contextmanager
 def _without_settings() -> Iterator[None]:
-    """Let what is imported inside of this find no settings of the user, which could change or break it.
+    """Hide settings of the user, which could change or break imports.
 
-    matplotlib reads MPLBACKEND (in a notebook: a module that is not installed here) and a file matplotlibrc, first of
-    all in the current directory; numba reads .numba_config.yaml there.
+    matplotlib reads MPLBACKEND (in a notebook: a module that may be absent) and matplotlibrc; numba reads
+    .numba_config.yaml; both look in the current directory.
     """
     if "matplotlib" not in sys.modules:
         os.environ.update(MPLBACKEND="agg", MATPLOTLIBRC=os.devnull)
     # Without HOME and an entry in /etc/passwd, astropy cannot be imported.
     if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path's raises an error)
         os.environ["HOME"] = os.devnull
-    here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    current = os.open(".", os.O_PATH | os.O_CLOEXEC)
     os.chdir("/")
     try:
         yield
     finally:
-        os.fchdir(here)
-        os.close(here)
+        os.fchdir(current)
+        os.close(current)
 
 
 def collect_as_usual() -> None:
-    """Let the collector look as often as Python does."""
+    """Restore Python's settings of the garbage collector."""
     gc.set_threshold(*_USUAL)
 
 
-def leave(code: int) -> NoReturn:
-    """End the process at once, all output written.
+def exit_process(code: int) -> NoReturn:
+    """Flush the output and end the process without the interpreter's clean-up of numba and LLVM objects.
 
-    The interpreter would first take apart what numba and LLVM have built, object by object: 0.3 s of CPU time, as much
-    as 10,000 trials. Files are complete by now (`worker.base.atomic`), and nothing is left to be cleaned up.
+    That clean-up takes 0.3 s of CPU time, as much as 10,000 trials. Files are complete (`worker.base.atomic`).
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # None, a pipe that nobody reads, a closed stream
             stream.flush()
-    atexit._run_exitfuncs()  # matplotlib removes the folder that it makes where it finds none to write
+    atexit._run_exitfuncs()  # matplotlib removes its temporary folder
     os._exit(code)
 
 
 def _load_without(absent: str, module: str) -> None:
-    """Import a module that does well without another one, and takes long to load it."""
-    sys.modules[absent] = None  # type: ignore[assignment]  # how the language spells "there is no such module"
+    """Import `module` as if the module `absent`, which is slow to load and not needed, did not exist."""
+    sys.modules[absent] = None  # type: ignore[assignment]  # Python then raises ImportError
     try:
         import_module(module)
     finally:

@@ -1,8 +1,7 @@
-"""The tasks of a plan: one row for each, with all that is known of a task by its name.
+"""The tasks of a plan: one row of numbers and words for each.
 
-Rows are plain numbers and words. Functions of a task stand in rooms above, in one table by task for each purpose:
-random streams in `worker.rundir.address`, columns and digests in `worker.tasks.arrays`, what a user calls in
-`worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
+Functions of a task are in tables of other modules: random streams in `worker.rundir.address`, columns and digests in
+`worker.tasks.arrays`, commands in `worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
 """
 
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ LAST = 99
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One kind of task. Columns that do not apply to a task are left out.
+    """One kind of task; columns that do not apply keep their defaults.
 
     Attributes
     ----------
     priority : int
-        Which task goes first if several could: the critical path; background skies fill what is left.
+        The task with the largest goes first: the critical path is high, background skies are low.
     needs : tuple of str
         Arguments that every node of the task has.
     file : str
@@ -33,15 +32,15 @@ class Task:
     folder : str
         Below trials/NAME, for the files of a task that reads the prepared data only, and can stop and resume.
     n_trials, per_file : str
-        Keys of the spec, if the task makes streams: the length of each, and how much of it a process makes.
+        Keys of the spec, if the task makes streams: length of a stream, and trials per file.
     collected_by : str
         Task that merges the files of a stream.
     makes, unit : str
-        What the task makes, in words, and what it is counted in.
+        Product of the task in words, and the unit in which it is counted.
     result, keys : str, tuple of str
         Key of the output in summary.json, and keys that the output itself must have.
     timed, recomputed : bool
-        The output has its record in results/timing; a review makes it again from the trials.
+        The output has its record in results/timing; a review recomputes it from the trials.
     cost_line : int
         Place in the report's table of costs.
     per_s : float
@@ -73,8 +72,8 @@ class Task:
     start_inside_s: float = 0.0
 
     @property
-    def many(self) -> bool:
-        """Whether a node has several files, whose names follow from cuts and bands."""
+    def has_many_files(self) -> bool:
+        """Whether a node has several files, named by cuts and bands."""
         return bool(self.folder)
 
     @property
@@ -88,9 +87,9 @@ class Task:
         return self.is_stream and "dec" in self.needs
 
     @property
-    def of_sky(self) -> bool:
+    def scans_skies(self) -> bool:
         """Whether the task scans skies."""
-        return self.many and not self.at_point
+        return self.has_many_files and not self.at_point
 
 
 # Rates were measured on one core of a 2-core Xeon virtual machine with 138,322 events, and rounded down; memory at
@@ -153,6 +152,6 @@ ROWS: dict[str, Task] = {
 """By name, in the order of the work."""
 
 
-def many() -> Iterator[str]:
-    """Names of the tasks with several files."""
-    return (name for name, row in ROWS.items() if row.many)
+def multi_file_tasks() -> Iterator[str]:
+    """Return the names of the tasks with several files per node."""
+    return (name for name, row in ROWS.items() if row.has_many_files)

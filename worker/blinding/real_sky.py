@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base.pools import mapped
+from worker.base.pools import map_in_processes
 from worker.blinding import clearance
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky
@@ -42,7 +42,7 @@ def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
     """TS, ns, gamma of all that is tested, band by band, as the scrambled sky was scanned."""
     bands = ensemble_of(run.spec).real_bands(nside, jobs)
     work = partial(_band, run.path, turn, nside, bands)
-    return np.concatenate(list(mapped(work, range(bands), min(jobs, bands))))
+    return np.concatenate(list(map_in_processes(work, range(bands), min(jobs, bands))))
 
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:

@@ -124,7 +124,7 @@ def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[s
     """Make everything again beside the run: each file that is there and differs, and how."""
     with scratch.beside(run) as root:
         names = made(run, jobs, root)
-        found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
+        found = [(name, compare.file_difference(run.path / name, root / name, rounding)) for name in names]
     return [(name, text) for name, text in found if text]
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS, many
+from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS, multi_file_tasks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
@@ -103,7 +103,7 @@ def _verdict(run: Run, name: str) -> Verdict:
 def _files_complete(run: Run) -> Check:
     """Files of the plan by presence, and what the collections say they were made from."""
     skies = run.spec.scan.has_skies
-    lost = [str(e.path) for task in many() if skies or ROWS[task].at_point for e in missing(run, task)]
+    lost = [str(e.path) for task in multi_file_tasks() if skies or ROWS[task].at_point for e in missing(run, task)]
     lost += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
     lost += list(_incomplete(run))
     lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]

@@ -4,8 +4,7 @@
 >>> sig = get_all("runs/example/trials/ic86/sig", "trials*npy")
 >>> trials = get(sig, "dec", 5, "nsig", 10)
 
-For notebooks and one's own scripts. The pipeline itself never takes its list of files from a folder: it knows
-every file by name (`worker.rundir.ledger`).
+For notebooks and scripts. The pipeline itself takes its list of files from the plan (`worker.rundir.ledger`).
 """
 
 from worker.bookkeeping.files import concatenate, get_all

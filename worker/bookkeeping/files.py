@@ -24,7 +24,7 @@ _PICKLE = (
 
 
 class _Stream(NamedTuple):
-    """The stretch of a stream of trials that a file's name promises."""
+    """The trials of a stream that a file has, from its name."""
 
     kind: str
     seed: int
@@ -34,14 +34,14 @@ class _Stream(NamedTuple):
 
 
 def concatenate(items: Sequence[Any]) -> Any:
-    """Join what the files of one folder hold: arrays end to end, mappings of arrays name by name.
+    """Concatenate the contents of the files of one folder: arrays, or mappings of arrays name by name.
 
-    Structured arrays may have their columns in different orders, as csky's and ours do; they get that of the first.
+    Columns of structured arrays may be in different orders, as csky's and ours are; the first array decides.
 
     Parameters
     ----------
     items : sequence
-        What each file holds.
+        Content of each file.
 
     Returns
     -------
@@ -87,13 +87,13 @@ def get_all(
     Parameters
     ----------
     dir : path
-        Where to begin, such as RUN/trials/NAME/sig or RUN/trials/NAME/bg/dec.
+        Root of the tree, such as RUN/trials/NAME/sig or RUN/trials/NAME/bg/dec.
     pattern : str
         Of file names, as in a shell.
     merge : callable
-        Of a list with what each file of a folder holds; ``numpy.concatenate`` does as well.
+        Applied to the list of contents of a folder's files; ``numpy.concatenate`` works too.
     post_convert : callable, optional
-        Of what was merged: `worker.stats.TSD.from_trials` for background trials.
+        Applied to the merged content: `worker.stats.TSD.from_trials` for background trials.
     allow_pickle : bool
         Load pickled objects, such as a dict that was given to ``numpy.save``. Only for files that you trust.
     allow_overlap : bool
@@ -102,16 +102,15 @@ def get_all(
     Returns
     -------
     nested dict
-        Keyed by folder names; a name that is a number becomes one, so that ``+005`` is 5 and ``010.0``
-        is 10.0. Folders without such files are left out; those named first_0250000, into which a plan puts more
-        files than one folder should have, count as the one that they lie in. If `dir` itself has the files:
-        what they merge to.
+        Keyed by folder names; numbers are converted, so that ``+005`` is 5 and ``010.0`` is 10.0. Folders without
+        such files are left out; folders named first_0250000, with further files of a point, are merged into their
+        parent. If `dir` itself has the files: their merged content.
 
     Raises
     ------
     InputError
-        No such file at all, a damaged one, two that share trials, two folders of one value, or a
-        folder with both files and folders of files.
+        No such file, a damaged one, two that share trials, two folders of one value, or a folder with both files and
+        folders of files.
 
     Examples
     --------
@@ -128,14 +127,14 @@ def get_all(
     root = Path(dir)
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder; give the root of a tree of trials, or a folder in it")
-    found = _folder(root, pattern, allow_overlap, lambda paths: _load(paths, merge, post_convert, allow_pickle))
-    if found is None:
+    tree = _folder(root, pattern, allow_overlap, lambda paths: _load(paths, merge, post_convert, allow_pickle))
+    if tree is None:
         raise InputError(f"{root}: there is no file {pattern} in or below this folder; check both")
-    return found
+    return tree
 
 
 def _folder(root: Path, pattern: str, allow_overlap: bool, load: Callable[[list[Path]], Any]) -> Any:
-    """Content of a folder; None where it has nothing."""
+    """Return the content of a folder; None if it has no files."""
     files = [path for path in root.glob(pattern) if path.is_file()]
     folders = {}
     for path in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -162,7 +161,7 @@ def _key(name: str) -> Key:
 
 
 def _ordered(files: list[Path], allow_overlap: bool) -> list[Path]:
-    """In the order of their streams, whatever the file system says; files with other names follow by name."""
+    """Sort files by stream and first trial; files with other names follow by name."""
     streams, others = [], []
     for path in files:
         match = _STREAM.fullmatch(path.name)
@@ -172,10 +171,10 @@ def _ordered(files: list[Path], allow_overlap: bool) -> list[Path]:
         else:
             others.append(path)
     streams.sort()
-    for one, two in pairwise(streams):
-        if one[:2] == two[:2] and one.first + one.n > two.first and not allow_overlap:
+    for earlier, later in pairwise(streams):
+        if earlier[:2] == later[:2] and earlier.first + earlier.n > later.first and not allow_overlap:
             raise InputError(
-                f"{two.path}: shares trials with {one.path.name} (seed {one.seed}): they would count twice; "
+                f"{later.path}: shares trials with {earlier.path.name} (seed {earlier.seed}): they would count twice; "
                 "remove one, choose with the pattern, or pass allow_overlap=True"
             )
     return [stream.path for stream in streams] + sorted(others)
@@ -196,7 +195,7 @@ def _load(
 
 
 def _read(path: Path, allow_pickle: bool) -> Any:
-    """An array of a ``.npy`` file, a dict of arrays of a ``.npz`` file; a pickled object as it was."""
+    """Return the array of a ``.npy`` file, the dict of arrays of a ``.npz`` file, or a pickled object."""
     try:
         raw = file_bytes(path)
         if path.suffix == ".npz":

@@ -1,4 +1,4 @@
-"""Looking things up in a nested dict: by exact keys, or the nearest within a tolerance that is said."""
+"""Look-up in a nested dict: by exact keys, or by the nearest within a given tolerance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,16 +16,16 @@ def get(tree: Mapping[Any, Any], *keys: Key) -> Any:
     tree : mapping
         As `get_all` gives it.
     *keys : str, int or float
-        One for each level; not all the way down is fine.
+        One for each level; may end above the last level.
 
     Returns
     -------
-    what lies there
+    value or subtree
 
     Raises
     ------
     InputError
-        There is no such key; the text says where, which there are, and which is the nearest.
+        There is no such key; the message names the level, its keys and the nearest one.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def get(tree: Mapping[Any, Any], *keys: Key) -> Any:
 
 
 def get_best(tree: Mapping[Any, Any], *keys: Key, tolerance: float) -> Any:
-    """As `get`, but of the numbers at each level the nearest one within `tolerance` is taken.
+    """As `get`, but takes the nearest number within `tolerance` at each level.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def get_best(tree: Mapping[Any, Any], *keys: Key, tolerance: float) -> Any:
     *keys : str, int or float
         One for each level.
     tolerance : float
-        Largest difference that is the same point, in the unit of the keys. There is no default: a nearest
-        neighbour without a limit answers for a grid point that was never computed.
+        Largest difference, in the unit of the keys. There is no default: without a limit the nearest neighbour
+        could be another grid point.
 
     Returns
     -------
-    what lies there
+    value or subtree
 
     Raises
     ------

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.base.errors import SpecError
-from worker.base.startup import sparing
+from worker.base.startup import light_import
 from worker.tasks import table
 from worker.tasks.table import Found
 
@@ -25,7 +25,7 @@ def report(*, run: str, dag_status: int | None = None, failed_count: int | None 
     --------
     worker report --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.report.produce import report as task
     task(Path(run), dag_status=dag_status, failed_count=failed_count)
 
@@ -48,7 +48,7 @@ def verify(*, run: str, jobs: int = 1) -> Found:
     --------
     worker verify --run=runs/example --jobs=2
     """
-    with sparing():
+    with light_import():
         from worker.review.verify import verify as task
     return task(Path(run), jobs=jobs)
 
@@ -75,11 +75,11 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     worker data_summary --spec=analysis.yaml --output=about_the_data
     """
     if run is not None and spec is None and output is None:
-        with sparing():
+        with light_import():
             from worker.report.data_summary import of_run
         return of_run(Path(run))
     if run is None and spec is not None and output is not None:
-        with sparing():
+        with light_import():
             from worker.report.data_summary import of_spec
         return of_spec(Path(spec), output=Path(output))
     raise SpecError(
@@ -101,7 +101,7 @@ def streams(*, run: str) -> Found:
     --------
     worker streams --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.review.streams import streams as task
     return task(Path(run))
 
@@ -120,7 +120,7 @@ def rounds(*, run: str) -> Found:
     --------
     worker rounds --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.adaptive_round import rounds as task
     return task(Path(run))
 
@@ -144,7 +144,7 @@ def replay(*, run: str, file: str, trial: int | None = None) -> Found:
     --------
     worker replay --run=runs/example --file=trials/NAME/bg/dec/+005/trials__N_005000_seed_0000.npy --trial=17
     """
-    with sparing():
+    with light_import():
         from worker.review.replay import replay as task
     return task(Path(run), file=file, trial=trial)
 
@@ -170,7 +170,7 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
     --------
     worker audit --run=runs/example --sample=3 --jobs=2
     """
-    with sparing():
+    with light_import():
         from worker.review.audit import audit as task
     return task(Path(run), sample=sample, jobs=jobs)
 
@@ -197,7 +197,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     --------
     worker unblind --run=runs/example --token=TOKEN --spec=analysis.yaml
     """
-    with sparing():
+    with light_import():
         from worker.blinding.unblind import unblind as task
         from worker.report.produce import report as write_report
     opened = task(Path(run), token=token, spec=spec, jobs=jobs)

@@ -11,18 +11,12 @@ if TYPE_CHECKING:
 
 
 def read(spec: Spec, progress: Progress | None = None) -> Dataset:
-    """Read, or make, the data that ``spec.data`` describes.
+    """Read (or generate) the data of ``spec.data``; InputError if a file is missing or damaged.
 
     Parameters
     ----------
-    spec : Spec
     progress : callable, optional
-        Called with a fraction from 0 to 1 as the reading goes on.
-
-    Raises
-    ------
-    worker.base.errors.InputError
-        A file that is missing or damaged.
+        Called with the fraction that has been read, from 0 to 1.
     """
     from pathlib import Path
 
@@ -57,19 +51,14 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
 
 
 def read_positions(spec: Spec) -> tuple[F64, ...]:
-    """Measured right ascensions of every season's events, from the files of ``spec.data``: for unblinding only.
+    """Read the measured right ascensions of every season's events: for unblinding only; errors as `read`.
 
-    Nothing on the trial side calls this: a `Dataset` and the prepared file have no right ascensions.
+    Trials never use this: a `Dataset` and the prepared file have no right ascensions.
 
     Returns
     -------
     tuple of ndarray (n_events,), rad
         One per season, in the order of ``Season.events`` of `read` with the same spec.
-
-    Raises
-    ------
-    worker.base.errors.InputError
-        A file that is missing or damaged.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Columns of events that cannot be what they are called: angles in the other unit, energies that are no logarithms."""
+"""Checks of the units of event columns: angles, energies, times, effective areas."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from worker.data.dataset import F64
 from worker.data.table import Table
 
 ENOUGH = 100
-"""Fewer events than this may by chance look as if they were in another unit."""
+"""Fewer events may seem to be in another unit by chance."""
 LEAST_AREA_CM2 = 1e5
 LARGEST_AREA_CM2 = 1e11
-"""A neutrino telescope's largest effective area lies between these: 10 m^2 and ten times its own size."""
+"""Bounds of a neutrino telescope's largest effective area: 10 m^2, and ten times its own size."""
 MOST_LOG_E = 20.0
 LEAST_LOG_E = 1.0
 """Half of all events below 10 GeV: no neutrino telescope's selection."""
@@ -26,11 +26,11 @@ _TIMES = (
     (3e9, 1e10, "seconds", "MJD = seconds / 86400"),
     (1e11, 3e12, "unix milliseconds", "MJD = milliseconds / 86400000 + 40587"),
 )
-"""Smallest and largest of what times in other units are about now, the unit, and the cure."""
+"""Times in other units: smallest and largest value, unit, conversion."""
 
 
 class Names(NamedTuple):
-    """What a file calls the columns of an event."""
+    """Names of the columns of an event in a file."""
 
     time: str
     log_e: str
@@ -69,7 +69,7 @@ def check_degrees(table: Table, names: Names) -> None:
 
 
 def check_radians(table: Table, names: Names) -> None:
-    """Refuse events whose columns are not MJD, log10(E / GeV) and radians; single angular errors may be absurd."""
+    """Refuse events whose columns are not MJD, log10(E / GeV) and radians; single angular errors are not checked."""
     _check_constant(table, names.ra, names.dec)
     check_directions(table, names.ra, names.dec)
     sigma = table.column(names.sigma)
@@ -107,15 +107,15 @@ def check_log_e(table: Table, name: str) -> None:
     """Refuse energies that are not log10(E / GeV)."""
     bad = np.abs(table.column(name)) > MOST_LOG_E
     table.refuse(bad, f"an impossible {name}", "Is the column in GeV rather than its log10?")
-    middle = np.median(table.column(name))
-    if len(bad) > ENOUGH and middle < LEAST_LOG_E:
+    median = np.median(table.column(name))
+    if len(bad) > ENOUGH and median < LEAST_LOG_E:
         raise InputError(
-            f"{table.path}: the median of {name} is {middle:.3g}: below what a neutrino telescope sees. Is it the "
+            f"{table.path}: the median of {name} is {median:.3g}: below what a neutrino telescope sees. Is it the "
             "log10 of an energy in TeV? Add 3; it is the log10 of GeV"
         )
-    if len(bad) > ENOUGH and middle > _LARGEST_MEDIAN:
+    if len(bad) > ENOUGH and median > _LARGEST_MEDIAN:
         raise InputError(
-            f"{table.path}: the median of {name} is {middle:.3g}: half of the events above 10 PeV. Is it the natural "
+            f"{table.path}: the median of {name} is {median:.3g}: half of the events above 10 PeV. Is it the natural "
             "logarithm? Divide it by 2.302585; it is the log10 of GeV"
         )
 
@@ -123,14 +123,14 @@ def check_log_e(table: Table, name: str) -> None:
 def check_mjd(table: Table, name: str) -> None:
     """Refuse times that are no modified Julian dates."""
     mjd = table.column(name)
-    middle = float(np.median(mjd))
-    guess, cure = next(((f": these are {u}", f": {c}") for low, high, u, c in _TIMES if low <= middle < high), ("", ""))
+    median = float(np.median(mjd))
+    guess, cure = next(((f": these are {u}", f": {c}") for low, high, u, c in _TIMES if low <= median < high), ("", ""))
     cure = f"It must be the modified Julian date in days{cure}"
     table.refuse((mjd < _FIRST_MJD) | (mjd > _LAST_MJD), f"an impossible {name}{guess}", cure)
 
 
 def check_area(where: str, largest_cm2: float, high: str = "it may be in cm^2 where m^2 is expected") -> None:
-    """Refuse an effective area that is in another unit than cm^2, from its largest value; `high`: why it is large."""
+    """Refuse an effective area that is not in cm^2, by its largest value; `high` explains a large one."""
     if LEAST_AREA_CM2 <= largest_cm2 <= LARGEST_AREA_CM2:
         return
     low = largest_cm2 < LEAST_AREA_CM2
@@ -141,8 +141,8 @@ def check_area(where: str, largest_cm2: float, high: str = "it may be in cm^2 wh
     )
 
 
-def outside(mjd: F64, runs: F64) -> int:
-    """How many times (n,) lie in no run; runs (m, 2) of start and stop, by their start."""
+def count_outside(mjd: F64, runs: F64) -> int:
+    """Return how many times (n,) are in no run; runs (m, 2) of start and stop, sorted by start."""
     at = np.searchsorted(runs[:, 0], mjd, side="right") - 1
     latest = np.maximum.accumulate(runs[:, 1])  # runs may overlap
     return int(np.count_nonzero((at < 0) | (mjd > latest[at])))
@@ -159,7 +159,7 @@ def _within(values: F64, top: float) -> bool:
 
 
 def _check_constant(table: Table, *chosen: str) -> None:
-    """Refuse a column that says the same of every event: it was filled, not measured."""
+    """Refuse a column that has the same value for every event."""
     for name in chosen:
         values = table.column(name)
         if len(values) > ENOUGH and np.ptp(values) == 0:

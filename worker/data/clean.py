@@ -1,4 +1,4 @@
-"""What is done to events before they are used, and the sentence that says so."""
+"""Cleaning of events, and the notes about it."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,10 @@ Mask = NDArray[np.bool_]
 
 
 def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: float) -> tuple[Events, tuple[str, ...]]:
-    """Events in radians, sorted by declination, with unusable angular errors set to 0.
+    """Return events in radians, sorted by declination, with unusable angular errors set to 0.
 
-    No event is dropped: an event without a usable angular error counts in N but has no signal
-    density. Sorting takes the order of the times away and serves everything that works in bands.
-    The floor on sigma belongs to the likelihood, not here.
+    No event is dropped: an event without a usable angular error counts in N but has no signal density. Sorting removes
+    the order in time. The floor on sigma is applied in the likelihood.
 
     Parameters
     ----------
@@ -53,16 +52,13 @@ def clean_events(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: flo
 
 
 def event_order(dec_deg: F64, sigma_deg: F64, log_e: F64, *, sigma_max_deg: float) -> I64:
-    """Where each event of `clean_events` stands in the file: arguments as there, (n,) indices.
-
-    Whoever may read right ascensions needs it to put them beside the events of a `Dataset`.
-    """
+    """Return the index in the file of each event of `clean_events`, (n,), to sort right ascensions like a `Dataset`."""
     bad = np.logical_or.reduce(_unusable(sigma_deg, sigma_max_deg))
     return _order(dec_deg, np.where(bad, 0.0, np.deg2rad(sigma_deg)), log_e)
 
 
 def _unusable(sigma_deg: F64, sigma_max_deg: float) -> tuple[Mask, Mask, Mask]:
-    """Angular errors (n,) that are zero or negative, no number, too large."""
+    """Return masks (n,) of angular errors that are zero or negative, not finite, or too large."""
     zero = sigma_deg <= 0
     undefined = ~np.isfinite(sigma_deg)
     return zero, undefined, ~zero & ~undefined & (sigma_deg > sigma_max_deg)
@@ -73,8 +69,8 @@ def _order(dec_deg: F64, sigma: F64, log_e: F64) -> I64:
     return np.lexsort((sigma, log_e, dec_deg)).astype(np.int64)
 
 
-def repeated(columns: Sequence[F64]) -> int:
-    """Events that repeat another one in every given column (n,): the count beyond the first of each."""
+def count_repeated(columns: Sequence[F64]) -> int:
+    """Return how many events repeat an earlier one in every given column (n,)."""
     order = np.lexsort(tuple(columns))
     same: Mask = np.ones(max(len(order) - 1, 0), bool)
     for column in columns:

@@ -16,9 +16,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_mjd, check_radians
 from worker.data.clean import clean_events, event_order
-from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
-from worker.data.plausible import SHARE, Measured, event_notes, run_notes, sigma_notes
+from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.plausibility import SHARE, Measured, event_notes, run_notes, sigma_notes
 from worker.data.rows import names_in, read_rows
 from worker.data.simulation import COLUMNS, read_simulation
 from worker.data.table import Progress, Table
@@ -43,40 +43,35 @@ def read_seasons(
     band_sin_dec: float,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Seasons of a folder; a simulation that several seasons share is read once and shared.
+    """Read seasons of a folder; a simulation that several seasons share is read once.
 
-    Parameters
-    ----------
-    sigma_max_deg : float
-        See `worker.data.clean.clean_events`.
-    band_sin_dec : float
-        See `worker.data.simulation.read_simulation`.
+    `sigma_max_deg`: see `worker.data.clean.clean_events`; `band_sin_dec`: `worker.data.simulation.read_simulation`.
 
     Raises
     ------
     InputError
         A season or file that is not there, a damaged one, or events and good runs that do not go together.
     """
-    asked = {season.name: season for season in numpy_seasons(seasons)}
+    by_name = {season.name: season for season in numpy_seasons(seasons)}
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the data")
-    sources = {name: simulation_files(folder, season) for name, season in asked.items()}
-    for name, season in asked.items():
+    sources = {name: simulation_files(folder, season) for name, season in by_name.items()}
+    for name, season in by_name.items():
         _check_names(folder, season, sources[name][0])
-    tables = {name: _read_events(folder, season) for name, season in asked.items()}
+    tables = {name: _read_events(folder, season) for name, season in by_name.items()}
     shared = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
-    runs = {name: _read_runs(folder, season) for name, season in asked.items()}
-    together = shared_run_notes({name: _ends(table) for name, (table, _) in runs.items()})
+    runs = {name: _read_runs(folder, season) for name, season in by_name.items()}
+    shared_runs = shared_run_notes({name: _ends(table) for name, (table, _) in runs.items()})
     simulated: dict[object, Simulated] = {}
     read = []
     for k, (name, (files, taken)) in enumerate(sources.items()):
-        columns = {theirs: ours for theirs, ours in asked[name].columns.items() if ours in COLUMNS}
+        columns = {theirs: ours for theirs, ours in by_name[name].columns.items() if ours in COLUMNS}
         kind = (files, tuple(sorted(columns.items())))
         if kind not in simulated:
             paths = [folder / file for file in files]
             simulated[kind] = read_simulation(paths, band_sin_dec, sigma_max_deg, columns, name)
-        made = _season(name, tables[name], runs[name], simulated[kind], sigma_max_deg)
-        read.append(replace(made, notes=(*taken, *made.notes, *shared[name], *together[name])))
+        season_ = _season(name, tables[name], runs[name], simulated[kind], sigma_max_deg)
+        read.append(replace(season_, notes=(*taken, *season_.notes, *shared[name], *shared_runs[name])))
         if progress is not None:
             progress((k + 1) / len(sources))
     return Dataset(label, tuple(read))
@@ -89,7 +84,7 @@ def read_positions(folder: Path, seasons: Iterable[str | NumpySeason], *, sigma_
 
 
 def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -> None:
-    """Refuse a file that is absent, and a column of the spec that no file has: a slip would take another column."""
+    """Refuse an absent file, and a column of the spec that no file has."""
     files = [
         *((kind, file) for kind in ("exp", "grl") for file in season.files(kind)),
         *(("mc", f) for f in simulation),
@@ -97,12 +92,12 @@ def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -
     for kind, file in files:
         if not (folder / file).exists():
             raise InputError(no_such_file(folder / file, season.name, kind))
-    there = {name for _, file in files for name in names_in(folder / file)} if season.columns else set()
-    absent = [name for name in season.columns if name not in there]
+    columns = {name for _, file in files for name in names_in(folder / file)} if season.columns else set()
+    absent = [name for name in season.columns if name not in columns]
     if absent:
         raise InputError(
             f"data.seasons: columns of {season.name} names {', '.join(absent)}, which no file of the season has: they "
-            f"have {shown(sorted(there))}. Correct the name, or take it out"
+            f"have {shown(sorted(columns))}. Correct the name, or take it out"
         )
 
 
@@ -114,7 +109,7 @@ def _read_events(folder: Path, season: NumpySeason) -> Table:
 
 
 def _joined(tables: Sequence[Table]) -> Table:
-    """Rows of several files as one table, under the name of the first."""
+    """Concatenate the rows of several files; the table has the path of the first."""
     values, lines = np.concatenate([t.values for t in tables]), np.concatenate([t.lines for t in tables])
     return tables[0]._replace(values=values, lines=lines)
 
@@ -130,13 +125,18 @@ def _season(name: str, table: Table, good_runs: Runs, simulated: Simulated, sigm
     dec, sigma, log_e = (table.column(column) for column in ("dec", "sigma", "logE"))
     columns = [np.ascontiguousarray(column) for column in table.values.T]
     measured = Measured(table.path, table.column("time"), np.rad2deg(sigma), columns)
-    again = event_notes(measured, sigma_max_deg, "time, energy, sigma and direction")
+    repeat_notes = event_notes(measured, sigma_max_deg, "time, energy, sigma and direction")
     livetime = float(runs.column("livetime").sum())
-    unlike = sigma_notes(np.rad2deg(sigma), np.rad2deg(simulation.events[:, 4]))
-    lost = run_notes(measured, _ends(runs), livetime, runs.path)
+    sigma_texts = sigma_notes(np.rad2deg(sigma), np.rad2deg(simulation.events[:, 4]))
+    run_texts = run_notes(measured, _ends(runs), livetime, runs.path)
     events, cleaning = clean_events(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
     return Season(
-        name, livetime, events, area, simulation, (*cleaning, *again, *unlike, *lost, *notes, *simulation_notes)
+        name,
+        livetime,
+        events,
+        area,
+        simulation,
+        (*cleaning, *repeat_notes, *sigma_texts, *run_texts, *notes, *simulation_notes),
     )
 
 
@@ -145,7 +145,7 @@ def _ends(runs: Table) -> F64:
 
 
 def _read_runs(folder: Path, season: NumpySeason) -> Runs:
-    """Good runs by their start; a run given twice counts once."""
+    """Read good runs, sorted by start; a run given twice counts once."""
     tables = [read_rows(folder / file, _RUNS, season.columns, season.name) for file in season.files("grl")]
     for each in tables:
         _check_runs(each)

@@ -1,7 +1,6 @@
-"""What every reader returns: seasons of events with their instrument response. No right ascensions, no times.
+"""Return type of every reader: seasons of events with their instrument response.
 
-Right ascensions are read by nobody on the trial side: a background is made by scrambling them, so
-the arrays that the engine sees do not have them at all.
+There are no times and no right ascensions: trials scramble them, so the engine never has the measured ones.
 """
 
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Smearing(NamedTuple):
     dec : ndarray (n_d + 1,), rad
         Edges of the declination bins.
     start : ndarray (n_e * n_d + 1,), int64
-        Cells of bin (i, j) are ``start[i * n_d + j] : start[i * n_d + j + 1]``; none where the release has none.
+        Cells of bin (i, j) are ``start[i * n_d + j] : start[i * n_d + j + 1]``; none if the release has none.
     cells : ndarray (n_cells, 7), float32
         Columns log_e_lo, log_e_hi, psi_lo, psi_hi (rad), sigma_lo, sigma_hi (rad), weight; weights of a bin sum to 1.
     """
@@ -71,7 +70,7 @@ class Smearing(NamedTuple):
 
 
 class Simulation(NamedTuple):
-    """Simulated events in bands of the sine of the true declination: in the place of smearing cells, event by event.
+    """Simulated events in bands of the sine of the true declination; they replace smearing cells.
 
     Attributes
     ----------
@@ -96,13 +95,10 @@ class Season:
 
     Attributes
     ----------
-    livetime_days : float
     area : EffectiveArea
-        Beside simulated events: their mean in bins, for pictures. Expected events then come from the weights.
-    smearing : Smearing or Simulation
-        What reconstruction makes of a neutrino.
+        With simulated events: their mean in bins, for figures only; expected events come from the weights.
     notes : tuple of str
-        What cleaning did, one sentence each ("dropped ..."), for people.
+        Sentences about the data, for readers.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Numbers that describe a data set to people: counts, rates, quantiles, effective area and resolution."""
+"""Numbers that describe a data set: counts, rates, quantiles, effective area and resolution."""
 
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ class Curve(NamedTuple):
     log_e_nu : ndarray (n + 1,)
         Edges, log10(E_nu / GeV).
     values : ndarray (n,)
-        NaN where nothing is known.
+        NaN without data.
     """
 
     log_e_nu: F64
@@ -29,7 +29,7 @@ class Curve(NamedTuple):
 
 
 def season_numbers(season: Season) -> dict[str, Any]:
-    """What a table says of a season; as plain data for JSON."""
+    """Return the numbers of a season in the table of the report, as plain data."""
     dec, sigma, log_e = (column.astype(np.float64) for column in season.events)
     usable = sigma > 0
     return {
@@ -50,8 +50,8 @@ def season_numbers(season: Season) -> dict[str, Any]:
 def _quantiles(values: F64) -> dict[str, float] | None:
     if not values.size:
         return None
-    found = np.quantile(values, [0.05, 0.5, 0.95])
-    return dict(zip(("q05", "q50", "q95"), map(float, found), strict=True))
+    quantiles = np.quantile(values, [0.05, 0.5, 0.95])
+    return dict(zip(("q05", "q50", "q95"), map(float, quantiles), strict=True))
 
 
 def _response(season: Season) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def area_curve(area: EffectiveArea, lo: float, hi: float) -> Curve:
 def psi_curve(season: Season, lo: float, hi: float) -> Curve:
     """Median distance (deg) of reconstructed from true directions between two sines of declination.
 
-    Of the neutrinos that the detector accepts, as many per solid angle and log E: NaN where it accepts none.
+    Averaged over accepted neutrinos with equal numbers per solid angle and log E; NaN if none is accepted.
     """
     if isinstance(season.smearing, Simulation):
         return _psi_of_events(season.smearing, lo, hi)
@@ -80,7 +80,7 @@ def psi_curve(season: Season, lo: float, hi: float) -> Curve:
 
 
 def _overlap(edges: F64, lo: float, hi: float) -> F64:
-    """How much of [lo, hi] each bin covers, (n,)."""
+    """Return the length of [lo, hi] in each bin, (n,)."""
     return np.asarray(np.clip(np.minimum(edges[1:], hi) - np.maximum(edges[:-1], lo), 0, None))
 
 
@@ -89,7 +89,7 @@ def _accepted(smearing: Smearing, area: EffectiveArea, lo: float, hi: float) -> 
     in_energy = np.array([_overlap(area.log_e_nu, *ends) for ends in pairwise(smearing.log_e_nu)])
     sines = np.clip(np.sin(smearing.dec), lo, hi)
     in_dec = np.array([_overlap(area.sin_dec, *ends) for ends in pairwise(sines)])
-    # Not by @: a BLAS rounds as its processor does, and a report is compared to the last digit.
+    # einsum, not @: rounding of a BLAS depends on the processor, and reports are compared to the last digit.
     return np.asarray(np.einsum("ef,db,fb->ed", in_energy, in_dec, area.area_cm2))
 
 
@@ -119,9 +119,9 @@ def _psi_of_events(simulation: Simulation, lo: float, hi: float) -> Curve:
     number = np.searchsorted(edges, events[:, 0], side="right") - 1
     medians = np.full(len(edges) - 1, np.nan)
     for i in range(len(medians)):
-        here = events[number == i]
-        if len(here) >= 30:  # fewer say nothing
-            order = np.argsort(here[:, 3])
-            cumulative = np.cumsum(here[order, 1] * 10 ** -here[order, 0])
-            medians[i] = np.rad2deg(here[order[np.searchsorted(cumulative, 0.5 * cumulative[-1])], 3])
+        in_bin = events[number == i]
+        if len(in_bin) >= 30:  # fewer say nothing
+            order = np.argsort(in_bin[:, 3])
+            cumulative = np.cumsum(in_bin[order, 1] * 10 ** -in_bin[order, 0])
+            medians[i] = np.rad2deg(in_bin[order[np.searchsorted(cumulative, 0.5 * cumulative[-1])], 3])
     return Curve(edges, medians)

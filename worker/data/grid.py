@@ -12,7 +12,7 @@ _MOST_BINS = 1_000_000
 
 
 class Grid(NamedTuple):
-    """Bin edges of two axes and where each row of a table belongs.
+    """Bin edges of two axes, and the bin of each row of a table.
 
     Attributes
     ----------

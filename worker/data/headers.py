@@ -1,4 +1,4 @@
-"""Header lines of tables: the names on them, and what to say where one is not as the releases write it."""
+"""Header lines of tables: column names, and messages about names that differ from those of the releases."""
 
 import re
 from collections.abc import Sequence
@@ -9,27 +9,16 @@ from worker.spec.season_files import shown
 
 
 def names_of(path: Path, line: bytes, columns: Sequence[str] = ()) -> tuple[str, ...]:
-    """Column names on a header line, without the leading ``#``.
-
-    Parameters
-    ----------
-    columns : sequence of str
-        Some that are wanted, for messages.
-
-    Raises
-    ------
-    InputError
-        No names, or numbers in their place.
-    """
+    """Return the names on a header line; InputError if there are none, or numbers; `columns` is for messages."""
     names = tuple(line.decode("utf-8-sig", errors="replace").lstrip("#").replace(",", " ").split())
     if not names:
         raise InputError(f"{path}:1: no header line. The file is empty or was cut off: get it again")
     if all(_is_number(name) for name in names):
-        wanted = f"'# {' '.join(columns)}'" if columns else "the names of the columns"
+        expected = f"'# {' '.join(columns)}'" if columns else "the names of the columns"
         if len(columns) != len(names):
-            wanted = f"the names of all {len(names)} columns, among them {wanted}"
+            expected = f"the names of all {len(names)} columns, among them {expected}"
         raise InputError(
-            f"{path}:1: numbers where the header with the column names should be. Restore the first line: {wanted}"
+            f"{path}:1: numbers where the header with the column names should be. Restore the first line: {expected}"
         )
     if len(names) == 1 and ";" in names[0]:
         raise InputError(
@@ -39,48 +28,48 @@ def names_of(path: Path, line: bytes, columns: Sequence[str] = ()) -> tuple[str,
     return names
 
 
-def place_of(path: Path, names: Sequence[str], columns: Sequence[str], wanted: str) -> int:
-    """Place of a column among the names of a header.
+def place_of(path: Path, names: Sequence[str], columns: Sequence[str], column: str) -> int:
+    """Return the index of a column in a header.
 
     Parameters
     ----------
     columns : sequence of str
-        All columns that the reader takes, for the line that a message tells to write.
+        All columns of the reader, for messages.
 
     Raises
     ------
     InputError
-        It is not there, there twice, or there in another unit.
+        It is absent, there twice, or in another unit.
     """
-    if list(names).count(wanted) == 1:
-        return list(names).index(wanted)
-    raise InputError(f"{path}:1: {_fault(names, columns, wanted)}")
+    if list(names).count(column) == 1:
+        return list(names).index(column)
+    raise InputError(f"{path}:1: {_fault(names, columns, column)}")
 
 
-def _fault(names: Sequence[str], columns: Sequence[str], wanted: str) -> str:
-    if wanted in names:
-        return f"two columns {wanted!r}; found {shown(names)}. Keep one of them, or correct the names on line 1"
+def _fault(names: Sequence[str], columns: Sequence[str], column: str) -> str:
+    if column in names:
+        return f"two columns {column!r}; found {shown(names)}. Keep one of them, or correct the names on line 1"
     joined = _joined(names)
-    if wanted in joined and len(joined) < len(names):
-        whole = f"the header has a blank inside the name {wanted!r}: {_with_blank(names, wanted)!r}"
-        return f"{whole}. Write line 1: {_line(joined)}"
-    quantity, _, unit = wanted.partition("[")
+    if column in joined and len(joined) < len(names):
+        text = f"the header has a blank inside the name {column!r}: {_with_blank(names, column)!r}"
+        return f"{text}. Write line 1: {_line(joined)}"
+    quantity, _, unit = column.partition("[")
     other = next((name for name in names if name.partition("[")[0] == quantity), None)
     if other is not None and "[" in other and unit:
-        return f"column {other!r} has another unit than {'[' + unit}. Convert it and name it {wanted!r}"
+        return f"column {other!r} has another unit than {'[' + unit}. Convert it and name it {column!r}"
     if other is not None:
         return (
-            f"column {other!r} is to be named {wanted!r}, with its unit. "
-            f"If it is in that unit, write line 1: {_line([wanted if n == other else n for n in names])}"
+            f"column {other!r} is to be named {column!r}, with its unit. "
+            f"If it is in that unit, write line 1: {_line([column if n == other else n for n in names])}"
         )
     return (
-        f"no column {wanted!r}; found {shown(names)}; wanted {', '.join(columns)}. Is it the right kind of file? "
+        f"no column {column!r}; found {shown(names)}; wanted {', '.join(columns)}. Is it the right kind of file? "
         f"The names are those of the published releases{_line_to_write(names, columns)}"
     )
 
 
 def _line_to_write(names: Sequence[str], columns: Sequence[str]) -> str:
-    """The header with the published names, where it can be told which column is which."""
+    """Return advice with the header in published names, if the columns can be identified."""
     plain = {_plain(name): name for name in columns}
     renamed = [name if name in columns else plain.get(_plain(name), name) for name in names]
     if set(columns) <= set(renamed):
@@ -101,7 +90,7 @@ def _plain(name: str) -> str:
 
 
 def _joined(names: Sequence[str]) -> list[str]:
-    """Names with the unit that follows each of them after a blank."""
+    """Join each name with the unit that follows it after a blank."""
     joined: list[str] = []
     for name in names:
         if joined and name.startswith("[") and "[" not in joined[-1]:
@@ -111,8 +100,8 @@ def _joined(names: Sequence[str]) -> list[str]:
     return joined
 
 
-def _with_blank(names: Sequence[str], wanted: str) -> str:
-    at = list(names).index(wanted.partition("[")[0])
+def _with_blank(names: Sequence[str], column: str) -> str:
+    at = list(names).index(column.partition("[")[0])
     return " ".join(names[at : at + 2])
 
 

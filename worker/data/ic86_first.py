@@ -16,7 +16,7 @@ from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Sme
 from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
-from worker.data.plausible import Measured, check_given_livetime, event_notes
+from worker.data.plausibility import Measured, check_given_livetime, event_notes
 from worker.data.table import Progress, read_table
 from worker.spec.season_files import whole_configs
 
@@ -82,9 +82,9 @@ def _read_events(folder: Path, livetime_days: float, sigma_max_deg: float) -> tu
     mjd, log_e, sigma_deg, _, dec_deg = columns
     measured = Measured(folder / EVENT_FILES[0], mjd, sigma_deg, columns)
     check_given_livetime(measured, livetime_days)
-    again = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
+    repeat_notes = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return events, notes + again
+    return events, notes + repeat_notes
 
 
 def _read_area(path: Path) -> EffectiveArea:

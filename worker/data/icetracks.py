@@ -9,9 +9,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_degrees, check_mjd
 from worker.data.clean import clean_events, event_order
-from worker.data.copies import shared_notes, shared_run_notes
 from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
-from worker.data.plausible import Measured, event_notes, run_notes
+from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.plausibility import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
 from worker.spec.season import ReleaseSeason, release_seasons
@@ -34,29 +34,29 @@ def read_release(
     sigma_max_deg: float,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Seasons of a release; a configuration that several seasons share is read once and shared.
+    """Read seasons of a release; a configuration that several seasons share is read once.
 
     Raises
     ------
     InputError
         A season or file that is not there, a damaged one, or events and good runs that do not go together.
     """
-    asked = {season.name: season.response for season in release_seasons(seasons)}
-    _check_names(folder, tuple(asked))
-    choices = {name: response_of(folder, name, response) for name, response in asked.items()}
+    by_name = {season.name: season.response for season in release_seasons(seasons)}
+    _check_names(folder, tuple(by_name))
+    choices = {name: response_of(folder, name, response) for name, response in by_name.items()}
     distinct = list(dict.fromkeys(choice.config for choice in choices.values()))
     responses: dict[str, Response] = {}
     for k, config in enumerate(distinct):
         responses[config] = read_response(folder, config, _part(progress, k, len(distinct)))
-    tables = {name: _read_events(_event_file(folder, name)) for name in asked}
-    runs = {name: _read_uptime(folder / "uptime" / f"{name}_exp.csv") for name in asked}
+    tables = {name: _read_events(_event_file(folder, name)) for name in by_name}
+    runs = {name: _read_uptime(folder / "uptime" / f"{name}_exp.csv") for name in by_name}
     shared = shared_notes({name: np.column_stack([t.column(c) for c in _PLACE]) for name, t in tables.items()})
-    together = shared_run_notes({name: uptime for name, (uptime, _) in runs.items()})
+    shared_runs = shared_run_notes({name: uptime for name, (uptime, _) in runs.items()})
     read = []
     for name, choice in choices.items():
         season = _season(folder, name, tables[name], runs[name], responses[choice.config], sigma_max_deg)
         taken = (*choice.notes, *_release_notes(tables[name], choice.config))
-        read.append(replace(season, notes=(*taken, *season.notes, *shared[name], *together[name])))
+        read.append(replace(season, notes=(*taken, *season.notes, *shared[name], *shared_runs[name])))
     return Dataset(label, tuple(read))
 
 
@@ -68,17 +68,13 @@ def read_positions(folder: Path, seasons: Iterable[str | ReleaseSeason], *, sigm
 
 
 def _right_ascensions(table: Table, sigma_max_deg: float) -> F64:
-    order = event_order(
-        table.column("Dec[deg]"),
-        table.column("AngErr[deg]"),
-        table.column("log10(E/GeV)"),
-        sigma_max_deg=sigma_max_deg,
-    )
-    return np.asarray(np.deg2rad(table.column("RA[deg]")[order]))
+    _, log_e, sigma_deg, ra_deg, dec_deg = (table.column(column) for column in _EVENTS)
+    order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
+    return np.asarray(np.deg2rad(ra_deg[order]))
 
 
 def _check_names(folder: Path, names: tuple[str, ...]) -> None:
-    """Refuse what can be refused before anything is read."""
+    """Refuse missing folders and files before reading."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Correct `data.dir`, or get the release")
     for name in names:
@@ -104,10 +100,10 @@ def available_seasons(folder: Path) -> tuple[str, ...]:
 def _event_file(folder: Path, season: str) -> Path:
     path = folder / "events" / f"{season}_exp.csv"
     if not path.exists():
-        there = shown(available_seasons(folder)) or "none"
+        seasons = shown(available_seasons(folder)) or "none"
         raise InputError(
-            f"{path}: no events of season {season!r}; seasons there: {there}{other_form(path)}. Correct `data.seasons` "
-            "or `data.dir`"
+            f"{path}: no events of season {season!r}; seasons there: {seasons}{other_form(path)}. "
+            "Correct `data.seasons` or `data.dir`"
         )
     return path
 
@@ -124,16 +120,16 @@ def _season(
     uptime, uptime_notes = good_runs
     mjd, log_e, sigma_deg, _, dec_deg = (table.column(column) for column in _EVENTS)
     measured = Measured(table.path, mjd, sigma_deg, [np.ascontiguousarray(column) for column in table.values.T])
-    again = event_notes(measured, sigma_max_deg, "every published column")
+    repeat_notes = event_notes(measured, sigma_max_deg, "every published column")
     livetime = float(np.sum(uptime[:, 1] - uptime[:, 0]))
-    lost = run_notes(measured, uptime, livetime, folder / "uptime" / f"{name}_exp.csv")
+    run_texts = run_notes(measured, uptime, livetime, folder / "uptime" / f"{name}_exp.csv")
     events, cleaning = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    notes = cleaning + again + lost + uptime_notes + response_notes
+    notes = cleaning + repeat_notes + run_texts + uptime_notes + response_notes
     return Season(name, livetime, events, area, smearing, notes)
 
 
 def _release_notes(table: Table, config: str) -> tuple[str, ...]:
-    """A sentence where the events have the columns of one release and the response the name of another's."""
+    """Return a note if the events have the columns of one release, and the response the name of another."""
     fourteen = all(name in table.columns for name in _IDENTITY)
     if fourteen == (config in ("IC86_I", "IC86_II")) and config.startswith("IC86"):
         events, response = (14, 10) if fourteen else (10, 14)
@@ -145,15 +141,12 @@ def _release_notes(table: Table, config: str) -> tuple[str, ...]:
 
 
 def _read_uptime(path: Path) -> tuple[F64, tuple[str, ...]]:
-    """Good runs (n, 2), increasing and disjoint: time that two runs share counts once."""
+    """Return good runs (n, 2), increasing and disjoint, and notes; time in two runs counts once."""
     table = read_table(path, _UPTIME)
     for name in _UPTIME:
         check_mjd(table, name)
-    table.refuse(
-        table.column(_UPTIME[1]) <= table.column(_UPTIME[0]),
-        "a run that does not end after it starts",
-        "Correct or remove that line",
-    )
+    start, stop = (table.column(name) for name in _UPTIME)
+    table.refuse(stop <= start, "a run that does not end after it starts", "Correct or remove that line")
     runs = table.values[np.lexsort(table.values.T[::-1])]
     ended = np.maximum.accumulate(np.concatenate([runs[:1, 0], runs[:-1, 1]]))
     shared = np.clip(np.minimum(ended, runs[:, 1]) - runs[:, 0], 0, None)

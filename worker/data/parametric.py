@@ -1,4 +1,4 @@
-"""A smearing matrix from formulas, for data that come without one.
+"""A smearing matrix from formulas, for data without one.
 
 Three steps, each given the ones before: the energy proxy is split normal around a median, the angular
 error log-normal around a median at these energies, and psi / sigma follows P(> u) = (1 + u^2 / (2 b a^2))^-b,

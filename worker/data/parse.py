@@ -1,7 +1,6 @@
-"""Compiled parser of lines of decimal numbers: the published response files have 598 MB of them.
+"""Compiled parser of lines of decimal numbers; the published response files have 598 MB.
 
-The parser reads every field of every line, so a damaged line is found wherever it is, and keeps only
-the lines that are asked for. Numbers of up to 15 digits and exponents to 22 are correctly rounded
+The parser checks every field of every line. Numbers of up to 15 digits and exponents to 22 are correctly rounded
 (mantissa and power of ten are both exact doubles); longer ones are right to 1e-14.
 """
 
@@ -40,7 +39,7 @@ def _scaled(mantissa: int, exponent: int) -> float:
 
 @_parser
 def _exponent(buf: NDArray[np.uint8], i: int) -> tuple[int, int]:
-    """Exponent after an ``e`` at i - 1, and the place behind it; the place is -1 where there are no digits."""
+    """Exponent after an ``e`` at i - 1, and the index behind it; -1 if there are no digits."""
     negative = buf[i] == _MINUS
     if negative or buf[i] == _PLUS:
         i += 1
@@ -55,7 +54,7 @@ def _exponent(buf: NDArray[np.uint8], i: int) -> tuple[int, int]:
 
 @_parser
 def _number(buf: NDArray[np.uint8], i: int) -> tuple[float, int]:
-    """Value of the number that starts at i, and the place behind it; the place is -1 where it is none."""
+    """Value of the number that starts at i, and the index behind it; -1 if there is no number."""
     negative = buf[i] == _MINUS
     if negative or buf[i] == _PLUS:
         i += 1
@@ -112,8 +111,8 @@ def parse_lines(
 ) -> tuple[int, int, int, int]:
     """Parse the lines in ``buf[:stop]`` (whole lines, each with its line end) into ``rows``.
 
-    With ``n_key`` > 0 a line whose last field is 0 is kept only where its first ``n_key`` fields
-    differ from those of the line before: zero weights go, and no bin of the grid is forgotten.
+    With ``n_key`` > 0 a line whose last field is 0 is kept only if its first ``n_key`` fields differ from those of
+    the line before: zero weights are dropped, but every bin of the grid keeps a line.
 
     Parameters
     ----------

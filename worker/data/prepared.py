@@ -1,8 +1,7 @@
 """A `Dataset` as a few compact arrays and back, bit for bit.
 
-Everything is exact with respect to the arrays of the `Dataset`: published decimals are kept as integers
-only where that gives back the very same float32, and cells as indices into the edges of their own bin.
-Right ascensions and times are not in a `Dataset`, so they cannot be in here.
+The arrays of the `Dataset` are restored exactly: published decimals are kept as integers only if that gives the same
+float32, and cells as indices into the edges of their bin.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ _GROUPS = {"log_e": (0, 1), "psi": (2, 3), "sigma": (4, 5), "weight": (6,)}
 
 
 class _Decimal(NamedTuple):
-    """How a column was published: so many steps per unit, and whether the unit is the degree."""
+    """Rounding of a published column: steps per unit, and whether the unit is the degree."""
 
     per_unit: int
     degrees: bool
@@ -34,12 +33,7 @@ _EVENT_COLUMNS = {"dec": _Decimal(1000, True), "sigma": _Decimal(100, True), "lo
 
 
 def pack(dataset: Dataset) -> Arrays:
-    """Arrays of a data set for ``store.save_arrays``; responses that seasons share are stored once.
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
+    """Arrays of a data set for ``store.save_arrays``; responses that seasons share are stored once."""
     arrays: Arrays = {}
     areas: dict[str, int] = {}
     smearings: dict[str, int] = {}
@@ -103,9 +97,9 @@ def unpack(arrays: Mapping[str, AnyArray]) -> Dataset:
 
 
 def content_digest(dataset: Dataset) -> str:
-    """Sha256 of what trials depend on: names, livetimes, events, responses; neither notes nor label.
+    """Return the sha256 of all data on which trials depend: names, livetimes, events, responses.
 
-    It is a digest of the arrays of the data set, not of their packing, so a new format keeps old work.
+    It does not depend on the file format, so that old trials stay valid with a new one.
     """
     arrays: Arrays = {}
     for i, season in enumerate(dataset.seasons):
@@ -154,7 +148,7 @@ def _floats(codes: AnyArray, decimal: _Decimal) -> F32:
 
 
 def _codes(values: F32, decimal: _Decimal) -> AnyArray:
-    """Integers that give the values back exactly, or the values themselves where there are none."""
+    """Return integers that give the values back exactly; the values themselves if there are none."""
     exact = np.rad2deg(values.astype(np.float64)) if decimal.degrees else values.astype(np.float64)
     codes = np.rint(exact * decimal.per_unit).astype(np.int64)
     same = np.array_equal(_floats(codes, decimal).view(np.uint32), values.view(np.uint32))
@@ -194,7 +188,7 @@ def _unpack_events(arrays: Mapping[str, AnyArray], i: int) -> Events:
 
 def _pack_smearing(smearing: Smearing | Simulation) -> Arrays:
     if isinstance(smearing, Simulation):
-        return smearing._asdict()  # float32 of a simulation hold nothing that could be packed
+        return smearing._asdict()  # cannot be packed
     counts = np.diff(smearing.start)
     number = np.repeat(np.arange(len(counts)), counts)
     arrays: Arrays = {"log_e_nu": smearing.log_e_nu, "dec": smearing.dec, "start": smearing.start}

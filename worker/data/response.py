@@ -1,4 +1,4 @@
-"""Effective area and smearing matrix of the published track releases, whatever their grids are."""
+"""Effective area and smearing matrix of the published track releases, on any grid."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _LEAST_MEDIAN_DEG = 0.05
 
 
 def read_area(path: Path) -> EffectiveArea:
-    """Effective area in cm^2 on the grid that the file has.
+    """Read the effective area in cm^2 on the grid of the file.
 
     Raises
     ------
@@ -55,16 +55,15 @@ def _declinations(path: Path, edges_deg: F64) -> F64:
 
 
 def read_smearing(path: Path, progress: Progress | None = None) -> tuple[Smearing, tuple[str, ...]]:
-    """Cells with non-zero weight, in radians; the weights of each (E_nu, dec) bin sum to 1.
+    """Read the cells with non-zero weight, in radians; the weights of each (E_nu, dec) bin sum to 1.
 
-    The file has 3.4 million rows; those with Fractional_Counts 0 are checked and passed over. A bin
-    without rows is empty: the releases leave out what is 0.
+    Rows with Fractional_Counts 0 are checked and dropped. A bin without rows is empty: releases leave out zeros.
 
     Returns
     -------
     smearing : Smearing
     notes : tuple of str
-        Where bins are empty or weights had to be rescaled by more than rounding.
+        About empty bins, and weights that were rescaled by more than rounding.
 
     Raises
     ------

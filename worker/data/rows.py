@@ -8,7 +8,7 @@ import numpy as np
 
 from worker.base.arrays import BadFormatError, npy_header
 from worker.base.errors import InputError
-from worker.data.opened import NPY, open_data
+from worker.data.open_data import NPY, open_data
 from worker.data.table import Table
 from worker.spec.season_files import shown
 
@@ -21,7 +21,7 @@ _KNOWN_AS = {
     "trueE": ("true_energy", "trueEnergy"),
     "ow": ("oneweight", "OneWeight", "weight"),
 }
-"""What others call our columns: for messages alone, nothing is taken on its own."""
+"""Other names of our columns, for messages only."""
 
 
 def read_rows(
@@ -34,9 +34,7 @@ def read_rows(
     columns : sequence of str
         Our names of the fields, in the wanted order.
     theirs : mapping of str to str
-        Our names by those of the file, where they differ; one that the file does not have is passed over.
-    season : str
-        For messages.
+        Our names by those of the file, if they differ; names that the file does not have are ignored.
 
     Raises
     ------
@@ -71,12 +69,12 @@ def names_in(path: Path) -> tuple[str, ...]:
 
 
 def _field(path: Path, names: Sequence[str], column: str, theirs: Mapping[str, str], season: str) -> str:
-    """What the file calls a column: as the spec says, else as we do."""
-    said = [name for name, ours in theirs.items() if ours == column and name in names]
-    if len(said) > 1:
-        raise InputError(f"{path}: {' and '.join(said)} are both {column} by data.seasons: keep one under columns")
-    if said or column in names:
-        return said[0] if said else column
+    """Return the name of a column in the file: that of the spec, else ours."""
+    given = [name for name, ours in theirs.items() if ours == column and name in names]
+    if len(given) > 1:
+        raise InputError(f"{path}: {' and '.join(given)} are both {column} by data.seasons: keep one under columns")
+    if given or column in names:
+        return given[0] if given else column
     alike = next((name for name in _KNOWN_AS.get(column, ()) if name in names), None)
     close = shown([alike or next(iter(get_close_matches(column, names, n=1)), "THEIRS")])
     raise InputError(
@@ -86,7 +84,7 @@ def _field(path: Path, names: Sequence[str], column: str, theirs: Mapping[str, s
 
 
 def _mapped(path: Path) -> np.ndarray:
-    """The array, read from the disk where it is used."""
+    """Return the array, mapped from the disk."""
     try:
         with open_data(path, NPY) as file:
             header = npy_header(file, path.stat().st_size)

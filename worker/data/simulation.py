@@ -14,12 +14,12 @@ from worker.data.table import Table
 
 COLUMNS = ("ra", "dec", "sigma", "logE", "trueRa", "trueDec", "trueE", "ow")
 FEW = 100
-"""A band with fewer events than this is mentioned."""
+"""A band with fewer events gets a note."""
 _AREA_STEP = 0.2
 _MOST_LOG_E = 16.0
 _MOST_E = 1e15
 _LARGEST_MEDIAN = 0.5
-"""Half of all simulated events reconstructed further away (rad) than this: no detector is so bad."""
+"""Largest plausible median distance (rad) of true and reconstructed directions."""
 
 
 def read_simulation(
@@ -34,7 +34,7 @@ def read_simulation(
     Parameters
     ----------
     band_sin_dec : float
-        Width of the bands in sin(dec); a little less where it does not divide 2.
+        Width of the bands in sin(dec); reduced until it divides 2.
     sigma_max_deg : float
         An event with a larger angular error carries no signal.
     theirs, season

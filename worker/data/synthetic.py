@@ -1,4 +1,4 @@
-"""A made-up season like IC86-2011: deterministic, without files, in a second."""
+"""A simulated season like IC86-2011: deterministic, without files."""
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,17 +20,7 @@ NOTE = (
 
 
 def make(seed: int, n_events: int, livetime_days: float, *, sigma_max_deg: float) -> Dataset:
-    """Make the season; the same arguments give the same bits.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the analysis.
-    n_events : int
-    livetime_days : float
-    sigma_max_deg : float
-        See `worker.data.clean.clean_events`.
-    """
+    """Make the season; the same arguments give the same bits (`sigma_max_deg`: see `clean_events`)."""
     dec_deg, sigma_deg, log_e = draw_events(seed, n_events)
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     area = EffectiveArea(AREA_LOG_E_NU, AREA_SIN_DEC, _area())

@@ -10,7 +10,7 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.dataset import F64, I64
 from worker.data.headers import names_of, place_of
-from worker.data.opened import open_data
+from worker.data.open_data import open_data
 from worker.data.parse import NOT_A_NUMBER, TOO_FEW, parse_lines
 
 Progress = Callable[[float], None]
@@ -25,7 +25,7 @@ class Table(NamedTuple):
     Attributes
     ----------
     values : ndarray (n, n_columns)
-        In the order the columns were asked for.
+        In the order of `columns`.
     lines : ndarray (n,), int64
         Line in the file, counted from 1; row of the array, counted from 0.
     is_text : bool
@@ -56,7 +56,7 @@ class Table(NamedTuple):
 
 
 def header_of(path: Path, columns: Sequence[str] = ()) -> tuple[str, ...]:
-    """Column names on the first line, without the leading ``#``; `columns` are those that messages name."""
+    """Return the column names on the first line, without the leading ``#``; `columns` is for messages."""
     with open_data(path) as file:
         return _header(file, path, columns)
 
@@ -74,11 +74,10 @@ def read_table(
     Parameters
     ----------
     columns : sequence of str
-        Names as in the header, units included. Where ``header`` is false: the names of all columns, in order.
+        Names as in the header, with units. If ``header`` is false: the names of all columns, in order.
     n_key : int
-        0 keeps all lines. Otherwise, where the file has these columns in this order, lines whose last
-        field is 0 are dropped while reading, but for the first of each run of equal leading ``n_key``
-        fields: it keeps the grid whole.
+        0 keeps all lines. Otherwise, if the file has these columns in this order, lines whose last field is 0 are
+        dropped, except the first of each run of equal leading ``n_key`` fields, which keeps the grid complete.
     progress : callable, optional
         Called with the fraction of the file that has been read.
 
@@ -92,7 +91,7 @@ def read_table(
         names = _header(file, path, columns) if header else tuple(columns)
         places = [place_of(path, names, columns, name) for name in columns]
         if names[:n_key] != tuple(columns[:n_key]) or names[-1] != columns[-1]:
-            n_key = 0  # other columns lead: the rows to drop cannot be told while reading
+            n_key = 0  # another order of columns: no row is dropped
         size = max(path.stat().st_size, 1)
         parts, lines = [], []
         for rows, numbers, done in _pieces(file, path, len(names), 2 if header else 1, n_key):
@@ -145,7 +144,7 @@ def _pieces(file: BinaryIO, path: Path, n_columns: int, first_line: int, n_key: 
 
 
 def _last_line_end(view: memoryview, have: int) -> int:
-    """Bytes up to and including the last line end in view[:have]; 0 where there is none."""
+    """Return the bytes up to and including the last line end in view[:have]; 0 if there is none."""
     tail = max(have - _LONGEST_LINE, 0)
     found = bytes(view[tail:have]).rfind(b"\n")
     if found >= 0:

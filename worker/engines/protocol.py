@@ -1,4 +1,4 @@
-"""What an engine is: it makes trials of a spec and its data, and says what they are. Tasks call nothing else of it."""
+"""Interface of an engine, which makes the trials of a spec and its data; tasks call only these members."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
@@ -13,7 +13,7 @@ F64 = NDArray[np.float64]
 
 
 class Signal(NamedTuple):
-    """What is injected besides what section ``signal`` of the spec says of every spectrum.
+    """Injected signal; what all spectra share is in section ``signal`` of the spec.
 
     Attributes
     ----------
@@ -42,18 +42,18 @@ class Sources(NamedTuple):
 
 
 class Method(NamedTuple):
-    """How trials are made, in words, for the report.
+    """Description of the trials for the report.
 
     Attributes
     ----------
     test_statistic : str
         A paragraph: what is fitted, and what TS is.
     background : str
-        A main clause: what a background trial is.
+        A main clause about a background trial.
     signal : str
-        What is added to it, as the object of a sentence.
+        The injected signal, as the object of a sentence.
     bias : str
-        Why fitted and injected numbers of events differ.
+        Reason why fitted and injected numbers of events differ.
     """
 
     test_statistic: str
@@ -63,20 +63,20 @@ class Method(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """One trial looked into; fits are (ts, ns, gamma).
+    """Details of one trial; fits are (ts, ns, gamma).
 
     Attributes
     ----------
     lines : tuple of str
-        For people: the events that decide the fit, and how it was found again.
+        Sentences about the events with the largest terms, and about the brute-force fit.
     brute_force : tuple of 3 float
-        The largest TS, found without the code of the fit.
+        The largest TS, without the code of the fit.
     ts_at : callable
-        ``ts_at(ns, gamma)``: TS at every ns of an ndarray (n,), an ndarray (n,).
+        ``ts_at(ns, gamma)``: TS at every ns of an ndarray (n,), as an ndarray (n,).
     gammas : tuple of 2 float
         Range of gamma.
     max_ns : float, events
-        The likelihood can be drawn up to here.
+        Upper end of ns for figures of the likelihood.
     """
 
     lines: tuple[str, ...]
@@ -99,9 +99,9 @@ class SourceScanner(Protocol):
     Attributes
     ----------
     block : int
-        Skies that are made at once.
+        Skies per block.
     sources : Sources
-        Those to be fitted; others at the same declinations may be put in their place.
+        Sources to fit; may be replaced by others at the same declinations.
     """
 
     block: int
@@ -111,29 +111,27 @@ class SourceScanner(Protocol):
         """TS, ns and gamma of every source in scrambled skies [first, first + count), (count, n_sources, 3)."""
 
     def at(self, turns: F64, out: F64) -> None:
-        """The same of the skies `turns`, one per row, into `out`."""
+        """As `skies`, for the skies `turns`, one per row, into `out`."""
 
 
 class Engine(Protocol):
-    """Makes trials; called with a spec and its data (None if only what needs no data is asked for).
+    """Makes trials; called with a spec and its data (None if only members without data are used).
 
     Attributes
     ----------
     identity : mapping of str to JSON values
-        What decides the numbers of a trial besides data, seed and address. It enters the digest of every file, so a
-        changed engine makes old files foreign. The keys data, kind, seed, signal and area are taken.
+        All that decides a trial besides data, seed and address. It enters the digest of every file, so files of a
+        changed engine are foreign. The keys data, kind, seed, signal and area are reserved.
     columns : dtype
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
-        Which methods there are besides those that every engine has: "skies" (`scrambled`, `observed`, `ring_scanner`,
-        `source_scanner`) and "explain".
+        Optional methods: "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`) and "explain".
     deterministic : 'per-trial' or 'per-file'
-        How a review compares: a trial has the same bits however a file is cut, or only a whole file made again has.
+        Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
     tolerance : float
-        By how much TS may differ in a review if trials were made on a device, since a review makes them without one;
-        0 if bits must be the same.
+        Largest difference of TS in a review, which runs without a device; 0 if bits must be the same.
     block : int
-        Trials that are made at once; between two blocks a task can be stopped.
+        Trials per block; a task can be stopped between two blocks.
 
     Notes
     -----
@@ -149,10 +147,10 @@ class Engine(Protocol):
     block: int
 
     def notes(self) -> Sequence[tuple[str, ...]]:
-        """What to know of the data beside every result: sentences, for each season."""
+        """Warnings about the data, as sentences for each season."""
 
     def prepare(self) -> None:
-        """Do once for a run what each of its processes would do again, such as compile."""
+        """Do work that all processes of a run share, such as compilation."""
 
     def trials(self, dec: float, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`.
@@ -162,7 +160,6 @@ class Engine(Protocol):
         dec : float, rad
         key : tuple of 2 int
             Trial i may depend on the key and on i, and on no other random number.
-        first, n : int
         signal : Signal, optional
             Background alone if None.
 
@@ -182,7 +179,6 @@ class Engine(Protocol):
         Parameters
         ----------
         dec : float, rad
-        gamma : float
 
         Raises
         ------
@@ -191,7 +187,7 @@ class Engine(Protocol):
         """
 
     def method(self) -> Method:
-        """How trials are made, in words."""
+        """Description of the trials."""
 
     def scrambled(self, key: Key, sky: int) -> F64:
         """Sky number `sky` of the stream of `key`: a right ascension in turns for every event that is fitted."""
@@ -200,10 +196,10 @@ class Engine(Protocol):
         """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season."""
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
-        """What fits `rings`; `keep` if there will be many skies."""
+        """Return the scanner of `rings`; `keep` if many skies are scanned."""
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
-        """What fits `sources`."""
+        """Return the scanner of `sources`."""
 
     def explain(self, dec: float, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
-        """Look into a trial; `fit` is its row of `columns`, and the other parameters are those of `trials`."""
+        """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""

@@ -1,10 +1,10 @@
-"""The engines that there are, and the one of a spec."""
+"""Table of engines, and the engine of a spec."""
 
 from collections.abc import Callable
 from functools import cache
 
 from worker.base.errors import SpecError
-from worker.base.startup import sparing
+from worker.base.startup import light_import
 from worker.data.dataset import Dataset
 from worker.engines.protocol import Engine
 from worker.spec.sections import Spec
@@ -14,8 +14,8 @@ Maker = Callable[[Spec, Dataset | None], Engine]
 
 @cache
 def builtin() -> Maker:
-    """The likelihood of this package; loaded when it is asked for."""
-    with sparing():
+    """Load the likelihood of this package."""
+    with light_import():
         from worker.engines.builtin.engine import Builtin
     return Builtin
 
@@ -24,24 +24,12 @@ ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}
 
 
 def engine_of(spec: Spec, dataset: Dataset | None = None) -> Engine:
-    """The engine of a spec; without data it can say what it is, and make nothing.
-
-    Raises
-    ------
-    InputError, SpecError
-        If it cannot use the data.
-    """
+    """Return the engine of a spec; InputError or SpecError if it cannot use the data. Trials need data."""
     return ENGINES["builtin"]()(spec, dataset)  # the only kind that a spec can name
 
 
 def require(engine: Engine, what: str) -> Engine:
-    """Return the engine if it supports `what`, a member of `Engine.supports`.
-
-    Raises
-    ------
-    SpecError
-        If it does not.
-    """
+    """Return the engine if `what` is in `Engine.supports`; else raise SpecError."""
     if what not in engine.supports:
         raise SpecError(
             f"the engine of this analysis has no {what} (it has: {', '.join(sorted({'trials', *engine.supports}))}); "

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError
-from worker.base.task_rows import ROWS, many
+from worker.base.task_rows import ROWS, multi_file_tasks
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import versions
@@ -98,7 +98,7 @@ def _file(run: Run, name: str, sha256: str) -> Entity:
 
 def _trials(run: Run) -> Iterator[Entity]:
     """One folder for each kind of trials."""
-    for task in many():
+    for task in multi_file_tasks():
         try:
             files = list(each_expected(run, task))
         except InputError:

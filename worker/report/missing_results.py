@@ -1,7 +1,7 @@
 """What of a run is not there yet, in sentences with the cure."""
 
 from worker.base.errors import InputError
-from worker.base.task_rows import ROWS, many
+from worker.base.task_rows import ROWS, multi_file_tasks
 from worker.report.results import Results
 from worker.rundir import layout, ledger
 
@@ -32,7 +32,7 @@ def sentences(results: Results) -> list[str]:
 
 def _files(results: Results) -> list[str]:
     out = []
-    for task in many():
+    for task in multi_file_tasks():
         try:
             lost = len(ledger.missing(results.run, task))
         except InputError:

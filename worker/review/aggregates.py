@@ -52,8 +52,8 @@ def summary_findings(run: Run, root: Path) -> Iterator[Finding]:
     told = theirs.pop("timing", None) if isinstance(theirs, dict) else None
     mine.pop("timing", None)
     rounding = compare.Rounding()
-    wrong = [f"{layout.SUMMARY}: {text}" for text in compare.values(theirs, mine, rounding)]
-    yield finding.of(what, wrong, f"{compare.count(mine):,} numbers, all equal", rounding)
+    wrong = [f"{layout.SUMMARY}: {text}" for text in compare.value_differences(theirs, mine, rounding)]
+    yield finding.of(what, wrong, f"{compare.count_numbers(mine):,} numbers, all equal", rounding)
     of_costs = costs(run)
     yield of_costs
     (root / layout.SUMMARY).parent.mkdir(parents=True, exist_ok=True)
@@ -126,9 +126,9 @@ def _difference(run: Run, root: Path, rel: PurePosixPath, rounding: compare.Roun
         return "this file is missing"
     if rel.name.endswith(".files.json"):
         theirs, mine = (_without_costs(path / rel) for path in (run.path, root))
-        found = list(compare.values(theirs, mine, rounding))
+        found = list(compare.value_differences(theirs, mine, rounding))
         return "; ".join(found[:3])
-    return compare.files(run.path / rel, root / rel, rounding)
+    return compare.file_difference(run.path / rel, root / rel, rounding)
 
 
 def _of_records(run: Run, root: Path, rel: PurePosixPath, unlike: Sequence[str]) -> str:
@@ -140,7 +140,7 @@ def _of_records(run: Run, root: Path, rel: PurePosixPath, unlike: Sequence[str])
     for record in (theirs, mine):
         for key in unlike:
             record.pop(key, None)
-    return "; ".join(list(compare.values(theirs, mine, compare.Rounding()))[:3])
+    return "; ".join(list(compare.value_differences(theirs, mine, compare.Rounding()))[:3])
 
 
 def _without_costs(path: Path) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from worker.base import finding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
-from worker.base.pools import mapped
+from worker.base.pools import map_in_processes
 from worker.base.task_rows import ROWS
 from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
@@ -34,7 +34,7 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
     """For one kind of trials; `whole` are the files that were made again as a whole."""
     if not ROWS[task].is_stream or not files or engine_of(run.spec).deterministic == "per-file":
         return
-    of_sky = ROWS[task].of_sky
+    of_sky = ROWS[task].scans_skies
     n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else TRIALS
     found = decisive.skies(run, files) if of_sky else (list(decisive.trials(run, task, files)), 0)
     chosen, left_out = found
@@ -93,7 +93,7 @@ def _merged(chosen: Sequence[Chosen]) -> list[Chosen]:
 
 
 def _all(work: Callable[[Chosen], str], chosen: Sequence[Chosen], jobs: int) -> list[str]:
-    return [text for text in mapped(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
+    return [text for text in map_in_processes(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
 
 
 def _trials(path: Path, chosen: Chosen) -> str:

@@ -11,7 +11,7 @@ from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.base.task_rows import ROWS
 from worker.review import verify
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run, of_node
+from worker.rundir.ledger import Run, files_of_node
 from worker.rundir.record import from_json
 
 
@@ -85,7 +85,7 @@ def holes(run: Run) -> set[str]:
             if not _n_missing(run, collected):
                 continue
             made_from = {item["path"] for item in _list(run, collected)}
-            found |= {str(file.path) for file in of_node(node) if str(file.path) not in made_from}
+            found |= {str(file.path) for file in files_of_node(node) if str(file.path) not in made_from}
     return found
 
 

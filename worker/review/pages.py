@@ -60,7 +60,7 @@ def compared(run: Run, root: Path, rounding: Rounding | None = None) -> Finding:
     for path in sorted(here.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.suffix == ".npz":
-            difference = compare.files(run.path / name, path, rounding)
+            difference = compare.file_difference(run.path / name, path, rounding)
             wrong += [f"{name}: {difference}"] if difference else []
         elif path.suffix in _TEXTS:
             try:
@@ -126,7 +126,7 @@ def _differences(theirs: list[str], mine: list[str], rounding: Rounding) -> Iter
     if theirs == mine:
         return
     if len(theirs) == len(mine):
-        for one, other in islice(compare.lines(theirs, mine, rounding), 3):
+        for one, other in islice(compare.line_differences(theirs, mine, rounding), 3):
             yield f"says {_cut([one])}, written again {_cut([other])}"
         return
     changes = (op for op in SequenceMatcher(None, theirs, mine, autojunk=False).get_opcodes() if op[0] != "equal")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
-from worker.base.task_rows import ROWS, SCAN_TRIALS, many
+from worker.base.task_rows import ROWS, SCAN_TRIALS, multi_file_tasks
 from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
@@ -65,7 +65,7 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
     Of what a CUDA device has made, TS must agree within `Engine.tolerance`.
     """
     task, args = scratch.address_of(run, rel)
-    if task not in many():
+    if task not in multi_file_tasks():
         raise SpecError(f"--file={rel}: is made by {task} from other files; `dagmaker review` makes those again")
     scratch.again(root, task, **args)
     try:
@@ -121,7 +121,7 @@ def _one(run: Run, rel: PurePosixPath, trial: int, task: str, args: dict[str, An
     rows = store.load_array(run.path, rel)
     if not 0 <= trial < len(rows):
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
-    if row.of_sky:
+    if row.scans_skies:
         _one_sky(run, rel, args, trial, rows[trial])
         return {}
     dec, k = float(args["dec"]), int(args["first"]) + trial

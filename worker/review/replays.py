@@ -10,7 +10,7 @@ import numpy as np
 from worker.base import finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
-from worker.base.pools import mapped
+from worker.base.pools import map_in_processes
 from worker.engines.table import engine_of
 from worker.review import alone, replay
 from worker.rundir import store
@@ -66,7 +66,7 @@ def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator
     ordered = sorted(files, key=str)
     n = max(min(jobs, len(ordered)), 1)
     parts = [[ordered[int(i)] for i in part] for part in np.array_split(np.arange(len(ordered)), n)]
-    for texts in mapped(partial(_some, path), parts, n):
+    for texts in map_in_processes(partial(_some, path), parts, n):
         yield from texts
 
 

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from worker.base.errors import InputError
-from worker.base.pools import mapped
+from worker.base.pools import map_in_processes
 from worker.base.task_rows import ROWS
 from worker.review import soundness
 from worker.rundir import store
-from worker.rundir.ledger import Expected, Run, of_node, open_run, wrong_address
+from worker.rundir.ledger import Expected, Run, files_of_node, open_run, wrong_address
 from worker.tasks import arrays
 
 PIECE = 500  # files that a process checks between two turns
@@ -61,7 +61,7 @@ def verify(path: Path, jobs: int) -> dict[str, Any]:
 
 def faults_of(run: Run, jobs: int) -> Iterator[tuple[int, list[Fault]]]:
     """(files checked, faults) of every piece, in the order of the plan."""
-    yield from mapped(partial(_check, run.path), _pieces(run), jobs, chunksize=4)
+    yield from map_in_processes(partial(_check, run.path), _pieces(run), jobs, chunksize=4)
 
 
 def _pieces(run: Run) -> Iterator[_Piece]:
@@ -69,7 +69,7 @@ def _pieces(run: Run) -> Iterator[_Piece]:
         if node["file"]:
             yield _Piece(node, 0, (), None)
             continue
-        files = tuple(of_node(node))
+        files = tuple(files_of_node(node))
         size = PIECE if ROWS[node["task"]].is_stream else 1  # files of a stream share a digest
         for begin in range(0, len(files), size):
             yield _Piece(node, begin, files[begin : begin + size], _digest(run, node["task"], files[begin]))

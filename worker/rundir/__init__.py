@@ -1,1 +1,1 @@
-"""The run directory: where files lie, what is expected, how they are written and recorded."""
+"""The run directory: names, expected files, writing and records."""

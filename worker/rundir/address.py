@@ -1,7 +1,4 @@
-"""Addresses of random streams: what is drawn, where, from which file seed -> the key of the generator.
-
-Every stream of an analysis is named here and nowhere else, so that `worker streams` can show that no two are the same.
-"""
+"""Keys of all random streams of an analysis, from their addresses; `worker streams` shows that no two are the same."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +27,7 @@ def scan_trials(spec: Spec, seed: int) -> Key:
 
 
 def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
-    """Key of the trials of a node; None for a task without trials."""
+    """Return the key of a node's trials; None for a task without trials."""
     args, seed = node["args"], int(node.get("seed") or 0)
     makers = {
         BG_TRIALS: lambda: bg_trials(spec, args["dec"], seed),
@@ -43,7 +40,7 @@ def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
 
 
 def observed(spec: Spec) -> Key:
-    """The sky that plays the observed one until unblinding: one more scrambled sky."""
+    """The scrambled sky that replaces the observed one until unblinding."""
     return key(spec.seed, "observed_sky")
 
 

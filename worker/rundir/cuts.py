@@ -1,4 +1,4 @@
-"""A stream of trials in pieces, one file each: a million regular pieces are a few numbers."""
+"""A stream of trials cut into pieces, one per file; runs of equal pieces are stored as three numbers."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ def cuts(n: int, per_file: int, first: int = 0) -> Cuts:
 
 
 def even(n: int, pieces: int, first: int = 0) -> Cuts:
-    """[first, first + n) in `pieces` pieces that differ by at most one, the larger ones first; nothing is dropped."""
+    """Cut [first, first + n) into `pieces` pieces whose sizes differ by at most one, the larger ones first."""
     pieces = max(1, min(pieces, n))
     size, more = divmod(n, pieces)
     runs = ((first, size + 1, more), (first + more * (size + 1), size, pieces - more))

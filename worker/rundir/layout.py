@@ -1,7 +1,6 @@
-"""Where every file of a run lies: csky's tree for trials, and ours for what is made from them.
+"""Paths of all files of a run, relative to the run directory: csky's tree for trials, ours for results.
 
-Pure functions of names; nothing here touches the disk. Paths are relative to the run directory
-unless a function says otherwise.
+Functions of names only: nothing here touches the disk.
 """
 
 import re
@@ -44,9 +43,9 @@ CERTIFICATE = PurePosixPath("review/certificate.json")
 
 
 FILES_PER_FOLDER = 5000
-"""Outputs and records that a folder of trials or skies holds at most; more go into folders below it."""
+"""Most outputs and records in a folder of trials or skies; further ones go into folders below it."""
 PART = "part"
-"""Argument of the tasks that make trials: the trial that the folder below begins with."""
+"""Argument of tasks that make trials: the first trial of a folder below."""
 
 
 def trials_name(n: int, seed: int, first: int = 0) -> str:
@@ -61,12 +60,12 @@ def part_dir(folder: PurePosixPath, part: int) -> PurePosixPath:
 
 
 def part_address(part: int) -> dict[str, int]:
-    """What the address of a file says of its folder: nothing in a small plan."""
+    """Return the part of a file's address that names its folder; empty in a small plan."""
     return {PART: part} if part else {}
 
 
 def point(task: str, args: Mapping[str, float]) -> tuple[Any, ...]:
-    """Which stream a node of the plan belongs to: its task and address, without the folder of its files."""
+    """Return the stream of a node: task and address, without the folder of its files."""
     return (task, *sorted((key, value) for key, value in args.items() if key != PART))
 
 
@@ -93,13 +92,13 @@ def bg_dir(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
 def sig_dir(
     name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1, gamma: float | None = None
 ) -> PurePosixPath:
-    """Signal trials of one declination and signal strength; `gamma` where there are several spectra."""
+    """Signal trials of one declination and signal strength; `gamma` if there are several spectra."""
     root = _of_gamma(tree(name, task_rows.SIG_TRIALS), gamma)
     return root / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
 
 
 def reach_file(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
-    """What the quick pass of a pilot found at one declination."""
+    """Sensitivity estimate of a pilot at one declination."""
     return trials_dir(name) / "reach" / "dec" / f"{dec_level(dec_deg, places)}.json"
 
 
@@ -113,7 +112,7 @@ def scan_dir(name: str, level: str) -> PurePosixPath:
 
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
-    """Name of a file of background skies; `folder` is below that of its kind of scan."""
+    """Return the name of a file of background skies; `folder` lies below that of its kind of scan."""
     stem = next((kind.file_stem for kind in SCANS.values() if (kind.folder,) == folder.parts[3:4]), "skies")
     suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
     return trials_name(n, seed, first).replace("trials__", f"{stem}__").replace(".npy", f"{suffix}.npy")
@@ -152,32 +151,32 @@ def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
 
 
 def sig_collected(dec_deg: float, places: int = 0, gamma: float | None = None) -> PurePosixPath:
-    """All signal trials of one declination, by n_sig; `gamma` where there are several spectra."""
+    """All signal trials of one declination, by n_sig; `gamma` if there are several spectra."""
     return _of_gamma(PurePosixPath("collected/sig"), gamma) / "dec" / f"{dec_level(dec_deg, places)}.npz"
 
 
 def files_of(collected: PurePosixPath) -> PurePosixPath:
-    """The records of all files behind a collected one: path, sha256, n, times, host."""
+    """Records of all files in a collected one: path, sha256, n, times, host."""
     return collected.with_suffix(".files.json")
 
 
 def timing_file(stage: str) -> PurePosixPath:
-    """What a stage cost whose outputs have no record of their own."""
+    """Cost of a stage whose outputs have no records."""
     return RESULTS / "timing" / f"{stage}.json"
 
 
 def decision(number: int) -> PurePosixPath:
-    """What the judge decided before round `number`: which points are short of the goal, and what is added."""
+    """Decision before round `number`: points that miss the goal, and the trials to add."""
     return ROUNDS / f"round_{number}.json"
 
 
 def round_plan(number: int) -> PurePosixPath:
-    """The nodes of a round; absent until its decision is turned into them."""
+    """Nodes of a round; absent until they are made from its decision."""
     return ROUNDS / f"round_{number}.plan.json"
 
 
 def round_dag(number: int) -> PurePosixPath:
-    """The DAG of a round; absent where it adds nothing."""
+    """DAG of a round; absent if it adds nothing."""
     return ROUNDS / f"round_{number}.dag"
 
 
@@ -202,12 +201,7 @@ def binomial_file(region: str = "all") -> PurePosixPath:
 
 
 def parse_band(text: str) -> tuple[int, int]:
-    """``2of8`` -> (2, 8).
-
-    Raises
-    ------
-    SpecError
-    """
+    """Parse ``2of8`` to (2, 8), or raise SpecError."""
     match = _BAND.fullmatch(text)
     if not match or int(match[1]) >= int(match[2]) or int(match[2]) > 512:
         raise SpecError(f"--band={text}: must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8")

@@ -1,7 +1,6 @@
-"""What a run must contain: the frozen spec, the plan with its rounds, and from them every expected file. Never a glob.
+"""An opened run: the frozen spec, the plan with its rounds, and every file that they expect (never from a glob).
 
-The plan is written by `dagmaker build`, rounds are added to it (`worker.rundir.rounds`); every worker and every
-aggregation reads the same one.
+`dagmaker build` writes the plan, rounds add to it (`worker.rundir.rounds`), and all tasks read it.
 """
 
 import os
@@ -22,16 +21,14 @@ from worker.spec.specfile import load_resolved, text_digest
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory that has been opened. What makes trials needs no more than path and spec.
+    """A run directory that has been opened; tasks that make trials read only path and spec.
 
     Attributes
     ----------
-    path : Path
-    spec : Spec
     spec_digest : str
-        That of the frozen spec, which is also that of plan.json.
+        Digest of the frozen spec, which plan.json must have too.
     last_round : int or None
-        Later rounds are left aside; None: all count.
+        Later rounds are ignored; None: all are used.
     """
 
     path: Path
@@ -41,7 +38,7 @@ class Run:
 
     @cached_property
     def base(self) -> Mapping[str, Any]:
-        """plan.json as it stands."""
+        """plan.json without rounds."""
         found = planfile.read(self.path / layout.PLAN, planfile.HEAD, planfile.cure(self.path))
         _check_streams(self, found["nodes"])
         return found
@@ -63,7 +60,7 @@ class Run:
 
 
 class Expected(NamedTuple):
-    """One file that the plan promises.
+    """One file of the plan.
 
     Attributes
     ----------
@@ -72,7 +69,7 @@ class Expected(NamedTuple):
     n : int
         Trials (or skies) in it: ``[first, first + n)`` of the stream of `seed`. 0 for a map.
     band : (int, int) or None
-        (band, bands) where the file holds one declination band of a map.
+        (band, bands) if the file has one declination band of a map.
     point : mapping
         The address of its node: ``dec`` (deg), ``n_sig``, ``nside``; empty for the scan.
     """
@@ -104,35 +101,28 @@ def open_run(path: str | Path) -> Run:
     head = planfile.read_head(plan_file, planfile.HEAD, planfile.cure(path))
     cure = f"`{shell.dagmaker('restore', path)}` puts it back"
     try:
-        found = text_digest(spec_file.read_text(encoding="utf-8"))
+        digest = text_digest(spec_file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{spec_file}: cannot be read ({error}); {cure}") from None
-    if found != head["spec_digest"]:
+    if digest != head["spec_digest"]:
         raise InputError(
-            f"{spec_file}: the spec was changed since the run was built (its digest is {found[:12]}, the plan was made "
-            f"for {head['spec_digest'][:12]}); {cure}, or edit your own "
-            "spec and `dagmaker build` it again"
+            f"{spec_file}: the spec was changed since the run was built (its digest is {digest[:12]}, the plan was "
+            f"made for {head['spec_digest'][:12]}); {cure}, or edit your own spec and `dagmaker build` it again"
         )
-    return Run(path, load_resolved(spec_file), found)
+    return Run(path, load_resolved(spec_file), digest)
 
 
-def before(run: Run, number: int) -> Run:
-    """The run as the judge of round `number` sees it: without that round and later ones.
-
-    Raises
-    ------
-    InputError
-        An earlier round has not begun.
-    """
+def run_before_round(run: Run, number: int) -> Run:
+    """Return the run without round `number` and later ones; InputError if an earlier round has not begun."""
     if len(run.rounds) < number - 1:
-        lost = run.path / layout.round_plan(len(run.rounds) + 1)
-        again = shell.dagmaker("round", run.path, f"--round={len(run.rounds) + 1}")
-        raise InputError(f"{lost}: this file is missing; `{again}`")
+        path = run.path / layout.round_plan(len(run.rounds) + 1)
+        command = shell.dagmaker("round", run.path, f"--round={len(run.rounds) + 1}")
+        raise InputError(f"{path}: this file is missing; `{command}`")
     return replace(run, last_round=number - 1)
 
 
 def expected(run: Run, task: str, **point: float) -> list[Expected]:
-    """Files of a task at a point, in the order of the stream; keys that are not given are free.
+    """Files of a task at a point, in the order of the stream; keys that are left out match every value.
 
     Raises
     ------
@@ -148,62 +138,53 @@ def expected(run: Run, task: str, **point: float) -> list[Expected]:
 
 
 def each_expected(run: Run, task: str, **point: float) -> Iterator[Expected]:
-    """As `expected`, one at a time: a plan may promise a million files."""
+    """As `expected`, as an iterator: a plan may have a million files."""
     for node in nodes(run, task, **point):
-        yield from of_node(node)
+        yield from files_of_node(node)
 
 
-def of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
-    """Files of one node of the plan, in the order of its processes; none for a task that makes a single file."""
+def files_of_node(node: Mapping[str, Any]) -> Iterator[Expected]:
+    """Files of one node of the plan, in the order of its processes; none for a task with a single file."""
     folder = PurePosixPath(node["dir"])
     for name, n, first, band in _names(node):
         yield Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
 
 
 def wrong_address(file: Expected, args: Mapping[str, Any]) -> str:
-    """How the address in a file's record differs from the place that the plan gives it; empty where it does not.
+    """Return how the address in a file's record differs from the plan's; empty if it does not.
 
-    Two whole files that were swapped, each with its record, are found by this alone.
+    Only this check finds two valid files that were swapped together with their records.
     """
-    wanted: dict[str, Any] = dict(file.point)
+    expected: dict[str, Any] = dict(file.point)
     if file.n:
-        wanted |= {"seed": file.seed, "first": file.first}
-        wanted |= {"band": f"{file.band[0]}of{file.band[1]}"} if file.band else {}
+        expected |= {"seed": file.seed, "first": file.first}
+        expected |= {"band": f"{file.band[0]}of{file.band[1]}"} if file.band else {}
     elif file.band and file.point:
-        wanted |= {"band": file.band[0], "bands": file.band[1]}
-    return ", ".join(f"{key} = {args.get(key)} instead of {v}" for key, v in wanted.items() if args.get(key) != v)
+        expected |= {"band": file.band[0], "bands": file.band[1]}
+    return ", ".join(f"{key} = {args.get(key)} instead of {v}" for key, v in expected.items() if args.get(key) != v)
 
 
 def missing(run: Run, task: str, **point: float) -> list[Expected]:
-    """Those of `expected` that are not there; each folder is listed once.
-
-    Presence only: a file that is there is whole (see `worker.rundir.store`), and is checked when it is loaded.
-    """
-    found: list[Expected] = []
+    """Return the files of `expected` that are absent; each folder is listed once, contents are checked when loaded."""
+    absent: list[Expected] = []
     for node in nodes(run, task, **point):
         folder = PurePosixPath(node["dir"])
-        there = _listing(run.path / folder)
-        found.extend(
+        present = _listing(run.path / folder)
+        absent.extend(
             Expected(folder / name, n, int(node.get("seed") or 0), first, band, node["args"])
             for name, n, first, band in _names(node)
-            if name not in there
+            if name not in present
         )
-    return found
+    return absent
 
 
 def nodes(run: Run, task: str, **point: float) -> list[Mapping[str, Any]]:
-    """Nodes of a task whose address agrees exactly with `point`.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
+    """Return the nodes of a task whose address has exactly the values of `point`; InputError if there is none."""
     of_task = [node for node in run.plan["nodes"] if node["task"] == task]
-    found = [node for node in of_task if all(node["args"].get(key) == value for key, value in point.items())]
-    if not found:
+    matching = [node for node in of_task if all(node["args"].get(key) == value for key, value in point.items())]
+    if not matching:
         raise InputError(_no_such_point(run, task, of_task, point))
-    return found
+    return matching
 
 
 def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
@@ -240,12 +221,12 @@ def _tasks(run: Run) -> Iterator[str]:
 
 
 def _check_streams(run: Run, plan_nodes: Iterable[Mapping[str, Any]]) -> None:
-    """Raise if the pieces of a stream are not those of the spec: each trial once, from 0 to the number it asks for."""
+    """Raise InputError unless the files of each stream hold every trial of the spec once."""
     spec = run.spec
-    wanted = {task: attrgetter(row.n_trials)(spec) for task, row in ROWS.items() if row.is_stream}
+    n_trials = {task: attrgetter(row.n_trials)(spec) for task, row in ROWS.items() if row.is_stream}
     ends: dict[tuple[Any, ...], int] = {}
     for node in plan_nodes:
-        if node["task"] not in wanted:
+        if node["task"] not in n_trials:
             continue
         point = layout.point(node["task"], node["args"])
         for first, n, count in node["cuts"].runs:
@@ -255,9 +236,9 @@ def _check_streams(run: Run, plan_nodes: Iterable[Mapping[str, Any]]) -> None:
             ends[point] = first + n * count
     for point, end in ends.items():
         task, address = point[0], point[1:]
-        if end != wanted[task]:
+        if end != n_trials[task]:
             at = " ".join(f"{key}={value:g}" for key, value in address)
             raise InputError(
-                f"{run.path / layout.PLAN}: the files of {task} {at or 'together'} do not hold the {wanted[task]} "
+                f"{run.path / layout.PLAN}: the files of {task} {at or 'together'} do not hold the {n_trials[task]} "
                 f"trials that the spec asks for, each once; {planfile.cure(run.path)}"
             )

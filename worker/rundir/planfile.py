@@ -1,7 +1,7 @@
-"""plan.json and the plans of rounds: the only reader and the only writer of their form.
+"""Reader and writer of plan.json and of the plans of rounds.
 
-The first line is the head, a node is one line more. A process that makes trials needs the head alone, so its start
-does not depend on how large the plan is.
+The first line is the head, each further line one node. A process that makes trials reads only the head, so its start
+does not depend on the size of the plan.
 """
 
 import json
@@ -18,12 +18,12 @@ from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cuts
-from worker.spec.ceilings import MAX_PROCESSES
 from worker.spec.fields import Model, Number, refuse
+from worker.spec.size_limits import MAX_PROCESSES
 
 VERSION = 2
-MOST_PROCESSES = 5 * MAX_PROCESSES  # of a plan of several kinds: few enough to be counted through
-HEAD = ("name", "spec_digest")  # of plan.json; that of a round has others
+MOST_PROCESSES = 5 * MAX_PROCESSES  # of all kinds together
+HEAD = ("name", "spec_digest")  # keys of plan.json
 _BEGIN, _END = ', "nodes": [\n', "\n]}\n"
 
 
@@ -44,7 +44,7 @@ Address = Annotated[int, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)] | Annotated[Numbe
 
 
 class NodeForm(Model):
-    """One node, as `dagmaker.plan.node.Node` describes it."""
+    """One node, see `dagmaker.plan.node.Node`."""
 
     name: Word
     task: Word
@@ -64,7 +64,7 @@ class NodeForm(Model):
         lacks = [key for key in row.needs if key not in self.args]
         if lacks:
             refuse(("args", f"{self.task} needs {', '.join(lacks)}"))
-        if bool(self.file) == row.many:
+        if bool(self.file) == row.has_many_files:
             refuse(("file", f"found {self.file!r} for {self.task}"))
         if bool(self.cuts) != row.is_stream:
             refuse(("cuts", f"found {len(self.cuts)} for {self.task}"))
@@ -72,7 +72,7 @@ class NodeForm(Model):
 
 
 class _Form(Model):
-    """A whole file; which keys of the head it must have depends on its kind."""
+    """A plan file; plan.json and rounds have different keys in the head."""
 
     plan_version: int
     name: str = ""
@@ -100,17 +100,17 @@ _FORM = TypeAdapter(_Form)
 
 
 def cure(run: Path) -> str:
-    """What writes a plan again that cannot be used."""
+    """Return the advice for a plan that cannot be used."""
     return f"write it again with `{shell.dagmaker('build', run / layout.SPEC, f'--run={run}')}`"
 
 
 def text(head: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> str:
-    """The file: the same bytes for the same plan.
+    """Return the content of the file; the same plan gives the same bytes.
 
     Parameters
     ----------
     head : mapping
-        ``name`` and ``spec_digest`` of a plan, ``round`` and ``decision`` of that of a round.
+        ``name`` and ``spec_digest`` of plan.json, ``round`` and ``decision`` of a round.
     nodes : iterable of mappings with the keys of `NodeForm`
     """
     first = json.dumps({"plan_version": VERSION, **head})[:-1]
@@ -118,14 +118,14 @@ def text(head: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> str:
 
 
 def read(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
-    """All of a file, every value checked; ``cuts`` of its nodes are `Cuts`.
+    """Read and check a whole file; ``cuts`` of its nodes are `Cuts`.
 
     Parameters
     ----------
     needed : iterable of str
-        Keys of the head that must be there.
+        Required keys of the head.
     cure : str
-        What to do if it cannot be used.
+        Advice for messages.
 
     Raises
     ------
@@ -138,35 +138,35 @@ def read(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
 
 
 def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dict[str, Any]:
-    """As `read`, from the file's content; `where` is what messages call it."""
+    """As `read`, from the file's content; `where` names it in messages."""
     head = _head(raw.encode() if isinstance(raw, str) else raw)
     if head is not None:
         _check_head(head, where, needed, cure)
     try:
-        found = _FORM.validate_json(raw)
+        form = _FORM.validate_json(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"])) or "the file"
         why = fault["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
         raise InputError(f"{where}: is not a plan: {place}: {why}; {cure}") from None
-    _check_head(dict(found), where, needed, cure)
-    nodes = [{**dict(node), "cuts": Cuts(node.cuts)} for node in found.nodes]
-    return {**dict(found), "nodes": nodes}
+    _check_head(dict(form), where, needed, cure)
+    nodes = [{**dict(node), "cuts": Cuts(node.cuts)} for node in form.nodes]
+    return {**dict(form), "nodes": nodes}
 
 
 def read_head(path: Path, needed: Iterable[str], cure: str) -> dict[str, Any]:
-    """The head alone, however many nodes follow; that the file has its end is looked at, too. Errors as `read`."""
+    """Read the head, and check that the file has its end. Errors as `read`."""
     try:
         with opened(path) as file:
             first = file.readline(1 << 16)
             file.seek(max(0, file.seek(0, 2) - len(_END)))
-            whole = file.read() == _END.encode()
+            is_complete = file.read() == _END.encode()
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise InputError(f"{path}: the plan cannot be read ({error.strerror}); {cure}") from None
-    head = _head(first) if whole else None
-    if head is None:  # not as we write it: perhaps by another program, which wrote the same plan
+    head = _head(first) if is_complete else None
+    if head is None:  # perhaps a valid plan in another layout
         return read(path, needed, cure)
     _check_head(head, str(path), needed, cure)
     return head
@@ -182,15 +182,15 @@ def _bytes(path: Path, cure: str) -> bytes:
 
 
 def _head(raw: bytes) -> dict[str, Any] | None:
-    """The first line as an object; None where it is not one by itself."""
+    """Return the first line as an object; None if it is none."""
     line, _, _ = raw[: 1 << 16].partition(b"\n")
     if not line.endswith(_BEGIN.strip().encode()):
         return None
     try:
-        found = json_value(line + b"]}")
+        head = json_value(line + b"]}")
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return head if isinstance(head, dict) else None
 
 
 def _check_head(head: Mapping[str, Any], where: str, needed: Iterable[str], cure: str) -> None:

@@ -1,6 +1,6 @@
-"""The small record that every process leaves beside its output: what made it, where, and at what cost.
+"""The record that every process writes beside its output: task, machine, versions and cost.
 
-Nothing in a record decides a number; outputs are the same bytes with or without it.
+No result depends on a record.
 """
 
 import math
@@ -19,22 +19,32 @@ from typing import Any
 from worker.rundir.revision import revision
 
 PACKAGES = ("dagmaker", "astropy", "fire", "healpy", "llvmlite", "numba", "numpy", "pydantic", "pyyaml", "scipy")
-"""What computes, compiles, reads the spec or writes the maps."""
+"""Packages that compute, compile, read the spec or write the maps."""
 _FIELDS = ("task", "args", "digest", "n", "sha256", "wall_s", "cpu_s", "max_rss_mb", "host", "cpu", "versions")
 _LATER = ("code", "inputs", "outputs")  # records of the first version do not have these
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a sidecar file holds.
+    """Content of a sidecar file.
 
-    Attributes ---------- task : str args : dict The address of the output: dec (deg), n_sig, seed, first, ... as given
-    to the task. digest : str Trial digest: what the content depends on besides its address. n : int Trials (or skies,
-    events, pixels) in the output. sha256 : str Of the bytes of the output file; filled by `worker.rundir.store`.
-    wall_s, cpu_s : float, s max_rss_mb : float, MB (1e6 bytes) Peak resident memory during this task. code : dict See
-    `worker.rundir.revision`: the commit, and a digest of the sources. inputs, outputs : dict Sha256 by path (of a
-    ``.files.json``: of its list of files, see `worker.rundir.input_digests`) of what it was computed from, where that
-    is not told by the digest; and of what a task wrote besides files with records of their own.
+    Attributes
+    ----------
+    args : dict
+        Address of the output: dec (deg), n_sig, seed, first, ...
+    digest : str
+        Trial digest: of everything besides the address that decides the content.
+    n : int
+        Trials (or skies, events, pixels) in the output.
+    sha256 : str
+        Of the output file; set by `worker.rundir.store`.
+    max_rss_mb : float, MB (1e6 bytes)
+        Peak resident memory during this task.
+    code : dict
+        See `worker.rundir.revision`.
+    inputs, outputs : dict
+        Sha256 by path of inputs that `digest` does not cover (see `worker.rundir.input_digests`), and of outputs
+        without records of their own.
     """
 
     task: str
@@ -53,23 +63,17 @@ class Record:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, in a fixed order; without inputs and outputs where there are none to tell."""
+        """Return plain data in a fixed order, without empty inputs and outputs."""
         data = asdict(self)
         return {key: value for key, value in data.items() if value or key not in ("inputs", "outputs")}
 
     def with_sha256(self, sha256: str) -> "Record":
-        """The same record of a file with these bytes."""
+        """Return the record with this sha256."""
         return replace(self, sha256=sha256)
 
 
 def from_json(data: Any) -> Record:
-    """Read a record back.
-
-    Raises
-    ------
-    ValueError
-        If `data` is not a record: keys missing, unknown, or of the wrong kind.
-    """
+    """Return the record in `data`; ValueError if keys are missing, unknown or of the wrong type."""
     if not isinstance(data, dict) or set(data) - set(_LATER) != set(_FIELDS):
         raise ValueError("it is not a record: its keys are not those of one")
     wrong = [key for key, value in data.items() if not _is_right(key, value)]
@@ -84,7 +88,7 @@ def is_cost(value: Any) -> bool:
 
 
 def _is_right(key: str, value: Any) -> bool:
-    """Whether a value is of the kind that a record has under this key."""
+    """Whether a value has the type of this key of a record."""
     if key == "args":
         return isinstance(value, dict)
     if key == "n":
@@ -97,24 +101,24 @@ def _is_right(key: str, value: Any) -> bool:
 
 
 IS_VERSION = re.compile(r"not installed|\d[0-9A-Za-z.+!]{0,40}")
-"""What `versions` gives of a package."""
+"""A value of `versions`."""
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on, without importing them."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and `PACKAGES`, without importing them."""
+    by_package = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            by_package[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
 @cache
 def cpu_model() -> str:
-    """Name of the processor, for comparing speeds."""
+    """Return the name of the processor, for comparing speeds."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -127,15 +131,15 @@ def cpu_model() -> str:
 
 
 def _reset_peak() -> None:
-    """Start the kernel's peak-memory mark anew, where permitted: a persistent worker runs many tasks."""
+    """Reset the kernel's peak memory, if permitted: a persistent worker runs many tasks."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak_mb() -> float:
-    """Peak resident memory in MB, since the last reset where there was one.
+    """Return the peak resident memory in MB since the last reset.
 
-    The kernel's own mark where it has one: what getrusage tells is at least the size of whoever started the process.
+    VmHWM, if the kernel has it: the value of getrusage is at least the size of the parent process.
     """
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Which code makes the results: the commit of a source tree, and a digest of the sources themselves."""
+"""The code that makes the results: commit of the source tree, and digest of the sources."""
 
 import hashlib
 import subprocess
@@ -13,15 +13,15 @@ _SHA1 = 40
 
 @cache
 def revision() -> dict[str, str]:
-    """``commit`` (empty where the packages are installed) and ``source``, a sha256 of all sources of `worker`.
+    """Return ``commit`` (empty if the packages are installed) and ``source``, a sha256 of all sources of `worker`.
 
-    No git is asked: this is written by every process on every node. The digest tells an edited tree from its commit.
+    Does not start git, since every process calls it. The digest shows whether the tree was edited.
     """
     return {"commit": _commit(ROOT), "source": _source(ROOT / "worker")}
 
 
 def modified() -> str:
-    """``yes`` or ``no``: whether the source tree differs from its commit; empty where git cannot tell."""
+    """Return ``yes`` or ``no``: whether the source tree differs from its commit; empty if git does not know."""
     if not (ROOT / ".git").exists():
         return ""
     command = ["git", "-c", "safe.directory=*", "--no-optional-locks", "-C", str(ROOT), "status", "--porcelain"]
@@ -46,7 +46,7 @@ def _source(package: Path) -> str:
 
 
 def _commit(root: Path) -> str:
-    """HEAD of a checkout, read from its files; empty where there is none."""
+    """Return HEAD of a checkout, read from its files; empty if there is none."""
     try:
         folder = _git_folder(root)
         head = _text(folder / "HEAD")
@@ -67,7 +67,7 @@ def _text(path: Path) -> str:
 
 
 def _git_folder(root: Path) -> Path:
-    """``.git``, or where it points to in a linked worktree."""
+    """Return ``.git``, or the folder that it names in a linked worktree."""
     folder = root / ".git"
     if folder.is_file():
         return root / _text(folder).partition("gitdir: ")[2].strip()

@@ -1,6 +1,6 @@
-"""Rounds of an adaptive analysis: one effective plan of plan.json and the plans of its rounds.
+"""Rounds of an adaptive analysis: plan.json and the plans of its rounds as one plan.
 
-Both packages read a run directory through this: what a round added continues the streams of the first plan.
+The trials of a round continue the streams of plan.json.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,31 +16,25 @@ HEAD = ("round", "decision")
 Raw = Mapping[str, Any]
 
 
-def load(run: Path, most: int) -> list[dict[str, Any]]:
-    """The plans of the rounds that have begun, the first one first; at most so many.
-
-    Raises
-    ------
-    InputError
-        One cannot be read.
-    """
-    found: list[dict[str, Any]] = []
-    for number in range(1, most + 1):
+def load(run: Path, max_rounds: int) -> list[dict[str, Any]]:
+    """Return the plans of the rounds that have begun, in order; InputError if one cannot be read."""
+    plans: list[dict[str, Any]] = []
+    for number in range(1, max_rounds + 1):
         path = run / layout.round_plan(number)
         cure = f"remove it and run `{shell.dagmaker('repair', run)}`, which writes it again from the decision beside it"
         try:
-            found.append(planfile.read(path, HEAD, cure))
+            plans.append(planfile.read(path, HEAD, cure))
         except (FileNotFoundError, NotADirectoryError):
             break
-    return found
+    return plans
 
 
 def effective(plan: Raw, rounds: Sequence[Raw]) -> dict[str, Any]:
-    """The plan with what the rounds added, parents before children.
+    """Return the plan with the nodes of rounds, parents before children.
 
-    Nodes of a round stand behind its judge; what collects their points, and the next judge, has them for parents.
+    Nodes of a round follow its judge; they are parents of the nodes that collect their points and of the next judge.
     """
-    by_judge = {f"{JUDGE}_{found['round']}": list(found["nodes"]) for found in rounds}
+    by_judge = {f"{JUDGE}_{plan_of_round['round']}": list(plan_of_round["nodes"]) for plan_of_round in rounds}
     added = [node for nodes in by_judge.values() for node in nodes]
     nodes: list[dict[str, Any]] = []
     for node in plan["nodes"]:
@@ -50,7 +44,7 @@ def effective(plan: Raw, rounds: Sequence[Raw]) -> dict[str, Any]:
 
 
 def _more(node: Raw, by_judge: Mapping[str, list[Any]], added: Sequence[Raw]) -> Iterator[str]:
-    """Nodes of rounds that a node of the first plan waits for."""
+    """Return the nodes of rounds that are parents of a node of plan.json."""
     if node["task"] == JUDGE:
         for parent in node["parents"]:
             yield from (other["name"] for other in by_judge.get(parent, ()))

@@ -1,7 +1,7 @@
-"""The run directory: the only code that writes there, and the reader that trusts nothing it finds.
+"""Writer and checking reader of files in the run directory.
 
-A file appears by rename after fsync and is complete or absent. Its record (`name.json`) is renamed into
-place first, so that an output that is present has the record of these very bytes beside it.
+A file is complete or absent: it is renamed after fsync. Its record (`name.json`) is renamed first, so an output that
+exists has the record of its bytes beside it.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ State = Literal["done", "absent", "corrupt", "foreign"]
 
 
 class _ForeignError(Exception):
-    """A sound file that does not belong to this analysis."""
+    """An undamaged file of another analysis."""
 
 
 def save_array(run: Path, rel: PurePosixPath, array: AnyArray, record: Record) -> None:
@@ -34,16 +34,16 @@ def save_array(run: Path, rel: PurePosixPath, array: AnyArray, record: Record) -
     Parameters
     ----------
     run : Path
-        The run directory; it must exist. Folders below it are made as needed.
+        The run directory; it must exist. Missing folders below it are made.
     rel : PurePosixPath
-        Where, relative to `run`; ends in ``.npy``.
+        Path relative to `run`; ends in ``.npy``.
     array : ndarray
         No object arrays.
 
     Raises
     ------
     InputError
-        If the disk is full, or the place cannot be written. Nothing half-written is left.
+        If the file cannot be written; no partial file is left.
     """
     _save_with_record(run, rel, npy_bytes(array), record)
 
@@ -51,21 +51,15 @@ def save_array(run: Path, rel: PurePosixPath, array: AnyArray, record: Record) -
 def save_arrays(
     run: Path, rel: PurePosixPath, arrays: Mapping[str, AnyArray], record: Record, compress: bool = False
 ) -> None:
-    """Write several arrays as one ``.npz`` with its record; the same arrays give the same bytes.
+    """Write several arrays as one ``.npz`` with its record.
 
-    Compressed bytes may differ between builds of zlib: use `compress` for files that nobody compares.
+    The same arrays give the same bytes; if compressed, only with the same build of zlib.
     """
     _save_with_record(run, rel, npz_bytes(arrays, compress), record)
 
 
 def save_json(run: Path, rel: PurePosixPath, obj: Any) -> None:
-    """Write plain data as JSON, sorted and indented; numpy scalars and arrays are fine.
-
-    Raises
-    ------
-    ValueError
-        If there is a NaN or an infinity in `obj`, which JSON has no word for.
-    """
+    """Write plain data and numpy values as sorted, indented JSON; ValueError for NaN and infinity."""
     write_all(run, [Written(rel, json_bytes(obj))])
 
 
@@ -75,15 +69,12 @@ def save_text(run: Path, rel: PurePosixPath, text: str) -> None:
 
 
 def save_file(run: Path, rel: PurePosixPath, writer: Callable[[Path], object]) -> None:
-    """Write a file through `writer(path)`, for libraries that insist on a path (FITS, PNG).
-
-    `path` has the extension of `rel` and is renamed into place when `writer` returns; it is removed if it raises.
-    """
+    """Write a file through `writer(path)`, for libraries that need a path; `path` has the extension of `rel`."""
     write_all(run, [Written(rel, writer)])
 
 
 def json_bytes(obj: Any) -> bytes:
-    """Canonical JSON of `obj`: sorted keys, two spaces, a newline at the end."""
+    """Return canonical JSON of `obj`: sorted keys, two spaces, a newline at the end."""
     text = json.dumps(obj, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False, default=_plain)
     return (text + "\n").encode("utf-8")
 
@@ -96,11 +87,11 @@ def load_array(
     Parameters
     ----------
     n : int, optional
-        Length that was promised.
+        Expected length.
     dtype : optional
-        Type that was promised, the names of columns and their order included.
+        Expected type, with the names and order of columns.
     digest : str, optional
-        Trial digest that the record must carry. None: a file without a record is fine (csky's own).
+        Trial digest that the record must have. None: the file may have no record (csky's own).
 
     Raises
     ------
@@ -132,13 +123,7 @@ def load_arrays(run: Path, rel: PurePosixPath, digest: str | None = None) -> dic
 
 
 def load_json(run: Path, rel: PurePosixPath) -> Any:
-    """Read a JSON file of the run directory.
-
-    Raises
-    ------
-    InputError
-        If it is missing or is not JSON.
-    """
+    """Read a JSON file of the run directory; InputError if it is missing or not JSON."""
     try:
         return json_value(_read(run, rel))
     except ValueError as error:
@@ -146,13 +131,7 @@ def load_json(run: Path, rel: PurePosixPath) -> Any:
 
 
 def load_record(run: Path, rel: PurePosixPath) -> Record:
-    """The record beside the output `rel`.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is not a record.
-    """
+    """Return the record of the output `rel`; InputError if there is none or it is invalid."""
     side = layout.record_name(rel)
     try:
         return from_json(json_value(_read(run, side)))
@@ -161,9 +140,9 @@ def load_record(run: Path, rel: PurePosixPath) -> Record:
 
 
 def state(run: Path, rel: PurePosixPath, n: int | None, dtype: DTypeLike | None, digest: str | None) -> State:
-    """What there is at `rel`: done means there, whole, with the promised length, type and digest.
+    """Return the state of the file `rel`: done if it is complete, with the expected length, type and digest.
 
-    A sound file of another analysis is foreign; anything else that cannot be trusted is corrupt.
+    foreign is an undamaged file of another analysis; corrupt is any other file.
     """
     path = run / rel
     try:

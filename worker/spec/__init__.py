@@ -1,1 +1,1 @@
-"""What the user writes: sections, the YAML around them, and every message about them."""
+"""The spec: sections, YAML reader, and messages about faults."""

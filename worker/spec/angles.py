@@ -1,4 +1,4 @@
-"""Angles of a spec that do not fit together, or are in another unit than degrees as it seems."""
+"""Faults of a spec's angles: they do not fit together, or seem not to be in degrees."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def faults(spec: "Spec") -> list[Fault]:
-    """Key and sentence of everything that is wrong; units are left alone where the spec says ``small_angles``."""
-    found = [] if spec.small_angles else [*_units(spec)]
+    """Return key and sentence of each fault; units are not checked if the spec has ``small_angles: true``."""
+    unit_faults = [] if spec.small_angles else [*_units(spec)]
     decs = spec.background.decs
-    if found or not decs:  # a range in radians is not to be widened
-        return found
+    if unit_faults or not decs:  # a range in radians is not to be widened
+        return unit_faults
     return [*spec.scan.beyond(decs, spec.background.dec_deg)]
 
 
 def _units(spec: "Spec") -> Iterator[Fault]:
     scan, likelihood = spec.scan, spec.likelihood
-    found = scan.unit_faults(spec.background.decs)
+    faults = scan.unit_faults(spec.background.decs)
     for place, value, below in (
         ("scan.dec_split_deg", scan.dec_split_deg, units.RADIANS),
         ("signal.extension_deg", spec.signal.extension_deg, units.LEAST_EXTENSION_DEG),
@@ -29,5 +29,5 @@ def _units(spec: "Spec") -> Iterator[Fault]:
         ("likelihood.sigma_floor_deg", likelihood.sigma_floor_deg, units.LEAST_FLOOR_DEG),
         ("likelihood.sigma_max_deg", likelihood.sigma_max_deg, units.LEAST_SIGMA_MAX_DEG),
     ):
-        found[place] = units.angle_fault(value, below)
-    yield from ((place, text) for place, text in found.items() if text is not None)
+        faults[place] = units.angle_fault(value, below)
+    yield from ((place, text) for place, text in faults.items() if text is not None)

@@ -1,6 +1,6 @@
-"""A list of sources as CSV text: name, ra_deg, dec_deg. Read with every problem told, written in one canonical form.
+"""A list of sources as CSV text: name, ra_deg, dec_deg; the reader reports every fault, the writer is canonical.
 
-The name of a column says its unit: ra_hours (decimal hours), ra_rad and dec_rad are read too, and become degrees.
+The name of a column gives its unit: ra_hours (decimal hours), ra_rad and dec_rad are converted to degrees.
 """
 
 import csv
@@ -20,13 +20,13 @@ ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
     "dec_deg": ("dec_deg", 1.0, -90.0, 90.0, "degrees"),
     "dec_rad": ("dec_deg", math.degrees(1.0), -math.pi / 2, math.pi / 2, "radians"),
 }
-"""Columns that hold an angle: the one that they become, what they are multiplied with, bounds, unit."""
+"""Columns with angles: canonical name, factor, bounds, unit."""
 MAX_SOURCES = 100_000
 MAX_LINE = 10_000
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
 ROUNDED_RAD = 1e-6  # an angle of 2 pi or pi / 2 that was written with fewer digits
 SAME_DEG = 0.001
-"""Two entries nearer than this are one source, written twice."""
+"""Two entries nearer than this are the same source."""
 
 
 class Source(NamedTuple):
@@ -38,7 +38,7 @@ class Source(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong, and on which line of the text (from 1)."""
+    """A fault and its line in the text (from 1)."""
 
     line: int
     text: str
@@ -46,9 +46,9 @@ class Fault(NamedTuple):
 
 @lru_cache(maxsize=2)
 def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
-    """Sources in the order of the text, and every fault.
+    """Return the sources in the order of the text, and every fault.
 
-    Lines that are empty or begin with ``#`` are comments; columns may come in any order, others are passed over.
+    Empty lines and lines with ``#`` are skipped; columns may be in any order, further ones are ignored.
     """
     lines = text.splitlines()
     long = next((i for i, line in enumerate(lines, 1) if len(line) > MAX_LINE), None)
@@ -62,7 +62,7 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     if faults:
         return (), faults
     at = {ANGLES[word][0] if word in ANGLES else word: i for i, word in enumerate(head) if word in (*COLUMNS, *ANGLES)}
-    found: list[tuple[int, Source]] = []
+    sources: list[tuple[int, Source]] = []
     for line, row in rows[1:]:
         cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
         if len(cells) != len(head):
@@ -73,18 +73,20 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
         faults += wrong
         if not wrong:
             ra, dec = (float(cells[at[word]]) * ANGLES[head[at[word]]][1] for word in COLUMNS[1:])
-            found.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, min(max(dec, -90.0), 90.0) + 0.0)))
-    if not faults and not found:
+            sources.append((line, Source(cells[at["name"]], ra % 360.0 + 0.0, min(max(dec, -90.0), 90.0) + 0.0)))
+    if not faults and not sources:
         faults.append(Fault(rows[0][0], "there is no source below the column names"))
-    if len(found) > MAX_SOURCES:
-        faults.append(Fault(found[MAX_SOURCES][0], f"found {len(found):,} sources; at most {MAX_SOURCES:,} are read"))
+    if len(sources) > MAX_SOURCES:
+        faults.append(
+            Fault(sources[MAX_SOURCES][0], f"found {len(sources):,} sources; at most {MAX_SOURCES:,} are read")
+        )
     else:
-        faults += _twice(found)
-    return tuple(source for _, source in found), faults
+        faults += _twice(sources)
+    return tuple(source for _, source in sources), faults
 
 
 def text_of(sources: Sequence[Source]) -> str:
-    """Canonical CSV: what `parse` reads back as the same sources."""
+    """Return canonical CSV, which `parse` reads back as the same sources."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -93,7 +95,7 @@ def text_of(sources: Sequence[Source]) -> str:
 
 
 def tag(sources: Sequence[Source]) -> str:
-    """Eight hex digits of the positions: names the folder of their skies, so another list does not mix with them."""
+    """Return eight hex digits of the positions; they name the folder of skies, so that lists do not mix."""
     text = "\n".join(f"{source.ra_deg!r},{source.dec_deg!r}" for source in sources)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -113,7 +115,7 @@ def _head_faults(line: int, head: Sequence[str]) -> Iterator[Fault]:
 
 
 def _separator(head: Sequence[str]) -> str | None:
-    """What stands between the columns in the place of commas, where cutting there gives names that are known."""
+    """Return the name of the separator used instead of commas, if splitting there gives known column names."""
     for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (None, "blanks")):
         words = [word.strip() for word in " ".join(head).split(mark)]
         if len(words) > len(head) and {*words} & {*COLUMNS, *ANGLES}:
@@ -122,7 +124,7 @@ def _separator(head: Sequence[str]) -> str | None:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Words of a file that may hold anything: not too many, not too long, and nothing that a terminal obeys."""
+    """Return at most twelve short words, without control characters."""
     shown = [word[:30] if word.isprintable() else ascii(word[:30]) for word in words[:12]]
     return ", ".join(shown) + (f" and {len(words) - 12} more" if len(words) > 12 else "")
 
@@ -145,22 +147,22 @@ def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fau
             yield Fault(line, f"{column}: found {text[:40]}; must be from {low:.4g} to {high:.4g} {unit}{cure}")
 
 
-def _twice(found: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
-    """The same name, or (nearly) the same place, on two lines."""
+def _twice(sources: Sequence[tuple[int, Source]]) -> Iterator[Fault]:
+    """Faults: the same name, or nearly the same position, on two lines."""
     names: dict[str, int] = {}
-    for line, source in found:
+    for line, source in sources:
         if source.name in names:
             yield Fault(line, f"name: found {source.name!r}, as on line {names[source.name]}; write each source once")
         names.setdefault(source.name, line)
-    for (first, one), (second, other) in _near(found):
-        if one.name != other.name:
-            yield Fault(second, f"{other.name!r} and {one.name!r} (line {first}) are the same place: keep one")
+    for (first, earlier), (second, later) in _near(sources):
+        if earlier.name != later.name:
+            yield Fault(second, f"{later.name!r} and {earlier.name!r} (line {first}) are the same place: keep one")
 
 
-def _near(found: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
-    """For each entry the first one before it that lies within `SAME_DEG`; space is cut into cells of that size."""
+def _near(sources: Sequence[tuple[int, Source]]) -> Iterator[tuple[tuple[int, Source], tuple[int, Source]]]:
+    """Yield each entry with the first earlier one within `SAME_DEG`; uses cells of that size in space."""
     cells: dict[tuple[int, int, int], list[tuple[int, Source]]] = {}
-    for line, source in found:
+    for line, source in sources:
         ra, dec = math.radians(source.ra_deg), math.radians(source.dec_deg)
         place = (math.cos(dec) * math.cos(ra), math.cos(dec) * math.sin(ra), math.sin(dec))
         x, y, z = (math.floor(part / math.radians(SAME_DEG)) for part in place)

@@ -1,4 +1,4 @@
-"""Characters that cannot be seen, or that look like another one: named with their place where a text is wrong."""
+"""Messages about characters that are invisible or look like another one."""
 
 import re
 import unicodedata
@@ -12,13 +12,13 @@ _PLAIN = {
     "\u00bb": '"', "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u2032": "'", "\u00b4": "'", "\uff3b": "[",
     "\uff3d": "]", "\uff5b": "{", "\uff5d": "}", "\uff03": "#", "\uff0e": ".", "\uff0b": "+",
 }  # fmt: skip
-"""What editors and web pages put in the place of a character that YAML and CSV know."""
+"""Characters that editors and web pages use instead of those of YAML and CSV."""
 _INVISIBLE = ("Zs", "Zl", "Zp", "Cf", "Cc")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.DOTALL)
 
 
 def sentence(line: str) -> str | None:
-    """What the first such character of a line is, where it stands (column from 1) and what to write; else None."""
+    """Return a sentence about the first such character of a line: column (from 1), name, what to write; else None."""
     for column, character in enumerate(_COMMENT.sub("", line), start=1):
         if character.isascii() and (character.isprintable() or character in "\t\r"):
             continue
@@ -38,18 +38,18 @@ def sentence(line: str) -> str | None:
 
 
 def first(text: str, last: int) -> Problem | None:
-    """The first line with such a character, up to line `last`."""
+    """Return a problem for the first line with such a character, up to line `last`."""
     for number, line in enumerate(text.split("\n")[:last], start=1):
-        found = sentence(line)
-        if found is not None:
-            return Problem((), number, found)
+        text_found = sentence(line)
+        if text_found is not None:
+            return Problem((), number, text_found)
     return None
 
 
 def on_lines(text: str, numbers: Iterable[int]) -> Iterator[Problem]:
-    """One problem for each of these lines (from 1) that has such a character."""
+    """Yield a problem for each of the lines `numbers` (from 1) that has such a character."""
     lines = text.split("\n")
     for number in sorted(set(numbers)):
-        found = sentence(lines[number - 1]) if 0 < number <= len(lines) else None
-        if found is not None:
-            yield Problem((), number, found)
+        text_found = sentence(lines[number - 1]) if 0 < number <= len(lines) else None
+        if text_found is not None:
+            yield Problem((), number, text_found)

@@ -1,8 +1,4 @@
-"""The checks before unblinding, by name: what a spec may waive, what the report prints, what blocks unblinding.
-
-Names and meanings only: the numbers are in `worker.stats`, the verdicts on a run in
-`worker.blinding.unblinding_checks`.
-"""
+"""Names of the checks before unblinding; their statistics are in `worker.stats.checks`."""
 
 from typing import Literal, get_args
 
@@ -29,4 +25,4 @@ FIGURES: dict[str, str] = {
     "ra_uniform": "positions",
     "smooth_map": "check_smooth",
 }
-"""The figure of the report (RUN/report/figures/NAME.png) that shows what each check found."""
+"""Figure of the report (RUN/report/figures/NAME.png) that shows each check."""

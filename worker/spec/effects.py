@@ -1,4 +1,4 @@
-"""What a key of the spec affects, as the key says itself: see `worker.spec.fields.Affects`."""
+"""Effects of the keys of the spec, from their `worker.spec.fields.Affects`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,47 +11,47 @@ from worker.spec.sections import Spec
 
 @cache
 def of(key: str) -> Affects | None:
-    """What a key such as ``scan.n_skies`` affects; None if neither it nor a section that it belongs to says so.
+    """Return the effect of a key such as ``scan.n_skies``; None if neither it nor its section declares one.
 
-    A key without words has those of its section, and makes the same results again.
+    A key without text takes `text` and `again` from its section.
     """
-    found: Affects | None = None
+    effect: Affects | None = None
     models: tuple[type[Model], ...] = (Spec,)
     for word in key.split("."):
         fields = [model.model_fields[word] for model in models if word in model.model_fields]
         models = tuple(model for field in fields for model in _models(field.annotation))
         marks = [mark for field in fields for mark in field.metadata if isinstance(mark, Affects)]
         for own in [*marks, *(model.affects for model in models if model.affects)][:1]:
-            found = own if own.text or found is None else replace(own, text=found.text, again=found.again)
-    return found
+            effect = own if own.text or effect is None else replace(own, text=effect.text, again=effect.again)
+    return effect
 
 
 @cache
 def keys(flag: Literal["identity", "decision"]) -> dict[str, set[str]]:
-    """Keys of each section whose effect has a flag; an empty set for a single value."""
-    found = {}
+    """Return the keys of each section whose effect has a flag; an empty set for a single value."""
+    flagged = {}
     for section in Spec.model_fields:
         chosen = {key for key in of_section(section) if getattr(of(f"{section}.{key}"), flag, False)}
         if chosen or (not of_section(section) and getattr(of(section), flag, False)):
-            found[section] = chosen
-    return found
+            flagged[section] = chosen
+    return flagged
 
 
 def of_section(section: str) -> tuple[str, ...]:
-    """Keys of a section, of all its kinds; none for a single value."""
+    """Return the keys of all kinds of a section; none for a single value."""
     models = _models(Spec.model_fields[section].annotation)
     return tuple(dict.fromkeys(key for model in models for key in model.model_fields))
 
 
 def identity() -> Iterator[str]:
-    """Keys that every trial depends on: a section as a whole if this is true of all its keys."""
+    """Yield the keys on which every trial depends; the section itself if all its keys do."""
     for section, chosen in keys("identity").items():
         every = of_section(section)
         yield from [section] if len(chosen) == len(every) else (f"{section}.{k}" for k in every if k in chosen)
 
 
 def _models(annotation: Any) -> Iterator[type[Model]]:
-    """Models that an annotation names, such as those of a union."""
+    """Yield the models in an annotation, such as those of a union."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         yield annotation
     for part in get_args(annotation):
@@ -59,6 +59,6 @@ def _models(annotation: Any) -> Iterator[type[Model]]:
 
 
 def address(section: str, values: Model) -> dict[str, Any]:
-    """What trials depend on, of a section; an extension of 0 is what it was before there was one."""
-    found = values.model_dump(mode="json", include=keys("identity")[section])
-    return {key: value for key, value in found.items() if key != "extension_deg" or value}
+    """Return the values of a section on which trials depend; an extension of 0 is left out, as in older versions."""
+    data = values.model_dump(mode="json", include=keys("identity")[section])
+    return {key: value for key, value in data.items() if key != "extension_deg" or value}

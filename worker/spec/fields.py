@@ -1,4 +1,4 @@
-"""Kinds of values that the spec is made of, and the rules that hold between several of them."""
+"""Types of values of the spec, and rules between several values."""
 
 import math
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from worker.base.bounds import MAX_TRIALS
 
 
 def whole(value: Any) -> Any:
-    """``1e5`` is a whole number too, however YAML reads it."""
+    """Convert a whole float such as ``1e5`` to int."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def not_bool(value: Any) -> Any:
-    """``true`` equals 1 in Python; in a spec it does not."""
+    """Convert a bool to text, so that ``true`` is not accepted as 1."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
 def refuse(*faults: tuple[str, str]) -> None:
-    """Refuse a section whose keys do not fit together: (key, sentence) of each fault, if any."""
+    """Raise an error with the (key, sentence) of each fault of a section, if there are any."""
     if faults:
         text = "; ".join(f"{key}: {sentence}" if key else sentence for key, sentence in faults)
         raise PydanticCustomError("faults", "{text}", {"text": text, "faults": list(faults)})
@@ -31,22 +31,22 @@ def refuse(*faults: tuple[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Affects:
-    """What a key of the spec affects: in `Annotated` at the key, or as ``affects`` of its section.
+    """The effect of a key of the spec: in `Annotated` at the key, or as ``affects`` of its section.
 
     Attributes
     ----------
     text : str
         In words, for `dagmaker diff`; empty: as the section.
     decides : str
-        numbers: some result depends on it. rounds: only if rounds of trials follow from it. nothing: no number does.
+        numbers: results depend on it. rounds: only if there are rounds of trials. nothing: no result depends on it.
     identity : bool
-        Trials depend on it: another value is another analysis, for which there is another run directory.
+        Trials depend on it: another value is another analysis with another run directory.
     trials : tuple of str
-        Tasks whose files of the same name then hold something else; empty for an identity: all that make trials.
+        Tasks whose files change under the same name; empty for an identity: all that make trials.
     again : tuple of str
-        Results that are made again though none of the files changed that they are made from.
+        Results that are recomputed although their input files did not change.
     decision : bool
-        The decisions of rounds follow from it.
+        Decisions of rounds depend on it.
     """
 
     text: str = ""
@@ -64,7 +64,7 @@ class Model(BaseModel):
     affects: ClassVar[Affects | None] = None
 
     def __hash__(self) -> int:
-        """Of all values; a table is hashed by its rows, so that a spec can be the key of a cache."""
+        """Hash all values, tables by rows, so that a spec can be the key of a cache."""
         values = (getattr(self, key) for key in type(self).model_fields)
         return hash(tuple(tuple(sorted(v.items())) if isinstance(v, dict) else v for v in values))
 
@@ -80,7 +80,7 @@ Nside = Annotated[Whole, Field(ge=1, le=4096)]
 
 
 def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
-    """A grid has each value once, in order: a value twice is more often a slip than a wish."""
+    """Refuse a grid whose values do not increase strictly."""
     for before, after in pairwise(values):
         if after == before:
             refuse(("", f"found {after:g} twice; write each value once"))
@@ -89,8 +89,8 @@ def increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-def one_name_each(key: str, values: Sequence[float], names: Sequence[str], apart: str = "0.000001") -> None:
-    """Two points of a grid never share a directory (names have at most six decimals)."""
+def require_distinct_names(key: str, values: Sequence[float], names: Sequence[str], apart: str = "0.000001") -> None:
+    """Refuse two points of a grid that share a directory (names have at most six decimals)."""
     for i in range(1, len(names)):
         if names[i] == names[i - 1]:
             both = f"{values[i - 1]!r} and {values[i]!r}"
@@ -98,7 +98,7 @@ def one_name_each(key: str, values: Sequence[float], names: Sequence[str], apart
 
 
 def ring_decs_deg(nside: int) -> list[float]:
-    """Declinations of the rings of a healpix map, deg (Gorski et al. 2005, eqs. 4 and 8)."""
+    """Return the declinations of the rings of a healpix map, deg (Gorski et al. 2005, eqs. 4 and 8)."""
     cap = [1 - i * i / (3 * nside * nside) for i in range(1, nside)]
     belt = [4 / 3 - 2 * i / (3 * nside) for i in range(nside, 3 * nside + 1)]
     return [math.degrees(math.asin(z)) for z in (*cap, *belt, *(-z for z in reversed(cap)))]

@@ -1,4 +1,4 @@
-"""Numbers that follow from the goal of an analysis: ``n_trials: goal``; and from its pilot: ``n_sig: goal``."""
+"""Numbers computed from the goal of an analysis (``n_trials: goal``) and from its pilot (``n_sig: goal``)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ from worker.spec.problem import Problem
 WORD = "goal"
 N_SIG: Place = ("signal", "n_sig")
 TAIL = 10
-"""Trials above a threshold that a significance needs to be counted: p is then known to a third."""
+"""Trials above a threshold that a counted significance needs: p is then known to a third."""
 FIT_DECADES = 2
-"""Decades of p beyond the counted ones that the fitted tail may be believed (docs/planning.md)."""
+"""Decades of p beyond the counted ones in which the fitted tail is used (docs/planning.md)."""
 SENSITIVITY_ERROR_1 = 1.5
 """Relative error of a sensitivity from one trial per n_sig; falls with the root of their number (docs/planning.md)."""
 
 LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
-"""Rungs on which a pilot looks for sensitivities and discovery potentials."""
+"""Values of n_sig at which a pilot estimates sensitivities and discovery potentials."""
 BELOW, ABOVE = 0.5, 1.5
-"""The grid begins and ends at so many times the smallest and the largest n_sig that is looked for: the passing fraction
-bends between them, and the declinations between those of the pilot lie a little outside."""
+"""Ends of the grid, in units of the smallest and the largest n_sig of the pilot; the margin is for the shape of the
+passing fraction and for declinations between those of the pilot."""
 RATIO = 1.45
-"""Of neighbours in the grid, at most: each curve then has three points or more where it rises from 10 % to 90 %."""
+"""Largest ratio of neighbours in the grid: each curve then has at least three points between 10 % and 90 %."""
 
 _COUNTS = {
     ("background", "n_trials"): "local_sigma",
@@ -32,7 +32,7 @@ _COUNTS = {
 
 
 FOLLOW = (*_COUNTS, N_SIG)
-"""What may be written ``goal``."""
+"""Keys that may have the value ``goal``."""
 
 
 def tail(n_sigma: float) -> float:
@@ -41,29 +41,29 @@ def tail(n_sigma: float) -> float:
 
 
 def background_trials(local_sigma: float, survival: str) -> int:
-    """Trials per declination with which a local significance may be quoted, counted or with the fit's help."""
+    """Trials per declination for quoting a local significance, by counting or with the fit."""
     decades = 0 if survival == "empirical" else FIT_DECADES
-    return max(_two_digits(TAIL / tail(local_sigma) / 10**decades), 1000)
+    return max(two_digits(TAIL / tail(local_sigma) / 10**decades), 1000)
 
 
 def skies(post_trial_sigma: float) -> int:
-    """Background skies whose smallest post-trial p-value, 1 / (n + 1), is that small."""
-    return _two_digits(1 / tail(post_trial_sigma) - 1)
+    """Background skies whose smallest post-trial p-value, 1 / (n + 1), reaches this significance."""
+    return two_digits(1 / tail(post_trial_sigma) - 1)
 
 
 def signal_trials(error: float) -> int:
     """Trials per declination and n_sig for that relative error of the sensitivity."""
-    return max(_two_digits((SENSITIVITY_ERROR_1 / error) ** 2), 100)
+    return max(two_digits((SENSITIVITY_ERROR_1 / error) ** 2), 100)
 
 
-def _two_digits(count: float) -> int:
-    """Rounded up to two digits: nobody wants 348,213 trials."""
+def two_digits(count: float) -> int:
+    """Round up to two digits, so that the last bits of `count`, which depend on the machine, have no effect."""
     step = int(10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0))
     return math.ceil(count / step - 1e-9) * step
 
 
 def n_sig_grid(reach: Sequence[Mapping[str, float]]) -> list[float]:
-    """Grid of n_sig, evenly spaced in its logarithm, for all declinations and spectra that a pilot looked at."""
+    """Return a grid of n_sig, evenly spaced in its logarithm, for all declinations and spectra of a pilot."""
     low = BELOW * min(point["sensitivity"] for point in reach)
     high = ABOVE * max(max(point["discovery"], point["sensitivity"]) for point in reach)
     steps = math.ceil(math.log(high / low) / math.log(RATIO))
@@ -72,8 +72,8 @@ def n_sig_grid(reach: Sequence[Mapping[str, float]]) -> list[float]:
 
 
 def fill(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
-    """Replace the word ``goal`` in `data` by the number that follows; returns where none does."""
-    found = _fill_n_sig(data, lines)
+    """Replace the word ``goal`` in `data` by numbers, in place; return a problem where that is impossible."""
+    problems = _fill_n_sig(data, lines)
     raw = data.get("goal")
     goal: dict[str, Any] = raw if isinstance(raw, dict) else {}
     for place, key in _COUNTS.items():
@@ -83,11 +83,11 @@ def fill(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
         value = goal.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 7:
             text = f"found 'goal', but there is no goal.{key} that it could follow from; write goal: {{{key}: ...}}"
-            found.append(Problem(place, lines.get(place, 0), text))
-            section[place[1]] = 1  # told already
+            problems.append(Problem(place, lines.get(place, 0), text))
+            section[place[1]] = 1  # no second message
             continue
         section[place[1]] = _count(key, float(value), data)
-    return found
+    return problems
 
 
 def _fill_n_sig(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
@@ -107,7 +107,7 @@ def _fill_n_sig(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Proble
 
 
 def for_pilot(data: dict[str, Any]) -> None:
-    """Make of a spec in `data` what its pilot runs: no pilot yet, and rungs in the place of ``n_sig: goal``."""
+    """Change a spec in `data` to that of its pilot run: no pilot, and `LADDER` instead of ``n_sig: goal``."""
     if isinstance(resources := data.get("resources"), dict):
         resources.pop("pilot", None)
     if isinstance(signal := data.get("signal"), dict) and signal.get("n_sig") == WORD:

@@ -1,4 +1,4 @@
-"""Grids of declination, signal strength, spectral index and significance, as the spec writes them."""
+"""Grids of declination, signal strength, spectral index and significance in the spec."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -10,7 +10,7 @@ from worker.base.bounds import MAX_DECS
 from worker.spec.fields import DecDeg, Model, Number, Positive, increasing, refuse, ring_decs_deg
 
 RINGS = "rings"
-"""Written for `dec_deg`: every ring of the scan's pixels, in place of a grid."""
+"""Value of `dec_deg` for all rings of the scan's pixels instead of a grid."""
 
 
 class DecRange(Model):
@@ -52,23 +52,20 @@ def _grid_kind(value: Any) -> str | None:
 
 
 def on_rings(document: Any, nsides: Callable[[Any], tuple[tuple[int, ...], float, float] | None]) -> Any:
-    """The document with ``background.dec_deg: rings`` written out as the declinations of the scan's rings.
-
-    As it stands where it does not say so, or where `nsides` cannot tell the rings (the scan section is told
-    to be wrong on its own).
+    """Return the document with ``background.dec_deg: rings`` replaced by the declinations of the scan's rings.
 
     Parameters
     ----------
     nsides : callable
-        Of the raw scan section: nsides of its maps, and its range in deg.
+        Returns nsides and range (deg) of the raw scan section; None if it is wrong, which has its own message.
     """
     background = document.get("background") if isinstance(document, Mapping) else None
     if not isinstance(background, Mapping) or background.get("dec_deg") != RINGS:
         return document
-    found = nsides(document.get("scan"))
-    if found is None:
+    rings = nsides(document.get("scan"))
+    if rings is None:
         return document
-    return {**document, "background": {**background, "dec_deg": ring_grid(*found)}}
+    return {**document, "background": {**background, "dec_deg": ring_grid(*rings)}}
 
 
 def ring_grid(nsides: tuple[int, ...], low: float, high: float) -> tuple[float, ...]:

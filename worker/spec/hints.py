@@ -1,4 +1,4 @@
-"""What every key of the spec means and a value that is right: for messages, and for the schema that editors read."""
+"""Meaning and example of every key of the spec, for messages and for the JSON schema."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from worker.spec.scan import SCANS
 
 
 class Hint(NamedTuple):
-    """A meaning with its unit, and an example as one writes it in YAML."""
+    """A meaning with its unit, and an example in YAML."""
 
     meaning: str
     example: str
@@ -142,7 +142,7 @@ TASKS = ["resources", "tasks"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
-    """The hint of a place; an element of a list has that of its list."""
+    """Return the hint of a place in the spec; an element of a list has that of its list."""
     words = [str(part) for part in path if not isinstance(part, int)]
     if words[:2] == TASKS:
         del words[2:3]  # the name of the task
@@ -150,7 +150,7 @@ def hint_of(path: tuple[str | int, ...]) -> Hint | None:
 
 
 def example(path: tuple[str | int, ...]) -> str:
-    """``; write e.g. step: 10``, or nothing where there is no example."""
+    """Return ``; write e.g. step: 10``; empty if there is no example."""
     keys = [part for part in path if not isinstance(part, int)]
     hint = hint_of(path)
     return f"; write e.g. {keys[-1]}: {hint.example}" if hint and keys else ""

@@ -1,14 +1,11 @@
-"""Names of directory levels, and how many decimals they need: a spec is refused if two points share a name."""
+"""Names of directory levels, and the decimals that they need."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Decimal places that a level of directory names needs so that no two values share a name.
-
-    0 for whole numbers (csky's ``{:+04.0f}``); otherwise as many as the finest value needs, for all.
-    """
+    """Return the decimal places of the finest value; 0 for whole numbers (csky's ``{:+04.0f}``)."""
     return _decimals(tuple(values))
 
 
@@ -28,7 +25,7 @@ def dec_level(dec_deg: float, places: int = 0) -> str:
 
 
 def nsig_level(n_sig: float, places: int = 1) -> str:
-    """``010.0``; more places where the grid needs them."""
+    """``010.0``; more places if the grid needs them."""
     places = max(places, 1)
     return f"{n_sig:0{4 + places}.{places}f}"
 

@@ -44,30 +44,28 @@ _ALIASES = {"true": ("yes", "on", "y"), "false": ("no", "off", "n")}
 
 
 def problems(errors: list[Any], data: Mapping[str, Any], lines: Mapping[Path, int]) -> list[Problem]:
-    """One problem for each of pydantic's errors, without those that merely follow from another.
+    """Return a problem for each of pydantic's errors in `data`, without those that follow from another.
 
     Parameters
     ----------
     errors : list of dict
         ``ValidationError.errors()``.
-    data : mapping
-        The document that was validated.
     lines : mapping
-        Line of each place in it.
+        Line of each place in `data`.
     """
     meant = {
         (*path[:-1], *_close(str(path[-1]), _allowed(path[:-1], data)))
         for path in (_document_path(error["loc"]) for error in errors if error["type"] == "extra_forbidden")
     }
-    found: list[Problem] = []
+    explained: list[Problem] = []
     for error in errors:
         if error["type"] != "missing" or _document_path(error["loc"]) not in meant:
-            found.extend(_explain(error, data, lines))
-    return found
+            explained.extend(_explain(error, data, lines))
+    return explained
 
 
 def of_site(failure: ValidationError, profile: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
-    """Sentences about a site's profile, a file of its own with its own `keys`; its table of tasks is that of a spec."""
+    """Yield sentences about the profile of a site, which has its own `keys`, and the table of tasks of a spec."""
     for error in failure.errors():
         path = tuple(error["loc"])
         if path[:1] == ("tasks",):
@@ -83,7 +81,7 @@ def of_site(failure: ValidationError, profile: Mapping[str, Any], keys: Sequence
 
 
 def show(value: Any) -> str:
-    """A value as found, short: text in quotes, a section or list by its kind."""
+    """Return a short form of a value: text in quotes, a section or list by its type."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -99,20 +97,20 @@ def show(value: Any) -> str:
 
 
 def number(value: float) -> str:
-    """A number as one writes it: 10 for 10.0."""
+    """Return a number as text: 10 for 10.0."""
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return str(value)
 
 
 def did_you_mean(word: str, allowed: list[str]) -> str:
-    """``; did you mean 'n_trials'?`` or nothing."""
+    """Return ``; did you mean 'n_trials'?``, or an empty text."""
     close = _close(word, allowed)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _close(word: str, allowed: list[str]) -> list[str]:
-    """The allowed word that is nearest to `word`, or none."""
+    """Return the allowed word nearest to `word`, or none."""
     return difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
 
 
@@ -129,7 +127,7 @@ def _explain(error: Any, data: Mapping[str, Any], lines: Mapping[Path, int]) -> 
     elif kind == "extra_forbidden":
         yield Problem(path, line, _unknown_key(path, data))
     elif kind == "too_short" and len(value) >= context["min_length"]:
-        return  # an element was wrong, and is told; the rest is enough
+        return  # a wrong element has its own message; the rest is enough
     elif kind in ("literal_error", "union_tag_invalid", "union_tag_not_found"):
         yield _choice(kind, path, context, value, lines)
     elif kind == "value_error":
@@ -139,7 +137,7 @@ def _explain(error: Any, data: Mapping[str, Any], lines: Mapping[Path, int]) -> 
 
 
 def _must(kind: str, context: Mapping[str, Any], value: Any, otherwise: str) -> str:
-    """The rule that was broken, and what of the value breaks it."""
+    """Return the broken rule, and a hint about the value."""
     numbers = {key: number(bound) if isinstance(bound, (int, float)) else bound for key, bound in context.items()}
     numbers["entries"] = "entry" if context.get("min_length") == 1 else "entries"
     rule = _MUST.get(kind, otherwise.lower()).format_map(numbers)
@@ -156,7 +154,7 @@ def _must(kind: str, context: Mapping[str, Any], value: Any, otherwise: str) -> 
 
 
 def _misspelt(text: str) -> str:
-    """What turns a number into text."""
+    """Return a hint why a number was read as text."""
     sexagesimal = re.fullmatch(r"([-+]?)(\d+):(\d+)(?::(\d+(?:\.\d*)?))?", text)
     if sexagesimal:
         sign, degrees, minutes, seconds = sexagesimal.groups()
@@ -172,7 +170,7 @@ def _misspelt(text: str) -> str:
 
 
 def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines: Mapping[Path, int]) -> Problem:
-    """A word that is none of those allowed."""
+    """Return the problem of a word that is not allowed."""
     place: Path
     if kind == "union_tag_not_found":
         if path == ("scan",):
@@ -191,18 +189,18 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
     if kind == "union_tag_invalid":
         key = "kind" if path == ("scan",) else "format"
         place = (*path, key)
-        found = value[key]
+        value_found = value[key]
         words = [word.strip(" '") for word in context["expected_tags"].split(",")]
     else:
         place = path
-        found = value
+        value_found = value
         words = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
     if place == ("version",):
         return Problem(
-            place, _line(place, lines), f"found {show(found)}; this program reads version 1; write version: 1"
+            place, _line(place, lines), f"found {show(value_found)}; this program reads version 1; write version: 1"
         )
-    meant = did_you_mean(found, words) if isinstance(found, str) else ""
-    return Problem(place, _line(place, lines), f"found {show(found)}; must be {_or(words)}{meant}")
+    meant = did_you_mean(value_found, words) if isinstance(value_found, str) else ""
+    return Problem(place, _line(place, lines), f"found {show(value_found)}; must be {_or(words)}{meant}")
 
 
 def _or(words: list[str]) -> str:
@@ -216,7 +214,7 @@ def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
 
 
 def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
-    """Keys of a section, in the order of the models."""
+    """Return the keys of a section, in the order of the models."""
     if section[:2] == ("data", "seasons"):
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
     if section == ("data",):
@@ -231,7 +229,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
 
 
 def _document_path(loc: tuple[str | int, ...]) -> Path:
-    """Pydantic's location without the names of union branches, which are not in the document."""
+    """Return pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
         return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
     if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
@@ -244,7 +242,7 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
 
 
 def _line(path: Path, lines: Mapping[Path, int]) -> int:
-    """Line of the place, or of the nearest section around it; 0 where there is none."""
+    """Return the line of the place, or of the nearest section around it; 0 if there is none."""
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 0)

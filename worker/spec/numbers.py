@@ -1,15 +1,14 @@
-"""The part of a spec that decides numbers: what is computed, not where it runs nor how the work is cut."""
+"""The part of a spec on which results depend, without where it runs and how work is cut."""
 
-import hashlib
-import json
 from typing import Any
 
 from worker.spec import effects
 from worker.spec.sections import Spec
+from worker.spec.specfile import digest
 
 
 def deciding(spec: Spec) -> dict[str, Any]:
-    """The spec as plain data, without what changes no number."""
+    """Return the spec as plain data, without keys on which no result depends."""
     idle = {"nothing"} if spec.adaptive.max_rounds else {"nothing", "rounds"}
 
     def decides(key: str) -> bool:
@@ -24,6 +23,5 @@ def deciding(spec: Spec) -> dict[str, Any]:
 
 
 def digest_of_numbers(spec: Spec) -> str:
-    """Sha256 of `deciding`: with the digest of the data's content, equal where all results must be equal."""
-    text = json.dumps(deciding(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the sha256 of `deciding`; specs with the same one give the same results from the same data."""
+    return digest(deciding(spec))

@@ -1,4 +1,4 @@
-"""Paths of the spec: ``${VAR}`` replaced, made absolute, and found to be there."""
+"""Paths of the spec: ``${VAR}`` replaced, made absolute, and checked for existence."""
 
 import os
 import re
@@ -17,15 +17,15 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
-    """Replace the path keys of `data` in place by absolute paths; returns what was wrong with them."""
-    found: list[Problem] = []
+    """Replace the path keys of `data` by absolute paths, in place; return their problems."""
+    problems: list[Problem] = []
     for place in KEYS:
         section = data.get(place[0])
         text = section.get(place[1]) if isinstance(section, dict) else None
         if not isinstance(section, dict) or not isinstance(text, str):
             continue
         unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
-        found.extend(
+        problems.extend(
             Problem(
                 place, lines.get(place, 0), f"found {text!r}; the environment variable {name} is not set: export it"
             )
@@ -35,18 +35,18 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
             continue
         path = _VARIABLE.sub(lambda match: os.environ[match.group(1)], text)
         if "\0" in path:
-            found.append(Problem(place, lines.get(place, 0), f"found {text!r}; no path has the character U+0000"))
+            problems.append(Problem(place, lines.get(place, 0), f"found {text!r}; no path has the character U+0000"))
             continue
         if "$" in path or path.startswith("~") or not path:
             text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
-            found.append(Problem(place, lines.get(place, 0), text))
+            problems.append(Problem(place, lines.get(place, 0), text))
             continue
         section[place[1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
-    return found
+    return problems
 
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
-    """What is not there of the files that the data section (a model of `worker.spec.sections`) needs."""
+    """Return problems for missing files of the data section (a model of `worker.spec.sections`)."""
     check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "numpy": _numpy}.get(spec_data.format)
     if check is None:
         return []
@@ -62,11 +62,11 @@ def _icetracks(data: Any) -> list[tuple[Place, str]]:
 
 def _season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
     place, name = ("data", "seasons", i), season.name
-    there = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
-    if name not in there:
-        have = f"{folder / 'events'} has {', '.join(there) or 'no season'}"
+    seasons = sorted(path.name.removesuffix("_exp.csv") for path in (folder / "events").glob("*_exp.csv"))
+    if name not in seasons:
+        have = f"{folder / 'events'} has {', '.join(seasons) or 'no season'}"
         other = other_form(folder / "events" / f"{name}_exp.csv")
-        return [(place, f"found {name!r}; {have}{other or did_you_mean(name, there)}")]
+        return [(place, f"found {name!r}; {have}{other or did_you_mean(name, seasons)}")]
     uptime = folder / "uptime" / f"{name}_exp.csv"
     if not uptime.exists():
         absent = f"{uptime} does not exist{other_form(uptime)}"
@@ -93,8 +93,8 @@ def _numpy_season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
     for kind in ("exp", "grl", *(("mc",) if season.mc else ())):
         for file in season.files(kind):
             if not (folder / file).exists():
-                there = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
-                meant = "" if name in there else did_you_mean(name, there)
+                seasons = sorted(path.name.removesuffix("_exp.npy") for path in folder.glob("*_exp.npy"))
+                meant = "" if name in seasons else did_you_mean(name, seasons)
                 return [(place, f"found {name!r}; {no_such_file(folder / file, name, kind)}{meant}")]
     return [] if season.mc else _refused(place, lambda: simulation_of(folder, name))
 
@@ -102,12 +102,12 @@ def _numpy_season(folder: Path, i: int, season: Any) -> list[tuple[Place, str]]:
 def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
     folder = Path(data.dir)
     files = ("AngRes.txt", "TabulatedAeff.txt", "downgoing_events.txt", "upgoing_events.txt")
-    found = _absent_folder(("data", "dir"), folder) or _absent_parts(("data", "dir"), folder, files)
-    return [*found, *_borrowed(Path(data.irfs), data.irfs_config)] if data.irfs is not None else found
+    faults = _absent_folder(("data", "dir"), folder) or _absent_parts(("data", "dir"), folder, files)
+    return [*faults, *_borrowed(Path(data.irfs), data.irfs_config)] if data.irfs is not None else faults
 
 
 def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:
-    """What is wrong with the track release whose smearing the first year is to use."""
+    """Return the faults of the track release whose smearing the first year uses."""
     place = ("data", "irfs")
     absent = _absent_folder(place, release) or _absent_parts(place, release, ("irfs",))
     configs = list(whole_configs(release))

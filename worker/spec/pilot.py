@@ -1,4 +1,4 @@
-"""What a pilot measured, as a section of the spec: set-up time, time per unit and memory of each kind of task.
+"""Measurements of a pilot as a section of the spec: set-up time, time per unit and memory of each kind of task.
 
 The units are trials (bg_trials, sig_trials) and pixels (scan_trials, scan_map; a sky has as many as its scan).
 """
@@ -38,7 +38,7 @@ class KindCost(Model):
 
 
 class Reach(Model):
-    """Where a quick pass finds the sensitivity and the highest discovery potential (events) of a declination."""
+    """Estimates of the sensitivity and the highest discovery potential (events) of a declination."""
 
     dec_deg: DecDeg
     gamma: Number | None = None
@@ -47,9 +47,9 @@ class Reach(Model):
 
 
 class Pilot(Model):
-    """Kinds that were tried; others cost what the built-in model says.
+    """Measured kinds of tasks; the built-in model is used for others.
 
-    `prepared_mb` is the size of the prepared data, `reach` what ``signal.n_sig: goal`` follows from.
+    `prepared_mb` is the size of the prepared data; ``signal.n_sig: goal`` is computed from `reach`.
     """
 
     pilot_version: Literal[1]

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a spec, and how a list of them is told."""
+"""A problem of a spec, and the error made of a list of problems."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ Path = tuple[str | int, ...]
 
 
 class Problem(NamedTuple):
-    """Where (path in the document, line from 1 or 0 if unknown) and what, with the cure."""
+    """Path in the document, line (from 1; 0 if unknown), and message with the cure."""
 
     path: Path
     line: int
@@ -23,13 +23,13 @@ def dotted(path: Path) -> str:
 
 
 def error(problems: Iterable[Problem], where: str) -> SpecError:
-    """All problems, one line each, in the order of the document."""
+    """Return an error with all problems, one line each, in the order of the document."""
     lines = []
-    told: dict[Problem, dict[str, str | int | None]] = {}
+    entries: dict[Problem, dict[str, str | int | None]] = {}
     for problem in sorted(problems, key=lambda p: p.line):
         place = f"{where}:{problem.line}" if problem.line else where
         path = f"{dotted(problem.path)}: " if problem.path else ""
         lines.append(f"{place}: {path}{problem.text}")
         words = {"file": where, "line": problem.line or None, "path": dotted(problem.path), "message": problem.text}
-        told[problem] = words
-    return SpecError("\n".join(dict.fromkeys(lines)), tuple(told.values()))
+        entries[problem] = words
+    return SpecError("\n".join(dict.fromkeys(lines)), tuple(entries.values()))

@@ -1,7 +1,7 @@
-"""YAML text to plain data, read the way YAML 1.2 reads it, with the line of every key.
+"""YAML 1.2 text to plain data, with the line of every key.
 
-PyYAML is YAML 1.1: ``1e-12`` is text to it, ``+77:30`` is 4650, ``no`` is false, a repeated key silently wins.
-Here numbers are numbers, words are words, and a repeated key is a problem.
+PyYAML reads YAML 1.1: ``1e-12`` is text, ``+77:30`` is 4650, ``no`` is false, a repeated key silently replaces the
+first. This reader takes numbers as numbers, words as words, and reports a repeated key.
 """
 
 import re
@@ -33,7 +33,7 @@ RESOLVERS: tuple[tuple[str, re.Pattern[str], list[str]], ...] = (
 
 
 class Document(NamedTuple):
-    """A document as plain data, the line (from 1) of each place in it, and what was wrong with its form."""
+    """A document as plain data, the line (from 1) of each place in it, and problems of its form."""
 
     data: dict[str, Any]
     lines: dict[Path, int]
@@ -41,7 +41,7 @@ class Document(NamedTuple):
 
 
 class UnreadableError(Exception):
-    """The text is not one YAML mapping; carries the one problem that says why."""
+    """The text is not one YAML mapping; has the problem that says why."""
 
     def __init__(self, problem: Problem):
         super().__init__(problem.text)
@@ -76,20 +76,14 @@ for _tag, _pattern, _first in RESOLVERS:
 
 
 def read(text: str) -> Document:
-    """Read one YAML mapping.
-
-    Raises
-    ------
-    UnreadableError
-        If the text is not YAML, or not exactly one mapping.
-    """
+    """Read a text; UnreadableError if it is not exactly one YAML mapping."""
     loader = _Loader(_checked(text))
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            found = "nothing" if node is None else _kind(node)
+            kind = "nothing" if node is None else _kind(node)
             raise UnreadableError(
-                Problem((), 1, f"found {found}; the file must be one mapping, 'key: value' on each line")
+                Problem((), 1, f"found {kind}; the file must be one mapping, 'key: value' on each line")
             )
         reading = _Reading(loader)
         return Document(reading.mapping(node, ()), reading.lines, reading.problems)
@@ -103,17 +97,17 @@ def read(text: str) -> Document:
 
 def _checked(text: str) -> str:
     for number, line in enumerate(text.split("\n"), start=1):
-        found = yaml.reader.Reader.NON_PRINTABLE.search(line)
-        if found:
-            column = found.start() + 1
+        match = yaml.reader.Reader.NON_PRINTABLE.search(line)
+        if match:
+            column = match.start() + 1
             raise UnreadableError(
-                Problem((), number, f"column {column}: found the character U+{ord(found.group()):04X}; remove it")
+                Problem((), number, f"column {column}: found the character U+{ord(match.group()):04X}; remove it")
             )
     return text
 
 
 class _Reading:
-    """Turns nodes into data, collecting lines and problems on the way."""
+    """Converts nodes to data, and collects lines and problems."""
 
     def __init__(self, loader: _Loader):
         self.loader = loader
@@ -175,7 +169,7 @@ def _kind(node: yaml.Node) -> str:
 
 
 def _yaml_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
-    """One line from PyYAML's several, with line and column."""
+    """Return PyYAML's error in one line, with line and column."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     rows = text.split("\n")
@@ -187,7 +181,7 @@ def _yaml_problem(text: str, error: yaml.MarkedYAMLError) -> Problem:
 
 
 def _cause(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's words, or plainer ones for the mistakes that people make."""
+    """Return PyYAML's message, or a plainer one for common mistakes."""
     context, problem = error.context or "", error.problem or "it cannot be read"
     began = f"line {error.context_mark.line + 1}, column {error.context_mark.column + 1}" if error.context_mark else ""
     if "flow sequence" in context or "flow mapping" in context:

@@ -1,4 +1,4 @@
-"""What is scanned: the kinds of the section ``scan`` of the spec, and how one is chosen."""
+"""The kinds of the section ``scan`` of the spec, and the choice of one."""
 
 from collections.abc import Mapping
 from functools import reduce

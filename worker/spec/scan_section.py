@@ -1,4 +1,4 @@
-"""What every kind of scan tells of itself: enough to check a spec, and to plan and price its work, without an array."""
+"""Base class of the kinds of scan: all that is needed to check a spec, and to plan and cost its work."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,18 +24,18 @@ DECISION = Affects(decision=True)
 class ScanSection(Model):
     """The section ``scan`` of a spec, one subclass for each kind.
 
-    Here is what holds for a kind that looks at no sky: it has no background skies, no map and no target of a limit.
-    Every kind has dec_min_deg, dec_max_deg, dec_split_deg, n_skies, skies_per_file, interpolation, survival; and
-    sky_bands and bands, the declination bands of a background sky and of a map of the observed one.
+    The defaults are those of a kind without skies. Every kind has dec_min_deg, dec_max_deg, dec_split_deg, n_skies,
+    skies_per_file, interpolation, survival; and sky_bands and bands, the declination bands of a background sky and of
+    a map of the observed one.
 
     Attributes
     ----------
     fits_per_s : float
-        Positions that a core fits in a second, for the built-in model of costs.
+        Positions fitted per second on one core, for the built-in model of costs.
     kept_bytes : int
-        Of one entry of a file of background skies.
+        Bytes of one entry of a file of background skies.
     folder, file_stem : str
-        The folder of its skies below those of all, and how the names of their files begin; no two kinds share a folder.
+        Folder of its skies below that of all skies, and beginning of their file names; no two kinds share a folder.
     """
 
     fits_per_s: ClassVar[float] = math.inf
@@ -50,17 +50,17 @@ class ScanSection(Model):
 
     @property
     def decs_deg(self) -> tuple[float, ...]:
-        """Declinations of all that is tested in a sky."""
+        """Declinations of all tested positions."""
         return ()
 
     @property
     def main_nside(self) -> int:
-        """Resolution of the background skies; 0 where they have none."""
+        """Resolution of the background skies; 0 if they have none."""
         return 0
 
     @property
     def nsides(self) -> tuple[int, ...]:
-        """Resolutions of the observed sky, increasing; (0,) where it is no map, () where there is no sky."""
+        """Resolutions of the observed sky, increasing; (0,) if it is no map, () if there is no sky."""
         return ()
 
     @property
@@ -70,24 +70,24 @@ class ScanSection(Model):
 
     @property
     def kept_per_sky(self) -> int:
-        """Entries that are kept of a background sky."""
+        """Stored entries of a background sky."""
         return 0
 
     @property
     def nsides_in_memory(self) -> float:
-        """Of the rings whose events stay in memory while skies are scanned, as a nside of the whole sky."""
+        """Rings whose events are kept in memory while skies are scanned, as a nside of the whole sky."""
         return 0.0
 
     def positions(self, nside: int) -> int:
-        """Positions that a sky of this resolution is fitted at."""
+        """Number of fitted positions in a sky of this resolution."""
         return 0
 
     def map_bytes(self, nside: int, bands: int) -> float:
-        """Size of a file of the observed sky, if it is split into so many."""
+        """Size of a file of the observed sky, if it is split into `bands` files."""
         return 0.0
 
     def level(self, nside: int | None = None) -> str:
-        """Folder of skies, or of a map of another `nside`, below that of all skies and maps."""
+        """Folder of skies, or of a map of another `nside`, below that of all."""
         raise NotImplementedError
 
     def map_node(self, nside: int) -> tuple[str, tuple[tuple[str, int], ...]]:
@@ -95,17 +95,17 @@ class ScanSection(Model):
         raise NotImplementedError
 
     def faults(self, decs: Sequence[float]) -> list[Fault]:
-        """What does not fit to the declinations of the background trials (deg)."""
+        """Faults with respect to the declinations of the background trials (deg)."""
         return []
 
     def unit_faults(self, decs: Sequence[float]) -> dict[str, str | None]:
-        """By key, what to say of angles that seem to be in another unit than degrees."""
+        """Messages, by key, about angles that seem not to be in degrees."""
         return {}
 
     def unit_note(self) -> str | None:
-        """The same where it is not certain enough to refuse the spec."""
+        """The same, if it is not certain enough to refuse the spec."""
         return None
 
     def beyond(self, decs: Sequence[float], grid: Any) -> Iterator[Fault]:
-        """What has no p-value since it lies outside the declinations `decs` (deg), written as `grid` in the spec."""
+        """Faults of positions without a p-value, outside the declinations `decs` (deg), `grid` in the spec."""
         yield from ()

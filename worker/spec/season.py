@@ -1,4 +1,4 @@
-"""Seasons of the data section: a name alone, or a name with the files, columns or response that the season takes."""
+"""Seasons of the data section: a name, or a name with files, columns or response."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
@@ -33,14 +33,14 @@ Files = Annotated[
 
 
 class ReleaseSeason(Model):
-    """A season of a track release, and whose response it takes."""
+    """A season of a track release, and the season whose response it uses."""
 
     name: Name
     response: Name | None = None
 
 
 class NumpySeason(Model):
-    """A season of NumPy files: which files (relative to `data.dir`), and our names of their columns."""
+    """A season of NumPy files: its files (relative to `data.dir`), and our names of their columns."""
 
     name: Name
     exp: Files | None = None
@@ -57,7 +57,7 @@ class NumpySeason(Model):
         return self
 
     def files(self, kind: Literal["exp", "mc", "grl"]) -> tuple[str, ...]:
-        """Files of a kind, relative to the folder: as written, else by the name of the season."""
+        """Files of a kind, relative to the folder: as given, else by the name of the season."""
         usual = {"exp": f"{self.name}_exp.npy", "mc": f"{self.name}_MC.npy", "grl": f"GRL/{self.name}_exp.npy"}
         return getattr(self, kind) or (usual[kind],)
 
@@ -87,7 +87,7 @@ def numpy_seasons(seasons: Iterable[str | NumpySeason]) -> tuple[NumpySeason, ..
     return tuple(NumpySeason(name=season) if isinstance(season, str) else season for season in seasons)
 
 
-def refuse_twice(names: Sequence[str]) -> None:
-    """Refuse a season that is given twice: its events would count twice."""
+def refuse_duplicates(names: Sequence[str]) -> None:
+    """Refuse a season that is given twice."""
     twice = sorted({name for name in names if names.count(name) > 1})
     refuse(*[("seasons", f"found {name} twice; write each season once") for name in twice])

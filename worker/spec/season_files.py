@@ -1,6 +1,6 @@
-"""Which response or simulation a season takes: its own, one that it shares, or one that the spec names.
+"""The response or simulation of a season: its own, a shared one, or one that the spec names.
 
-Nothing here opens a file, so `dagmaker check` says the same as the readers.
+Nothing here opens a file, so `dagmaker check` gives the messages of the readers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,17 +17,17 @@ _TEN_YEARS = {f"IC86_{year}": "IC86_II" for year in _ROMAN[2:7]}
 
 
 class Choice(NamedTuple):
-    """A configuration (of irfs/, or of a simulation), and the sentence that names it where it is not the season's."""
+    """A configuration (of irfs/, or of a simulation), and a sentence that names it if it is not the season's own."""
 
     config: str
     notes: tuple[str, ...] = ()
 
 
 def response_of(folder: Path, season: str, named: str | None = None) -> Choice:
-    """The configuration in ``folder/irfs`` whose response a season of a track release takes.
+    """Return the configuration in ``folder/irfs`` whose response a season of a track release uses.
 
-    The one that the spec names; else the season's own; else the one that the published release shares: in 10 years that
-    of IC86_II for IC86_III to VII, in 14 years that of the whole detector. Never another one.
+    The one that the spec names; else the season's own; else the one that the release shares: IC86_II for IC86_III to
+    VII in the 10-year release, the whole detector in the 14-year release. Never another one.
 
     Raises
     ------
@@ -60,14 +60,14 @@ def whole_configs(folder: Path) -> tuple[str, ...]:
 
 
 def _pieces(irfs: Path) -> dict[str, list[str]]:
-    """Names of files in a folder that belong to a response, by configuration; also those of unfinished downloads."""
-    found: dict[str, list[str]] = {}
+    """Return the names of response files by configuration, unfinished downloads included."""
+    names_by_config: dict[str, list[str]] = {}
     for name in _names(irfs):
         for kind in (AREA, SMEARING):
             config, mark, _ = name.partition(kind)
             if mark and config:
-                found.setdefault(config, []).append(name)
-    return found
+                names_by_config.setdefault(config, []).append(name)
+    return names_by_config
 
 
 def _names(folder: Path) -> list[str]:
@@ -93,11 +93,11 @@ def _refuse_half(irfs: Path, season: str, config: str, files: dict[str, list[str
     if not lacking:
         return
     others = [name for name in _whole(files) if name != config]
-    there = f"there is {', '.join(names)}" if names else "there is nothing of it"
+    found = f"there is {', '.join(names)}" if names else "there is nothing of it"
     unfinished = " (a download that is not finished)" if any(name.endswith(".part") for name in names) else ""
     packed = "" if unfinished else "".join(other_form(irfs / name) for name in lacking)
     raise InputError(
-        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {there}{unfinished}{packed}. "
+        f"{irfs}: the response {config} of season {season} lacks {' and '.join(lacking)}; {found}{unfinished}{packed}. "
         f"{_cure(season, others)}"
     )
 
@@ -122,54 +122,45 @@ def _cure(season: str, whole: Sequence[str]) -> str:
 
 
 def simulation_of(folder: Path, season: str) -> Choice:
-    """The season whose ``_MC.npy`` a season of NumPy files takes.
-
-    Its own; else the latest one of its detector that is not later (IC86_2012 for IC86_2014); else one for the whole
-    detector (IC86).
+    """Return the season whose ``_MC.npy`` a season of NumPy files uses, see `closest`.
 
     Raises
     ------
     InputError
         There is none, or the season's own is not finished.
     """
-    there = _names(folder)
-    own = [name for name in there if name.startswith(f"{season}_MC.")]
+    names = _names(folder)
+    own = [name for name in names if name.startswith(f"{season}_MC.")]
     example = f"{{name: {season}, mc: FILE.npy}}"
     if own and f"{season}_MC.npy" not in own:
         raise InputError(
             f"{folder}: no {season}_MC.npy, but {', '.join(own)}: a download or conversion that is not finished? "
             f"Finish it, or write in data.seasons the file to take: {example}"
         )
-    configs = [name.removesuffix("_MC.npy") for name in there if name.endswith("_MC.npy")]
-    found = closest(configs, season)
-    if found is None:
+    configs = [name.removesuffix("_MC.npy") for name in names if name.endswith("_MC.npy")]
+    config = closest(configs, season)
+    if config is None:
         raise InputError(
             f"{folder}: no simulation for season {season!r}: there is _MC.npy for {', '.join(configs) or 'nothing'}. "
             f"Put it there, take the season out of data.seasons, or write there the file to take: {example}"
         )
-    other = f"takes the simulation of {found} ({found}_MC.npy): there is no {season}_MC.npy"
-    return Choice(found, () if found == season else (other,))
+    other = f"takes the simulation of {config} ({config}_MC.npy): there is no {season}_MC.npy"
+    return Choice(config, () if config == season else (other,))
 
 
 def no_such_file(path: Path, season: str, kind: str) -> str:
-    """What to say where a file of a season is absent: what is there, and the key that names another file.
-
-    Parameters
-    ----------
-    kind : str
-        Key of the spec: exp, mc or grl.
-    """
-    there = [name for name in _names(path.parent) if name.endswith(".npy")]
-    own = [name for name in there if name.startswith(season) and ("MC" in name) == (kind == "mc")]
+    """Return the message for an absent file of a season; `kind` is the key of the spec: exp, mc or grl."""
+    arrays = [name for name in _names(path.parent) if name.endswith(".npy")]
+    own = [name for name in arrays if name.startswith(season) and ("MC" in name) == (kind == "mc")]
     folder = f"{path.parent.name}/" if kind == "grl" else ""
     return (
-        f"{path}: no such file; its folder has {shown(there) or 'no .npy file'}. Put it there, or name the file in "
+        f"{path}: no such file; its folder has {shown(arrays) or 'no .npy file'}. Put it there, or name the file in "
         f"data.seasons: {{name: {season}, {kind}: {folder}{(own or ['FILE.npy'])[0]}}}"
     )
 
 
 def other_form(path: Path) -> str:
-    """``; there is x.csv.gz: unpack it``, where a file is absent but another form of it is there; or nothing."""
+    """Return ``; there is x.csv.gz: unpack it`` if another form of an absent file exists; else an empty text."""
     names = [name for name in _names(path.parent) if name.startswith(f"{path.name}.")]
     if not names:
         return ""
@@ -178,13 +169,13 @@ def other_form(path: Path) -> str:
 
 
 def shown(names: Sequence[str], most: int = 20) -> str:
-    """Names with commas between them; not all where they are many, and nothing that a terminal would act on."""
+    """Return at most `most` names, separated by commas, without control characters."""
     clean = ["".join(c if c.isprintable() else "?" for c in name[:60]) for name in names[:most]]
     return ", ".join(clean) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
 
 
 def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Files of the simulation that a season takes, and the sentence that names them where they are not its own."""
+    """Return the files of a season's simulation, and a sentence that names them if they are not its own."""
     if season.mc is None:
         choice = simulation_of(folder, season.name)
         return (f"{choice.config}_MC.npy",), choice.notes
@@ -193,20 +184,20 @@ def simulation_files(folder: Path, season: NumpySeason) -> tuple[tuple[str, ...]
 
 
 def taken(data: Any) -> list[str]:
-    """Sentences about the seasons of a data section (a model of `worker.spec.sections`) that take what is another's."""
-    found: list[str] = []
+    """Return sentences about the seasons of a data section that use the response or simulation of another one."""
+    sentences: list[str] = []
     for season in getattr(data, "entries", ()):
         folder = Path(data.dir)
         if isinstance(season, NumpySeason):
             _, notes = simulation_files(folder, season)
         else:
             _, notes = response_of(folder, season.name, season.response)
-        found += [f"{season.name} {note}" for note in notes]
-    return found
+        sentences += [f"{season.name} {note}" for note in notes]
+    return sentences
 
 
 def closest(configs: Sequence[str], season: str) -> str | None:
-    """The season's own name, else the latest of the same detector that is not later, else the detector's; or None."""
+    """Return the season itself, else the latest earlier one of its detector (IC86_2012 for IC86_2014), else IC86."""
     if season in configs:
         return season
     detector, _, year = season.partition("_")

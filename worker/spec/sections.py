@@ -1,7 +1,4 @@
-"""The analysis spec: a closed, versioned schema. The YAML loader and the messages are in `worker.spec.specfile`.
-
-Every model is frozen and refuses unknown keys; keys carry their unit.
-"""
+"""The analysis spec: a closed, versioned schema of frozen models (YAML and messages: `worker.spec.specfile`)."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -10,7 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
-from worker.spec import angles, ceilings, levels
+from worker.spec import angles, levels, size_limits
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
     Affects,
@@ -22,8 +19,8 @@ from worker.spec.fields import (
     Positive,
     Whole,
     not_bool,
-    one_name_each,
     refuse,
+    require_distinct_names,
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
@@ -34,7 +31,7 @@ from worker.spec.season import (
     ReleaseSeason,
     ReleaseSeasons,
     numpy_seasons,
-    refuse_twice,
+    refuse_duplicates,
     release_seasons,
 )
 from worker.spec.sky_scan import HealpixScan
@@ -78,7 +75,7 @@ class IceTracks(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        refuse_twice([season.name for season in self.entries])
+        refuse_duplicates([season.name for season in self.entries])
         return self
 
     @property
@@ -99,7 +96,7 @@ class NumpyFiles(Model):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        refuse_twice([season.name for season in self.entries])
+        refuse_duplicates([season.name for season in self.entries])
         return self
 
     @property
@@ -176,7 +173,7 @@ class Background(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = levels.decimals(self.decs)
-        one_name_each("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
+        require_distinct_names("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
         return self
 
     @property
@@ -184,7 +181,7 @@ class Background(Model):
         """The grid, in degrees, increasing."""
         if isinstance(self.dec_deg, DecRange):
             return self.dec_deg.values()
-        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings that a wrong scan section cannot tell
+        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings of an invalid scan section
 
 
 class Signal(Model):
@@ -202,8 +199,8 @@ class Signal(Model):
     @model_validator(mode="after")
     def _directories(self) -> Self:
         places = levels.decimals(self.n_sig)
-        one_name_each("n_sig", self.n_sig, [levels.nsig_level(n_sig, places) for n_sig in self.n_sig])
-        one_name_each("gamma", self.gammas, [levels.gamma_level(gamma) for gamma in self.gammas], "0.001")
+        require_distinct_names("n_sig", self.n_sig, [levels.nsig_level(n_sig, places) for n_sig in self.n_sig])
+        require_distinct_names("gamma", self.gammas, [levels.gamma_level(gamma) for gamma in self.gammas], "0.001")
         return self
 
     @property
@@ -213,7 +210,7 @@ class Signal(Model):
 
     @property
     def levels(self) -> tuple[float | None, ...]:
-        """Indices that have a level of their own in the tree of files; None where there is but one spectrum."""
+        """Spectral indices with a level of their own in the tree of files; None if there is one spectrum."""
         return self.gamma if isinstance(self.gamma, tuple) and len(self.gamma) > 1 else (None,)
 
 
@@ -240,7 +237,7 @@ class Sensitivity(Model):
 
 
 class Unblind(Model):
-    """Who allowed the real sky to be opened, what will be quoted, and the failed checks that were waived."""
+    """Approval to open the real sky, the quoted significance, and waived checks."""
 
     affects = Affects(
         "approval and waivers: no number; a token holds for the waivers that it was given for", again=(REPORT,)
@@ -254,7 +251,7 @@ class Unblind(Model):
 
 
 class Resources(Model):
-    """What one process asks of the batch system."""
+    """Requests of a process to the batch system."""
 
     affects = Affects("what processes ask for: no number", decides="nothing")
     request_cpus: Annotated[Whole, Field(ge=1, le=1024)] = 1
@@ -271,7 +268,7 @@ class Resources(Model):
 
 
 class Goal(Model):
-    """What the analysis is to reach; counts of trials that are written ``goal`` follow from it."""
+    """Goals of the analysis; counts of trials that are written ``goal`` are computed from them."""
 
     affects = Affects(
         "what is to be claimed, from which counts are suggested: no number", decides="rounds", decision=True
@@ -283,7 +280,7 @@ class Goal(Model):
 
 
 class Adaptive(Model):
-    """Run until precise: rounds of trials where a goal is not reached yet, and what they may add at most."""
+    """Rounds of further trials at points that miss a goal, and the most that they may add."""
 
     affects = Affects(
         "rounds of further trials: those that are there stay, results follow the new ones", decides="rounds"
@@ -294,7 +291,7 @@ class Adaptive(Model):
 
 
 def _switch(value: Any) -> Any:
-    """``adaptive: true`` is the section with its defaults, ``false`` one without rounds."""
+    """Convert ``adaptive: true`` to the section with its defaults, ``false`` to one without rounds."""
     return {True: {}, False: {"max_rounds": 0}}[value] if isinstance(value, bool) else value
 
 
@@ -351,31 +348,25 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _countable(self) -> Self:
-        refuse(*ceilings.faults(self))
+        refuse(*size_limits.faults(self))
         return self
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is allowed, and yet worth a second look."""
+        """Warnings about values that are allowed."""
         note = self.scan.unit_note()
         return () if note is None or self.small_angles else (f"scan: {note}",)
 
     @property
     def healpix(self) -> HealpixScan:
-        """The scan, where it is one of the whole sky.
-
-        Raises
-        ------
-        SpecError
-            It is one of a list of sources.
-        """
+        """The scan, if it is one of the whole sky; else SpecError is raised."""
         if isinstance(self.scan, HealpixScan):
             return self.scan
         raise SpecError("this analysis scans a list of sources: there is no map of it; scan.kind is catalog")
 
 
 def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
-    """Nsides and range of a raw scan section; None where it is wrong."""
+    """Return nsides and range of a raw scan section; None if it is wrong."""
     try:
         scan = HealpixScan.model_validate(section)
     except ValidationError:

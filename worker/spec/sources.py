@@ -1,4 +1,4 @@
-"""The source list of a catalog scan: read beside the spec, and frozen into it."""
+"""The source list of a catalog scan: read with the spec, and frozen into it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,23 +15,19 @@ DECIMALS = 3  # of declinations that are taken from sources: 3.6 arc seconds
 
 
 def expand(data: dict[str, Any], lines: Mapping[Place, int], unknown: bool = False) -> list[Problem]:
-    """Read scan.file into scan.sources, and write out `dec_deg: sources`; in place. Returns what was wrong.
+    """Read scan.file into scan.sources, and expand `dec_deg: sources`, in place; return the problems.
 
-    A list that is in the spec already is the one that counts: it is what `build` froze.
-
-    Parameters
-    ----------
-    unknown : bool
-        The path of the file could not be told, and that was said already.
+    A list that is already in the spec (frozen by `build`) is used as it is. `unknown`: the path of the file is invalid,
+    which has its own message.
     """
     scan = data.get("scan")
     if not isinstance(scan, dict) or scan.get("kind") != "catalog":
         return []
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if isinstance(scan.get("file"), str) and scan.get("sources") is None and not unknown:
-        found = _read(scan, lines)
+        problems = _read(scan, lines)
     _declinations(data, scan)
-    return found
+    return problems
 
 
 def _read(scan: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
@@ -58,16 +54,13 @@ def _read(scan: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
 
 
 def _words(fault: catalog.Fault, rows: Sequence[str]) -> str:
-    """What is wrong with a line, and the character that cannot be seen in it, if there is one."""
+    """Return the fault of a line, with the invisible character in it, if there is one."""
     odd = characters.sentence(rows[fault.line - 1]) if fault.line <= len(rows) else None
     return fault.text if odd is None else f"{odd}; {fault.text}"
 
 
 def _declinations(data: dict[str, Any], scan: Mapping[str, Any]) -> None:
-    """`dec_deg: sources` becomes the declinations of the sources themselves.
-
-    Where the list is wrong, which is told, any grid will do: it is not the cause.
-    """
+    """Replace `dec_deg: sources` by the declinations of the sources, or any grid if the list has faults."""
     background = data.get("background")
     if not isinstance(background, dict) or background.get("dec_deg") != "sources":
         return

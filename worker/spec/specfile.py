@@ -1,7 +1,4 @@
-"""The spec as a file: read with every problem told at once, written with every default, digested.
-
-`worker.spec.sections` says what a spec is; here is the YAML around it.
-"""
+"""The spec as a YAML file: read with all problems in one error, written with every default, digested."""
 
 import hashlib
 import json
@@ -12,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from worker.base.errors import SpecError
-from worker.spec import characters, goals, hints, messages, paths, pilots, season_files, sources
+from worker.spec import characters, goals, hints, messages, paths, pilot_file, season_files, sources
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec
@@ -27,7 +24,7 @@ def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
     Parameters
     ----------
     for_pilot : bool
-        Without its pilot, and with rungs to try in the place of ``n_sig: goal``: what `dagmaker pilot` runs.
+        Return the spec that `dagmaker pilot` runs: without a pilot, and with test values for ``n_sig: goal``.
 
     Raises
     ------
@@ -44,25 +41,25 @@ def loads(text: str, where: str = "spec", base: Path | None = None) -> Spec:
     Parameters
     ----------
     where : str
-        What messages call the text.
+        Name of the text in messages.
     base : Path, optional
-        Folder that relative paths of the data section begin at; the current one if None.
+        Folder of relative paths of the data section; the current one if None.
     """
     return _spec(text, where, base or Path())
 
 
 def load_resolved(path: Path) -> Spec:
-    """Read the spec frozen in a run directory: as it stands, on any machine, whether its data are there or not."""
+    """Read the spec frozen in a run directory; its data need not exist on this machine."""
     return loads_resolved(_text(path), str(path))
 
 
 def loads_resolved(text: str, where: str = "resolved spec") -> Spec:
-    """Read what `resolved_text` wrote."""
+    """Read the text of `resolved_text`."""
     return _spec(text, where, None)
 
 
 def resolved_text(spec: Spec) -> str:
-    """Canonical YAML of the spec with every default written out; the same spec gives the same bytes.
+    """Return canonical YAML of the spec with every default; the same spec gives the same bytes.
 
     Raises
     ------
@@ -78,7 +75,7 @@ def resolved_text(spec: Spec) -> str:
 
 
 def taken(spec: Spec) -> list[str]:
-    """Sentences about the seasons that take the response or simulation of another one."""
+    """Return sentences about the seasons that use the response or simulation of another one."""
     return season_files.taken(spec.data)
 
 
@@ -103,7 +100,7 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what the reader would take for a number or a truth value, and nothing else."""
+    """Quotes only text that the reader would take for a number or a truth value."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (PyYAML's interface)
 
@@ -112,7 +109,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """Several lines are written as they stand."""
+    """Represent a text of several lines as a block."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
@@ -136,25 +133,25 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
         document = read(text)
     except UnreadableError as failure:
         raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
-    found: list[Problem] = list(document.problems)
+    problems: list[Problem] = list(document.problems)
     if for_pilot:
         goals.for_pilot(document.data)
     if base is not None:
-        found += paths.expand(document.data, document.lines, base)
-        found += pilots.insert(document.data, document.lines, base)
-        found += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in found))
+        problems += paths.expand(document.data, document.lines, base)
+        problems += pilot_file.insert(document.data, document.lines, base)
+        problems += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in problems))
         follows = goals.fill(document.data, document.lines)
-        without_pilot = any(problem.path == pilots.PLACE for problem in found)
-        found += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
+        without_pilot = any(problem.path == pilot_file.PLACE for problem in problems)
+        problems += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]
     spec = None
     try:
         spec = Spec.model_validate(document.data)
     except ValidationError as failure:
-        told = {problem.path for problem in found}
+        known_paths = {problem.path for problem in problems}
         follows = messages.problems(failure.errors(), document.data, document.lines)
-        found += [problem for problem in follows if problem.path not in told]
-    if spec is not None and base is not None and not found:
-        found += paths.missing(spec.data, document.lines)
-    if found or spec is None:
-        raise error([*characters.on_lines(text, (problem.line for problem in found)), *found], where)
+        problems += [problem for problem in follows if problem.path not in known_paths]
+    if spec is not None and base is not None and not problems:
+        problems += paths.missing(spec.data, document.lines)
+    if problems or spec is None:
+        raise error([*characters.on_lines(text, (problem.line for problem in problems)), *problems], where)
     return spec

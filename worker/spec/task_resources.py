@@ -1,4 +1,4 @@
-"""What the processes of one kind of task ask of the batch system: a table in the spec and in a site's profile."""
+"""Requests of the processes of one kind of task: a table in the spec and in the profile of a site."""
 
 import difflib
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from worker.spec.fields import Model, Whole, refuse
 
 
 def _one_line(text: str) -> str:
-    """A value of a submit command: a line break would begin another command."""
+    """Refuse a value of a submit command with a line break, which would start another command."""
     if not text.strip() or not text.isprintable():
         refuse(("", f"found {text!r:.60}; must be one line of text"))
     return text
@@ -20,7 +20,7 @@ Line = Annotated[str, AfterValidator(_one_line)]
 
 
 class TaskResources(Model):
-    """Keys that are left out follow from the rest of the spec and the site."""
+    """Keys that are left out are set by the rest of the spec and the site."""
 
     request_memory_mb: Annotated[Whole, Field(ge=100)] | None = None
     request_disk_mb: Annotated[Whole, Field(ge=10)] | None = None

@@ -1,4 +1,4 @@
-"""Text files that a user names: read within bounds, and never from what is no file."""
+"""Reader of text files named by a user: regular files of limited size only."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _PIPES = ("/dev/fd/", "/dev/stdin", "/proc/")
 
 
 class NotTextError(Exception):
-    """The file is no readable text; the message says why and what to do, without the file's name."""
+    """The file is not readable as text; the message gives reason and cure, without the file's name."""
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:

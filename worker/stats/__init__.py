@@ -3,8 +3,7 @@
 >>> from worker.stats import TSD, ts_to_p
 >>> tsd = TSD.from_trials([0.0, 0.0, 1.3, 2.2])
 
-The names below are what a notebook uses; each is imported when it is first asked for, so that a task pays only
-for what it needs.
+The names below are for notebooks; each is imported at its first use, so that tasks start fast.
 """
 
 from importlib import import_module

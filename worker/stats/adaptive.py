@@ -1,8 +1,8 @@
-"""Whether a sensitivity or discovery potential is known well enough, and which trials would make it so.
+"""Whether a sensitivity or discovery potential is precise enough, and the trials that would make it so.
 
-A trial tells most where the curve crosses beta: with slope s = d(fraction) / d(ln n_sig) there, N trials give
-ln n_sig to sqrt(beta (1 - beta) / N) / s. New trials go around the crossing, spread over `AROUND` so that the shape of
-the curve is measured and not assumed. All rules are functions of counts: no clock, no random number.
+With the slope s = d(fraction) / d(ln n_sig) where the curve crosses beta, N trials there give an error of ln n_sig of
+sqrt(beta (1 - beta) / N) / s. New trials are placed around the crossing, at `AROUND`, so that the shape of the curve
+is measured. All rules are functions of counts.
 """
 
 import math
@@ -10,53 +10,52 @@ from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
+from worker.spec.goals import two_digits
 from worker.stats.passing import Point
 from worker.stats.sensitivity import NSig
 
 RULE = 1
-"""Raised by every change of what is decided: decisions of another rule are kept, and not compared."""
+"""Version of the decisions; those of another version are kept, and not compared."""
 AROUND = (0.7, 0.85, 1.0, 1.2, 1.45)
 """Where trials are added, in units of the crossing."""
 SPREAD = 1.0
-"""How many times as many trials it takes because they do not all lie at the crossing: none, by what came out of
-`benchmarks/adaptive.py` (docs/planning.md); the curve through them makes up for it."""
+"""Factor of trials for not being at the crossing: 1 by `benchmarks/adaptive.py` (docs/planning.md)."""
 AIM = 0.9
-"""Of the goal: a round that aims at the goal itself misses it half the time."""
+"""Error to aim at, in units of the goal: aiming at the goal itself misses it half the time."""
 CLOSER = 4.0
-"""A round aims at most at a so much smaller error: where the crossing is not known, many trials would be misplaced."""
+"""Largest reduction of the error in a round: trials far from a crossing that is badly known are wasted."""
 THRESHOLD_SHARE = 0.5
-"""The most that the threshold's error may be of the error aimed at; beyond it, background trials are added."""
+"""Largest share of the threshold in the error aimed at; beyond it, background trials are added."""
 MORE_BACKGROUND = 10.0
-"""The most that a round multiplies background trials by."""
+"""Largest factor of background trials in a round."""
 LEAST = 100
-"""Trials of a point that a round adds at least."""
+"""Smallest number of trials that a round adds to a point."""
 EXPLORE = 200
-"""Trials of a point where a crossing is looked for."""
+"""Trials of a point in the search for a crossing."""
 STEPS = (1.4, 2.0, 2.8, 4.0)
-"""Where a crossing beyond the largest n_sig is looked for, in units of it."""
+"""Points of the search beyond the largest n_sig, in units of it."""
 NARROW = (0.5, 2.0)
-"""Trials must lie on both sides of the crossing within this range of it, or the curve between them is a guess."""
+"""Range around the crossing, in units of it, that must have trials on both sides."""
 SAME = 0.07
-"""An n_sig that is there already serves for one that differs by less than this."""
+"""An existing n_sig is used for one whose logarithm differs by less than this."""
 SLOPES = (0.3, 2.0)
-"""Slopes that are believed, in units of that of counting Poisson events (`counting_slope`): a fit to a few trials can
-be a step, whose bootstrap then gives no error at all."""
+"""Range of accepted slopes, in units of `counting_slope`: a fit to a few trials can be a step, whose bootstrap error
+is 0."""
 
 
 class Quantity(NamedTuple):
-    """What is known of a sensitivity or discovery potential.
+    """State of a sensitivity or discovery potential.
 
     Attributes
     ----------
     goal : float
-        Relative error that is wanted.
+        Required relative error.
     n_sig, error : float or None
-        The crossing and its error; None where the trials do not bracket it.
+        The crossing and its error; None if the trials do not bracket it.
     error_signal : float or None
-        The part of the error that is not the threshold's.
+        The error without the part of the threshold.
     slope : float
         d(fraction) / d(ln n_sig) at the crossing.
-    points : tuple of Point
     reason : str
         Why there is no crossing.
     """
@@ -72,7 +71,7 @@ class Quantity(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the judge says of a quantity.
+    """Decision about a quantity.
 
     Attributes
     ----------
@@ -89,45 +88,38 @@ class Verdict(NamedTuple):
     background: float
 
 
-def quantity(goal: float, beta: float, found: NSig, found_signal: NSig) -> Quantity:
-    """A quantity with a crossing; `found_signal` has its bootstrap at the threshold itself."""
-    low, high = 0.9 * found.n_sig, min(1.1 * found.n_sig, found.points[-1].n_sig)
-    below, above = (float(value) for value in found.passing([low, high]))
+def quantity(goal: float, beta: float, result: NSig, result_signal: NSig) -> Quantity:
+    """Return a quantity with a crossing; the bootstrap of `result_signal` has a fixed threshold."""
+    low, high = 0.9 * result.n_sig, min(1.1 * result.n_sig, result.points[-1].n_sig)
+    below, above = (float(value) for value in result.passing([low, high]))
     slope = (above - below) / math.log(high / low)
-    return Quantity(goal, beta, found.n_sig, found.error, found_signal.error, slope, found.points)
+    return Quantity(goal, beta, result.n_sig, result.error, result_signal.error, slope, result.points)
 
 
-def verdict(at: Quantity, places: int) -> Verdict:
-    """Judge one quantity.
-
-    Parameters
-    ----------
-    at : Quantity
-    places : int
-        Decimals that an n_sig may have.
-    """
-    if at.n_sig is None or at.error is None or at.error_signal is None:
-        return _search(at, places)
-    there = [point.n_sig for point in at.points]
-    low, high = (factor * counting_slope(at.beta, at.n_sig) for factor in SLOPES)
-    slope, n_near = min(max(at.slope, low), high), _near(at)
-    one = at.beta * (1.0 - at.beta)
-    least = math.sqrt(one / max(n_near, 1)) / high
-    error = max(at.error / at.n_sig, least) if math.isfinite(at.error) else 1.0
-    if error <= at.goal:
+def verdict(quantity: Quantity, decimals: int) -> Verdict:
+    """Decide about one quantity; n_sig are rounded to so many `decimals`."""
+    if quantity.n_sig is None or quantity.error is None or quantity.error_signal is None:
+        return _search(quantity, decimals)
+    known_n_sig = [point.n_sig for point in quantity.points]
+    low, high = (factor * counting_slope(quantity.beta, quantity.n_sig) for factor in SLOPES)
+    slope, n_near = min(max(quantity.slope, low), high), _near(quantity)
+    variance = quantity.beta * (1.0 - quantity.beta)
+    least = math.sqrt(variance / max(n_near, 1)) / high
+    error = max(quantity.error / quantity.n_sig, least) if math.isfinite(quantity.error) else 1.0
+    if error <= quantity.goal:
         return Verdict("reached", {}, 1.0)
-    aim = max(AIM * at.goal, error / CLOSER)
-    signal = min(max(at.error_signal / at.n_sig, least), error)
+    aim = max(AIM * quantity.goal, error / CLOSER)
+    signal = min(max(quantity.error_signal / quantity.n_sig, least), error)
     threshold = math.sqrt(error**2 - signal**2)
     factor = min(max((threshold / (THRESHOLD_SHARE * aim)) ** 2, 1.0), MORE_BACKGROUND)
-    left = max(aim**2 - threshold**2 / factor, (THRESHOLD_SHARE * aim) ** 2)
-    n = SPREAD * one / slope**2 * max(1.0 / left - 1.0 / max(signal, 1e-9) ** 2, 0.0)
+    remaining = max(aim**2 - threshold**2 / factor, (THRESHOLD_SHARE * aim) ** 2)
+    n = SPREAD * variance / slope**2 * max(1.0 / remaining - 1.0 / max(signal, 1e-9) ** 2, 0.0)
     if n == 0.0:
         return Verdict("short", {}, factor)  # the threshold alone
     width = min(max(1.0, error / 0.1), 2.5)
-    wanted = [at.n_sig * step**width for step in AROUND]
-    each = max(LEAST, math.ceil(n / len(wanted)))
-    add = _placed(wanted, there, places, two_digits(each))
+    n_sig_values = [quantity.n_sig * step**width for step in AROUND]
+    each = max(LEAST, math.ceil(n / len(n_sig_values)))
+    add = _placed(n_sig_values, known_n_sig, decimals, two_digits(each))
     return Verdict("short" if n_near else "wide", add, factor)
 
 
@@ -136,63 +128,57 @@ def counting_slope(beta: float, n_sig: float) -> float:
     return NormalDist().pdf(NormalDist().inv_cdf(beta)) * math.sqrt(n_sig)
 
 
-def _near(at: Quantity) -> int:
-    """Trials near the crossing; 0 where there are none just below or just above it."""
-    assert at.n_sig is not None
-    low, high = (at.n_sig * factor for factor in NARROW)
-    below = sum(point.n for point in at.points if low <= point.n_sig <= at.n_sig)
-    above = sum(point.n for point in at.points if at.n_sig < point.n_sig <= high)
+def _near(quantity: Quantity) -> int:
+    """Return the trials near the crossing; 0 if there are none just below or just above it."""
+    assert quantity.n_sig is not None
+    low, high = (quantity.n_sig * factor for factor in NARROW)
+    below = sum(point.n for point in quantity.points if low <= point.n_sig <= quantity.n_sig)
+    above = sum(point.n for point in quantity.points if quantity.n_sig < point.n_sig <= high)
     return below + above if below and above else 0
 
 
-def _search(at: Quantity, places: int) -> Verdict:
-    """Look beyond the largest n_sig, unless the background itself passes or there is no threshold."""
-    if not at.points:
+def _search(quantity: Quantity, decimals: int) -> Verdict:
+    """Search beyond the largest n_sig, unless the background itself passes or there is no threshold."""
+    if not quantity.points:
         return Verdict("hopeless", {}, MORE_BACKGROUND)
-    last = at.points[-1]
-    if last.fraction >= at.beta:
+    last = quantity.points[-1]
+    if last.fraction >= quantity.beta:
         return Verdict("hopeless", {}, 1.0)
     start = last.n_sig or 1.0
-    there = [point.n_sig for point in at.points]
-    return Verdict("not bracketed", _placed([start * step for step in STEPS], there, places, EXPLORE), 1.0)
+    known_n_sig = [point.n_sig for point in quantity.points]
+    return Verdict("not bracketed", _placed([start * step for step in STEPS], known_n_sig, decimals, EXPLORE), 1.0)
 
 
-def _placed(wanted: Iterable[float], there: Iterable[float], places: int, n: int) -> dict[float, int]:
-    """`n` trials for each n_sig, or for a neighbour that is there already."""
-    known = [value for value in there if value > 0]
+def _placed(n_sig_values: Iterable[float], known_n_sig: Iterable[float], decimals: int, n: int) -> dict[float, int]:
+    """Return `n` trials for each n_sig, or for an existing neighbour."""
+    known = [value for value in known_n_sig if value > 0]
     add: dict[float, int] = {}
-    for value in wanted:
+    for value in n_sig_values:
         near = min(known, key=lambda other: abs(math.log(other / value)), default=None)
         if near is not None and abs(math.log(near / value)) <= SAME:
             chosen = near
         else:
-            chosen = max(round(value, places), 10.0**-places)
+            chosen = max(round(value, decimals), 10.0**-decimals)
             known.append(chosen)
         add[chosen] = add.get(chosen, 0) + n
     return dict(sorted(add.items()))
 
 
-def together(verdicts: Iterable[Verdict]) -> tuple[dict[float, int], float]:
-    """What several quantities of a point want: trials that serve one serve the others."""
+def merged_requests(verdicts: Iterable[Verdict]) -> tuple[dict[float, int], float]:
+    """Return the trials that serve all quantities of a point, and the largest factor of background trials."""
     add: dict[float, int] = {}
     background = 1.0
-    for found in verdicts:
-        background = max(background, found.background)
-        for n_sig, n in found.add.items():
+    for verdict_ in verdicts:
+        background = max(background, verdict_.background)
+        for n_sig, n in verdict_.add.items():
             add[n_sig] = max(add.get(n_sig, 0), n)
     return dict(sorted(add.items())), background
 
 
-def bounded(add: Mapping[float, int], room: int) -> dict[float, int]:
-    """At most `room` trials: all points get less in proportion; none where that would be too few to matter."""
+def bounded(add: Mapping[float, int], most: int) -> dict[float, int]:
+    """Reduce trials in proportion to at most `most`; none if a point would get too few."""
     total = sum(add.values())
-    if total <= room:
+    if total <= most:
         return dict(add)
-    scaled = {n_sig: n * room // total for n_sig, n in add.items()}
+    scaled = {n_sig: n * most // total for n_sig, n in add.items()}
     return scaled if min(scaled.values(), default=0) >= LEAST // 2 else {}
-
-
-def two_digits(count: float) -> int:
-    """Rounded up to two digits: the same on every machine, whatever the last bits of an error are."""
-    step = int(10 ** max(math.floor(math.log10(max(count, 1))) - 1, 0))
-    return math.ceil(count / step - 1e-9) * step

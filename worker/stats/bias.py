@@ -1,4 +1,4 @@
-"""Fitted against injected number of events, and the check that one follows the other."""
+"""Fitted against injected number of events, and the check of their relation."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from worker.stats.checks import Check
 from worker.stats.cholesky import solve
 
 LOW, HIGH = 10.0, 30.0
-"""Injected events between which the response is measured: enough to be seen, few enough to be a discovery."""
+"""Range of injected events in which the response is measured, around those of a discovery."""
 
 MAX_SLOPE_OFF = 0.2
 MAX_OFFSET = 4.0
 MAX_AREA = 0.1
-"""This share of the scanned sky may lie outside: the polar caps, where sigma says little of the error, are less."""
+"""Largest share of the scanned sky out of tolerance; the polar caps, where sigma is unreliable, are smaller."""
 
 
 class Bias(NamedTuple):
@@ -35,8 +35,7 @@ class Bias(NamedTuple):
 class Response(NamedTuple):
     """Line through the mean fitted ns against n_sig: mean ns = offset + slope n_sig, with one-sigma errors.
 
-    The offset (1 to 3 events) is what a free gamma finds in any background; the slope is what
-    a further event adds.
+    The offset (1 to 3 events) comes from fitting a free gamma to background.
     """
 
     slope: float
@@ -46,7 +45,7 @@ class Response(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Within tolerance, allowing two errors: few trials cannot fail it by chance."""
+        """Whether both are within tolerance plus two errors, so that few trials rarely fail by chance."""
         slope = abs(self.slope - 1.0) <= MAX_SLOPE_OFF + 2.0 * self.slope_error
         return slope and abs(self.offset) <= MAX_OFFSET + 2.0 * self.offset_error
 
@@ -74,7 +73,7 @@ def bias_table(fitted: Mapping[float, ArrayLike]) -> tuple[Bias, ...]:
 
 
 def response(table: Sequence[Bias]) -> Response | None:
-    """Weighted least squares over `LOW` <= n_sig <= `HIGH`; through the origin where there is one point; None without.
+    """Weighted least squares over `LOW` <= n_sig <= `HIGH`; through the origin for one point, None for none.
 
     Points without an error (a single trial) are left out.
     """
@@ -93,15 +92,14 @@ def response(table: Sequence[Bias]) -> Response | None:
 
 
 def n_sig_bias(responses: Mapping[float, Response | None], dec_min_deg: float, dec_max_deg: float) -> Check:
-    """Over nine tenths of the scanned sky, a further injected event adds one fitted event, within a fifth.
+    """Check that over 90 % of the scanned sky a further injected event adds one fitted event, within 20 %.
 
-    Each declination stands for the sky up to half way to its neighbours. What is held to the limit is
-    the share of the solid angle where the slope is off by more than `MAX_SLOPE_OFF`, or the offset by more than
-    `MAX_OFFSET` events.
+    The value is the share of the solid angle where the slope is off by more than `MAX_SLOPE_OFF`, or the offset by more
+    than `MAX_OFFSET` events. Each declination represents the sky up to half way to its neighbours.
 
     Parameters
     ----------
-    responses : mapping of dec (deg) to Response, or None where there are no trials to tell
+    responses : mapping of dec (deg) to Response, or None without trials
     dec_min_deg, dec_max_deg : float, deg
         Range of the scan.
     """
@@ -111,7 +109,7 @@ def n_sig_bias(responses: Mapping[float, Response | None], dec_min_deg: float, d
         where = f"at dec {unknown[0]:g} deg and {len(unknown) - 1} more" if unknown else "at all"
         text = f"no signal trials with n_sig between {LOW:g} and {HIGH:g} {where}: add such an n_sig to signal.n_sig."
         return Check("n_sig_bias", math.nan, MAX_AREA, False, text)
-    known = {dec: found for dec in decs if (found := responses[dec]) is not None}
+    known = {dec: response_ for dec in decs if (response_ := responses[dec]) is not None}
     area = dict(zip(decs, _areas(decs, dec_min_deg, dec_max_deg), strict=True))
     bad = [dec for dec in decs if not known[dec].good]
     share = math.fsum(area[dec] for dec in bad)
@@ -130,7 +128,7 @@ def n_sig_bias(responses: Mapping[float, Response | None], dec_min_deg: float, d
 
 
 def _areas(decs: Sequence[float], low: float, high: float) -> list[float]:
-    """Share of the solid angle between low and high (deg) that is nearest, in dec, to each declination."""
+    """Return the share of the solid angle between low and high (deg) that is nearest to each declination."""
     if low == high:  # one source
         nearest = min(decs, key=lambda dec: abs(dec - low))
         return [float(dec == nearest) for dec in decs]

@@ -1,4 +1,4 @@
-"""Counts: the interval of a fraction, and the error a fit may use."""
+"""Interval of a counted fraction, and its error for fits."""
 
 import math
 

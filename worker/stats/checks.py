@@ -15,7 +15,7 @@ from worker.stats.significance import nsigma_to_p
 F64 = NDArray[np.float64]
 
 MIN_KS_P = 1e-3
-"""A p-value below this fails: of a thousand analyses in good order one fails a check by chance."""
+"""A smaller p-value fails: of a thousand correct analyses one fails a check by chance."""
 
 TAIL = 10
 """Trials expected beyond a significance for it to be counted: p is then known to 32 %."""
@@ -27,12 +27,11 @@ class Check(NamedTuple):
     Attributes
     ----------
     name : str
-        Also the name by which a spec may waive it.
+        A spec waives the check by this name.
     value, limit : float
-        What was measured, and what it was held against; NaN where it could not be measured.
-    passed : bool
+        Measured value and its limit; NaN if it could not be measured.
     sentence : str
-        For people: what was found, and what to do where it failed.
+        The result, and what to do if the check failed.
     """
 
     name: str
@@ -45,9 +44,8 @@ class Check(NamedTuple):
 def p_uniform(p: ArrayLike, eta: float, n_reference: int, name: str = "p_uniform", min_p: float = MIN_KS_P) -> Check:
     """P-values of background trials: uniform below eta (KS), and 1 for a fraction 1 - eta (the atom at TS = 0).
 
-    The two tests share one p-value, the smaller one doubled. Both allow for the finite number of
-    trials that the p-values were read from, which must be other trials than those tested: for
-    instance one half of them for the distribution and the other half here.
+    The result is the smaller p-value of the two tests, doubled. Both allow for the finite number of trials of the
+    distribution, which must not include the tested ones.
 
     Parameters
     ----------
@@ -83,8 +81,8 @@ def sin_dec_uniform(
     dec_min, dec_max : float, rad
         Range of the scan.
     pixels : array_like, rad, optional
-        Declinations of all scanned pixels: the spots are compared with these instead of with a
-        continuous range, which matters when there are many skies and few healpix rings.
+        Declinations of all scanned pixels, to compare with them instead of a continuous range; this matters for many
+        skies and few healpix rings.
     """
     sin_dec = np.sin(_finite(dec, "sin_dec_uniform"))
     low, high = math.sin(dec_min), math.sin(dec_max)
@@ -106,7 +104,7 @@ def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P, places: ArrayLike | None 
     ----------
     ra : array_like (n,), rad
     places : array_like, rad, optional
-        Right ascensions of all that was scanned, where that is a list: the spots are compared with these.
+        Right ascensions of a list of sources, to compare with them instead of a continuous range.
     """
     ra = _finite(ra, "ra_uniform")
     if places is None:
@@ -124,11 +122,11 @@ def enough_trials(n: int, n_sigma: float, name: str, more: str) -> Check:
     Parameters
     ----------
     n : int
-        Background trials of the declination that has fewest, or background skies.
+        Smallest number of background trials of a declination, or number of background skies.
     n_sigma : float
         One-sided.
     more : str
-        What to write in the spec where they are too few.
+        What to write in the spec if they are too few.
     """
     need = math.ceil(TAIL / float(nsigma_to_p(n_sigma)))
     passed = n >= need
@@ -136,30 +134,28 @@ def enough_trials(n: int, n_sigma: float, name: str, more: str) -> Check:
     return Check(name, float(n), float(need), passed, sentence + _cure(passed, more))
 
 
-def complete(n_expected: int, lost: Sequence[str]) -> Check:
-    """Every expected file is there, and no collection went on without one.
+def complete(n_expected: int, missing: Sequence[str]) -> Check:
+    """Every expected file exists.
 
     Parameters
     ----------
-    n_expected : int
-    lost : sequence of str
-        What is not there, for people.
+    missing : sequence of str
+        Paths of missing files.
     """
-    named = ", ".join(lost[:3]) + (f" and {len(lost) - 3:,} more" if len(lost) > 3 else "")
-    sentence = f"{n_expected:,} files are expected, {len(lost):,} are missing"
+    named = ", ".join(missing[:3]) + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
+    sentence = f"{n_expected:,} files are expected, {len(missing):,} are missing"
     cure = f"{named}; `dagmaker repair` or `dagmaker run` makes them"
-    return Check("files_complete", float(len(lost)), 0.0, not lost, sentence + _cure(not lost, cure))
+    return Check("files_complete", float(len(missing)), 0.0, not missing, sentence + _cure(not missing, cure))
 
 
 def combined(name: str, checks: Sequence[Check]) -> Check:
-    """One check from many whose value is a p-value: the smallest, times their number (Bonferroni).
+    """One check from many p-values: the smallest, times their number (Bonferroni).
 
-    A grid of 170 declinations held to 1e-3 each would fail by chance in one analysis of six; the
-    combined check keeps its level whatever the grid.
+    So the level does not depend on the grid: 170 declinations with a limit of 1e-3 each would fail by chance in one
+    analysis of six.
 
     Parameters
     ----------
-    name : str
     checks : sequence of Check
         At least one; those of `p_uniform` for instance, of every declination.
     """
@@ -183,17 +179,17 @@ def _finite(values: ArrayLike, name: str) -> F64:
 
 
 def _ks_against_sample(uniform: F64, n_reference: int) -> float:
-    """KS p-value of numbers that were made uniform with a sample of n_reference: the two-sample distance law."""
+    """KS p-value of numbers that a sample of n_reference made uniform, by the law of two samples."""
     effective = len(uniform) * n_reference / (len(uniform) + n_reference)
     return kolmogorov.sf(kolmogorov.distance(uniform), max(round(effective), 1))
 
 
 def _discrete_ks(values: F64, grid: F64) -> tuple[float, float]:
-    """KS distance and p-value of values drawn from the points of `grid` (sorted); conservative, as ties make it."""
+    """KS distance and p-value of values drawn from the sorted points of `grid`; conservative because of ties."""
     at = np.unique(grid)
     expected = np.searchsorted(grid, at + 1e-12, side="right") / len(grid)
-    found = np.searchsorted(np.sort(values), at + 1e-12, side="right") / len(values)
-    distance = float(np.max(np.abs(found - expected)))
+    measured = np.searchsorted(np.sort(values), at + 1e-12, side="right") / len(values)
+    distance = float(np.max(np.abs(measured - expected)))
     return distance, kolmogorov.sf(distance, len(values))
 
 

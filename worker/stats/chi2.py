@@ -13,11 +13,11 @@ F64 = NDArray[np.float64]
 Fit = Literal["scale1", "free"]
 
 MIN_FIT = 10
-"""Positive TS values below which no shape is fitted: its errors would be wider than the answer."""
+"""Smallest number of positive TS values to which a shape is fitted."""
 
 
 class TooFewTrialsError(InputError):
-    """The trials do not reach the asked p-value, or no shape can be fitted to them."""
+    """The trials do not reach the requested p-value, or no shape can be fitted to them."""
 
 
 class Chi2Tail(NamedTuple):

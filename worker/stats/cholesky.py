@@ -1,7 +1,7 @@
 """Small symmetric positive-definite systems, many at a time, from basic operations in a fixed order.
 
-A BLAS chooses its kernels by the processor that it finds, or by what `OPENBLAS_CORETYPE` says, and with them the last
-bits: on two machines of one pool a sensitivity would differ in its tenth digit, and a review would find that.
+The last bits of a BLAS depend on the processor and on `OPENBLAS_CORETYPE`: sensitivities of two machines would differ
+in the tenth digit, which a review reports.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def factor(matrix: F64) -> F64:
     Returns
     -------
     ndarray (..., n, n)
-        NaN from the first row on that is not positive definite.
+        NaN from the first row that is not positive definite.
     """
     n = matrix.shape[-1]
     root = np.zeros_like(matrix)

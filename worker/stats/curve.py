@@ -1,7 +1,6 @@
 """Passing fraction against n_sig as a chi2 CDF in df, loc, scale, fitted to many data sets at once.
 
-A bootstrap refits the same points hundreds of times at hundreds of declinations, so all
-resamplings go through one damped Gauss-Newton loop on arrays.
+All resamplings of a bootstrap are fitted in one damped Gauss-Newton loop on arrays.
 """
 
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """TS distribution of background trials: p-values by counting, by a chi2 fit, or by counting continued by the fit.
 
-The three ways are never mixed silently: every p-value says which one made it.
+Every `PValue` has the method that was used.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worker.base.errors import InputError
-from worker.stats import counted
+from worker.stats import counting
 from worker.stats.binomial import LEVEL, clopper_pearson
 from worker.stats.chi2 import Chi2Fit, Chi2Tail, Fit, TooFewTrialsError, fit_chi2, shape_variance
 from worker.stats.significance import How, PValue, nsigma_to_p, p_to_nsigma
@@ -24,11 +24,11 @@ N_JOINT = 100
 """`hybrid` counts while at least this many trials lie above (10 % error in p), then follows the fit."""
 
 TS_TOLERANCE = 1e-3
-"""A TS below zero by less than this is the fit's own tolerance and counts as 0; further below is an error."""
+"""A TS below zero by less than this (the fit's tolerance) is taken as 0; a smaller one is an error."""
 
 
 class Joint(NamedTuple):
-    """Where `hybrid` passes from counting to the fit: beyond `ts`, ln p = shift + ln fit."""
+    """Change of `hybrid` from counting to the fit: beyond `ts`, ln p = shift + ln fit."""
 
     ts: float
     k: int
@@ -118,7 +118,7 @@ class TSD:
 
     @cached_property
     def chi2(self) -> Chi2Fit | None:
-        """The chi2 fit to the positive values, or None where they are too few to have a shape."""
+        """The chi2 fit to the positive values, or None if they are too few."""
         try:
             return fit_chi2(self.ts, self.fit)
         except TooFewTrialsError:
@@ -158,7 +158,7 @@ class TSD:
 
     @cached_property
     def joint(self) -> Joint | None:
-        """Where `hybrid` takes over; None without a fit, when it counts everywhere (p never below 1/(n+1))."""
+        """Start of the fit in `hybrid`; None without a fit, when it counts everywhere (p never below 1/(n+1))."""
         if self.chi2 is None:
             return None
         # With fewer than N_JOINT positive trials the joint is at 0+, where every positive trial lies above.
@@ -184,7 +184,7 @@ class TSD:
         >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).quantile(0.75)
         1.75
         """
-        return counted.quantile(self.ts, self.n, q)
+        return counting.quantile(self.ts, self.n, q)
 
     def median(self) -> float:
         """Median of all trials, zeros included."""
@@ -206,7 +206,7 @@ class TSD:
         >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).count([0, 0.5, 4, 5]).tolist()
         [4, 2, 1, 0]
         """
-        return counted.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
+        return counting.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
 
     def sf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
         """P(TS >= ts) of the background: 1 for ts <= 0, NaN for NaN.
@@ -274,10 +274,10 @@ class TSD:
         if how == "fit":
             return self.tail.isf(p)
         if how == "empirical" or self.joint is None:
-            return counted.isf(self.ts, self.n, p)
+            return counting.isf(self.ts, self.n, p)
         at_joint = (self.joint.k + 1) / (self.n + 1)
         far = p < at_joint
-        near = counted.isf(self.ts, self.n, np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
+        near = counting.isf(self.ts, self.n, np.where(far, at_joint, p)) if self.joint.ts > 0 else np.zeros(p.shape)
         fitted = self.tail.isf(np.where(far, p, at_joint) * math.exp(-self.joint.shift))
         return np.where(far, fitted, near)
 
@@ -303,7 +303,7 @@ class TSD:
         return self.isf(nsigma_to_p(n_sigma), how)
 
     def pvalue(self, ts: float, how: How = "hybrid", level: float = LEVEL) -> PValue:
-        """P-value of one TS with its way, counts and interval.
+        """P-value of one TS with its method, counts and interval.
 
         Parameters
         ----------
@@ -335,7 +335,7 @@ class TSD:
         return PValue(p, how, k, self.n, p / width, min(p * width, 1.0), "fit", level)
 
     def _log_error(self, ts: float, how: How) -> float:
-        """Return the standard error of ln p: of the fitted shape, and of the count that its level is tied to."""
+        """Return the standard error of ln p: of the fitted shape, and of the count that sets its level."""
         assert self.chi2 is not None
         tied = self.joint if how == "hybrid" and self.joint else Joint(0.0, len(self.ts), 0.0)
         level = (1.0 - tied.k / self.n) / tied.k

@@ -1,6 +1,6 @@
 """The two-sided Kolmogorov-Smirnov distance and its p-value.
 
-To nine digits: scipy's exact law multiplies matrices, and the last digits of a BLAS depend on the processor.
+Rounded to nine digits: scipy's exact law uses a BLAS, whose last digits depend on the processor.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ F64 = NDArray[np.float64]
 
 
 def sf(distance: float, n: int) -> float:
-    """Probability that n uniform numbers are at least that far from uniform."""
+    """Probability that n uniform numbers have at least this KS distance."""
     return float(f"{stats.kstwo.sf(distance, n):.9g}")
 
 
@@ -21,10 +21,10 @@ def distance(uniform: F64) -> float:
 
 
 def censored_p(uniform: F64, n: int) -> float:
-    """KS p-value of the smallest of n numbers that should be uniform over [0, 1], the others being larger, unknown.
+    """KS p-value of the smallest of n numbers that should be uniform over [0, 1]; the larger ones are unknown.
 
-    The largest distance up to the largest number that is known. The law of complete samples gives a p that is too
-    large: fewer places are compared. Barr and Davidson 1973, Technometrics 15, 739.
+    From the largest distance up to the largest known number. The law of complete samples gives a p that is too large
+    (Barr and Davidson 1973, Technometrics 15, 739).
     """
     known = np.sort(uniform)
     steps = np.arange(len(known) + 1) / n

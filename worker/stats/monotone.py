@@ -41,7 +41,6 @@ def crossing(n_sig: F64, fraction: F64, beta: float) -> F64:
     ----------
     n_sig : ndarray (P,), increasing
     fraction : ndarray (B, P), non-decreasing along P
-    beta : float
 
     Returns
     -------

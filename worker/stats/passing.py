@@ -1,4 +1,4 @@
-"""How many trials of each n_sig pass a TS threshold."""
+"""Fractions of trials of each n_sig that pass a TS threshold."""
 
 import math
 from collections.abc import Mapping
@@ -36,13 +36,13 @@ def passing_points(trials: Mapping[float, ArrayLike | TSD], threshold: float) ->
     """
     points = []
     for n_sig in sorted(trials):
-        mine = trials[n_sig]
-        if isinstance(mine, TSD):
-            points.append(background_point(mine, threshold)._replace(n_sig=float(n_sig)))
+        values = trials[n_sig]
+        if isinstance(values, TSD):
+            points.append(background_point(values, threshold)._replace(n_sig=float(n_sig)))
             continue
-        if isinstance(mine, np.ndarray) and mine.dtype.names:
-            mine = mine["ts"]
-        ts = np.asarray(mine, dtype=np.float64)
+        if isinstance(values, np.ndarray) and values.dtype.names:
+            values = values["ts"]
+        ts = np.asarray(values, dtype=np.float64)
         if not (math.isfinite(n_sig) and n_sig >= 0) or ts.size == 0 or not np.all(np.isfinite(ts)):
             raise InputError(
                 f"trials at n_sig = {n_sig}: {ts.size} TS values, {np.count_nonzero(~np.isfinite(ts))} of them not "
@@ -53,7 +53,7 @@ def passing_points(trials: Mapping[float, ArrayLike | TSD], threshold: float) ->
 
 
 def counts_above(points: tuple[Point, ...], trials: Mapping[float, ArrayLike], thresholds: F64) -> F64:
-    """Counts of `points` at other thresholds; a point without trials here (the background) keeps its own.
+    """Counts of `points` at other thresholds; a point without `trials` (the background) keeps its count.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def counts_above(points: tuple[Point, ...], trials: Mapping[float, ArrayLike], t
 
 
 def background_point(tsd: TSD, threshold: float) -> Point:
-    """Count the background trials of a distribution, without its zeros being written out."""
+    """Count the background trials of a distribution, without expanding its zeros."""
     k = len(tsd.ts) - int(np.searchsorted(tsd.ts, threshold, side="right")) if threshold >= 0 else tsd.n
     return point(0.0, k, tsd.n)
 

@@ -1,4 +1,4 @@
-"""The binomial test over a list of sources: more small p-values than chance gives, however many they are."""
+"""The binomial test over a list of sources: an excess of small p-values, whatever their number."""
 
 import math
 from typing import NamedTuple
@@ -18,10 +18,10 @@ class Population(NamedTuple):
     Attributes
     ----------
     mlog10p : ndarray
-        -log10 of P(at least k of N p-values are <= the k-th smallest), at the k where it is smallest. Not yet corrected
-        for having chosen k, nor for correlated p-values: background skies do that.
+        -log10 of P(at least k of N p-values are <= the k-th smallest), at the k where it is smallest. Not corrected for
+        the choice of k, nor for correlated p-values: background skies do that.
     k : ndarray, int64
-        How many sources that is; the first where several agree.
+        Number of these sources; the smallest of equal ones.
     """
 
     mlog10p: F64

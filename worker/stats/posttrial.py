@@ -1,4 +1,4 @@
-"""The post-trial p-value: how often a background sky is at least as hot as the observed one."""
+"""The post-trial p-value: the fraction of background skies at least as hot as the observed one."""
 
 import math
 from typing import NamedTuple
@@ -14,11 +14,11 @@ F64 = NDArray[np.float64]
 
 
 LEAST_KS_P = 0.01
-"""Below this the skies do not follow 1 - (1 - p)^N_eff, and there is no N_eff."""
+"""Below this the skies do not follow 1 - (1 - p)^N_eff, and N_eff is NaN."""
 
 
 class PostTrial(NamedTuple):
-    """A post-trial p-value by counting, and beside it the effective-trials parametrisation.
+    """A post-trial p-value by counting, and the effective-trials parametrisation.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class PostTrial(NamedTuple):
     lo, hi : float
         Clopper-Pearson interval of coverage `level`.
     n_eff, n_eff_error : float
-        Effective number of independent positions, and its error n_eff / sqrt(skies with p < 1). NaN where `ks_p` is
-        below `LEAST_KS_P`, or where every sky has p = 1.
+        Effective number of independent positions, and its error n_eff / sqrt(skies with p < 1). NaN if `ks_p` is
+        below `LEAST_KS_P`, or if every sky has p = 1.
     ks_p : float
-        KS p-value of 1 - (1 - p_i)^n_eff being uniform over the background skies, up to the largest p below 1. n_eff
-        comes from the same skies, so this errs on the high side: a small value is a real misfit.
+        KS p-value of 1 - (1 - p_i)^n_eff being uniform over the background skies, up to the largest p below 1; too
+        large, since n_eff comes from the same skies.
     p_eff : float
-        1 - (1 - p_observed)^n_eff; NaN where n_eff is.
+        1 - (1 - p_observed)^n_eff; NaN if n_eff is.
     level : float
     """
 
@@ -106,7 +106,7 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
 
 
 def _effective(background: F64) -> tuple[float, float, float]:
-    """N_eff, its error and its KS p-value; NaN for the first two where they do not describe the skies."""
+    """Return N_eff, its error and its KS p-value; the first two are NaN if they do not describe the skies."""
     below = background[background > 0.0]
     if len(below) == 0:
         return math.nan, math.nan, math.nan
@@ -123,10 +123,10 @@ def _effective(background: F64) -> tuple[float, float, float]:
 def effective_trials(mlog10p: ArrayLike) -> float:
     """Maximum-likelihood N_eff of 1 - (1 - p)^N_eff.
 
-    t_i = -ln(1 - p_i) is exponential with the rate N_eff. A sky with p = 1 has no positive TS anywhere: all that is
-    known of it is that its t is beyond that of the largest p a positive TS has, t_c, which the largest p below 1 stands
-    for. With d of n skies below 1, N_eff = d / (sum_d t_i + (n - d) t_c): the rate of an exponential from a censored
-    sample (Cox and Oakes 1984, Analysis of Survival Data, section 3.2). Without p = 1: -n / sum ln(1 - p_i).
+    t_i = -ln(1 - p_i) is exponential with the rate N_eff. A sky with p = 1 has no positive TS: its t is only known to
+    be larger than t_c, estimated by the largest p below 1. With d of n skies below 1, N_eff = d / (sum_d t_i +
+    (n - d) t_c), the rate of a censored exponential sample (Cox and Oakes 1984, Analysis of Survival Data,
+    section 3.2). Without p = 1: -n / sum ln(1 - p_i).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def effective_trials(mlog10p: ArrayLike) -> float:
     Returns
     -------
     float
-        NaN where every sky has p = 1.
+        NaN if every sky has p = 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From a TS at a declination to a p-value: interpolation between the background grid's declinations."""
+"""P-value of a TS at a declination, interpolated between the declinations of the background grid."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ RING_TOLERANCE_DEG = 1e-5
 
 
 class Survival(Protocol):
-    """What a TS distribution must offer: `TSD` counts and fits, `Chi2Tail` is parametric."""
+    """Interface of a TS distribution: `TSD` counts and fits, `Chi2Tail` is parametric."""
 
     def logsf(self, ts: ArrayLike, how: How = ..., /) -> F64:
         """Logarithm of P(TS >= ts)."""
@@ -101,7 +101,7 @@ def _bracket(grid_deg: F64, dec: F64) -> tuple[NDArray[np.int64], F64]:
 
 
 def _refuse_beyond(grid_deg: F64, dec_deg: F64) -> None:
-    """The end of the grid says nothing of what lies beyond it: p there can be wrong by any factor."""
+    """Refuse declinations beyond the ends of the grid, where p would be wrong by an unknown factor."""
     off = (dec_deg < grid_deg[0] - edges.EDGE_DEG) | (dec_deg > grid_deg[-1] + edges.EDGE_DEG)
     if np.any(off):
         worst = dec_deg[int(np.argmax(off))]
@@ -113,7 +113,7 @@ def _refuse_beyond(grid_deg: F64, dec_deg: F64) -> None:
 
 
 def _own(grid_deg: F64, dec_deg: F64, lower: NDArray[np.int64], weight: F64) -> NDArray[np.int64]:
-    """Index of the grid declination that each dec is."""
+    """Return the index of the grid declination equal to each dec."""
     own = np.where(weight > 0.5, np.minimum(lower + 1, len(grid_deg) - 1), lower)
     off = np.abs(grid_deg[own] - dec_deg)
     if np.any(off > RING_TOLERANCE_DEG):
@@ -135,9 +135,9 @@ def _by_declination(
     rows = rows[np.argsort(index[rows], kind="stable")]
     starts = np.searchsorted(index[rows], np.arange(len(tsds) + 1))
     for j, dec_deg in enumerate(sorted(tsds)):
-        mine = rows[starts[j] : starts[j + 1]]
-        if len(mine):
-            out[mine] = tsds[dec_deg].logsf(ts[mine], how)
+        selected = rows[starts[j] : starts[j + 1]]
+        if len(selected):
+            out[selected] = tsds[dec_deg].logsf(ts[selected], how)
     return out
 
 

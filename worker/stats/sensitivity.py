@@ -22,14 +22,13 @@ from worker.stats.passing import Point, passing_points
 F64 = NDArray[np.float64]
 
 MIN_CURVE_P = 0.05
-"""A chi2-CDF curve whose goodness of fit is worse than this gives way to a spline through the points.
+"""Below this goodness of fit of the chi2-CDF curve a spline through the points is used.
 
-Well above the usual 1e-3: a curve that is only marginally wrong is already off by more than its quoted error,
-and a spline taken for no reason costs little."""
+Above the usual 1e-3, since a slightly wrong curve is off by more than its error, and a needless spline costs little."""
 
 
 class NotBracketedError(InputError):
-    """The trials do not reach the asked fraction on both sides; `add_n_sig` is what to add."""
+    """The fractions of the trials do not bracket beta; `add_n_sig` is the n_sig to add."""
 
     def __init__(self, text: str, add_n_sig: float) -> None:
         super().__init__(text)
@@ -38,20 +37,20 @@ class NotBracketedError(InputError):
 
 @dataclass(frozen=True)
 class NSig:
-    """Where the passing fraction reaches beta.
+    """The n_sig at which the passing fraction reaches beta.
 
     Attributes
     ----------
     n_sig, error : float
         Result, and half the central 68.27 % range of its bootstrap.
     beta, threshold : float
-        Asked fraction of trials with TS > threshold.
+        Requested fraction of trials with TS > threshold.
     curve : 'chi2' or 'pchip'
-        Which curve was used: the chi2 CDF, or the spline where that does not fit.
+        Curve that was used: the chi2 CDF, or the spline if that does not fit.
     chi2, dof : float, int
-        Of the chi2 CDF, also where it was rejected; NaN with too few points for it.
+        Of the chi2 CDF, even if it was rejected; NaN with too few points.
     params : tuple (df, loc, scale) or None
-        Of the chi2 CDF where it was used.
+        Of the chi2 CDF, if it was used.
     points : tuple of Point
         Increasing in n_sig; n_sig = 0 is the background.
     n_failed : int
@@ -139,8 +138,7 @@ def find_n_sig_from_points(
     Parameters
     ----------
     moved : ndarray (n_bootstrap, P), optional
-        Counts at resampled thresholds (`worker.stats.passing.counts_above`): then the error contains that of the
-        threshold. Without it, the threshold is taken as exact.
+        Counts at resampled thresholds (`worker.stats.passing.counts_above`), to include the threshold's error.
     """
     if not 0.0 < beta < 1.0 or n_bootstrap < 2:
         raise InputError(f"beta = {beta}, n_bootstrap = {n_bootstrap}: beta lies in (0, 1), n_bootstrap is at least 2")
@@ -162,13 +160,13 @@ def find_n_sig_from_points(
     )
     resampled = _resample(k if moved is None else moved, n, n_bootstrap, key)
     if fitted and good:
-        found = _refit(n_sig, resampled, n, fitted, beta)
+        crossings = _refit(n_sig, resampled, n, fitted, beta)
         params = (float(fitted.df[0]), float(fitted.loc[0]), float(fitted.scale[0]))
     else:
         answer = float(monotone.crossing(n_sig, fraction, beta)[0])
-        found = monotone.crossing(n_sig, monotone.isotonic(resampled / n, n), beta)
+        crossings = monotone.crossing(n_sig, monotone.isotonic(resampled / n, n), beta)
         params = None
-    error, n_failed = _spread(found)
+    error, n_failed = _spread(crossings)
     name: Literal["chi2", "pchip"] = "chi2" if params else "pchip"
     return NSig(answer, error, beta, threshold, name, chi2, dof, params, points, n_failed)
 
@@ -201,10 +199,10 @@ def _resample(k: F64, n: F64, n_bootstrap: int, key: tuple[int, int]) -> F64:
     return np.asarray(stats.binom.ppf(uniform, n.astype(np.int64), k / n), dtype=np.float64)
 
 
-def _spread(found: F64) -> tuple[float, int]:
-    """Half the central 68.27 % range, and how many samples had no crossing."""
-    usable = found[np.isfinite(found)]
-    n_failed = len(found) - len(usable)
+def _spread(crossings: F64) -> tuple[float, int]:
+    """Return half the central 68.27 % range, and the number of samples without a crossing."""
+    usable = crossings[np.isfinite(crossings)]
+    n_failed = len(crossings) - len(usable)
     if len(usable) < 2:
         return math.inf, n_failed
     low, high = np.quantile(usable, [0.5 * (1.0 - LEVEL), 0.5 * (1.0 + LEVEL)])

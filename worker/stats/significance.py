@@ -1,4 +1,4 @@
-"""P-values and sigmas: the record of one p-value, and what a significance costs in trials."""
+"""P-values and significances, and the trials that they need."""
 
 import math
 from typing import Literal, NamedTuple
@@ -12,20 +12,20 @@ How = Literal["hybrid", "fit", "empirical"]
 
 
 class PValue(NamedTuple):
-    """A p-value with its way and its interval.
+    """A p-value with its method and its interval.
 
     Attributes
     ----------
     p : float
     how : 'hybrid', 'fit' or 'empirical'
-        The way that was asked for.
+        The requested method.
     k, n : int
         Trials with TS >= ts, and all trials.
     lo, hi : float
-        Interval of coverage `level`: Clopper-Pearson where trials were counted, Fisher information
-        (statistical error of the fit only) where the fit was used.
+        Interval of coverage `level`: Clopper-Pearson for counted trials, Fisher information (statistical error only)
+        for the fit.
     way : 'fit' or 'empirical'
-        Which one `hybrid` took at this TS.
+        The method used at this TS.
     level : float
     """
 

@@ -1,4 +1,4 @@
-"""Whether a sky map is fine enough: how much of a peak its neighbouring pixels still see."""
+"""Check of the resolution of a sky map: TS of the pixels beside a peak."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from worker.stats.checks import Check
 F64 = NDArray[np.float64]
 
 HOTTEST = 0.01
-"""Peaks are looked for among this fraction of the pixels, the hottest."""
+"""Fraction of the pixels, the hottest, among which peaks are searched."""
 
 MIN_RATIO = 0.5
-"""Where half of a peak is left one pixel away, a source half way between two pixels keeps about 0.5^(1/4) = 84 %."""
+"""With half of a peak one pixel away, a source half way between two pixels keeps about 0.5^(1/4) = 84 %."""
 
 
 class Peaks(NamedTuple):

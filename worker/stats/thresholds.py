@@ -1,8 +1,7 @@
-"""How uncertain a TS threshold is, because the background trials behind it are finite: bootstrap.
+"""Error of a TS threshold from the finite number of background trials, by bootstrap.
 
-Resampling n trials moves a counted quantile to another order statistic, whose rank follows a beta distribution, and
-moves a fit only through the means of TS and ln TS, which are normal. So a resampling costs the same for a thousand
-trials and for a million.
+Resampling moves a counted quantile to another order statistic, whose rank follows a beta distribution, and a fit only
+through the means of TS and ln TS, which are normal. So its cost does not depend on the number of trials.
 """
 
 import numpy as np
@@ -31,7 +30,6 @@ def resampled_threshold(tsd: TSD, n_sigma: float, n_bootstrap: int, key: tuple[i
     tsd : TSD
     n_sigma : float
         One-sided.
-    n_bootstrap : int
     key : tuple of 2 int
         Address of the resamplings; sample b does not depend on their number.
 
@@ -64,8 +62,7 @@ def _quantiles(tsd: TSD, q: float, uniform: F64) -> F64:
 def _tails(tsd: TSD, joint: Joint, normal: F64) -> tuple[F64, F64, F64]:
     """Resampled (P(TS >= joint), ndof, scale); `normal` (n_bootstrap, 3) standard normal.
 
-    The three rest on sums over the trials (how many lie above the joint, ln TS, TS), whose covariance is that of one
-    trial's contributions: a sample with more trials in the tail also has a larger mean.
+    The three are functions of correlated sums over the trials: number above the joint, ln TS, TS.
     """
     logs, n_positive = np.log(tsd.ts), len(tsd.ts)
     means = np.array([joint.k / tsd.n, logs.mean(), tsd.ts.mean()])

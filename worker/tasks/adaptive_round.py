@@ -15,7 +15,7 @@ import numpy as np
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
 from worker.rundir import input_digests, layout, store
-from worker.rundir.ledger import Run, before, each_expected, open_run
+from worker.rundir.ledger import Run, each_expected, open_run, run_before_round
 from worker.rundir.record import measure
 from worker.spec import effects, goals, levels
 from worker.spec.sections import Adaptive, Goal, Spec
@@ -59,7 +59,7 @@ def at_round(run: Run, number: int) -> Run:
     most = run.spec.adaptive.max_rounds
     if not 1 <= number <= most:
         raise SpecError(f"--round={number}: adaptive.max_rounds is {most}; choose one of 1 to {most}, or raise it")
-    return before(run, number)
+    return run_before_round(run, number)
 
 
 def _told(found: Mapping[str, Any]) -> str:
@@ -157,7 +157,7 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
     at = _trials(run, dec, level, background)
     places = max(levels.decimals(run.spec.signal.n_sig), 1)
     judged = [(what, known, adaptive.verdict(known, places)) for what, known in _quantities(run, at)]
-    wanted, factor = adaptive.together(verdict for _, _, verdict in judged)
+    wanted, factor = adaptive.merged_requests(verdict for _, _, verdict in judged)
     there = {n_sig: len(trials) for n_sig, trials in at.trials.items()}
     n_trials = sum(there.values())
     add = adaptive.bounded(wanted, max(run.spec.adaptive.max_signal_trials - n_trials, 0))
@@ -229,7 +229,7 @@ def _row(what: str, known: Quantity, found: Verdict) -> dict[str, Any]:
 def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, Any]:
     """Background trials that thresholds, and the local significance to be quoted, still need."""
     spec = run.spec
-    wanted = adaptive.two_digits(factor * n) if factor > 1.0 else n
+    wanted = goals.two_digits(factor * n) if factor > 1.0 else n
     if spec.goal.local_sigma is not None:
         wanted = max(wanted, goals.background_trials(spec.goal.local_sigma, spec.scan.survival))
     most = max(min(wanted, spec.adaptive.max_background_trials), n)
@@ -255,10 +255,10 @@ def faults(run: Run) -> Iterator[str]:
 
 
 def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
-    from worker.base.compare import Rounding, values
+    from worker.base.compare import Rounding, value_differences
 
     try:
-        seen = before(run, number)
+        seen = run_before_round(run, number)
         there = store.load_json(run.path, rel)
         if there["inputs"] != inputs(seen):
             yield "was made from other files than those that are there"
@@ -273,4 +273,4 @@ def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
     except (KeyError, TypeError, ValueError) as error:
         yield f"is not a decision ({type(error).__name__}: {error})"
         return
-    yield from list(values(there, mine, Rounding()))[:3]
+    yield from list(value_differences(there, mine, Rounding()))[:3]

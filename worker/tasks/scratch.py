@@ -14,7 +14,7 @@ from typing import Any
 from worker.base.errors import InputError, MachineError
 from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run, each_expected, of_node
+from worker.rundir.ledger import Run, each_expected, files_of_node
 from worker.tasks import context
 from worker.tasks.table import TASKS
 
@@ -70,7 +70,7 @@ def _link_trials(run: Run, root: Path) -> None:
                 folder.symlink_to(real)
             continue
         folder.mkdir(exist_ok=True)
-        for file in of_node(node):
+        for file in files_of_node(node):
             for path in (file.path, layout.record_name(file.path)):
                 if (run.path / path).exists():
                     (root / path).symlink_to((run.path / path).absolute())
@@ -97,7 +97,7 @@ def address_of(run: Run, rel: PurePosixPath) -> tuple[str, dict[str, Any]]:
             continue
         if node["file"] == rel.name:
             return node["task"], _asked(node["task"], node["args"])
-        for file in of_node(node):
+        for file in files_of_node(node):
             if file.path == rel:
                 band = {} if file.band is None else _band(node["task"], *file.band)
                 address = {**node["args"], "n": file.n, "seed": file.seed, "first": file.first, **band}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker.base.startup import sparing
+from worker.base.startup import light_import
 
 Found = dict[str, Any]
 """The answer of a task with `--json`, besides what it printed."""
@@ -24,7 +24,7 @@ def prepare(*, run: str) -> None:
     --------
     worker prepare --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.prepare import prepare as task
     task(Path(run))
 
@@ -54,7 +54,7 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, pa
     --------
     worker bg_trials --run=runs/example --dec=5 --n=1000 --seed=0
     """
-    with sparing():
+    with light_import():
         from worker.tasks.trials import bg_trials as task
     task(Path(run), dec=dec, n=n, seed=seed, first=first, part=part)
 
@@ -97,7 +97,7 @@ def sig_trials(
     --------
     worker sig_trials --run=runs/example --dec=5 --n_sig=10 --n=1000 --seed=0
     """
-    with sparing():
+    with light_import():
         from worker.tasks.trials import sig_trials as task
     task(Path(run), dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma, part=part)
 
@@ -128,7 +128,7 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
     --------
     worker scan_trials --run=runs/example --n=10 --seed=0 --first=20
     """
-    with sparing():
+    with light_import():
         from worker.tasks.scans import scan_trials as task
     task(Path(run), n=n, seed=seed, first=first, band=band, part=part)
 
@@ -154,7 +154,7 @@ def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 
     --------
     worker scan_map --run=runs/example --nside=128 --band=0 --bands=4
     """
-    with sparing():
+    with light_import():
         from worker.tasks.scans import scan_map as task
     task(Path(run), nside=nside, band=band, bands=bands)
 
@@ -183,7 +183,7 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Found:
     --------
     worker reach --run=runs/example --dec=5
     """
-    with sparing():
+    with light_import():
         from worker.tasks.sensitivity_estimate import reach as task
     return task(Path(run), dec=dec, seed=seed)
 
@@ -205,7 +205,7 @@ def judge(*, run: str, round: int) -> Found:  # noqa: A002 (the name of the flag
     --------
     worker judge --run=runs/example --round=1
     """
-    with sparing():
+    with light_import():
         from worker.tasks.adaptive_round import judge as task
     return task(Path(run), number=round)
 
@@ -226,7 +226,7 @@ def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
     --------
     worker collect_bg --run=runs/example --dec=5
     """
-    with sparing():
+    with light_import():
         from worker.tasks.collect import collect_bg as task
     task(Path(run), dec=dec, allow_missing=allow_missing)
 
@@ -249,7 +249,7 @@ def collect_sig(*, run: str, dec: float, gamma: float | None = None, allow_missi
     --------
     worker collect_sig --run=runs/example --dec=5
     """
-    with sparing():
+    with light_import():
         from worker.tasks.collect import collect_sig as task
     task(Path(run), dec=dec, gamma=gamma, allow_missing=allow_missing)
 
@@ -266,7 +266,7 @@ def distributions(*, run: str) -> None:
     --------
     worker distributions --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.results import distributions as task
     task(Path(run))
 
@@ -283,7 +283,7 @@ def sensitivity(*, run: str) -> None:
     --------
     worker sensitivity --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.results import sensitivity as task
     task(Path(run))
 
@@ -302,7 +302,7 @@ def collect_scan(*, run: str, allow_missing: bool = False) -> None:
     --------
     worker collect_scan --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.collect import collect_scan as task
     task(Path(run), allow_missing=allow_missing)
 
@@ -319,7 +319,7 @@ def post_trial(*, run: str) -> None:
     --------
     worker post_trial --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.results import post_trial as task
     task(Path(run))
 
@@ -336,7 +336,7 @@ def upper_limits(*, run: str) -> None:
     --------
     worker upper_limits --run=runs/example
     """
-    with sparing():
+    with light_import():
         from worker.tasks.limits import upper_limits as task
     task(Path(run))
 

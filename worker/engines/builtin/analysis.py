@@ -1,4 +1,4 @@
-"""A data set made ready for the engine, and the likelihood model of one declination made from it."""
+"""A data set prepared for the engine, and the likelihood model of one declination."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,12 +39,12 @@ class Sky(NamedTuple):
     Attributes
     ----------
     dec, sigma : ndarray, rad
-        sigma as S has it: raised to the floor, and widened by the assumed extension.
+        sigma as in S: raised to the floor, and widened by the assumed extension.
     weight : ndarray
         1 / (sigma^2 p b N_season).
     row, season : ndarray, int32
     address : ndarray, int64
-        Number of the event among all events, usable or not: its place in a sky's random stream.
+        Index of the event among all events, usable or not: its address in the random stream of a sky.
     """
 
     dec: F64
@@ -112,7 +112,6 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
     ----------
     dataset : Dataset
         Every season must have events.
-    cuts : Cuts
     """
     grid = _grid(dataset)
     backgrounds: list[Background] = []
@@ -154,7 +153,7 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
 
 
 def response_bins(analysis: Analysis, dec: float) -> tuple[int, ...]:
-    """The response bins that a declination falls into; equal bins, equal signal tables."""
+    """Return the response bins of a declination; equal bins have equal signal tables."""
     return tuple(k for s in analysis.dataset.seasons for k in season.bins(s, dec))
 
 
@@ -191,7 +190,6 @@ def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, 
     Parameters
     ----------
     dec : float, rad
-    n_sig : float
     e0_tev : float
         Where the flux is quoted, in TeV.
     """

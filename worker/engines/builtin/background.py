@@ -1,18 +1,16 @@
 """Background densities from the data: p(sin dec) and b(log_e | sin dec), smooth and positive everywhere.
 
-Both are kernel estimates on fixed grids, so that no single event decides their value; both are divided by, so each has
-a lower limit. The limits change no bit where there are events (`worker.engines.builtin.support` says where there are
-none):
+Both are kernel estimates on fixed grids. Both are divisors, so each has a lower limit, which changes no bit where there
+are events (`worker.engines.builtin.support` finds declinations without events):
 
 - p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
 - b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice
   exceed (or stay below), an exponential in log_e (a power law in energy) takes over. Its slope is given by the
   median excess of those events: an extreme one moves it no more than any other. Each slice sums to 1.
-- Where a kernel of p holds less than `LEAST_EVENTS`, it holds `LEAST_EVENTS`: none seen is compatible with a mean of 1.
-  (The integral is then larger than 1, by as much as is added.)
-- A slice of b with fewer than `SLICE_EVENTS` is filled up to them with the spectrum of the whole season. No bin of a
-  slice expects fewer than `LEAST_SEEN` events between the lowest and the highest energy that was seen there, and
-  fewer than `LEAST_IN_BIN` beyond: neither a tail nor a gap makes one event decide TS wherever it falls.
+- A kernel of p has at least `LEAST_EVENTS`: no event is compatible with a mean of 1. (The integral is then above 1.)
+- A slice of b with fewer than `SLICE_EVENTS` is filled up to them with the spectrum of the whole season. A bin of a
+  slice has at least `LEAST_SEEN` expected events between the lowest and the highest observed energy, and at least
+  `LEAST_IN_BIN` beyond: so no single event in a tail or gap decides TS.
 """
 
 from typing import NamedTuple
@@ -37,7 +35,7 @@ LEAST_EVENTS = 1.0
 SLICE_EVENTS = 10.0
 LEAST_SEEN = 1e-8
 LEAST_IN_BIN = 1e-12
-"""Both lie below what the densities of a few hundred events or more give to any event, of background or signal."""
+"""Both are below the densities of any event, of background or signal, with a few hundred events or more."""
 
 
 class EnergyGrid(NamedTuple):

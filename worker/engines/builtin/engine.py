@@ -1,4 +1,4 @@
-"""The built-in likelihood as an `Engine`: on this core, or, if the spec says so, on a device."""
+"""The built-in likelihood as an `Engine`: on this core, or on a device if the spec has ``gpu: true``."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
@@ -24,18 +24,16 @@ from worker.spec.sections import Signal as Injected
 F64 = NDArray[np.float64]
 
 ENGINE = 3
-"""Raised by every change that changes a bit of a trial: old files are then foreign.
-
-Densities, signal tables and random addresses count too: they are made anew by every process (tests/engine/golden.py).
-"""
+"""Version of the bits of a trial, densities and signal tables included (tests/engine/golden.py): files of another
+version are foreign."""
 GPU_ENGINE = 2
-"""Likewise for trials made on a device, whose last bits are others."""
+"""Likewise for trials made on a device, whose last bits differ."""
 BLOCK = 500
-"""Trials between two looks at the clock and at signals: a compiled loop cannot be interrupted."""
+"""Trials between two checks of the clock and of signals: a compiled loop cannot be interrupted."""
 GPU_BLOCK = 1 << 17
-"""Trials made at once on a device: enough to fill it."""
+"""Trials per block on a device: enough to fill it."""
 PROMISED = 1e-3
-"""TS of a device are this near to a CPU's, at least."""
+"""Largest difference of TS between device and CPU."""
 _SHOWN = 8
 
 
@@ -44,7 +42,6 @@ class Builtin:
 
     Parameters
     ----------
-    spec : Spec
     dataset : Dataset or None
         Without it there are no trials.
 
@@ -69,12 +66,12 @@ class Builtin:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
             self.tolerance, self.block = PROMISED, GPU_BLOCK
         if dataset is not None:
-            self._analysis = built(dataset, spec)
+            self._analysis = analysis_of(dataset, spec)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
 
     def notes(self) -> list[tuple[str, ...]]:
-        """Where densities are limits rather than measurements, for each season."""
+        """Notes about densities that are limits, for each season."""
         return [support.notes(self._analysis, j) for j in range(self._analysis.n_seasons)]
 
     def prepare(self) -> None:
@@ -112,7 +109,7 @@ class Builtin:
         return turns - np.floor(turns)
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
-        """What fits the pixels of rings; nothing is left to a device if there is no ring."""
+        """Return the scanner of rings, on a device only if there are rings."""
         if not self._gpu or not len(rings.dec):
             return scan.Scanner(self._analysis, rings, keep)
         from worker.engines import cuda
@@ -121,20 +118,20 @@ class Builtin:
         return cuda.Scanner(self._analysis, rings)
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
-        """What fits a list of sources, on this core."""
+        """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
     def explain(self, dec: float, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
-        """The events that decide a fit, and the largest TS on a grid, in plain numpy, without a line of the fit."""
+        """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
         point = self._point(dec)
         drawn = trials.draw(self._analysis, point, key, trial, None if signal is None else self._injector(dec, signal))
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
         best = reference.brute_force(drawn, point.table, gammas)
-        found = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
+        result = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         ends, most = point.table.gammas[[0, -1]], 0.5 * float(drawn.n_events.min())
         return Explanation(
-            (*self._events(drawn, point, float(fit["ns"]), float(fit["gamma"])), found),
+            (*self._events(drawn, point, float(fit["ns"]), float(fit["gamma"])), result),
             best,
             lambda ns, gamma: reference.ts_at(drawn, point.table, ns, gamma),
             (float(ends[0]), float(ends[1])),
@@ -183,14 +180,14 @@ class Builtin:
         )
 
 
-def _point_at(made: analysis.Analysis, dec: float) -> Point:
-    support.require(made, dec)
-    return trials.point_at(made, dec)
+def _point_at(analysis_: analysis.Analysis, dec: float) -> Point:
+    support.require(analysis_, dec)
+    return trials.point_at(analysis_, dec)
 
 
-def _injector_at(made: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
+def _injector_at(analysis_: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
     spectrum, extension = spectrum_of(section, signal.gamma), float(np.radians(section.extension_deg))
-    return trials.injector_at(made, dec, spectrum, signal.n_sig, section.poisson, extension)
+    return trials.injector_at(analysis_, dec, spectrum, signal.n_sig, section.poisson, extension)
 
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
@@ -212,12 +209,12 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
     )
 
 
-def built(dataset: Dataset, spec: Spec) -> analysis.Analysis:
-    """The data with their background densities; errors as of `Builtin`."""
+def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
+    """Return the data with their background densities; errors as of `Builtin`."""
     support.require_seasons(dataset)
-    made = analysis.build(dataset, cuts(spec.likelihood))
-    support.require(made, source_decs(spec))
-    return made
+    analysis_ = analysis.build(dataset, cuts(spec.likelihood))
+    support.require(analysis_, source_decs(spec))
+    return analysis_
 
 
 def source_decs(spec: Spec) -> F64:

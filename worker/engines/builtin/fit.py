@@ -11,7 +11,7 @@ from worker.engines.builtin.likelihood import profile, slopes_at_zero
 from worker.engines.builtin.work import SLOPES
 
 profile_at_best = profile
-"""A name of its own: a GPU searches in single precision, and looks at the end in double."""
+"""Separate name: a GPU searches in single precision, and ends in double."""
 
 COARSE = 0.25  # spacing in gamma at which the search starts
 GAMMA_TOLERANCE = 1e-5

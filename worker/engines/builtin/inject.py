@@ -1,4 +1,4 @@
-"""Signal events: how many, which season, energy, angle and sigma drawn together from the response's cells."""
+"""Signal events: number, season, and energy, angle and sigma drawn together from the cells of the response."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the maximum of the likelihood cannot be: a guard on everything that is fitted."""
+"""Check that fits are possible maxima of the likelihood."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ def require(fitted: F64, where: str) -> F64:
     ----------
     fitted : ndarray (..., 3)
     where : str
-        What was fitted, for the message.
+        Name of the fit, for the message.
 
     Raises
     ------

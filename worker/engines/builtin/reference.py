@@ -1,7 +1,4 @@
-"""The likelihood in plain numpy, as METHOD states it: slow, and shares no code with the kernels.
-
-The fit is compared with a brute-force grid of this; a replayed trial is drawn with it.
-"""
+"""The likelihood of METHOD in plain numpy, without code of the kernels: for tests and replayed trials."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +22,7 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
 
     Parameters
     ----------
-    drawn : Drawn
-    table : SignalTable
     ns : ndarray (n,)
-    gamma : float
 
     Returns
     -------

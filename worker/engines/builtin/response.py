@@ -1,4 +1,4 @@
-"""What a source would send: acceptance and energy density s(log_e | dec, gamma) from the instrument response.
+"""Signal of a source from the instrument response: acceptance and energy density s(log_e | dec, gamma).
 
 Declinations of the response are the published bins (step functions), energies are integrated exactly:
 effective area and smearing have different energy bins, so the flux is integrated over their intersections.
@@ -90,16 +90,16 @@ def _mix(weights: F64, marginals: F64, out: F64) -> None:
 
 def area_bin(area: EffectiveArea, dec: float) -> int:
     """Declination bin of the effective area; `dec` in rad."""
-    return _bin(area.sin_dec, float(np.sin(dec)))
+    return bin_of(area.sin_dec, float(np.sin(dec)))
 
 
 def smearing_bin(smearing: Smearing, dec: float) -> int:
     """Declination bin of the smearing; `dec` in rad."""
-    return _bin(smearing.dec, dec)
+    return bin_of(smearing.dec, dec)
 
 
-def _bin(edges: F64, value: float) -> int:
-    # A source on an edge belongs to the bin above it, whatever the last bit of a sine says.
+def bin_of(edges: F64, value: float) -> int:
+    """Bin of a value; a source on an edge belongs to the bin above it, whatever the last bit of a sine is."""
     return int(np.clip(np.searchsorted(edges, value + 1e-9, side="right") - 1, 0, len(edges) - 2))
 
 
@@ -122,7 +122,6 @@ def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = 
 
     Parameters
     ----------
-    season : Season
     dec : float, rad
     gammas : ndarray (n_gamma,)
     log_cutoff : float
@@ -130,8 +129,8 @@ def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = 
 
     Returns
     -------
-    ndarray (n_e, n_gamma), events. Bins for which the release has no smearing are 0: nothing is known of
-    how such events would look, so they are neither injected nor counted in a flux.
+    ndarray (n_e, n_gamma), events
+        0 in bins without smearing, whose events are neither injected nor counted in a flux.
     """
     smearing = _smearing(season)
     j = smearing_bin(smearing, dec)

@@ -1,9 +1,7 @@
-"""All-sky scans: every healpix ring is fitted from the events that can matter to it.
+"""All-sky scans: every healpix ring is fitted from the events near it.
 
-A sky gives every event a right ascension from its own address (seed, sky, event), so a declination band
-sees the same sky whatever else is scanned. Within a ring each event is handed to the pixels inside
-its right-ascension window (counting sort, events in fixed order): every pixel is fitted from the same
-numbers in the same order however the sky was split, hence bit for bit the same result.
+The right ascension of an event has its own address (seed, sky, event), and each event is assigned to the pixels inside
+its right-ascension window in fixed order (counting sort): the bits of a pixel do not depend on how a sky is split.
 """
 
 import math
@@ -128,12 +126,10 @@ def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out
 
 
 class Scanner:
-    """Scans skies of one analysis over a set of rings; the geometry is worked out once.
+    """Scans skies of one analysis over a set of rings; the geometry is computed once.
 
     Parameters
     ----------
-    analysis : Analysis
-    rings : Rings
     keep : bool
         Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
 
@@ -181,7 +177,6 @@ class Scanner:
 
         Parameters
         ----------
-        r : int
         turn : ndarray (n_events,)
             Right ascensions in turns, from `right_ascensions`.
 

@@ -1,4 +1,4 @@
-"""What the engine asks of a season's response, whichever kind it has: smearing cells or simulated events."""
+"""Response of a season for the engine, from smearing cells or simulated events."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ F64 = NDArray[np.float64]
 
 
 def bins(season: Season, dec: float) -> tuple[int, ...]:
-    """Bins of the response that a declination (rad) falls into: the same bins, the same signal."""
+    """Return the response bins of a declination (rad); equal bins have equal signals."""
     if isinstance(season.smearing, Simulation):
         return (simulated.band_at(season.smearing, dec),)
     return response.area_bin(season.area, dec), response.smearing_bin(season.smearing, dec)
@@ -50,8 +50,8 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     """Cells (n, 8) of `inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
     if not isinstance(season.smearing, Simulation):
         return response.cells(season, dec, spectrum)
-    found, per_second = simulated.cells(season.smearing, dec, spectrum)
-    return found, per_second * (season.livetime_days * SECONDS_PER_DAY)
+    cells_, per_second = simulated.cells(season.smearing, dec, spectrum)
+    return cells_, per_second * (season.livetime_days * SECONDS_PER_DAY)
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:

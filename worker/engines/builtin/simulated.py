@@ -1,8 +1,7 @@
-"""What a source would send, from simulated events: those of its declination band, weighted with the spectrum.
+"""Signal of a source from the simulated events of its declination band, weighted with the spectrum.
 
-A band is a range of the sine of the true declination. Its events are turned to the source: distance and
-position angle of the reconstructed direction, energy and angular error stay together. All sources of a band see
-the same events, so they share one signal table.
+A band is a range of the sine of the true declination. Its events are rotated to the source, with distance and position
+angle of the reconstructed direction, energy and angular error. All sources of a band share one signal table.
 """
 
 import numpy as np
@@ -12,7 +11,7 @@ from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.data.dataset import Simulation
 from worker.engines.builtin.background import ENERGY_BANDWIDTH, LOG_E_STEP, EnergyGrid, energy_bin, smooth_energy
-from worker.engines.builtin.response import LN10, PIVOT, Spectrum
+from worker.engines.builtin.response import LN10, PIVOT, Spectrum, bin_of
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -45,9 +44,7 @@ def _fold(events, gammas, lo, n, out):  # type: ignore[no-untyped-def]
 
 def band_at(simulation: Simulation, dec: float) -> int:
     """Number of the band of a source declination (rad)."""
-    # A source on an edge belongs to the band above it, whatever the last bit of a sine says.
-    edges = simulation.sin_dec
-    return int(np.clip(np.searchsorted(edges, float(np.sin(dec)) + 1e-9, side="right") - 1, 0, len(edges) - 2))
+    return bin_of(simulation.sin_dec, float(np.sin(dec)))
 
 
 def band_events(simulation: Simulation, dec: float) -> F32:

@@ -1,7 +1,6 @@
-"""A list of sources in the same scrambled skies: every source is fitted from the events that can matter to it.
+"""A list of sources in the same scrambled skies: every source is fitted from the events near it.
 
-The right ascension of an event in a sky has the same address as in an all-sky scan, and a source at the centre of a
-pixel is fitted from the same numbers in the same order: sky k is the same sky, and its TS the same bits.
+Sky k is that of an all-sky scan, and a source at the centre of a pixel has the same bits of TS as the pixel.
 """
 
 import math
@@ -24,7 +23,7 @@ from worker.engines.protocol import Sources
 F64 = NDArray[np.float64]
 
 CACHE_BYTES = 200_000_000
-"""Windows of sources that are kept between skies; those of further sources are worked out again for every block."""
+"""Memory for windows of sources; those of further sources are computed again for every block."""
 BLOCK_BYTES = 64_000_000
 """Right ascensions of the skies of one block."""
 
@@ -81,13 +80,7 @@ def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w,
 
 
 class SourceScanner:
-    """Fits a list of sources in skies of one analysis; the geometry is worked out once.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    sources : Sources
-    """
+    """Fits a list of sources in skies of one analysis; the geometry is worked out once."""
 
     def __init__(self, analysis: Analysis, sources: Sources) -> None:
         self.analysis = analysis
@@ -103,14 +96,14 @@ class SourceScanner:
         self._slopes = np.empty(analysis.cuts.gammas.size)
 
     def _near_of(self, i: int) -> Near:
-        found = self._near.get(i)
-        if found is None:
-            found = near(self.analysis, float(self.sources.dec[i]))
-            size = found.event.nbytes + found.reach.nbytes
+        events = self._near.get(i)
+        if events is None:
+            events = near(self.analysis, float(self.sources.dec[i]))
+            size = events.event.nbytes + events.reach.nbytes
             if self._bytes + size <= CACHE_BYTES:
-                self._near[i] = found
+                self._near[i] = events
                 self._bytes += size
-        return found
+        return events
 
     def _table(self, dec: float) -> SignalTable:
         bins = response_bins(self.analysis, dec)
@@ -125,7 +118,6 @@ class SourceScanner:
         ----------
         key : tuple of 2 int
             Address of the stream of skies.
-        first, count : int
 
         Returns
         -------

@@ -1,7 +1,7 @@
-"""Whether there are events enough to estimate a background from: refused where there are not, noted where one decides.
+"""Checks that there are enough events to estimate the background: errors and notes.
 
-The densities are positive everywhere (`worker.engines.builtin.background`), but a limit is no measurement. A selection
-of one hemisphere with the response of both would find every injected event of the other one free of background.
+The densities are positive everywhere (`worker.engines.builtin.background`), but without events they are only limits:
+with events of one hemisphere and the response of both, injected events of the other one would have no background.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ I64 = NDArray[np.int64]
 LEAST_SEASON = 50
 """Events of a season."""
 LEAST_NEAR = 5
-"""Events of a season within `NEAR` of a source, or a fifth of what an even season would have where that is fewer."""
+"""Events of a season within `NEAR` of a source, or a fifth of those of a uniform season, whichever is fewer."""
 NEAR = 2 * DENSITY_BANDWIDTH
 FEW = 1000
 """A season with fewer events is noted."""
 LEAST_SHARE = 0.01
-"""A season that sees less of a source's events than this needs no background there."""
+"""A season with a smaller share of a source's events needs no background there."""
 UNEXPECTED = 1e-6
 """An event is noted if its bin of energy expects fewer events of its slice; ordinary samples stay above 1e-3."""
 _LEAVE_OUT = "Leave it out of data.seasons, or read more events"
@@ -54,12 +54,7 @@ def require_seasons(dataset: Dataset) -> None:
 
 
 def events_near(season: Season, dec: F64) -> I64:
-    """Number of events within `NEAR` of declinations (n,), rad, in the sine of the declination; at a pole one-sided.
-
-    Returns
-    -------
-    ndarray (n,), int64
-    """
+    """Return the number of events within `NEAR` in sin(dec) of declinations (n,), rad; one-sided at a pole."""
     low = np.clip(np.sin(dec) - NEAR, -1.0, 1.0 - 2 * NEAR)
     at = np.sort(season.events.dec)
     ends = (np.arcsin(edge).astype(at.dtype) for edge in (low, low + 2 * NEAR))
@@ -68,18 +63,12 @@ def events_near(season: Season, dec: F64) -> I64:
 
 
 def on_one_side(season: Season, dec: F64) -> I64:
-    """Number of events within `NEAR` south or north of declinations (n,), rad, whichever is smaller.
-
-    Returns
-    -------
-    ndarray (n,), int64
-        A side that reaches beyond a pole is not counted.
-    """
+    """Return the smaller number of events within `NEAR` south or north of declinations (n,), rad, poles excepted."""
     sin, at = np.sin(dec), np.sort(season.events.dec)
     edges = (np.arcsin(np.clip(x, -1.0, 1.0)).astype(at.dtype) for x in (sin - NEAR, sin, sin + NEAR))
-    low, here, high = (np.searchsorted(at, edge) for edge in edges)
-    south = np.where(sin - NEAR < -1.0, at.size, here - low)
-    north = np.where(sin + NEAR > 1.0, at.size, high - here)
+    low, middle, high = (np.searchsorted(at, edge) for edge in edges)
+    south = np.where(sin - NEAR < -1.0, at.size, middle - low)
+    north = np.where(sin + NEAR > 1.0, at.size, high - middle)
     return np.asarray(np.minimum(south, north), dtype=np.int64)
 
 
@@ -133,12 +122,12 @@ def require(analysis: Analysis, dec: float | F64) -> None:
 
 
 def _cure(analysis: Analysis, season: Season) -> str:
-    found = usable_deg(analysis)
-    alone = len(analysis.dataset.seasons) == 1
-    if found is None:
+    usable = usable_deg(analysis)
+    is_only_season = len(analysis.dataset.seasons) == 1
+    if usable is None:
         return "the sample has too few events for any declination; read more of them"
-    low, high = found
-    other = "" if alone else f", or leave {season.name} out of data.seasons"
+    low, high = usable
+    other = "" if is_only_season else f", or leave {season.name} out of data.seasons"
     return (
         f"keep background.dec_deg, and the sources of a list, between {low:g} and {high:g} deg; for a map write "
         f"scan.dec_min_deg: {low:g} and scan.dec_max_deg: {high:g}{other}"
@@ -158,7 +147,7 @@ def usable_deg(analysis: Analysis) -> tuple[float, float] | None:
 
 
 def notes(analysis: Analysis, season: int) -> tuple[str, ...]:
-    """What to know of a season's densities beside every result: where they are limits, and events that decide a TS."""
+    """Return notes about a season: densities that are limits, and events that decide a TS."""
     return (
         *_few_note(analysis.dataset.seasons[season]), *_empty_note(analysis, season), *_extreme_note(analysis, season)
     )  # fmt: skip

@@ -13,7 +13,7 @@ F64 = NDArray[np.float64]
 
 
 class SignalTable(NamedTuple):
-    """Everything the fit needs to know of a declination, for all seasons at once.
+    """Signal of a declination for the fit, for all seasons.
 
     Attributes
     ----------

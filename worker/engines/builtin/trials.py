@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 GUIDES = 4
-"""Entries of the guide per candidate: the more, the fewer steps from an entry to the event."""
+"""Entries of the guide per candidate; more entries need fewer steps to the event."""
 
 TRIAL_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
@@ -92,10 +92,10 @@ def poisson_cdf(mean: float) -> F64:
 def injector_at(
     analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True, extension: float = 0.0
 ) -> Injector:
-    """What injects `n_sig` events (the mean if `poisson`) at a declination (rad).
+    """Return the injector of `n_sig` events (the mean if `poisson`) at a declination (rad).
 
-    A source with an `extension` (rad) sends its events from places that are normally distributed around its centre,
-    seen with the response of the centre's declination.
+    The events of a source with an `extension` (rad) come from positions that are normally distributed around its
+    centre, with the response of the centre's declination.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def injector_at(
 
 
 def no_signal(analysis: Analysis, dec: float) -> Injector:
-    """An injector that injects nothing."""
+    """Return an injector without events."""
     return injector_at(analysis, dec, Spectrum(2.0), 0.0)
 
 
@@ -176,13 +176,13 @@ def run(
     ndarray (n,) of `TRIAL_DTYPE`: ts, ns, gamma
     """
     inject = injector is not None
-    what = injector if injector is not None else no_signal(analysis, point.dec)
-    room = _scratch(analysis, point, what)
-    work = workspace(room[0].size, analysis.n_rows, analysis.n_seasons, count)
+    signal = injector if injector is not None else no_signal(analysis, point.dec)
+    scratch_arrays = _scratch(analysis, point, signal)
+    work = workspace(scratch_arrays[0].size, analysis.n_rows, analysis.n_seasons, count)
     out = np.empty((n, 3))
     run_trials(
-        point.candidates, inject, what, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
-        np.uint64(first), room, work, np.empty(analysis.cuts.gammas.size), out,
+        point.candidates, inject, signal, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
+        np.uint64(first), scratch_arrays, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
     return maximum.require(out, f"trials at dec {math.degrees(point.dec):.4g} deg").view(TRIAL_DTYPE)[:, 0]
 
@@ -198,12 +198,12 @@ class Drawn(NamedTuple):
 
 
 def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, injector: Injector | None = None) -> Drawn:
-    """The events of one trial: what `run` fits, for replay, pictures and tests."""
-    what = injector if injector is not None else no_signal(analysis, point.dec)
-    room = _scratch(analysis, point, what)
+    """Return the events of one trial as `run` fits them, for replay, figures and tests."""
+    signal = injector if injector is not None else no_signal(analysis, point.dec)
+    scratch_arrays = _scratch(analysis, point, signal)
     n = draw_trial(
-        point.candidates, injector is not None, what, analysis.n_data,
-        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), room,
+        point.candidates, injector is not None, signal, analysis.n_data,
+        np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch_arrays,
     )  # fmt: skip
-    _, _, w, row, season, rest, n_events, *_ = room
+    _, _, w, row, season, rest, n_events, *_ = scratch_arrays
     return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())

@@ -1,4 +1,4 @@
-"""Work counted: what a fit costs in steps that do not depend on the machine. Kernels add to one small array."""
+"""Counters of the work of a fit, which do not depend on the machine; kernels add to one array."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 EVENTS, SLOPES, PROFILES, TERMS = range(4)
-"""Places in the array: events drawn (or handed to a pixel); events times gamma nodes in slopes at ns = 0; gammas at
-which the likelihood was maximised in ns; terms, one event in one sum over events."""
+"""Indices: events drawn (or assigned to a pixel); events times gamma nodes in slopes at ns = 0; gammas at which the
+likelihood was maximised in ns; terms, one event in one sum over events."""
 
 NAMES = ("events", "slopes", "profiles", "terms")
 
@@ -18,5 +18,5 @@ def counters() -> NDArray[np.int64]:
 
 
 def named(count: NDArray[Any]) -> dict[str, int]:
-    """What was counted, by name."""
+    """Return the counts by name."""
     return dict(zip(NAMES, (int(x) for x in count), strict=True))

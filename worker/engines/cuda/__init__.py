@@ -16,13 +16,7 @@ __all__ = ["SIMULATED", "Scanner", "require", "run"]
 
 
 def require() -> None:
-    """Refuse where there is no device.
-
-    Raises
-    ------
-    InputError
-        If numba finds no CUDA device or driver.
-    """
+    """Raise InputError if numba finds no CUDA device or driver."""
     if not cuda.is_available():
         raise InputError(
             "resources.gpu is true, but numba finds no CUDA device here: ask the batch system for one "

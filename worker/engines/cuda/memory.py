@@ -1,7 +1,7 @@
-"""Where a warp keeps its events and tables: in the shared memory of its block, the events on the device if too many.
+"""Memory of a warp: events and tables in the shared memory of its block; too many events in that of the device.
 
-Arrays are parts of a few flat ones, known by their offsets: a slice of an array costs registers for its address, shape
-and strides, of which a warp that is to share its processor with seventeen others has none to spare.
+Arrays are parts of a few flat ones, given by their offsets: slices would need more registers than a warp has, which
+shares its processor with seventeen others.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,6 @@ class Room(NamedTuple):
     ----------
     sizes : tuple of int
         Events, injected events, rows of the signal table, seasons, gammas.
-    shared_bytes : int
     is_far : bool
         Whether shared memory cannot hold the events.
     """

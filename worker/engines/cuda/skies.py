@@ -242,11 +242,6 @@ def _wide(cells: Cells, dec: F64) -> F64:
 class Scanner:
     """As the builtin `scan.Scanner`, on the device: the first ring of a sky that is asked for brings all of them.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    rings : Rings
-
     Raises
     ------
     InputError

@@ -1,9 +1,9 @@
-"""What the 32 lanes of a warp do together; a block is one warp.
+"""Operations of the 32 lanes of a warp; a block is one warp.
 
 Loops over events count in unsigned numbers: numba's own, in signed ones that may count from the end of an array, cost
 four times the arithmetic that they are there for.
 
-In numba's simulator there are no shuffles: the lanes meet in shared memory, and add in the same order.
+numba's simulator has no shuffles: the lanes exchange values in shared memory, and add in the same order.
 """
 
 import math
@@ -40,14 +40,14 @@ ALL = 0xFFFFFFFF
 U64 = np.uint64
 STEP = np.uint64(LANES)
 COLUMNS = 2 * LANES
-"""Gammas that a warp looks at at once: two on every lane."""
+"""Gammas per warp at a time: two on every lane."""
 ONE = np.float32(1.0)
 TWO = np.float32(2.0)
 THREE = np.float32(3.0)
 
 
 jit: Any = cuda.jit if SIMULATED else cuda.jit(max_registers=REGISTERS, lto=False)
-"""What a kernel is made with; without the linker's optimisations, so that `benchmarks/gpu_code.py` sees what runs."""
+"""Decorator of kernels, without the linker's optimisations, so that `benchmarks/gpu_code.py` shows the real code."""
 warnings.filterwarnings("ignore", "Grid size")  # a few trials or pixels do not fill a device
 
 
@@ -57,10 +57,10 @@ def device(function: Callable[..., Any]) -> Any:
 
 
 def rebound(function: Any, **names: Any) -> Any:
-    """A function of the CPU for the device, with other functions under some of the names that it calls.
+    """Return a CPU function for the device, with other functions under some of the names that it calls.
 
-    So the search for the maximum is written once: every lane takes the same decisions, and what sums over events is
-    replaced by what shares them among the lanes.
+    So the search for the maximum is written once: every lane takes the same decisions, and sums over events are
+    replaced by sums shared among the lanes.
     """
     source = function.py_func
     return device(FunctionType(source.__code__, source.__globals__ | names, source.__name__))

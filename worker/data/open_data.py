@@ -1,4 +1,4 @@
-"""Files of data, opened: regular files alone, and none that holds another format than its name says."""
+"""Opening of data files: only regular files in the expected format."""
 
 import os
 import shlex
@@ -38,19 +38,19 @@ def open_data(path: Path, begins: bytes = b"") -> BinaryIO:
     Parameters
     ----------
     begins : bytes
-        How a file of the wanted format begins; empty for text.
+        First bytes of the expected format; empty for text.
 
     Raises
     ------
     InputError
-        It is absent, no regular file (a folder, a pipe, a device), unreadable, or in a known other format.
+        It is absent, no regular file, unreadable, or in another known format.
     """
     try:
         file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115 (returned; needs opener)
     except (FileNotFoundError, NotADirectoryError):
-        there = f"its folder holds: {shown(_folder(path))}" if _folder(path) else "its folder is absent or empty"
+        listing = f"its folder holds: {shown(_folder(path))}" if _folder(path) else "its folder is absent or empty"
         raise InputError(
-            f"{path}: no such file; {there}{other_form(path)}. Check the path in `data`, or get the file"
+            f"{path}: no such file; {listing}{other_form(path)}. Check the path in `data`, or get the file"
         ) from None
     except IsADirectoryError:
         raise InputError(f"{path}: this is a folder, not a file. Put the file of this name in its place") from None
@@ -67,7 +67,7 @@ def open_data(path: Path, begins: bytes = b"") -> BinaryIO:
 
 
 def _without_waiting(name: str, flags: int) -> int:
-    # the opening of a pipe would wait for whoever writes to it
+    # otherwise opening a pipe waits for a writer
     return os.open(name, flags | os.O_NONBLOCK)
 
 

@@ -1,4 +1,4 @@
-"""Counting in n trials of which only the sorted positive TS values are stored."""
+"""Counts and quantiles of n trials of which only the sorted positive TS values are stored."""
 
 import math
 

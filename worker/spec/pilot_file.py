@@ -1,4 +1,4 @@
-"""``resources.pilot: pilot.json``: the file's content takes the place of its name, and is frozen with the spec."""
+"""``resources.pilot: pilot.json``: the content of the file replaces its name, and is frozen with the spec."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ PLACE: Place = ("resources", "pilot")
 
 
 def insert(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
-    """Put what `dagmaker pilot` wrote in the place of its file's name; returns what was wrong with it."""
+    """Replace the name of a pilot file by its content, in place; return its problems."""
     section = data.get("resources")
     if not isinstance(section, dict) or not isinstance(section.get("pilot"), str):
         return []

@@ -1,4 +1,4 @@
-"""Events and good runs that stand in two seasons: they would count twice."""
+"""Events and good runs that are in two seasons and would count twice."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -45,7 +45,7 @@ def shared_notes(measured: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
 
 
 def shared_run_notes(runs: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
-    """Sentences, by season, about good runs (m, 2; disjoint, by their start) whose time an earlier season has too."""
+    """Return notes, by season, about good runs (m, 2; disjoint, sorted) that overlap those of an earlier season."""
     notes: dict[str, tuple[str, ...]] = dict.fromkeys(runs, ())
     for earlier, later in combinations(runs, 2):
         days = _overlap(runs[earlier], runs[later])
@@ -55,7 +55,7 @@ def shared_run_notes(runs: Mapping[str, F64]) -> dict[str, tuple[str, ...]]:
 
 
 def _overlap(a: F64, b: F64) -> float:
-    """Time (days) that two lists of disjoint runs share."""
+    """Return the time (days) that two lists of disjoint runs share."""
     edges = np.sort(np.concatenate([a.ravel(), b.ravel()]))
     middle = (edges[1:] + edges[:-1]) / 2
     inside = _covers(a, middle) & _covers(b, middle)
@@ -68,7 +68,7 @@ def _covers(runs: F64, mjd: F64) -> NDArray[np.bool_]:
 
 
 def _pairs(earlier: I64, later: I64) -> list[tuple[int, int, int]]:
-    """Pairs of different seasons, and how many events they share."""
+    """Return pairs of different seasons, with the number of events that they share."""
     pairs = np.column_stack([earlier, later])[earlier != later]
-    found, n = np.unique(pairs, axis=0, return_counts=True)
-    return [(int(a), int(b), int(count)) for (a, b), count in zip(found, n, strict=True)]
+    distinct, n = np.unique(pairs, axis=0, return_counts=True)
+    return [(int(a), int(b), int(count)) for (a, b), count in zip(distinct, n, strict=True)]

@@ -8,7 +8,7 @@ import pytest
 from dagmaker.cli import main
 from tests.dagmaker_spec import text
 from worker.base.errors import SpecError
-from worker.spec import ceilings, specfile
+from worker.spec import size_limits, specfile
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_size_that_is_told_is_right() -> None:
     with pytest.raises(SpecError) as caught:
         specfile.loads(text(n_bg=10**9, bg_file=1))
     least = int(str(caught.value).rpartition("trials_per_file: ")[2].partition(",")[0])
-    assert 3 * 10**9 / least <= ceilings.MAX_PROCESSES < 3 * 10**9 / (least - 2)
+    assert 3 * 10**9 / least <= size_limits.MAX_PROCESSES < 3 * 10**9 / (least - 2)
     specfile.loads(text(n_bg=10**9, bg_file=least))
 
 

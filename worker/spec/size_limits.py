@@ -1,4 +1,4 @@
-"""How large an analysis may be: above these bounds a spec is refused before anything counts to such a number."""
+"""Largest numbers of points and processes of an analysis; a larger spec is refused before it is expanded."""
 
 import math
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from worker.spec.sections import Spec
 
 MAX_POINTS = 50_000
-"""Declinations times spectra times n_sig: each is a node with a folder of its own."""
+"""Declinations x spectra x n_sig; each is a node with its own folder."""
 MAX_PROCESSES = 2_000_000
-"""Of a kind, and as many files: a year's work of a thousand slots at four hours each."""
+"""Of a kind, each with a file: a year of a thousand slots at four hours each."""
 
 
 def faults(spec: "Spec") -> list[tuple[str, str]]:
-    """Key and sentence of each count that is too large."""
+    """Return key and sentence of each count that is too large."""
     return [*_points(spec), *_processes(spec)]
 
 
@@ -30,7 +30,7 @@ def _points(spec: "Spec") -> Iterator[tuple[str, str]]:
 
 
 def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
-    """How the spec cuts its work; where `target_hours` does it, the plan counts."""
+    """Faults of the numbers of processes; if `target_hours` is set, the plan checks them."""
     if spec.resources.target_hours is not None:
         return
     background, signal, scan = spec.background, spec.signal, spec.scan

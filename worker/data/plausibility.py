@@ -1,6 +1,6 @@
-"""Whether the events of a season go with each other, with their good runs and with their angular errors.
+"""Consistency of a season's events with each other, with their good runs and with the simulation.
 
-A handful of odd events is counted in a note; what a wrong file or unit does to many of them is refused.
+A few odd events give a note; many, as from a wrong file or unit, give an error.
 """
 
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ from typing import NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
-from worker.data.check import outside
-from worker.data.clean import repeated
+from worker.data.check import count_outside
+from worker.data.clean import count_repeated
 from worker.data.dataset import F64
 
 FEW = 10
 SHARE = 0.01
 """Up to FEW events, or this share of all, may be odd."""
 LOST = 0.1
-"""This share may lie outside the good runs: a livetime that is too short by as much at most, and a note says so."""
+"""This share may lie outside the good runs (with a note): the livetime is then too short by as much at most."""
 MOST_DAYS = 7305.0
 """Twenty years: longer than any neutrino telescope has taken one season."""
 ENOUGH = 1000
-"""Events whose times tell how long a season was."""
+"""Events needed to estimate the length of a season from their times."""
 _LONGER = 1.1
 MOST_RATIO = 2.0
-"""Between the median angular errors of events and of their simulation, whose spectrum may be another."""
+"""Largest ratio of the median angular errors of events and simulation, whose spectra may differ."""
 
 
 class Measured(NamedTuple):
-    """Events of a season as its files have them.
+    """Events of a season as in its files.
 
     Attributes
     ----------
     path : Path
-        The file that a message names.
+        The file named in messages.
     mjd : ndarray (n,), days
     sigma_deg : ndarray (n,), deg
     columns : sequence of ndarray (n,)
-        Everything that tells two events apart.
+        All columns that distinguish two events.
     """
 
     path: Path
@@ -47,18 +47,18 @@ class Measured(NamedTuple):
     columns: Sequence[F64]
 
 
-def many(count: int, n: int, share: float = SHARE) -> bool:
-    """Whether `count` odd ones of n are more than a handful."""
+def is_many(count: int, n: int, share: float = SHARE) -> bool:
+    """Whether `count` odd events of n are too many."""
     return count > max(share * n, min(FEW, 0.3 * n))
 
 
 def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[str, ...]:
-    """Sentences about the repeated events of a season, if there are any.
+    """Return a note about the repeated events of a season, if there are any.
 
     Parameters
     ----------
     what : str
-        What the repeated ones have in common.
+        The compared columns.
 
     Raises
     ------
@@ -73,25 +73,25 @@ def event_notes(measured: Measured, sigma_max_deg: float, what: str) -> tuple[st
             f"{sigma_max_deg:g} deg (the median is {np.median(measured.sigma_deg):.3g} deg): no event could carry "
             "signal. Is it the right column, in the right unit? Correct the file, or raise likelihood.sigma_max_deg"
         )
-    again = repeated(measured.columns)
-    if many(again, n):
+    n_repeated = count_repeated(measured.columns)
+    if is_many(n_repeated, n):
         raise InputError(
-            f"{path}: {again} of {n} events repeat another one in {what}: they would count twice. Was a file appended "
-            "to itself, or are two releases in one file? Keep each event once, or get the file again"
+            f"{path}: {n_repeated} of {n} events repeat another one in {what}: they would count twice. Was a file "
+            "appended to itself, or are two releases in one file? Keep each event once, or get the file again"
         )
-    return (f"{again} of {n} events repeat another one in {what}: kept",) if again else ()
+    return (f"{n_repeated} of {n} events repeat another one in {what}: kept",) if n_repeated else ()
 
 
 def sigma_notes(measured_deg: F64, simulated_deg: F64) -> tuple[str, ...]:
-    """A sentence where the angular errors of events and simulation are not of one kind, if there are enough of both."""
+    """Return a note if the median angular errors of events and simulation differ, and there are enough of both."""
     if min(len(measured_deg), len(simulated_deg)) < ENOUGH:
         return ()
-    here, there = float(np.median(measured_deg)), float(np.median(simulated_deg))
-    if there / MOST_RATIO <= here <= there * MOST_RATIO:
+    measured_median, simulated_median = float(np.median(measured_deg)), float(np.median(simulated_deg))
+    if simulated_median / MOST_RATIO <= measured_median <= simulated_median * MOST_RATIO:
         return ()
     return (
-        f"the median angular error of the events is {here:.3g} deg, and that of the simulation {there:.3g} deg: are "
-        "both in the same unit, and of the same reconstruction and selection?",
+        f"the median angular error of the events is {measured_median:.3g} deg, and that of the simulation "
+        f"{simulated_median:.3g} deg: are both in the same unit, and of the same reconstruction and selection?",
     )
 
 
@@ -116,14 +116,14 @@ def check_given_livetime(measured: Measured, livetime_days: float) -> None:
 
 
 def run_notes(measured: Measured, runs: F64, livetime_days: float, path: Path) -> tuple[str, ...]:
-    """Sentences about events outside the good runs, if there are any.
+    """Return a note about events outside the good runs, if there are any.
 
     Parameters
     ----------
     runs : ndarray (m, 2), days
         Start and stop of the good runs, by their start.
     path : Path
-        The file that they are from.
+        Their file.
 
     Raises
     ------
@@ -131,14 +131,14 @@ def run_notes(measured: Measured, runs: F64, livetime_days: float, path: Path) -
         Many events lie outside the good runs, or the runs are those of a much longer time.
     """
     check_livetime(str(path), livetime_days)
-    mjd, n = measured.mjd, outside(measured.mjd, runs)
+    mjd, n = measured.mjd, count_outside(measured.mjd, runs)
     first, last = float(mjd.min()), float(mjd.max())
     spans = (
         f"the runs span MJD {runs[0, 0]:.2f} to {runs[:, 1].max():.2f}, the events of {measured.path} span MJD "
         f"{first:.2f} to {last:.2f}"
     )
     cure = "Give the good runs of the same season and selection: the livetime is their sum"
-    if n == len(mjd) or many(n, len(mjd), LOST):
+    if n == len(mjd) or is_many(n, len(mjd), LOST):
         raise InputError(f"{path}: {n} of {len(mjd)} events lie outside these good runs: {spans}. {cure}")
     inside = np.clip(np.minimum(runs[:, 1], last + 1) - np.maximum(runs[:, 0], first - 1), 0, None).sum()
     total = float((runs[:, 1] - runs[:, 0]).sum())
