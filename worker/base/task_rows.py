@@ -1,7 +1,7 @@
 """The tasks of a plan: one row for each, with all that is known of a task by its name.
 
 Rows are plain numbers and words. Functions of a task stand in rooms above, in one table by task for each purpose:
-random streams in `worker.rundir.address`, columns and digests in `worker.tasks.arrays`, what a user calls in
+random streams in `worker.rundir.address`, columns and digests in `worker.tasks.file_kinds`, what a user calls in
 `worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
 """
 

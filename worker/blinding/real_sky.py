@@ -15,7 +15,7 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout
 from worker.rundir.ledger import Run, open_run
 from worker.stats.posttrial import post_trial
-from worker.tasks import context, fluxes, limits, results
+from worker.tasks import context, flux_rows, limits, results
 
 F64 = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
     found = ensemble_of(run.spec).told(sky, tsds)
     found["post_trial_regions"] = {
-        region: fluxes.finite(
+        region: flux_rows.finite(
             post_trial(spot["mlog10p"], hottest_spots.of_background(run, region)["mlog10p"])._asdict()
         )
         for region, spot in found["regions"].items()

@@ -8,17 +8,17 @@ from typing import Any
 
 from worker.base import compare
 from worker.base.errors import DagmakerError, InputError
-from worker.blinding import approval, openings, real_sky
+from worker.blinding import approval, real_sky, unblinding_log
 from worker.blinding.clearance import Clearance
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import versions
 from worker.rundir.revision import revision
 from worker.spec.sections import Unblind
-from worker.tasks import blinded_positions, scratch
+from worker.tasks import blinded_positions, scratch_run
 
-AGAIN = f"{openings.OPENED} again"
-ANEW = f"{openings.OPENED} anew"
+AGAIN = f"{unblinding_log.OPENED} again"
+ANEW = f"{unblinding_log.OPENED} anew"
 
 
 def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[str, Any]:
@@ -35,23 +35,23 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
     try:
         cleared, approved = approval.cleared(run, token, spec)
     except DagmakerError as error:
-        openings.append(run, f"refused: {error}", token or "")
+        unblinding_log.append(run, f"refused: {error}", token or "")
         raise
-    log = openings.read(run)
+    log = unblinding_log.read(run)
     first = not (path / layout.UNBLINDED_RESULTS).exists()
     event = _event(run, log, first)
-    openings.append(run, event, cleared.token)
+    unblinding_log.append(run, event, cleared.token)
     if first:
         if event.startswith(ANEW):
             print(event)
         _record(run, cleared, approved, log)
-        with scratch.beside(run) as root:
+        with scratch_run.beside(run) as root:
             _keep(run, root, made(run, jobs, root))
-        openings.append(run, "written", cleared.token)
+        unblinding_log.append(run, "written", cleared.token)
     else:
         rounding = compare.Rounding()
         wrong = differences(run, jobs, rounding)
-        openings.append(run, "differs" if wrong else "reproduced", cleared.token)
+        unblinding_log.append(run, "differs" if wrong else "reproduced", cleared.token)
         if wrong:
             told = ": ".join(wrong[0])
             raise InputError(f"{path / layout.UNBLINDED}: not reproduced, and nothing was overwritten: {told}")
@@ -70,29 +70,29 @@ def made(run: Run, jobs: int, root: Path) -> list[str]:
     return sorted(file.relative_to(root).as_posix() for file in folder.rglob("*") if file.is_file())
 
 
-def _event(run: Run, log: openings.Log, first: bool) -> str:
+def _event(run: Run, log: unblinding_log.Log, first: bool) -> str:
     """The line of the log for this opening; it tells whether results of an earlier one were removed."""
     if not first or (run.path / layout.OPENED).exists():
         return AGAIN
     if before := log.opened():
         last = before[-1]
         return f"{ANEW}: {layout.UNBLINDED} was removed since it was opened at {last['at']} by {last['by']}"
-    if told := next(openings.traces(run), ""):
+    if told := next(unblinding_log.traces(run), ""):
         return f"{ANEW}: {layout.UNBLINDING_LOG} has no line of the opening that {told} tells of"
-    return openings.OPENED
+    return unblinding_log.OPENED
 
 
-def _record(run: Run, cleared: Clearance, approved: Unblind, log: openings.Log) -> None:
+def _record(run: Run, cleared: Clearance, approved: Unblind, log: unblinding_log.Log) -> None:
     """Who, when, why, with what, and what the log said: written once, before the sky is opened."""
     who: dict[str, Any] = {key: getattr(approved, key) for key in approval.KEYS}
     who |= {
-        "opened_by": openings.user(),
-        "opened_at": openings.now(),
+        "opened_by": unblinding_log.user(),
+        "opened_at": unblinding_log.now(),
         "host": platform.node(),
         "versions": versions(),
         "code": revision(),
         "earlier": [f"{line['at']} by {line['by']}" for line in log.opened()],
-        "log": openings.read(run).state(),
+        "log": unblinding_log.read(run).state(),
     }
     text = store.json_bytes({**cleared._asdict(), **who, "waived": list(run.spec.unblind.waive)})
     path = run.path / layout.OPENED
@@ -103,7 +103,7 @@ def _record(run: Run, cleared: Clearance, approved: Unblind, log: openings.Log) 
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
-        told = openings.record(run)
+        told = unblinding_log.record(run)
         print(f"opened before, by {told['opened_by']} at {told['opened_at']}, and not finished: going on")
 
 
@@ -122,7 +122,7 @@ def _copy(raw: bytes, path: Path) -> None:
 
 def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[str, str]]:
     """Make everything again beside the run: each file that is there and differs, and how."""
-    with scratch.beside(run) as root:
+    with scratch_run.beside(run) as root:
         names = made(run, jobs, root)
         found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
     return [(name, text) for name, text in found if text]

@@ -8,8 +8,8 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results, three
 from worker.report.shape import EDGES, Shape
 from worker.stats.chi2 import Fit

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from worker.engines.table import engine_of
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results, number
 
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from worker.base.task_rows import SIG_TRIALS
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results
 from worker.rundir.ledger import each_expected
 

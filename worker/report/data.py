@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from worker.data.dataset import Dataset, Season
 from worker.data.describe import BANDS_DEG, Curve, area_curve, psi_curve
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.SKY, style.PURPLE)
 _SHOWN = 6

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 from worker.base.errors import DagmakerError
 from worker.report import background, bias, coverage, numbers, sensitivity, style, timing, verdicts
-from worker.report.drawn import Drawn, Plot
 from worker.report.hypotheses.table import part_of
+from worker.report.plot import Drawn, Plot
 from worker.report.results import Results
 from worker.rundir import store
 

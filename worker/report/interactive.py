@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from worker.base.errors import DagmakerError
-from worker.report import raster, style, template, words
+from worker.report import formats, raster, style, template
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS
 from worker.report.spots import hottest_spots
@@ -151,7 +151,7 @@ def _spots(values: F64, nside: int) -> list[dict[str, Any]]:
             "pixel": int(pixel),
             "ra": float(np.degrees(phi[i])),
             "dec": float(90 - np.degrees(theta[i])),
-            "dec_text": words.degrees(float(90 - np.degrees(theta[i]))),
+            "dec_text": formats.degrees(float(90 - np.degrees(theta[i]))),
             **dict(zip(("mlog10p", "ts", "ns", "gamma"), map(float, values[:, pixel]), strict=True)),
         }
         for i, pixel in enumerate(pixels)

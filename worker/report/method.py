@@ -2,10 +2,10 @@
 
 from worker.engines.protocol import Method
 from worker.engines.table import engine_of
+from worker.report.formats import listed
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.report.style import dec_text
-from worker.report.words import listed
 from worker.spec.sections import Spec
 
 

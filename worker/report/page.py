@@ -6,6 +6,7 @@ from typing import Any
 
 from worker.report import (
     figures,
+    formats,
     headline,
     method,
     missing_results,
@@ -14,7 +15,6 @@ from worker.report import (
     sources,
     tables,
     unblinded,
-    words,
 )
 from worker.report.figures import Figured
 from worker.report.hypotheses.table import part_of
@@ -66,7 +66,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in figures.SECTIONS},
         "background": tables.background(results),
         "sensitivity": tables.sensitivity(results),
-        "flux_unit": words.flux_unit(results.run.spec.sensitivity.flux_unit),
+        "flux_unit": formats.flux_unit(results.run.spec.sensitivity.flux_unit),
         "rounds": rounds.table(results),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),

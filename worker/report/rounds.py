@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker.report import words
+from worker.report import formats
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.tables import Table, by_declination
@@ -26,8 +26,8 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
             yield (
                 dec_text(dec),
                 f"{gamma:g}",
-                words.plain(_signal_trials(results, dec, gamma)),
-                words.plain(background.get(dec)),
+                formats.plain(_signal_trials(results, dec, gamma)),
+                formats.plain(background.get(dec)),
                 str(_rounds_of(results, dec, gamma)),
                 _error(row),
                 _verdict(row, goal),
@@ -55,11 +55,11 @@ def _relative(row: Row) -> float | None:
 
 def _error(row: Row) -> str:
     error = _relative(row)
-    return words.NONE if error is None else f"{100 * error:.2g} %"
+    return formats.NONE if error is None else f"{100 * error:.2g} %"
 
 
 def _verdict(row: Row, goal: float | None) -> str:
     error = _relative(row)
     if goal is None:
-        return words.NONE
+        return formats.NONE
     return f"{100 * goal:g} %: " + ("reached" if error is not None and error <= goal else "not reached")

@@ -9,9 +9,9 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
 from worker.stats.posttrial import parametrised
@@ -110,7 +110,7 @@ def _density(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[s
         fine = np.linspace(low, high, 400)
         below = 1.0 - parametrised(fine, found["n_eff"])
         density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
-        label = f"N_eff = {words.pair(found['n_eff'], found['n_eff_error'])}"
+        label = f"N_eff = {formats.pair(found['n_eff'], found['n_eff_error'])}"
         axis.plot(fine, density, color=style.GREEN, label=label)
         top = max(top, float(density.max()))
     axis.plot([sky.heat, sky.heat], [0, top], color=style.RED, label=f"{sky.name} {sky.heat:.2f}")

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results, number, three
 from worker.report.tables import by_declination as sort
 from worker.stats.passing import Point, passing_points
@@ -45,7 +45,7 @@ def fluxes(results: Results) -> Drawn:
         gaps += len(open_x)
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
     wanted = results.run.spec.sensitivity
-    upper.set_ylabel(f"E² dN/dE at {wanted.e0_tev:g} TeV\n[{words.flux_unit(wanted.flux_unit)}]")
+    upper.set_ylabel(f"E² dN/dE at {wanted.e0_tev:g} TeV\n[{formats.flux_unit(wanted.flux_unit)}]")
     if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")
@@ -56,7 +56,7 @@ def fluxes(results: Results) -> Drawn:
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
-    index = f"index {words.listed(signal.gammas, 'or')}" + (
+    index = f"index {formats.listed(signal.gammas, 'or')}" + (
         " (open symbols: not the first)" if signal.levels[1:] else ""
     )
     return Drawn(

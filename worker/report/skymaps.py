@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.report import raster, style
-from worker.report.drawn import Drawn
+from worker.report.plot import Drawn
 from worker.report.results import Results
 
 F64 = NDArray[np.float64]

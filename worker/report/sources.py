@@ -7,8 +7,8 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
+from worker.report.plot import Drawn
 from worker.report.results import Results
 from worker.report.scan import NAMES
 from worker.report.tables import Table
@@ -38,13 +38,14 @@ def table(results: Results) -> Table:
     rows = []
     for source in sorted(scan.get("sources") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [
-            source["name"], f"{source['ra_deg']:.2f}°", words.degrees(source["dec_deg"]), words.signed(source["ts"]),
-            words.signed(source["ns"]), words.signed(source["gamma"]) if source["ns"] > 0 else words.NONE,
-            words.signed(source["mlog10p"]), words.p_value(source["p"]),
+            source["name"], f"{source['ra_deg']:.2f}°", formats.degrees(source["dec_deg"]),
+            formats.signed(source["ts"]), formats.signed(source["ns"]),
+            formats.signed(source["gamma"]) if source["ns"] > 0 else formats.NONE,
+            formats.signed(source["mlog10p"]), formats.p_value(source["p"]),
         ]  # fmt: skip
         for row in limits.get(source["name"]) or [{}] * len(gammas):
-            cells += [words.pair(row.get("n_sig"), row.get("n_sig_error"))]
-            cells += [words.power(row.get("flux"), row.get("flux_error"))]
+            cells += [formats.pair(row.get("n_sig"), row.get("n_sig_error"))]
+            cells += [formats.power(row.get("flux"), row.get("flux_error"))]
         rows.append(tuple(cells))
     return Table(tuple(head), rows)
 
@@ -89,7 +90,7 @@ def local(results: Results) -> Drawn:
             )  # fmt: skip
             lower.set_yscale("log")
     wanted = results.run.spec.sensitivity
-    lower.set_ylabel(f"limit on E² dN/dE\nat {wanted.e0_tev:g} TeV [{words.flux_unit(wanted.flux_unit)}]")
+    lower.set_ylabel(f"limit on E² dN/dE\nat {wanted.e0_tev:g} TeV [{formats.flux_unit(wanted.flux_unit)}]")
     lower.grid(True, axis="y")
     if lower.get_legend_handles_labels()[0]:
         lower.legend()
@@ -129,7 +130,7 @@ def binomial(results: Results) -> Drawn:
             edgecolor=style.BLUE,
             label=f"{len(heat):,} background skies",
         )
-        label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {words.p_value(test['p'])}"
+        label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {formats.p_value(test['p'])}"
         axis.axvline(test["mlog10p"], color=style.RED, label=label)
         axis.set(title=f"{NAMES.get(region, region)}, {test['n_sources']} sources", xlabel="−log₁₀ of the binomial p")
         axis.set_ylim(0, 1.45 * axis.get_ylim()[1])

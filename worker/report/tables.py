@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from worker.report import words
+from worker.report import formats
 from worker.report.results import Results, number
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
@@ -35,9 +35,10 @@ def background(results: Results) -> Table:
         head,
         [
             (
-                dec_text(row["dec_deg"]), words.plain(row["n"]), words.plain(row["eta"], 4),
-                words.pair(row["ndof"], row.get("ndof_error")), words.plain(row["loc"]), words.plain(row["scale"]),
-                words.plain(row["median"]), words.signed(row.get("ts_3sigma")), words.signed(row.get("ts_5sigma")),
+                dec_text(row["dec_deg"]), formats.plain(row["n"]), formats.plain(row["eta"], 4),
+                formats.pair(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
+                formats.plain(row["scale"]), formats.plain(row["median"]), formats.signed(row.get("ts_3sigma")),
+                formats.signed(row.get("ts_5sigma")),
             )
             for row in by_dec(results, "background")
         ],
@@ -47,7 +48,7 @@ def background(results: Results) -> Table:
 def sensitivity(results: Results) -> Table:
     """One row per spectrum and declination: events and flux of every quantity, and how well the curve fits."""
     wanted, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    flux = f"flux [{words.flux_unit(wanted.flux_unit)}]"
+    flux = f"flux [{formats.flux_unit(wanted.flux_unit)}]"
     head = ["dec", "sensitivity n_sig", flux, "curve χ²/dof"]
     for n_sigma in reversed(wanted.nsigmas):
         head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
@@ -68,11 +69,11 @@ def _discovery(part: Row) -> list[Row]:
 
 def _found(row: Row) -> tuple[str, str, str]:
     if row.get("n_sig") is None:
-        return ("not bracketed", words.NONE, words.NONE)
-    fit = words.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
+        return ("not bracketed", formats.NONE, formats.NONE)
+    fit = formats.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
     if row.get("curve") != "chi2":
         fit += " (spline used)"
-    return words.pair(row["n_sig"], row.get("n_sig_error")), words.power(row["flux"], row.get("flux_error")), fit
+    return formats.pair(row["n_sig"], row.get("n_sig_error")), formats.power(row["flux"], row.get("flux_error")), fit
 
 
 def not_bracketed(results: Results) -> list[str]:
@@ -108,7 +109,7 @@ def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row]
     names = {"all": "whole sky", "north": f"north (dec ≥ {split})", "south": f"south (dec < {split})"}
     nside = results.run.spec.scan.main_nside
     head = (f"map of nside {nside}" if nside else "", *(names.get(region, region) for region in regions))
-    return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
+    return Table(head, [(name, *(column.get(name, formats.NONE) for column in columns)) for name in columns[0]])
 
 
 def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
@@ -116,8 +117,8 @@ def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     found = limits.get("limits") or []
     rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
     wanted = results.run.spec.sensitivity
-    name = f"upper limit ({100 * wanted.beta:g} %), γ = {{:g}} [{words.flux_unit(wanted.flux_unit)}]"
-    return {name.format(row["gamma"]): words.power(row.get("flux"), row.get("flux_error")) for row in rows}
+    name = f"upper limit ({100 * wanted.beta:g} %), γ = {{:g}} [{formats.flux_unit(wanted.flux_unit)}]"
+    return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
 def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
@@ -127,17 +128,17 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     name = {"source": spot["name"]} if "name" in spot else {}
     return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
-        "declination": words.degrees(float(np.degrees(spot["dec"]))),
-        "−log₁₀ p (local)": words.signed(spot["mlog10p"]) + _by_fit(results, spot),
-        "TS": words.signed(spot["ts"]),
-        "fitted ns": words.signed(spot["ns"]),
-        "fitted γ": words.signed(spot["gamma"]) + at_bound,
-        "post-trial p": words.p_value(post.get("p")),
+        "declination": formats.degrees(float(np.degrees(spot["dec"]))),
+        "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _by_fit(results, spot),
+        "TS": formats.signed(spot["ts"]),
+        "fitted ns": formats.signed(spot["ns"]),
+        "fitted γ": formats.signed(spot["gamma"]) + at_bound,
+        "post-trial p": formats.p_value(post.get("p")),
         coverage: interval(post),
-        "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
+        "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else formats.NONE,
         "N_eff": _n_eff(post),
-        "post-trial p from N_eff": words.p_value(post.get("p_eff")),
-        "KS p of the N_eff curve": words.p_value(post.get("ks_p")),
+        "post-trial p from N_eff": formats.p_value(post.get("p_eff")),
+        "KS p of the N_eff curve": formats.p_value(post.get("ks_p")),
     }
 
 
@@ -145,7 +146,7 @@ def _n_eff(post: Row) -> str:
     """Effective number of positions; why there is none."""
     if post and post.get("n_eff") is None:
         return "none: every sky has p = 1" if post.get("ks_p") is None else "none: the skies do not follow its curve"
-    return words.pair(post.get("n_eff"), post.get("n_eff_error"))
+    return formats.pair(post.get("n_eff"), post.get("n_eff_error"))
 
 
 def _by_fit(results: Results, spot: Row) -> str:
@@ -158,7 +159,11 @@ def _by_fit(results: Results, spot: Row) -> str:
 
 def interval(post: Row) -> str:
     """[low, high] of a post-trial p-value."""
-    return f"[{words.p_value(post['lo'])}, {words.p_value(post['hi'])}]" if post.get("lo") is not None else words.NONE
+    return (
+        f"[{formats.p_value(post['lo'])}, {formats.p_value(post['hi'])}]"
+        if post.get("lo") is not None
+        else formats.NONE
+    )
 
 
 def skies(results: Results, n: int = 10) -> Table:
@@ -179,8 +184,8 @@ def timing(results: Results) -> Table:
     head = ("stage", "processes", "wall", "CPU", "n", "n per CPU second", "peak memory")
     rows = [
         (
-            name, words.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]), words.plain(row["n"]),
-            _speed(row), f"{row['max_rss_mb']:.0f} MB",
+            name, formats.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]),
+            formats.plain(row["n"]), _speed(row), f"{row['max_rss_mb']:.0f} MB",
         )
         for name, row in stages(results)
     ]  # fmt: skip
@@ -190,7 +195,7 @@ def timing(results: Results) -> Table:
         files = sum(row.get("files", 0) for row in all_rows)
         peak = max(row["max_rss_mb"] for row in all_rows)
         rows.append(
-            ("total", words.plain(files), duration(wall), duration(cpu), words.NONE, words.NONE, f"{peak:.0f} MB")
+            ("total", formats.plain(files), duration(wall), duration(cpu), formats.NONE, formats.NONE, f"{peak:.0f} MB")
         )
     return Table(head, rows)
 
@@ -206,7 +211,7 @@ def processes(results: Results) -> str:
 
 def _speed(row: Row) -> str:
     """What was made per CPU second; a stage that makes one thing has no speed."""
-    return words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else words.NONE
+    return formats.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else formats.NONE
 
 
 class Verdict(NamedTuple):
@@ -228,7 +233,7 @@ def checks(results: Results) -> list[Verdict]:
             row["name"],
             "passed" if row["passed"] else "failed, waived" if row.get("waived") else "failed",
             bool(row["passed"]),
-            words.plain(row.get("value")), words.plain(row.get("limit")),
+            formats.plain(row.get("value")), formats.plain(row.get("limit")),
             row.get("figure", ""), row["sentence"],
         )
         for row in results.summary.get("checks") or []

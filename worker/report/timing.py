@@ -5,9 +5,9 @@ from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.task_rows import LAST, ROWS
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results
 
 
@@ -28,7 +28,7 @@ def draw(results: Results) -> Drawn:
     seconds = [max(float(row["cpu_s"]), 1e-3) for _, row in rows]
     cpu.barh(names, seconds, color=style.BLUE, alpha=0.8)
     for i, (value, (_, row)) in enumerate(zip(seconds, rows, strict=True)):
-        speed = f" ({words.plain(row['n'] / value)}/s)" if row["n"] > 1 else ""
+        speed = f" ({formats.plain(row['n'] / value)}/s)" if row["n"] > 1 else ""
         cpu.text(1.25 * value, i, duration(value) + speed, va="center", fontsize=11)
     # Room for the words to the right of the longest bar.
     low = 0.5 * min(seconds)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.base.errors import InputError
-from worker.blinding import openings
-from worker.report import tables, words
+from worker.blinding import unblinding_log
+from worker.report import formats, tables
 from worker.report.results import Results
 from worker.rundir import layout
 
@@ -39,22 +39,22 @@ def _said(found: Mapping[str, Any]) -> str:
     """The result in a sentence."""
     post = found["post_trial"]
     return (
-        f"Post-trial p-value of the whole search: {words.p_value(post['p'])}, {words.nsigma(post['p'])}: {post['k']:,} "
-        f"of {post['n']:,} background skies are at least as hot."
+        f"Post-trial p-value of the whole search: {formats.p_value(post['p'])}, {formats.nsigma(post['p'])}: "
+        f"{post['k']:,} of {post['n']:,} background skies are at least as hot."
     )
 
 
 def _tests(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The binomial tests of a list of sources."""
     return [
-        (f"binomial test, {region}", f"p = {words.p_value(test['p'])} ({', '.join(test['names'])})")
+        (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (found.get("binomial") or {}).items()
     ]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
     try:
-        told = openings.record(results.run)
+        told = unblinding_log.record(results.run)
     except InputError as error:
         return [("opened", f"nobody knows by whom: {error}")]
     facts = [

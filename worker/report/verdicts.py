@@ -12,8 +12,8 @@ from worker.blinding import unblinding_checks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.sky.checks import peaks
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError

@@ -10,9 +10,9 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.report import raster, style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, raster, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawn
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS, NAMES, Layer, hottest_of, layer_of, norm_of
 from worker.report.spots import hottest_spots
@@ -42,7 +42,7 @@ def hottest(results: Results) -> Drawn:
     return Drawn(
         figure,
         f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, "
-        f"declination {words.degrees(float(np.degrees(spot['dec'])))} (ring), in a tangent plane. The values must "
+        f"declination {formats.degrees(float(np.degrees(spot['dec'])))} (ring), in a tangent plane. The values must "
         f"vary smoothly from pixel to pixel, or nside is too small. {_meaning(results)}",
         _table(values, nside, np.unique(pixel)),
     )
@@ -65,7 +65,7 @@ def spots(results: Results) -> Drawn:
         image = _show(axis, raster.take(values[0], raster.gnomonic(nside, ra[i], dec[i], half)), LAYERS[0], half)
         image.set_norm(norm)
         heat, ts, ns, gamma = values[:, pixel]
-        where = f"{i + 1}: RA {np.degrees(ra[i]):.1f}°, dec {words.degrees(float(np.degrees(dec[i])), 1)}"
+        where = f"{i + 1}: RA {np.degrees(ra[i]):.1f}°, dec {formats.degrees(float(np.degrees(dec[i])), 1)}"
         axis.set_title(f"{where}\n−log₁₀ p {heat:.2f}, TS {ts:.1f}, ns {ns:.1f}, γ {gamma:.2f}", fontsize=11)
     for axis in grid.flat[len(found) :]:
         axis.set_visible(False)

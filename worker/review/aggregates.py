@@ -14,7 +14,7 @@ from worker.report.summary import summary, timing
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import from_json, is_cost
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 _MEASURED = ("wall_s", "cpu_s", "max_rss_mb", "host")
 _OF_THE_MACHINE = (*_MEASURED, "cpu", "versions", "code")
@@ -92,11 +92,11 @@ def _run_all(run: Run, root: Path, task: str, allow_missing: bool) -> Iterator[s
     for node in run.plan["nodes"]:
         if node["task"] != task or not node["file"]:
             continue
-        _, args = scratch.address_of(run, PurePosixPath(node["dir"]) / node["file"])
+        _, args = scratch_run.address_of(run, PurePosixPath(node["dir"]) / node["file"])
         if allow_missing and task.startswith("collect"):
             args["allow_missing"] = True
         try:
-            scratch.again(root, task, **args)
+            scratch_run.again(root, task, **args)
         except (InputError, RefusedError, SpecError) as error:
             yield f"{node['dir']}/{node['file']}: cannot be recomputed: {_plain(root, run, error)}"
 

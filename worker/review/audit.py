@@ -7,10 +7,10 @@ from typing import Any
 
 from worker.base.errors import DagmakerError, InputError, RefusedError
 from worker.base.finding import Finding
-from worker.blinding import clearance, openings
-from worker.review import aggregates, circumstances, files, opened, pages, replays, strangers
+from worker.blinding import clearance, unblinding_log
+from worker.review import aggregates, files, pages, run_conditions, trial_files, unblinding, unknown_files
 from worker.rundir.ledger import Run, open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 _MANGLED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a file raises that is not what a task writes; an OSError or MemoryError says nothing of the run."""
@@ -32,18 +32,18 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     """Every comparison; what a mangled file makes impossible is a fault, and the others go on."""
     holes: set[str] = set()
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
-    yield from guarded("the prepared data", lambda: [circumstances.prepared(run)])
+    yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
-    yield from guarded("trials made again", lambda: replays.findings(run, sample, jobs, holes))
-    with scratch.beside(run, trials=True, opened=not opened.why_closed(run)) as root:
+    yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))
+    with scratch_run.beside(run, trials=True, opened=not unblinding.why_closed(run)) as root:
         yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))
         yield from guarded("the summary", lambda: aggregates.summary_findings(run, root))
         yield from guarded("the report", lambda: pages.findings(run, root))
-        yield from guarded("files that no plan knows", lambda: [strangers.finding(run, root)])
-    yield from guarded("allowed holes", lambda: circumstances.holes(holes))
-    yield from guarded("the checks", lambda: circumstances.checks(run))
-    yield from guarded("versions and code", lambda: circumstances.software(run))
-    yield from guarded("the real sky", lambda: opened.findings(run, jobs))
+        yield from guarded("files that no plan knows", lambda: [unknown_files.finding(run, root)])
+    yield from guarded("allowed holes", lambda: run_conditions.holes(holes))
+    yield from guarded("the checks", lambda: run_conditions.checks(run))
+    yield from guarded("versions and code", lambda: run_conditions.software(run))
+    yield from guarded("the real sky", lambda: unblinding.findings(run, jobs))
 
 
 def _holes(run: Run, holes: set[str]) -> Iterator[Finding]:
@@ -75,6 +75,6 @@ def _token(run: Run, faults: int) -> dict[str, str]:
 def _log(run: Run) -> dict[str, Any]:
     """State of the log of the real sky, which the certificate keeps."""
     try:
-        return openings.read(run).state()
+        return unblinding_log.read(run).state()
     except DagmakerError:
         return {"lines": 0, "sha256": ""}

@@ -23,7 +23,7 @@ from worker.review import pictures
 from worker.rundir import layout
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import IS_VERSION, versions
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 _WHAT = "every number of the report"
 _DRAWN = "every picture of the report, drawn again"
@@ -39,7 +39,7 @@ def findings(run: Run, root: Path) -> Iterator[Finding]:
     """Write all pages again in the scratch directory `root`, and compare texts, numbers and pictures."""
     place = _place(run)
     try:
-        with redirect_stdout(StringIO()), scratch.not_the_run():
+        with redirect_stdout(StringIO()), scratch_run.not_the_run():
             write_pages(open_run(root), place)
     except InputError as error:
         yield Finding("fault", _WHAT, f"it cannot be written again: {error}")

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from worker.base.errors import InputError
 from worker.base.pools import mapped
 from worker.base.task_rows import ROWS
-from worker.review import soundness
+from worker.review import result_state
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, of_node, open_run, wrong_address
-from worker.tasks import arrays
+from worker.tasks import file_kinds
 
 PIECE = 500  # files that a process checks between two turns
 
@@ -83,7 +83,7 @@ def _opened(path: Path) -> Run:
 def _digest(run: Run, task: str, file: Expected) -> str | None:
     """What the record of a file must carry; None where the data are not there to tell."""
     try:
-        return arrays.KINDS[task].digest(run, file)
+        return file_kinds.KINDS[task].digest(run, file)
     except InputError:
         return None
 
@@ -93,7 +93,7 @@ def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
     if piece.node["file"]:
         return 1, _single(_opened(path), piece.node)
     found = []
-    dtype, digest = arrays.KINDS[task].dtype(_opened(path)), piece.digest
+    dtype, digest = file_kinds.KINDS[task].dtype(_opened(path)), piece.digest
     for position, file in enumerate(piece.files, piece.begin):
         n = file.n or None  # the plan does not say how many pixels a map has
         state = store.state(path, file.path, n, dtype, digest)
@@ -122,8 +122,8 @@ def _single(run: Run, node: Mapping[str, Any]) -> list[Fault]:
     if not (run.path / rel).exists():
         return [Fault(node["name"], 0, str(rel), "absent", "this file is missing")]
     for state, why in (
-        ("corrupt", soundness.problem(run, node["task"], rel)),
-        ("stale", soundness.stale(run, node, rel)),
+        ("corrupt", result_state.problem(run, node["task"], rel)),
+        ("stale", result_state.stale(run, node, rel)),
     ):
         if why:
             return [Fault(node["name"], 0, str(rel), state, why)]

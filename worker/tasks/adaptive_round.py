@@ -24,7 +24,7 @@ from worker.stats.adaptive import Quantity, Verdict
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.sensitivity import NotBracketedError
-from worker.tasks import collect, context, fluxes
+from worker.tasks import collect, context, flux_rows
 
 DIGITS = 6
 """Of numbers that a decision shows; its counts are rounded to two, so that they are the same on every machine."""
@@ -172,7 +172,7 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
     return found, factor
 
 
-def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxes.At:
+def _trials(run: Run, dec: float, level: float | None, background: TSD) -> flux_rows.At:
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
     files, _ = collect.present(run, SIG_TRIALS, False, **point)
     digest = context.signal_digest(run, level)
@@ -180,7 +180,7 @@ def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxe
     for file in files:
         by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, context.columns(run), digest))
     trials = {n_sig: np.concatenate(by_n_sig[n_sig]) for n_sig in sorted(by_n_sig)}
-    return fluxes.At(dec, context.gamma_of(run.spec.signal, level), background, trials)
+    return flux_rows.At(dec, context.gamma_of(run.spec.signal, level), background, trials)
 
 
 class _Asked(NamedTuple):
@@ -198,22 +198,22 @@ def _asked_of(spec: Spec) -> Iterator[_Asked]:
             yield _Asked(f"discovery ({n_sigma:g} sigma)", "discovery", spec.goal.discovery_error, n_sigma)
 
 
-def _quantities(run: Run, at: fluxes.At) -> Iterator[tuple[str, Quantity]]:
+def _quantities(run: Run, at: flux_rows.At) -> Iterator[tuple[str, Quantity]]:
     for wanted in _asked_of(run.spec):
         yield wanted.what, _known(run, at, wanted)
 
 
-def _known(run: Run, at: fluxes.At, wanted: _Asked) -> Quantity:
-    beta = fluxes.beta_of(run, wanted.kind)
+def _known(run: Run, at: flux_rows.At, wanted: _Asked) -> Quantity:
+    beta = flux_rows.beta_of(run, wanted.kind)
     try:
-        threshold, moved = fluxes.threshold_of(run, at, wanted.n_sigma)
+        threshold, moved = flux_rows.threshold_of(run, at, wanted.n_sigma)
     except TooFewTrialsError as error:
         return Quantity(wanted.goal, beta, None, None, None, 0.0, (), str(error))
     try:
-        found = fluxes.crossing(run, wanted.kind, at, threshold, moved, wanted.n_sigma or 0.0)
-        exact = fluxes.crossing(run, wanted.kind, at, threshold, None, wanted.n_sigma or 0.0)
+        found = flux_rows.crossing(run, wanted.kind, at, threshold, moved, wanted.n_sigma or 0.0)
+        exact = flux_rows.crossing(run, wanted.kind, at, threshold, None, wanted.n_sigma or 0.0)
     except NotBracketedError as error:
-        return Quantity(wanted.goal, beta, None, None, None, 0.0, fluxes.points_of(at, threshold), str(error))
+        return Quantity(wanted.goal, beta, None, None, None, 0.0, flux_rows.points_of(at, threshold), str(error))
     return adaptive.quantity(wanted.goal, beta, found, exact)
 
 
@@ -223,7 +223,9 @@ def _row(what: str, known: Quantity, found: Verdict) -> dict[str, Any]:
     if known.n_sig is None or known.error is None or known.error_signal is None:
         return row | {"n_sig": None, "error": None, "error_signal": None, "reason": known.reason}
     errors = {"error": known.error / known.n_sig, "error_signal": known.error_signal / known.n_sig}
-    return row | fluxes.finite({key: float(f"{v:.{DIGITS}g}") for key, v in {"n_sig": known.n_sig, **errors}.items()})
+    return row | flux_rows.finite(
+        {key: float(f"{v:.{DIGITS}g}") for key, v in {"n_sig": known.n_sig, **errors}.items()}
+    )
 
 
 def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, Any]:

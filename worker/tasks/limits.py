@@ -22,7 +22,7 @@ from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec import edges
 from worker.stats.distributions import TSD
-from worker.tasks import context, fluxes
+from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
 
 
@@ -47,7 +47,7 @@ def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
     rows = {target.name: found.of(target) for target in sorted(targets, key=lambda target: target.dec)}
     out = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
     wanted = run.spec.sensitivity
-    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.unit(run), "e0_tev": wanted.e0_tev}
+    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": flux_rows.unit(run), "e0_tev": wanted.e0_tev}
     return {**head, "limits": out}
 
 
@@ -75,7 +75,7 @@ class Limits:
             return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": lost[0]}
         n_sig = sum(weight * part["n_sig"] for weight, part in found)
         error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in found))
-        flux = fluxes.per_event(self.run, target.dec, gamma)
+        flux = flux_rows.per_event(self.run, target.dec, gamma)
         return row | {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
 
     def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
@@ -83,12 +83,12 @@ class Limits:
         return dict(self._limit(dec, level, max(ts, self._tsd(dec).median())))
 
     def _on_grid(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
-        row = fluxes.limit(self.run, self._at(dec, level), ts)
+        row = flux_rows.limit(self.run, self._at(dec, level), ts)
         return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")}
 
-    def _load(self, dec: float, level: float | None) -> fluxes.At:
+    def _load(self, dec: float, level: float | None) -> flux_rows.At:
         tsd: TSD = self._tsd(dec)
-        return fluxes.load(self.run, dec, level, tsd)
+        return flux_rows.load(self.run, dec, level, tsd)
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from worker.report.drawn import Plot
+from worker.report.plot import Plot
 from worker.report.results import Results
 from worker.report.tables import Table
 from worker.spec.sections import Spec

@@ -6,9 +6,9 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import interactive, scan, skymaps, verdicts, words, zoom
-from worker.report.drawn import Drawn, Plot
+from worker.report import formats, interactive, scan, skymaps, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
+from worker.report.plot import Drawn, Plot
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.spec.sections import Spec
@@ -21,7 +21,7 @@ def _searched(spec: Spec) -> str:
 
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     used = f"of the map with nside {results.run.spec.healpix.nside}, as all background skies"
-    return "spot", (words.place(spot), words.fit(spot), used, *_in_finer_map(results))
+    return "spot", (formats.place(spot), formats.fit(spot), used, *_in_finer_map(results))
 
 
 def _in_finer_map(results: Results) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def _in_finer_map(results: Results) -> tuple[str, ...]:
     if not spot:
         return ()
     where = f"in the map drawn below, nside {results.map_nside}"
-    return (f"{where}: −log₁₀ p = {spot['mlog10p']:.2f} at {words.place(spot)}",)
+    return (f"{where}: −log₁₀ p = {spot['mlog10p']:.2f} at {formats.place(spot)}",)
 
 
 def _method(spec: Spec) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from worker.hypotheses.source_list.sources import positions, scan_of
-from worker.report import scan, sources, words
-from worker.report.drawn import Drawn, Plot
+from worker.report import formats, scan, sources
 from worker.report.hypotheses.part import Part, Section
+from worker.report.plot import Drawn, Plot
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.spec.sections import Spec
@@ -21,7 +21,7 @@ def _searched(spec: Spec) -> str:
 
 
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return "source", (spot["name"], words.place(spot), words.fit(spot))
+    return "source", (spot["name"], formats.place(spot), formats.fit(spot))
 
 
 def _method(spec: Spec) -> str:

@@ -18,8 +18,8 @@ from worker.base.pools import mapped
 from worker.base.task_rows import ROWS
 from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
-from worker.review import decisive, replay
-from worker.review.decisive import Chosen
+from worker.review import decisive_rows, replay
+from worker.review.decisive_rows import Chosen
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, open_run
 from worker.tasks import context, trials
@@ -36,7 +36,7 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
         return
     of_sky = ROWS[task].of_sky
     n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else TRIALS
-    found = decisive.skies(run, files) if of_sky else (list(decisive.trials(run, task, files)), 0)
+    found = decisive_rows.skies(run, files) if of_sky else (list(decisive_rows.trials(run, task, files)), 0)
     chosen, left_out = found
     by_chance = _by_chance(files, n_rows) if n_rows else []
     work = partial(_skies if of_sky else _trials, run.path)

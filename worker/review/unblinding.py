@@ -12,7 +12,7 @@ from worker.base import finding
 from worker.base.compare import Rounding
 from worker.base.errors import DagmakerError, InputError
 from worker.base.finding import Finding
-from worker.blinding import clearance, openings, unblind
+from worker.blinding import clearance, unblind, unblinding_log
 from worker.rundir import layout
 from worker.rundir.ledger import Run
 from worker.tasks import blinded_positions
@@ -27,7 +27,7 @@ _SEEN = {layout.OPENED: "log", layout.CERTIFICATE: "real_sky_log"}
 def findings(run: Run, jobs: int) -> Iterator[Finding]:
     """The log, the opening, and the scan where it is allowed."""
     try:
-        log, traces = openings.read(run), list(openings.traces(run))
+        log, traces = unblinding_log.read(run), list(unblinding_log.traces(run))
     except InputError as error:
         yield Finding("fault", _log_name(), str(error))
         return
@@ -38,17 +38,17 @@ def findings(run: Run, jobs: int) -> Iterator[Finding]:
     if why:
         yield Finding("fault", _TOKEN, f"the real sky was not scanned: {why}")
         return
-    told = openings.record(run)
+    told = unblinding_log.record(run)
     text = f"by {told['opened_by']} at {told['opened_at']}, approved by {told['approved_by']}: {told['reason']}"
     yield Finding("same", _TOKEN, text)
     yield from _scanned(run, jobs, told["token"])
 
 
-def why_closed(run: Run, log: openings.Log | None = None) -> str:
+def why_closed(run: Run, log: unblinding_log.Log | None = None) -> str:
     """Why a review may not scan the real sky; empty where it may."""
     try:
-        log = openings.read(run) if log is None else log
-        told = openings.record(run)
+        log = unblinding_log.read(run) if log is None else log
+        told = unblinding_log.record(run)
         now = clearance.of(run).token
     except DagmakerError as error:
         return str(error).replace("\n", " ")
@@ -63,7 +63,7 @@ def _log_name() -> str:
     return f"{layout.UNBLINDING_LOG}: every opening of the real sky and every scan of it"
 
 
-def _of_log(run: Run, log: openings.Log, traces: list[str]) -> Finding:
+def _of_log(run: Run, log: unblinding_log.Log, traces: list[str]) -> Finding:
     """What the log tells, and whether it is whole."""
     opened = log.opened()
     wrong = [f"{layout.UNBLINDING_LOG}: {text}" for text in log.faults]
@@ -71,13 +71,13 @@ def _of_log(run: Run, log: openings.Log, traces: list[str]) -> Finding:
         wrong.append(
             f"it has no line of the opening that {', '.join(traces[:3])} tell of: lines or the file were removed"
         )
-    seen = {rel: openings.held(run, rel, key) for rel, key in _SEEN.items()}
+    seen = {rel: unblinding_log.held(run, rel, key) for rel, key in _SEEN.items()}
     lost = [rel for rel, state in seen.items() if state is not None and not log.holds(state)]
     wrong += [f"it does not begin with the lines that {rel} saw: lines were changed or removed" for rel in lost]
     if not log.heads:
         return finding.of(_log_name(), wrong, "there is none: the real sky was not opened in this directory")
     state = log.state()
-    n_scans = sum(line["event"] == openings.SCANNED for line in log.lines)
+    n_scans = sum(line["event"] == unblinding_log.SCANNED for line in log.lines)
     n_refused = sum(line["event"].startswith("refused") for line in log.lines)
     text = (
         f"{state['lines']} lines, the last one has sha256 {state['sha256'][:16]}: {n_refused} attempts refused, opened "
@@ -92,7 +92,7 @@ def _of_log(run: Run, log: openings.Log, traces: list[str]) -> Finding:
 
 def _scanned(run: Run, jobs: int, token: str) -> Iterator[Finding]:
     try:
-        openings.append(run, openings.SCANNED, token)
+        unblinding_log.append(run, unblinding_log.SCANNED, token)
     except InputError as error:
         yield Finding("note", _SCAN, f"not done: {error}")
         return

@@ -12,10 +12,10 @@ from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.pools import mapped
 from worker.engines.table import engine_of
-from worker.review import alone, replay
+from worker.review import replay, single_rows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, each_expected, open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
         what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
         try:
-            yield from alone.findings(run, task, there, by_chance, jobs)
+            yield from single_rows.findings(run, task, there, by_chance, jobs)
         except InputError as error:
             yield Finding("fault", f"{task}: single rows made again", str(error))
 
@@ -72,7 +72,7 @@ def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator
 
 def _some(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
     run, found = open_run(path), []
-    with scratch.beside(run) as root:
+    with scratch_run.beside(run) as root:
         for rel in files:
             try:
                 text = replay.difference(run, rel, root)
