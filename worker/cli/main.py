@@ -17,17 +17,7 @@ from worker.cli import document
 from worker.cli.arguments import Parameter, argv, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
-__all__ = [
-    "TASKS",
-    "Parameter",
-    "argv",
-    "document",
-    "for_fire",
-    "main",
-    "parse",
-    "signature",
-    "typed",
-]
+__all__ = ["TASKS", "Parameter", "argv", "document", "for_fire", "main", "parse", "signature", "typed"]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -160,12 +160,7 @@ def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.flo
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
     n_bins = int(np.clip(len(skies) ** 0.5, 4, 24))
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    _flat(
-        upper,
-        np.sin(skies["dec"]),
-        sin_dec,
-        np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1),
-    )
+    _flat(upper, np.sin(skies["dec"]), sin_dec, np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1))
     upper.set(xlabel=style.SIN_DEC, xticks=(-1, -0.5, 0, 0.5, 1))
     _flat(lower, np.degrees(skies["ra"]), np.degrees(ra), np.linspace(0, 360, n_bins + 1))
     lower.set(xlabel="right ascension [deg]", xticks=(0, 90, 180, 270, 360))

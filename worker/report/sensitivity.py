@@ -65,8 +65,7 @@ def fluxes(results: Results) -> Drawn:
         "Bars: bootstrap of the trials, of the signal and of the thresholds; not in them is the shape of the fit "
         f"beyond the counted trials, see the check enough_background_trials.{note}",
         columns(
-            ("quantity", *VALUES),
-            [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows],
+            ("quantity", *VALUES), [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows]
         ),
     )
 
