@@ -182,7 +182,7 @@ def forged_results(finished_run, tmp_path_factory) -> str:
     (run / "batches/bg_m030.txt").write_text("--dec=-30 --n=1\n")
     opened = open_run(run)
     found = list(verify_plan.verify_plan(run))
-    with scratch_run.beside(opened, trials=True) as root:
+    with scratch_run.create(opened, trials=True) as root:
         found += [*aggregates.findings(opened, root, set()), *aggregates.summary_findings(opened, root)]
         found += pages.findings(opened, root)
         notes = [unknown.finding(opened, root), strangers.top_level(run)]

@@ -261,7 +261,7 @@ def test_allowed_holes_are_listed(own_run):
     assert first.verdict == "same", first.found
     [line] = run_conditions.holes(files.holes(run))
     assert (line.verdict, NEXT in line.found) == ("note", True)
-    with scratch_run.beside(run, trials=True) as root:
+    with scratch_run.create(run, trials=True) as root:
         found = list(aggregates.findings(run, root, {NEXT}))
     assert [line.found for line in found if line.verdict == "fault"] == []
 
@@ -318,7 +318,10 @@ def test_a_worker_that_the_machine_ends_is_no_verdict(finished_run, tmp_path, mo
 
 def test_a_scratch_directory_without_space_is_no_verdict(tmp_path):
     (tmp_path / "results").write_text("in the way")
-    with pytest.raises(MachineError, match="a scratch directory lies in TMPDIR"), scratch_run.not_the_run():
+    with (
+        pytest.raises(MachineError, match="a scratch directory lies in TMPDIR"),
+        scratch_run.disk_errors_as_machine_errors(),
+    ):
         store.save_text(tmp_path, PurePosixPath("results/x.txt"), "x")
 
 

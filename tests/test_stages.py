@@ -158,7 +158,7 @@ def _check_crowded_folders(run: Path) -> None:
     [last] = [e for e in expected(open_run(run), "bg_trials", dec=5) if e.first == 100]
     assert last.path.parent.name == "first_0000100"
     assert main(["replay", f"--run={run}", f"--file={last.path}"]) == 0
-    with scratch_run.beside(open_run(run), trials=True) as root:
+    with scratch_run.create(open_run(run), trials=True) as root:
         assert (root / last.path).read_bytes() == (run / last.path).read_bytes()
     assert main(["bg_trials", f"--run={run}", "--dec=5", "--n=10", "--first=100", "--part=101"]) == 2
 

@@ -140,7 +140,7 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
         assert row["gamma"] == 2
         assert row["n_sig"] == pytest.approx(sum(w * n for (_, w), n in zip(parts, grid, strict=True)), rel=1e-12)
         assert row["flux"] == pytest.approx(
-            row["n_sig"] * flux_rows.per_event(run, found[name]["dec_deg"], 2.0), rel=1e-12
+            row["n_sig"] * flux_rows.flux_per_event(run, found[name]["dec_deg"], 2.0), rel=1e-12
         )
         floor = [flux_rows.limit(run, at[dec], 0.0)["n_sig"] for dec, _ in parts]
         assert row["n_sig"] >= sum(w * n for (_, w), n in zip(parts, floor, strict=True)) * (1 - 1e-12)
@@ -268,7 +268,7 @@ def test_on_a_map_the_hottest_spots_have_limits(reported_run: Path) -> None:
 def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: Path) -> None:
     """Every source, hottest source, binomial test, limits; twice the same bytes, and a section of the report."""
     run = open_run(copy)
-    with scratch_run.beside(run) as root:
+    with scratch_run.create(run) as root:
         assert unblind.made(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
         raw = (root / layout.UNBLINDED_RESULTS).read_bytes()
     found = json.loads(raw)

@@ -274,7 +274,7 @@ def test_an_unblinded_run_is_reviewed_and_an_edited_report_is_found(opened, caps
     assert (again.verdict, who.verdict) == ("same", "same"), again.found
     assert "approved by A. Reviewer: all checks passed" in who.found
     assert [line["event"] for line in log(opened[0])[before:]] == [unblinding_log.SCANNED]
-    with scratch_run.beside(run, trials=True) as root:
+    with scratch_run.create(run, trials=True) as root:
         assert {line.verdict for line in aggregates.findings(run, root, set())} == {"same"}
         assert {line.verdict for line in aggregates.summary_findings(run, root)} == {"same"}
         sound, drawn = pages.findings(run, root)

@@ -25,16 +25,16 @@ def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     tsds, label = hottest_spots.load_tsds(run), context.dataset_of(run).label
     values, remark = partial(_values, run, turn, jobs), f"real positions of {label} data"
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
-    found = ensemble_of(run.spec).told(sky, tsds)
+    found = ensemble_of(run.spec).sky_result(sky, tsds)
     found["post_trial_regions"] = {
-        region: flux_rows.finite(
-            post_trial(spot["mlog10p"], hottest_spots.of_background(run, region)["mlog10p"])._asdict()
+        region: flux_rows.finite_or_null(
+            post_trial(spot["mlog10p"], hottest_spots.background_spots(run, region)["mlog10p"])._asdict()
         )
         for region, spot in found["regions"].items()
     }
     found["post_trial"] = found["post_trial_regions"]["all"]
     found |= results.further_tests(run, found)
-    found["upper_limits"] = limits.told(run, found)
+    found["upper_limits"] = limits.limits_of_sky(run, found)
     return {**found, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}
 
 
@@ -47,4 +47,4 @@ def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:
     run = open_run(path)
-    return ensemble_of(run.spec).real(context.skies(run), turn, nside, band, bands)
+    return ensemble_of(run.spec).scan_real(context.skies(run), turn, nside, band, bands)

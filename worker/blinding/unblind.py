@@ -45,7 +45,7 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
         if event.startswith(ANEW):
             print(event)
         _record(run, cleared, approved, log)
-        with scratch_run.beside(run) as root:
+        with scratch_run.create(run) as root:
             _keep(run, root, made(run, jobs, root))
         unblinding_log.append(run, "written", cleared.token)
     else:
@@ -122,7 +122,7 @@ def _copy(raw: bytes, path: Path) -> None:
 
 def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[str, str]]:
     """Make everything again beside the run: each file that is there and differs, and how."""
-    with scratch_run.beside(run) as root:
+    with scratch_run.create(run) as root:
         names = made(run, jobs, root)
         found = [(name, compare.files(run.path / name, root / name, rounding)) for name in names]
     return [(name, text) for name, text in found if text]

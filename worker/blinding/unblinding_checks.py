@@ -216,7 +216,7 @@ def _enough_skies(run: Run) -> Check:
         return _nothing("enough_skies", run)
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
     return checks.enough_trials(
-        len(hottest_spots.of_background(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
+        len(hottest_spots.background_spots(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
     )
 
 

@@ -34,13 +34,13 @@ def of_run(path: Path) -> dict[str, Any]:
 def write_of(run: Run) -> dict[str, Any]:
     """The page of a run; InputError where its data are not prepared."""
     dataset = unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
-    return write(run.path, layout.DATA_PAGE, run.spec, context.judged(dataset, run.spec))
+    return write(run.path, layout.DATA_PAGE, run.spec, context.with_notes_or_refusal(dataset, run.spec))
 
 
 def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
     """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}; returns its numbers."""
     spec = load(spec_path)
-    dataset = context.judged(data.read(spec), spec)
+    dataset = context.with_notes_or_refusal(data.read(spec), spec)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

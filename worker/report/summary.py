@@ -74,7 +74,7 @@ def _data(run: Run) -> dict[str, Any] | None:
         record = store.load_record(run.path, layout.DATA)
     except InputError:
         return None
-    dataset = context.judged(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
+    dataset = context.with_notes_or_refusal(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
     return {
         "label": dataset.label,
         "format": run.spec.data.format,

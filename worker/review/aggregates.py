@@ -92,11 +92,11 @@ def _run_all(run: Run, root: Path, task: str, allow_missing: bool) -> Iterator[s
     for node in run.plan["nodes"]:
         if node["task"] != task or not node["file"]:
             continue
-        _, args = scratch_run.address_of(run, PurePosixPath(node["dir"]) / node["file"])
+        _, args = scratch_run.task_and_arguments(run, PurePosixPath(node["dir"]) / node["file"])
         if allow_missing and task.startswith("collect"):
             args["allow_missing"] = True
         try:
-            scratch_run.again(root, task, **args)
+            scratch_run.run_task(root, task, **args)
         except (InputError, RefusedError, SpecError) as error:
             yield f"{node['dir']}/{node['file']}: cannot be recomputed: {_plain(root, run, error)}"
 

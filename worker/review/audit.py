@@ -35,7 +35,7 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
     yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))
-    with scratch_run.beside(run, trials=True, opened=not unblinding.why_closed(run)) as root:
+    with scratch_run.create(run, trials=True, opened=not unblinding.why_closed(run)) as root:
         yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))
         yield from guarded("the summary", lambda: aggregates.summary_findings(run, root))
         yield from guarded("the report", lambda: pages.findings(run, root))

@@ -39,7 +39,7 @@ def findings(run: Run, root: Path) -> Iterator[Finding]:
     """Write all pages again in the scratch directory `root`, and compare texts, numbers and pictures."""
     place = _place(run)
     try:
-        with redirect_stdout(StringIO()), scratch_run.not_the_run():
+        with redirect_stdout(StringIO()), scratch_run.disk_errors_as_machine_errors():
             write_pages(open_run(root), place)
     except InputError as error:
         yield Finding("fault", _WHAT, f"it cannot be written again: {error}")

@@ -38,14 +38,14 @@ def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
     rel = inside(run, file)
     more: dict[str, Any] = {}
     if trial is None:
-        with scratch_run.beside(run) as root:
+        with scratch_run.create(run) as root:
             found = difference(run, rel, root)
         if found:
             raise InputError(f"{path / rel}: not reproduced: {found}")
-        task, args = scratch_run.address_of(run, rel)
+        task, args = scratch_run.task_and_arguments(run, rel)
         print(f"reproduced: {rel}: {_same(run, 'bytes')}, made again by {task} {_told(args)}")
     else:
-        task, args = scratch_run.address_of(run, rel)
+        task, args = scratch_run.task_and_arguments(run, rel)
         more = _one(run, rel, trial, task, args)
     return {"reproduced": True, "file": str(rel), "task": task, "arguments": args, "trial": trial, **more}
 
@@ -64,10 +64,10 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
 
     Of what a CUDA device has made, TS must agree within `Engine.tolerance`.
     """
-    task, args = scratch_run.address_of(run, rel)
+    task, args = scratch_run.task_and_arguments(run, rel)
     if task not in many():
         raise SpecError(f"--file={rel}: is made by {task} from other files; `dagmaker review` makes those again")
-    scratch_run.again(root, task, **args)
+    scratch_run.run_task(root, task, **args)
     try:
         mine = (root / rel).read_bytes()
     except FileNotFoundError:
@@ -169,8 +169,8 @@ def _compare(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> 
 
 def _one_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, row: NDArray[np.void]) -> None:
     first = int(args["first"]) + trial
-    with scratch_run.beside(run) as root:
-        scratch_run.again(root, SCAN_TRIALS, **{**args, "n": 1, "first": first})
+    with scratch_run.create(run) as root:
+        scratch_run.run_task(root, SCAN_TRIALS, **{**args, "n": 1, "first": first})
         band = args.get("band")
         part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
         alone = store.load_array(root, rel.parent / layout.sky_name(rel, 1, args["seed"], first, part))[0]

@@ -89,7 +89,7 @@ def _stale_decision(run: Run, number: int) -> str:
         adaptive_round.inputs(seen)
     except InputError:
         return ""
-    return "" if adaptive_round.standing(seen, number) else "was decided from other files, or for other goals"
+    return "" if adaptive_round.valid_decision(seen, number) else "was decided from other files, or for other goals"
 
 
 def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:

@@ -110,7 +110,7 @@ def _skies(path: Path, chosen: Chosen) -> str:
     run, file = open_run(path), chosen.file
     ensemble = ensemble_of(run.spec)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
-    return _compared(run, chosen, rows, ensemble.again(context.skies(run), file, chosen.rows))
+    return _compared(run, chosen, rows, ensemble.recompute(context.skies(run), file, chosen.rows))
 
 
 def _refitted(path: Path, chosen: Chosen) -> str:

@@ -72,7 +72,7 @@ def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator
 
 def _some(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
     run, found = open_run(path), []
-    with scratch_run.beside(run) as root:
+    with scratch_run.create(run) as root:
         for rel in files:
             try:
                 text = replay.difference(run, rel, root)

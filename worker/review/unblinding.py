@@ -97,7 +97,7 @@ def _scanned(run: Run, jobs: int, token: str) -> Iterator[Finding]:
         yield Finding("note", _SCAN, f"not done: {error}")
         return
     try:
-        raw = blinded_positions.of_raw_data(run)
+        raw = blinded_positions.compare_with_raw_data(run)
         blinded_positions.open_positions(run)
     except InputError as error:
         there = (run.path / layout.SEALED).exists()
