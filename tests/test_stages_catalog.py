@@ -269,7 +269,7 @@ def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: 
     """Every source, hottest source, binomial test, limits; twice the same bytes, and a section of the report."""
     run = open_run(copy)
     with scratch_run.create(run) as root:
-        assert unblind.made(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
+        assert unblind.write_results(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
         raw = (root / layout.UNBLINDED_RESULTS).read_bytes()
     found = json.loads(raw)
     scan = store.load_json(copy, layout.SCAN)

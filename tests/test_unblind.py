@@ -428,7 +428,7 @@ def test_an_approval_can_be_built_in(run, token):
     assert main(["build", str(approved(run, token=token)), f"--run={run}"]) == 0
     after = tree(run)
     assert {name: after[name] for name in before} == before
-    now, approval_ = approval.cleared(open_run(run), token, None)
+    now, approval_ = approval.approved_clearance(open_run(run), token, None)
     assert (now.token, approval_.approved_by) == (token, "A. Reviewer")
 
 
