@@ -323,7 +323,7 @@ WITHOUT_A_SCAN = {
 def test_a_review_scans_nothing_without_the_token_of_the_run(copy, monkeypatch, change):
     """Whatever lies in unblinded/: the scan is not begun."""
     WITHOUT_A_SCAN[change](copy)
-    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    monkeypatch.setattr(unblind, "write_results", lambda *_: pytest.fail("the real sky was scanned"))
     before = tree(copy)
     assert "fault the unblinding: opened with the token of this run: the real sky was not scanned: " in said(copy)
     assert tree(copy) == before
@@ -334,7 +334,7 @@ def test_results_that_nobody_opened(run, monkeypatch, raw):
     """`{}` in the place of the results is enough for nothing."""
     (run / layout.UNBLINDED).mkdir()
     (run / layout.UNBLINDED_RESULTS).write_text(raw)
-    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    monkeypatch.setattr(unblind, "write_results", lambda *_: pytest.fail("the real sky was scanned"))
     assert "the real sky was not scanned: " in said(run)
     assert f"it has no line of the opening that {layout.UNBLINDED_RESULTS} tell of" in said(run)
 
