@@ -17,7 +17,7 @@ from tests import report_run
 from worker.base.errors import InputError, RefusedError
 from worker.report import figures, formats, headline, interactive, numbers, page, produce
 from worker.report.hypotheses import sky
-from worker.report.plot import Drawn, Plot
+from worker.report.plot import Drawing, Plot
 from worker.report.results import load
 from worker.report.summary import summary
 from worker.rundir import layout, store
@@ -271,7 +271,7 @@ def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: 
 
 
 def test_an_error_in_drawing_is_raised_after_the_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(results: Any) -> Drawn:
+    def broken(results: Any) -> Drawing:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(figures, "chosen", lambda _: [Plot("bug", "scan", "A bug", broken), plot("timing")])

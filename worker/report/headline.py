@@ -1,4 +1,4 @@
-"""The first screen of the page: what was searched, and what came out."""
+"""Top of the page: what was searched, and the main results."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Card(NamedTuple):
     notes: tuple[str, ...]
 
 
-def searched(results: Results) -> str:
+def search_sentence(results: Results) -> str:
     """One sentence: events, seasons, range."""
     seasons = (results.summary.get("data") or {}).get("seasons") or []
     spec, part = results.run.spec, part_of(results.run.spec)
@@ -41,7 +41,7 @@ def searched(results: Results) -> str:
 
 
 def cards(results: Results) -> list[Card]:
-    """Post-trial p-value, hottest spot, sensitivity, discovery potential: a dash for what is not there."""
+    """Post-trial p-value, hottest spot, sensitivity, discovery potential; a dash if missing."""
     part, fluxes = part_of(results.run.spec), [_fluxes(results, kind) for kind in ("sensitivity", "discovery")]
     return [_post_trial(results), _hottest(results, part), *fluxes] if part else fluxes
 
@@ -69,21 +69,21 @@ def _hottest(results: Results, part: Part) -> Card:
 
 
 def _fluxes(results: Results, kind: str) -> Card:
-    wanted = results.run.spec.sensitivity
+    settings = results.run.spec.sensitivity
     title = {
-        "sensitivity": f"Sensitivity, {100 * wanted.beta:g} %",
-        "discovery": f"Discovery potential, {wanted.top_nsigma:g}σ",
+        "sensitivity": f"Sensitivity, {100 * settings.beta:g} %",
+        "discovery": f"Discovery potential, {settings.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
     title += f" (γ = {gammas[0]:g})"
     rows = three(tables.by_dec(results, kind))
     if not rows:
         return Card(title, formats.NONE, ("not computed yet",))
-    known = [row for row in tables.by_dec(results, kind) if row.get("flux")]
-    if not known:
+    with_flux = [row for row in tables.by_dec(results, kind) if row.get("flux")]
+    if not with_flux:
         return Card(title, formats.NONE, ("not bracketed by the trials: see below",))
-    best = min(known, key=lambda row: float(row["flux"]))
+    best = min(with_flux, key=lambda row: float(row["flux"]))
     notes = [f"{dec_text(row['dec_deg'])}: {formats.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
-    unit, dec = formats.flux_unit(wanted.flux_unit), dec_text(best["dec_deg"])
-    where = f"{unit} at dec {dec}, the best (E² dN/dE at {wanted.e0_tev:g} TeV)"
+    unit, dec = formats.flux_unit(settings.flux_unit), dec_text(best["dec_deg"])
+    where = f"{unit} at dec {dec}, the best (E² dN/dE at {settings.e0_tev:g} TeV)"
     return Card(title, formats.power(best["flux"], digits=2), (where, *notes))

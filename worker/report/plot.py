@@ -1,4 +1,4 @@
-"""A figure of the report, and what drawing it gives."""
+"""A figure of the report: its definition and the drawing."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,17 +8,8 @@ from matplotlib.figure import Figure
 from worker.report.results import Results
 
 
-class Drawn(NamedTuple):
-    """What a drawing function returns.
-
-    Attributes
-    ----------
-    figure : Figure
-    caption : str
-        What is shown, how to read it, and what is left out.
-    numbers : mapping of str to array_like
-        What is drawn, for people who draw it again: columns of one length, or arrays. See `worker.report.numbers`.
-    """
+class Drawing(NamedTuple):
+    """A drawn figure with its caption and the drawn numbers (see `worker.report.numbers`)."""
 
     figure: Figure
     caption: str
@@ -26,20 +17,12 @@ class Drawn(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """One figure of the report.
+    """One figure: name of its files, section of the page, title, and function that draws it.
 
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    section : str
-        Of the page.
-    title : str
-    draw : callable
-        Raises a `DagmakerError` where what it shows is not there.
+    `draw` raises a `DagmakerError` if its results are missing.
     """
 
     name: str
     section: str
     title: str
-    draw: Callable[[Results], Drawn]
+    draw: Callable[[Results], Drawing]

@@ -1,4 +1,4 @@
-"""Rounds of an adaptive analysis: per point the trials, the rounds that added some, and whether the goal is reached."""
+"""Rounds of an adaptive analysis: trials, number of rounds and state of the goal per point."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 
 
 def table(results: Results) -> Table:
-    """One row per declination and spectrum; none where the analysis is not adaptive."""
+    """One row per declination and spectrum; none if the analysis is not adaptive."""
     head = ("dec", "γ", "signal trials", "background trials", "rounds", "error of the sensitivity", "goal")
     return Table(head, list(_rows(results)) if results.summary.get("rounds") else [])
 
@@ -34,18 +34,18 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
             )
 
 
-def _of_point(results: Results, dec: float, gamma: float) -> Iterator[Row]:
-    """What each round found at a point."""
-    for found in results.summary["rounds"]:
-        yield from (row for row in found["points"] if (row["dec_deg"], row["gamma"]) == (dec, gamma))
+def _rounds_at(results: Results, dec: float, gamma: float) -> Iterator[Row]:
+    """Decisions of all rounds at a point."""
+    for decision in results.summary["rounds"]:
+        yield from (row for row in decision["points"] if (row["dec_deg"], row["gamma"]) == (dec, gamma))
 
 
 def _rounds_of(results: Results, dec: float, gamma: float) -> int:
-    return sum(bool(row["add"]) for row in _of_point(results, dec, gamma))
+    return sum(bool(row["add"]) for row in _rounds_at(results, dec, gamma))
 
 
 def _signal_trials(results: Results, dec: float, gamma: float) -> int | None:
-    last = list(_of_point(results, dec, gamma))[-1:]
+    last = list(_rounds_at(results, dec, gamma))[-1:]
     return last[0]["n_trials"] + sum(add["n"] for add in last[0]["add"]) if last else None
 
 

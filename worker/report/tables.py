@@ -1,4 +1,4 @@
-"""The tables of the page: headings and rows of ready words."""
+"""Tables of the page: headings and rows of text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,14 +15,7 @@ Row = Mapping[str, Any]
 
 
 class Table(NamedTuple):
-    """A table.
-
-    Attributes
-    ----------
-    head : tuple of str
-    rows : sequence of tuple of str
-        As long as `head`.
-    """
+    """A table; every row has the length of `head`."""
 
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -36,7 +29,7 @@ def background(results: Results) -> Table:
         [
             (
                 dec_text(row["dec_deg"]), formats.plain(row["n"]), formats.plain(row["eta"], 4),
-                formats.pair(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
+                formats.with_error(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
                 formats.plain(row["scale"]), formats.plain(row["median"]), formats.signed(row.get("ts_3sigma")),
                 formats.signed(row.get("ts_5sigma")),
             )
@@ -46,43 +39,47 @@ def background(results: Results) -> Table:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and declination: events and flux of every quantity, and how well the curve fits."""
-    wanted, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    flux = f"flux [{formats.flux_unit(wanted.flux_unit)}]"
+    """One row per spectrum and declination: events, flux and chi2 of the curve for every quantity."""
+    settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
+    flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
     head = ["dec", "sensitivity n_sig", flux, "curve χ²/dof"]
-    for n_sigma in reversed(wanted.nsigmas):
+    for n_sigma in reversed(settings.nsigmas):
         head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
     rows = []
     for part in results.spectra:
-        found = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery(part)}
+        discovery = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery_rows(part)}
         for row in by_declination(part.get("sensitivity")):
-            cells = [dec_text(row["dec_deg"]), *_found(row)]
-            for n_sigma in reversed(wanted.nsigmas):
-                cells += _found(found.get((row["dec_deg"], n_sigma), {}))
+            cells = [dec_text(row["dec_deg"]), *_quantity_cells(row)]
+            for n_sigma in reversed(settings.nsigmas):
+                cells += _quantity_cells(discovery.get((row["dec_deg"], n_sigma), {}))
             rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
     return Table((head[0], "γ", *head[1:]) if len(gammas) > 1 else tuple(head), rows)
 
 
-def _discovery(part: Row) -> list[Row]:
+def _discovery_rows(part: Row) -> list[Row]:
     return [*(part.get("discovery") or []), *(part.get("discovery_lower") or [])]
 
 
-def _found(row: Row) -> tuple[str, str, str]:
+def _quantity_cells(row: Row) -> tuple[str, str, str]:
     if row.get("n_sig") is None:
         return ("not bracketed", formats.NONE, formats.NONE)
     fit = formats.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
     if row.get("curve") != "chi2":
         fit += " (spline used)"
-    return formats.pair(row["n_sig"], row.get("n_sig_error")), formats.power(row["flux"], row.get("flux_error")), fit
+    return (
+        formats.with_error(row["n_sig"], row.get("n_sig_error")),
+        formats.power(row["flux"], row.get("flux_error")),
+        fit,
+    )
 
 
 def not_bracketed(results: Results) -> list[str]:
-    """Why a sensitivity or a discovery potential is not there, and what to add."""
+    """Why sensitivities or discovery potentials are missing, and which trials to add."""
     several = len(results.run.spec.signal.gammas) > 1
     out = []
     for part in results.spectra:
         named = [("sensitivity", row) for row in by_declination(part.get("sensitivity"))]
-        named += [("discovery", row) for row in by_declination(_discovery(part))]
+        named += [("discovery", row) for row in by_declination(_discovery_rows(part))]
         for kind, row in named:
             if row.get("reason"):
                 which = f" and γ = {row['gamma']:g}" if several else ""
@@ -91,16 +88,16 @@ def not_bracketed(results: Results) -> list[str]:
 
 
 def hottest(results: Results) -> Table:
-    """Hottest spot of each region, one column each: where, how hot, and how often that happens."""
+    """Hottest spot of each region, one column per region: position, local and post-trial p-value."""
     regions = (results.summary.get("scan") or {}).get("regions") or {}
-    found = results.summary.get("post_trial_regions") or {}
-    return spots(results, regions, found, results.summary.get("upper_limits") or {})
+    post_trial = results.summary.get("post_trial_regions") or {}
+    return spots(results, regions, post_trial, results.summary.get("upper_limits") or {})
 
 
-def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row], limits: Row) -> Table:
-    """The same of any sky, from hottest spots, post-trial p-values and upper limits by region."""
+def spots(results: Results, regions: Mapping[str, Row], post_trial: Mapping[str, Row], limits: Row) -> Table:
+    """As `hottest` for any sky, from hottest spots, post-trial p-values and upper limits by region."""
     columns = [
-        _spot(results, spot, found.get(region) or {}) | _limit(results, limits, spot.get("name", region))
+        _spot(results, spot, post_trial.get(region) or {}) | _limit(results, limits, spot.get("name", region))
         for region, spot in regions.items()
     ]
     if not columns:
@@ -114,22 +111,22 @@ def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row]
 
 def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     """Upper limit on the flux of a hottest spot, for each spectrum."""
-    found = limits.get("limits") or []
-    rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
-    wanted = results.run.spec.sensitivity
-    name = f"upper limit ({100 * wanted.beta:g} %), γ = {{:g}} [{formats.flux_unit(wanted.flux_unit)}]"
+    rows_by_target = limits.get("limits") or []
+    rows: list[Row] = next((row["limits"] for row in rows_by_target if row["name"] == name), [])
+    settings = results.run.spec.sensitivity
+    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.flux_unit(settings.flux_unit)}]"
     return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
 def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
-    like = results.run.spec.likelihood
-    at_bound = " (bound of the fit)" if spot["gamma"] in (like.gamma_min, like.gamma_max) else ""
+    likelihood = results.run.spec.likelihood
+    at_bound = " (bound of the fit)" if spot["gamma"] in (likelihood.gamma_min, likelihood.gamma_max) else ""
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
     name = {"source": spot["name"]} if "name" in spot else {}
     return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": formats.degrees(float(np.degrees(spot["dec"]))),
-        "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _by_fit(results, spot),
+        "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _p_value_method(results, spot),
         "TS": formats.signed(spot["ts"]),
         "fitted ns": formats.signed(spot["ns"]),
         "fitted γ": formats.signed(spot["gamma"]) + at_bound,
@@ -143,14 +140,14 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
 
 
 def _n_eff(post: Row) -> str:
-    """Effective number of positions; why there is none."""
+    """Effective number of positions, or why there is none."""
     if post and post.get("n_eff") is None:
         return "none: every sky has p = 1" if post.get("ks_p") is None else "none: the skies do not follow its curve"
-    return formats.pair(post.get("n_eff"), post.get("n_eff_error"))
+    return formats.with_error(post.get("n_eff"), post.get("n_eff_error"))
 
 
-def _by_fit(results: Results, spot: Row) -> str:
-    """Whether a p-value rests on the fit: fewer trials than `N_JOINT`, of the nearest declination, lie beyond it."""
+def _p_value_method(results: Results, spot: Row) -> str:
+    """Whether a p-value is counted or from the fit (fewer than `N_JOINT` trials of the nearest declination above)."""
     dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
     near = min(by_dec(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
@@ -159,15 +156,13 @@ def _by_fit(results: Results, spot: Row) -> str:
 
 def interval(post: Row) -> str:
     """[low, high] of a post-trial p-value."""
-    return (
-        f"[{formats.p_value(post['lo'])}, {formats.p_value(post['hi'])}]"
-        if post.get("lo") is not None
-        else formats.NONE
-    )
+    if post.get("lo") is None:
+        return formats.NONE
+    return f"[{formats.p_value(post['lo'])}, {formats.p_value(post['hi'])}]"
 
 
 def skies(results: Results, n: int = 10) -> Table:
-    """The first background skies, as the tutorial prints them."""
+    """Hottest spots of the first background skies."""
     head = ("sky", "dec [rad]", "γ", "−log₁₀ p", "ns", "ra [rad]", "TS")
     spots = results.skies("all")
     if spots is None:
@@ -201,7 +196,7 @@ def timing(results: Results) -> Table:
 
 
 def processes(results: Results) -> str:
-    """How many processes of the plan the table of costs holds."""
+    """Sentence with the number of processes in the table of costs."""
     counted = sum(row.get("files", 0) for _, row in stages(results))
     return (
         f"The table holds the {counted:,} processes whose files have a record of their cost, of "
@@ -210,12 +205,12 @@ def processes(results: Results) -> str:
 
 
 def _speed(row: Row) -> str:
-    """What was made per CPU second; a stage that makes one thing has no speed."""
+    """Output per CPU second; none for a stage with a single output."""
     return formats.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else formats.NONE
 
 
 class Verdict(NamedTuple):
-    """One check before unblinding, as words; `good` decides the colour of its verdict."""
+    """One check before unblinding as text; `good` sets the colour of its verdict."""
 
     name: str
     verdict: str
@@ -227,7 +222,7 @@ class Verdict(NamedTuple):
 
 
 def checks(results: Results) -> list[Verdict]:
-    """One row per check: its verdict, the number, what it is held against, and the figure that shows it."""
+    """One row per check: verdict, value, limit, and figure."""
     return [
         Verdict(
             row["name"],
@@ -241,10 +236,10 @@ def checks(results: Results) -> list[Verdict]:
 
 
 def by_dec(results: Results, key: str) -> list[Row]:
-    """Rows of the summary by declination; none where there are none."""
+    """Rows of the summary by declination; empty if missing."""
     return by_declination(results.summary.get(key))
 
 
 def by_declination(rows: Any) -> list[Row]:
-    """Rows in order; none for None."""
+    """Rows sorted by declination; empty for None."""
     return sorted(rows or [], key=lambda row: number(row["dec_deg"]))
