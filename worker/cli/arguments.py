@@ -252,11 +252,8 @@ def _combination_problems(values: Mapping[str, Any]) -> list[str]:
 
 
 def _example(parameter: Parameter) -> str:
-    text = (
-        "0"
-        if parameter.name == "band" and parameter.kind is int
-        else _ARGUMENTS.get(parameter.name, Argument()).example
-    )
+    number_of_band = parameter.name == "band" and parameter.kind is int
+    text = "0" if number_of_band else _ARGUMENTS.get(parameter.name, Argument()).example
     return f"; write e.g. --{parameter.name}={text}"
 
 

@@ -11,7 +11,7 @@ from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results, three
-from worker.report.shape import EDGES, Shape
+from worker.report.shape import EDGES, FITS, Shape
 from worker.stats.chi2 import Fit
 from worker.stats.significance import nsigma_to_p
 
@@ -155,22 +155,11 @@ def parameters(results: Results) -> Drawing:
 
 def _parameters(shapes: tuple[Shape, ...]) -> dict[str, list[float]]:
     names: tuple[str, ...] = ("dec_deg", "n", "eta", "eta_error", "median", "median_low", "median_high")
-    fits: tuple[Fit, ...] = ("scale1", "free")
-    names += tuple(f"{name}_{fit}" for fit in fits for name in ("ndof", "ndof_error", "scale", "scale_error"))
+    names += tuple(f"{name}_{fit}" for fit in FITS for name in ("ndof", "ndof_error", "scale", "scale_error"))
     return columns(
         names,
         [
-            (
-                s.dec_deg,
-                s.n,
-                s.eta,
-                s.eta_error,
-                s.median[1],
-                s.median[0],
-                s.median[2],
-                *s.fits[fits[0]],
-                *s.fits[fits[1]],
-            )
+            (s.dec_deg, s.n, s.eta, s.eta_error, *(s.median[i] for i in (1, 0, 2)), *s.fits[FITS[0]], *s.fits[FITS[1]])
             for s in shapes
         ],
     )

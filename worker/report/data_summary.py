@@ -121,6 +121,5 @@ def text_of(numbers: dict[str, Any]) -> str:
             f"{season['livetime_days']:>9,.2f} {season['events_per_day']:>8,.1f}  {cells['energy']:<22} "
             f"{cells['sigma']:<22} {cells['made_of']}"
         )
-    lines.append("")
-    lines += [f"{season['name']}: {note}" for season in numbers["seasons"] for note in season["notes"]]
+    lines += ["", *(f"{season['name']}: {note}" for season in numbers["seasons"] for note in season["notes"])]
     return "\n".join(lines) + "\n"

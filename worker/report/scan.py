@@ -168,11 +168,8 @@ def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.flo
         figure,
         f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as the scanned "
         f"{spread} (dashed; band: one sigma). The checks below say so in numbers.",
-        {
-            "ra_deg": np.degrees(skies["ra"]),
-            "dec_deg": np.degrees(skies["dec"]),
-            **{name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
-        },
+        {f"{name}_deg": np.degrees(skies[name]) for name in ("ra", "dec")}
+        | {name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
     )
 
 

@@ -122,14 +122,8 @@ def binomial(results: Results) -> Drawing:
         drawn[region] = heat
         top = max(float(heat.max()), test["mlog10p"]) * 1.08 + 0.05
         edges = np.linspace(0, top, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
-        axis.hist(
-            heat,
-            list(edges),
-            color=style.BLUE,
-            alpha=0.4,
-            edgecolor=style.BLUE,
-            label=f"{len(heat):,} background skies",
-        )
+        label = f"{len(heat):,} background skies"
+        axis.hist(heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=label)
         label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {formats.p_value(test['p'])}"
         axis.axvline(test["mlog10p"], color=style.RED, label=label)
         axis.set(title=f"{NAMES.get(region, region)}, {test['n_sources']} sources", xlabel="−log₁₀ of the binomial p")

@@ -80,12 +80,7 @@ def _data(run: Run) -> dict[str, Any] | None:
         "format": run.spec.data.format,
         "digest": record.digest,
         "seasons": [
-            {
-                "name": s.name,
-                "n_events": int(s.events.dec.size),
-                "livetime_days": s.livetime_days,
-                "notes": list(s.notes),
-            }
+            {"name": s.name, "n_events": int(s.events.dec.size), "livetime_days": s.livetime_days, "notes": [*s.notes]}
             for s in dataset.seasons
         ],
     }

@@ -80,11 +80,7 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
 def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
     at = f"at {dec:g} deg"
     yield Stream(f"bootstrap of thresholds {at}", address.bootstrap_threshold(spec, dec))
-    kinds = [
-        ("sensitivity", 0.0),
-        ("upper limit", 0.0),
-        *(("discovery", n_sigma) for n_sigma in spec.sensitivity.nsigmas),
-    ]
+    kinds = [("sensitivity", 0.0), ("upper limit", 0.0), *(("discovery", n) for n in spec.sensitivity.nsigmas)]
     for gamma in spec.signal.gammas:
         for kind, n_sigma in kinds:
             what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"

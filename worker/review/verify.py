@@ -91,14 +91,11 @@ def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
     for position, file in enumerate(piece.files, piece.begin):
         n = file.n or None  # the plan does not say how many pixels a map has
         state = store.state(path, file.path, n, dtype, digest)
-        if state == "done":
-            address = wrong_address(file, store.load_record(path, file.path).args)
-            if address:
-                why = f"this file holds other trials than its name says ({address})"
-                faults.append(Fault(name, position, str(file.path), "corrupt", why))
-        else:
-            why = _why(path, file.path, n, dtype, digest)
-            faults.append(Fault(name, position, str(file.path), state, why))
+        if state != "done":
+            faults.append(Fault(name, position, str(file.path), state, _why(path, file.path, n, dtype, digest)))
+        elif address := wrong_address(file, store.load_record(path, file.path).args):
+            why = f"this file holds other trials than its name says ({address})"
+            faults.append(Fault(name, position, str(file.path), "corrupt", why))
     return len(piece.files), faults
 
 
@@ -115,10 +112,5 @@ def _result_faults(run: Run, node: Mapping[str, Any]) -> list[Fault]:
     rel = PurePosixPath(node["dir"]) / node["file"]
     if not (run.path / rel).exists():
         return [Fault(node["name"], 0, str(rel), "absent", "this file is missing")]
-    for state, why in (
-        ("corrupt", result_state.problem(run, node["task"], rel)),
-        ("stale", result_state.stale(run, node, rel)),
-    ):
-        if why:
-            return [Fault(node["name"], 0, str(rel), state, why)]
-    return []
+    problems = {"corrupt": result_state.problem(run, node["task"], rel), "stale": result_state.stale(run, node, rel)}
+    return [Fault(node["name"], 0, str(rel), state, why) for state, why in problems.items() if why][:1]

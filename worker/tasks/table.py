@@ -344,19 +344,7 @@ def upper_limits(*, run: str) -> None:
 TASKS: dict[str, Callable[..., Answer | None]] = {
     task.__name__: task
     for task in (
-        prepare,
-        bg_trials,
-        sig_trials,
-        scan_trials,
-        scan_map,
-        reach,
-        judge,
-        collect_bg,
-        collect_sig,
-        distributions,
-        sensitivity,
-        collect_scan,
-        post_trial,
-        upper_limits,
+        prepare, bg_trials, sig_trials, scan_trials, scan_map, reach, judge, collect_bg, collect_sig, distributions,
+        sensitivity, collect_scan, post_trial, upper_limits,
     )
-}
+}  # fmt: skip

@@ -44,10 +44,9 @@ def _hottest_pixels(spec: Spec, rings: Rings, heat: F64, values: NDArray[np.void
         if len(use) == 0:
             continue
         p = use[np.argmax(heat[use])]
-        spot = {name: float(values[name][p]) for name in ("ts", "ns", "gamma")}
-        spot |= {"ra": float(ra[p]), "dec": float(dec[p]), "mlog10p": float(heat[p])}
-        spot |= {"ra_deg": float(np.degrees(ra[p])), "dec_deg": float(np.degrees(dec[p]))}
-        out[region] = spot
+        out[region] = {name: float(values[name][p]) for name in ("ts", "ns", "gamma")}
+        out[region] |= {"ra": float(ra[p]), "dec": float(dec[p]), "mlog10p": float(heat[p])}
+        out[region] |= {"ra_deg": float(np.degrees(ra[p])), "dec_deg": float(np.degrees(dec[p]))}
     return out
 
 
