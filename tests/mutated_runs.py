@@ -25,7 +25,7 @@ from dagmaker.review import verify_plan
 from tests.mutations import Ended
 from worker.cli import main as worker_cli
 from worker.report import figures
-from worker.report.figures import Figured
+from worker.report.figures import FigureFiles
 
 VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 0.5, 1e308, float("nan"), float("inf"), 10**400, "", "x", "x" * 100_000, "../../etc", "\0",
@@ -115,8 +115,8 @@ def _checked(run: Path, _jobs: int) -> tuple[int, list[repair.Fault]]:
     return found["checked"], [repair.Fault(**fault) for fault in found["faults"]]
 
 
-def _no_figure(_results: Any, plot: Any) -> Figured:
-    return Figured(plot, reason="not drawn here")
+def _no_figure(_results: Any, plot: Any) -> FigureFiles:
+    return FigureFiles(plot, reason="not drawn here")
 
 
 def ended(run: Path, main: Callable[[list[str]], int], words: list[str]) -> Ended:

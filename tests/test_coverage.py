@@ -20,7 +20,7 @@ from worker.rundir.ledger import Run, open_run
 from worker.spec.specfile import loads
 from worker.stats.distributions import TSD
 from worker.stats.population import binomial_test
-from worker.tasks import context, fluxes, prepare
+from worker.tasks import context, flux_rows, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -70,21 +70,24 @@ def ts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int, stream: int)
 
 
 @pytest.fixture(scope="module")
-def trials(run: Run) -> dict[tuple[float, float], fluxes.At]:
+def trials(run: Run) -> dict[tuple[float, float], flux_rows.PointTrials]:
     """Background and signal trials at five declinations for two spectra."""
     found = {}
     for dec in DECS:
         background = TSD.from_trials(ts_of(run, dec, 0.0, 0.0, 8000, 0)["ts"])
         for gamma, grid in GRIDS.items():
             signal = {float(n): ts_of(run, dec, gamma, n, 700, 0) for n in grid}
-            found[dec, gamma] = fluxes.At(dec, gamma, background, signal)
+            found[dec, gamma] = flux_rows.PointTrials(dec, gamma, background, signal)
     return found
 
 
-def quoted(run: Run, at: fluxes.At) -> list[Quoted]:
+def quoted(run: Run, at: flux_rows.PointTrials) -> list[Quoted]:
     """Sensitivity and discovery potential of a point, injected anew at the quoted flux."""
     found = []
-    for what, row in (("sensitivity", fluxes.sensitivity(run, at)), ("discovery", fluxes.discovery(run, at, 5.0))):
+    for what, row in (
+        ("sensitivity", flux_rows.sensitivity(run, at)),
+        ("discovery", flux_rows.discovery(run, at, 5.0)),
+    ):
         per_event = context.engine(run).flux(math.radians(at.dec), at.gamma)
         n_sig, error = row["flux"] / per_event, row["flux_error"] / per_event
 
@@ -98,7 +101,9 @@ def quoted(run: Run, at: fluxes.At) -> list[Quoted]:
     return found
 
 
-def test_quoted_fluxes_pass_as_often_as_they_say(run: Run, trials: dict[tuple[float, float], fluxes.At]) -> None:
+def test_quoted_fluxes_pass_as_often_as_they_say(
+    run: Run, trials: dict[tuple[float, float], flux_rows.PointTrials]
+) -> None:
     """90 % for the sensitivity, 50 % for the discovery potential, at five declinations, for E^-2 and E^-3."""
     found = [row for at in trials.values() for row in quoted(run, at)]
     assert len(found) == 20
@@ -113,13 +118,13 @@ def test_quoted_fluxes_pass_as_often_as_they_say(run: Run, trials: dict[tuple[fl
 
 @pytest.mark.parametrize(("dec", "gamma", "true"), [(5.0, 2.0, 6.0), (-20.0, 2.0, 10.0), (30.0, 3.0, 30.0)])
 def test_upper_limits_cover(
-    run: Run, trials: dict[tuple[float, float], fluxes.At], dec: float, gamma: float, true: float
+    run: Run, trials: dict[tuple[float, float], flux_rows.PointTrials], dec: float, gamma: float, true: float
 ) -> None:
     """The limit falls below the true n_sig in 10 % of trials. It rises with TS, so below one TS: by bisection."""
     at = trials[dec, gamma]
 
     def limit(ts: float) -> dict[str, float]:
-        return fluxes.limit(run, at, ts)
+        return flux_rows.limit(run, at, ts)
 
     floor = limit(0.0)["n_sig"]
     assert floor < true, "elsewhere the limit covers always"
@@ -139,10 +144,10 @@ def test_upper_limits_cover(
     assert abs(covered - 0.9) < 4 * error
     assert error < 0.03
     assert stronger > 0.9 + 3 * error, "negative control: limits that are 30 % too low in flux"
-    assert limit(0.0)["n_sig"] == fluxes.sensitivity(run, at)["n_sig"], "never below the sensitivity: covers always"
+    assert limit(0.0)["n_sig"] == flux_rows.sensitivity(run, at)["n_sig"], "never below the sensitivity: covers always"
 
 
-def test_corrected_p_of_a_list_is_uniform(run: Run, trials: dict[tuple[float, float], fluxes.At]) -> None:
+def test_corrected_p_of_a_list_is_uniform(run: Run, trials: dict[tuple[float, float], flux_rows.PointTrials]) -> None:
     """300 skies treated as data against 900 others: hottest of 24 correlated sources, and binomial test.
 
     Eight places with two neighbours each, 0.2 and 0.4 deg away. Negative control: the same p-values corrected as if the

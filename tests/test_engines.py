@@ -14,7 +14,7 @@ from worker.base.errors import SpecError
 from worker.cli.main import main
 from worker.engines import table
 from worker.engines.builtin.engine import Builtin
-from worker.review import replays
+from worker.review import trial_files
 from worker.rundir.ledger import files_of_node, open_run
 from worker.spec.specfile import loads
 
@@ -87,7 +87,7 @@ def toy_run(tmp_path, monkeypatch):
 
 def findings(run: Path) -> dict[str, str]:
     """Verdicts of a review on the trials, by what was compared."""
-    found = replays.findings(open_run(run), 1, 1, set())
+    found = trial_files.findings(open_run(run), 1, 1, set())
     return {one.what: one.verdict for one in found if one.what.startswith(("bg_trials", "sig_trials"))}
 
 

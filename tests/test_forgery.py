@@ -17,11 +17,11 @@ import pytest
 
 from dagmaker.review import strangers, verify_plan
 from worker.base.arrays import npy_bytes, npz_bytes
-from worker.review import aggregates, files, pages, replays
-from worker.review import strangers as unknown
+from worker.review import aggregates, files, pages, trial_files
+from worker.review import unknown_files as unknown
 from worker.rundir import store
 from worker.rundir.ledger import open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 pytestmark = pytest.mark.slow
 
@@ -167,7 +167,7 @@ def forged_trials(finished_run, tmp_path_factory) -> str:
         forge(run, name, change)
     opened = open_run(run)
     assert next(iter(files.findings(opened, 1, set()))).verdict == "same", "the records agree"
-    return faults(list(replays.findings(opened, 0, 1, set())))
+    return faults(list(trial_files.findings(opened, 0, 1, set())))
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def forged_results(finished_run, tmp_path_factory) -> str:
     (run / "batches/bg_m030.txt").write_text("--dec=-30 --n=1\n")
     opened = open_run(run)
     found = list(verify_plan.verify_plan(run))
-    with scratch.beside(opened, trials=True) as root:
+    with scratch_run.create(opened, trials=True) as root:
         found += [*aggregates.findings(opened, root, set()), *aggregates.summary_findings(opened, root)]
         found += pages.findings(opened, root)
         notes = [unknown.finding(opened, root), strangers.top_level(run)]

@@ -15,9 +15,9 @@ import pytest
 
 from tests import report_run
 from worker.base.errors import InputError, RefusedError
-from worker.report import figures, headline, interactive, numbers, page, produce, words
-from worker.report.drawn import Drawn, Plot
+from worker.report import figures, formats, headline, interactive, numbers, page, produce
 from worker.report.hypotheses import sky
+from worker.report.plot import Drawing, Plot
 from worker.report.results import load
 from worker.report.summary import summary
 from worker.rundir import layout, store
@@ -150,15 +150,15 @@ def test_headline_and_tables_say_what_the_summary_says(done: Path) -> None:
     found = json.loads((done / layout.SUMMARY).read_text())
     text = " ".join(read(done).text.split())
     post = found["post_trial"]
-    assert words.p_value(post["p"]) in text
+    assert formats.p_value(post["p"]) in text
     assert f"{post['k']} of {post['n']} background skies are at least as hot" in text
     assert f"−log₁₀ p = {found['scan']['hottest']['mlog10p']:.2f}" in text
     for row in found["background"]:
-        assert words.plain(row["eta"], 4) in text
+        assert formats.plain(row["eta"], 4) in text
     known = [row for kind in ("sensitivity", "discovery") for row in found[kind] if row["flux"]]
     assert known
     for row in known:
-        assert " ".join(words.power(row["flux"], row["flux_error"]).split()) in text
+        assert " ".join(formats.power(row["flux"], row["flux_error"]).split()) in text
     for check in found["checks"]:
         assert " ".join(check["sentence"].split()) in text
     for note in found["data"]["seasons"][0]["notes"]:
@@ -271,7 +271,7 @@ def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: 
 
 
 def test_an_error_in_drawing_is_raised_after_the_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(results: Any) -> Drawn:
+    def broken(results: Any) -> Drawing:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(figures, "chosen", lambda _: [Plot("bug", "scan", "A bug", broken), plot("timing")])

@@ -22,10 +22,10 @@ from worker.base import pools
 from worker.base.arrays import npy_bytes
 from worker.base.errors import MachineError
 from worker.cli.main import main as worker
-from worker.review import aggregates, alone, audit, circumstances, decisive, files, opened, replays
+from worker.review import aggregates, audit, decisive_rows, files, run_conditions, single_rows, trial_files, unblinding
 from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +161,7 @@ def test_the_trial_of_another_seed_is_found(own_run, capsys):
     record["args"]["seed"] = 0
     mine.with_suffix(".json").write_text(json.dumps(record))
     assert "holds other trials" not in faults(own_run)
-    found = {line.what: line for line in replays.findings(open_run(own_run), 100, 1, set())}
+    found = {line.what: line for line in trial_files.findings(open_run(own_run), 100, 1, set())}
     told = found["bg_trials: files made again from the prepared data, bit by bit"]
     assert told.verdict == "fault"
     assert f"{BG}: 100 of 100 entries differ, the first is 0: " in told.found or "entries differ" in told.found
@@ -216,7 +216,7 @@ def test_other_data_are_found(own_run):
     record = json.loads(path.read_text()) | {"digest": "1" * 64}
     path.write_text(json.dumps(record))
     run = open_run(own_run)
-    assert circumstances.prepared(run).found.startswith("its content has the digest 111111111111, the raw data give")
+    assert run_conditions.prepared(run).found.startswith("its content has the digest 111111111111, the raw data give")
     assert f"{BG}: this file belongs to another analysis" in faults(own_run) or "its digest is" in faults(own_run)
 
 
@@ -242,7 +242,7 @@ def test_changed_versions_are_told_and_are_no_fault(own_run):
     record["versions"]["numpy"] = "1.0"
     record["code"]["source"] = "3" * 64
     path.write_text(json.dumps(record))
-    versions, code = circumstances.software(open_run(own_run))
+    versions, code = run_conditions.software(open_run(own_run))
     assert versions.verdict == code.verdict == "note"
     assert "numpy 1.0/" in versions.found
     assert code.found.startswith("is not the code that reviews it; commit ")
@@ -259,9 +259,9 @@ def test_allowed_holes_are_listed(own_run):
     assert files.holes(run) == {NEXT}
     first, _ = files.findings(run, 1, files.holes(run))
     assert first.verdict == "same", first.found
-    [line] = circumstances.holes(files.holes(run))
+    [line] = run_conditions.holes(files.holes(run))
     assert (line.verdict, NEXT in line.found) == ("note", True)
-    with scratch.beside(run, trials=True) as root:
+    with scratch_run.create(run, trials=True) as root:
         found = list(aggregates.findings(run, root, {NEXT}))
     assert [line.found for line in found if line.verdict == "fault"] == []
 
@@ -283,8 +283,8 @@ def test_no_mangled_file_ends_a_review(own_run, raw):
         (own_run / name).write_text(raw)
     found = list(audit.guarded("files", lambda: files.findings(run, 1, files.holes(run))))
     found += audit.guarded("costs", lambda: [aggregates.costs(run)])
-    found += audit.guarded("software", lambda: circumstances.software(run))
-    found += audit.guarded("the real sky", lambda: opened.findings(run, 1))
+    found += audit.guarded("software", lambda: run_conditions.software(run))
+    found += audit.guarded("the real sky", lambda: unblinding.findings(run, 1))
     told = "\n".join(line.found for line in found if line.verdict == "fault")
     for name in ("report/record.json", "results/timing/sensitivity.json", "collected/bg/dec/+005"):
         assert name in told
@@ -318,7 +318,10 @@ def test_a_worker_that_the_machine_ends_is_no_verdict(finished_run, tmp_path, mo
 
 def test_a_scratch_directory_without_space_is_no_verdict(tmp_path):
     (tmp_path / "results").write_text("in the way")
-    with pytest.raises(MachineError, match="a scratch directory lies in TMPDIR"), scratch.not_the_run():
+    with (
+        pytest.raises(MachineError, match="a scratch directory lies in TMPDIR"),
+        scratch_run.disk_errors_as_machine_errors(),
+    ):
         store.save_text(tmp_path, PurePosixPath("results/x.txt"), "x")
 
 
@@ -345,16 +348,16 @@ def test_the_probability_to_find_a_forgery_is_what_it_says():
     """Of 740 files 3 made again, of 10 forged ones: 4 %, as by counting; with rows of every file nearly always."""
     rng = np.random.default_rng(1)
     hits = [(rng.choice(740, 3, replace=False) < 10).any() for _ in range(20_000)]
-    assert abs(np.mean(hits) - alone.detected(740, 3, 0.0, 10)) < 4 * np.sqrt(0.04 / 20_000)
-    assert alone.detected(740, 0, 0.5, 10) == pytest.approx(1 - 0.5**10)
-    assert alone.detected(20, 20, 0.0, 1) == 1.0
+    assert abs(np.mean(hits) - single_rows.detected(740, 3, 0.0, 10)) < 4 * np.sqrt(0.04 / 20_000)
+    assert single_rows.detected(740, 0, 0.5, 10) == pytest.approx(1 - 0.5**10)
+    assert single_rows.detected(20, 20, 0.0, 1) == 1.0
 
 
 def test_the_rows_nearest_to_a_threshold():
     ts = np.array([0.0, 9.0, 3.0, 5.0, 4.0, 0.0])
-    assert decisive.nearest(ts, 4.0, 1).tolist() == [2, 4]
-    assert decisive.nearest(ts, 100.0, 2).tolist() == [1, 3]
-    assert decisive.nearest(ts, -1.0, 1).tolist() == [0]
+    assert decisive_rows.nearest(ts, 4.0, 1).tolist() == [2, 4]
+    assert decisive_rows.nearest(ts, 100.0, 2).tolist() == [1, 3]
+    assert decisive_rows.nearest(ts, -1.0, 1).tolist() == [0]
 
 
 def test_a_fresh_environment_without_a_network_is_said(finished_run, monkeypatch, capsys):

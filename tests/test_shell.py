@@ -114,7 +114,7 @@ SAID = {
     ),
     "cure": lambda run: causes._exit_cure(4, run, Asked(1, 1)),
     "no run": lambda run: _raised(atomic.write_all, run / "none", []),
-    "token": lambda run: _raised(approval.cleared, _read(run), None, None),
+    "token": lambda run: _raised(approval.approved_clearance, _read(run), None, None),
     "not prepared": lambda run: _raised(context.data_digest, _read(run)),
     "provenance": lambda run: "".join(f": {line}\n" for line, _ in provenance.commands(Results(_read(run), {}))),
 }  # fmt: skip

@@ -17,7 +17,7 @@ from worker.review import streams, verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import load
-from worker.tasks import collect, limits, prepare, results, scans, scratch, trials
+from worker.tasks import collect, limits, prepare, results, scans, scratch_run, trials
 
 SPEC = """
 version: 1
@@ -158,7 +158,7 @@ def _check_crowded_folders(run: Path) -> None:
     [last] = [e for e in expected(open_run(run), "bg_trials", dec=5) if e.first == 100]
     assert last.path.parent.name == "first_0000100"
     assert main(["replay", f"--run={run}", f"--file={last.path}"]) == 0
-    with scratch.beside(open_run(run), trials=True) as root:
+    with scratch_run.create(open_run(run), trials=True) as root:
         assert (root / last.path).read_bytes() == (run / last.path).read_bytes()
     assert main(["bg_trials", f"--run={run}", "--dec=5", "--n=10", "--first=100", "--part=101"]) == 2
 

@@ -27,7 +27,7 @@ from worker.rundir.ledger import open_run
 from worker.spec.specfile import load
 from worker.stats.population import binomial_test
 from worker.stats.posttrial import post_trial
-from worker.tasks import collect, fluxes, limits, scans, scratch
+from worker.tasks import collect, flux_rows, limits, scans, scratch_run
 
 pytestmark = pytest.mark.slow
 
@@ -136,7 +136,7 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
     run = open_run(done)
     found = {row["name"]: row for row in summary["upper_limits"]["limits"]}
     assert list(found) == ["A", "B", "C", ODD, "E"]
-    at = {dec: fluxes.load(run, dec, 2.0, hottest_spots.load_tsd(run, dec)) for dec in (-30.0, 5.0, 40.0)}
+    at = {dec: flux_rows.load(run, dec, 2.0, hottest_spots.load_tsd(run, dec)) for dec in (-30.0, 5.0, 40.0)}
     for name, parts in {
         "A": [(5.0, 69 / 70), (40.0, 1 / 70)],
         "B": [(-30.0, 6 / 7), (5.0, 1 / 7)],
@@ -144,19 +144,21 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
     }.items():
         ts = found[name]["ts"]
         row = found[name]["limits"][0]
-        grid = [fluxes.limit(run, at[dec], ts)["n_sig"] for dec, _ in parts]
+        grid = [flux_rows.limit(run, at[dec], ts)["n_sig"] for dec, _ in parts]
         assert row["gamma"] == 2
         assert row["n_sig"] == pytest.approx(sum(w * n for (_, w), n in zip(parts, grid, strict=True)), rel=1e-12)
         assert row["flux"] == pytest.approx(
-            row["n_sig"] * fluxes.per_event(run, found[name]["dec_deg"], 2.0), rel=1e-12
+            row["n_sig"] * flux_rows.flux_per_event(run, found[name]["dec_deg"], 2.0), rel=1e-12
         )
-        floor = [fluxes.limit(run, at[dec], 0.0)["n_sig"] for dec, _ in parts]
+        floor = [flux_rows.limit(run, at[dec], 0.0)["n_sig"] for dec, _ in parts]
         assert row["n_sig"] >= sum(w * n for (_, w), n in zip(parts, floor, strict=True)) * (1 - 1e-12)
-        hot = [fluxes.limit(run, at[dec], 9.0)["n_sig"] for dec, _ in parts]
+        hot = [flux_rows.limit(run, at[dec], 9.0)["n_sig"] for dec, _ in parts]
         assert all(h > f for h, f in zip(hot, floor, strict=True))
     sensitivity = {row["dec_deg"]: row["n_sig"] for row in summary["sensitivity"]}
     for dec, trials in at.items():
-        assert fluxes.limit(run, trials, 0.0)["n_sig"] == sensitivity[dec], "at a low TS the limit is the sensitivity"
+        assert flux_rows.limit(run, trials, 0.0)["n_sig"] == sensitivity[dec], (
+            "at a low TS the limit is the sensitivity"
+        )
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_the_report_has_the_table_and_the_figures(done: Path, summary: dict) -> 
     assert report_run.claims(done) == []
     assert r"| \$\\undefined{\$ \|\<b\>\`\[x\](y) |" in (done / "report/report.md").read_text(encoding="utf-8")
     assert r"$\undefined{$ |&lt;b&gt;`[x](y)" in (done / "report/index.html").read_text(encoding="utf-8")
-    from worker.report import words
+    from worker.report import formats
     from worker.report.results import load as load_results
     from worker.report.sources import table
 
@@ -222,7 +224,7 @@ def test_the_report_has_the_table_and_the_figures(done: Path, summary: dict) -> 
     assert rows[0][0] == summary["scan"]["hottest"]["name"]
     by_name = {row["name"]: row["limits"] for row in summary["upper_limits"]["limits"]}
     for row in rows:
-        assert words.power(by_name[row[0]][1]["flux"], by_name[row[0]][1]["flux_error"]) in row
+        assert formats.power(by_name[row[0]][1]["flux"], by_name[row[0]][1]["flux_error"]) in row
 
 
 def test_skies_do_not_depend_on_the_cutting(done: Path, copy: Path) -> None:
@@ -274,8 +276,8 @@ def test_on_a_map_the_hottest_spots_have_limits(reported_run: Path) -> None:
 def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: Path) -> None:
     """Every source, hottest source, binomial test, limits; twice the same bytes, and a section of the report."""
     run = open_run(copy)
-    with scratch.beside(run) as root:
-        assert unblind.made(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
+    with scratch_run.create(run) as root:
+        assert unblind.write_results(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
         raw = (root / layout.UNBLINDED_RESULTS).read_bytes()
     found = json.loads(raw)
     scan = store.load_json(copy, layout.SCAN)

@@ -17,16 +17,16 @@ from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.needs import needs
 from worker import data
-from worker.blinding import approval, clearance, openings, unblind
+from worker.blinding import approval, clearance, unblind, unblinding_log
 from worker.cli.main import main as worker
 from worker.report.summary import summary
 from worker.review import aggregates, pages
-from worker.review import opened as audit
+from worker.review import unblinding as audit
 from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
 from worker.rundir.record import Record
 from worker.stats.posttrial import post_trial
-from worker.tasks import blinded_positions, context, scratch
+from worker.tasks import blinded_positions, context, scratch_run
 
 pytestmark = pytest.mark.slow
 
@@ -273,8 +273,8 @@ def test_an_unblinded_run_is_reviewed_and_an_edited_report_is_found(opened, caps
     _, who, again = audit.findings(run, 1)
     assert (again.verdict, who.verdict) == ("same", "same"), again.found
     assert "approved by A. Reviewer: all checks passed" in who.found
-    assert [line["event"] for line in log(opened[0])[before:]] == [openings.SCANNED]
-    with scratch.beside(run, trials=True) as root:
+    assert [line["event"] for line in log(opened[0])[before:]] == [unblinding_log.SCANNED]
+    with scratch_run.create(run, trials=True) as root:
         assert {line.verdict for line in aggregates.findings(run, root, set())} == {"same"}
         assert {line.verdict for line in aggregates.summary_findings(run, root)} == {"same"}
         sound, drawn = pages.findings(run, root)
@@ -323,7 +323,7 @@ WITHOUT_A_SCAN = {
 def test_a_review_scans_nothing_without_the_token_of_the_run(copy, monkeypatch, change):
     """Whatever lies in unblinded/: the scan is not begun."""
     WITHOUT_A_SCAN[change](copy)
-    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    monkeypatch.setattr(unblind, "write_results", lambda *_: pytest.fail("the real sky was scanned"))
     before = tree(copy)
     assert "fault the unblinding: opened with the token of this run: the real sky was not scanned: " in said(copy)
     assert tree(copy) == before
@@ -334,7 +334,7 @@ def test_results_that_nobody_opened(run, monkeypatch, raw):
     """`{}` in the place of the results is enough for nothing."""
     (run / layout.UNBLINDED).mkdir()
     (run / layout.UNBLINDED_RESULTS).write_text(raw)
-    monkeypatch.setattr(unblind, "made", lambda *_: pytest.fail("the real sky was scanned"))
+    monkeypatch.setattr(unblind, "write_results", lambda *_: pytest.fail("the real sky was scanned"))
     assert "the real sky was not scanned: " in said(run)
     assert f"it has no line of the opening that {layout.UNBLINDED_RESULTS} tell of" in said(run)
 
@@ -377,7 +377,7 @@ def test_a_line_of_the_log_that_was_changed_or_removed_is_noticed(copy, change, 
 
 def test_a_log_that_lost_its_end_is_noticed_by_the_certificate(copy):
     """A chain does not tell that its end is missing: the last certificate does."""
-    state = openings.read(open_run(copy)).state()
+    state = unblinding_log.read(open_run(copy)).state()
     (copy / layout.CERTIFICATE).parent.mkdir(exist_ok=True)
     (copy / layout.CERTIFICATE).write_bytes(store.json_bytes({"real_sky_log": state}))
     path = copy / layout.UNBLINDING_LOG
@@ -397,7 +397,7 @@ def test_a_second_opening_leaves_a_trace_where_the_first_was_removed(copy, token
     assert "OPENED MORE THAN ONCE: at " in first.found
     shutil.rmtree(copy / "openings")
     shutil.rmtree(copy / "unblinded")
-    assert next(openings.traces(open_run(copy))) == str(layout.SUMMARY), "the summary still tells of it"
+    assert next(unblinding_log.traces(open_run(copy))) == str(layout.SUMMARY), "the summary still tells of it"
 
 
 def test_only_the_owner_reads_the_sealed_positions(finished_run):
@@ -428,7 +428,7 @@ def test_an_approval_can_be_built_in(run, token):
     assert main(["build", str(approved(run, token=token)), f"--run={run}"]) == 0
     after = tree(run)
     assert {name: after[name] for name in before} == before
-    now, approval_ = approval.cleared(open_run(run), token, None)
+    now, approval_ = approval.approved_clearance(open_run(run), token, None)
     assert (now.token, approval_.approved_by) == (token, "A. Reviewer")
 
 

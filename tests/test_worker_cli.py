@@ -268,7 +268,11 @@ def test_refused_by_other_tasks(words: str, line: str, calls: list[Any], capsys:
         (InputError("gone\nand more"), 3, "worker prepare: gone\nworker prepare: and more\n"),
         (RefusedError("no"), 4, "worker prepare: no\n"),
         (StoppedError("later"), 85, "worker prepare: later\n"),
-        (KeyboardInterrupt(), 85, "worker prepare: stopped; what is written is whole: run again to resume\n"),
+        (
+            KeyboardInterrupt(),
+            85,
+            "worker prepare: interrupted; finished output is valid; run the same command again to resume\n",
+        ),
         (SystemExit(7), 7, ""),
         (SystemExit(), 0, ""),
         (SystemExit("words"), 1, ""),

@@ -247,7 +247,7 @@ def test_a_run_that_was_prepared_without_the_check_is_refused_later(northern_rel
     run, spec = tmp_path / "run", northern_release / "old.yaml"
     spec.write_text(NORTHERN % (-30, 0))
     build(load(spec), run)
-    monkeypatch.setattr(context, "noted", lambda dataset, spec: dataset)
+    monkeypatch.setattr(context, "with_engine_notes", lambda dataset, spec: dataset)
     main(["prepare", f"--run={run}"])
     monkeypatch.undo()
     assert (run / "prepared" / "data.npz").exists()

@@ -1,7 +1,8 @@
 """The tasks of a plan: one row of numbers and words for each.
 
-Functions of a task are in tables of other modules: random streams in `worker.rundir.address`, columns and digests in
-`worker.tasks.arrays`, commands in `worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
+Rows are plain numbers and words. Functions of a task stand in rooms above, in one table by task for each purpose:
+random streams in `worker.rundir.address`, columns and digests in `worker.tasks.file_kinds`, what a user calls in
+`worker.tasks.table`, CPU time in `dagmaker.cost.small_task_costs`.
 """
 
 from collections.abc import Iterator

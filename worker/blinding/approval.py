@@ -1,4 +1,4 @@
-"""Who may open the real sky: the right token, in the spec too, with a name, a date and a reason."""
+"""Approval of an unblinding: the token of the run, also in the spec, with a name, a date and a reason."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from worker.spec.specfile import load, load_resolved
 KEYS = ("approved_by", "date", "reason")
 
 
-def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, Unblind]:
+def approved_clearance(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, Unblind]:
     """The clearance of a run and its approval.
 
     Raises
     ------
     RefusedError
-        If anything is lacking or is not that of the run as it is now.
+        A part is missing or does not match the present run.
     """
     approval = _approval(run, spec)
     where = spec or f"{run.path / layout.SPEC}"
@@ -32,23 +32,27 @@ def cleared(run: Run, token: str | None, spec: str | None) -> tuple[Clearance, U
     now = clearance.of(run)
     if token != now.token:
         raise RefusedError(
-            f"{run.path}: the token {_shown(token)} does not open this run: {clearance.why_not(now, token)}"
+            f"{run.path}: the token {_printable(token)} does not open this run: {clearance.mismatch_reason(now, token)}"
         )
     if approval.token != token:
-        found = "has none" if approval.token is None else f"has {approval.token}"
-        raise RefusedError(f"{where}: the token must stand in the spec, too: unblind.token {found}{_how(run, token)}")
-    lacking = [key for key in KEYS if not getattr(approval, key)]
-    if lacking:
-        raise RefusedError(f"{where}: unblind.{', unblind.'.join(lacking)} is empty: write who approved, when and why")
+        token_in_spec = "has none" if approval.token is None else f"has {approval.token}"
+        raise RefusedError(
+            f"{where}: the token must stand in the spec, too: unblind.token {token_in_spec}{_spec_hint(run, token)}"
+        )
+    empty_keys = [key for key in KEYS if not getattr(approval, key)]
+    if empty_keys:
+        raise RefusedError(
+            f"{where}: unblind.{', unblind.'.join(empty_keys)} is empty: write who approved, when and why"
+        )
     return now, approval
 
 
-def _shown(token: str) -> str:
-    """A token as it was given, without what a terminal would obey."""
+def _printable(token: str) -> str:
+    """A given token without control characters."""
     return token[:100] if token.isprintable() else ascii(token[:100])
 
 
-def _how(run: Run, token: str) -> str:
+def _spec_hint(run: Run, token: str) -> str:
     return (
         f"; write\n  unblind: {{token: {token}, approved_by: WHO, date: 'YYYY-MM-DD', reason: WHY}}\nin your spec, and "
         f"`{shell.dagmaker('build', 'SPEC', f'--run={run.path}')}` again or name it with --spec"
@@ -56,12 +60,12 @@ def _how(run: Run, token: str) -> str:
 
 
 def _approval(run: Run, spec: str | None) -> Unblind:
-    """The section `unblind` of the frozen spec, or of a spec that differs from it in nothing else."""
+    """The section `unblind` of the frozen spec, or of a spec that differs from it only there."""
     if spec is None:
         return run.spec.unblind
     given = _read(Path(spec))
-    theirs, mine = deciding(given), deciding(run.spec)
-    changed = [key for key in mine if theirs.get(key) != mine[key]]
+    given_values, run_values = deciding(given), deciding(run.spec)
+    changed = [key for key in run_values if given_values.get(key) != run_values[key]]
     if given.unblind.waive != run.spec.unblind.waive:
         changed.append("unblind.waive")
     if changed:
@@ -73,7 +77,7 @@ def _approval(run: Run, spec: str | None) -> Unblind:
 
 
 def _read(path: Path) -> Spec:
-    """A spec as a user wrote it, or a frozen one where the data that it names are not here."""
+    """A user's spec, or a frozen one if its data files are missing."""
     try:
         return load(path)
     except SpecError as error:

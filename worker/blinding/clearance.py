@@ -1,7 +1,7 @@
-"""The token that unblinding asks for: bound to the spec, to the background set and to the checks, as they are now.
+"""The token for unblinding: a digest of the present spec, background set and checks.
 
-A token is no secret. It says that somebody reviewed this very state of the run: change anything that decides a number,
-add a background trial, or let a check fail, and the token is another.
+A token is no secret. It shows that this state of the run was reviewed: the token changes if a setting that determines
+a number, a background trial or the result of a check changes.
 """
 
 from typing import NamedTuple
@@ -20,17 +20,7 @@ _PARTS = ("the analysis (spec or data)", "the background set", "the checks and t
 
 
 class Clearance(NamedTuple):
-    """A token and what it stands for.
-
-    Attributes
-    ----------
-    token : str
-        Three words: analysis, background set, checks.
-    analysis, background, checks : str
-        Their full digests.
-    verdicts : dict
-        Check by name: passed or waived.
-    """
+    """A token (start of three digests), the full digests, and passed or waived by name of check."""
 
     token: str
     analysis: str
@@ -40,47 +30,47 @@ class Clearance(NamedTuple):
 
 
 def of(run: Run) -> Clearance:
-    """The clearance of a run as it is now.
+    """The clearance of the present run.
 
     Raises
     ------
     RefusedError
-        If a check failed and is not waived, or there are no results yet.
+        A check failed and is not waived, or results are missing.
     """
-    found = unblinding_checks.verdicts(run)
-    blocking = unblinding_checks.blocking(found)
+    verdicts = unblinding_checks.verdicts(run)
+    blocking = unblinding_checks.blocking(verdicts)
     if blocking:
-        told = "".join(f"\n  {verdict.name}: {verdict.sentence}" for verdict in blocking)
+        failures = "".join(f"\n  {verdict.name}: {verdict.sentence}" for verdict in blocking)
         raise RefusedError(
             f"{run.path}: no token while checks fail: cure them, or waive them by name in the spec "
-            f"(unblind.waive):{told}"
+            f"(unblind.waive):{failures}"
         )
     try:
         analysis = digest([digest_of_numbers(run.spec), context.data_digest(run)])
         background = digest(background_set(run))
     except InputError as error:
         raise RefusedError(f"{run.path}: no token before all results are there: {error}") from None
-    verdicts = {verdict.name: "waived" if verdict.waived else "passed" for verdict in found}
-    checks = digest(verdicts)
+    states = {verdict.name: "waived" if verdict.waived else "passed" for verdict in verdicts}
+    checks = digest(states)
     token = "-".join(part[:LENGTH] for part in (analysis, background, checks))
-    return Clearance(token, analysis, background, checks, verdicts)
+    return Clearance(token, analysis, background, checks, states)
 
 
-def why_not(clearance: Clearance, token: str) -> str:
-    """What a token that is not that of the run was given for instead."""
-    words, mine = token.split("-"), clearance.token.split("-")
-    if len(words) != len(mine) or any(len(word) != LENGTH for word in words):
+def mismatch_reason(clearance: Clearance, token: str) -> str:
+    """Why a token does not match the run."""
+    parts, present = token.split("-"), clearance.token.split("-")
+    if len(parts) != len(present) or any(len(word) != LENGTH for word in parts):
         return "it is not a token that `dagmaker review` printed"
-    changed = [part for part, word, now in zip(_PARTS, words, mine, strict=True) if word != now]
+    changed = [part for part, word, now in zip(_PARTS, parts, present, strict=True) if word != now]
     return f"{' and '.join(changed)} changed since it was given, or it belongs to another run"
 
 
 def background_set(run: Run) -> dict[str, str]:
-    """Sha256 of every set of background trials and skies, of which p-values are made."""
-    made = input_digests.collected(run, COLLECT_BG)
+    """Sha256 of every set of background trials and skies that p-values are made from."""
+    digests = input_digests.collected(run, COLLECT_BG)
     if not run.spec.scan.has_skies:
-        return made
-    made |= input_digests.listed(run, layout.SCAN)
+        return digests
+    digests |= input_digests.listed(run, layout.SCAN)
     for rel in (layout.skies_file(region) for region in store.load_json(run.path, layout.SCAN)["regions"]):
-        made |= input_digests.recorded(run, [rel])
-    return made
+        digests |= input_digests.recorded(run, [rel])
+    return digests

@@ -1,4 +1,4 @@
-"""The real sky, scanned as the scrambled one was: the same resolutions, range, and distributions of p-values."""
+"""Scan of the real sky, with the resolutions, range and background distributions of the scrambled sky."""
 
 from functools import partial
 from pathlib import Path
@@ -15,31 +15,31 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout
 from worker.rundir.ledger import Run, open_run
 from worker.stats.posttrial import post_trial
-from worker.tasks import context, fluxes, limits, results
+from worker.tasks import context, flux_rows, limits, results
 
 F64 = NDArray[np.float64]
 
 
-def scanned(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
+def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     """Maps or sources, hottest spots, post-trial p-values and upper limits of the real sky."""
     tsds, label = hottest_spots.load_tsds(run), context.dataset_of(run).label
     values, remark = partial(_values, run, turn, jobs), f"real positions of {label} data"
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
-    found = ensemble_of(run.spec).told(sky, tsds)
-    found["post_trial_regions"] = {
-        region: fluxes.finite(
-            post_trial(spot["mlog10p"], hottest_spots.of_background(run, region)["mlog10p"])._asdict()
+    result = ensemble_of(run.spec).sky_result(sky, tsds)
+    result["post_trial_regions"] = {
+        region: flux_rows.finite_or_null(
+            post_trial(spot["mlog10p"], hottest_spots.background_spots(run, region)["mlog10p"])._asdict()
         )
-        for region, spot in found["regions"].items()
+        for region, spot in result["regions"].items()
     }
-    found["post_trial"] = found["post_trial_regions"]["all"]
-    found |= results.further_tests(run, found)
-    found["upper_limits"] = limits.told(run, found)
-    return {**found, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}
+    result["post_trial"] = result["post_trial_regions"]["all"]
+    result |= results.further_tests(run, result)
+    result["upper_limits"] = limits.limits_of_sky(run, result)
+    return {**result, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}
 
 
 def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
-    """TS, ns, gamma of all that is tested, band by band, as the scrambled sky was scanned."""
+    """TS, ns, gamma of all tested positions, band by band."""
     bands = ensemble_of(run.spec).real_bands(nside, jobs)
     work = partial(_band, run.path, turn, nside, bands)
     return np.concatenate(list(map_in_processes(work, range(bands), min(jobs, bands))))
@@ -47,4 +47,4 @@ def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:
 
 def _band(path: Path, turn: F64, nside: int, bands: int, band: int) -> NDArray[np.void]:
     run = open_run(path)
-    return ensemble_of(run.spec).real(context.skies(run), turn, nside, band, bands)
+    return ensemble_of(run.spec).scan_real(context.skies(run), turn, nside, band, bands)

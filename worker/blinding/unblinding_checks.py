@@ -1,6 +1,6 @@
-"""The checks before unblinding, made on a run directory: number, limit, verdict, figure, waiver.
+"""Checks before unblinding of a run directory: value, limit, verdict, figure and waiver.
 
-`verdicts` is what the report prints and what unblinding asks. A failed check that is not waived blocks.
+The report and unblinding use `verdicts`. A failed check that is not waived blocks unblinding.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,12 +33,12 @@ class Verdict(NamedTuple):
     name : str
         One of `worker.spec.checklist.NAMES`, which is what ``unblind.waive`` takes.
     value, limit : float or None
-        What was measured, and what it was held against; None where it could not be measured.
+        Measured value and its limit; None if it could not be measured.
     passed : bool
     waived : bool
-        Failed, and named in the spec's ``unblind.waive``. A check that passed is not waived.
+        Failed, and named in the spec's ``unblind.waive``.
     sentence : str
-        What was found and, where it failed, what to do.
+        The result and, if the check failed, what to do.
     figure : str
         The figure of the report that shows it, RUN/report/figures/FIGURE.png.
     """
@@ -53,18 +53,15 @@ class Verdict(NamedTuple):
 
     @property
     def blocks(self) -> bool:
-        """Whether it stands in the way of unblinding."""
+        """Whether it forbids unblinding."""
         return not (self.passed or self.waived)
 
 
 def verdicts(run: Run) -> tuple[Verdict, ...]:
     """Every check before unblinding, in the order of `worker.spec.checklist.NAMES`; each name exactly once.
 
-    A check whose inputs are not there, or are damaged, has failed: nothing passes by being absent.
-    Reads results and collected files, lists folders, changes nothing; some seconds for a large analysis.
-
-    Unblinding is allowed where ``not any(v.blocks for v in verdicts(run))``; `blocking` and
-    `of_directory` say the same for those who have only a path.
+    A check fails if its inputs are missing or damaged. Reads results and collected files; takes some seconds for a
+    large analysis. Unblinding is allowed if ``not any(v.blocks for v in verdicts(run))``.
     """
     return tuple(_verdict(run, name) for name in NAMES)
 
@@ -75,24 +72,24 @@ def of_directory(path: str | Path) -> tuple[Verdict, ...]:
     Raises
     ------
     InputError
-        It is no run directory.
+        `path` is no run directory.
     """
     return verdicts(open_run(path))
 
 
-def blocking(found: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    """Those that forbid unblinding: failed and not waived."""
-    return tuple(verdict for verdict in found if verdict.blocks)
+def blocking(checked: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    """Verdicts that forbid unblinding: failed and not waived."""
+    return tuple(verdict for verdict in checked if verdict.blocks)
 
 
-def as_rows(found: Iterable[Verdict]) -> list[dict[str, Any]]:
-    """For summary.json."""
-    return [{**verdict._asdict(), "blocks": verdict.blocks} for verdict in found]
+def as_rows(checked: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """Verdicts as rows of summary.json."""
+    return [{**verdict._asdict(), "blocks": verdict.blocks} for verdict in checked]
 
 
 def _verdict(run: Run, name: str) -> Verdict:
     try:
-        check = {**_CHECKS, **hypothesis_of(run.spec).checks()}.get(name, partial(_nothing, name))(run)
+        check = {**_CHECKS, **hypothesis_of(run.spec).checks()}.get(name, partial(_no_skies, name))(run)
     except InputError as error:
         check = Check(name, float("nan"), float("nan"), False, f"cannot be made: {error}")
     waived = not check.passed and name in run.spec.unblind.waive
@@ -101,40 +98,40 @@ def _verdict(run: Run, name: str) -> Verdict:
 
 
 def _files_complete(run: Run) -> Check:
-    """Files of the plan by presence, and what the collections say they were made from."""
+    """All planned files and results exist, and collections were made from all trials."""
     skies = run.spec.scan.has_skies
-    lost = [str(e.path) for task in multi_file_tasks() if skies or ROWS[task].at_point for e in missing(run, task)]
-    lost += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
-    lost += list(_incomplete(run))
-    lost += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
-    return checks.complete(run.n_processes, lost)
+    absent = [str(e.path) for task in multi_file_tasks() if skies or ROWS[task].at_point for e in missing(run, task)]
+    absent += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
+    absent += list(_incomplete(run))
+    absent += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
+    return checks.complete(run.n_processes, absent)
 
 
 def _rounds(run: Run) -> Iterator[PurePosixPath]:
-    """Every round must have been decided, and turned into processes."""
+    """Decision and plan of every round."""
     for number in range(1, run.spec.adaptive.max_rounds + 1):
         yield from (layout.decision(number), layout.round_plan(number))
 
 
 def _incomplete(run: Run) -> Iterator[str]:
-    """Collections that are not there, or were made from fewer or more trials than the plan has now."""
+    """Collections that are missing, or were made from fewer or more trials than the plan has."""
     spec, decs = run.spec, run.spec.background.decs
     places = levels.decimals(decs)
     for dec in decs:
         rel = layout.bg_collected(dec, places)
-        wanted = _planned(run, BG_TRIALS, dec=dec)
-        yield from _counted(run, rel, lambda arrays: int(arrays["n"].sum()), wanted)
+        planned = _n_planned(run, BG_TRIALS, dec=dec)
+        yield from _count_problem(run, rel, lambda arrays: int(arrays["n"].sum()), planned)
         for level in spec.signal.levels:
             point = {"dec": dec} | ({} if level is None else {"gamma": level})
             rel = layout.sig_collected(dec, places, level)
-            yield from _counted(run, rel, _n_signal, _planned(run, SIG_TRIALS, **point))
+            yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **point))
     if (run.path / layout.SCAN).exists():
-        found = store.load_json(run.path, layout.SCAN)["n_skies"]
-        if found != spec.scan.n_skies:
-            yield f"{layout.SCAN} (made from {found:,} of {spec.scan.n_skies:,} skies)"
+        n_skies = store.load_json(run.path, layout.SCAN)["n_skies"]
+        if n_skies != spec.scan.n_skies:
+            yield f"{layout.SCAN} (made from {n_skies:,} of {spec.scan.n_skies:,} skies)"
 
 
-def _planned(run: Run, task: str, **point: float) -> int:
+def _n_planned(run: Run, task: str, **point: float) -> int:
     return sum(file.n for file in each_expected(run, task, **point))
 
 
@@ -142,27 +139,27 @@ def _n_signal(arrays: Mapping[str, Any]) -> int:
     return sum(len(arrays[f"trials_{i}"]) for i in range(len(arrays["n_sig"])))
 
 
-def _counted(run: Run, rel: Any, count: Any, wanted: int) -> Iterator[str]:
+def _count_problem(run: Run, rel: Any, count: Any, planned: int) -> Iterator[str]:
     if not (run.path / rel).exists():
         yield str(rel)
         return
-    found = count(store.load_arrays(run.path, rel))
-    if found != wanted:
-        yield f"{rel} (made from {found:,} of {wanted:,} trials)"
+    actual = count(store.load_arrays(run.path, rel))
+    if actual != planned:
+        yield f"{rel} (made from {actual:,} of {planned:,} trials)"
 
 
 def _p_uniform(run: Run) -> Check:
-    """Even trials make the p-values that odd trials are tested with, at every declination; folded into one check."""
+    """Odd trials must have uniform p-values in the distribution of the even ones; all declinations in one check."""
     spec, decs = run.spec, run.spec.background.decs
     places = levels.decimals(decs)
-    found = []
+    per_dec = []
     for dec in decs:
         even, odd = halves(run, dec, places)
         name = f"dec {dec:g} deg"
         if even.eta > 0:
             how = spec.scan.survival if even.chi2 is not None else "empirical"
-            found.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=name))
-    return checks.combined("p_uniform", found)
+            per_dec.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=name))
+    return checks.combined("p_uniform", per_dec)
 
 
 def halves(run: Run, dec: float, places: int) -> tuple[TSD, np.ndarray]:
@@ -188,40 +185,40 @@ def _n_sig_bias(run: Run) -> Check:
 
 def _enough_background(run: Run) -> Check:
     n_sigma = run.spec.sensitivity.top_nsigma
-    found = [_reach(hottest_spots.load_tsd(run, dec), n_sigma) for dec in run.spec.background.decs]
+    reached = [_threshold_shift(hottest_spots.load_tsd(run, dec), n_sigma) for dec in run.spec.background.decs]
     check = checks.enough_trials(
-        min(n for n, _ in found),
+        min(n for n, _ in reached),
         run.spec.unblind.quote_nsigma,
         "enough_background_trials",
         "a local p-value of that size is not counted: raise background.n_trials, or lower unblind.quote_nsigma",
     )
-    spread = [moved for _, moved in found if moved is not None]
+    spread = [shift for _, shift in reached if shift is not None]
     if not spread:
         return check
     text = f" With the other chi2 fit the {n_sigma:g} sigma threshold is {min(spread):+.0%} to {max(spread):+.0%} off."
     return check._replace(sentence=check.sentence + text)
 
 
-def _reach(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
-    """Trials, and how far the threshold of a significance moves with the other chi2 fit; None where there is no fit."""
+def _threshold_shift(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
+    """Number of trials, and relative shift of a threshold with the other chi2 fit; None without a fit."""
     other = TSD(tsd.n, tsd.ts, "free" if tsd.fit == "scale1" else "scale1")
     if tsd.chi2 is None or other.chi2 is None:
         return tsd.n, None
-    mine = float(tsd.isf_nsigma(n_sigma))
-    return tsd.n, float(other.isf_nsigma(n_sigma)) / mine - 1.0 if mine > 0 else None
+    threshold = float(tsd.isf_nsigma(n_sigma))
+    return tsd.n, float(other.isf_nsigma(n_sigma)) / threshold - 1.0 if threshold > 0 else None
 
 
 def _enough_skies(run: Run) -> Check:
     if not run.spec.scan.has_skies:
-        return _nothing("enough_skies", run)
+        return _no_skies("enough_skies", run)
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
     return checks.enough_trials(
-        len(hottest_spots.of_background(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
+        len(hottest_spots.background_spots(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
     )
 
 
-def _nothing(name: str, run: Run) -> Check:
-    """A check of skies, where none are scanned."""
+def _no_skies(name: str, run: Run) -> Check:
+    """Passed check of skies for an analysis that scans none."""
     kind = run.spec.scan.kind
     return Check(name, float("nan"), float("nan"), True, f"a hypothesis of kind {kind} has no skies: nothing to check.")
 

@@ -1,7 +1,7 @@
 """Command lines of tasks: checked against the signature before python-fire sees them, and written canonically.
 
-Fire runs a command before it rejects an unknown flag, fills stray words into the next parameter, reads ``1e5`` as
-a float and ``a,b`` as a tuple. So it is given only what has passed here, quoted so that it reads what is meant.
+Fire runs a command before it rejects an unknown flag, puts stray words into the next parameter, reads ``1e5`` as a
+float and ``a,b`` as a tuple. It therefore gets only checked and quoted arguments.
 """
 
 import difflib
@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "false": False}
 
 
 class Argument(NamedTuple):
-    """What an argument is, wherever it occurs: its example, and the range of a number."""
+    """An argument of any task: example, and range and unit of a number."""
 
     example: str = "0"
     low: float = -math.inf
@@ -81,7 +81,7 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
     Raises
     ------
     SpecError
-        If there is no such task; the text names one that is meant, or all.
+        There is no such task; the text names a similar one, or all.
     """
     if task not in tasks:
         kind = "task" if tasks is TASKS else "command"
@@ -111,7 +111,7 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
     Raises
     ------
     SpecError
-        Every problem, one line each; nothing has been run.
+        All problems, one line each; nothing has been run.
     """
     parameters = signature(task, tasks)
     values: dict[str, Any] = {}
@@ -130,7 +130,7 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
         f"--{p.name} is missing{_example(p)}" for p in parameters.values() if p.required and p.name not in values
     ]
     if not problems:
-        problems = _together(values)
+        problems = _combination_problems(values)
     if problems:
         raise SpecError("\n".join(problems))
     return values
@@ -142,7 +142,7 @@ def argv(task: str, **args: Any) -> list[str]:
     Raises
     ------
     SpecError
-        If the task would refuse these arguments.
+        The task would refuse these arguments.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def argv(task: str, **args: Any) -> list[str]:
         value = args.get(parameter.name, None if parameter.required else parameter.default)
         if value is None or (value == parameter.default and parameter.name != "seed"):
             continue
-        words.append(f"--{parameter.name}={_written(value)}")
+        words.append(f"--{parameter.name}={_value_text(value)}")
     parse(task, words)
     return [task, *words]
 
@@ -235,8 +235,8 @@ def _number(parameter: Parameter, text: str) -> float | int:
     return value
 
 
-def _together(values: Mapping[str, Any]) -> list[str]:
-    """Rules that concern several arguments, or more than a range."""
+def _combination_problems(values: Mapping[str, Any]) -> list[str]:
+    """Problems that concern several arguments, or more than a range."""
     part, first = values.get("part", 0), values.get("first", 0)
     if part > first:
         return [f"--part={part}: must not be above --first={first}: a folder holds trials from --part on"]
@@ -252,15 +252,12 @@ def _together(values: Mapping[str, Any]) -> list[str]:
 
 
 def _example(parameter: Parameter) -> str:
-    text = (
-        "0"
-        if parameter.name == "band" and parameter.kind is int
-        else _ARGUMENTS.get(parameter.name, Argument()).example
-    )
+    number_of_band = parameter.name == "band" and parameter.kind is int
+    text = "0" if number_of_band else _ARGUMENTS.get(parameter.name, Argument()).example
     return f"; write e.g. --{parameter.name}={text}"
 
 
-def _written(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, float) and not isinstance(value, bool):
         return repr(value + 0.0).removesuffix(".0")
     return str(value)

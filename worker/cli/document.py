@@ -1,4 +1,4 @@
-"""What a command answers with `--json`: one JSON document on stdout. What it says on the way goes to stderr."""
+"""The answer of a command with `--json`: one JSON document on stdout; all other output goes to stderr."""
 
 import io
 import json
@@ -25,14 +25,14 @@ def is_wanted(words: Sequence[str]) -> bool:
 
 
 def of_error(code: int, message: str, problems: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """What a command that failed answers.
+    """The answer of a failed command.
 
     Parameters
     ----------
     code : int
         Its exit code.
     problems : sequence of mapping
-        Of a spec: file, line, path and message of everything that is wrong with it.
+        Errors of a spec: file, line, path and message of each.
     """
     meaning = EXIT_CODES.get(code, EXIT_CODES[1])
     error = {"exit_code": code, "meaning": meaning, "message": message, "problems": list(problems)}
@@ -40,24 +40,24 @@ def of_error(code: int, message: str, problems: Sequence[Mapping[str, Any]] = ()
 
 
 def write(document: Mapping[str, Any]) -> None:
-    """Print a document; what is no finite number is null."""
+    """Print a document; NaN and infinity become null."""
     text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
-    except UnicodeEncodeError:  # an ASCII stdout, a path whose bytes are no text
+    except UnicodeEncodeError:  # stdout is ASCII, or a path is no valid text
         text = json.dumps(_plain(document), indent=2, allow_nan=False)
     print(text, flush=True)
 
 
 def exit_code(code: int, words: Sequence[str], out: Output) -> int:
-    """Return the exit code of a command that ended with `code`: work is done, a document has to be written, too."""
+    """The exit code of a command that ended with `code`; an error if its document could not be written."""
     lost = is_wanted(words) and out.lost and out.is_read
     return InputError.exit_code if lost and not code else code
 
 
-class Heard(io.StringIO):
-    """What is printed meanwhile; it goes on to stderr."""
+class CapturedStdout(io.StringIO):
+    """Stream that keeps text and passes it to stderr."""
 
     def write(self, text: str) -> int:
         """Keep it and pass it on."""
@@ -65,24 +65,24 @@ class Heard(io.StringIO):
         return super().write(text)
 
     def flush(self) -> None:
-        """Let it be seen at once."""
+        """Flush stderr."""
         sys.stderr.flush()
 
     def lines(self) -> list[str]:
-        """Whole lines, but for those that are JSON already: their values are in the document."""
+        """Captured lines without lines of JSON, whose values are in the document."""
         return [line for line in self.getvalue().splitlines() if not line.startswith("{")]
 
 
 @contextmanager
-def stdout_kept_free() -> Iterator[Heard]:
-    """Inside of this, whatever is printed goes to stderr."""
-    heard = Heard()
-    with redirect_stdout(heard):
-        yield heard
+def stdout_kept_free() -> Iterator[CapturedStdout]:
+    """Context in which printed text goes to stderr."""
+    captured = CapturedStdout()
+    with redirect_stdout(captured):
+        yield captured
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, paths as text, numbers that JSON does not have as null."""
+    """Convert tuples to lists, paths to text, NaN and infinity to None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -17,17 +17,7 @@ from worker.cli import document
 from worker.cli.arguments import Parameter, argv, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
-__all__ = [
-    "TASKS",
-    "Parameter",
-    "argv",
-    "document",
-    "for_fire",
-    "main",
-    "parse",
-    "signature",
-    "typed",
-]
+__all__ = ["TASKS", "Parameter", "argv", "document", "for_fire", "main", "parse", "signature", "typed"]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -61,7 +51,7 @@ def _main(words: Sequence[str]) -> int:
     if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
         print(_help(task))
         return 0
-    return _guarded(task, words[1:])
+    return _run_to_exit_code(task, words[1:])
 
 
 def _run(task: str, words: Sequence[str]) -> int:
@@ -75,21 +65,21 @@ def _run(task: str, words: Sequence[str]) -> int:
         return serve(main)
     import fire
 
-    found: list[Any] = []
+    answers: list[Any] = []
     try:
-        with document.stdout_kept_free() if as_json else nullcontext() as heard:
+        with document.stdout_kept_free() if as_json else nullcontext() as captured:
             fire.Fire(
-                lambda **given: found.append(TASKS[task](**given)), command=for_fire(values), name=f"worker {task}"
+                lambda **given: answers.append(TASKS[task](**given)), command=for_fire(values), name=f"worker {task}"
             )
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    if heard is not None:
-        document.write({"task": task, "arguments": values, "result": found[0], "printed": heard.lines()})
+    if captured is not None:
+        document.write({"task": task, "arguments": values, "result": answers[0], "printed": captured.lines()})
     return 0
 
 
-def _guarded(task: str, words: Sequence[str]) -> int:
-    """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
+def _run_to_exit_code(task: str, words: Sequence[str]) -> int:
+    """Run a task; errors become an exit code and a message on stderr (and JSON on stdout)."""
     problems: Sequence[Any] = ()
     try:
         with _stop_on_sigterm():
@@ -99,12 +89,12 @@ def _guarded(task: str, words: Sequence[str]) -> int:
         for line in message.splitlines():
             print(f"worker {task}: {line}", file=sys.stderr)
     except KeyboardInterrupt:
-        code, message = STOPPED, "stopped; what is written is whole: run again to resume"
+        code, message = STOPPED, "interrupted; finished output is valid; run the same command again to resume"
         print(f"worker {task}: {message}", file=sys.stderr)
     except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
         code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
         print(f"worker {task}: {message}", file=sys.stderr)
-    except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
+    except Exception as error:  # any other error gets an exit code too, with its traceback
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"
         print(f"worker {task}: unexpected error (above); please report it", file=sys.stderr)
@@ -115,9 +105,9 @@ def _guarded(task: str, words: Sequence[str]) -> int:
 
 @contextmanager
 def _stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that temporary files are removed."""
+    """SIGTERM raises KeyboardInterrupt like Ctrl-C, so that temporary files are removed."""
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # somebody's own handler stays
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # another handler stays in place
         yield
         return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -128,7 +118,7 @@ def _stop_on_sigterm() -> Iterator[None]:
 
 
 def _one_thread() -> None:
-    """One thread per process: the batch system counts cores, and the libraries must not."""
+    """One thread per process: libraries must not use more cores than the job has."""
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     if "numba" not in sys.modules:  # numba refuses a change once its threads run

@@ -1,4 +1,4 @@
-"""A persistent worker: one process runs many tasks, so that start-up and compilation are paid once."""
+"""Persistent worker: one process runs many tasks, with start-up and compilation only once."""
 
 import io
 import json

@@ -6,7 +6,7 @@ from pathlib import Path
 from worker.base.errors import SpecError
 from worker.base.startup import light_import
 from worker.tasks import table
-from worker.tasks.table import Found
+from worker.tasks.table import Answer
 
 
 def report(*, run: str, dag_status: int | None = None, failed_count: int | None = None) -> None:
@@ -30,7 +30,7 @@ def report(*, run: str, dag_status: int | None = None, failed_count: int | None 
     task(Path(run), dag_status=dag_status, failed_count=failed_count)
 
 
-def verify(*, run: str, jobs: int = 1) -> Found:
+def verify(*, run: str, jobs: int = 1) -> Answer:
     """Load every file that the plan promises and compare it with its record: what `dagmaker repair` rests on.
 
     Prints one JSON object per line for each file that is absent, corrupt, foreign (of another analysis) or stale (made
@@ -53,7 +53,7 @@ def verify(*, run: str, jobs: int = 1) -> Found:
     return task(Path(run), jobs=jobs)
 
 
-def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> Found:
+def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> Answer:
     """One page about the data: counts, cleaning, rate against sin(dec), energies, angular errors, livetime, response.
 
     Either of a run whose data are prepared: writes RUN/report/data.html (pictures included), .txt and .json, as
@@ -87,7 +87,7 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     )
 
 
-def streams(*, run: str) -> Found:
+def streams(*, run: str) -> Answer:
     """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
 
     Prints one JSON object: keys, files, trials, faults. Exit code 0 whatever is found; reads the plan and nothing else.
@@ -106,7 +106,7 @@ def streams(*, run: str) -> Found:
     return task(Path(run))
 
 
-def rounds(*, run: str) -> Found:
+def rounds(*, run: str) -> Answer:
     """Decide every round of an adaptive analysis again, and compare: what `dagmaker verify-plan` rests on.
 
     Prints one JSON object: rounds, faults. Exit code 0 whatever is found; changes nothing.
@@ -125,7 +125,7 @@ def rounds(*, run: str) -> Found:
     return task(Path(run))
 
 
-def replay(*, run: str, file: str, trial: int | None = None) -> Found:
+def replay(*, run: str, file: str, trial: int | None = None) -> Answer:
     """Make one file of trials again, or one trial of it, and compare bits; exit code 3 where one differs.
 
     With --trial: that trial is run alone and looked into: the events that decide it, the fit against brute force, and
@@ -149,7 +149,7 @@ def replay(*, run: str, file: str, trial: int | None = None) -> Found:
     return task(Path(run), file=file, trial=trial)
 
 
-def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
+def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Answer:
     """Compare everything in a run with what it should be: what `dagmaker review` rests on.
 
     Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
@@ -175,7 +175,7 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Found:
     return task(Path(run), sample=sample, jobs=jobs)
 
 
-def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Found:
+def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Answer:
     """Open the real sky, once: maps, hottest spots and the post-trial p-value, into RUN/unblinded/.
 
     Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
@@ -220,6 +220,6 @@ def serve() -> None:
     raise SpecError("serve is no task of a server: type `worker serve` in a shell")  # `worker.cli.main` serves
 
 
-TASKS: dict[str, Callable[..., Found | None]] = table.TASKS | {
+TASKS: dict[str, Callable[..., Answer | None]] = table.TASKS | {
     task.__name__: task for task in (report, verify, data_summary, streams, rounds, replay, audit, unblind, serve)
 }

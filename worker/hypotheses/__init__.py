@@ -1,1 +1,1 @@
-"""What is tested, and what becomes of it: one folder for each kind of scan."""
+"""Hypotheses: what is tested in each sky, and how. One folder per kind of scan."""

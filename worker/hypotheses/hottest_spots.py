@@ -1,4 +1,4 @@
-"""From largest TS per ring to hottest spots: where p-values enter the scan."""
+"""Hottest spots of skies: the largest TS of each ring becomes a p-value, and the smallest one is kept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,7 +38,7 @@ def load_tsd(run: Run, dec: float) -> TSD:
     return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
 
 
-def of_background(run: Run, region: str = "all") -> NDArray[np.void]:
+def background_spots(run: Run, region: str = "all") -> NDArray[np.void]:
     """Hottest spots of all background skies.
 
     Raises
@@ -55,7 +55,7 @@ def p_map(spec: Spec, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: N
 
 
 def in_region(spec: Spec, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which declinations (rad) belong to the whole sky, or north or south of the split."""
+    """Mask of the declinations (rad) in a region: the whole sky, or north or south of the split."""
     if region == "all":
         return np.ones(dec.shape, bool)
     north: NDArray[np.bool_] = dec >= np.radians(spec.scan.dec_split_deg)
@@ -80,11 +80,11 @@ def spots(
     out = np.empty(len(maxima), SPOT_DTYPE)
     if len(use) == 0:
         raise InputError(f"the scan has no pixel in the {region}: change scan.dec_split_deg or the scan's range")
-    mine = maxima[:, use]
-    heat = p_map(spec, tsds, np.broadcast_to(rings.dec[use], mine.shape), mine["ts"])
+    in_use = maxima[:, use]
+    heat = p_map(spec, tsds, np.broadcast_to(rings.dec[use], in_use.shape), in_use["ts"])
     best = np.argmax(heat, axis=1)
     rows = np.arange(len(maxima))
-    chosen, ring = mine[rows, best], use[best]
+    chosen, ring = in_use[rows, best], use[best]
     out["dec"] = rings.dec[ring]
     place = chosen["pixel"] - rings.first[ring] + rings.shift[ring]
     out["ra"] = place * (2 * np.pi / rings.n_pix[ring])

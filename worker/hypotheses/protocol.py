@@ -1,6 +1,6 @@
-"""What a hypothesis is: what is tested, what is looked at together in one sky, and which checks that takes.
+"""Interface of a hypothesis: the tested positions, the scan of a sky, and the checks before unblinding.
 
-What a plan needs of it without an array stands at its section of the spec, `worker.spec.scan_section`.
+The parts that a plan needs (no arrays) are in its section of the spec, `worker.spec.scan_section`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ Tsds = Mapping[float, TSD]
 
 
 class Steps(NamedTuple):
-    """How a file is made: ``make(first, count)`` gives some of its units, at most `size` of them at once."""
+    """``make(first, count)`` returns `count` units of a file; a call makes at most `size` units."""
 
     size: int
     make: Callable[[int, int], NDArray[Any]]
@@ -35,16 +35,16 @@ class SkyFile(NamedTuple):
     ----------
     path : PurePosixPath
     args : mapping
-        The address in its record.
+        Address of its random numbers, for its record.
     area : mapping
-        What its digest holds besides data and likelihood: positions.
+        Scanned positions, for its digest (besides data and likelihood).
     n, units : int
-        Entries, as its record counts them, and what they are made in: skies, or rings.
+        Number of entries in its record, and number of units (skies or rings) that `begin` makes.
     dtype : dtype
     begin : callable
-        ``begin(engine)``, once the file is known to be wanted.
+        ``begin(engine)`` returns the `Steps`; called only if the file has to be made.
     spots : PurePosixPath or None
-        Where hottest spots go, if these skies are made by hand and some are kept.
+        File for hottest spots, if these skies are not in the plan.
     """
 
     path: PurePosixPath
@@ -58,7 +58,7 @@ class SkyFile(NamedTuple):
 
 
 class Sky(NamedTuple):
-    """Which sky is shown, and where its maps go.
+    """An observed sky, and the paths of its maps.
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class Sky(NamedTuple):
     remark : str
         For the header of FITS files.
     values : callable
-        ``values(nside)``: TS, ns, gamma of all positions, as the files of the observed sky have them, end to end.
+        ``values(nside)``: TS, ns, gamma of all positions, the bands of the sky concatenated.
     root : Path
-        Maps lie below it.
+        Folder of the maps.
     file : callable
-        ``file(nside, suffix)``: where a map goes.
+        ``file(nside, suffix)``: path of a map below `root`.
     """
 
     name: str
@@ -81,8 +81,8 @@ class Sky(NamedTuple):
     file: Callable[[int, str], PurePosixPath]
 
 
-class Kept(NamedTuple):
-    """What is kept of background skies: their number, and files by path."""
+class BackgroundSkies(NamedTuple):
+    """Number of background skies, and the arrays that are kept of them, by path."""
 
     n: int
     files: Mapping[PurePosixPath, Rows]
@@ -97,7 +97,7 @@ class Target(NamedTuple):
 
 
 class Ensemble(Protocol):
-    """What is looked at together in one sky: how skies are scanned, and what becomes of them."""
+    """All positions that are tested in one sky: the scan, and the results computed from it."""
 
     @property
     def sky_dtype(self) -> np.dtype[np.void]:
@@ -109,68 +109,68 @@ class Ensemble(Protocol):
 
     @property
     def rows_by_chance(self) -> int:
-        """Skies of each file that a review makes again by chance."""
+        """Number of randomly chosen skies per file that a review recomputes."""
 
     def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
         """Background skies [first, first + n) of the stream of a seed."""
 
     def observed(self, nside: int | None, band: int, bands: int) -> SkyFile:
-        """A band of the sky that plays the observed one until unblinding: one more scrambled sky."""
+        """A band of the observed sky; until unblinding this is one more scrambled sky."""
 
     def sky_area(self) -> Mapping[str, Any]:
-        """What the digest of background skies holds of positions."""
+        """Scanned positions, for the digest of background skies."""
 
     def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
-        """The same of a band of the observed sky."""
+        """Scanned positions, for the digest of a band of the observed sky."""
 
     def warm_up(self, engine: Engine) -> None:
-        """Call everything compiled once."""
+        """Call every compiled function once, so that numba compiles and caches it."""
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
         """The hottest spot of each sky in a region."""
 
-    def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> Kept:
-        """Hottest spots of all background skies, by region, and what else is kept of them."""
+    def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> BackgroundSkies:
+        """Hottest spots of all background skies, by region, and further results of the same skies."""
 
-    def told(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
-        """What is said of a sky: the hottest spot of each region (``regions``) and more; writes its maps."""
+    def sky_result(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
+        """Results of a sky, with the hottest spot of each region (``regions``); writes its maps."""
 
     def maps(self, file: Callable[[int, str], PurePosixPath]) -> list[PurePosixPath]:
-        """The maps that `told` writes."""
+        """The maps that `sky_result` writes."""
 
-    def targets(self, told: Mapping[str, Any]) -> Iterable[Target]:
-        """What gets an upper limit."""
+    def targets(self, result: Mapping[str, Any]) -> Iterable[Target]:
+        """Positions for which upper limits are computed."""
 
-    def further_tests(self, path: Path, told: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-        """Tests of a sky besides its hottest spots, by name and region, corrected with the same background skies."""
+    def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+        """Further tests of a sky by name and region, trial-corrected with the same background skies."""
 
     def real_bands(self, nside: int, jobs: int) -> int:
-        """Bands in which so many processes scan the real sky."""
+        """Number of bands of the real sky for `jobs` processes."""
 
-    def real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
-        """A band of the sky with these right ascensions (turns)."""
+    def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
+        """Scan a band of the sky with these right ascensions (turns)."""
 
-    def again(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
-        """Some skies of a file, each made again alone."""
+    def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+        """Recompute some skies of a file, one at a time."""
 
     def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows] | None:
-        """Every sky of a file, fitted again only where it says its TS is; None where that is nothing else than `again`.
+        """Refit every sky of a file only at the pixels of its largest TS; None if `recompute` does the same.
 
         Raises
         ------
         InputError
-            The file names places that it cannot hold.
+            The file names pixels outside its rings.
         """
 
-    def require_files(self, run: Run, told: Mapping[str, Any]) -> None:
-        """Raise an InputError if a file beside scan.json is missing or is not what it must be."""
+    def require_files(self, run: Run, result: Mapping[str, Any]) -> None:
+        """Raise an InputError if a file beside scan.json is missing or invalid."""
 
 
 class Hypothesis(Protocol):
     """What is tested."""
 
     def ensemble(self) -> Ensemble | None:
-        """What is looked at together in one sky; None: no scan, and no post-trial p-value."""
+        """The positions tested in one sky; None: no scan, and no post-trial p-value."""
 
     def checks(self) -> Mapping[str, Callable[[Run], Check]]:
-        """Checks of the background skies and of the map before unblinding, by their name in `worker.spec.checklist`."""
+        """Checks of background skies and maps before unblinding, by name (see `worker.spec.checklist`)."""

@@ -1,4 +1,4 @@
-"""The hypotheses, by the kind of scan of the spec: the one place that names them all."""
+"""All hypotheses, by the kind of scan in the spec."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,14 @@ def hypothesis_of(spec: Spec) -> Hypothesis:
 
 
 def ensemble_of(spec: Spec) -> Ensemble:
-    """What an analysis looks at together in one sky.
+    """The scan of an analysis.
 
     Raises
     ------
     SpecError
-        It scans no sky.
+        The analysis scans no sky.
     """
-    found = hypothesis_of(spec).ensemble()
-    if found is None:
+    ensemble = hypothesis_of(spec).ensemble()
+    if ensemble is None:
         raise SpecError(f"this analysis scans no sky: scan.kind is {spec.scan.kind}")
-    return found
+    return ensemble

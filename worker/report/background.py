@@ -8,19 +8,19 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results, three
-from worker.report.shape import EDGES, Shape
+from worker.report.shape import EDGES, FITS, Shape
 from worker.stats.chi2 import Fit
 from worker.stats.significance import nsigma_to_p
 
 PANELS = 18
 
 
-def panels(results: Results) -> Drawn:
+def panels(results: Results) -> Drawing:
     """One small histogram per declination, with the chi2 fit."""
-    shapes = results.need_shapes()
+    shapes = results.require_shapes()
     shown = [shapes[i] for i in np.unique(np.linspace(0, len(shapes) - 1, PANELS).round().astype(int))]
     columns = min(6, len(shown))
     n_rows = -(-len(shown) // columns)
@@ -38,7 +38,7 @@ def panels(results: Results) -> Drawn:
     figure.supxlabel("TS", fontsize=14)
     figure.supylabel("trials per unit TS / all trials", fontsize=14)
     what = f"{len(shown)} of {len(shapes)} declinations" if len(shown) < len(shapes) else "Every declination"
-    return Drawn(
+    return Drawing(
         figure,
         f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
         "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials.",
@@ -70,7 +70,7 @@ def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, fill=True, alpha=0.35)
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, linewidth=1.0)
     if np.isfinite(shape.p_fit[1]):
-        # The fit's mean over each bin: its density is infinite at 0 where ndof < 2. P(TS >= 0) is 1, P(TS > 0) is eta.
+        # Mean of the fit over each bin: its density is infinite at 0 if ndof < 2. P(TS >= 0) is 1, P(TS > 0) is eta.
         above = np.append(shape.eta, shape.p_fit[1:])
         axis.plot(0.5 * (EDGES[1:] + EDGES[:-1]), -np.diff(above) / _width(1), color=style.RED, linewidth=1.5)
     axis.set_title(style.dec_text(shape.dec_deg), fontsize=12, pad=3)
@@ -80,9 +80,9 @@ def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
     axis.minorticks_off()
 
 
-def heat(results: Results) -> Drawn:
+def heat(results: Results) -> Drawing:
     """The same histograms side by side, against sin(dec), with the thresholds."""
-    shapes = results.need_shapes()
+    shapes = results.require_shapes()
     x = style.edges([s.sin_dec for s in shapes], -1.0, 1.0)
     last = max(int(np.flatnonzero(shape.counts).max(initial=3)) for shape in shapes) + 1
     last = min(max(last, int(1.08 * np.nanmax([s.thresholds[1] for s in shapes] + [0.0]) / EDGES[1])), len(EDGES) - 1)
@@ -103,7 +103,7 @@ def heat(results: Results) -> Drawn:
     style.sin_dec_axis(axis)
     axis.set(ylim=(0, EDGES[last]), ylabel="TS")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
-    return Drawn(
+    return Drawing(
         figure,
         "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
         "that is 3σ and 5σ. Above the last trials the thresholds rest on the chi2 fit.",
@@ -112,9 +112,9 @@ def heat(results: Results) -> Drawn:
     )
 
 
-def parameters(results: Results) -> Drawn:
+def parameters(results: Results) -> Drawing:
     """eta, ndof, scale with loc, and median against sin(dec), with errors."""
-    shapes = results.need_shapes()
+    shapes = results.require_shapes()
     x = np.array([s.sin_dec for s in shapes])
     figure = style.new(10.5, 7.0)
     (eta, ndof), (scale, median) = figure.subplots(2, 2, sharex=True)
@@ -143,7 +143,7 @@ def parameters(results: Results) -> Drawn:
     median.set_ylabel("median TS")
     for axis in (eta, ndof, scale, median):
         style.sin_dec_axis(axis, degrees=axis in (eta, ndof), label=axis in (scale, median))
-    return Drawn(
+    return Drawing(
         figure,
         "What describes each background distribution, with one-sigma errors (η: binomial; ndof and scale: Fisher "
         "information; median: order statistics). Where η is below one half the median is exactly 0. The chi2 fits to "
@@ -155,30 +155,19 @@ def parameters(results: Results) -> Drawn:
 
 def _parameters(shapes: tuple[Shape, ...]) -> dict[str, list[float]]:
     names: tuple[str, ...] = ("dec_deg", "n", "eta", "eta_error", "median", "median_low", "median_high")
-    fits: tuple[Fit, ...] = ("scale1", "free")
-    names += tuple(f"{name}_{fit}" for fit in fits for name in ("ndof", "ndof_error", "scale", "scale_error"))
+    names += tuple(f"{name}_{fit}" for fit in FITS for name in ("ndof", "ndof_error", "scale", "scale_error"))
     return columns(
         names,
         [
-            (
-                s.dec_deg,
-                s.n,
-                s.eta,
-                s.eta_error,
-                s.median[1],
-                s.median[0],
-                s.median[2],
-                *s.fits[fits[0]],
-                *s.fits[fits[1]],
-            )
+            (s.dec_deg, s.n, s.eta, s.eta_error, *(s.median[i] for i in (1, 0, 2)), *s.fits[FITS[0]], *s.fits[FITS[1]])
             for s in shapes
         ],
     )
 
 
-def survival(results: Results) -> Drawn:
+def survival(results: Results) -> Drawing:
     """P(TS >= ts) by counting, by the fit, and as used, at three declinations."""
-    shapes, how = three(results.need_shapes()), results.run.spec.scan.survival
+    shapes, how = three(results.require_shapes()), results.run.spec.scan.survival
     figure = style.new(4.1 * len(shapes) + 0.4, 4.6)
     axes = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
     for axis, shape in zip(axes, shapes, strict=True):
@@ -203,7 +192,7 @@ def survival(results: Results) -> Drawn:
         "fit": "The fit is used everywhere.",
         "empirical": "Counting is used everywhere: p is never below 1/(n + 1).",
     }
-    return Drawn(
+    return Drawing(
         figure,
         "Survival function of the background at three declinations: by counting, by the fit, and as the scan uses it. "
         + ways[how],

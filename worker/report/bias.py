@@ -1,4 +1,4 @@
-"""What the fit makes of injected events: ns and gamma against n_sig."""
+"""Bias of the fit: ns and gamma against injected n_sig."""
 
 import math
 from typing import Any
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from worker.engines.table import engine_of
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results, number
 
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
-def draw(results: Results) -> Drawn:
+def draw(results: Results) -> Drawing:
     """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per declination."""
     rows, engine = results.rows("bias"), engine_of(results.run.spec)
     with_gamma = "gamma" in (engine.columns.names or ())
@@ -54,7 +54,7 @@ def draw(results: Results) -> Drawn:
         axis.set_xlabel("injected n_sig [events]")
         axis.grid(True)
     figure.colorbar(ScalarMappable(norm, colors), ax=axes[-1], label=style.SIN_DEC)
-    return Drawn(
+    return Drawing(
         figure,
         "For each declination (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some trials, so "
         f"the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the fitted ns. "
@@ -64,7 +64,7 @@ def draw(results: Results) -> Drawn:
 
 
 def _span(tables: list[NDArray[np.float64]]) -> tuple[float, float]:
-    """Range of the relative bias at the larger half of n_sig; below, the fit's own background dominates."""
+    """Range of the relative bias at the larger half of n_sig; at small n_sig background dominates the fit."""
     every = np.concatenate(tables)
     large = every[every[:, 0] >= np.median(every[:, 0])] if len(every) else np.zeros((1, 4))
     with np.errstate(invalid="ignore", divide="ignore"):

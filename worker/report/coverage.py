@@ -1,4 +1,4 @@
-"""Where trials were made: the declination grid, and n_sig against declination."""
+"""Number of trials on the declination grid, and by n_sig and declination."""
 
 import math
 
@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 
 from worker.base.task_rows import SIG_TRIALS
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.rundir.ledger import each_expected
 
 
-def draw(results: Results) -> Drawn:
+def draw(results: Results) -> Drawing:
     """Background trials per declination above, signal trials per declination and n_sig below."""
     spec = results.run.spec
     background = {shape.dec_deg: shape.n for shape in results.shapes}
@@ -27,7 +27,7 @@ def draw(results: Results) -> Drawn:
     style.sin_dec_axis(lower, degrees=False)
     full = sum(signal.get(point, 0) >= n for point, n in planned.items())
     rounds = " (with what rounds have added)" if results.run.rounds else f" ({spec.signal.n_trials:,} each)"
-    return Drawn(
+    return Drawing(
         figure,
         f"The declination grid: {len(spec.background.decs)} declinations, of which {len(background)} have background "
         f"trials (planned: {spec.background.n_trials:,} each). Below, each square is one (declination, n_sig) with its "
@@ -41,7 +41,7 @@ def draw(results: Results) -> Drawn:
 
 
 def signal_counts(results: Results) -> dict[tuple[float, float], int]:
-    """Signal trials by (dec, n_sig) of the first spectrum; from the summary where it has them, which is cheap."""
+    """Signal trials by (dec, n_sig) of the first spectrum; from the summary if possible, which is fast."""
     bias = results.summary.get("bias")
     if bias:
         return {(float(d["dec_deg"]), float(row["n_sig"])): int(row["n"]) for d in bias for row in d["rows"]}
@@ -53,14 +53,14 @@ def signal_counts(results: Results) -> dict[tuple[float, float], int]:
 
 
 def _planned(results: Results) -> dict[tuple[float, float], int]:
-    """Signal trials by (dec, n_sig) of the first spectrum that plan and rounds promise."""
+    """Planned signal trials, with those of rounds, by (dec, n_sig) of the first spectrum."""
     level = results.run.spec.signal.levels[0]
     point = {} if level is None else {"gamma": level}
-    found: dict[tuple[float, float], int] = {}
+    planned: dict[tuple[float, float], int] = {}
     for file in each_expected(results.run, SIG_TRIALS, **point):
         at = float(file.point["dec"]), float(file.point["n_sig"])
-        found[at] = found.get(at, 0) + file.n
-    return dict(sorted(found.items()))
+        planned[at] = planned.get(at, 0) + file.n
+    return dict(sorted(planned.items()))
 
 
 def _background(axis: Axes, decs: tuple[float, ...], counts: dict[float, int]) -> None:
@@ -78,11 +78,11 @@ def _signal(axis: Axes, at: tuple[tuple[float, float], ...], counts: dict[tuple[
     decs, n_sigs = {dec for dec, _ in at}, [n_sig for _, n_sig in at]
     x, y, n = np.array(points).T
     size = 34 if len(decs) <= 60 else 10
-    there = n > 0
+    present = n > 0
     drawn = axis.scatter(
-        x[there], y[there], c=n[there], s=size, marker="s", cmap="viridis_r", vmin=0, vmax=max(n.max(), 1)
+        x[present], y[present], c=n[present], s=size, marker="s", cmap="viridis_r", vmin=0, vmax=max(n.max(), 1)
     )
-    style.crosses(axis, x[~there], y[~there], style.RED)
+    style.crosses(axis, x[~present], y[~present], style.RED)
     axis.figure.colorbar(drawn, ax=axis, label="signal trials", pad=0.01)
     axis.set_ylim(0, 1.06 * max(n_sigs))
     axis.set_ylabel("n_sig [events]")

@@ -1,7 +1,7 @@
-"""RUN/ro-crate-metadata.json: the run directory described for archives, as RO-Crate 1.1 wants it.
+"""RUN/ro-crate-metadata.json: description of the run directory for archives, as RO-Crate 1.1.
 
-Every result is named with its size and sha256; folders of trials as a whole, since each of their files has its record.
-Sealed positions are not part of the crate: an archive of a blind analysis must not hold them.
+Each result has its size and sha256; a folder of trials is one entry, since each file in it has a record. Sealed
+positions are left out: an archive of a blind analysis must not have them.
 """
 
 from collections.abc import Iterator
@@ -36,13 +36,13 @@ _RUN = "#run"
 
 
 def write(run: Run) -> None:
-    """Write the crate of what there is now."""
+    """Write the crate of the present files."""
     store.save_json(run.path, layout.CRATE, crate(run))
     print(f"-> {layout.CRATE}")
 
 
 def crate(run: Run) -> Entity:
-    """The whole document; it is dated today, as RO-Crate demands."""
+    """The whole document, with the date of today as RO-Crate requires."""
     parts = [*_files(run), *_trials(run)]
     results = [part for part in parts if part["@id"].startswith("results/")]
     return {"@context": _CONTEXT, "@graph": [_descriptor(), _root(run, parts), *parts, *_actions(run, results)]}
@@ -77,8 +77,8 @@ def _files(run: Run) -> Iterator[Entity]:
     names = {layout.SPEC: None, layout.PLAN: None, layout.BUILD: None, layout.DAG: None}
     names |= {layout.DATA: None, layout.record_name(layout.DATA): None}
     for folder in _FOLDERS:
-        found = sorted(path for path in (run.path / folder).rglob("*") if path.is_file() and path.name[0] != ".")
-        names |= dict.fromkeys(PurePosixPath(path.relative_to(run.path).as_posix()) for path in found)
+        paths = sorted(path for path in (run.path / folder).rglob("*") if path.is_file() and path.name[0] != ".")
+        names |= dict.fromkeys(PurePosixPath(path.relative_to(run.path).as_posix()) for path in paths)
     for name, sha256 in input_digests.hashed(run, names).items():
         yield _file(run, name, sha256)
 
@@ -116,14 +116,14 @@ def _trials(run: Run) -> Iterator[Entity]:
 
 
 def _actions(run: Run, results: list[Entity]) -> Iterator[Entity]:
-    """What made the results, with what."""
-    found = versions()
-    needs = ", ".join(f"{name} {version}" for name, version in found.items() if name != "dagmaker")
+    """The action and the software that made the results."""
+    installed = versions()
+    needs = ", ".join(f"{name} {version}" for name, version in installed.items() if name != "dagmaker")
     yield {
         "@id": _DAGMAKER,
         "@type": "SoftwareApplication",
         "name": "dagmaker",
-        "softwareVersion": " ".join(filter(None, (found["dagmaker"], revision()["commit"]))),
+        "softwareVersion": " ".join(filter(None, (installed["dagmaker"], revision()["commit"]))),
         "softwareRequirements": needs,
         "sha256": revision()["source"],
     }

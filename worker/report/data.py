@@ -1,4 +1,4 @@
-"""What the data are: two figures of the events and of the response."""
+"""Two figures of the data: events and response."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,8 +14,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from worker.data.dataset import Dataset, Season
 from worker.data.describe import BANDS_DEG, Curve, area_curve, psi_curve
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.SKY, style.PURPLE)
 _SHOWN = 6
@@ -24,7 +24,7 @@ _DEGREES = (-90, -30, 0, 30, 90)
 _TITLES = ("Livetime", "Rate", "Energy against declination", "Energy", "Angular error", "Angular error against energy")
 
 
-def events(dataset: Dataset) -> Drawn:
+def events(dataset: Dataset) -> Drawing:
     """Livetime, rate, energies and angular errors of every season."""
     figure = style.new(15.0, 9.2)
     axes = figure.subplots(2, 3)
@@ -48,7 +48,7 @@ def events(dataset: Dataset) -> Drawn:
     for axis, title in zip(axes.flat, _TITLES, strict=True):
         axis.set_title(title, fontweight="bold", pad=9)
         axis.grid(True)
-    return Drawn(
+    return Drawing(
         figure,
         "Measured events. Colours are the seasons of the bars. Events whose angular error cannot be used are in the "
         "rates and energies, not in the angular errors. Right ascensions and times are not looked at.",
@@ -65,7 +65,7 @@ def events(dataset: Dataset) -> Drawn:
     )
 
 
-def response(dataset: Dataset) -> Drawn:
+def response(dataset: Dataset) -> Drawing:
     """Effective area and median angle of every distinct response."""
     seasons = _distinct(dataset)
     shown = seasons[-_SHOWN:]
@@ -90,7 +90,7 @@ def response(dataset: Dataset) -> Drawn:
         axis.grid(True)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, title="declination")
     left_out = f" The latest {len(shown)} of {len(seasons)} are shown." if len(shown) < len(seasons) else ""
-    return Drawn(
+    return Drawing(
         figure,
         "Response: effective area, the mean over bands of declination, and the median angle between a neutrino and its "
         f"reconstructed direction.{left_out} Seasons that share a response share a column.",
@@ -99,7 +99,7 @@ def response(dataset: Dataset) -> Drawn:
 
 
 def _colors(n: int) -> list[Any]:
-    """One colour per season: told apart by everybody while there are few, in order of time when there are many."""
+    """One colour per season: distinct colours for few seasons, a colour scale in time for many."""
     return list(_COLORS[:n]) if n <= len(_COLORS) else list(colormaps["viridis"](np.linspace(0, 0.92, n)))
 
 

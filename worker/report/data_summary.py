@@ -11,7 +11,7 @@ from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
 from worker.data.prepared import content_digest, unpack
 from worker.report import data as figures
-from worker.report import numbers as of_figure
+from worker.report import numbers as figure_numbers
 from worker.report import style
 from worker.report.template import render
 from worker.rundir import layout, store
@@ -32,15 +32,15 @@ def of_run(path: Path) -> dict[str, Any]:
 
 
 def write_of(run: Run) -> dict[str, Any]:
-    """The page of a run; InputError where its data are not prepared."""
+    """Write the page of a run; InputError if its data are not prepared."""
     dataset = unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
-    return write(run.path, layout.DATA_PAGE, run.spec, context.judged(dataset, run.spec))
+    return write(run.path, layout.DATA_PAGE, run.spec, context.with_notes_or_refusal(dataset, run.spec))
 
 
 def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
     """Read the files that a spec describes, and write DIR/data.{html,txt,json,...}; returns its numbers."""
     spec = load(spec_path)
-    dataset = context.judged(data.read(spec), spec)
+    dataset = context.with_notes_or_refusal(data.read(spec), spec)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,7 +53,7 @@ def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
 
 
 def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> dict[str, Any]:
-    """Write the page, the same as text and JSON, and the figures beside it; returns its numbers."""
+    """Write the page as HTML, text and JSON, and its figures; returns its numbers."""
     numbers = _numbers(spec, dataset)
     drawn = []
     for name, title, draw in FIGURES:
@@ -62,13 +62,13 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> di
             style.mark(figure.figure, f"{spec.name}: {dataset.label} data")
             png = style.png(figure.figure)
         write_all(folder, [Written(page.with_name(f"{name}.png"), png)])
-        of_figure.save(folder, page.with_name(name), figure.numbers, f"{spec.name}: {dataset.label} data")
+        figure_numbers.save(folder, page.with_name(name), figure.numbers, f"{spec.name}: {dataset.label} data")
         width, height = (round(x * style.DPI) for x in figure.figure.get_size_inches())
         image = base64.b64encode(png).decode("ascii")
         drawn.append({"title": title, "caption": figure.caption, "data": image, "width": width, "height": height})
     store.save_json(folder, page.with_suffix(".json"), numbers)
     store.save_text(folder, page.with_suffix(".txt"), text_of(numbers))
-    seasons = [{**season, **_words(season)} for season in numbers["seasons"]]
+    seasons = [{**season, **_table_cells(season)} for season in numbers["seasons"]]
     store.save_text(folder, page, render("data.html.j2", {**numbers, "seasons": seasons, "figures": drawn}))
     return numbers
 
@@ -86,8 +86,8 @@ def _numbers(spec: Spec, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _words(season: dict[str, Any]) -> dict[str, str]:
-    """Quantiles and the response, as a table shows them."""
+def _table_cells(season: dict[str, Any]) -> dict[str, str]:
+    """Quantiles and the response as text for a table."""
     made = season["response"]
     grid = made.get("energy_and_declination_bins")
     detail = f"{grid[0]} × {grid[1]} bins" if grid else f"{made['declination_bands']} bands"
@@ -115,12 +115,11 @@ def text_of(numbers: dict[str, Any]) -> str:
         "response",
     ]
     for season in numbers["seasons"]:
-        words = _words(season)
+        cells = _table_cells(season)
         lines.append(
             f"{season['name']:<12} {season['n_events']:>9,} {season['n_usable_sigma']:>9,} "
-            f"{season['livetime_days']:>9,.2f} {season['events_per_day']:>8,.1f}  {words['energy']:<22} "
-            f"{words['sigma']:<22} {words['made_of']}"
+            f"{season['livetime_days']:>9,.2f} {season['events_per_day']:>8,.1f}  {cells['energy']:<22} "
+            f"{cells['sigma']:<22} {cells['made_of']}"
         )
-    lines.append("")
-    lines += [f"{season['name']}: {note}" for season in numbers["seasons"] for note in season["notes"]]
+    lines += ["", *(f"{season['name']}: {note}" for season in numbers["seasons"] for note in season["notes"])]
     return "\n".join(lines) + "\n"

@@ -1,12 +1,12 @@
-"""The figures of the report in their order, and how they become files."""
+"""The figures of the report in their order; draws and writes them."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from worker.base.errors import DagmakerError
 from worker.report import background, bias, coverage, numbers, sensitivity, style, timing, verdicts
-from worker.report.drawn import Drawn, Plot
 from worker.report.hypotheses.table import part_of
+from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
 from worker.rundir import store
 
@@ -14,24 +14,17 @@ FOLDER = PurePosixPath("report/figures")
 
 
 @dataclass(frozen=True)
-class Figured:
-    """A figure that was drawn, or the reason why not.
+class FigureFiles:
+    """A drawn figure, or the reason why there is none.
 
     Attributes
     ----------
-    plot : Plot
-    caption : str
-        Empty without a figure.
-    png : bytes
-        Empty without a figure.
     size : (int, int)
-        Of the picture, in pixels.
+        Pixels of the picture.
     data : str
         Name of the file with its numbers, beside the picture.
-    reason : str
-        Why there is no figure.
     error : Exception or None
-        Where drawing failed for another reason than a missing result: the page is written, then it is raised.
+        Error in drawing other than a missing result; raised after the page is written.
     """
 
     plot: Plot
@@ -44,11 +37,11 @@ class Figured:
 
 
 SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
-"""Of the page."""
+"""Sections of the page."""
 
 
 def chosen(results: Results) -> list[Plot]:
-    """The figures of every run, and those of its hypothesis."""
+    """Figures of every run and of its hypothesis."""
     part = part_of(results.run.spec)
     return sorted((*PLOTS, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
 
@@ -68,8 +61,8 @@ PLOTS = (
 )
 
 
-def make(results: Results, plot: Plot) -> Figured:
-    """Draw one figure and write it as PNG and PDF, with its numbers; stale ones go where it cannot be drawn."""
+def make(results: Results, plot: Plot) -> FigureFiles:
+    """Draw one figure and write it as PNG and PDF, with its numbers; removes old files if it cannot be drawn."""
     path, stem = results.run.path, FOLDER / plot.name
     try:
         with style.settings():
@@ -79,15 +72,15 @@ def make(results: Results, plot: Plot) -> Figured:
         data = numbers.save(path, stem, drawn.numbers, results.mark).name
     except DagmakerError as error:
         _remove(path, stem)
-        return Figured(plot, reason=str(error))
-    except Exception as error:  # the page tells what is there; the error is raised once it is written
+        return FigureFiles(plot, reason=str(error))
+    except Exception as error:  # the page is written first, then the error is raised
         _remove(path, stem)
-        return Figured(plot, reason=f"drawing failed: {type(error).__name__}: {error}", error=error)
+        return FigureFiles(plot, reason=f"drawing failed: {type(error).__name__}: {error}", error=error)
     width, height = drawn.figure.get_size_inches() * style.DPI
-    return Figured(plot, drawn.caption, png, (round(width), round(height)), data)
+    return FigureFiles(plot, drawn.caption, png, (round(width), round(height)), data)
 
 
-def _save(run: Path, stem: PurePosixPath, drawn: Drawn) -> bytes:
+def _save(run: Path, stem: PurePosixPath, drawn: Drawing) -> bytes:
     """Write PNG and PDF, without a clock or a version in them; returns the PNG."""
     png = style.png(drawn.figure)
     store.save_file(run, stem.with_suffix(".png"), lambda file: file.write_bytes(png))

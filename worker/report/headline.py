@@ -1,9 +1,9 @@
-"""The first screen of the page: what was searched, and what came out."""
+"""Top of the page: what was searched, and the main results."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from worker.report import tables, words
+from worker.report import formats, tables
 from worker.report.hypotheses.part import Part
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
@@ -24,7 +24,7 @@ class Card(NamedTuple):
     notes: tuple[str, ...]
 
 
-def searched(results: Results) -> str:
+def search_sentence(results: Results) -> str:
     """One sentence: events, seasons, range."""
     seasons = (results.summary.get("data") or {}).get("seasons") or []
     spec, part = results.run.spec, part_of(results.run.spec)
@@ -41,7 +41,7 @@ def searched(results: Results) -> str:
 
 
 def cards(results: Results) -> list[Card]:
-    """Post-trial p-value, hottest spot, sensitivity, discovery potential: a dash for what is not there."""
+    """Post-trial p-value, hottest spot, sensitivity, discovery potential; a dash if missing."""
     part, fluxes = part_of(results.run.spec), [_fluxes(results, kind) for kind in ("sensitivity", "discovery")]
     return [_post_trial(results), _hottest(results, part), *fluxes] if part else fluxes
 
@@ -50,40 +50,40 @@ def _post_trial(results: Results) -> Card:
     post = results.summary.get("post_trial")
     title = "Post-trial p-value"
     if not post:
-        return Card(title, words.NONE, ("not computed yet",))
+        return Card(title, formats.NONE, ("not computed yet",))
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval {tables.interval(post)}"
     notes = (
         coverage,
         f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
-        words.nsigma(post["p"]),
+        formats.nsigma(post["p"]),
     )
-    return Card(title, words.p_value(post["p"]), notes)
+    return Card(title, formats.p_value(post["p"]), notes)
 
 
 def _hottest(results: Results, part: Part) -> Card:
     spot: Mapping[str, Any] | None = (results.summary.get("scan") or {}).get("hottest")
     if not spot:
-        return Card(f"Hottest spot of the {results.sky} sky", words.NONE, ("not scanned yet",))
+        return Card(f"Hottest spot of the {results.sky} sky", formats.NONE, ("not scanned yet",))
     what, notes = part.hottest(results, spot)
     return Card(f"Hottest {what} of the {results.sky} sky", f"−log₁₀ p = {spot['mlog10p']:.2f}", notes)
 
 
 def _fluxes(results: Results, kind: str) -> Card:
-    wanted = results.run.spec.sensitivity
+    settings = results.run.spec.sensitivity
     title = {
-        "sensitivity": f"Sensitivity, {100 * wanted.beta:g} %",
-        "discovery": f"Discovery potential, {wanted.top_nsigma:g}σ",
+        "sensitivity": f"Sensitivity, {100 * settings.beta:g} %",
+        "discovery": f"Discovery potential, {settings.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
     title += f" (γ = {gammas[0]:g})"
     rows = three(tables.by_dec(results, kind))
     if not rows:
-        return Card(title, words.NONE, ("not computed yet",))
-    known = [row for row in tables.by_dec(results, kind) if row.get("flux")]
-    if not known:
-        return Card(title, words.NONE, ("not bracketed by the trials: see below",))
-    best = min(known, key=lambda row: float(row["flux"]))
-    notes = [f"{dec_text(row['dec_deg'])}: {words.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
-    unit, dec = words.flux_unit(wanted.flux_unit), dec_text(best["dec_deg"])
-    where = f"{unit} at dec {dec}, the best (E² dN/dE at {wanted.e0_tev:g} TeV)"
-    return Card(title, words.power(best["flux"], digits=2), (where, *notes))
+        return Card(title, formats.NONE, ("not computed yet",))
+    with_flux = [row for row in tables.by_dec(results, kind) if row.get("flux")]
+    if not with_flux:
+        return Card(title, formats.NONE, ("not bracketed by the trials: see below",))
+    best = min(with_flux, key=lambda row: float(row["flux"]))
+    notes = [f"{dec_text(row['dec_deg'])}: {formats.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
+    unit, dec = formats.flux_unit(settings.flux_unit), dec_text(best["dec_deg"])
+    where = f"{unit} at dec {dec}, the best (E² dN/dE at {settings.e0_tev:g} TeV)"
+    return Card(title, formats.power(best["flux"], digits=2), (where, *notes))

@@ -1,4 +1,4 @@
-"""RUN/report/skymap.html: the finest map to turn, zoom and ask, in one file that needs no server and no network."""
+"""RUN/report/skymap.html: interactive finest map in one file that needs no server and no network."""
 
 import base64
 import gzip
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from worker.base.errors import DagmakerError
-from worker.report import raster, style, template, words
+from worker.report import formats, raster, style, template
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS
 from worker.report.spots import hottest_spots
@@ -21,7 +21,7 @@ FILE = PurePosixPath("report/skymap.html")
 TEMPLATE = "skymap.html.j2"
 SCRIPTS = ("vendor/d3.min.js", "vendor/d3-geo-projection.min.js", "vendor/healpix.js", "skymap.js")
 MAX_NSIDE = 256
-"""A finer map would make a page of tens of megabytes: its pixels are put together by four, the hottest one shown."""
+"""Finer maps would make pages of tens of megabytes; groups of pixels are merged and the hottest one is shown."""
 N_SPOTS = 15
 APART_DEG = 3.0
 ABSENT = 65535
@@ -30,13 +30,7 @@ F64 = NDArray[np.float64]
 
 
 def write(results: Results) -> str:
-    """Write the page.
-
-    Returns
-    -------
-    str
-        Empty, or the reason why there is no page: then a stale one is removed.
-    """
+    """Write the page; returns an empty text, or the reason why there is none (an old page is removed)."""
     path = results.run.path
     try:
         store.save_text(path, FILE, template.render(TEMPLATE, _values(results)))
@@ -47,7 +41,7 @@ def write(results: Results) -> str:
 
 
 def _values(results: Results) -> dict[str, Any]:
-    """What the template uses."""
+    """Values for the template."""
     values, nside = coarser(results.finest_map, results.map_nside, MAX_NSIDE)
     layers, packed = _packed(values)
     spots = _spots(values, nside)
@@ -105,13 +99,15 @@ def coarser(values: F64, nside: int, largest: int) -> tuple[F64, int]:
     if nside <= largest:
         return values, nside
     parts = (nside // largest) ** 2
-    of = healpy.nest2ring(nside, np.arange(12 * nside**2)).reshape(-1, parts)[healpy.ring2nest(largest, _all(largest))]
+    children = healpy.nest2ring(nside, np.arange(12 * nside**2)).reshape(-1, parts)[
+        healpy.ring2nest(largest, _pixels(largest))
+    ]
     heat = np.where(np.isfinite(values[0]), values[0], -np.inf)
-    best = of[_all(largest), np.argmax(heat[of], axis=1)]
+    best = children[_pixels(largest), np.argmax(heat[children], axis=1)]
     return values[:, best], largest
 
 
-def _all(nside: int) -> NDArray[np.int64]:
+def _pixels(nside: int) -> NDArray[np.int64]:
     return np.arange(12 * nside**2)
 
 
@@ -120,11 +116,11 @@ def _packed(values: F64) -> tuple[list[dict[str, Any]], str]:
     layers, planes = [], []
     for layer in LAYERS:
         row = values[layer.row]
-        there = np.isfinite(row)
-        low, high = (float(row[there].min()), float(row[there].max())) if there.any() else (0.0, 1.0)
+        finite = np.isfinite(row)
+        low, high = (float(row[finite].min()), float(row[finite].max())) if finite.any() else (0.0, 1.0)
         step = (high - low) / (ABSENT - 1) or 1.0
         codes = np.full(row.size, ABSENT, np.uint16)
-        codes[there] = np.round((row[there] - low) / step)
+        codes[finite] = np.round((row[finite] - low) / step)
         planes += [(codes & 255).astype(np.uint8), (codes >> 8).astype(np.uint8)]
         palette = "heat" if layer.colors is style.HEAT else "fit"
         layers.append(
@@ -151,7 +147,7 @@ def _spots(values: F64, nside: int) -> list[dict[str, Any]]:
             "pixel": int(pixel),
             "ra": float(np.degrees(phi[i])),
             "dec": float(90 - np.degrees(theta[i])),
-            "dec_text": words.degrees(float(90 - np.degrees(theta[i]))),
+            "dec_text": formats.degrees(float(90 - np.degrees(theta[i]))),
             **dict(zip(("mlog10p", "ts", "ns", "gamma"), map(float, values[:, pixel]), strict=True)),
         }
         for i, pixel in enumerate(pixels)

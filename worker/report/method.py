@@ -2,10 +2,10 @@
 
 from worker.engines.protocol import Method
 from worker.engines.table import engine_of
+from worker.report.formats import enumeration
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.report.style import dec_text
-from worker.report.words import listed
 from worker.spec.sections import Spec
 
 
@@ -27,14 +27,14 @@ def _trials(spec: Spec, method: Method) -> str:
         f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
         f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
-        f"{listed(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
+        f"{enumeration(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
         f"is the flux at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the background "
         f"median where that is larger."
     )
 
 
 def _rounds(spec: Spec) -> str:
-    """Where trials are added until a goal is reached."""
+    """Sentence on adaptive rounds; empty without them."""
     if not spec.adaptive.max_rounds:
         return ""
     goals = [

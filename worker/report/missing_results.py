@@ -1,4 +1,4 @@
-"""What of a run is not there yet, in sentences with the cure."""
+"""Sentences on missing results, with the commands that make them."""
 
 from worker.base.errors import InputError
 from worker.base.task_rows import ROWS, multi_file_tasks
@@ -7,7 +7,7 @@ from worker.rundir import layout, ledger
 
 
 def sentences(results: Results) -> list[str]:
-    """Each result that is not there, the stages whose files are not all there, and how to make them."""
+    """One sentence per missing result and per stage with missing files, and how to make them."""
     tasks = {node["task"] for node in results.run.plan["nodes"]}
     out = [
         f"{row.makes[0].upper()}{row.makes[1:]}: not there (made by `worker {task}`)."
@@ -34,11 +34,11 @@ def _files(results: Results) -> list[str]:
     out = []
     for task in multi_file_tasks():
         try:
-            lost = len(ledger.missing(results.run, task))
+            n_missing = len(ledger.missing(results.run, task))
         except InputError:
             continue
-        if lost:
+        if n_missing:
             out.append(
-                f"{task}: {lost:,} of {sum(1 for _ in ledger.each_expected(results.run, task)):,} files missing."
+                f"{task}: {n_missing:,} of {sum(1 for _ in ledger.each_expected(results.run, task)):,} files missing."
             )
     return out

@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-
 
 
 def save(run: Path, stem: PurePosixPath, numbers: Mapping[str, Any], mark: str) -> PurePosixPath:
-    """Write columns of one length as CSV, arrays of several shapes as npz; the other one of an earlier report goes.
+    """Write columns of one length as CSV, arrays of several shapes as npz; removes a file of the other kind.
 
     Parameters
     ----------
@@ -24,12 +24,7 @@ def save(run: Path, stem: PurePosixPath, numbers: Mapping[str, Any], mark: str) 
     numbers : mapping of str to array_like
         Columns, or arrays of any shape; not empty. Names carry their unit (``dec_deg``).
     mark : str
-        What data these are: the first line of the CSV, or the array ``mark``.
-
-    Returns
-    -------
-    PurePosixPath
-        The file.
+        Name of the data: the first line of the CSV, or the array ``mark``.
     """
     arrays = {name: np.asarray(values) for name, values in numbers.items()}
     is_table = len({array.shape for array in arrays.values()}) == 1 and next(iter(arrays.values())).ndim == 1
@@ -43,18 +38,18 @@ def save(run: Path, stem: PurePosixPath, numbers: Mapping[str, Any], mark: str) 
 
 
 def remove(run: Path, stem: PurePosixPath) -> None:
-    """Forget the numbers of a figure that cannot be drawn."""
+    """Remove the numbers of a figure that cannot be drawn."""
     for suffix in SUFFIXES:
         (run / stem.with_suffix(suffix)).unlink(missing_ok=True)
 
 
 def columns(names: tuple[str, ...], rows: Any) -> dict[str, list[Any]]:
-    """Columns from rows; None where a value is not there."""
+    """Columns from rows."""
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
 
 def _csv(arrays: Mapping[str, Any], mark: str) -> str:
-    """A comment line, a line of names, and rows; floats so that they read back as they were."""
+    """A comment line, a line of names, and rows; floats read back exactly."""
     out = io.StringIO()
     out.write(f"# {mark}\n")
     writer = csv.writer(out, lineterminator="\n")
@@ -66,10 +61,10 @@ def _csv(arrays: Mapping[str, Any], mark: str) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A spreadsheet executes a text that begins like a formula: an apostrophe before it makes it a text."""
+    """Put an apostrophe before text that a spreadsheet would execute as a formula."""
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA else value
 
 
 def _small(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Maps and histograms as 32 bit numbers: what is drawn has fewer digits."""
+    """Large arrays as float32; drawings need fewer digits."""
     return {n: a.astype(np.float32) if a.dtype == np.float64 and a.size > 4096 else a for n, a in arrays.items()}

@@ -1,4 +1,4 @@
-"""RUN/report: one page that needs nothing else, and the figures as files."""
+"""RUN/report: one self-contained page, and the figures as files."""
 
 import base64
 from pathlib import Path, PurePosixPath
@@ -6,6 +6,7 @@ from typing import Any
 
 from worker.report import (
     figures,
+    formats,
     headline,
     method,
     missing_results,
@@ -14,9 +15,8 @@ from worker.report import (
     sources,
     tables,
     unblinded,
-    words,
 )
-from worker.report.figures import Figured
+from worker.report.figures import FigureFiles
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, load
 from worker.report.template import PAGE, render
@@ -27,16 +27,10 @@ MARKDOWN = PurePosixPath("report/report.md")
 
 
 def write(run: Run, place: Path | None = None) -> None:
-    """Write RUN/report/{index.html, skymap.html, report.md, figures/*} from whatever results there are.
+    """Write RUN/report/{index.html, skymap.html, report.md, figures/*} from the available results.
 
-    A result that is missing is named on the page. An error in drawing is raised once the page is written.
-
-    Parameters
-    ----------
-    run : Run
-        Its results/summary.json should be up to date: `worker report` writes it first.
-    place : Path, optional
-        Where the page says that the run lies.
+    The page names missing results. An error in drawing is raised after the page is written. `worker report` writes
+    results/summary.json first. `place` is the path of the run that the page shows.
     """
     results = load(run, place)
     drawn = [figures.make(results, plot) for plot in figures.chosen(results)]
@@ -49,7 +43,7 @@ def write(run: Run, place: Path | None = None) -> None:
             raise figured.error
 
 
-def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
+def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
     """Everything the templates may use."""
     checks = [dict(check) for check in results.summary.get("checks") or []]
     return {
@@ -57,7 +51,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "label": results.label,
         "sky": results.sky,
         "unblinded": unblinded.section(results),
-        "searched": headline.searched(results),
+        "searched": headline.search_sentence(results),
         "cards": headline.cards(results),
         "absent": missing_results.sentences(results),
         "seasons": (results.summary.get("data") or {}).get("seasons") or [],
@@ -66,11 +60,11 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
         "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in figures.SECTIONS},
         "background": tables.background(results),
         "sensitivity": tables.sensitivity(results),
-        "flux_unit": words.flux_unit(results.run.spec.sensitivity.flux_unit),
+        "flux_unit": formats.flux_unit(results.run.spec.sensitivity.flux_unit),
         "rounds": rounds.table(results),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),
-        "unlimited": sources.unlimited(results),
+        "unlimited": sources.missing_limits(results),
         "skies": tables.skies(results),
         "timing": tables.timing(results),
         "processes": tables.processes(results),
@@ -85,7 +79,7 @@ def _values(results: Results, drawn: list[Figured]) -> dict[str, Any]:
     }
 
 
-def _figure(figured: Figured) -> dict[str, Any]:
+def _figure(figured: FigureFiles) -> dict[str, Any]:
     return {
         "name": figured.plot.name,
         "title": figured.plot.title,

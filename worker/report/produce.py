@@ -1,4 +1,4 @@
-"""report: summary.json from the results, then figures and the page; as a FINAL node, the DAG's own verdict."""
+"""report: write summary.json, figures and the page; as a FINAL node, fail if the DAG failed."""
 
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from worker.rundir.record import measure
 
 
 def report(path: Path, dag_status: int | None, failed_count: int | None) -> None:
-    """Write RUN/results/summary.json and RUN/report/index.html from whatever results there are."""
+    """Write RUN/results/summary.json and RUN/report/index.html from the available results."""
     run = open_run(path)
     with measure("report", {}) as meter:
         store.save_json(path, layout.SUMMARY, summary(run))
@@ -32,13 +32,10 @@ def report(path: Path, dag_status: int | None, failed_count: int | None) -> None
 
 
 def write_pages(run: Run, place: Path | None = None) -> None:
-    """Everything below RUN/report/, from results/summary.json and the results that are there.
-
-    `place` is what the pages say of where the run lies, if not where it is.
-    """
+    """Write RUN/report/ from results/summary.json and other results; pages show `place` as path of the run."""
     from worker.report import data_summary, page
 
-    startup.collect_as_usual()  # figures are full of cycles: 60 MB of them
+    startup.collect_as_usual()  # reference cycles of figures take 60 MB
     if (run.path / layout.DATA).exists():
         data_summary.write_of(run)
         print(f"-> {layout.DATA_PAGE}")
@@ -46,7 +43,7 @@ def write_pages(run: Run, place: Path | None = None) -> None:
 
 
 def _pages(path: Path) -> list[PurePosixPath]:
-    """What the report is made of, its own record aside."""
+    """Files of the report, except its record."""
     folder = path / layout.REPORT.parent
-    found = sorted(file.relative_to(path).as_posix() for file in folder.rglob("*") if file.is_file())
-    return [PurePosixPath(name) for name in found if not PurePosixPath(name).match("report/record.json")]
+    names = sorted(file.relative_to(path).as_posix() for file in folder.rglob("*") if file.is_file())
+    return [PurePosixPath(name) for name in names if not PurePosixPath(name).match("report/record.json")]

@@ -1,4 +1,4 @@
-"""Where the numbers come from: digests, versions, machines, and the commands that make them again."""
+"""Origin of the numbers: digests, versions, and the commands that make them again."""
 
 from worker.base import shell
 from worker.base.errors import InputError
@@ -11,7 +11,7 @@ LENGTH = 16
 
 
 def facts(results: Results) -> list[tuple[str, str]]:
-    """Name and value of everything worth knowing of the run's origin."""
+    """Name and value of the facts about the origin of the run."""
     run = results.run
     data = results.summary.get("data") or {}
     out = [
@@ -23,15 +23,15 @@ def facts(results: Results) -> list[tuple[str, str]]:
     ]
     if data.get("digest"):
         out.append(("data digest", str(data["digest"])[:LENGTH]))
-    made = made_with(results)
-    now = versions()
-    out += [(name, version if made.get(name, version) == version else f"{made[name]} (report: {version})")
-            for name, version in now.items()]  # fmt: skip
+    used = made_with(results)
+    installed = versions()
+    out += [(name, version if used.get(name, version) == version else f"{used[name]} (report: {version})")
+            for name, version in installed.items()]  # fmt: skip
     return out
 
 
 def made_with(results: Results) -> dict[str, str]:
-    """Versions that prepared the data; empty before that."""
+    """Versions with which the data were prepared; empty before that."""
     try:
         return dict(store.load_record(results.run.path, layout.DATA).versions)
     except InputError:
@@ -39,7 +39,7 @@ def made_with(results: Results) -> dict[str, str]:
 
 
 def commands(results: Results) -> list[tuple[str, str]]:
-    """What to type, and what for."""
+    """Commands and their purpose."""
     run = results.place or results.run.path
     spec = run / layout.SPEC
     again, new = shell.dagmaker("run", spec, f"--run={run}", "--jobs=2"), ("--run=NEW", "--jobs=2")

@@ -1,4 +1,4 @@
-"""From healpix pixels to pictures: which pixel lies under each point of a projection.
+"""Healpix pixel at each point of a projection.
 
 Right ascension increases to the left, 180 deg in the middle of the whole sky.
 """

@@ -1,4 +1,4 @@
-"""What a run has come to so far: each result on its own, and a sentence for each that is not there."""
+"""Available results of a run, for figures and tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,15 +22,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Results:
-    """A run and its summary; everything else is read when a figure asks for it.
+    """A run and its summary (RUN/results/summary.json, empty if unreadable); other files are read when needed.
 
-    Attributes
-    ----------
-    run : Run
-    summary : mapping
-        RUN/results/summary.json; empty where it could not be read.
-    place : Path or None
-        Where the page says that the run lies, if not where it is.
+    `place` is the path of the run that pages show, if it differs from ``run.path``.
     """
 
     run: Run
@@ -44,12 +38,12 @@ class Results:
 
     @property
     def sky(self) -> str:
-        """Which sky plays the observed one: 'scrambled' until unblinding."""
+        """Name of the observed sky: 'scrambled' until unblinding."""
         return str((self.summary.get("scan") or {}).get("sky") or "scrambled")
 
     @property
     def mark(self) -> str:
-        """What every figure says of its data."""
+        """Text on every figure that names its data."""
         return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
 
     def rows(self, key: str) -> list[Row]:
@@ -58,7 +52,7 @@ class Results:
         Raises
         ------
         InputError
-            If there are none.
+            There are none.
         """
         rows = self.summary.get(key)
         if not rows:
@@ -67,16 +61,16 @@ class Results:
 
     @property
     def spectra(self) -> list[Row]:
-        """The parts of the summary that there is one of for each spectrum, the first spectrum's first."""
+        """Parts of the summary per spectrum, the first spectrum first."""
         return [self.summary, *(self.summary.get("more_spectra") or [])]
 
-    def need(self, key: str) -> Row:
+    def require(self, key: str) -> Row:
         """A part of the summary.
 
         Raises
         ------
         InputError
-            If it is not there.
+            It is missing.
         """
         part = self.summary.get(key)
         if not part:
@@ -85,16 +79,16 @@ class Results:
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Background distributions of every declination that is collected, by declination."""
-        found, spec = [], self.run.spec
+        """Background distributions of the collected declinations, by declination."""
+        shapes, spec = [], self.run.spec
         for dec in spec.background.decs:
             arrays = self._collected(layout.bg_collected(dec, self.places))
             if arrays is not None and int(arrays["n"].sum()) > 0:
                 ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-                found.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
-        return tuple(found)
+                shapes.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
+        return tuple(shapes)
 
-    def need_shapes(self) -> tuple[Shape, ...]:
+    def require_shapes(self) -> tuple[Shape, ...]:
         """As `shapes`.
 
         Raises
@@ -112,14 +106,14 @@ class Results:
         return levels.decimals(self.run.spec.background.decs)
 
     def signal(self, dec_deg: float) -> dict[float, NDArray[np.void]] | None:
-        """Signal trials of a declination and the first spectrum by n_sig; None where they are not collected."""
+        """Signal trials of a declination and the first spectrum by n_sig; None if not collected."""
         arrays = self._collected(layout.sig_collected(dec_deg, self.places, self.run.spec.signal.levels[0]))
         if arrays is None:
             return None
         return {float(n_sig): arrays[f"trials_{i}"] for i, n_sig in enumerate(arrays["n_sig"])}
 
     def skies(self, region: str) -> NDArray[np.void] | None:
-        """Hottest spots of the background skies in a region; None where there are none."""
+        """Hottest spots of the background skies in a region; None if there are none."""
         if not (self.run.path / layout.skies_file(region)).exists():
             return None
         return store.load_array(self.run.path, layout.skies_file(region), None, SPOT_DTYPE)
@@ -128,12 +122,12 @@ class Results:
     def regions(self) -> tuple[str, ...]:
         """Regions with an observed hottest spot and background skies."""
         scan = self.summary.get("scan") or {}
-        there = scan.get("regions") or {}
-        return tuple(r for r in REGIONS if r in there and (self.run.path / layout.skies_file(r)).exists())
+        observed = scan.get("regions") or {}
+        return tuple(r for r in REGIONS if r in observed and (self.run.path / layout.skies_file(r)).exists())
 
     @property
     def map_nside(self) -> int:
-        """The finest map."""
+        """Resolution of the finest map."""
         scan = self.run.spec.healpix
         return max(scan.nside, scan.map_nside or 0)
 
@@ -144,7 +138,7 @@ class Results:
         Raises
         ------
         InputError
-            If it is not there, or is not such a map.
+            It is missing or invalid.
         """
         rel = layout.map_file(self.map_nside)
         values = store.load_array(self.run.path, rel, 4)
@@ -157,7 +151,7 @@ class Results:
 
 
 def load(run: Run, place: Path | None = None) -> Results:
-    """Results of a run; a summary that is missing or unreadable counts as empty."""
+    """Results of a run; a missing or unreadable summary counts as empty."""
     try:
         summary = store.load_json(run.path, layout.SUMMARY)
     except InputError:
@@ -166,11 +160,11 @@ def load(run: Run, place: Path | None = None) -> Results:
 
 
 def three(rows: Sequence[Any]) -> list[Any]:
-    """South, middle and north of what is sorted by declination: all of it where it is three or fewer."""
+    """Three rows (south, middle, north) of rows sorted by declination; all rows if there are at most three."""
     picks = sorted({round(fraction * (len(rows) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)}) if rows else []
     return [rows[i] for i in picks]
 
 
 def number(value: Any) -> float:
-    """A number of the summary, where null stands for NaN."""
+    """A number of the summary; NaN for null."""
     return float("nan") if value is None else float(value)

@@ -1,9 +1,9 @@
-"""Rounds of an adaptive analysis: per point the trials, the rounds that added some, and whether the goal is reached."""
+"""Rounds of an adaptive analysis: trials, number of rounds and state of the goal per point."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker.report import words
+from worker.report import formats
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.tables import Table, by_declination
@@ -12,7 +12,7 @@ Row = Mapping[str, Any]
 
 
 def table(results: Results) -> Table:
-    """One row per declination and spectrum; none where the analysis is not adaptive."""
+    """One row per declination and spectrum; none if the analysis is not adaptive."""
     head = ("dec", "γ", "signal trials", "background trials", "rounds", "error of the sensitivity", "goal")
     return Table(head, list(_rows(results)) if results.summary.get("rounds") else [])
 
@@ -26,26 +26,26 @@ def _rows(results: Results) -> Iterator[tuple[str, ...]]:
             yield (
                 dec_text(dec),
                 f"{gamma:g}",
-                words.plain(_signal_trials(results, dec, gamma)),
-                words.plain(background.get(dec)),
+                formats.plain(_signal_trials(results, dec, gamma)),
+                formats.plain(background.get(dec)),
                 str(_rounds_of(results, dec, gamma)),
                 _error(row),
                 _verdict(row, goal),
             )
 
 
-def _of_point(results: Results, dec: float, gamma: float) -> Iterator[Row]:
-    """What each round found at a point."""
-    for found in results.summary["rounds"]:
-        yield from (row for row in found["points"] if (row["dec_deg"], row["gamma"]) == (dec, gamma))
+def _rounds_at(results: Results, dec: float, gamma: float) -> Iterator[Row]:
+    """Decisions of all rounds at a point."""
+    for decision in results.summary["rounds"]:
+        yield from (row for row in decision["points"] if (row["dec_deg"], row["gamma"]) == (dec, gamma))
 
 
 def _rounds_of(results: Results, dec: float, gamma: float) -> int:
-    return sum(bool(row["add"]) for row in _of_point(results, dec, gamma))
+    return sum(bool(row["add"]) for row in _rounds_at(results, dec, gamma))
 
 
 def _signal_trials(results: Results, dec: float, gamma: float) -> int | None:
-    last = list(_of_point(results, dec, gamma))[-1:]
+    last = list(_rounds_at(results, dec, gamma))[-1:]
     return last[0]["n_trials"] + sum(add["n"] for add in last[0]["add"]) if last else None
 
 
@@ -55,11 +55,11 @@ def _relative(row: Row) -> float | None:
 
 def _error(row: Row) -> str:
     error = _relative(row)
-    return words.NONE if error is None else f"{100 * error:.2g} %"
+    return formats.NONE if error is None else f"{100 * error:.2g} %"
 
 
 def _verdict(row: Row, goal: float | None) -> str:
     error = _relative(row)
     if goal is None:
-        return words.NONE
+        return formats.NONE
     return f"{100 * goal:g} %: " + ("reached" if error is not None and error <= goal else "not reached")

@@ -1,4 +1,4 @@
-"""Hottest spots: TS against p in the map, the post-trial distribution, and where the hottest spots lie."""
+"""Hottest spots: TS against p in the map, the post-trial distribution, and positions."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
 from worker.stats.posttrial import parametrised
 
 
-class Shown(NamedTuple):
-    """The sky that is compared with background skies: which one it is, and -log10 p of its hottest spot."""
+class ObservedSky(NamedTuple):
+    """Name of the observed sky, and -log10 p of its hottest spot."""
 
     name: str
     heat: float
@@ -27,16 +27,16 @@ class Shown(NamedTuple):
 NAMES = {"all": "whole sky", "north": "north", "south": "south"}
 
 
-def ts_against_p(results: Results) -> Drawn:
+def ts_against_p(results: Results) -> Drawing:
     """All pixels of the finest map."""
     heat, ts = results.finest_map[:2]
-    there = np.isfinite(heat) & np.isfinite(ts) & (ts > 0)
-    if not there.any():
+    positive = np.isfinite(heat) & np.isfinite(ts) & (ts > 0)
+    if not positive.any():
         raise InputError("no pixel of the map has TS > 0")
     figure = style.new(7.4, 5.6)
     axis = figure.subplots()
-    edges = [np.linspace(0, 1.02 * float(v[there].max()), 111) for v in (ts, heat)]
-    counts = np.histogram2d(ts[there], heat[there], edges)[0].T
+    edges = [np.linspace(0, 1.02 * float(v[positive].max()), 111) for v in (ts, heat)]
+    counts = np.histogram2d(ts[positive], heat[positive], edges)[0].T
     norm = LogNorm(1, max(float(counts.max()), 2.0))
     shade = np.where(counts > 0, counts, np.nan)
     mesh = axis.pcolormesh(*edges, shade, cmap=style.COUNTS, norm=norm, rasterized=True)
@@ -44,7 +44,7 @@ def ts_against_p(results: Results) -> Drawn:
     axis.set(xlabel="TS", ylabel="−log₁₀ p (local)")
     axis.grid(True)
     zero = float(np.mean(ts[np.isfinite(ts)] <= 0))
-    return Drawn(
+    return Drawing(
         figure,
         f"TS and local p-value of the map's pixels. p falls with TS at each declination; the spread is the declination "
         f"dependence of the background. {100 * zero:.0f} % of the pixels have TS = 0, hence p = 1, and are left out.",
@@ -52,27 +52,27 @@ def ts_against_p(results: Results) -> Drawn:
     )
 
 
-def post_trial(results: Results) -> Drawn:
+def post_trial(results: Results) -> Drawing:
     """Distribution of the hottest spot of background skies, that of the shown sky, and the N_eff curve; by region."""
-    regions = results.need("post_trial_regions")
+    regions = results.require("post_trial_regions")
     shown = [r for r in results.regions if r in regions]
     if not shown:
         raise InputError("no hottest spots of background skies are there")
     figure = style.new(max(4.4 * len(shown), 5.5) + 0.4, 7.6)
     axes = figure.subplots(2, len(shown), sharex="col", squeeze=False)
-    spots = results.need("scan")["regions"]
+    spots = results.require("scan")["regions"]
     for column, region in zip(axes.T, shown, strict=True):
         skies = results.skies(region)
         assert skies is not None
-        shown_sky = Shown(f"{results.sky} sky", float(spots[region]["mlog10p"]))
-        _density(column[0], skies["mlog10p"], shown_sky, regions[region])
-        _tail(column[1], skies["mlog10p"], shown_sky, regions[region])
+        sky = ObservedSky(f"{results.sky} sky", float(spots[region]["mlog10p"]))
+        _density(column[0], skies["mlog10p"], sky, regions[region])
+        _tail(column[1], skies["mlog10p"], sky, regions[region])
         column[0].set_title(NAMES.get(region, region))
         column[1].set_xlabel("−log₁₀ p of the hottest spot")
     axes[0, 0].set_ylabel("background skies")
     axes[1, 0].set_ylabel("post-trial p-value")
     split = results.run.spec.scan.dec_split_deg
-    return Drawn(
+    return Drawing(
         figure,
         f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
         f"{results.sky} sky. Above: histogram, and the density that N_eff independent positions would give. Below: "
@@ -92,25 +92,25 @@ def _heat(results: Results, region: str) -> list[float]:
 
 
 def _no_curve(regions: Mapping[str, Any], shown: list[str]) -> str:
-    """Says where there is no N_eff, and hence no curve."""
-    lacking = [NAMES.get(region, region) for region in shown if regions[region].get("n_eff") is None]
-    if not lacking:
+    """Sentence on regions without N_eff, hence without a curve."""
+    without_curve = [NAMES.get(region, region) for region in shown if regions[region].get("n_eff") is None]
+    if not without_curve:
         return ""
-    return f" No curve for {', '.join(lacking)}: the skies there follow that of no N_eff."
+    return f" No curve for {', '.join(without_curve)}: the skies there follow that of no N_eff."
 
 
-def _density(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str, Any]) -> None:
+def _density(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mapping[str, Any]) -> None:
     low, high = max(min(heat.min(), sky.heat) - 0.3, 0.0), max(heat.max(), sky.heat) + 0.5  # p is at most 1
     edges = np.linspace(low, high, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
     axis.hist(
         heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=f"{len(heat):,} background skies"
     )
     top = axis.get_ylim()[1]
-    if found.get("n_eff") is not None:
+    if row.get("n_eff") is not None:
         fine = np.linspace(low, high, 400)
-        below = 1.0 - parametrised(fine, found["n_eff"])
+        below = 1.0 - parametrised(fine, row["n_eff"])
         density = np.gradient(below, fine) * len(heat) * (edges[1] - edges[0])
-        label = f"N_eff = {words.pair(found['n_eff'], found['n_eff_error'])}"
+        label = f"N_eff = {formats.with_error(row['n_eff'], row['n_eff_error'])}"
         axis.plot(fine, density, color=style.GREEN, label=label)
         top = max(top, float(density.max()))
     axis.plot([sky.heat, sky.heat], [0, top], color=style.RED, label=f"{sky.name} {sky.heat:.2f}")
@@ -118,31 +118,31 @@ def _density(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[s
     axis.legend(loc="upper right", fontsize=10.5)
 
 
-def _tail(axis: Axes, heat: NDArray[np.float64], sky: Shown, found: Mapping[str, Any]) -> None:
+def _tail(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mapping[str, Any]) -> None:
     ordered = np.sort(heat)
     fraction = (len(heat) - np.arange(len(heat))) / len(heat)
     axis.step(ordered, fraction, where="pre", color=style.BLUE)
-    if found.get("n_eff") is not None:
+    if row.get("n_eff") is not None:
         fine = np.linspace(max(ordered[0] - 0.3, 0.0), max(ordered[-1], sky.heat) + 0.5, 400)
-        axis.plot(fine, parametrised(fine, found["n_eff"]), color=style.GREEN)
-    p, low, high = (float(found[key]) for key in ("p", "lo", "hi"))
+        axis.plot(fine, parametrised(fine, row["n_eff"]), color=style.GREEN)
+    p, low, high = (float(row[key]) for key in ("p", "lo", "hi"))
     error = [[max(p - low, 0.0)], [max(high - p, 0.0)]]
-    text = f"p = {p:.3g} [{low:.2g}, {high:.2g}]\nk = {found['k']:,} of {found['n']:,}"
+    text = f"p = {p:.3g} [{low:.2g}, {high:.2g}]\nk = {row['k']:,} of {row['n']:,}"
     axis.errorbar([sky.heat], [p], error, fmt="o", color=style.RED, markersize=8, capsize=4, label=text, zorder=5)
     axis.set(yscale="log", ylim=(0.3 / len(heat), 2.0))
     axis.grid(True)
     axis.legend(loc="lower left")
 
 
-def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.float64], spread: str) -> Drawn:
-    """Where the hottest spots of background skies lie: they must be spread as all that was scanned.
+def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.float64], spread: str) -> Drawing:
+    """Positions of the hottest spots of background skies, which must be distributed like the scanned positions.
 
     Parameters
     ----------
     sin_dec, ra : ndarray (n,), ra in rad
-        Of all that was scanned.
+        Scanned positions.
     spread : str
-        How it is spread: goes on after "as the scanned".
+        Their distribution: text after "as the scanned".
     """
     skies = results.skies("all")
     if skies is None or len(skies) == 0:
@@ -160,29 +160,21 @@ def positions(results: Results, sin_dec: NDArray[np.float64], ra: NDArray[np.flo
     limits = np.radians([scan.dec_min_deg, scan.dec_max_deg])
     n_bins = int(np.clip(len(skies) ** 0.5, 4, 24))
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    _flat(
-        upper,
-        np.sin(skies["dec"]),
-        sin_dec,
-        np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1),
-    )
+    _flat(upper, np.sin(skies["dec"]), sin_dec, np.linspace(np.sin(limits[0]), np.sin(limits[1]), n_bins + 1))
     upper.set(xlabel=style.SIN_DEC, xticks=(-1, -0.5, 0, 0.5, 1))
     _flat(lower, np.degrees(skies["ra"]), np.degrees(ra), np.linspace(0, 360, n_bins + 1))
     lower.set(xlabel="right ascension [deg]", xticks=(0, 90, 180, 270, 360))
-    return Drawn(
+    return Drawing(
         figure,
         f"Hottest spots of {len(skies):,} background skies. With good p-values they are spread as the scanned "
         f"{spread} (dashed; band: one sigma). The checks below say so in numbers.",
-        {
-            "ra_deg": np.degrees(skies["ra"]),
-            "dec_deg": np.degrees(skies["dec"]),
-            **{name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
-        },
+        {f"{name}_deg": np.degrees(skies[name]) for name in ("ra", "dec")}
+        | {name: skies[name] for name in ("mlog10p", "ts", "ns", "gamma")},
     )
 
 
 def _flat(axis: Axes, values: NDArray[np.float64], pixels: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
-    """Histogram, and what the scanned pixels would give: healpix rings are lumps in sin(dec)."""
+    """Histogram, and the expectation from the scanned pixels (healpix rings are not uniform in sin(dec))."""
     span = (float(edges[0]), float(edges[-1]))
     expected = np.histogram(np.clip(pixels, *span), edges)[0] * (len(values) / max(len(pixels), 1))
     axis.hist(np.clip(values, *span), list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results, number, three
 from worker.report.tables import by_declination as sort
 from worker.stats.passing import Point, passing_points
@@ -21,16 +21,16 @@ KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
 
 
 def names(results: Results) -> dict[str, str]:
-    """How the two quantities are called, with their definitions."""
-    wanted = results.run.spec.sensitivity
+    """Names of the two quantities with their definitions."""
+    settings = results.run.spec.sensitivity
     return {
-        "sensitivity": f"sensitivity ({100 * wanted.beta:g} % above the median)",
-        "discovery": f"discovery potential ({wanted.top_nsigma:g}σ, {100 * wanted.discovery_beta:g} %)",
+        "sensitivity": f"sensitivity ({100 * settings.beta:g} % above the median)",
+        "discovery": f"discovery potential ({settings.top_nsigma:g}σ, {100 * settings.discovery_beta:g} %)",
     }
 
 
-def fluxes(results: Results) -> Drawn:
-    """Flux above and events below, with errors; gaps where the trials do not bracket."""
+def fluxes(results: Results) -> Drawing:
+    """Flux above and events below, with errors; gaps if the trials do not bracket."""
     for kind, _, _ in KINDS:
         results.rows(kind)
     series = list(_all_series(results))
@@ -44,8 +44,8 @@ def fluxes(results: Results) -> Drawn:
         open_x = x[[row.get("n_sig") is None for row in s.rows]]
         gaps += len(open_x)
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
-    wanted = results.run.spec.sensitivity
-    upper.set_ylabel(f"E² dN/dE at {wanted.e0_tev:g} TeV\n[{words.flux_unit(wanted.flux_unit)}]")
+    settings = results.run.spec.sensitivity
+    upper.set_ylabel(f"E² dN/dE at {settings.e0_tev:g} TeV\n[{formats.flux_unit(settings.flux_unit)}]")
     if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")
@@ -56,17 +56,16 @@ def fluxes(results: Results) -> Drawn:
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
-    index = f"index {words.listed(signal.gammas, 'or')}" + (
+    index = f"index {formats.enumeration(signal.gammas, 'or')}" + (
         " (open symbols: not the first)" if signal.levels[1:] else ""
     )
-    return Drawn(
+    return Drawing(
         figure,
         f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
         "Bars: bootstrap of the trials, of the signal and of the thresholds; not in them is the shape of the fit "
         f"beyond the counted trials, see the check enough_background_trials.{note}",
         columns(
-            ("quantity", *VALUES),
-            [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows],
+            ("quantity", *VALUES), [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows]
         ),
     )
 
@@ -100,14 +99,14 @@ def _series(axis: Axes, x: Any, s: Series, value: str) -> None:
     error = np.array([number(row.get(f"{value}_error")) for row in s.rows])
     size = 3.5 if len(x) > 60 else 6
     axis.plot(x, y, "--" if s.open else "-", color=s.color, linewidth=1.2, alpha=0.6)
-    there = np.isfinite(y)
+    finite = np.isfinite(y)
     error = np.where(np.isfinite(error), error, 0.0)
     bars: Any = {"fmt": s.marker, "color": s.color, "markersize": size, "label": s.label}
     bars |= {"markerfacecolor": "white"} if s.open else {}
-    axis.errorbar(x[there], y[there], error[there], **bars)
+    axis.errorbar(x[finite], y[finite], error[finite], **bars)
 
 
-def passing(results: Results) -> Drawn:
+def passing(results: Results) -> Drawing:
     """Fraction of trials above the two thresholds against n_sig, at three declinations."""
     sensitivity = {row["dec_deg"]: row for row in results.rows("sensitivity")}
     discovery = {row["dec_deg"]: row for row in results.rows("discovery")}
@@ -123,7 +122,7 @@ def passing(results: Results) -> Drawn:
         axis.grid(True)
     axes[0].set_ylabel("fraction of trials above")
     axes[-1].legend(loc="lower right")
-    return Drawn(
+    return Drawing(
         figure,
         "Passing fractions with binomial errors, and the curve that was used: a chi2 CDF in n_sig (solid), or a "
         "monotone spline where that does not fit (dashed). Dotted: the asked fraction and the n_sig that reaches it.",
@@ -148,12 +147,12 @@ def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, labe
     if row.get("n_sig") is None:
         return
     params = row.get("params")
-    found = NSig(
+    curve = NSig(
         row["n_sig"], number(row.get("n_sig_error")), row["beta"], row["threshold"], row["curve"], math.nan, 0,
         tuple(params) if params else None, points, 0,
     )  # fmt: skip
     fine = np.linspace(x[0], x[-1], 300)
-    axis.plot(fine, found.passing(fine), color=color, linestyle="-" if params else "--")
+    axis.plot(fine, curve.passing(fine), color=color, linestyle="-" if params else "--")
     axis.plot([-0.5, row["n_sig"], row["n_sig"]], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
 
 
@@ -163,4 +162,4 @@ def _points(results: Results, row: Row) -> tuple[Point, ...]:
     if row.get("threshold") is None:  # too few background trials for one
         return ()
     trials = results.signal(row["dec_deg"]) or {}
-    return passing_points({n_sig: found["ts"] for n_sig, found in trials.items()}, row["threshold"])
+    return passing_points({n_sig: point_trials["ts"] for n_sig, point_trials in trials.items()}, row["threshold"])

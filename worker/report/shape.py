@@ -1,6 +1,6 @@
-"""What figures need of one background distribution, so that the trials themselves can be let go.
+"""Summary of a background distribution for figures.
 
-At 170 declinations with a million trials each, keeping all TS values would take more memory than the job asked for.
+All TS values of 170 declinations with a million trials each would need more memory than the job requests.
 """
 
 import math
@@ -16,14 +16,12 @@ from worker.stats.significance import How
 F64 = NDArray[np.float64]
 
 EDGES: F64 = np.arange(0.0, 60.001, 0.25)
-"""TS bin edges; what lies beyond the last is counted in the last bin."""
-
-
+"""TS bin edges; the last bin includes all larger TS."""
 FITS: tuple[Fit, ...] = ("scale1", "free")
 
 
 class Fitted(NamedTuple):
-    """A chi2 fit with loc 0; NaN where there are too few trials for one."""
+    """A chi2 fit with loc 0; NaN if there are too few trials."""
 
     ndof: float
     ndof_error: float
@@ -46,11 +44,11 @@ class Shape(NamedTuple):
     median : tuple (low, value, high)
         With the interval of its order statistics.
     p_counted, p_used, p_fit : ndarray (len(EDGES),)
-        P(TS >= edge): the fraction of trials; as the scan takes it; by the fit that the spec chose, NaN without one.
+        P(TS >= edge): by counting; as used by the scan; by the fit of the spec (NaN without one).
     joint : float
-        TS at which `hybrid` passes from counting to the fit; NaN without a fit.
+        TS at which `hybrid` changes from counting to the fit; NaN without a fit.
     thresholds : tuple (3 sigma, 5 sigma)
-        TS of `hybrid`; NaN where the trials do not reach it.
+        TS thresholds of `hybrid`; NaN without a fit.
     """
 
     dec_deg: float
@@ -72,7 +70,7 @@ class Shape(NamedTuple):
 
     @property
     def eta_error(self) -> float:
-        """Binomial error of `eta`; that of one trial where all are alike."""
+        """Binomial error of `eta`; at least that of a single trial."""
         return math.sqrt(max(self.eta * (1.0 - self.eta), 1.0 / self.n) / self.n)
 
     @property
@@ -82,7 +80,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(dec_deg: float, tsd: TSD, how: How = "hybrid") -> Shape:
-    """Everything the figures need of one distribution; `how` is the survival function that the scan uses."""
+    """Summarise a distribution; `how` is the survival function of the scan."""
     counts = np.histogram(np.minimum(tsd.ts, EDGES[-1]), EDGES)[0]
     has_fit = tsd.chi2 is not None
     spread = 0.5 / math.sqrt(tsd.n)

@@ -13,14 +13,14 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.report import raster, style
-from worker.report.drawn import Drawn
+from worker.report.plot import Drawing
 from worker.report.results import Results
 
 F64 = NDArray[np.float64]
 
 
 class Layer(NamedTuple):
-    """One of the four maps: its row, name, colours, power of their scale; what is fitted has no value where TS is 0."""
+    """One of the four maps: row, name, colours, power of the scale; `fitted` quantities have no value if TS is 0."""
 
     row: int
     name: str
@@ -37,10 +37,10 @@ LAYERS = (
 )
 
 NAMES = ("mlog10p", "ts", "ns", "gamma")
-"""Of the rows of a map."""
+"""Names of the rows of a map."""
 
 
-def whole(results: Results) -> Drawn:
+def whole(results: Results) -> Drawing:
     """Four Mollweide maps."""
     values, nside = results.finest_map, results.map_nside
     spot = hottest_of(results, nside)
@@ -53,7 +53,7 @@ def whole(results: Results) -> Drawn:
         if spot:
             _ring(axis, np.pi - spot["ra"], spot["dec"])
     scan = results.run.spec.scan
-    return Drawn(
+    return Drawing(
         figure,
         f"The {results.sky} sky that stands in for the real one, nside {nside} "
         f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {style.dec_text(scan.dec_min_deg)} to "
@@ -65,17 +65,7 @@ def whole(results: Results) -> Drawn:
 
 
 def single(values: F64, name: str, mark: str) -> Figure:
-    """One of the maps alone, for a notebook.
-
-    Parameters
-    ----------
-    values : ndarray (4, npix)
-        Rows as `NAMES`.
-    name : str
-        Of a row.
-    mark : str
-        What data it shows.
-    """
+    """One map for a notebook: row `name` of `values` (4, npix) with rows `NAMES`; `mark` names the data."""
     layer, nside = LAYERS[NAMES.index(name)], healpy.npix2nside(values.shape[1])
     with style.settings():
         figure = style.new(9.0, 5.8)
@@ -114,7 +104,7 @@ def sky_axis(figure: Figure, position: Any) -> Any:
 
 
 def _image(axis: Any, values: F64, pixel: NDArray[np.int64], layer: Layer) -> AxesImage:
-    """Put the raster under the axis: it is in the projection already, so only an affine transform is left."""
+    """Draw the raster below the axis; it is already projected, so only an affine transform is needed."""
     x, y = 2.0 * np.sqrt(2.0), np.sqrt(2.0)
     extent = (-x, x, -y, y)
     image = AxesImage(
@@ -130,7 +120,7 @@ def _image(axis: Any, values: F64, pixel: NDArray[np.int64], layer: Layer) -> Ax
 
 
 def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: Any, transform: Any) -> None:
-    """White where the map was scanned but there is nothing fitted (marked with -inf)."""
+    """Draw white pixels that were scanned but have no fitted value (-inf)."""
     blank = raster.take(values, pixel) == -np.inf
     if blank.any():
         under = AxesImage(axis, cmap="gray", origin="lower", extent=extent, interpolation="nearest")
@@ -142,15 +132,15 @@ def _unfitted(axis: Any, values: F64, pixel: NDArray[np.int64], extent: Any, tra
 
 
 def layer_of(values: F64, layer: Layer) -> F64:
-    """One map; -inf where a fitted quantity has no value because ns is 0."""
+    """One map; -inf if a fitted quantity has no value because ns is 0."""
     out = values[layer.row]
     return np.where((values[2] <= 0) & np.isfinite(values[1]), -np.inf, out) if layer.fitted else out
 
 
 def norm_of(layer: Layer, values: F64) -> PowerNorm:
     """The colour scale of a layer."""
-    there = values[np.isfinite(values)]
-    low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     return PowerNorm(layer.power, low, high if high > low else low + 1.0)
 
 
@@ -160,6 +150,6 @@ def _ring(axis: Axes, x: float, y: float) -> None:
 
 
 def hottest_of(results: Results, nside: int) -> Mapping[str, float] | None:
-    """The hottest pixel of a map, by the summary."""
+    """The hottest pixel of a map, from the summary."""
     maps = (results.summary.get("scan") or {}).get("maps") or {}
     return (maps.get(str(nside)) or {}).get("all")

@@ -7,8 +7,8 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
+from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.scan import NAMES
 from worker.report.tables import Table
@@ -17,13 +17,13 @@ from worker.stats.significance import nsigma_to_p
 
 Row = Mapping[str, Any]
 NAMED = 40
-"""Longer lists are drawn by rank, without names."""
+"""Longer lists are drawn by rank without names."""
 
 
 def _limits(results: Results) -> dict[str, list[Row]]:
     """Upper limits by name of source, one for each spectrum."""
-    found = results.summary.get("upper_limits") or {}
-    return {row["name"]: row["limits"] for row in found.get("limits") or []}
+    limits = results.summary.get("upper_limits") or {}
+    return {row["name"]: row["limits"] for row in limits.get("limits") or []}
 
 
 def table(results: Results) -> Table:
@@ -38,19 +38,20 @@ def table(results: Results) -> Table:
     rows = []
     for source in sorted(scan.get("sources") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [
-            source["name"], f"{source['ra_deg']:.2f}°", words.degrees(source["dec_deg"]), words.signed(source["ts"]),
-            words.signed(source["ns"]), words.signed(source["gamma"]) if source["ns"] > 0 else words.NONE,
-            words.signed(source["mlog10p"]), words.p_value(source["p"]),
+            source["name"], f"{source['ra_deg']:.2f}°", formats.degrees(source["dec_deg"]),
+            formats.signed(source["ts"]), formats.signed(source["ns"]),
+            formats.signed(source["gamma"]) if source["ns"] > 0 else formats.NONE,
+            formats.signed(source["mlog10p"]), formats.p_value(source["p"]),
         ]  # fmt: skip
         for row in limits.get(source["name"]) or [{}] * len(gammas):
-            cells += [words.pair(row.get("n_sig"), row.get("n_sig_error"))]
-            cells += [words.power(row.get("flux"), row.get("flux_error"))]
+            cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]
+            cells += [formats.power(row.get("flux"), row.get("flux_error"))]
         rows.append(tuple(cells))
     return Table(tuple(head), rows)
 
 
-def unlimited(results: Results) -> list[str]:
-    """Why a limit is not there, and what to add."""
+def missing_limits(results: Results) -> list[str]:
+    """Why upper limits are missing, and which trials to add."""
     return [
         f"upper limit of {NAMES.get(name, name)}, γ = {row['gamma']:g}: {row['reason']}"
         for name, rows in _limits(results).items()
@@ -59,9 +60,9 @@ def unlimited(results: Results) -> list[str]:
     ]
 
 
-def local(results: Results) -> Drawn:
+def local(results: Results) -> Drawing:
     """Local p-value of every source, and its upper limit below."""
-    sources = sorted(results.need("scan")["sources"], key=lambda row: -float(row["mlog10p"]))
+    sources = sorted(results.require("scan")["sources"], key=lambda row: -float(row["mlog10p"]))
     limits = _limits(results)
     figure = style.new(float(np.clip(0.45 * len(sources) + 3.0, 7.5, 14.0)), 7.2)
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -81,15 +82,15 @@ def local(results: Results) -> Drawn:
         flux = np.array([float(row.get("flux") or np.nan) for row in rows])
         error = np.array([float(row.get("flux_error") or 0.0) for row in rows])
         drawn |= {f"flux_limit_gamma_{gamma:g}": flux, f"flux_limit_error_gamma_{gamma:g}": error}
-        there = np.isfinite(flux)
-        if there.any():
+        finite = np.isfinite(flux)
+        if finite.any():
             lower.errorbar(
-                x[there], flux[there], error[there], fmt="v", color=colors[i % 4],
+                x[finite], flux[finite], error[finite], fmt="v", color=colors[i % 4],
                 markersize=3 if len(x) > NAMED else 6, label=f"γ = {gamma:g}",
             )  # fmt: skip
             lower.set_yscale("log")
-    wanted = results.run.spec.sensitivity
-    lower.set_ylabel(f"limit on E² dN/dE\nat {wanted.e0_tev:g} TeV [{words.flux_unit(wanted.flux_unit)}]")
+    settings = results.run.spec.sensitivity
+    lower.set_ylabel(f"limit on E² dN/dE\nat {settings.e0_tev:g} TeV [{formats.flux_unit(settings.flux_unit)}]")
     lower.grid(True, axis="y")
     if lower.get_legend_handles_labels()[0]:
         lower.legend()
@@ -97,19 +98,19 @@ def local(results: Results) -> Drawn:
         lower.set_xticks(x, [row["name"] for row in sources], rotation=60, ha="right", fontsize=10.5)
     else:
         lower.set_xlabel("source, by rank")
-    return Drawn(
+    return Drawing(
         figure,
         f"Above: local p-value of every source in the {results.sky} sky, before any trial "
-        f"correction; grey: one-sided Gaussian significance. Below: upper limits ({100 * wanted.beta:g} % confidence), "
-        "never below the sensitivity.",
+        f"correction; grey: one-sided Gaussian significance. Below: upper limits ({100 * settings.beta:g} % "
+        "confidence), never below the sensitivity.",
         {key: [row[key] for row in sources] for key in ("name", "ra_deg", "dec_deg", "ts", "ns", "gamma", "mlog10p")}
         | drawn,
     )
 
 
-def binomial(results: Results) -> Drawn:
+def binomial(results: Results) -> Drawing:
     """Binomial tests of background skies, and that of the shown sky; by region."""
-    tests = results.need("binomial")
+    tests = results.require("binomial")
     figure = style.new(max(4.4 * len(tests), 5.5) + 0.4, 4.4)
     axes = figure.subplots(1, len(tests), squeeze=False)[0]
     drawn: dict[str, Any] = {}
@@ -121,21 +122,15 @@ def binomial(results: Results) -> Drawn:
         drawn[region] = heat
         top = max(float(heat.max()), test["mlog10p"]) * 1.08 + 0.05
         edges = np.linspace(0, top, int(np.clip(2 * len(heat) ** 0.4, 8, 60)) + 1)
-        axis.hist(
-            heat,
-            list(edges),
-            color=style.BLUE,
-            alpha=0.4,
-            edgecolor=style.BLUE,
-            label=f"{len(heat):,} background skies",
-        )
-        label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {words.p_value(test['p'])}"
+        label = f"{len(heat):,} background skies"
+        axis.hist(heat, list(edges), color=style.BLUE, alpha=0.4, edgecolor=style.BLUE, label=label)
+        label = f"{results.sky} sky {test['mlog10p']:.2f} (k = {test['k']})\npost-trial p {formats.p_value(test['p'])}"
         axis.axvline(test["mlog10p"], color=style.RED, label=label)
         axis.set(title=f"{NAMES.get(region, region)}, {test['n_sources']} sources", xlabel="−log₁₀ of the binomial p")
         axis.set_ylim(0, 1.45 * axis.get_ylim()[1])
         axis.legend(loc="upper right", fontsize=10.5)
     axes[0].set_ylabel("background skies")
-    return Drawn(
+    return Drawing(
         figure,
         "Smallest binomial probability over the number k of sources: that at least k of the list have a p-value as "
         "small as the k-th. All sources see the same scrambled skies, so the comparison with background skies corrects "

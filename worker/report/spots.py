@@ -16,9 +16,9 @@ def hottest_spots(values: F64, nside: int, n: int, apart: float) -> NDArray[np.i
     Parameters
     ----------
     values : ndarray (4, npix)
-        -log10 p, TS, ns, gamma; NaN where nothing was scanned. RING.
+        -log10 p, TS, ns, gamma; NaN if not scanned. RING.
     n : int
-        At most so many.
+        Largest number of spots.
     apart : float, rad
 
     Returns
@@ -26,17 +26,17 @@ def hottest_spots(values: F64, nside: int, n: int, apart: float) -> NDArray[np.i
     ndarray (<= n,)
     """
     heat = np.where(np.isfinite(values[0]) & (values[1] > 0), values[0], -np.inf)
-    found: list[int] = []
+    pixels: list[int] = []
     vectors = np.empty((0, 3))
     for pixel in np.argsort(-heat, kind="stable"):
-        if len(found) == n or heat[pixel] == -np.inf:
+        if len(pixels) == n or heat[pixel] == -np.inf:
             break
         vector = np.array(healpy.pix2vec(nside, pixel))
         if np.any(vectors @ vector > np.cos(apart)) or not _is_maximum(heat, nside, int(pixel)):
             continue
-        found.append(int(pixel))
+        pixels.append(int(pixel))
         vectors = np.vstack([vectors, vector])
-    return np.array(found, np.int64)
+    return np.array(pixels, np.int64)
 
 
 def _is_maximum(heat: F64, nside: int, pixel: int) -> bool:

@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, colours that colour-blind people can tell apart, and the mark of the data."""
+"""Style of all figures: sizes, colours for colour-blind readers, and the mark of the data."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
 )  # fmt: skip
 """Okabe and Ito's palette."""
 COUNTS = LinearSegmentedColormap.from_list("counts", mpl.colormaps["magma_r"](np.linspace(0.12, 1.0, 256)))
-"""For histograms on white paper: a single count can be seen."""
+"""For histograms: a single count is visible on white."""
 HEAT = LinearSegmentedColormap.from_list(
     "heat",
     [
@@ -27,7 +27,7 @@ HEAT = LinearSegmentedColormap.from_list(
         *zip(np.linspace(0.2, 1.0, 24), mpl.colormaps["magma_r"](np.linspace(0.14, 1.0, 24)), strict=True),
     ],
 )
-"""For -log10 p and TS: white where they are 0, and slowly leaving it, so that the noise does not hide the spots."""
+"""For -log10 p and TS: white at 0, with a slow change, so that noise does not hide the spots."""
 FIT = mpl.colormaps["viridis"]
 """For fitted quantities."""
 OUTSIDE = "#d4d4d4"
@@ -61,7 +61,7 @@ _DEFAULTS = {name: value for name, value in mpl.rcParamsDefault.items() if not n
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """Inside of this a figure is drawn and written with matplotlib's defaults and `RC`, whatever the user has set."""
+    """Context with matplotlib's defaults and `RC`, independent of settings of the user."""
     with mpl.rc_context({**_DEFAULTS, **RC}):
         yield
 
@@ -75,7 +75,7 @@ def new(width: float, height: float) -> Figure:
 
 
 def mark(figure: Figure, text: str) -> None:
-    """Say on the figure itself what data it shows: a figure travels without its page."""
+    """Write the name of the data on the figure, which may be copied without its page."""
     figure.text(0.995, 0.995, text, ha="right", va="top", fontsize=10.5, color=RED, fontweight="bold")
 
 
@@ -92,7 +92,7 @@ def png(figure: Figure) -> bytes:
 
 
 def literal(figure: Figure) -> None:
-    """Show all texts as they are written: a "$" in a name begins no formula, as it does in labels of powers of ten."""
+    """Show texts literally: "$" begins no formula, except in labels of powers of ten."""
     formulas: set[Text] = set()
     for axis in figure.findobj(Axis):
         labels = axis.get_ticklabels(which="both")
@@ -121,13 +121,13 @@ def sin_dec_axis(axis: Axes, degrees: bool = True, label: bool = True, at_deg: t
 
 
 def crosses(axis: Axes, x: Any, y: Any, color: str) -> None:
-    """Mark what is not there, on the frame as well; nothing at all where nothing is missing."""
+    """Mark missing points, also on the frame; draws nothing if there are none."""
     if len(x):  # the layout cannot place an unclipped line without points
         axis.plot(x, y, "x", color=color, markersize=7, clip_on=False)
 
 
 def dec_text(dec_deg: float) -> str:
-    """A declination as people write it: +5°, -85°, +0.4°."""
+    """A declination as text: +5°, −85°, +0.4°."""
     return f"{dec_deg:+.4g}°".replace("-", "−").replace("+0°", "0°")
 
 

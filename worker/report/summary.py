@@ -19,9 +19,9 @@ _COSTS = ("wall_s", "cpu_s", "n", "max_rss_mb")
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """Whatever results there are; keys as in the design: an absent result is null."""
-    found = {row.result: _result(run, task) for task, row in ROWS.items() if row.result and row.keys}
-    sensitivity, background = found["sensitivity"] or {}, found["background"] or {}
+    """All available results; a missing result is null."""
+    results = {row.result: _result(run, task) for task, row in ROWS.items() if row.result and row.keys}
+    sensitivity, background = results["sensitivity"] or {}, results["background"] or {}
     return {
         "name": run.spec.name,
         "digest": digest_of_numbers(run.spec),
@@ -33,11 +33,11 @@ def summary(run: Run) -> dict[str, Any]:
         "more_spectra": sensitivity.get("more_spectra"),
         "bias": sensitivity.get("bias"),
         "rounds": _rounds(run),
-        "scan": found["scan"],
-        "post_trial": (found["post_trial"] or {}).get("post_trial"),
-        "post_trial_regions": (found["post_trial"] or {}).get("regions"),
-        "binomial": (found["post_trial"] or {}).get("binomial"),
-        "upper_limits": found["upper_limits"],
+        "scan": results["scan"],
+        "post_trial": (results["post_trial"] or {}).get("post_trial"),
+        "post_trial_regions": (results["post_trial"] or {}).get("regions"),
+        "binomial": (results["post_trial"] or {}).get("binomial"),
+        "upper_limits": results["upper_limits"],
         "checks": unblinding_checks.as_rows(unblinding_checks.verdicts(run)),
         "unblinded": _load(run, layout.UNBLINDED_RESULTS),
         "made_from": _made_from(run),
@@ -46,11 +46,11 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def _rounds(run: Run) -> list[dict[str, Any]] | None:
-    """Per round what was added, and per point what was found; null where the analysis is not adaptive."""
+    """Added trials and results per point of each round; null if the analysis is not adaptive."""
     if not run.spec.adaptive.max_rounds:
         return None
-    found = [_load(run, layout.decision(n)) for n in range(1, run.spec.adaptive.max_rounds + 1)]
-    return [{key: row[key] for key in ("round", "added", "background", "points")} for row in found if row]
+    decisions = [_load(run, layout.decision(n)) for n in range(1, run.spec.adaptive.max_rounds + 1)]
+    return [{key: row[key] for key in ("round", "added", "background", "points")} for row in decisions if row]
 
 
 def _made_from(run: Run) -> dict[str, dict[str, str]]:
@@ -74,18 +74,13 @@ def _data(run: Run) -> dict[str, Any] | None:
         record = store.load_record(run.path, layout.DATA)
     except InputError:
         return None
-    dataset = context.judged(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
+    dataset = context.with_notes_or_refusal(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
     return {
         "label": dataset.label,
         "format": run.spec.data.format,
         "digest": record.digest,
         "seasons": [
-            {
-                "name": s.name,
-                "n_events": int(s.events.dec.size),
-                "livetime_days": s.livetime_days,
-                "notes": list(s.notes),
-            }
+            {"name": s.name, "n_events": int(s.events.dec.size), "livetime_days": s.livetime_days, "notes": [*s.notes]}
             for s in dataset.seasons
         ],
     }
@@ -109,16 +104,16 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     decs = run.spec.background.decs
     places = levels.decimals(decs)
-    rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _own(run, layout.DATA)}
+    rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _record_costs(run, layout.DATA)}
     for dec in decs:
         collected = [(tasks.SIG_TRIALS, layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
         for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(dec, places)), *collected):
             rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
-            rows.setdefault(ROWS[task].collected_by, []).extend(_own(run, rel))
+            rows.setdefault(ROWS[task].collected_by, []).extend(_record_costs(run, rel))
     rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
     maps = each_expected(run, tasks.SCAN_MAP) if run.spec.scan.has_skies else ()
-    rows[tasks.SCAN_MAP] = [row for file in maps for row in _own(run, file.path)]
-    rows[tasks.COLLECT_SCAN] = _own(run, layout.skies_file())
+    rows[tasks.SCAN_MAP] = [row for file in maps for row in _record_costs(run, file.path)]
+    rows[tasks.COLLECT_SCAN] = _record_costs(run, layout.skies_file())
     rounds = range(1, run.spec.adaptive.max_rounds + 1)
     rows[tasks.JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
     rows |= {task: _costs(run, layout.timing_file(task)) for task, row in ROWS.items() if row.timed}
@@ -126,9 +121,9 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 def _costs(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
-    """What a file tells of costs: a list of rows, or one record; empty where there is no such file."""
-    found = _load(run, rel)
-    rows = found if isinstance(found, list) else [] if found is None else [found]
+    """Costs in a file (a list of rows or one record); empty if it does not exist."""
+    content = _load(run, rel)
+    rows = content if isinstance(content, list) else [] if content is None else [content]
     for row in rows:
         if not isinstance(row, dict) or not all(is_cost(row.get(key)) for key in _COSTS):
             raise InputError(
@@ -138,7 +133,7 @@ def _costs(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
     return rows
 
 
-def _own(run: Run, rel: Any) -> list[dict[str, Any]]:
+def _record_costs(run: Run, rel: Any) -> list[dict[str, Any]]:
     try:
         record = store.load_record(run.path, rel)
     except InputError:

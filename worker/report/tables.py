@@ -1,11 +1,11 @@
-"""The tables of the page: headings and rows of ready words."""
+"""Tables of the page: headings and rows of text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from worker.report import words
+from worker.report import formats
 from worker.report.results import Results, number
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
@@ -15,14 +15,7 @@ Row = Mapping[str, Any]
 
 
 class Table(NamedTuple):
-    """A table.
-
-    Attributes
-    ----------
-    head : tuple of str
-    rows : sequence of tuple of str
-        As long as `head`.
-    """
+    """A table; every row has the length of `head`."""
 
     head: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -35,9 +28,10 @@ def background(results: Results) -> Table:
         head,
         [
             (
-                dec_text(row["dec_deg"]), words.plain(row["n"]), words.plain(row["eta"], 4),
-                words.pair(row["ndof"], row.get("ndof_error")), words.plain(row["loc"]), words.plain(row["scale"]),
-                words.plain(row["median"]), words.signed(row.get("ts_3sigma")), words.signed(row.get("ts_5sigma")),
+                dec_text(row["dec_deg"]), formats.plain(row["n"]), formats.plain(row["eta"], 4),
+                formats.with_error(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
+                formats.plain(row["scale"]), formats.plain(row["median"]), formats.signed(row.get("ts_3sigma")),
+                formats.signed(row.get("ts_5sigma")),
             )
             for row in by_dec(results, "background")
         ],
@@ -45,43 +39,47 @@ def background(results: Results) -> Table:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and declination: events and flux of every quantity, and how well the curve fits."""
-    wanted, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    flux = f"flux [{words.flux_unit(wanted.flux_unit)}]"
+    """One row per spectrum and declination: events, flux and chi2 of the curve for every quantity."""
+    settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
+    flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
     head = ["dec", "sensitivity n_sig", flux, "curve χ²/dof"]
-    for n_sigma in reversed(wanted.nsigmas):
+    for n_sigma in reversed(settings.nsigmas):
         head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
     rows = []
     for part in results.spectra:
-        found = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery(part)}
+        discovery = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery_rows(part)}
         for row in by_declination(part.get("sensitivity")):
-            cells = [dec_text(row["dec_deg"]), *_found(row)]
-            for n_sigma in reversed(wanted.nsigmas):
-                cells += _found(found.get((row["dec_deg"], n_sigma), {}))
+            cells = [dec_text(row["dec_deg"]), *_quantity_cells(row)]
+            for n_sigma in reversed(settings.nsigmas):
+                cells += _quantity_cells(discovery.get((row["dec_deg"], n_sigma), {}))
             rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
     return Table((head[0], "γ", *head[1:]) if len(gammas) > 1 else tuple(head), rows)
 
 
-def _discovery(part: Row) -> list[Row]:
+def _discovery_rows(part: Row) -> list[Row]:
     return [*(part.get("discovery") or []), *(part.get("discovery_lower") or [])]
 
 
-def _found(row: Row) -> tuple[str, str, str]:
+def _quantity_cells(row: Row) -> tuple[str, str, str]:
     if row.get("n_sig") is None:
-        return ("not bracketed", words.NONE, words.NONE)
-    fit = words.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
+        return ("not bracketed", formats.NONE, formats.NONE)
+    fit = formats.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
     if row.get("curve") != "chi2":
         fit += " (spline used)"
-    return words.pair(row["n_sig"], row.get("n_sig_error")), words.power(row["flux"], row.get("flux_error")), fit
+    return (
+        formats.with_error(row["n_sig"], row.get("n_sig_error")),
+        formats.power(row["flux"], row.get("flux_error")),
+        fit,
+    )
 
 
 def not_bracketed(results: Results) -> list[str]:
-    """Why a sensitivity or a discovery potential is not there, and what to add."""
+    """Why sensitivities or discovery potentials are missing, and which trials to add."""
     several = len(results.run.spec.signal.gammas) > 1
     out = []
     for part in results.spectra:
         named = [("sensitivity", row) for row in by_declination(part.get("sensitivity"))]
-        named += [("discovery", row) for row in by_declination(_discovery(part))]
+        named += [("discovery", row) for row in by_declination(_discovery_rows(part))]
         for kind, row in named:
             if row.get("reason"):
                 which = f" and γ = {row['gamma']:g}" if several else ""
@@ -90,16 +88,16 @@ def not_bracketed(results: Results) -> list[str]:
 
 
 def hottest(results: Results) -> Table:
-    """Hottest spot of each region, one column each: where, how hot, and how often that happens."""
+    """Hottest spot of each region, one column per region: position, local and post-trial p-value."""
     regions = (results.summary.get("scan") or {}).get("regions") or {}
-    found = results.summary.get("post_trial_regions") or {}
-    return spots(results, regions, found, results.summary.get("upper_limits") or {})
+    post_trial = results.summary.get("post_trial_regions") or {}
+    return spots(results, regions, post_trial, results.summary.get("upper_limits") or {})
 
 
-def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row], limits: Row) -> Table:
-    """The same of any sky, from hottest spots, post-trial p-values and upper limits by region."""
+def spots(results: Results, regions: Mapping[str, Row], post_trial: Mapping[str, Row], limits: Row) -> Table:
+    """As `hottest` for any sky, from hottest spots, post-trial p-values and upper limits by region."""
     columns = [
-        _spot(results, spot, found.get(region) or {}) | _limit(results, limits, spot.get("name", region))
+        _spot(results, spot, post_trial.get(region) or {}) | _limit(results, limits, spot.get("name", region))
         for region, spot in regions.items()
     ]
     if not columns:
@@ -108,48 +106,48 @@ def spots(results: Results, regions: Mapping[str, Row], found: Mapping[str, Row]
     names = {"all": "whole sky", "north": f"north (dec ≥ {split})", "south": f"south (dec < {split})"}
     nside = results.run.spec.scan.main_nside
     head = (f"map of nside {nside}" if nside else "", *(names.get(region, region) for region in regions))
-    return Table(head, [(name, *(column.get(name, words.NONE) for column in columns)) for name in columns[0]])
+    return Table(head, [(name, *(column.get(name, formats.NONE) for column in columns)) for name in columns[0]])
 
 
 def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     """Upper limit on the flux of a hottest spot, for each spectrum."""
-    found = limits.get("limits") or []
-    rows: list[Row] = next((row["limits"] for row in found if row["name"] == name), [])
-    wanted = results.run.spec.sensitivity
-    name = f"upper limit ({100 * wanted.beta:g} %), γ = {{:g}} [{words.flux_unit(wanted.flux_unit)}]"
-    return {name.format(row["gamma"]): words.power(row.get("flux"), row.get("flux_error")) for row in rows}
+    rows_by_target = limits.get("limits") or []
+    rows: list[Row] = next((row["limits"] for row in rows_by_target if row["name"] == name), [])
+    settings = results.run.spec.sensitivity
+    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.flux_unit(settings.flux_unit)}]"
+    return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
 def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
-    like = results.run.spec.likelihood
-    at_bound = " (bound of the fit)" if spot["gamma"] in (like.gamma_min, like.gamma_max) else ""
+    likelihood = results.run.spec.likelihood
+    at_bound = " (bound of the fit)" if spot["gamma"] in (likelihood.gamma_min, likelihood.gamma_max) else ""
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
     name = {"source": spot["name"]} if "name" in spot else {}
     return name | {
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
-        "declination": words.degrees(float(np.degrees(spot["dec"]))),
-        "−log₁₀ p (local)": words.signed(spot["mlog10p"]) + _by_fit(results, spot),
-        "TS": words.signed(spot["ts"]),
-        "fitted ns": words.signed(spot["ns"]),
-        "fitted γ": words.signed(spot["gamma"]) + at_bound,
-        "post-trial p": words.p_value(post.get("p")),
+        "declination": formats.degrees(float(np.degrees(spot["dec"]))),
+        "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _p_value_method(results, spot),
+        "TS": formats.signed(spot["ts"]),
+        "fitted ns": formats.signed(spot["ns"]),
+        "fitted γ": formats.signed(spot["gamma"]) + at_bound,
+        "post-trial p": formats.p_value(post.get("p")),
         coverage: interval(post),
-        "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else words.NONE,
+        "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else formats.NONE,
         "N_eff": _n_eff(post),
-        "post-trial p from N_eff": words.p_value(post.get("p_eff")),
-        "KS p of the N_eff curve": words.p_value(post.get("ks_p")),
+        "post-trial p from N_eff": formats.p_value(post.get("p_eff")),
+        "KS p of the N_eff curve": formats.p_value(post.get("ks_p")),
     }
 
 
 def _n_eff(post: Row) -> str:
-    """Effective number of positions; why there is none."""
+    """Effective number of positions, or why there is none."""
     if post and post.get("n_eff") is None:
         return "none: every sky has p = 1" if post.get("ks_p") is None else "none: the skies do not follow its curve"
-    return words.pair(post.get("n_eff"), post.get("n_eff_error"))
+    return formats.with_error(post.get("n_eff"), post.get("n_eff_error"))
 
 
-def _by_fit(results: Results, spot: Row) -> str:
-    """Whether a p-value rests on the fit: fewer trials than `N_JOINT`, of the nearest declination, lie beyond it."""
+def _p_value_method(results: Results, spot: Row) -> str:
+    """Whether a p-value is counted or from the fit (fewer than `N_JOINT` trials of the nearest declination above)."""
     dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
     near = min(by_dec(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
@@ -158,11 +156,13 @@ def _by_fit(results: Results, spot: Row) -> str:
 
 def interval(post: Row) -> str:
     """[low, high] of a post-trial p-value."""
-    return f"[{words.p_value(post['lo'])}, {words.p_value(post['hi'])}]" if post.get("lo") is not None else words.NONE
+    if post.get("lo") is None:
+        return formats.NONE
+    return f"[{formats.p_value(post['lo'])}, {formats.p_value(post['hi'])}]"
 
 
 def skies(results: Results, n: int = 10) -> Table:
-    """The first background skies, as the tutorial prints them."""
+    """Hottest spots of the first background skies."""
     head = ("sky", "dec [rad]", "γ", "−log₁₀ p", "ns", "ra [rad]", "TS")
     spots = results.skies("all")
     if spots is None:
@@ -179,8 +179,8 @@ def timing(results: Results) -> Table:
     head = ("stage", "processes", "wall", "CPU", "n", "n per CPU second", "peak memory")
     rows = [
         (
-            name, words.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]), words.plain(row["n"]),
-            _speed(row), f"{row['max_rss_mb']:.0f} MB",
+            name, formats.plain(row.get("files")), duration(row["wall_s"]), duration(row["cpu_s"]),
+            formats.plain(row["n"]), _speed(row), f"{row['max_rss_mb']:.0f} MB",
         )
         for name, row in stages(results)
     ]  # fmt: skip
@@ -190,13 +190,13 @@ def timing(results: Results) -> Table:
         files = sum(row.get("files", 0) for row in all_rows)
         peak = max(row["max_rss_mb"] for row in all_rows)
         rows.append(
-            ("total", words.plain(files), duration(wall), duration(cpu), words.NONE, words.NONE, f"{peak:.0f} MB")
+            ("total", formats.plain(files), duration(wall), duration(cpu), formats.NONE, formats.NONE, f"{peak:.0f} MB")
         )
     return Table(head, rows)
 
 
 def processes(results: Results) -> str:
-    """How many processes of the plan the table of costs holds."""
+    """Sentence with the number of processes in the table of costs."""
     counted = sum(row.get("files", 0) for _, row in stages(results))
     return (
         f"The table holds the {counted:,} processes whose files have a record of their cost, of "
@@ -205,12 +205,12 @@ def processes(results: Results) -> str:
 
 
 def _speed(row: Row) -> str:
-    """What was made per CPU second; a stage that makes one thing has no speed."""
-    return words.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else words.NONE
+    """Output per CPU second; none for a stage with a single output."""
+    return formats.plain(row["n"] / row["cpu_s"]) if row["cpu_s"] and row["n"] > 1 else formats.NONE
 
 
 class Verdict(NamedTuple):
-    """One check before unblinding, as words; `good` decides the colour of its verdict."""
+    """One check before unblinding as text; `good` sets the colour of its verdict."""
 
     name: str
     verdict: str
@@ -222,13 +222,13 @@ class Verdict(NamedTuple):
 
 
 def checks(results: Results) -> list[Verdict]:
-    """One row per check: its verdict, the number, what it is held against, and the figure that shows it."""
+    """One row per check: verdict, value, limit, and figure."""
     return [
         Verdict(
             row["name"],
             "passed" if row["passed"] else "failed, waived" if row.get("waived") else "failed",
             bool(row["passed"]),
-            words.plain(row.get("value")), words.plain(row.get("limit")),
+            formats.plain(row.get("value")), formats.plain(row.get("limit")),
             row.get("figure", ""), row["sentence"],
         )
         for row in results.summary.get("checks") or []
@@ -236,10 +236,10 @@ def checks(results: Results) -> list[Verdict]:
 
 
 def by_dec(results: Results, key: str) -> list[Row]:
-    """Rows of the summary by declination; none where there are none."""
+    """Rows of the summary by declination; empty if missing."""
     return by_declination(results.summary.get(key))
 
 
 def by_declination(rows: Any) -> list[Row]:
-    """Rows in order; none for None."""
+    """Rows sorted by declination; empty for None."""
     return sorted(rows or [], key=lambda row: number(row["dec_deg"]))

@@ -1,4 +1,4 @@
-"""Where the page's templates are, and how a text is made from one."""
+"""Find and render the templates of the page."""
 
 import os
 import re
@@ -21,12 +21,12 @@ def folder() -> Path:
     Raises
     ------
     InputError
-        There are none.
+        No templates are found.
     """
     root = Path(__file__).resolve().parents[2]
     shared = Path("share/dagmaker/templates")
     chosen = os.environ.get(VARIABLE)
-    # A site's own copy may hold the submit files only: then the page's templates are ours.
+    # A copy of a site may have submit files only; then our templates of the page are used.
     places = [Path(chosen)] if chosen else []
     places += [root / "templates", root / shared, Path(sys.prefix) / shared, Path(site.getuserbase()) / shared]
     for place in places:
@@ -39,12 +39,12 @@ def folder() -> Path:
 
 
 def text(name: str) -> str:
-    """A file beside the templates, as it is: what is put into a page whole.
+    """Text of a file beside the templates, without rendering.
 
     Raises
     ------
     InputError
-        If it cannot be read.
+        It cannot be read.
     """
     place = folder() / name
     try:
@@ -65,12 +65,12 @@ def literal(text: object) -> str:
 
 
 def render(name: str, values: dict[str, Any]) -> str:
-    """The text of a template; everything that is put into HTML is escaped.
+    """Render a template; values in HTML are escaped.
 
     Raises
     ------
     InputError
-        If the template is broken, or uses something that the page does not give it.
+        The template is broken, or uses an unknown variable.
     """
     place = folder()
     environment = Environment(

@@ -1,13 +1,13 @@
-"""What the run cost: CPU time and memory of each stage."""
+"""Cost of the run: CPU time and memory of each stage."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.task_rows import LAST, ROWS
-from worker.report import style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results
 
 
@@ -17,7 +17,7 @@ def stages(results: Results) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(timing.items(), key=lambda item: (ROWS[item[0]].cost_line if item[0] in ROWS else LAST, item[0]))
 
 
-def draw(results: Results) -> Drawn:
+def draw(results: Results) -> Drawing:
     """CPU time and peak memory of each stage as bars."""
     rows = stages(results)
     if not rows:
@@ -28,9 +28,9 @@ def draw(results: Results) -> Drawn:
     seconds = [max(float(row["cpu_s"]), 1e-3) for _, row in rows]
     cpu.barh(names, seconds, color=style.BLUE, alpha=0.8)
     for i, (value, (_, row)) in enumerate(zip(seconds, rows, strict=True)):
-        speed = f" ({words.plain(row['n'] / value)}/s)" if row["n"] > 1 else ""
+        speed = f" ({formats.plain(row['n'] / value)}/s)" if row["n"] > 1 else ""
         cpu.text(1.25 * value, i, duration(value) + speed, va="center", fontsize=11)
-    # Room for the words to the right of the longest bar.
+    # Room for the text to the right of the longest bar.
     low = 0.5 * min(seconds)
     cpu.set(
         xscale="log", xlabel="CPU time of all processes [s]", xlim=(low, max(seconds) * (max(seconds) / low) ** 0.6)
@@ -46,7 +46,7 @@ def draw(results: Results) -> Drawn:
     cpu.invert_yaxis()
     for axis in (cpu, memory):
         axis.grid(True, axis="x")
-    return Drawn(
+    return Drawing(
         figure,
         "CPU time of each stage, summed over its processes (log scale; in brackets what it made per CPU second: "
         "trials, skies, pixels or events), and the largest peak memory against what the spec asks for.",

@@ -1,4 +1,4 @@
-"""Figures of the checks before unblinding that no other figure shows."""
+"""Figures for those checks before unblinding that no other figure shows."""
 
 import math
 from typing import Any
@@ -12,8 +12,8 @@ from worker.blinding import unblinding_checks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.sky.checks import peaks
 from worker.report import style
-from worker.report.drawn import Drawn
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
@@ -23,8 +23,8 @@ from worker.stats.smoothness import HOTTEST, MIN_RATIO
 POINTS = 300
 
 
-def uniform(results: Results) -> Drawn:
-    """P-values of the trials that did not make the distribution: fraction below p, over p, by declination."""
+def uniform(results: Results) -> Drawing:
+    """P-values of odd trials in the distribution of even ones: fraction below p, over p, by declination."""
     results.rows("background")
     spec = results.run.spec
     figure = style.new(9.0, 5.0)
@@ -53,7 +53,7 @@ def uniform(results: Results) -> Drawn:
     axis.grid(True)
     axis.legend(loc="lower right")
     figure.colorbar(ScalarMappable(norm, colors), ax=axis, label=style.SIN_DEC, pad=0.01)
-    return Drawn(
+    return Drawing(
         figure,
         "P-values of every second background trial, from the distribution that the other half makes: on the dashed "
         "line they are uniform below η. One line per declination (colour). Both halves fluctuate, so a line leaves the "
@@ -62,8 +62,8 @@ def uniform(results: Results) -> Drawn:
     )
 
 
-def thresholds(results: Results) -> Drawn:
-    """TS of the discovery significance with either fit, and how far the trials count."""
+def thresholds(results: Results) -> Drawing:
+    """TS of the discovery significance with either fit, and the TS that ten trials exceed."""
     results.rows("background")
     spec = results.run.spec
     n_sigma = spec.sensitivity.top_nsigma
@@ -79,7 +79,7 @@ def thresholds(results: Results) -> Drawn:
     style.sin_dec_axis(axis)
     axis.set(ylabel="TS", ylim=(0, None))
     axis.legend(loc="lower center", ncols=3)
-    return Drawn(
+    return Drawing(
         figure,
         f"How far the background trials reach: up to the triangles p-values are counted (ten trials lie above). The "
         f"{n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials that "
@@ -101,9 +101,9 @@ def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float]:
     return out[0], out[1], float(tsd.ts[-10]) if len(tsd.ts) >= 10 else math.nan
 
 
-def smooth(results: Results) -> Drawn:
+def smooth(results: Results) -> Drawing:
     """Every peak of the scanned maps and its best neighbour."""
-    results.need("scan")
+    results.require("scan")
     scan = results.run.spec.healpix
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
@@ -112,20 +112,20 @@ def smooth(results: Results) -> Drawn:
     top = 1.0
     drawn: list[tuple[int, float, float]] = []
     for nside, (marker, color) in sorted(marks.items(), reverse=True):
-        found = peaks(results.run, nside)
-        if len(found.ts):
-            ratio = found.neighbour / found.ts
-            drawn += [(nside, *pair) for pair in zip(found.ts.tolist(), ratio.tolist(), strict=True)]
-            top = max(top, float(found.ts.max()))
+        maxima = peaks(results.run, nside)
+        if len(maxima.ts):
+            ratio = maxima.neighbour / maxima.ts
+            drawn += [(nside, *pair) for pair in zip(maxima.ts.tolist(), ratio.tolist(), strict=True)]
+            top = max(top, float(maxima.ts.max()))
             used = " (post-trial)" if nside == scan.nside else " (picture)"
             label = f"nside {nside}{used}: median {np.median(ratio):.2f}"
-            axis.plot(found.ts, ratio, marker, color=color, alpha=0.7, label=label)
+            axis.plot(maxima.ts, ratio, marker, color=color, alpha=0.7, label=label)
     axis.axhline(MIN_RATIO, color=style.RED, linestyle="--", label=f"wanted: median above {MIN_RATIO:g}")
     axis.set(xlabel="TS of the peak", ylabel="TS of its best neighbour / TS of the peak", ylim=(-0.02, 1.02))
     axis.set_xlim(0, 1.05 * top)
     axis.grid(True)
     axis.legend(loc="lower right")
-    return Drawn(
+    return Drawing(
         figure,
         f"Local maxima among the hottest {100 * HOTTEST:g} % of the pixels, and the best pixel beside each. Where "
         "little of a peak is left one pixel away, the pixels are too large: a hot spot between them is seen only in "

@@ -10,9 +10,9 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.report import raster, style, words
-from worker.report.drawn import Drawn
+from worker.report import formats, raster, style
 from worker.report.numbers import columns
+from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS, NAMES, Layer, hottest_of, layer_of, norm_of
 from worker.report.spots import hottest_spots
@@ -23,7 +23,7 @@ APART_DEG = 3.0
 PLACE = "Δ right ascension × cos(declination) [deg]"
 
 
-def hottest(results: Results) -> Drawn:
+def hottest(results: Results) -> Drawing:
     """The four maps around the hottest spot."""
     values, nside = results.finest_map, results.map_nside
     spot = hottest_of(results, nside)
@@ -39,49 +39,49 @@ def hottest(results: Results) -> Drawn:
         figure.colorbar(image, ax=axis, label=layer.name, pad=0.02, shrink=0.94)
     figure.supxlabel(PLACE, fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)
-    return Drawn(
+    return Drawing(
         figure,
         f"Around the hottest spot of the nside-{nside} map, at right ascension {np.degrees(spot['ra']):.2f}°, "
-        f"declination {words.degrees(float(np.degrees(spot['dec'])))} (ring), in a tangent plane. The values must "
+        f"declination {formats.degrees(float(np.degrees(spot['dec'])))} (ring), in a tangent plane. The values must "
         f"vary smoothly from pixel to pixel, or nside is too small. {_meaning(results)}",
         _table(values, nside, np.unique(pixel)),
     )
 
 
-def spots(results: Results) -> Drawn:
+def spots(results: Results) -> Drawing:
     """-log10 p around the hottest spots of the finest map, in one colour scale."""
     values, nside = results.finest_map, results.map_nside
-    found = hottest_spots(values, nside, PANELS, np.radians(APART_DEG))
-    if not len(found):
+    pixels = hottest_spots(values, nside, PANELS, np.radians(APART_DEG))
+    if not len(pixels):
         raise InputError("no pixel of the map has TS > 0")
     half = _half_width(nside)
-    ra, dec = _place(nside, found)
-    n_columns = min(3, len(found))
-    n_rows = -(-len(found) // n_columns)
+    ra, dec = _place(nside, pixels)
+    n_columns = min(3, len(pixels))
+    n_rows = -(-len(pixels) // n_columns)
     figure = style.new(max(3.9 * n_columns + 0.9, 5.5), 4.1 * n_rows + 0.5)
     grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     norm = norm_of(LAYERS[0], values[0])
-    for i, (axis, pixel) in enumerate(zip(grid.flat, found, strict=False)):
+    for i, (axis, pixel) in enumerate(zip(grid.flat, pixels, strict=False)):
         image = _show(axis, raster.take(values[0], raster.gnomonic(nside, ra[i], dec[i], half)), LAYERS[0], half)
         image.set_norm(norm)
         heat, ts, ns, gamma = values[:, pixel]
-        where = f"{i + 1}: RA {np.degrees(ra[i]):.1f}°, dec {words.degrees(float(np.degrees(dec[i])), 1)}"
+        where = f"{i + 1}: RA {np.degrees(ra[i]):.1f}°, dec {formats.degrees(float(np.degrees(dec[i])), 1)}"
         axis.set_title(f"{where}\n−log₁₀ p {heat:.2f}, TS {ts:.1f}, ns {ns:.1f}, γ {gamma:.2f}", fontsize=11)
-    for axis in grid.flat[len(found) :]:
+    for axis in grid.flat[len(pixels) :]:
         axis.set_visible(False)
     figure.colorbar(image, ax=grid, label=LAYERS[0].name, pad=0.02, shrink=0.9)
     figure.supxlabel(PLACE, fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)
-    return Drawn(
+    return Drawing(
         figure,
-        f"The {len(found)} hottest spots of the nside-{nside} map that are at least {APART_DEG:g}° apart, with local "
+        f"The {len(pixels)} hottest spots of the nside-{nside} map that are at least {APART_DEG:g}° apart, with local "
         f"p-values. The post-trial p-value is that of the hottest alone. {_meaning(results)}",
-        _table(values, nside, found),
+        _table(values, nside, pixels),
     )
 
 
 def _meaning(results: Results) -> str:
-    """What a place on these maps is worth, and which hottest spot the p-value is of."""
+    """Sentence on the meaning of positions, and on the map that the p-value uses."""
     sky = f"This is a {results.sky} sky, also once the real one was opened: the place means nothing."
     scanned = results.run.spec.healpix.nside
     if scanned == results.map_nside:
@@ -90,13 +90,13 @@ def _meaning(results: Results) -> str:
 
 
 def _half_width(nside: int) -> float:
-    """Four degrees, or eight pixels where these are larger."""
+    """Half width (rad): four degrees, or eight pixels if these are larger."""
     pixel = float(healpy.nside2resol(nside))
     return math.radians(min(max(4.0, 8.0 * math.degrees(pixel)), 40.0))
 
 
 def _show(axis: Axes, shown: F64, layer: Layer, half: float) -> AxesImage:
-    """One map of a tangent plane; white where nothing is fitted, grey where nothing was scanned."""
+    """One map of a tangent plane; white: no fitted value, grey: not scanned."""
     side = float(np.degrees(np.tan(half)))
     axis.set_facecolor(style.OUTSIDE)
     blank = np.ma.masked_where(shown != -np.inf, np.ones(shown.shape))
@@ -115,7 +115,7 @@ def _place(nside: int, pixels: NDArray[np.int64]) -> tuple[F64, F64]:
 
 
 def _table(values: F64, nside: int, pixels: NDArray[np.int64]) -> dict[str, Any]:
-    """Every pixel with its place and its four values."""
+    """Position and four values of each pixel."""
     ra, dec = np.degrees(_place(nside, pixels))
     return columns(
         ("nside", "pixel", "ra_deg", "dec_deg", *NAMES),

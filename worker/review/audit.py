@@ -1,4 +1,4 @@
-"""audit: what `dagmaker review` asks a worker to compare, one line of JSON per comparison as soon as it is made."""
+"""audit: all comparisons of `dagmaker review`; prints one line of JSON per comparison as soon as it is made."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -7,43 +7,43 @@ from typing import Any
 
 from worker.base.errors import DagmakerError, InputError, RefusedError
 from worker.base.finding import Finding
-from worker.blinding import clearance, openings
-from worker.review import aggregates, circumstances, files, opened, pages, replays, strangers
+from worker.blinding import clearance, unblinding_log
+from worker.review import aggregates, files, pages, run_conditions, trial_files, unblinding, unknown_files
 from worker.rundir.ledger import Run, open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
-_MANGLED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a file raises that is not what a task writes; an OSError or MemoryError says nothing of the run."""
+_DAMAGE_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors that a damaged file causes; an OSError or MemoryError is no fault of the run."""
 
 
 def audit(path: Path, sample: int, jobs: int) -> dict[str, Any]:
-    """Print findings, and at the end the token where nothing speaks against unblinding; returns all of it."""
+    """Print all findings, then the token if nothing forbids unblinding; returns both."""
     run = open_run(path)
-    told: list[dict[str, Any]] = []
-    for found in _findings(run, sample, jobs):
-        told.append(found._asdict())
-        print(json.dumps(told[-1]), flush=True)
-    last = {**_token(run, sum(found["verdict"] == "fault" for found in told)), "real_sky_log": _log(run)}
+    findings: list[dict[str, Any]] = []
+    for finding in _findings(run, sample, jobs):
+        findings.append(finding._asdict())
+        print(json.dumps(findings[-1]), flush=True)
+    last = {**_token(run, sum(finding["verdict"] == "fault" for finding in findings)), "real_sky_log": _log(run)}
     print(json.dumps(last), flush=True)
-    return {"findings": told, **last}
+    return {"findings": findings, **last}
 
 
 def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
-    """Every comparison; what a mangled file makes impossible is a fault, and the others go on."""
+    """All comparisons; if a damaged file prevents one, this is a fault and the others continue."""
     holes: set[str] = set()
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
-    yield from guarded("the prepared data", lambda: [circumstances.prepared(run)])
+    yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
-    yield from guarded("trials made again", lambda: replays.findings(run, sample, jobs, holes))
-    with scratch.beside(run, trials=True, opened=not opened.why_closed(run)) as root:
+    yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))
+    with scratch_run.create(run, trials=True, opened=not unblinding.why_closed(run)) as root:
         yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))
         yield from guarded("the summary", lambda: aggregates.summary_findings(run, root))
         yield from guarded("the report", lambda: pages.findings(run, root))
-        yield from guarded("files that no plan knows", lambda: [strangers.finding(run, root)])
-    yield from guarded("allowed holes", lambda: circumstances.holes(holes))
-    yield from guarded("the checks", lambda: circumstances.checks(run))
-    yield from guarded("versions and code", lambda: circumstances.software(run))
-    yield from guarded("the real sky", lambda: opened.findings(run, jobs))
+        yield from guarded("files that no plan knows", lambda: [unknown_files.finding(run, root)])
+    yield from guarded("allowed holes", lambda: run_conditions.holes(holes))
+    yield from guarded("the checks", lambda: run_conditions.checks(run))
+    yield from guarded("versions and code", lambda: run_conditions.software(run))
+    yield from guarded("the real sky", lambda: unblinding.findings(run, jobs))
 
 
 def _holes(run: Run, holes: set[str]) -> Iterator[Finding]:
@@ -52,18 +52,18 @@ def _holes(run: Run, holes: set[str]) -> Iterator[Finding]:
 
 
 def guarded(what: str, compare: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """What a comparison finds, or that a file is so mangled that it cannot be made."""
+    """Findings of a comparison, or a fault if a damaged file prevents it."""
     try:
         yield from compare()
     except (InputError, RefusedError) as error:
         yield Finding("fault", what, f"cannot be compared: {error}")
-    except _MANGLED as error:
+    except _DAMAGE_ERRORS as error:
         why = f"cannot be compared: a file is not what its task writes ({type(error).__name__}: {error})"
         yield Finding("fault", what, why)
 
 
 def _token(run: Run, faults: int) -> dict[str, str]:
-    """The token, or why there is none."""
+    """The token, or the reason for its absence."""
     if faults:
         return {"token": "", "why": "the run was not reproduced"}
     try:
@@ -73,8 +73,8 @@ def _token(run: Run, faults: int) -> dict[str, str]:
 
 
 def _log(run: Run) -> dict[str, Any]:
-    """State of the log of the real sky, which the certificate keeps."""
+    """State of the log of the real sky, for the certificate."""
     try:
-        return openings.read(run).state()
+        return unblinding_log.read(run).state()
     except DagmakerError:
         return {"lines": 0, "sha256": ""}

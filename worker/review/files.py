@@ -1,4 +1,4 @@
-"""Every file of the plan is there, whole, and of its address; every result is the one of its record."""
+"""Check that every planned file exists, is valid and has its address, and that results match their records."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -10,18 +10,19 @@ from worker.base.finding import Finding
 from worker.base.reading import MAX_JSON, file_bytes, json_value
 from worker.base.task_rows import ROWS
 from worker.review import verify
+from worker.review.result_state import listed_files
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, files_of_node
 from worker.rundir.record import from_json
 
 
 def findings(run: Run, jobs: int, holes: set[str]) -> Iterator[Finding]:
-    """Load everything.
+    """Check all files.
 
     Parameters
     ----------
     holes : set of str
-        Files that were allowed to be missing when results were made.
+        Files that were missing, with permission, when results were made.
     """
     checked, wrong = 0, []
     for n, faults in verify.faults_of(run, jobs):
@@ -33,16 +34,16 @@ def findings(run: Run, jobs: int, holes: set[str]) -> Iterator[Finding]:
 
 
 def _results(run: Run) -> Finding:
-    """Results that carry no record of their own: the stage that made them kept their sha256."""
+    """Check results without a record of their own; the stage that made them recorded their sha256."""
     wrong, n = [], 0
     for node in run.plan["nodes"]:
-        made = PurePosixPath(node["dir"]) / node["file"] if node["file"].endswith(".json") else None
-        if made is not None:
-            told = _told(run, layout.timing_file(_stage(node)), made)
-            wrong += [text for name, sha256 in told.items() if (text := _wrong(run, name, sha256))]
-            n += len(told)
-    pages = _told(run, layout.REPORT_RECORD, None)
-    wrong += [text for name, sha256 in pages.items() if (text := _wrong(run, name, sha256))]
+        result = PurePosixPath(node["dir"]) / node["file"] if node["file"].endswith(".json") else None
+        if result is not None:
+            recorded = _recorded_sha256(run, layout.timing_file(_stage(node)), result)
+            wrong += [text for name, sha256 in recorded.items() if (text := _sha256_problem(run, name, sha256))]
+            n += len(recorded)
+    pages = _recorded_sha256(run, layout.REPORT_RECORD, None)
+    wrong += [text for name, sha256 in pages.items() if (text := _sha256_problem(run, name, sha256))]
     wrong += [
         f"{layout.REPORT_RECORD}: names no {rel}" for rel in (layout.REPORT, layout.SUMMARY) if str(rel) not in pages
     ]
@@ -51,46 +52,46 @@ def _results(run: Run) -> Finding:
 
 
 def _stage(node: Mapping[str, Any]) -> str:
-    """Under which name the cost of a result is kept: there is a judge for every round."""
+    """Name of the timing file of a node; `judge` has one per round."""
     return f"{node['task']}_{node['args']['round']}" if "round" in node["args"] else str(node["task"])
 
 
-def _told(run: Run, record: PurePosixPath, made: PurePosixPath | None) -> dict[str, str]:
+def _recorded_sha256(run: Run, record: PurePosixPath, result: PurePosixPath | None) -> dict[str, str]:
     try:
-        kept = from_json(store.load_json(run.path, record))
+        stored = from_json(store.load_json(run.path, record))
     except (InputError, ValueError):
         return {str(record): ""}
-    own = {str(made): kept.sha256} if made is not None and kept.sha256 else {}
-    return own | dict(kept.outputs)
+    own = {str(result): stored.sha256} if result is not None and stored.sha256 else {}
+    return own | dict(stored.outputs)
 
 
-def _wrong(run: Run, name: str, sha256: str) -> str:
+def _sha256_problem(run: Run, name: str, sha256: str) -> str:
     path = run.path / name
     if not sha256:
         return f"{name}: this record is missing, or is none"
     try:
-        found = reading.sha256(path)
+        actual = reading.sha256(path)
     except OSError as error:
         return f"{name}: cannot be read ({error.strerror})"
-    return "" if found == sha256 else f"{name}: its bytes are not those that were written (sha256 differs)"
+    return "" if actual == sha256 else f"{name}: its bytes are not those that were written (sha256 differs)"
 
 
 def holes(run: Run) -> set[str]:
-    """Files that were not there when results were made with --allow_missing, by their lists."""
-    found: set[str] = set()
+    """Files that were missing when results were made with --allow_missing, from the lists of files."""
+    absent: set[str] = set()
     for node in run.plan["nodes"]:
         if node["file"] or not ROWS[node["task"]].is_stream:
             continue
-        for collected in _collected(run, node["name"]):
+        for collected in _collected_files(run, node["name"]):
             if not _n_missing(run, collected):
                 continue
-            made_from = {item["path"] for item in _list(run, collected)}
-            found |= {str(file.path) for file in files_of_node(node) if str(file.path) not in made_from}
-    return found
+            made_from = {item["path"] for item in listed_files(run, collected, {"path"})}
+            absent |= {str(file.path) for file in files_of_node(node) if str(file.path) not in made_from}
+    return absent
 
 
-def _collected(run: Run, name: str) -> Iterator[PurePosixPath]:
-    """What is collected from a node."""
+def _collected_files(run: Run, name: str) -> Iterator[PurePosixPath]:
+    """Files collected from a node."""
     for node in run.plan["nodes"]:
         if node["file"] and name in node.get("parents", ()):
             yield PurePosixPath(node["dir"]) / node["file"]
@@ -103,11 +104,3 @@ def _n_missing(run: Run, rel: PurePosixPath) -> int:
         return int(json_value(file_bytes(run.path / rel, MAX_JSON)).get("n_missing", 0))
     except (InputError, OSError, ValueError, TypeError, AttributeError):
         return 0
-
-
-def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
-    try:
-        found = store.load_json(run.path, layout.files_of(rel))
-    except InputError:
-        return []
-    return [item for item in found if isinstance(item, dict) and "path" in item] if isinstance(found, list) else []

@@ -1,4 +1,4 @@
-"""The report, written again beside the run from recomputed results, and compared with the one that is there."""
+"""The report: written again from recomputed results in a scratch directory, and compared with that of the run."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ from worker.review import pictures
 from worker.rundir import layout
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import IS_VERSION, versions
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 _WHAT = "every number of the report"
 _DRAWN = "every picture of the report, drawn again"
@@ -36,10 +36,10 @@ _LARGEST = 500_000_000  # bytes that are unpacked
 
 
 def findings(run: Run, root: Path) -> Iterator[Finding]:
-    """Write all pages again in the scratch directory `root`, and compare texts, numbers and pictures."""
-    place = _place(run)
+    """Write all pages in the scratch directory `root`, and compare texts, numbers and pictures."""
+    place = _original_path(run)
     try:
-        with redirect_stdout(StringIO()), scratch.not_the_run():
+        with redirect_stdout(StringIO()), scratch_run.disk_errors_as_machine_errors():
             write_pages(open_run(root), place)
     except InputError as error:
         yield Finding("fault", _WHAT, f"it cannot be written again: {error}")
@@ -47,66 +47,66 @@ def findings(run: Run, root: Path) -> Iterator[Finding]:
     rounding = Rounding()
     yield compared(run, root, rounding)
     drawn = pictures.compare(run.path, root, rounded=rounding.n > 0)
-    found = finding.of(_DRAWN, drawn.wrong, f"{drawn.same} pictures, the same")
-    yield Finding("note", _DRAWN, pictures.told(drawn)) if found.verdict == "same" and drawn.near else found
+    result = finding.of(_DRAWN, drawn.wrong, f"{drawn.same} pictures, the same")
+    yield Finding("note", _DRAWN, pictures.coarse_note(drawn)) if result.verdict == "same" and drawn.near else result
 
 
 def compared(run: Run, root: Path, rounding: Rounding | None = None) -> Finding:
     """Compare the texts and numbers of all pages."""
     rounding = Rounding() if rounding is None else rounding
-    there, here = (path / layout.REPORT.parent for path in (run.path, root))
-    names, place = (_known(there), _known(here)), _place(run)
+    stored, remade = (path / layout.REPORT.parent for path in (run.path, root))
+    names, place = (_picture_names(stored), _picture_names(remade)), _original_path(run)
     wrong, n = [], 0
-    for path in sorted(here.rglob("*")):
+    for path in sorted(remade.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.suffix == ".npz":
             difference = compare.file_difference(run.path / name, path, rounding)
             wrong += [f"{name}: {difference}"] if difference else []
         elif path.suffix in _TEXTS:
             try:
-                theirs = _text(file_bytes(run.path / name).decode("utf-8"), names[0])
+                stored_text = _text(file_bytes(run.path / name).decode("utf-8"), names[0])
             except (OSError, UnicodeDecodeError) as error:
                 wrong.append(f"{name}: cannot be read ({error})")
                 continue
-            mine = _text(_placed(path.read_text(encoding="utf-8"), root, place, path.suffix), names[1])
-            wrong += [f"{name}: {text}" for text in _differences(theirs, mine, rounding)]
+            remade_text = _text(_with_path(path.read_text(encoding="utf-8"), root, place, path.suffix), names[1])
+            wrong += [f"{name}: {text}" for text in _line_differences(stored_text, remade_text, rounding)]
         else:
             continue
         n += 1
     return finding.of(_WHAT, wrong, f"{n} pages and lists of numbers, the same text", rounding)
 
 
-def _place(run: Run) -> Path:
-    """Where the run lay when its report was written, by the page."""
+def _original_path(run: Run) -> Path:
+    """Path of the run when its report was written, from the page."""
     try:
-        found = _PLACE.search(file_bytes(run.path / layout.REPORT).decode("utf-8"))
+        match = _PLACE.search(file_bytes(run.path / layout.REPORT).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
-        found = None
-    return Path(html.unescape(found[1])) if found else run.path
+        match = None
+    return Path(html.unescape(match[1])) if match else run.path
 
 
-def _placed(mine: str, root: Path, place: Path, suffix: str) -> str:
-    """A page that was written again, with the place of the run in what it says of missing files."""
-    return mine.replace(str(root), html.escape(str(place)) if suffix == ".html" else str(place))
+def _with_path(page: str, root: Path, place: Path, suffix: str) -> str:
+    """A page with the scratch directory replaced by the path of the run."""
+    return page.replace(str(root), html.escape(str(place)) if suffix == ".html" else str(place))
 
 
-def _known(folder: Path) -> dict[str, str]:
-    """Names of the pictures that lie beside a page, by sha256: those in the page must be the same."""
+def _picture_names(folder: Path) -> dict[str, str]:
+    """Names of the picture files beside a page, by sha256; the page must contain the same pictures."""
     paths = [path for path in sorted(folder.rglob("*.png")) if path.is_file()]
     return {hashlib.sha256(path.read_bytes()).hexdigest(): path.name for path in paths}
 
 
 def _text(raw: str, known: Mapping[str, str]) -> list[str]:
-    """Lines, with what may differ replaced by what it is: pictures, packed maps, values of versions."""
-    raw = _PICTURE.sub(lambda found: _named(found[1], known), raw)
-    raw = _PACKED.sub(lambda found: _unpacked(found[0]), raw)
+    """Lines of a page, with pictures, packed maps and versions replaced by names or digests."""
+    raw = _PICTURE.sub(lambda match: _picture_name(match[1], known), raw)
+    raw = _PACKED.sub(lambda match: _unpacked(match[0]), raw)
     for name in versions():
         line = re.escape(f"<dt>{name}</dt><dd>") + rf"{_VERSION}(?: \(report: {_VERSION}\))?</dd>"
         raw = re.sub(rf"^{line}$", f"<dt>{name}</dt><dd>VERSION</dd>", raw, flags=re.MULTILINE)
     return raw.splitlines()
 
 
-def _named(encoded: str, known: Mapping[str, str]) -> str:
+def _picture_name(encoded: str, known: Mapping[str, str]) -> str:
     try:
         sha256 = hashlib.sha256(base64.b64decode(encoded, validate=True)).hexdigest()
     except (binascii.Error, ValueError):
@@ -122,16 +122,16 @@ def _unpacked(encoded: str) -> str:
     return f"packed, sha256 {hashlib.sha256(content).hexdigest()}"
 
 
-def _differences(theirs: list[str], mine: list[str], rounding: Rounding) -> Iterator[str]:
-    if theirs == mine:
+def _line_differences(stored: list[str], remade: list[str], rounding: Rounding) -> Iterator[str]:
+    if stored == remade:
         return
-    if len(theirs) == len(mine):
-        for one, other in islice(compare.line_differences(theirs, mine, rounding), 3):
+    if len(stored) == len(remade):
+        for one, other in islice(compare.line_differences(stored, remade, rounding), 3):
             yield f"says {_cut([one])}, written again {_cut([other])}"
         return
-    changes = (op for op in SequenceMatcher(None, theirs, mine, autojunk=False).get_opcodes() if op[0] != "equal")
+    changes = (op for op in SequenceMatcher(None, stored, remade, autojunk=False).get_opcodes() if op[0] != "equal")
     for _, a, b, c, d in islice(changes, 3):
-        yield f"says {_cut(theirs[a:b])}, written again {_cut(mine[c:d])}"
+        yield f"says {_cut(stored[a:b])}, written again {_cut(remade[c:d])}"
 
 
 def _cut(lines: list[str]) -> str:

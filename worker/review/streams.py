@@ -1,4 +1,4 @@
-"""streams: every random stream of a plan has a key of its own, and no two files hold the same stretch of one.
+"""streams: check that every random stream of a plan has its own key, and that no two files share trials.
 
 A number is Philox(key, counter): the key is a hash of (analysis seed, kind, point, file seed), the counter holds the
 trial. Two files are independent if their keys differ, or if their intervals of trials [first, first + n) are disjoint.
@@ -16,17 +16,16 @@ from worker.spec.sections import Spec
 
 
 class Stream(NamedTuple):
-    """A stream that the plan draws from.
+    """A random stream of the plan.
 
     Attributes
     ----------
     what : str
-        For people: node, or what is drawn.
-    key : (int, int)
-    cuts : list of (first, n)
-        Trials that files hold; empty for one sky or a bootstrap.
+        Name for messages.
+    cuts : tuple of (first, n)
+        Trials of each file; empty for one sky or a bootstrap.
     bands : int
-        Files that share each cut on purpose: declination bands of the same skies.
+        Number of files with the same cut: declination bands of the same skies.
     """
 
     what: str
@@ -48,13 +47,13 @@ def streams(path: Path) -> dict[str, Any]:
         faults += overlaps(stream)
         n_files += len(stream.cuts) * stream.bands
         n_trials += sum(n for _, n in stream.cuts)
-    found = {"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}
-    print(json.dumps(found))
-    return found
+    answer = {"keys": len(owners), "files": n_files, "trials": n_trials, "faults": faults}
+    print(json.dumps(answer))
+    return answer
 
 
 def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
-    """Every stream of the plan; a node with cuts whose addresses are not known here is a fault.
+    """All streams of the plan; a node with cuts but no known address is a fault.
 
     Nodes of rounds and of further folders continue the stream of the node that has the same point.
     """
@@ -66,8 +65,8 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
             same = (*layout.point(node["task"], node["args"]), node.get("seed"))
             again = node["name"] in first and layout.PART not in node["args"] and same in of_point
             point = (node["name"],) if again else same
-            begun = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
-            of_point[point] = begun._replace(cuts=(*begun.cuts, *node["cuts"]))
+            stream = of_point.setdefault(point, Stream(node["name"], key, (), int(node.get("bands", 1))))
+            of_point[point] = stream._replace(cuts=(*stream.cuts, *node["cuts"]))
         elif node.get("cuts"):
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield from of_point.values()
@@ -81,11 +80,7 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
 def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
     at = f"at {dec:g} deg"
     yield Stream(f"bootstrap of thresholds {at}", address.bootstrap_threshold(spec, dec))
-    kinds = [
-        ("sensitivity", 0.0),
-        ("upper limit", 0.0),
-        *(("discovery", n_sigma) for n_sigma in spec.sensitivity.nsigmas),
-    ]
+    kinds = [("sensitivity", 0.0), ("upper limit", 0.0), *(("discovery", n) for n in spec.sensitivity.nsigmas)]
     for gamma in spec.signal.gammas:
         for kind, n_sigma in kinds:
             what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"

@@ -1,4 +1,4 @@
-"""verify: what of a run is missing or cannot be trusted, file by file, by loading every one."""
+"""verify: load every file of a run and list those that are missing or invalid."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,24 +9,18 @@ from typing import Any, NamedTuple
 from worker.base.errors import InputError
 from worker.base.pools import map_in_processes
 from worker.base.task_rows import ROWS
-from worker.review import soundness
+from worker.review import result_state
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, files_of_node, open_run, wrong_address
-from worker.tasks import arrays
+from worker.tasks import file_kinds
 
-PIECE = 500  # files that a process checks between two turns
+PIECE = 500  # files per unit of work of a process
 
 
 class Fault(NamedTuple):
-    """One output that has to be made again.
+    """An output that must be made again; `state` is absent, corrupt, foreign or stale.
 
-    Attributes
-    ----------
-    node : str
-    position : int
-        Among the processes of the node.
-    state : str
-        absent, corrupt, foreign or stale.
+    `position` is the index of its process in the node.
     """
 
     node: str
@@ -37,7 +31,7 @@ class Fault(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Some files of one node, with what they must be; no files where the node makes a single result."""
+    """Some files of one node and their digest; no files if the node makes a single result."""
 
     node: Mapping[str, Any]
     begin: int
@@ -46,13 +40,13 @@ class _Piece(NamedTuple):
 
 
 def verify(path: Path, jobs: int) -> dict[str, Any]:
-    """Print every fault as a line of JSON, and at last how many files were checked; returns all of it."""
-    run = _opened(path)
+    """Print every fault as a line of JSON, then the number of checked files; returns both."""
+    run = _cached_run(path)
     checked = 0
     faults: list[dict[str, Any]] = []
-    for n, found in faults_of(run, jobs):
+    for n, piece_faults in faults_of(run, jobs):
         checked += n
-        for fault in found:
+        for fault in piece_faults:
             faults.append(fault._asdict())
             print(json.dumps(faults[-1]))
     print(json.dumps({"checked": checked, "faults": len(faults)}))
@@ -76,14 +70,14 @@ def _pieces(run: Run) -> Iterator[_Piece]:
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path) -> Run:
+def _cached_run(path: Path) -> Run:
     return open_run(path)
 
 
 def _digest(run: Run, task: str, file: Expected) -> str | None:
-    """What the record of a file must carry; None where the data are not there to tell."""
+    """Expected digest in the record of a file; None if the data are not prepared."""
     try:
-        return arrays.KINDS[task].digest(run, file)
+        return file_kinds.KINDS[task].digest(run, file)
     except InputError:
         return None
 
@@ -91,21 +85,18 @@ def _digest(run: Run, task: str, file: Expected) -> str | None:
 def _check(path: Path, piece: _Piece) -> tuple[int, list[Fault]]:
     task, name = piece.node["task"], piece.node["name"]
     if piece.node["file"]:
-        return 1, _single(_opened(path), piece.node)
-    found = []
-    dtype, digest = arrays.KINDS[task].dtype(_opened(path)), piece.digest
+        return 1, _result_faults(_cached_run(path), piece.node)
+    faults = []
+    dtype, digest = file_kinds.KINDS[task].dtype(_cached_run(path)), piece.digest
     for position, file in enumerate(piece.files, piece.begin):
         n = file.n or None  # the plan does not say how many pixels a map has
         state = store.state(path, file.path, n, dtype, digest)
-        if state == "done":
-            address = wrong_address(file, store.load_record(path, file.path).args)
-            if address:
-                why = f"this file holds other trials than its name says ({address})"
-                found.append(Fault(name, position, str(file.path), "corrupt", why))
-        else:
-            why = _why(path, file.path, n, dtype, digest)
-            found.append(Fault(name, position, str(file.path), state, why))
-    return len(piece.files), found
+        if state != "done":
+            faults.append(Fault(name, position, str(file.path), state, _why(path, file.path, n, dtype, digest)))
+        elif address := wrong_address(file, store.load_record(path, file.path).args):
+            why = f"this file holds other trials than its name says ({address})"
+            faults.append(Fault(name, position, str(file.path), "corrupt", why))
+    return len(piece.files), faults
 
 
 def _why(path: Path, rel: PurePosixPath, n: int | None, dtype: Any, digest: str | None) -> str:
@@ -116,15 +107,10 @@ def _why(path: Path, rel: PurePosixPath, n: int | None, dtype: Any, digest: str 
     return "it has just changed"
 
 
-def _single(run: Run, node: Mapping[str, Any]) -> list[Fault]:
-    """A node that makes one result, most from the files of others."""
+def _result_faults(run: Run, node: Mapping[str, Any]) -> list[Fault]:
+    """Faults of a node that makes one result."""
     rel = PurePosixPath(node["dir"]) / node["file"]
     if not (run.path / rel).exists():
         return [Fault(node["name"], 0, str(rel), "absent", "this file is missing")]
-    for state, why in (
-        ("corrupt", soundness.problem(run, node["task"], rel)),
-        ("stale", soundness.stale(run, node, rel)),
-    ):
-        if why:
-            return [Fault(node["name"], 0, str(rel), state, why)]
-    return []
+    problems = {"corrupt": result_state.problem(run, node["task"], rel), "stale": result_state.stale(run, node, rel)}
+    return [Fault(node["name"], 0, str(rel), state, why) for state, why in problems.items() if why][:1]

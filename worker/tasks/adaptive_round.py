@@ -1,7 +1,6 @@
-"""judge: before each round of an adaptive analysis, which points are short of the goal and what is added to them.
+"""judge: before each round of an adaptive analysis, decide which points miss the goal and how many trials to add.
 
-A decision is a pure function of what was asked for (the spec) and of the files of all earlier trials: it can be made
-again from them, and `worker rounds` does.
+A decision depends only on the spec and on the files of earlier trials; `worker rounds` recomputes and compares it.
 """
 
 import json
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from worker.base.compare import Rounding, value_differences
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
 from worker.rundir import input_digests, layout, store
@@ -24,32 +24,32 @@ from worker.stats.adaptive import Quantity, Verdict
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.sensitivity import NotBracketedError
-from worker.tasks import collect, context, fluxes
+from worker.tasks import collect, context, flux_rows
 
 DIGITS = 6
-"""Of numbers that a decision shows; its counts are rounded to two, so that they are the same on every machine."""
+"""Significant digits in a decision; counts are rounded to two digits, to be the same on every machine."""
 
 
 def judge(path: Path, number: int) -> dict[str, Any]:
-    """Decide what round `number` adds, and return it; a decision that stands is kept."""
+    """Decide what round `number` adds, and return it; an existing valid decision is kept."""
     run = at_round(open_run(path), number)
     with measure(JUDGE, {"round": number}) as meter:
-        kept = standing(run, number)
-        if kept is not None:
-            how = "decided already" if kept["asked"] == asked(run) else "decided for another goal, kept"
-            print(f"{how}: {_told(kept)}")
-            return kept
-        found = decide(run, number)
+        decision = valid_decision(run, number)
+        if decision is not None:
+            how = "decided already" if decision["asked"] == decision_spec(run) else "decided for another goal, kept"
+            print(f"{how}: {_summary(decision)}")
+            return decision
+        new = decide(run, number)
         rel = layout.decision(number)
-        store.save_json(path, rel, found)
+        store.save_json(path, rel, new)
         record = replace(meter.record(1), sha256=input_digests.hashed(run, [rel])[str(rel)])
         store.save_json(path, layout.timing_file(f"{JUDGE}_{number}"), record.as_json())
-    print(f"{_told(found)}\n-> {rel}")
-    return found
+    print(f"{_summary(new)}\n-> {rel}")
+    return new
 
 
 def at_round(run: Run, number: int) -> Run:
-    """The run as the judge of a round sees it.
+    """The run before round `number`.
 
     Raises
     ------
@@ -62,60 +62,60 @@ def at_round(run: Run, number: int) -> Run:
     return run_before_round(run, number)
 
 
-def _told(found: Mapping[str, Any]) -> str:
-    added = found["added"]
+def _summary(decision: Mapping[str, Any]) -> str:
+    added = decision["added"]
     what = " and ".join(f"{added[key]:,} {key} trials" for key in ("signal", "background") if added[key])
-    return f"round {found['round']} adds {what or 'nothing'}"
+    return f"round {decision['round']} adds {what or 'nothing'}"
 
 
-def asked(run: Run) -> dict[str, Any]:
-    """The part of the spec that a decision follows from."""
+def decision_spec(run: Run) -> dict[str, Any]:
+    """The part of the spec that determines a decision."""
     spec = run.spec.model_dump(mode="json", include=effects.keys("decision"))
     sections = {section: spec[section] for section in ("goal", "adaptive", "sensitivity")}
     return {"rule": adaptive.RULE, **sections, **spec["background"], **spec["scan"]}
 
 
-def as_asked(run: Run, then: Mapping[str, Any]) -> Run:
-    """The run with the goals that a decision was made for, which may have been others.
+def with_decision_spec(run: Run, old_spec: Mapping[str, Any]) -> Run:
+    """The run with the goals that were valid when a decision was made.
 
     Raises
     ------
     ValueError, TypeError, KeyError
-        `then` is not what `asked` gives.
+        `old_spec` does not have the form of `decision_spec`.
     """
     spec: Spec = run.spec
-    sensitivity = dict(then["sensitivity"])
+    sensitivity = dict(old_spec["sensitivity"])
     if isinstance(sensitivity["discovery_nsigma"], list):
         sensitivity["discovery_nsigma"] = tuple(sensitivity["discovery_nsigma"])
     spec = spec.model_copy(
         update={
-            "goal": Goal(**then["goal"]),
-            "adaptive": Adaptive(max_rounds=spec.adaptive.max_rounds, **then["adaptive"]),
+            "goal": Goal(**old_spec["goal"]),
+            "adaptive": Adaptive(max_rounds=spec.adaptive.max_rounds, **old_spec["adaptive"]),
             "sensitivity": spec.sensitivity.model_copy(update=sensitivity),
-            "background": spec.background.model_copy(update={"fit": then["fit"]}),
-            "scan": spec.scan.model_copy(update={"survival": then["survival"]}),
+            "background": spec.background.model_copy(update={"fit": old_spec["fit"]}),
+            "scan": spec.scan.model_copy(update={"survival": old_spec["survival"]}),
         }
     )
     return replace(run, spec=spec)
 
 
-def standing(run: Run, number: int) -> dict[str, Any] | None:
-    """The decision that is there, if it still holds: made from the files that are there, for the goals of now.
+def valid_decision(run: Run, number: int) -> dict[str, Any] | None:
+    """The existing decision, if it was made from the present files and for the present goals.
 
-    One for other goals stands as well if it has added something: its trials are there, and the next round goes on.
+    A decision for other goals is valid too if it added trials: these exist, and the next round continues from them.
     """
     try:
-        found: dict[str, Any] = store.load_json(run.path, layout.decision(number))
-        if found["round"] != number or found["inputs"] != inputs(run):
+        decision: dict[str, Any] = store.load_json(run.path, layout.decision(number))
+        if decision["round"] != number or decision["inputs"] != inputs(run):
             return None
-        added = found["added"]["signal"] + found["added"]["background"]
+        added = decision["added"]["signal"] + decision["added"]["background"]
     except (InputError, KeyError, TypeError):
         return None
-    return found if found["asked"] == asked(run) or added else None
+    return decision if decision["asked"] == decision_spec(run) or added else None
 
 
 def inputs(run: Run) -> dict[str, Any]:
-    """What a decision rests on: one digest of all files of trials, by their records."""
+    """Number and digest of all files of trials, from their records."""
     files = [file.path for task in (BG_TRIALS, SIG_TRIALS) for file in each_expected(run, task)]
     listed = [{"path": str(rel), "sha256": store.load_record(run.path, rel).sha256} for rel in files]
     return {"files": len(files), "sha256": input_digests.listing_digest(listed)}
@@ -126,15 +126,15 @@ def decide(run: Run, number: int) -> dict[str, Any]:
     points, backgrounds = [], []
     for dec in run.spec.background.decs:
         background = _background(run, dec)
-        wanted = 1.0
+        factor_needed = 1.0
         for level in run.spec.signal.levels:
-            found, factor = _point(run, dec, level, background)
-            points.append(found)
-            wanted = max(wanted, factor)
-        backgrounds.append(_more_background(run, dec, background.n, wanted))
+            decided, factor = _point(run, dec, level, background)
+            points.append(decided)
+            factor_needed = max(factor_needed, factor)
+        backgrounds.append(_more_background(run, dec, background.n, factor_needed))
     return {
         "round": number,
-        "asked": asked(run),
+        "asked": decision_spec(run),
         "inputs": inputs(run),
         "added": {
             "signal": sum(add["n"] for point in points for add in point["add"]),
@@ -146,107 +146,109 @@ def decide(run: Run, number: int) -> dict[str, Any]:
 
 
 def _background(run: Run, dec: float) -> TSD:
-    files, _ = collect.present(run, BG_TRIALS, False, dec=dec)
+    files, _ = collect.present_files(run, BG_TRIALS, False, dec=dec)
     digest = context.trial_digest(run, BG_TRIALS)
     ts = np.concatenate([collect.load(run, file, context.columns(run), digest)["ts"] for file in files])
     return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
 
 
 def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:
-    """What is found and added at a declination and spectrum, and the factor that background trials should grow by."""
-    at = _trials(run, dec, level, background)
+    """Decision at a declination and spectrum, and the factor by which background trials should grow."""
+    trials_at = _trials(run, dec, level, background)
     places = max(levels.decimals(run.spec.signal.n_sig), 1)
-    judged = [(what, known, adaptive.verdict(known, places)) for what, known in _quantities(run, at)]
-    wanted, factor = adaptive.merged_requests(verdict for _, _, verdict in judged)
-    there = {n_sig: len(trials) for n_sig, trials in at.trials.items()}
-    n_trials = sum(there.values())
-    add = adaptive.bounded(wanted, max(run.spec.adaptive.max_signal_trials - n_trials, 0))
-    found = {
+    judged = [(what, quantity, adaptive.verdict(quantity, places)) for what, quantity in _quantities(run, trials_at)]
+    needed, factor = adaptive.merged_requests(verdict for _, _, verdict in judged)
+    present = {n_sig: len(trials) for n_sig, trials in trials_at.trials.items()}
+    n_trials = sum(present.values())
+    add = adaptive.bounded(needed, max(run.spec.adaptive.max_signal_trials - n_trials, 0))
+    row = {
         "dec_deg": dec,
-        "gamma": at.gamma,
+        "gamma": trials_at.gamma,
         "n_trials": n_trials,
-        "quantities": [_row(what, known, verdict) for what, known, verdict in judged],
-        "bounded": add != wanted,
-        "add": [{"n_sig": n_sig, "first": there.get(n_sig, 0), "n": n} for n_sig, n in add.items()],
+        "quantities": [_row(what, quantity, verdict) for what, quantity, verdict in judged],
+        "bounded": add != needed,
+        "add": [{"n_sig": n_sig, "first": present.get(n_sig, 0), "n": n} for n_sig, n in add.items()],
     }
-    return found, factor
+    return row, factor
 
 
-def _trials(run: Run, dec: float, level: float | None, background: TSD) -> fluxes.At:
+def _trials(run: Run, dec: float, level: float | None, background: TSD) -> flux_rows.PointTrials:
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    files, _ = collect.present(run, SIG_TRIALS, False, **point)
+    files, _ = collect.present_files(run, SIG_TRIALS, False, **point)
     digest = context.signal_digest(run, level)
     by_n_sig: dict[float, list[Any]] = {}
     for file in files:
         by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, context.columns(run), digest))
     trials = {n_sig: np.concatenate(by_n_sig[n_sig]) for n_sig in sorted(by_n_sig)}
-    return fluxes.At(dec, context.gamma_of(run.spec.signal, level), background, trials)
+    return flux_rows.PointTrials(dec, context.gamma_of(run.spec.signal, level), background, trials)
 
 
-class _Asked(NamedTuple):
+class _Goal(NamedTuple):
     what: str
     kind: str
     goal: float
     n_sigma: float | None
 
 
-def _asked_of(spec: Spec) -> Iterator[_Asked]:
+def _goals(spec: Spec) -> Iterator[_Goal]:
     if spec.goal.sensitivity_error is not None:
-        yield _Asked("sensitivity", "sensitivity", spec.goal.sensitivity_error, None)
+        yield _Goal("sensitivity", "sensitivity", spec.goal.sensitivity_error, None)
     if spec.goal.discovery_error is not None:
         for n_sigma in spec.sensitivity.nsigmas:
-            yield _Asked(f"discovery ({n_sigma:g} sigma)", "discovery", spec.goal.discovery_error, n_sigma)
+            yield _Goal(f"discovery ({n_sigma:g} sigma)", "discovery", spec.goal.discovery_error, n_sigma)
 
 
-def _quantities(run: Run, at: fluxes.At) -> Iterator[tuple[str, Quantity]]:
-    for wanted in _asked_of(run.spec):
-        yield wanted.what, _known(run, at, wanted)
+def _quantities(run: Run, trials_at: flux_rows.PointTrials) -> Iterator[tuple[str, Quantity]]:
+    for goal in _goals(run.spec):
+        yield goal.what, _quantity(run, trials_at, goal)
 
 
-def _known(run: Run, at: fluxes.At, wanted: _Asked) -> Quantity:
-    beta = fluxes.beta_of(run, wanted.kind)
+def _quantity(run: Run, trials_at: flux_rows.PointTrials, goal: _Goal) -> Quantity:
+    beta = flux_rows.beta_of(run, goal.kind)
     try:
-        threshold, moved = fluxes.threshold_of(run, at, wanted.n_sigma)
+        threshold, resampled = flux_rows.threshold_of(run, trials_at, goal.n_sigma)
     except TooFewTrialsError as error:
-        return Quantity(wanted.goal, beta, None, None, None, 0.0, (), str(error))
+        return Quantity(goal.goal, beta, None, None, None, 0.0, (), str(error))
     try:
-        found = fluxes.crossing(run, wanted.kind, at, threshold, moved, wanted.n_sigma or 0.0)
-        exact = fluxes.crossing(run, wanted.kind, at, threshold, None, wanted.n_sigma or 0.0)
+        n_sig = flux_rows.crossing(run, goal.kind, trials_at, threshold, resampled, goal.n_sigma or 0.0)
+        exact = flux_rows.crossing(run, goal.kind, trials_at, threshold, None, goal.n_sigma or 0.0)
     except NotBracketedError as error:
-        return Quantity(wanted.goal, beta, None, None, None, 0.0, fluxes.points_of(at, threshold), str(error))
-    return adaptive.quantity(wanted.goal, beta, found, exact)
+        return Quantity(goal.goal, beta, None, None, None, 0.0, flux_rows.points_of(trials_at, threshold), str(error))
+    return adaptive.quantity(goal.goal, beta, n_sig, exact)
 
 
-def _row(what: str, known: Quantity, found: Verdict) -> dict[str, Any]:
-    """A quantity as the decision shows it: its relative error, and the part of it that is the signal trials'."""
-    row: dict[str, Any] = {"what": what, "state": found.state, "goal": known.goal}
-    if known.n_sig is None or known.error is None or known.error_signal is None:
-        return row | {"n_sig": None, "error": None, "error_signal": None, "reason": known.reason}
-    errors = {"error": known.error / known.n_sig, "error_signal": known.error_signal / known.n_sig}
-    return row | fluxes.finite({key: float(f"{v:.{DIGITS}g}") for key, v in {"n_sig": known.n_sig, **errors}.items()})
+def _row(what: str, quantity: Quantity, verdict: Verdict) -> dict[str, Any]:
+    """A quantity in a decision: its relative error, and the part of the error from signal trials."""
+    row: dict[str, Any] = {"what": what, "state": verdict.state, "goal": quantity.goal}
+    if quantity.n_sig is None or quantity.error is None or quantity.error_signal is None:
+        return row | {"n_sig": None, "error": None, "error_signal": None, "reason": quantity.reason}
+    errors = {"error": quantity.error / quantity.n_sig, "error_signal": quantity.error_signal / quantity.n_sig}
+    return row | flux_rows.finite_or_null(
+        {key: float(f"{v:.{DIGITS}g}") for key, v in {"n_sig": quantity.n_sig, **errors}.items()}
+    )
 
 
 def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, Any]:
-    """Background trials that thresholds, and the local significance to be quoted, still need."""
+    """Background trials that thresholds and the quoted local significance still need."""
     spec = run.spec
-    wanted = goals.two_digits(factor * n) if factor > 1.0 else n
+    needed = goals.two_digits(factor * n) if factor > 1.0 else n
     if spec.goal.local_sigma is not None:
-        wanted = max(wanted, goals.background_trials(spec.goal.local_sigma, spec.scan.survival))
-    most = max(min(wanted, spec.adaptive.max_background_trials), n)
+        needed = max(needed, goals.background_trials(spec.goal.local_sigma, spec.scan.survival))
+    most = max(min(needed, spec.adaptive.max_background_trials), n)
     add = [{"first": n, "n": most - n}] if most > n else []
-    return {"dec_deg": dec, "n_trials": n, "wanted": wanted, "bounded": most < wanted, "add": add}
+    return {"dec_deg": dec, "n_trials": n, "wanted": needed, "bounded": most < needed, "add": add}
 
 
 def rounds(path: Path) -> dict[str, Any]:
     """Print {"rounds", "faults"} as a line of JSON; returns it."""
     run = open_run(path)
-    found = {"rounds": len(run.rounds), "faults": list(faults(run))}
-    print(json.dumps(found))
-    return found
+    answer = {"rounds": len(run.rounds), "faults": list(faults(run))}
+    print(json.dumps(answer))
+    return answer
 
 
 def faults(run: Run) -> Iterator[str]:
-    """Decide every round again that has been decided: what differs, in words."""
+    """Recompute every existing decision; yields differences as text."""
     for number in range(1, run.spec.adaptive.max_rounds + 1):
         rel = layout.decision(number)
         if not (run.path / rel).exists():
@@ -255,22 +257,22 @@ def faults(run: Run) -> Iterator[str]:
 
 
 def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
-    from worker.base.compare import Rounding, value_differences
 
     try:
-        seen = run_before_round(run, number)
-        there = store.load_json(run.path, rel)
-        if there["inputs"] != inputs(seen):
+        run_before = run_before_round(run, number)
+        stored = store.load_json(run.path, rel)
+        if stored["inputs"] != inputs(run_before):
             yield "was made from other files than those that are there"
             return
-        if there["asked"]["rule"] != adaptive.RULE:
-            yield f"was decided by rule {there['asked']['rule']}, this program has rule {adaptive.RULE}: not comparable"
+        if stored["asked"]["rule"] != adaptive.RULE:
+            rule = stored["asked"]["rule"]
+            yield f"was decided by rule {rule}, this program has rule {adaptive.RULE}: not comparable"
             return
-        mine = decide(as_asked(seen, there["asked"]), number)
+        recomputed = decide(with_decision_spec(run_before, stored["asked"]), number)
     except InputError as error:
         yield str(error).partition(";")[0]
         return
     except (KeyError, TypeError, ValueError) as error:
         yield f"is not a decision ({type(error).__name__}: {error})"
         return
-    yield from list(value_differences(there, mine, Rounding()))[:3]
+    yield from list(value_differences(stored, recomputed, Rounding()))[:3]

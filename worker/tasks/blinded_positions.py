@@ -1,4 +1,4 @@
-"""Measured right ascensions, in a file of their own that no task of the DAG reads: only unblinding opens it."""
+"""Measured right ascensions, in a separate file that only unblinding reads."""
 
 import os
 from collections.abc import Iterator
@@ -21,22 +21,22 @@ F64 = NDArray[np.float64]
 
 
 def seal(run: Run) -> None:
-    """Write RUN/sealed/positions.npz, bound to the prepared data by their digest; only its owner may read it."""
+    """Write RUN/sealed/positions.npz, readable by its owner only, with the digest of the prepared data."""
     with measure("seal", {}, context.data_digest(run)) as meter:
         positions = data.read_positions(run.spec)
         arrays = {f"season{i}": ra for i, ra in enumerate(positions)}
         record = replace(meter.record(sum(map(len, positions))), args={"seasons": len(positions)})
-    with _for_the_owner(run.path / layout.SEALED.parent):
+    with _owner_only(run.path / layout.SEALED.parent):
         store.save_arrays(run.path, layout.SEALED, arrays, record)
     print(f"-> {layout.SEALED} (for unblinding only)")
 
 
 @contextmanager
-def _for_the_owner(folder: Path) -> Iterator[None]:
-    """Files that are written meanwhile have mode 0600, their folder 0700 where the disk has modes."""
+def _owner_only(folder: Path) -> Iterator[None]:
+    """Create files with mode 0600 and their folder with 0700, if the file system has modes."""
     before = os.umask(0o077)
     try:
-        with suppress(OSError):  # where the folder cannot be made, the write says why
+        with suppress(OSError):  # if the folder cannot be made, the write reports why
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
         yield
@@ -47,16 +47,16 @@ def _for_the_owner(folder: Path) -> Iterator[None]:
 def open_positions(run: Run) -> F64:
     """Right ascensions (turns, 0 to 1) of all events with a usable sigma, in the order of `Engine.scrambled`.
 
-    Read again from the raw data where the sealed file is not there.
+    Read from the raw data if the sealed file is missing.
 
     Raises
     ------
     InputError
-        If neither is there, or they do not belong to the prepared data.
+        Both are missing, or they do not match the prepared data.
     """
     engine = context.skies(run)
     counts = [season.events.dec.size for season in context.dataset_of(run).seasons]
-    parts = _parts(run)
+    parts = _seasons(run)
     if [len(part) for part in parts] != counts:
         raise InputError(
             f"{run.path / layout.SEALED}: positions of {[len(part) for part in parts]} events, the prepared data have "
@@ -65,17 +65,17 @@ def open_positions(run: Run) -> F64:
     return engine.observed(parts)
 
 
-def of_raw_data(run: Run) -> Literal["same", "other", "unknown"]:
-    """Whether the sealed right ascensions are those of the raw data; unknown where one of them cannot be read.
+def compare_with_raw_data(run: Run) -> Literal["same", "other", "unknown"]:
+    """Whether the sealed right ascensions equal those of the raw data; unknown if one of them cannot be read.
 
     Raises
     ------
     InputError
-        If the sealed file is damaged.
+        The sealed file is damaged.
     """
     if not (run.path / layout.SEALED).exists():
         return "unknown"
-    parts = _parts(run)
+    parts = _seasons(run)
     try:
         raw = list(data.read_positions(run.spec))
     except DagmakerError:
@@ -84,7 +84,7 @@ def of_raw_data(run: Run) -> Literal["same", "other", "unknown"]:
     return "same" if same else "other"
 
 
-def _parts(run: Run) -> list[F64]:
+def _seasons(run: Run) -> list[F64]:
     if (run.path / layout.SEALED).exists():
         arrays = store.load_arrays(run.path, layout.SEALED, context.data_digest(run))
         if set(arrays) != {f"season{i}" for i in range(len(arrays))}:

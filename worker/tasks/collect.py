@@ -1,4 +1,4 @@
-"""collect_bg, collect_sig, collect_scan: every promised file, checked, into one per point. Never a glob."""
+"""collect_bg, collect_sig, collect_scan: check all planned files of a point and merge them into one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -27,9 +27,9 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     rel = layout.bg_collected(dec, context.dec_places(run, dec))
     digest = context.trial_digest(run, BG_TRIALS)
     with measure(COLLECT_BG, {"dec": dec}) as meter:
-        files, holes = present(run, BG_TRIALS, allow_missing, dec=dec)
+        files, holes = present_files(run, BG_TRIALS, allow_missing, dec=dec)
         ts = np.concatenate([load(run, f, context.columns(run), digest)["ts"] for f in files])
-        # Halves by parity in the stream: one makes p-values that the other is tested with.
+        # Even and odd trials apart: the p-values of one half are tested with the other.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
         halves = [ts[index == parity] for parity in (0, 1)]
         arrays = {
@@ -49,41 +49,41 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
     digest = context.signal_digest(run, gamma)
     point = {"dec": dec} | ({} if level is None else {"gamma": level})
     with measure(COLLECT_SIG, point) as meter:
-        files, holes = present(run, SIG_TRIALS, allow_missing, **point)
+        files, holes = present_files(run, SIG_TRIALS, allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)
         for i, n_sig in enumerate(n_sigs):
-            mine = [f for f in files if f.point["n_sig"] == n_sig]
-            arrays[f"trials_{i}"] = np.concatenate([load(run, f, context.columns(run), digest) for f in mine])
+            files_of_n_sig = [f for f in files if f.point["n_sig"] == n_sig]
+            arrays[f"trials_{i}"] = np.concatenate([load(run, f, context.columns(run), digest) for f in files_of_n_sig])
         _save(run, rel, arrays, files, meter.record(sum(f.n for f in files)))
 
 
 def collect_scan(path: Path, allow_missing: bool) -> None:
-    """What is said of the observed sky, and what is kept of every background sky: hottest spots by region, and more."""
+    """Results of the observed sky, and hottest spots (and further tests) of every background sky, by region."""
     run = open_run(path)
     ensemble, main = ensemble_of(run.spec), run.spec.scan.main_nside
     with measure(COLLECT_SCAN, {"nside": main} if main else {}) as meter:
         tsds = hottest_spots.load_tsds(run)
-        result = ensemble.told(_observed(run), tsds)
-        files, holes = present(run, SCAN_TRIALS, allow_missing)
+        result = ensemble.sky_result(_observed(run), tsds)
+        files, holes = present_files(run, SCAN_TRIALS, allow_missing)
         digest = scans.scan_digest(run)
-        kept = ensemble.background(files, lambda file: load(run, file, ensemble.sky_dtype, digest), tsds)
-        record = meter.record(kept.n)
-        for rel, rows in kept.files.items():
+        background = ensemble.background(files, lambda file: load(run, file, ensemble.sky_dtype, digest), tsds)
+        record = meter.record(background.n)
+        for rel, rows in background.files.items():
             store.save_array(path, rel, rows, record)
-        store.save_json(path, layout.files_of(layout.SCAN), _records(run, files))
-        store.save_json(path, layout.SCAN, {**result, "n_skies": kept.n, "n_missing": holes})
+        store.save_json(path, layout.files_of(layout.SCAN), _file_costs(run, files))
+        store.save_json(path, layout.SCAN, {**result, "n_skies": background.n, "n_missing": holes})
         made_from = input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN)
         made_from |= input_digests.recorded(run, [file.path for file in expected(run, SCAN_MAP)])
         written = input_digests.hashed(run, [layout.SCAN, *ensemble.maps(layout.map_file)])
-        record = replace(meter.record(kept.n), inputs=made_from, outputs=written)
+        record = replace(meter.record(background.n), inputs=made_from, outputs=written)
         store.save_json(path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
 
 
 def _observed(run: Run) -> Sky:
-    """Until unblinding, the observed sky is one more scrambled sky; every band of it must be there."""
+    """The observed sky (until unblinding one more scrambled sky); all its bands must exist."""
     dtype = ensemble_of(run.spec).map_dtype
 
     def values(nside: int) -> Trials:
@@ -96,34 +96,34 @@ def _observed(run: Run) -> Sky:
     return Sky("scrambled", "scrambled: right ascensions are not real", values, run.path, layout.map_file)
 
 
-def present(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:
-    """The promised files that are there, and the number of those that are not.
+def present_files(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:
+    """The planned files that exist, and the number of missing ones.
 
     Raises
     ------
     RefusedError
-        If one is missing and holes are not allowed, or if all are.
+        A file is missing and `allow_missing` is false, or all are missing.
     """
-    promised, lost = expected(run, task, **point), missing(run, task, **point)
-    if lost and (not allow_missing or len(lost) == len(promised)):
-        shown = "".join(f"\n  {run.path / e.path}" for e in lost[:5])
-        more = f"\n  and {len(lost) - 5} more" if len(lost) > 5 else ""
+    promised, absent = expected(run, task, **point), missing(run, task, **point)
+    if absent and (not allow_missing or len(absent) == len(promised)):
+        shown = "".join(f"\n  {run.path / e.path}" for e in absent[:5])
+        more = f"\n  and {len(absent) - 5} more" if len(absent) > 5 else ""
         raise RefusedError(
-            f"{len(lost)} of {len(promised)} promised files of {task} are missing:{shown}{more}\n"
+            f"{len(absent)} of {len(promised)} promised files of {task} are missing:{shown}{more}\n"
             f"run `dagmaker run` or `dagmaker repair` to make them"
-            + ("" if len(lost) == len(promised) else ", or pass --allow_missing to go on without them")
+            + ("" if len(absent) == len(promised) else ", or pass --allow_missing to go on without them")
         )
-    paths = {e.path for e in lost}
-    return [e for e in promised if e.path not in paths], len(lost)
+    paths = {e.path for e in absent}
+    return [e for e in promised if e.path not in paths], len(absent)
 
 
 def load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Trials:
-    """A promised file; its record must name the very place in the very stream that the plan promises.
+    """Load a planned file; its record must have the stream and trials of the plan.
 
     Raises
     ------
     InputError
-        If it is missing, corrupt, of another analysis, or of another address (two files were swapped).
+        It is missing, corrupt, of another analysis, or holds other trials (two files were swapped).
     """
     array = store.load_array(run.path, file.path, file.n, dtype, digest)
     wrong = wrong_address(file, store.load_record(run.path, file.path).args)
@@ -138,13 +138,13 @@ def load(run: Run, file: Expected, dtype: np.dtype[np.void], digest: str) -> Tri
 def _save(
     run: Run, rel: PurePosixPath, arrays: Mapping[str, NDArray[Any]], files: Iterable[Expected], record: Any
 ) -> None:
-    store.save_json(run.path, layout.files_of(rel), _records(run, files))
+    store.save_json(run.path, layout.files_of(rel), _file_costs(run, files))
     store.save_arrays(run.path, rel, arrays, replace(record, inputs=input_digests.listed(run, rel)))
     print(f"-> {rel}")
 
 
-def _records(run: Run, files: Iterable[Expected]) -> list[dict[str, Any]]:
-    """What each file cost and its sha256, in the order of the plan."""
+def _file_costs(run: Run, files: Iterable[Expected]) -> list[dict[str, Any]]:
+    """Cost and sha256 of each file, in the order of the plan."""
     out = []
     for file in files:
         record = store.load_record(run.path, file.path)

@@ -1,4 +1,4 @@
-"""What every task begins with: the opened run, the prepared data, and the digests of what it makes."""
+"""Inputs of every task: prepared data, engine, and digests of the output."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ def data_digest(run: Run) -> str:
     Raises
     ------
     InputError
-        If the data are not prepared.
+        The data are not prepared.
     """
     try:
         return store.load_record(run.path, layout.DATA).digest
@@ -40,23 +40,18 @@ def data_digest(run: Run) -> str:
 
 
 def trial_digest(run: Run, kind: str, **more: Any) -> str:
-    """What a file of trials depends on besides its address: data, seed, engine, and `more`."""
-    known = {"kind": kind, "data": data_digest(run), "seed": run.spec.seed, **more}
-    return digest({**engine_of(run.spec).identity, **known})
+    """Digest of data, seed, engine and `more`: all that a file of trials depends on besides its address."""
+    base = {"kind": kind, "data": data_digest(run), "seed": run.spec.seed, **more}
+    return digest({**engine_of(run.spec).identity, **base})
 
 
 def gamma_of(signal: Signal, gamma: float | None) -> float:
-    """The spectral index that a task means.
-
-    Parameters
-    ----------
-    gamma : float or None
-        As the task was given it; None where the spec has but one.
+    """The spectral index of a task; `gamma` is its argument, which may be None if the spec has one spectrum.
 
     Raises
     ------
     SpecError
-        If it is not one of the spec's, or is missing where there are several.
+        `gamma` is not in the spec, or is None and the spec has several.
     """
     shown = ", ".join(f"{known:g}" for known in signal.gammas)
     if gamma is None and len(signal.gammas) > 1:
@@ -69,13 +64,13 @@ def gamma_of(signal: Signal, gamma: float | None) -> float:
 
 
 def level_of(signal: Signal, gamma: float | None) -> float | None:
-    """The index in directory names: None where the spec has but one."""
+    """The spectral index in directory names: None if the spec has one spectrum."""
     chosen = gamma_of(signal, gamma)
     return chosen if len(signal.gammas) > 1 else None
 
 
 def signal_address(signal: Signal, gamma: float | None = None) -> Mapping[str, Any]:
-    """The part of the spec that decides what an injected event looks like."""
+    """The part of the spec that determines injected events."""
     return effects.address("signal", signal) | {"gamma": gamma_of(signal, gamma)}
 
 
@@ -84,17 +79,17 @@ def signal_digest(run: Run, gamma: float | None = None) -> str:
     return trial_digest(run, SIG_TRIALS, signal=signal_address(run.spec.signal, gamma))
 
 
-_never = ContextVar("never", default=False)
+_device_is_off = ContextVar("device_is_off", default=False)
 
 
 @contextmanager
 def no_device() -> Iterator[None]:
-    """Use no device, whatever the spec says: what a device has made is checked without one."""
-    token = _never.set(True)
+    """Use no CUDA device, whatever the spec says: results of a device are checked without one."""
+    token = _device_is_off.set(True)
     try:
         yield
     finally:
-        _never.reset(token)
+        _device_is_off.reset(token)
 
 
 def engine(run: Run, device: bool = False) -> Engine:
@@ -103,9 +98,9 @@ def engine(run: Run, device: bool = False) -> Engine:
     Raises
     ------
     InputError, SpecError
-        If the data are not prepared, or the engine cannot use them.
+        The data are not prepared, or the engine cannot use them.
     """
-    spec = run.spec if device and not _never.get() else without_device(run.spec)
+    spec = run.spec if device and not _device_is_off.get() else without_device(run.spec)
     return _engine(run.path, data_digest(run), spec)
 
 
@@ -115,7 +110,7 @@ def columns(run: Run) -> np.dtype[np.void]:
 
 
 def skies(run: Run, device: bool = False) -> Engine:
-    """As `engine`, for tasks that scan skies; SpecError if this engine has none."""
+    """As `engine`, for tasks that scan skies; SpecError if the engine cannot scan."""
     return require(engine(run, device), "skies")
 
 
@@ -141,21 +136,21 @@ def without_device(spec: Spec) -> Spec:
     return spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": False})})
 
 
-def noted(dataset: Dataset, spec: Spec) -> Dataset:
-    """The same data, with what is to be known of their background densities among the notes of each season.
+def with_engine_notes(dataset: Dataset, spec: Spec) -> Dataset:
+    """The same data, with the engine's remarks on background densities added to the notes of each season.
 
     Raises
     ------
     InputError, SpecError
-        If the engine cannot use them.
+        The engine cannot use them.
     """
     return _with_notes(dataset, engine_of(without_device(spec), dataset).notes())
 
 
-def judged(dataset: Dataset, spec: Spec) -> Dataset:
-    """As `noted`, but a refusal is a note too: for pages about data, and of runs that an earlier version prepared."""
+def with_notes_or_refusal(dataset: Dataset, spec: Spec) -> Dataset:
+    """As `with_engine_notes`, but an error becomes a note: for reports, and for runs of earlier versions."""
     try:
-        return noted(dataset, spec)
+        return with_engine_notes(dataset, spec)
     except (InputError, SpecError) as error:
         return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
 
@@ -174,7 +169,7 @@ def dec_places(run: Run, dec_deg: float) -> int:
     Raises
     ------
     SpecError
-        If a declination off the grid would not have a name of its own at that many decimals.
+        A declination off the grid would have no directory name of its own with that many decimals.
     """
     places = levels.decimals(run.spec.background.decs)
     known = dec_deg in run.spec.background.decs or run.spec.small_angles

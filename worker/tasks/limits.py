@@ -1,8 +1,8 @@
-"""upper_limits: for each source of a list, or for the hottest spots of a map, the flux that its TS excludes.
+"""upper_limits: flux limits of every source of a list, or of the hottest spots of a map.
 
-Between two declinations of the grid, the limit in events is interpolated linearly in declination (beyond its ends there
-is none, as for p-values), and becomes a flux with the acceptance of the source's own declination: acceptance changes by
-factors between grid declinations, the number of events that a TS excludes does not.
+The limit in events is interpolated linearly between grid declinations (no limit beyond the ends of the grid), then
+converted to a flux with the acceptance at the declination of the source: acceptance changes by factors between grid
+declinations, the limit in events does not.
 """
 
 import math
@@ -22,7 +22,7 @@ from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec import edges
 from worker.stats.distributions import TSD
-from worker.tasks import context, fluxes
+from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
 
 
@@ -35,24 +35,24 @@ def _inputs(run: Run) -> dict[str, str]:
 def upper_limits(path: Path) -> None:
     """Upper limits of every target and spectrum, in events and as a flux."""
     run = open_run(path)
-    store.save_json(path, layout.LIMITS, told(run, input_digests.result(path, COLLECT_SCAN)))
+    store.save_json(path, layout.LIMITS, limits_of_sky(run, input_digests.result(path, COLLECT_SCAN)))
     print(f"-> {layout.LIMITS}")
 
 
-def told(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
-    """Upper limits of what the hypothesis names, of any sky."""
+def limits_of_sky(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
+    """Upper limits of all targets of the hypothesis in a sky."""
     targets = list(ensemble_of(run.spec).targets(scan))
-    found = Limits(run)
-    # By declination, so that trials of few grid declinations are in memory at a time; told in the order of the list.
-    rows = {target.name: found.of(target) for target in sorted(targets, key=lambda target: target.dec)}
-    out = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
-    wanted = run.spec.sensitivity
-    head = {"sky": scan["sky"], "cl": wanted.beta, "unit": fluxes.unit(run), "e0_tev": wanted.e0_tev}
-    return {**head, "limits": out}
+    calculator = Limits(run)
+    # Computed by declination, to hold trials of few grid declinations in memory; written in the order of the list.
+    rows = {target.name: calculator.of(target) for target in sorted(targets, key=lambda target: target.dec)}
+    limit_rows = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
+    settings = run.spec.sensitivity
+    head = {"sky": scan["sky"], "cl": settings.beta, "unit": flux_rows.unit(run), "e0_tev": settings.e0_tev}
+    return {**head, "limits": limit_rows}
 
 
 class Limits:
-    """Limits of many targets of one run: trials, and limits at grid declinations, are used again."""
+    """Limits of many targets of one run; caches trials and limits at grid declinations."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -67,28 +67,28 @@ class Limits:
     def _row(self, target: Target, level: float | None) -> dict[str, Any]:
         gamma = context.gamma_of(self.run.spec.signal, level)
         parts = bracket(self.run.spec.background.decs, target.dec)
-        found = [(weight, self._limited(dec, level, target.ts)) for dec, weight in parts]
+        grid_limits = [(weight, self._limited(dec, level, target.ts)) for dec, weight in parts]
         row: dict[str, Any] = {"gamma": gamma}
-        lost = [part["reason"] for _, part in found if part["n_sig"] is None]
-        if lost:
-            print(f"upper limit of {target.name}, gamma = {gamma:g}: {lost[0]}")
-            return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": lost[0]}
-        n_sig = sum(weight * part["n_sig"] for weight, part in found)
-        error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in found))
-        flux = fluxes.per_event(self.run, target.dec, gamma)
+        reasons = [part["reason"] for _, part in grid_limits if part["n_sig"] is None]
+        if reasons:
+            print(f"upper limit of {target.name}, gamma = {gamma:g}: {reasons[0]}")
+            return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": reasons[0]}
+        n_sig = sum(weight * part["n_sig"] for weight, part in grid_limits)
+        error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in grid_limits))
+        flux = flux_rows.flux_per_event(self.run, target.dec, gamma)
         return row | {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
 
     def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
-        """A TS below the median gives the limit of the median: looked up once for all such targets."""
+        """Limit at a grid declination; every TS below the median has the limit of the median (one cache entry)."""
         return dict(self._limit(dec, level, max(ts, self._tsd(dec).median())))
 
     def _on_grid(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
-        row = fluxes.limit(self.run, self._at(dec, level), ts)
+        row = flux_rows.limit(self.run, self._at(dec, level), ts)
         return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")}
 
-    def _load(self, dec: float, level: float | None) -> fluxes.At:
+    def _load(self, dec: float, level: float | None) -> flux_rows.PointTrials:
         tsd: TSD = self._tsd(dec)
-        return fluxes.load(self.run, dec, level, tsd)
+        return flux_rows.load(self.run, dec, level, tsd)
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:

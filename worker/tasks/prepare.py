@@ -1,4 +1,4 @@
-"""prepare: read the data of the spec once and keep what every other task needs in one small file."""
+"""prepare: read the data of the spec once and write one small file for all other tasks."""
 
 import sys
 from dataclasses import replace
@@ -19,20 +19,20 @@ from worker.tasks import blinded_positions, context
 
 
 def prepare(path: Path) -> None:
-    """Write RUN/prepared/data.npz unless it is there already."""
+    """Write RUN/prepared/data.npz unless it exists."""
     run = open_run(path)
-    args = _what(run)
+    args = _inputs(run)
     if _is_done(run, args):
         print(f"already done: {layout.DATA}")
         return
     with measure(PREPARE, args) as meter:
-        dataset = context.noted(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
+        dataset = context.with_engine_notes(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
         for season in dataset.seasons:
             print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")
             for note in season.notes:
                 print(f"{season.name}: {note}")
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
-    # float32 of a simulation do not compress, and every later task would wait for them to be unpacked
+    # float32 values of a simulation do not compress, and unpacking them would delay every later task
     compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
     final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
     store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
@@ -44,8 +44,8 @@ def prepare(path: Path) -> None:
         ensemble.warm_up(engine)
 
 
-def _what(run: Run) -> dict[str, Any]:
-    """What the prepared file depends on."""
+def _inputs(run: Run) -> dict[str, Any]:
+    """The part of the spec that the prepared file depends on."""
     spec = run.spec
     args: dict[str, Any] = {"data": spec.data.model_dump(mode="json"), "sigma_max_deg": spec.likelihood.sigma_max_deg}
     if spec.data.format == "synthetic":

@@ -1,4 +1,4 @@
-"""distributions, sensitivity, post_trial: numbers from collected trials, as JSON for programs."""
+"""distributions, sensitivity, post_trial: results from collected trials, as JSON."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.posttrial import post_trial as evaluate
-from worker.tasks import context, fluxes
+from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
 
 
@@ -35,7 +35,7 @@ def distributions(path: Path) -> None:
             }
         )  # fmt: skip
         print(f"{dec:+8.3f} deg: {tsd!r}")
-    store.save_json(path, layout.BACKGROUND, {"background": [fluxes.finite(row) for row in rows]})
+    store.save_json(path, layout.BACKGROUND, {"background": [flux_rows.finite_or_null(row) for row in rows]})
     print(f"-> {layout.BACKGROUND}")
 
 
@@ -49,37 +49,37 @@ def sensitivity(path: Path) -> None:
     run = open_run(path)
     backgrounds = hottest_spots.load_tsds(run)
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
-    quoted = {"unit": fluxes.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
+    quoted = {"unit": flux_rows.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
     store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
     print(f"-> {layout.SENSITIVITY}")
 
 
 def _spectrum(run: Run, level: float | None, backgrounds: Mapping[float, TSD]) -> dict[str, Any]:
-    """Rows of one spectrum, by what they say."""
+    """Rows of one spectrum, by quantity."""
     *lower, top = run.spec.sensitivity.nsigmas
     out: dict[str, Any] = {"gamma": context.gamma_of(run.spec.signal, level)}
     out |= {key: [] for key in ("sensitivity", "discovery", "discovery_lower", "bias")}
     for dec, background in backgrounds.items():
-        at = fluxes.load(run, dec, level, background)
-        out["sensitivity"].append(fluxes.sensitivity(run, at))
-        out["discovery"].append(fluxes.discovery(run, at, top))
-        out["discovery_lower"] += [fluxes.discovery(run, at, n_sigma) for n_sigma in lower]
-        out["bias"].append({"dec_deg": dec, "rows": _bias(at), **_response(at)})
+        point = flux_rows.load(run, dec, level, background)
+        out["sensitivity"].append(flux_rows.sensitivity(run, point))
+        out["discovery"].append(flux_rows.discovery(run, point, top))
+        out["discovery_lower"] += [flux_rows.discovery(run, point, n_sigma) for n_sigma in lower]
+        out["bias"].append({"dec_deg": dec, "rows": _bias(point), **_response(point)})
     return out
 
 
 def _threshold(tsd: TSD, n_sigma: float) -> float | None:
-    """TS of a one-sided significance; None where there are too few positive trials for a fit."""
+    """TS of a one-sided significance; None if too few trials have TS > 0 for a fit."""
     try:
         return float(tsd.isf_nsigma(n_sigma))
     except TooFewTrialsError:
         return None
 
 
-def _bias(at: fluxes.At) -> list[dict[str, float | None]]:
+def _bias(point: flux_rows.PointTrials) -> list[dict[str, float | None]]:
     """Fitted ns and gamma (null if the engine fits none) against injected n_sig."""
     rows: list[dict[str, float | None]] = []
-    for n_sig, trials in at.trials.items():
+    for n_sig, trials in point.trials.items():
         ns = trials["ns"]
         gamma = trials["gamma"][ns > 0] if "gamma" in (trials.dtype.names or ()) else ()
         rows.append(
@@ -92,16 +92,18 @@ def _bias(at: fluxes.At) -> list[dict[str, float | None]]:
     return rows
 
 
-def _response(at: fluxes.At) -> dict[str, float | None]:
-    """What one more injected event adds to the fitted ns, and the offset; null where no n_sig tells."""
-    found = response(bias_table({n_sig: trials["ns"] for n_sig, trials in at.trials.items()}))
-    return dict.fromkeys(Response._fields) if found is None else fluxes.finite(found._asdict())
+def _response(point: flux_rows.PointTrials) -> dict[str, float | None]:
+    """Slope and offset of fitted ns against n_sig; null if no n_sig is usable."""
+    fit = response(bias_table({n_sig: trials["ns"] for n_sig, trials in point.trials.items()}))
+    return dict.fromkeys(Response._fields) if fit is None else flux_rows.finite_or_null(fit._asdict())
 
 
 def further_tests(run: Run, sky: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Tests of a sky besides its hottest spots, corrected with those of the same background skies."""
+    """Further tests of a sky, trial-corrected with the same background skies."""
     tests = ensemble_of(run.spec).further_tests(run.path, sky)
-    return {name: {region: fluxes.finite(row) for region, row in rows.items()} for name, rows in tests.items()}
+    return {
+        name: {region: flux_rows.finite_or_null(row) for region, row in rows.items()} for name, rows in tests.items()
+    }
 
 
 @timed(input_digests.scan)
@@ -111,13 +113,13 @@ def post_trial(path: Path) -> None:
     scan = input_digests.result(path, COLLECT_SCAN)
     out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
     for region, spot in scan["regions"].items():
-        skies = hottest_spots.of_background(run, region)
-        out["regions"][region] = fluxes.finite(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
+        skies = hottest_spots.background_spots(run, region)
+        out["regions"][region] = flux_rows.finite_or_null(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
     out |= further_tests(run, scan)
     store.save_json(path, layout.POST_TRIAL, out)
-    found = out["post_trial"]
-    print(f"post-trial p = {found['p']:.4g} ({found['k']} of {found['n']} skies at least as hot; sky: {scan['sky']})")
+    post = out["post_trial"]
+    print(f"post-trial p = {post['p']:.4g} ({post['k']} of {post['n']} skies at least as hot; sky: {scan['sky']})")
     print(f"-> {layout.POST_TRIAL}")

@@ -1,7 +1,7 @@
-"""Long tasks in small steps: a time limit or a signal keeps what is finished, and the next start goes on from there.
+"""Long tasks in small steps: after a time limit or a signal the finished part is kept, and the next start resumes.
 
-The finished part lies in RUN/partial/ under the name of the output. WORKER_TIME_LIMIT_S in the environment is
-the number of seconds after which a task stops by itself with exit code 85.
+The finished part is in RUN/partial/ under the name of the output. A task stops with exit code 85 after
+WORKER_TIME_LIMIT_S seconds (environment variable).
 """
 
 import os
@@ -24,7 +24,7 @@ PARTIAL = PurePosixPath("partial")
 
 
 class Output(NamedTuple):
-    """A file that a task makes: its place in the run directory, what its record must say, and its rows.
+    """A file that a task makes: its path in the run directory, its record and its rows.
 
     `args` is the address; a finished part of another `digest` is not used. `n` counts trials, skies or pixels.
     """
@@ -38,9 +38,9 @@ class Output(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How a file is made: ``make(first, count)`` gives the units [first, first + count) of `n` trials, skies or rings.
+    """``make(first, count)`` returns the units [first, first + count) of `n` trials, skies or rings.
 
-    A compiled loop cannot be interrupted: between two looks at the clock lie `step` units.
+    A compiled loop cannot be interrupted: the clock is checked every `step` units.
     """
 
     n: int
@@ -49,19 +49,19 @@ class Work(NamedTuple):
 
 
 def produce(run: Run, output: Output, set_up: Callable[[], Work]) -> None:
-    """Make a file in steps, unless it is there: a corrupt one is replaced, one of another analysis refused.
+    """Make a file in steps, unless it exists: a corrupt file is replaced, a file of another analysis refused.
 
     Raises
     ------
     InputError
-        If there is a sound file of another analysis.
+        A valid file of another analysis exists.
     StoppedError
-        At the time limit, or on SIGINT or SIGTERM; what is finished is kept.
+        At the time limit, or on SIGINT or SIGTERM; the finished part is kept.
     """
     task, rel, args, digest, n, dtype = output
     state = store.state(run.path, rel, n, dtype, digest)
     if state == "foreign":
-        store.load_array(run.path, rel, n, dtype, digest)  # says whose it is and what to do
+        store.load_array(run.path, rel, n, dtype, digest)  # raises an error with the owner and the remedy
         raise InputError(f"{run.path / rel}: this file belongs to another analysis; move it away")
     if state == "done":
         print(f"already done: {rel}")
@@ -92,7 +92,7 @@ def _in_steps(run: Run, output: Output, meter: Meter, work: Work) -> AnyArray:
 
 
 def _load(run: Run, rel: PurePosixPath, digest: str) -> tuple[list[AnyArray], int]:
-    """The finished part of an earlier start; none if there is none, or if it cannot be trusted."""
+    """The finished part of an earlier start; none if it is missing or invalid."""
     if store.state(run.path, PARTIAL / rel, None, None, digest) != "done":
         return [], 0
     try:

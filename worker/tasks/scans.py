@@ -1,4 +1,4 @@
-"""scan_trials, scan_map: background skies and the observed sky, as the hypothesis looks at them."""
+"""scan_trials, scan_map: background skies and the observed sky, scanned as the hypothesis defines."""
 
 from pathlib import Path
 
@@ -32,12 +32,12 @@ def map_dtype(run: Run) -> np.dtype[np.void]:
 
 
 def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
-    """Digest of a band of the observed sky; `nside` is of no meaning for a list of sources."""
+    """Digest of a band of the observed sky; a list of sources ignores `nside`."""
     return context.trial_digest(run, SCAN_MAP, area=ensemble_of(run.spec).map_area(nside, band, bands))
 
 
 def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, part: int = 0) -> None:
-    """Background skies [first, first + n): what is kept of each."""
+    """Background skies [first, first + n)."""
     run = open_run(path)
     file = ensemble_of(run.spec).skies(n, seed, first, band, part)
     _make(run, SCAN_TRIALS, file)
@@ -52,7 +52,7 @@ def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
 
 
 def _make(run: Run, task: str, file: SkyFile) -> None:
-    """Write a file unless it is there."""
+    """Write a file unless it exists."""
 
     def set_up() -> Work:
         steps = file.begin(context.skies(run, device=True))
@@ -63,7 +63,7 @@ def _make(run: Run, task: str, file: SkyFile) -> None:
 
 
 def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
-    """Whether collect_scan will turn these skies into hottest spots."""
+    """Whether the plan has these skies (then collect_scan makes their hottest spots)."""
     return any(
         node["task"] == SCAN_TRIALS and node["seed"] == seed and (first, n) in node["cuts"]
         for node in run.plan["nodes"]
@@ -71,7 +71,7 @@ def _is_planned(run: Run, n: int, seed: int, first: int) -> bool:
 
 
 def _write_spots(run: Run, file: SkyFile, seed: int, first: int) -> None:
-    """Hottest spots of one file of skies that was run by hand, in the tutorial's columns."""
+    """Write the hottest spots of a file of skies that is not in the plan."""
     assert file.spots is not None
     with measure("hottest_spots", {"seed": seed, "first": first}, "") as meter:
         try:

@@ -1,4 +1,4 @@
-"""reach: a quick pass at one declination that finds roughly where its sensitivity and discovery potential lie."""
+"""reach: a rough estimate of sensitivity and discovery potential at one declination."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,38 +21,38 @@ from worker.tasks.trials import stream
 F64 = NDArray[np.float64]
 
 N_BACKGROUND, N_SIGNAL = 20_000, 400
-"""Trials of the pass: the background's fix a 5 sigma threshold to a few per cent, the signal's a fraction to 0.02."""
+"""Trials of the estimate: a 5 sigma threshold is known to a few per cent, a passing fraction to 0.02."""
 N_BOOTSTRAP = 20
 ENOUGH = 0.95
-"""Higher rungs are not looked at once so many trials pass the highest threshold."""
+"""Larger n_sig are skipped if this fraction of the trials passes the highest threshold."""
 
 
 def reach(path: Path, dec: float, seed: int) -> dict[str, object]:
-    """Background trials, and signal trials rung by rung for every spectrum; written where a pilot finds it.
+    """Estimate from background trials and from signal trials of increasing n_sig; writes the file for the pilot.
 
     Raises
     ------
     InputError
-        No rung is high enough, or there are too few positive trials for a threshold.
+        No n_sig is large enough, or too few trials have TS > 0 for a threshold.
     """
     run = open_run(path)
     background = TSD.from_trials(stream(run, dec, seed).trials(context.engine(run), 0, N_BACKGROUND)["ts"])
     points = [_reach(run, dec, level, background, seed) for level in run.spec.signal.levels]
-    found: dict[str, object] = {"reach": [one.model_dump(mode="json", exclude_none=True) for one in points]}
+    answer: dict[str, object] = {"reach": [one.model_dump(mode="json", exclude_none=True) for one in points]}
     rel = layout.reach_file(run.spec.name, dec, context.dec_places(run, dec))
-    store.save_json(path, rel, found)
+    store.save_json(path, rel, answer)
     print(f"-> {rel}")
-    return found
+    return answer
 
 
 def _reach(run: Run, dec: float, level: float | None, background: TSD, seed: int) -> Reach:
-    wanted, key = run.spec.sensitivity, rng.key(run.spec.seed, "reach", dec)
+    settings, key = run.spec.sensitivity, rng.key(run.spec.seed, "reach", dec)
     try:
-        thresholds = background.median(), float(background.isf_nsigma(wanted.top_nsigma, "hybrid"))
+        thresholds = background.median(), float(background.isf_nsigma(settings.top_nsigma, "hybrid"))
         rungs = _rungs(run, dec, level, thresholds[1], seed)
         sensitivity, discovery = (
             find_n_sig({0: background, **rungs}, threshold, beta, N_BOOTSTRAP, key).n_sig
-            for threshold, beta in zip(thresholds, (wanted.beta, wanted.discovery_beta), strict=True)
+            for threshold, beta in zip(thresholds, (settings.beta, settings.discovery_beta), strict=True)
         )
     except (NotBracketedError, TooFewTrialsError) as error:
         raise InputError(
@@ -63,7 +63,7 @@ def _reach(run: Run, dec: float, level: float | None, background: TSD, seed: int
 
 
 def _rungs(run: Run, dec: float, level: float | None, threshold: float, seed: int) -> Mapping[float, F64]:
-    """TS of the signal trials, rung by rung, up to the first at which nearly all pass."""
+    """TS of the signal trials by n_sig, up to the first n_sig at which nearly all pass."""
     rungs: dict[float, F64] = {}
     for n_sig in LADDER:
         rungs[n_sig] = stream(run, dec, seed, n_sig, level).trials(context.engine(run), 0, N_SIGNAL)["ts"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.base.startup import light_import
 
-Found = dict[str, Any]
+Answer = dict[str, Any]
 """The answer of a task with `--json`, besides what it printed."""
 
 
@@ -159,7 +159,7 @@ def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 
     task(Path(run), nside=nside, band=band, bands=bands)
 
 
-def reach(*, run: str, dec: float, seed: int = 999) -> Found:
+def reach(*, run: str, dec: float, seed: int = 999) -> Answer:
     """Quick pass of a pilot: where sensitivity and discovery potential of one declination lie, to some 10 %.
 
     Writes RUN/trials/NAME/reach/dec/+005.json, which `signal: {n_sig: goal}` follows from.
@@ -188,7 +188,7 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Found:
     return task(Path(run), dec=dec, seed=seed)
 
 
-def judge(*, run: str, round: int) -> Found:  # noqa: A002 (the name of the flag)
+def judge(*, run: str, round: int) -> Answer:  # noqa: A002 (the name of the flag)
     """Decide, before a round of an adaptive analysis, which points are short of the goal and what is added to them.
 
     Writes RUN/rounds/round_1.json: per point what was found, the trials that are added, and a digest of the files that
@@ -341,22 +341,10 @@ def upper_limits(*, run: str) -> None:
     task(Path(run))
 
 
-TASKS: dict[str, Callable[..., Found | None]] = {
+TASKS: dict[str, Callable[..., Answer | None]] = {
     task.__name__: task
     for task in (
-        prepare,
-        bg_trials,
-        sig_trials,
-        scan_trials,
-        scan_map,
-        reach,
-        judge,
-        collect_bg,
-        collect_sig,
-        distributions,
-        sensitivity,
-        collect_scan,
-        post_trial,
-        upper_limits,
+        prepare, bg_trials, sig_trials, scan_trials, scan_map, reach, judge, collect_bg, collect_sig, distributions,
+        sensitivity, collect_scan, post_trial, upper_limits,
     )
-}
+}  # fmt: skip

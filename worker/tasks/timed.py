@@ -1,4 +1,4 @@
-"""The record of a stage whose outputs are JSON: what it cost, and the sha256 of what it wrote."""
+"""Record of a stage with JSON output: its cost and the sha256 of its output."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ def timed(inputs: Callable[[Run], dict[str, str]]) -> Callable[[Callable[[Path],
     Parameters
     ----------
     inputs : callable
-        Sha256 by path of what the stage reads. In the record and not in the result: it depends on how the work was cut.
+        Sha256 by path of the files that the stage reads. Kept out of the result: it depends on how work was cut.
     """
 
     def decorate(stage: Callable[[Path], None]) -> Callable[[Path], None]:

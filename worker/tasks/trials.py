@@ -18,7 +18,7 @@ from worker.tasks.resume import Output, Work, produce
 
 
 class Stream(NamedTuple):
-    """A stream of trials: where (deg), its key, and what is injected."""
+    """A stream of trials: declination (deg), key, and injected signal."""
 
     dec: float
     key: Key
@@ -30,7 +30,7 @@ class Stream(NamedTuple):
         Raises
         ------
         SpecError
-            If such a signal cannot be injected there.
+            This signal cannot be injected at this declination.
         """
         try:
             return engine.trials(float(np.radians(self.dec)), self.key, first, n, self.signal)
@@ -69,12 +69,12 @@ def sig_trials(
     _make(run, output, first, stream(run, dec, seed, n_sig, gamma))
 
 
-def _make(run: Run, output: Output, first: int, of: Stream) -> None:
-    """Write a file of trials [first, first + n) of a stream unless it is there."""
+def _make(run: Run, output: Output, first: int, source: Stream) -> None:
+    """Write a file of trials [first, first + n) of a stream unless it exists."""
 
     def set_up() -> Work:
         engine = context.engine(run, device=True)
-        return Work(output.n, engine.block, lambda start, count: of.trials(engine, first + start, count))
+        return Work(output.n, engine.block, lambda start, count: source.trials(engine, first + start, count))
 
     produce(run, output, set_up)
 

@@ -1,4 +1,4 @@
-"""Checks before unblinding that are those of a map."""
+"""Checks of a sky map before unblinding."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,11 +17,11 @@ def _sin_dec(run: Run) -> Check:
     scanned = rings(scan, scan.nside)
     pixels = np.repeat(scanned.dec, scanned.n_pix)
     low, high = np.radians([scan.dec_min_deg, scan.dec_max_deg])
-    return checks.sin_dec_uniform(hottest_spots.of_background(run)["dec"], float(low), float(high), pixels)
+    return checks.sin_dec_uniform(hottest_spots.background_spots(run)["dec"], float(low), float(high), pixels)
 
 
 def _ra(run: Run) -> Check:
-    return checks.ra_uniform(hottest_spots.of_background(run)["ra"])
+    return checks.ra_uniform(hottest_spots.background_spots(run)["ra"])
 
 
 def _smooth(run: Run) -> Check:

@@ -1,4 +1,4 @@
-"""Every pixel of the sky, and the hottest of them: what `worker.hypotheses.protocol` asks for."""
+"""All-sky scan: implements `worker.hypotheses.protocol`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from worker.base import healpix
 from worker.base.errors import InputError, SpecError
 from worker.engines.protocol import Engine, Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, Kept, Rows, Sky, SkyFile, Steps, Target, Tsds
+from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, SkyFile, Steps, Target, Tsds
 from worker.hypotheses.sky import checks, maps
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
@@ -31,7 +31,7 @@ class WholeSky(NamedTuple):
 
     @property
     def scan(self) -> HealpixScan:
-        """Its section of the spec."""
+        """Section `scan` of the spec."""
         return self.spec.healpix
 
     def ensemble(self) -> Self:
@@ -39,7 +39,7 @@ class WholeSky(NamedTuple):
         return self
 
     def checks(self) -> Mapping[str, Callable[[Run], Check]]:
-        """Whether hottest spots are spread as the pixels are, and whether a map is smooth."""
+        """Whether hottest spots are distributed like the pixels, and whether a map is smooth."""
         return checks.CHECKS
 
     def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
@@ -59,13 +59,13 @@ class WholeSky(NamedTuple):
         chosen, key = self._rings(band), address.scan_trials(self.spec, seed)
         scans = engine.ring_scanner(chosen, self.scan.nside < KEEP_BELOW)
 
-        def some(start: int, count: int) -> Rows:
+        def scan_skies(start: int, count: int) -> Rows:
             out = np.empty((count, len(chosen.dec)), RING_DTYPE)
             for i in range(count):
                 out[i] = maxima(scans, chosen, engine.scrambled(key, begin + start + i))
             return out
 
-        return Steps(1, some)
+        return Steps(1, scan_skies)
 
     def _rings(self, band: tuple[int, int] | None) -> healpix.Rings:
         whole = rings(self.scan, self.scan.nside)
@@ -90,7 +90,7 @@ class WholeSky(NamedTuple):
         return self._area(self.scan.nside)
 
     def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
-        """The same, and the band."""
+        """Resolution, range and band."""
         return {**self._area(nside), "band": [band, bands]}
 
     def _area(self, nside: int) -> dict[str, Any]:
@@ -101,49 +101,50 @@ class WholeSky(NamedTuple):
         engine.ring_scanner(healpix.rings_of(1), keep=False).ring(0, engine.scrambled((0, 0), 0))
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
-        """In the tutorial's columns."""
+        """Hottest spot of each sky."""
         return hottest_spots.spots(self.spec, rings(self.scan, self.scan.nside), skies, tsds, region)
 
-    def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> Kept:
-        """Hottest spots by region; bands of the same skies are put side by side."""
+    def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> BackgroundSkies:
+        """Hottest spots by region; bands of the same skies are joined."""
         parts = []
         for first in sorted({file.first for file in files}):
             bands = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
             parts.append(np.concatenate([load(file) for file in bands], axis=1))
         skies, decs = np.concatenate(parts), rings(self.scan, self.scan.nside).dec
-        there = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
-        kept = {layout.skies_file(name): self.spots(skies, tsds, name) for name in there}
-        return Kept(len(skies), kept | {self._spots_file(len(skies), 0): kept[layout.skies_file()]})
+        regions = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
+        spot_files = {layout.skies_file(name): self.spots(skies, tsds, name) for name in regions}
+        spot_files[self._spots_file(len(skies), 0)] = spot_files[layout.skies_file()]
+        return BackgroundSkies(len(skies), spot_files)
 
-    def told(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
+    def sky_result(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
         """Hottest spots, by region and map."""
-        return maps.written(self.spec, tsds, sky)
+        return maps.write_maps(self.spec, tsds, sky)
 
     def maps(self, file: Callable[[int, str], PurePosixPath]) -> list[PurePosixPath]:
-        """A map of each resolution, twice."""
+        """A map of each resolution, as .npy and .fits."""
         return [file(nside, suffix) for nside in self.scan.nsides for suffix in (".npy", ".fits")]
 
-    def targets(self, told: Mapping[str, Any]) -> Iterable[Target]:
+    def targets(self, result: Mapping[str, Any]) -> Iterable[Target]:
         """The hottest spot of each region."""
-        for region, spot in told["regions"].items():
+        for region, spot in result["regions"].items():
             yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
 
-    def further_tests(self, path: Path, told: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
         """None."""
         return {}
 
     def real_bands(self, nside: int, jobs: int) -> int:
-        """Two for each process, as far as there are rings."""
+        """Two bands per process, but not more than rings."""
         return max(self.scan.bands, min(2 * jobs, len(rings(self.scan, nside).dec)))
 
-    def real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
+    def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """TS, ns, gamma of all pixels of a band, as the scrambled sky was scanned."""
         chosen = healpix.band(rings(self.scan, nside), band, bands)
         if not len(chosen.dec):
             return np.empty(0, MAP_DTYPE)
         return values(engine.ring_scanner(chosen, keep=False), turn, 0, len(chosen.dec))
 
-    def again(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
+    def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The largest TS of every ring."""
         key, chosen = address.scan_trials(self.spec, file.seed), self._rings(file.band)
         scanner = engine.ring_scanner(chosen, keep=True)
@@ -151,7 +152,7 @@ class WholeSky(NamedTuple):
         return (maxima(scanner, chosen, turn)[None] for turn in turns)
 
     def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows]:
-        """Each ring of each sky, fitted at the pixel that the file names: the same bits as in the scan."""
+        """Each ring of each sky, fitted at the pixel named in the file: gives the same bits as the scan."""
         chosen = self._rings(file.band)
         place = skies["pixel"] - chosen.first
         if skies.shape[1:] != chosen.dec.shape or ((place < 0) | (place >= chosen.n_pix)).any():
@@ -163,15 +164,15 @@ class WholeSky(NamedTuple):
         scanner = engine.source_scanner(Sources(dec, np.zeros(dec.size)))
         for row in range(len(skies)):
             scanner.sources = Sources(dec, turn[row])
-            found = np.empty((1, dec.size), RING_DTYPE)
+            rows = np.empty((1, dec.size), RING_DTYPE)
             fitted = scanner.skies(key, file.first + row, 1)
-            found["pixel"] = skies["pixel"][row]
+            rows["pixel"] = skies["pixel"][row]
             for i, name in enumerate(("ts", "ns", "gamma")):
-                found[name] = fitted[..., i]
-            yield found
+                rows[name] = fitted[..., i]
+            yield rows
 
-    def require_files(self, run: Run, told: Mapping[str, Any]) -> None:
-        """Maps, once as an array and once as a picture."""
+    def require_files(self, run: Run, result: Mapping[str, Any]) -> None:
+        """Maps as .npy and .fits."""
         for nside in self.scan.nsides:
             store.load_array(run.path, layout.map_file(nside))
             picture = run.path / layout.map_file(nside, ".fits")

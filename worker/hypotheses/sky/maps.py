@@ -1,4 +1,4 @@
-"""Maps of a sky: p-values added, hottest spots named."""
+"""Maps of a sky with p-values, and their hottest spots."""
 
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ F64 = NDArray[np.float64]
 COLUMNS = ("MLOG10P", "TS", "NS", "GAMMA")
 
 
-def written(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
-    """Write the maps of a sky; its hottest spots, by region and map."""
+def write_maps(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
+    """Write the maps of a sky; returns its hottest spots by region and map."""
     scan = spec.healpix
     hot, maps = {}, {}
     for nside in scan.nsides:
@@ -44,15 +44,14 @@ def _hottest_pixels(spec: Spec, rings: Rings, heat: F64, values: NDArray[np.void
         if len(use) == 0:
             continue
         p = use[np.argmax(heat[use])]
-        spot = {name: float(values[name][p]) for name in ("ts", "ns", "gamma")}
-        spot |= {"ra": float(ra[p]), "dec": float(dec[p]), "mlog10p": float(heat[p])}
-        spot |= {"ra_deg": float(np.degrees(ra[p])), "dec_deg": float(np.degrees(dec[p]))}
-        out[region] = spot
+        out[region] = {name: float(values[name][p]) for name in ("ts", "ns", "gamma")}
+        out[region] |= {"ra": float(ra[p]), "dec": float(dec[p]), "mlog10p": float(heat[p])}
+        out[region] |= {"ra_deg": float(np.degrees(ra[p])), "dec_deg": float(np.degrees(dec[p]))}
     return out
 
 
 def _write(nside: int, rings: Rings, values: F64, sky: Sky) -> None:
-    """(4, npix) with NaN outside the range as .npy, UNSEEN in FITS."""
+    """Write (4, npix) values: NaN outside the range in .npy, UNSEEN in .fits."""
     full = np.full((4, 12 * nside * nside), np.nan)
     if len(rings.first):
         full[:, rings.first[0] : rings.first[0] + values.shape[1]] = values

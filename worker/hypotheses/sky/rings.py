@@ -38,5 +38,5 @@ def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, 
 
 def values(scanner: RingScanner, turn: NDArray[np.float64], first: int, count: int) -> NDArray[np.void]:
     """TS, ns and gamma of all pixels of some rings of a scanner, of `MAP_DTYPE`."""
-    found = np.concatenate([scanner.ring(r, turn) for r in range(first, first + count)])
-    return np.ascontiguousarray(found).view(MAP_DTYPE)[:, 0]
+    pixels = np.concatenate([scanner.ring(r, turn) for r in range(first, first + count)])
+    return np.ascontiguousarray(pixels).view(MAP_DTYPE)[:, 0]

@@ -1,1 +1,1 @@
-"""A list of sources, all of them in the same skies."""
+"""A list of sources; all sources are fitted in the same skies."""

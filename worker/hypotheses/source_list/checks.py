@@ -1,4 +1,4 @@
-"""Checks before unblinding that are those of a list of sources."""
+"""Checks of a list of sources before unblinding."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,8 +14,8 @@ from worker.stats.checks import Check
 
 
 def _hottest_sources(run: Run) -> Rows:
-    """Hottest sources of the skies in which any source has TS > 0: elsewhere it is just the first of the list."""
-    skies = hottest_spots.of_background(run)
+    """Hottest sources of the skies with any TS > 0; else ties give the first of the list."""
+    skies = hottest_spots.background_spots(run)
     skies = skies[skies["mlog10p"] > 0]
     if len(skies) == 0:
         raise InputError("no source has TS > 0 in any background sky: add skies, or sources")

@@ -1,7 +1,7 @@
-"""What becomes of skies in which a list of sources was fitted.
+"""Results of skies in which a list of sources was fitted.
 
-A sky is scrambled once and seen by all sources, so p-values of one sky are correlated as those of the real sky are: the
-hottest source and the binomial test get their trial correction from whole skies.
+A sky is scrambled once and all sources are fitted in it, so the p-values of one sky have the same correlations as in
+the real sky. Whole skies therefore give the trial correction of the hottest source and of the binomial test.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from worker.base.errors import SpecError
 from worker.engines.protocol import Sources
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import Kept, Rows, Tsds
+from worker.hypotheses.protocol import BackgroundSkies, Rows, Tsds
 from worker.rundir import layout
 from worker.spec.sections import Spec
 from worker.spec.source_scan import CatalogScan
@@ -31,7 +31,7 @@ def scan_of(spec: Spec) -> CatalogScan:
     Raises
     ------
     SpecError
-        It is another one.
+        The analysis has another kind of scan.
     """
     if isinstance(spec.scan, CatalogScan):
         return spec.scan
@@ -46,15 +46,15 @@ def positions(spec: Spec) -> Sources:
 
 
 def regions(spec: Spec) -> dict[str, NDArray[np.int64]]:
-    """Which sources belong to the whole list and, where both are there, to its north and south."""
+    """Indices of the sources in the whole list and, if both have sources, in its north and south."""
     dec = positions(spec).dec
-    found = {name: np.flatnonzero(hottest_spots.in_region(spec, name, dec)) for name in hottest_spots.REGIONS}
-    split = all(len(found[name]) for name in ("north", "south"))
-    return found if split else {"all": found["all"]}
+    index_of = {name: np.flatnonzero(hottest_spots.in_region(spec, name, dec)) for name in hottest_spots.REGIONS}
+    split = all(len(index_of[name]) for name in ("north", "south"))
+    return index_of if split else {"all": index_of["all"]}
 
 
-def told(spec: Spec, row: Rows, tsds: Tsds, sky: str) -> dict[str, Any]:
-    """What is said of a sky, from TS, ns and gamma of all sources: each of them, the hottest, the binomial test."""
+def sky_result(spec: Spec, row: Rows, tsds: Tsds, sky: str) -> dict[str, Any]:
+    """Results of a sky from TS, ns and gamma of all sources: every source, the hottest, the binomial test."""
     entries, dec = scan_of(spec).entries, positions(spec).dec
     heat = hottest_spots.p_map(spec, tsds, dec, row["ts"])
     sources = [
@@ -78,26 +78,26 @@ def _spot(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _binomial(sources: Sequence[Mapping[str, Any]], heat: F64, use: NDArray[np.int64]) -> dict[str, Any]:
-    found = binomial_test(heat[use])
-    k = int(found.k[0])
+    test = binomial_test(heat[use])
+    k = int(test.k[0])
     names = [sources[int(i)]["name"] for i in use[np.argsort(-heat[use], kind="stable")][:k]]
-    return {"mlog10p": float(found.mlog10p[0]), "k": k, "n_sources": len(use), "names": names}
+    return {"mlog10p": float(test.mlog10p[0]), "k": k, "n_sources": len(use), "names": names}
 
 
-def background(spec: Spec, files: Iterable[Rows], tsds: Tsds) -> Kept:
-    """Hottest sources and binomial tests of background skies, file by file: the skies themselves are let go."""
+def background(spec: Spec, sky_files: Iterable[Rows], tsds: Tsds) -> BackgroundSkies:
+    """Hottest sources and binomial tests of background skies; only one file of skies is in memory at a time."""
     where, use = positions(spec), regions(spec)
-    kept: dict[PurePosixPath, list[Rows]] = {}
-    for skies in files:
+    parts_of: dict[PurePosixPath, list[Rows]] = {}
+    for skies in sky_files:
         heat = hottest_spots.p_map(spec, tsds, np.broadcast_to(where.dec, skies.shape), skies["ts"])
         for name, index in use.items():
-            hottest = spots(where, skies[:, index], heat[:, index], index)
-            kept.setdefault(layout.skies_file(name), []).append(hottest)
-            kept.setdefault(layout.binomial_file(name), []).append(_tests(heat[:, index]))
-    whole = {path: np.concatenate(parts) for path, parts in kept.items()}
-    found = whole[layout.skies_file()]
-    rel = layout.scan_dir(spec.name, spec.scan.level()) / layout.trials_name(len(found), 0)
-    return Kept(len(found), whole | {rel: found})
+            spot_rows = spots(where, skies[:, index], heat[:, index], index)
+            parts_of.setdefault(layout.skies_file(name), []).append(spot_rows)
+            parts_of.setdefault(layout.binomial_file(name), []).append(_tests(heat[:, index]))
+    files = {path: np.concatenate(parts) for path, parts in parts_of.items()}
+    hottest = files[layout.skies_file()]
+    rel = layout.scan_dir(spec.name, spec.scan.level()) / layout.trials_name(len(hottest), 0)
+    return BackgroundSkies(len(hottest), files | {rel: hottest})
 
 
 def spots(where: Sources, skies: Rows, heat: F64, index: NDArray[np.int64]) -> Rows:
@@ -113,7 +113,7 @@ def spots(where: Sources, skies: Rows, heat: F64, index: NDArray[np.int64]) -> R
 
 
 def _tests(heat: F64) -> Rows:
-    found = binomial_test(heat)
+    test = binomial_test(heat)
     out = np.empty(len(heat), BINOMIAL_DTYPE)
-    out["mlog10p"], out["k"] = found.mlog10p, found.k
+    out["mlog10p"], out["k"] = test.mlog10p, test.k
     return out

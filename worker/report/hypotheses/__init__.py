@@ -1,1 +1,1 @@
-"""What a report shows of each hypothesis: one module for each kind of scan."""
+"""Parts of the report that depend on the hypothesis: one module per kind of scan."""

@@ -1,24 +1,18 @@
-"""What a hypothesis adds to the report: its figures, its words, its section of the page."""
+"""Interface of the part of the report that depends on the hypothesis: figures, texts, section of the page."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from worker.report.drawn import Plot
+from worker.report.plot import Plot
 from worker.report.results import Results
 from worker.report.tables import Table
 from worker.spec.sections import Spec
 
 
 class Section(NamedTuple):
-    """The section of the page about the observed sky.
+    """The section of the page about the observed sky, with a table of all tested positions.
 
-    Attributes
-    ----------
-    title : str
-    table : Table or None
-        Of everything that was tested.
-    no_page : str or None
-        Empty where there is an interactive page beside this one, or why it could not be made; None: there is none.
+    `no_page` is empty if an interactive page exists, the reason if it could not be made, None if there is none.
     """
 
     title: str
@@ -27,7 +21,7 @@ class Section(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What the report asks of a kind of scan.
+    """Parts of the report for a kind of scan.
 
     Attributes
     ----------
@@ -36,11 +30,11 @@ class Part(NamedTuple):
     searched : callable
         ``searched(spec)``: how the first sentence of the page begins.
     hottest : callable
-        ``hottest(results, spot)``: what is hottest, and notes, from the hottest spot of the summary.
+        ``hottest(results, spot)``: noun ("spot", "source") and notes for the hottest spot of the summary.
     method : callable
-        ``method(spec)``: what is scanned, in a sentence.
+        ``method(spec)``: sentence on the scanned positions.
     section : callable
-        ``section(results)``; writes what lies beside the page.
+        ``section(results)``; also writes files beside the page.
     """
 
     plots: tuple[Plot, ...]

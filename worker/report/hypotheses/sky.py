@@ -6,9 +6,9 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import interactive, scan, skymaps, verdicts, words, zoom
-from worker.report.drawn import Drawn, Plot
+from worker.report import formats, interactive, scan, skymaps, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
+from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.spec.sections import Spec
@@ -21,18 +21,18 @@ def _searched(spec: Spec) -> str:
 
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     used = f"of the map with nside {results.run.spec.healpix.nside}, as all background skies"
-    return "spot", (words.place(spot), words.fit(spot), used, *_in_finer_map(results))
+    return "spot", (formats.position(spot), formats.fit_text(spot), used, *_in_finer_map(results))
 
 
 def _in_finer_map(results: Results) -> tuple[str, ...]:
-    """The hottest spot of the map that is drawn, where that is not the map of the p-value."""
+    """The hottest spot of the drawn map, if the p-value uses another map."""
     if results.map_nside == results.run.spec.healpix.nside:
         return ()
     spot = skymaps.hottest_of(results, results.map_nside)
     if not spot:
         return ()
     where = f"in the map drawn below, nside {results.map_nside}"
-    return (f"{where}: −log₁₀ p = {spot['mlog10p']:.2f} at {words.place(spot)}",)
+    return (f"{where}: −log₁₀ p = {spot['mlog10p']:.2f} at {formats.position(spot)}",)
 
 
 def _method(spec: Spec) -> str:
@@ -46,8 +46,8 @@ def _section(results: Results) -> Section:
     return Section("Sky scan", no_page=interactive.write(results))
 
 
-def _positions(results: Results) -> Drawn:
-    """Against all pixels of the range."""
+def _positions(results: Results) -> Drawing:
+    """Hottest spots compared with all pixels of the range."""
     of = results.run.spec.healpix
     theta, phi = healpy.pix2ang(of.nside, np.arange(12 * of.nside**2))
     dec = 0.5 * np.pi - theta

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from worker.hypotheses.source_list.sources import positions, scan_of
-from worker.report import scan, sources, words
-from worker.report.drawn import Drawn, Plot
+from worker.report import formats, scan, sources
 from worker.report.hypotheses.part import Part, Section
+from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.spec.sections import Spec
@@ -21,7 +21,7 @@ def _searched(spec: Spec) -> str:
 
 
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return "source", (spot["name"], words.place(spot), words.fit(spot))
+    return "source", (spot["name"], formats.position(spot), formats.fit_text(spot))
 
 
 def _method(spec: Spec) -> str:
@@ -35,8 +35,8 @@ def _section(results: Results) -> Section:
     return Section("List of sources", sources.table(results))
 
 
-def _positions(results: Results) -> Drawn:
-    """Against all sources of the list."""
+def _positions(results: Results) -> Drawing:
+    """Hottest spots compared with all sources of the list."""
     where = positions(results.run.spec)
     return scan.positions(results, np.sin(where.dec), where.turn * 2.0 * np.pi, "sources are")
 

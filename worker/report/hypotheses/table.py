@@ -1,4 +1,4 @@
-"""What the report shows of each hypothesis, by the kind of scan of the spec."""
+"""Parts of the report by kind of scan."""
 
 from worker.report.hypotheses import sky, source_list
 from worker.report.hypotheses.part import Part
@@ -8,5 +8,5 @@ PARTS: dict[str, Part] = {"healpix": sky.PART, "catalog": source_list.PART}
 
 
 def part_of(spec: Spec) -> Part | None:
-    """The part of the report for what a hypothesis finds in skies; None where it looks at none."""
+    """The part of the report on skies; None if the analysis scans none."""
     return PARTS.get(spec.scan.kind)

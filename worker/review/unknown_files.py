@@ -1,7 +1,7 @@
-"""Files in the folders of a run that neither its plan nor its results know: nobody should take them for its own."""
+"""Files in the folders of a run that belong neither to its plan nor to its results."""
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from worker.base.finding import SHOWN, Finding
 from worker.hypotheses.table import hypothesis_of
@@ -15,17 +15,17 @@ _CERTIFICATES = tuple(layout.CERTIFICATE.with_suffix(suffix) for suffix in (".js
 
 
 def finding(run: Run, root: Path) -> Finding:
-    """List them; `root` is a scratch directory in which all results and pages were made again."""
-    known = {*_of_plan(run), *_of_unblinding(run), *map(str, _CERTIFICATES), *_written(root, root)}
-    found = [name for folder in _FOLDERS for name in _written(run.path, run.path / folder) if name not in known]
+    """List unknown files; `root` is a scratch directory with all results and pages made again."""
+    known = {*_plan_files(run), *_unblinding_files(run), *map(str, _CERTIFICATES), *_files_below(root, root)}
+    unknown = [name for folder in _FOLDERS for name in _files_below(run.path, run.path / folder) if name not in known]
     what = "files that neither the plan nor a result knows"
-    if not found:
+    if not unknown:
         return Finding("same", what, "none")
-    shown = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
-    return Finding("note", what, f"{len(found):,}, which no part of this review looked at: {shown}")
+    shown = ", ".join(unknown[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
+    return Finding("note", what, f"{len(unknown):,}, which no part of this review looked at: {shown}")
 
 
-def _of_plan(run: Run) -> Iterator[str]:
+def _plan_files(run: Run) -> Iterator[str]:
     files = [layout.DATA, layout.SEALED]
     for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"]):
         files += [file.path for file in each_expected(run, task)]
@@ -40,14 +40,14 @@ def _of_plan(run: Run) -> Iterator[str]:
     yield from map(str, (layout.SUMMARY, layout.REPORT_RECORD))
 
 
-def _of_unblinding(run: Run) -> Iterator[str]:
+def _unblinding_files(run: Run) -> Iterator[str]:
     yield from map(str, (layout.UNBLINDING_LOG, layout.OPENED, layout.UNBLINDED_RESULTS))
     ensemble = hypothesis_of(run.spec).ensemble()
     if ensemble is not None:
         yield from map(str, ensemble.maps(layout.unblinded_map))
 
 
-def _written(root: Path, folder: Path) -> list[str]:
-    """Everything in a folder but folders; links are not followed."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
-    return [PurePosixPath(path.relative_to(root).as_posix()).as_posix() for path in found]
+def _files_below(root: Path, folder: Path) -> list[str]:
+    """All files below a folder, relative to `root`; links are not followed."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    return [path.relative_to(root).as_posix() for path in paths]

@@ -1,7 +1,7 @@
 """The log of the real sky: every attempt to open it and every scan of it, one line of JSON each.
 
-Each line holds the sha256 of the line before it, so that a line that was changed or removed is noticed; certificates of
-reviews hold that of the last line. The log lies outside RUN/unblinded: it is still there where that folder is removed.
+Each line has the sha256 of the line before it, which shows a changed or removed line; certificates of reviews have that
+of the last line. The log is outside RUN/unblinded, so that it remains if that folder is removed.
 """
 
 import fcntl
@@ -22,56 +22,46 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 
 OPENED = "opened"
-"""Events of an unblinding that was allowed begin with this word."""
+"""First word of the event of an allowed unblinding."""
 SCANNED = "scanned by a review"
-FIRST = "0" * 64
-"""What the first line holds in place of a sha256."""
+FIRST_PREVIOUS = "0" * 64
+"""Value of `previous` in the first line."""
 _KEYS = ("at", "by", "host", "event", "token", "previous")
 _RECORDED = ("token", "approved_by", "date", "reason", "opened_by", "opened_at", "host")
 _LONGEST = 200  # characters of a token that are kept
 
 
 class Log(NamedTuple):
-    """What the log of a run tells.
-
-    Attributes
-    ----------
-    lines : tuple of dict
-        at (UTC), by, host, event, token, previous.
-    heads : tuple of str
-        Sha256 of each line.
-    faults : tuple of str
-        Places at which a line was changed or removed.
-    """
+    """Lines of the log of a run, sha256 of each line, and where a line was changed or removed."""
 
     lines: tuple[dict[str, str], ...]
     heads: tuple[str, ...]
     faults: tuple[str, ...]
 
     def opened(self, token: str | None = None) -> list[dict[str, str]]:
-        """Lines of the openings, or of those with a token."""
-        found = [line for line in self.lines if line["event"].startswith(OPENED)]
-        return found if token is None else [line for line in found if line["token"] == token]
+        """Lines of the openings, optionally only those with a token."""
+        lines = [line for line in self.lines if line["event"].startswith(OPENED)]
+        return lines if token is None else [line for line in lines if line["token"] == token]
 
     def state(self) -> dict[str, Any]:
-        """Number of lines and sha256 of the last one: what a certificate keeps."""
-        return {"lines": len(self.heads), "sha256": self.heads[-1] if self.heads else FIRST}
+        """Number of lines and sha256 of the last one, for certificates."""
+        return {"lines": len(self.heads), "sha256": self.heads[-1] if self.heads else FIRST_PREVIOUS}
 
     def holds(self, state: Any) -> bool:
-        """Whether the log begins with the lines that a certificate kept the state of."""
+        """Whether the log begins with the lines that had this state."""
         lines = state.get("lines") if isinstance(state, dict) else None
         if not isinstance(lines, int) or isinstance(lines, bool) or not 0 <= lines <= len(self.heads):
             return False
-        return bool(state.get("sha256") == (self.heads[lines - 1] if lines else FIRST))
+        return bool(state.get("sha256") == (self.heads[lines - 1] if lines else FIRST_PREVIOUS))
 
 
 def read(run: Run) -> Log:
-    """The log of a run, empty where there is none.
+    """The log of a run; empty without a file.
 
     Raises
     ------
     InputError
-        If it cannot be read.
+        It cannot be read.
     """
     path = run.path / layout.UNBLINDING_LOG
     try:
@@ -81,7 +71,7 @@ def read(run: Run) -> Log:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); put the log of this run in its place") from None
     lines, heads, faults = [], [], []
-    previous = FIRST
+    previous = FIRST_PREVIOUS
     for number, text in enumerate(raw.splitlines(), 1):
         line = _line(text)
         if line is None:
@@ -96,12 +86,12 @@ def read(run: Run) -> Log:
 
 
 def append(run: Run, event: str, token: str = "") -> None:
-    """Add a line, on the disk when this returns.
+    """Add a line and flush it to disk.
 
     Raises
     ------
     InputError
-        If it cannot be written: then nothing may be opened.
+        It cannot be written; then nothing may be opened.
     """
     path = run.path / layout.UNBLINDING_LOG
     try:
@@ -129,47 +119,49 @@ def record(run: Run) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is missing, or is not what `dagmaker unblind` writes.
+        It is missing or invalid.
     """
-    found = store.load_json(run.path, layout.OPENED)
+    content = store.load_json(run.path, layout.OPENED)
     kinds = {**dict.fromkeys(_RECORDED, str), "waived": list}
-    wrong = [key for key, kind in kinds.items() if not isinstance(found, dict) or not isinstance(found.get(key), kind)]
-    wrong = wrong or [key for key in _RECORDED if not found[key]]
+    wrong = [
+        key for key, kind in kinds.items() if not isinstance(content, dict) or not isinstance(content.get(key), kind)
+    ]
+    wrong = wrong or [key for key in _RECORDED if not content[key]]
     if wrong:
         raise InputError(
             f"{run.path / layout.OPENED}: is not what `dagmaker unblind` writes: {', '.join(wrong)} is missing, empty "
             "or of the wrong kind; restore this file from a copy of the run"
         )
-    return dict(found)
+    return dict(content)
 
 
 def traces(run: Run) -> Iterator[str]:
-    """Files of the run that tell of an opening, whatever the log says."""
+    """Files of the run that show an opening, independent of the log."""
     if (run.path / layout.UNBLINDED).is_dir():
-        found = sorted((run.path / layout.UNBLINDED).rglob("*"))
-        yield from (path.relative_to(run.path).as_posix() for path in found if path.is_file())
+        paths = sorted((run.path / layout.UNBLINDED).rglob("*"))
+        yield from (path.relative_to(run.path).as_posix() for path in paths if path.is_file())
     closed = Log((), (), ()).state()
     for rel, key in ((layout.SUMMARY, "unblinded"), (layout.CERTIFICATE, "real_sky_log")):
-        if held(run, rel, key) not in (None, closed):
+        if json_value_at(run, rel, key) not in (None, closed):
             yield str(rel)
 
 
-def held(run: Run, rel: PurePosixPath, key: str) -> Any:
-    """What a JSON file of the run holds under a key; None where there is no such file or key."""
+def json_value_at(run: Run, rel: PurePosixPath, key: str) -> Any:
+    """Value of a key in a JSON file of the run; None without the file or key."""
     try:
-        found = store.load_json(run.path, rel)
+        content = store.load_json(run.path, rel)
     except InputError:
         return None
-    return found.get(key) if isinstance(found, dict) else None
+    return content.get(key) if isinstance(content, dict) else None
 
 
 def now() -> str:
-    """The time, UTC."""
+    """Present time, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def user() -> str:
-    """Who runs this process."""
+    """User name of this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -178,9 +170,9 @@ def user() -> str:
 
 def _line(text: bytes) -> dict[str, str] | None:
     try:
-        found = json_value(text)
+        line = json_value(text)
     except ValueError:
         return None
-    if not isinstance(found, dict) or any(not isinstance(found.get(key), str) for key in _KEYS):
+    if not isinstance(line, dict) or any(not isinstance(line.get(key), str) for key in _KEYS):
         return None
-    return found
+    return line

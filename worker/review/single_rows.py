@@ -1,6 +1,6 @@
-"""Single trials and skies made again: those that decide results, and rows of every file by chance.
+"""Single trials and skies recomputed: those that decide results, and random rows of every file.
 
-A forged file of trials is found by one of its rows; to make whole files again costs as much as the run.
+One wrong row is enough to find a forged file; recomputing whole files would cost as much as the run.
 """
 
 import random
@@ -18,59 +18,61 @@ from worker.base.pools import map_in_processes
 from worker.base.task_rows import ROWS
 from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
-from worker.review import decisive, replay
-from worker.review.decisive import Chosen
+from worker.review import decisive_rows, replay
+from worker.review.decisive_rows import ChosenRows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, open_run
 from worker.tasks import context, trials
 
-MOST_FILES = 10_000
-"""Files of which rows are chosen by chance, at most."""
-TRIALS = 5
-"""Trials of a file that are chosen by chance. Of skies the hypothesis says how many: one costs a thousand trials."""
+MAX_FILES = 10_000
+"""Largest number of files with randomly chosen rows."""
+N_TRIALS = 5
+"""Randomly chosen trials per file. For skies the hypothesis has the number: a sky costs as much as 1000 trials."""
 
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
-    """For one kind of trials; `whole` are the files that were made again as a whole."""
+    """Findings of one kind of trials; `whole`: files that were recomputed as a whole."""
     if not ROWS[task].is_stream or not files or engine_of(run.spec).deterministic == "per-file":
         return
     of_sky = ROWS[task].scans_skies
-    n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else TRIALS
-    found = decisive.skies(run, files) if of_sky else (list(decisive.trials(run, task, files)), 0)
-    chosen, left_out = found
-    by_chance = _by_chance(files, n_rows) if n_rows else []
+    n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else N_TRIALS
+    decisive = decisive_rows.skies(run, files) if of_sky else (list(decisive_rows.trials(run, task, files)), 0)
+    chosen, left_out = decisive
+    by_chance = _random_rows(files, n_rows) if n_rows else []
     work = partial(_skies if of_sky else _trials, run.path)
-    wrong = _all(work, _merged([*chosen, *by_chance]), jobs)
+    wrong = _problems(work, _one_per_file([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
     right += f", and {n_rows} of {len(by_chance):,} files by chance" if by_chance else ""
-    right += f"; {_power(files, len(whole), n_rows)}"
+    right += f"; {_detection_text(files, len(whole), n_rows)}"
     yield finding.of(f"{task}: single {ROWS[task].unit} made again from the prepared data", wrong, right)
     if not n_rows:
-        wrong = _all(partial(_refitted, run.path), [Chosen(file, tuple(range(file.n))) for file in files], jobs)
+        wrong = _problems(
+            partial(_refitted, run.path), [ChosenRows(file, tuple(range(file.n))) for file in files], jobs
+        )
         what = f"{task}: every sky fitted again at the pixels that it names"
         yield finding.of(what, wrong, f"the largest TS of every ring of all skies in {len(files):,} files")
 
 
-def _power(files: Sequence[Expected], n_whole: int, rows: int) -> str:
-    """With what probability forged files are found by chance."""
+def _detection_text(files: Sequence[Expected], n_whole: int, rows: int) -> str:
+    """Sentence with the probability to find forged files by random rows."""
     n, length = len(files), sum(file.n for file in files) / len(files)
-    found = {m: detected(n, n_whole, min(rows / length, 1.0), m) for m in (1, 10, 100) if m <= n}
-    said = ", ".join(f"{p:.0%} (m = {m})" for m, p in found.items())
+    probability = {m: detected(n, n_whole, min(rows / length, 1.0), m) for m in (1, 10, 100) if m <= n}
+    probabilities = ", ".join(f"{p:.0%} (m = {m})" for m, p in probability.items())
     always = "a file in which every row was changed is always found" if rows else "a changed value is always found"
     what = "one row that decides nothing is that of another trial" if rows else "a largest TS is another pixel's"
-    return f"{always}; of m files in which {what}, one is found with a probability of {said}"
+    return f"{always}; of m files in which {what}, one is found with a probability of {probabilities}"
 
 
 def detected(n_files: int, n_whole: int, share: float, m: int) -> float:
-    """Probability to find one of `m` forged files, each with one row changed that decides nothing.
+    """Probability to find at least one of `m` forged files, each with one changed row that is not decisive.
 
     Parameters
     ----------
     n_whole : int
-        Files made again as a whole, by chance.
+        Randomly chosen files that are recomputed as a whole.
     share : float
-        Of the rows of each file, those that are made again by chance.
+        Fraction of randomly chosen rows in each file.
     """
     unseen = 1.0
     for i in range(m):
@@ -78,43 +80,43 @@ def detected(n_files: int, n_whole: int, share: float, m: int) -> float:
     return 1.0 - unseen * (1.0 - share) ** m
 
 
-def _by_chance(files: Sequence[Expected], rows: int) -> list[Chosen]:
+def _random_rows(files: Sequence[Expected], rows: int) -> list[ChosenRows]:
     chance = random.SystemRandom()
-    some = files if len(files) <= MOST_FILES else chance.sample(files, MOST_FILES)
-    return [Chosen(file, tuple(chance.sample(range(file.n), min(rows, file.n)))) for file in some]
+    some = files if len(files) <= MAX_FILES else chance.sample(files, MAX_FILES)
+    return [ChosenRows(file, tuple(chance.sample(range(file.n), min(rows, file.n)))) for file in some]
 
 
-def _merged(chosen: Sequence[Chosen]) -> list[Chosen]:
-    """One entry for each file, neighbours of a point beside each other."""
+def _one_per_file(chosen: Sequence[ChosenRows]) -> list[ChosenRows]:
+    """One entry per file; files of one point are adjacent."""
     rows: dict[str, tuple[Expected, set[int]]] = {}
     for one in chosen:
         rows.setdefault(str(one.file.path), (one.file, set()))[1].update(one.rows)
-    return [Chosen(file, tuple(sorted(mine))) for _, (file, mine) in sorted(rows.items())]
+    return [ChosenRows(file, tuple(sorted(indices))) for _, (file, indices) in sorted(rows.items())]
 
 
-def _all(work: Callable[[Chosen], str], chosen: Sequence[Chosen], jobs: int) -> list[str]:
+def _problems(work: Callable[[ChosenRows], str], chosen: Sequence[ChosenRows], jobs: int) -> list[str]:
     return [text for text in map_in_processes(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
 
 
-def _trials(path: Path, chosen: Chosen) -> str:
+def _trials(path: Path, chosen: ChosenRows) -> str:
     run, file = open_run(path), chosen.file
     rows = store.load_array(path, file.path, file.n, context.columns(run))
     point = file.point
     stream = trials.stream(run, point["dec"], file.seed, point.get("n_sig"), point.get("gamma"))
     engine = context.engine(run)
     again = (stream.trials(engine, file.first + row, 1) for row in chosen.rows)
-    return _compared(run, chosen, rows, again)
+    return _difference(run, chosen, rows, again)
 
 
-def _skies(path: Path, chosen: Chosen) -> str:
+def _skies(path: Path, chosen: ChosenRows) -> str:
     run, file = open_run(path), chosen.file
     ensemble = ensemble_of(run.spec)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
-    return _compared(run, chosen, rows, ensemble.again(context.skies(run), file, chosen.rows))
+    return _difference(run, chosen, rows, ensemble.recompute(context.skies(run), file, chosen.rows))
 
 
-def _refitted(path: Path, chosen: Chosen) -> str:
-    """Every sky of a file, fitted again where the file says its TS is."""
+def _refitted(path: Path, chosen: ChosenRows) -> str:
+    """Refit every sky of a file at the pixels named in the file."""
     run, file = open_run(path), chosen.file
     ensemble = ensemble_of(run.spec)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
@@ -122,12 +124,14 @@ def _refitted(path: Path, chosen: Chosen) -> str:
         again = ensemble.refitted(context.skies(run), file, rows)
     except InputError as error:
         return str(error)
-    return "" if again is None else _compared(run, chosen, rows, again)
+    return "" if again is None else _difference(run, chosen, rows, again)
 
 
-def _compared(run: Run, chosen: Chosen, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:
+def _difference(run: Run, chosen: ChosenRows, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:
     tolerance = engine_of(run.spec).tolerance
     for row, alone in zip(chosen.rows, again, strict=True):
-        if not replay.agree(alone, rows[row : row + 1], tolerance)[0]:
-            return f"{chosen.file.path}: row {row} is {replay.shown(rows[row])}, made again {replay.shown(alone[0])}"
+        if not replay.equal_rows(alone, rows[row : row + 1], tolerance)[0]:
+            return (
+                f"{chosen.file.path}: row {row} is {replay.row_text(rows[row])}, made again {replay.row_text(alone[0])}"
+            )
     return ""

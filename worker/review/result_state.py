@@ -1,4 +1,4 @@
-"""Whether a result can be trusted: it loads, has what it must have, and was made from the files that are there."""
+"""Whether a result is valid (loads, has its keys) and up to date (made from the present files)."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -16,7 +16,7 @@ _READS = {row.collected_by: task for task, row in ROWS.items() if row.is_stream}
 
 
 def problem(run: Run, task: str, rel: PurePosixPath) -> str:
-    """What is wrong with the output of a task that makes one result; empty where nothing is."""
+    """The problem with the output of a task that makes one result; empty if there is none."""
     try:
         if rel.suffix == ".npz":
             store.load_record(run.path, rel)
@@ -33,22 +33,22 @@ def problem(run: Run, task: str, rel: PurePosixPath) -> str:
 
 
 def _check_json(run: Run, task: str, rel: PurePosixPath) -> None:
-    found = store.load_json(run.path, rel)
-    lost = [key for key in ROWS[task].keys if not isinstance(found, dict) or key not in found]
-    if lost:
-        raise InputError(f"{run.path / rel}: has no {', '.join(lost)}")
+    result = store.load_json(run.path, rel)
+    missing = [key for key in ROWS[task].keys if not isinstance(result, dict) or key not in result]
+    if missing:
+        raise InputError(f"{run.path / rel}: has no {', '.join(missing)}")
     if ROWS[task].timed:
         store.load_json(run.path, layout.timing_file(task))
     if task == COLLECT_SCAN:
-        _check_scan(run, found)
+        _check_scan(run, result)
 
 
-def _check_scan(run: Run, found: Mapping[str, Any]) -> None:
-    """The files beside scan.json: hottest spots of every region, maps."""
-    for region in found["regions"]:
+def _check_scan(run: Run, scan: Mapping[str, Any]) -> None:
+    """Check the files beside scan.json: hottest spots of every region, maps."""
+    for region in scan["regions"]:
         store.load_record(run.path, layout.skies_file(region))
-        store.load_array(run.path, layout.skies_file(region), found["n_skies"])
-    ensemble_of(run.spec).require_files(run, found)
+        store.load_array(run.path, layout.skies_file(region), scan["n_skies"])
+    ensemble_of(run.spec).require_files(run, scan)
 
 
 def _check_page(run: Run, rel: PurePosixPath) -> None:
@@ -62,9 +62,9 @@ def _check_page(run: Run, rel: PurePosixPath) -> None:
 
 
 def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
-    """How the files that a collected one was made from differ from those that are there; empty where they do not.
+    """How the present files differ from those that a result was collected from; empty if they do not.
 
-    A file that is missing now is no difference: it is a fault of its own.
+    A missing file is no difference here; it has a fault of its own.
     """
     task = _READS.get(node["task"])
     if node["task"] == JUDGE:
@@ -72,9 +72,9 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
     if task is None:
         return ""
     point = node["args"] if ROWS[task].at_point else {}
-    made_from = {item["path"]: item["sha256"] for item in _list(run, rel)}
+    made_from = {item["path"]: item["sha256"] for item in listed_files(run, rel, {"path", "sha256"})}
     for file in each_expected(run, task, **point):
-        path, sha256 = str(file.path), _sha256(run, file.path)
+        path, sha256 = str(file.path), _recorded_sha256(run, file.path)
         if sha256 and path not in made_from:
             return f"was made without {path}"
         if sha256 and sha256 != made_from[path]:
@@ -83,26 +83,29 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
 
 
 def _stale_decision(run: Run, number: int) -> str:
-    """A decision holds for the goals of the spec and the files before it; where one of these is missing, who knows."""
+    """Whether a decision was made for other goals or files; unknown (empty) if one of the files is missing."""
     try:
-        seen = adaptive_round.at_round(run, number)
-        adaptive_round.inputs(seen)
+        run_before = adaptive_round.at_round(run, number)
+        adaptive_round.inputs(run_before)
     except InputError:
         return ""
-    return "" if adaptive_round.standing(seen, number) else "was decided from other files, or for other goals"
+    return (
+        "" if adaptive_round.valid_decision(run_before, number) else "was decided from other files, or for other goals"
+    )
 
 
-def _list(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:
+def listed_files(run: Run, rel: PurePosixPath, keys: set[str]) -> list[dict[str, Any]]:
+    """The files that a collected file was made from: items of its list that have `keys`; empty without a list."""
     try:
-        found = store.load_json(run.path, layout.files_of(rel))
+        content = store.load_json(run.path, layout.files_of(rel))
     except InputError:
         return []
-    items = found if isinstance(found, list) else []
-    return [item for item in items if isinstance(item, dict) and {"path", "sha256"} <= set(item)]
+    items = content if isinstance(content, list) else []
+    return [item for item in items if isinstance(item, dict) and keys <= set(item)]
 
 
-def _sha256(run: Run, rel: PurePosixPath) -> str:
-    """What the record beside a file says of its bytes; empty where there is none."""
+def _recorded_sha256(run: Run, rel: PurePosixPath) -> str:
+    """Sha256 in the record of a file; empty without a record."""
     try:
         return str(json_object(run.path / layout.record_name(rel), {"sha256": str})["sha256"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers as text for tables and sentences."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from worker.stats.significance import p_to_nsigma
 
 _UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NONE = "–"
-"""Where there is no value."""
+"""Text for a missing value."""
 
 
 def plain(value: Any, digits: int = 3) -> str:
@@ -47,7 +47,7 @@ def power(value: Any, error: Any = None, digits: int = 3) -> str:
     return f"({head}\u00a0±\u00a0{error / scale:.{digits - 1}f}){times}"
 
 
-def pair(value: Any, error: Any) -> str:
+def with_error(value: Any, error: Any) -> str:
     """Value ± error with as many decimals as the error has."""
     if value is None or not math.isfinite(value):
         return NONE
@@ -57,7 +57,7 @@ def pair(value: Any, error: Any) -> str:
     return f"{value:,.{places}f} ± {error:,.{places}f}".replace("-", "−")
 
 
-def listed(values: Iterable[float], joint: str = "and") -> str:
+def enumeration(values: Iterable[float], joint: str = "and") -> str:
     """2, 2.5 and 3."""
     texts = [f"{value:g}" for value in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {joint} {texts[-1]}"
@@ -80,11 +80,11 @@ def degrees(value: Any, places: int = 2) -> str:
     return NONE if value is None else f"{value:+.{places}f}°".replace("-", "−")
 
 
-def place(spot: Mapping[str, Any]) -> str:
-    """Where a hottest spot lies; its angles are in radians."""
+def position(spot: Mapping[str, Any]) -> str:
+    """Position of a hottest spot (angles in radians)."""
     return f"RA {math.degrees(spot['ra']):.1f}°, dec {degrees(math.degrees(spot['dec']), 1)}"
 
 
-def fit(spot: Mapping[str, Any]) -> str:
-    """What was fitted there."""
+def fit_text(spot: Mapping[str, Any]) -> str:
+    """Fit result of a hottest spot."""
     return f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"

@@ -1,6 +1,6 @@
-"""A run directory beside the real one, in which a task can be done again without touching what is there.
+"""Temporary run directory in which a task can be repeated without changing the real run.
 
-It has the same spec, plan and prepared data (as links), so every task does there what it did in the real one.
+It links to the spec, plan and prepared data of the run, so a task gives the same output as in the real run.
 """
 
 import tempfile
@@ -14,16 +14,16 @@ from typing import Any
 from worker.base.errors import InputError, MachineError
 from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run, each_expected, files_of_node
+from worker.rundir.ledger import Run, files_of_node
 from worker.tasks import context
 from worker.tasks.table import TASKS
 
 
 @contextmanager
-def beside(run: Run, trials: bool = False, opened: bool = True) -> Iterator[Path]:
-    """A scratch run directory, removed at the end; with links to all trials where they are to be collected again.
+def create(run: Run, trials: bool = False, opened: bool = True) -> Iterator[Path]:
+    """A scratch run directory, removed at the end; `trials` adds links to all trials.
 
-    With links to trials there is one to the results of the real sky too, unless `opened` is false.
+    With `trials` the results of the real sky are linked too, unless `opened` is false.
     """
     with _folder() as name:
         root = Path(name) / "run"
@@ -46,8 +46,8 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @contextmanager
-def not_the_run() -> Iterator[None]:
-    """What cannot be written in a scratch directory is no fault of the run."""
+def disk_errors_as_machine_errors() -> Iterator[None]:
+    """Raise MachineError if a file cannot be written in the scratch directory."""
     try:
         yield
     except InputError as error:
@@ -61,7 +61,7 @@ def _link_trials(run: Run, root: Path) -> None:
         if node["file"]:
             continue
         folder = root / node["dir"]
-        if folder.parent.is_symlink():  # a part of a folder that is linked already
+        if folder.parent.is_symlink():  # its parent folder is linked already
             continue
         folder.parent.mkdir(parents=True, exist_ok=True)
         real = (run.path / node["dir"]).absolute()
@@ -76,36 +76,36 @@ def _link_trials(run: Run, root: Path) -> None:
                     (root / path).symlink_to((run.path / path).absolute())
 
 
-def again(root: Path, task: str, **args: Any) -> str:
-    """Do a task in a scratch directory, on this core; returns what it printed."""
-    said = StringIO()
-    with redirect_stdout(said), context.no_device(), not_the_run():
+def run_task(root: Path, task: str, **args: Any) -> str:
+    """Run a task in a scratch directory, on this core; returns its output text."""
+    output = StringIO()
+    with redirect_stdout(output), context.no_device(), disk_errors_as_machine_errors():
         TASKS[task](run=str(root), **args)
-    return said.getvalue()
+    return output.getvalue()
 
 
-def address_of(run: Run, rel: PurePosixPath) -> tuple[str, dict[str, Any]]:
-    """Task and arguments that make a file: from the plan, or from its record where it was run by hand.
+def task_and_arguments(run: Run, rel: PurePosixPath) -> tuple[str, dict[str, Any]]:
+    """Task and arguments that make a file: from the plan, or from its record if it is not in the plan.
 
     Raises
     ------
     InputError
-        If neither knows the file.
+        The file is in neither.
     """
     for node in run.plan["nodes"]:
         if PurePosixPath(node["dir"]) != rel.parent:
             continue
         if node["file"] == rel.name:
-            return node["task"], _asked(node["task"], node["args"])
+            return node["task"], _task_arguments(node["task"], node["args"])
         for file in files_of_node(node):
             if file.path == rel:
                 band = {} if file.band is None else _band(node["task"], *file.band)
                 address = {**node["args"], "n": file.n, "seed": file.seed, "first": file.first, **band}
-                return node["task"], _asked(node["task"], address)
+                return node["task"], _task_arguments(node["task"], address)
     record = store.load_record(run.path, rel)
     if record.task not in TASKS:
         raise InputError(f"{run.path / rel}: its record names the task {record.task!r}, which there is not")
-    return record.task, _asked(record.task, {**record.args, "n": record.n})
+    return record.task, _task_arguments(record.task, {**record.args, "n": record.n})
 
 
 def _band(task: str, band: int, bands: int) -> dict[str, Any]:
@@ -114,14 +114,6 @@ def _band(task: str, band: int, bands: int) -> dict[str, Any]:
     return {"band": band, "bands": bands} if bands > 1 else {}
 
 
-def _asked(task: str, address: Any) -> dict[str, Any]:
-    """The part of an address that the task takes."""
+def _task_arguments(task: str, address: Any) -> dict[str, Any]:
+    """The items of an address that are parameters of the task."""
     return {key: address[key] for key in signature(TASKS[task]).parameters if key in address}
-
-
-def n_expected(run: Run, task: str) -> int:
-    """Files of a task in the plan; 0 where it has none."""
-    try:
-        return sum(1 for _ in each_expected(run, task))
-    except InputError:
-        return 0

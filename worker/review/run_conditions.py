@@ -1,4 +1,4 @@
-"""What a reader of the certificate should know besides what was compared: waivers, holes, versions, raw data."""
+"""Further findings for the certificate: raw data, missing files, failed checks, versions and code."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -15,7 +15,7 @@ from worker.rundir.revision import revision
 
 
 def prepared(run: Run) -> Finding:
-    """The prepared data against the raw ones, where those are here."""
+    """Compare the prepared data with the raw data, if these are available."""
     what = f"{layout.DATA}: read again from the raw data"
     try:
         digest = store.load_record(run.path, layout.DATA).digest
@@ -23,21 +23,21 @@ def prepared(run: Run) -> Finding:
     except InputError as error:
         return Finding("fault", what, str(error))
     try:
-        found = content_digest(data.read(run.spec))
+        raw_digest = content_digest(data.read(run.spec))
     except DagmakerError as error:
         why = str(error).partition(";")[0]
         text = f"not compared, trials were replayed from this file as it is: {why}"
         return Finding("note", what, text)
-    if found != digest:
-        return Finding("fault", what, f"its content has the digest {digest[:12]}, the raw data give {found[:12]}")
+    if raw_digest != digest:
+        return Finding("fault", what, f"its content has the digest {digest[:12]}, the raw data give {raw_digest[:12]}")
     return Finding("same", what, f"the same content, digest {digest[:12]}")
 
 
-def holes(found: set[str]) -> Iterator[Finding]:
+def holes(missing: set[str]) -> Iterator[Finding]:
     """Files that were allowed to be missing."""
-    if found:
-        shown = ", ".join(sorted(found)[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
-        yield Finding("note", "allowed holes", f"{len(found):,} files were missing when results were made: {shown}")
+    if missing:
+        shown = ", ".join(sorted(missing)[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        yield Finding("note", "allowed holes", f"{len(missing):,} files were missing when results were made: {shown}")
 
 
 def checks(run: Run) -> Iterator[Finding]:
@@ -49,35 +49,37 @@ def checks(run: Run) -> Iterator[Finding]:
 
 
 def software(run: Run) -> Iterator[Finding]:
-    """Versions of what made the run and of what reviews it."""
+    """Compare versions and code of the run with those of this review."""
     records = list(_records(run))
-    here, code = versions(), revision()
-    made: dict[str, set[str]] = {}
+    installed, code = versions(), revision()
+    used: dict[str, set[str]] = {}
     for record in records:
         for name, version in record.versions.items():
-            made.setdefault(name, set()).add(version)
-    changed = [f"{name} {'/'.join(sorted(v))} (here {here.get(name, 'none')})" for name, v in sorted(made.items())
-               if v != {here.get(name)}]  # fmt: skip
+            used.setdefault(name, set()).add(version)
+    changed = [f"{name} {'/'.join(sorted(v))} (here {installed.get(name, 'none')})" for name, v in sorted(used.items())
+               if v != {installed.get(name)}]  # fmt: skip
     what = "versions of Python and packages"
-    others = sorted({version for found in made.values() for version in found if not IS_VERSION.fullmatch(version)})
+    others = sorted(
+        {version for versions_used in used.values() for version in versions_used if not IS_VERSION.fullmatch(version)}
+    )
     if others:
         yield Finding("fault", what, f"records hold what is no version: {', '.join(map(repr, others[:SHOWN]))}")
     elif changed:
         yield Finding("note", what, f"changed: {', '.join(changed)}")
     else:
-        yield Finding("same", what, ", ".join(f"{name} {version}" for name, version in here.items()))
+        yield Finding("same", what, ", ".join(f"{name} {version}" for name, version in installed.items()))
     sources = {record.code["source"] for record in records if record.code.get("source")}
     commits = sorted({record.code["commit"][:12] for record in records if record.code.get("commit")})
     edited = any(record.code.get("modified") == "yes" for record in records)
-    told = f"commit {', '.join(commits) or 'not known'}{', with changes that are not committed' if edited else ''}"
+    text = f"commit {', '.join(commits) or 'not known'}{', with changes that are not committed' if edited else ''}"
     if sources == {code["source"]}:
-        yield Finding("note" if edited else "same", "the code of the run", f"is the code that reviews it; {told}")
+        yield Finding("note" if edited else "same", "the code of the run", f"is the code that reviews it; {text}")
     else:
-        yield Finding("note", "the code of the run", f"is not the code that reviews it; {told}")
+        yield Finding("note", "the code of the run", f"is not the code that reviews it; {text}")
 
 
 def _records(run: Run) -> Iterator[Record]:
-    """Those of the prepared data and of every result: trials are too many, and were replayed."""
+    """Records of the prepared data and of every result; trials are too many, and were replayed."""
     for node in run.plan["nodes"]:
         if node["file"] and not node["file"].endswith((".json", ".html")):
             try:

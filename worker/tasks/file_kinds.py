@@ -1,4 +1,4 @@
-"""What a file of trials, skies or a map must hold, by the task that makes it: its columns and its digest."""
+"""Expected columns and digest of files of trials, skies and maps, by task."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from worker.tasks import context, scans
 
 
 class Kind(NamedTuple):
-    """Functions of a run, and of a file that its plan promises."""
+    """``dtype(run)`` and ``digest(run, file)`` of a planned file."""
 
     dtype: Callable[[Run], np.dtype[np.void]]
     digest: Callable[[Run, Expected], str]

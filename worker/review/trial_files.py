@@ -1,4 +1,4 @@
-"""Files of trials made again: some of every kind by chance, those that carry the hottest spots, then single rows."""
+"""Files of trials recomputed: random ones of every kind, those with the largest TS, then single rows."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,42 +12,41 @@ from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.pools import map_in_processes
 from worker.engines.table import engine_of
-from worker.review import alone, replay
+from worker.review import replay, single_rows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, each_expected, open_run
-from worker.tasks import scratch
+from worker.tasks import scratch_run
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
-    """Findings of each kind of trials, as soon as they are made."""
+    """Findings of each kind of trials, each as soon as it is known."""
     kinds = dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"])
     for task in kinds:
-        there = [file for file in each_expected(run, task) if str(file.path) not in absent]
-        by_chance = _by_chance(there, sample)
-        chosen = list({file.path: file for file in [*_hottest(run, there), *by_chance]}.values())
-        wrong, done = [], 0
-        for text in _replayed(run.path, [file.path for file in chosen], jobs):
-            done += 1
-            wrong += [text] if text else []
+        present = [file for file in each_expected(run, task) if str(file.path) not in absent]
+        random_files = _random_files(present, sample)
+        chosen = list({file.path: file for file in [*_files_with_largest_ts(run, present), *random_files]}.values())
+        texts = list(_replayed(run.path, [file.path for file in chosen], jobs))
         names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
         names += ", ..." if len(chosen) > 3 else ""
         tolerance = engine_of(run.spec).tolerance
         how = f"without the device, TS within {tolerance:g}" if tolerance else "bit by bit"
         what = f"{task}: files made again from the prepared data, {how}"
-        yield finding.of(what, wrong, f"{done:,} of {len(there):,} files the same ({names})")
+        yield finding.of(
+            what, list(filter(None, texts)), f"{len(texts):,} of {len(present):,} files the same ({names})"
+        )
         try:
-            yield from alone.findings(run, task, there, by_chance, jobs)
+            yield from single_rows.findings(run, task, present, random_files, jobs)
         except InputError as error:
             yield Finding("fault", f"{task}: single rows made again", str(error))
 
 
-def _by_chance(files: Sequence[Expected], sample: int) -> list[Expected]:
-    """Chosen anew in every review: nobody can know beforehand which."""
+def _random_files(files: Sequence[Expected], sample: int) -> list[Expected]:
+    """Random files, different in every review, so that nobody knows the choice beforehand."""
     return random.SystemRandom().sample(files, min(sample, len(files)))
 
 
-def _hottest(run: Run, files: Iterable[Expected]) -> list[Expected]:
-    """The file with the largest TS of a kind (of each map)."""
+def _files_with_largest_ts(run: Run, files: Iterable[Expected]) -> list[Expected]:
+    """The file with the largest TS (one per map resolution)."""
     best: dict[object, tuple[float, Expected]] = {}
     for file in files:
         try:
@@ -62,17 +61,17 @@ def _hottest(run: Run, files: Iterable[Expected]) -> list[Expected]:
 
 
 def _replayed(path: Path, files: Sequence[PurePosixPath], jobs: int) -> Iterator[str]:
-    """What is wrong with each file, empty where nothing is; neighbours of a point by the same process."""
+    """The difference of each file, empty if there is none; files of one point go to the same process."""
     ordered = sorted(files, key=str)
     n = max(min(jobs, len(ordered)), 1)
     parts = [[ordered[int(i)] for i in part] for part in np.array_split(np.arange(len(ordered)), n)]
-    for texts in map_in_processes(partial(_some, path), parts, n):
+    for texts in map_in_processes(partial(_replay_files, path), parts, n):
         yield from texts
 
 
-def _some(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
-    run, found = open_run(path), []
-    with scratch.beside(run) as root:
+def _replay_files(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
+    run, texts = open_run(path), []
+    with scratch_run.create(run) as root:
         for rel in files:
             try:
                 text = replay.difference(run, rel, root)
@@ -80,5 +79,5 @@ def _some(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
                 text = str(error)
             except OSError as error:
                 text = f"cannot be read ({error.strerror})"
-            found.append(f"{rel}: {text}" if text else "")
-    return found
+            texts.append(f"{rel}: {text}" if text else "")
+    return texts

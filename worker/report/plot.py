@@ -1,0 +1,28 @@
+"""A figure of the report: its definition and the drawing."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from worker.report.results import Results
+
+
+class Drawing(NamedTuple):
+    """A drawn figure with its caption and the drawn numbers (see `worker.report.numbers`)."""
+
+    figure: Figure
+    caption: str
+    numbers: Mapping[str, Any]
+
+
+class Plot(NamedTuple):
+    """One figure: name of its files, section of the page, title, and function that draws it.
+
+    `draw` raises a `DagmakerError` if its results are missing.
+    """
+
+    name: str
+    section: str
+    title: str
+    draw: Callable[[Results], Drawing]

@@ -1,0 +1,185 @@
+"""Sensitivity, discovery potential and upper limit as n_sig and flux: one row of summary.json per point."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base.errors import SpecError
+from worker.rundir import address, layout, store
+from worker.rundir.ledger import Run
+from worker.spec import levels
+from worker.stats.chi2 import TooFewTrialsError
+from worker.stats.distributions import TSD
+from worker.stats.passing import Point, background_point, counts_above, passing_points
+from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
+from worker.stats.thresholds import resampled_median, resampled_threshold
+from worker.tasks import context
+
+F64 = NDArray[np.float64]
+IN_TEV = {"TeV": 1.0, "GeV": 1e-3, "erg": 1 / 1.602176634}  # exact: the charge of the electron, CODATA 2018
+
+
+class PointTrials(NamedTuple):
+    """Trials of one declination and spectrum.
+
+    Attributes
+    ----------
+    dec : float, deg
+    gamma : float
+        Of the injected spectrum.
+    background : TSD
+    trials : mapping of n_sig to ndarray of the engine's columns
+    """
+
+    dec: float
+    gamma: float
+    background: TSD
+    trials: Mapping[float, NDArray[np.void]]
+
+    @property
+    def ts(self) -> dict[float, F64]:
+        """TS of the signal trials by n_sig."""
+        return {n_sig: trials["ts"] for n_sig, trials in self.trials.items()}
+
+
+def load(run: Run, dec: float, level: float | None, background: TSD) -> PointTrials:
+    """Collected trials; `level` is the spectral index in directory names, None if there is one spectrum.
+
+    Raises
+    ------
+    InputError
+        The trials are not collected yet.
+    """
+    places = levels.decimals(run.spec.background.decs)
+    arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, level))
+    trials = {float(n): arrays[f"trials_{i}"] for i, n in enumerate(arrays["n_sig"])}
+    return PointTrials(dec, context.gamma_of(run.spec.signal, level), background, trials)
+
+
+def sensitivity(run: Run, point: PointTrials) -> dict[str, Any]:
+    """The flux at which a fraction beta of the trials exceeds the background median."""
+    return _row(run, "sensitivity", point, *threshold_of(run, point))
+
+
+def threshold_of(run: Run, point: PointTrials, n_sigma: float | None = None) -> tuple[float, F64]:
+    """TS of a one-sided significance (None: background median), and the same for resampled background trials.
+
+    Raises
+    ------
+    TooFewTrialsError
+        Too few trials have TS > 0 for a fit.
+    """
+    n, key = run.spec.sensitivity.n_bootstrap, address.bootstrap_threshold(run.spec, point.dec)
+    if n_sigma is None:
+        return point.background.median(), resampled_median(point.background, n, key)
+    return float(point.background.isf_nsigma(n_sigma)), resampled_threshold(point.background, n_sigma, n, key)
+
+
+def discovery(run: Run, point: PointTrials, n_sigma: float) -> dict[str, Any]:
+    """The flux at which a fraction discovery_beta of the trials exceeds a significance."""
+    try:
+        threshold, resampled = threshold_of(run, point, n_sigma)
+    except TooFewTrialsError as error:
+        return _no_value(_head(run, "discovery", point, None), point, f"discovery ({n_sigma:g} sigma)", error) | {
+            "nsigma": n_sigma
+        }
+    return _row(run, "discovery", point, threshold, resampled, n_sigma) | {"nsigma": n_sigma}
+
+
+def limit(run: Run, point: PointTrials, ts: float) -> dict[str, Any]:
+    """The flux at which 90 % (beta) of the trials exceed an observed TS; never below the sensitivity.
+
+    Neyman's construction with the convention of the field: a TS below the background median counts as the median.
+    """
+    return _row(run, "upper limit", point, max(ts, point.background.median()), None)
+
+
+def _head(run: Run, kind: str, point: PointTrials, threshold: float | None) -> dict[str, Any]:
+    beta = beta_of(run, kind)
+    return {"dec_deg": point.dec, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
+
+
+def _row(
+    run: Run, kind: str, point: PointTrials, threshold: float, resampled: F64 | None, n_sigma: float = 0.0
+) -> dict[str, Any]:
+    """One row; n_sig is null, with the reason, if the trials do not bracket it. `resampled`: thresholds."""
+    row = _head(run, kind, point, threshold)
+    if resampled is not None:
+        row["threshold_error"] = float(np.std(resampled))
+    try:
+        n_sig = crossing(run, kind, point, threshold, resampled, n_sigma)
+    except NotBracketedError as error:
+        return _no_value(row, point, f"{kind} ({n_sigma:g} sigma)" if n_sigma else kind, error)
+    return row | _values(run, point, n_sig)
+
+
+def points_of(point: PointTrials, threshold: float) -> tuple[Point, ...]:
+    """Passing fractions by n_sig, that of the background first."""
+    return background_point(point.background, threshold), *passing_points(point.ts, threshold)
+
+
+def crossing(
+    run: Run, kind: str, point: PointTrials, threshold: float, resampled: F64 | None, n_sigma: float = 0.0
+) -> NSig:
+    """The n_sig at which the fraction beta passes; its error includes that of the threshold if `resampled` is given.
+
+    Raises
+    ------
+    NotBracketedError
+        The trials do not bracket it.
+    """
+    key = address.bootstrap(run.spec, kind, point.dec, point.gamma, n_sigma)
+    points = points_of(point, threshold)
+    counts = None if resampled is None else counts_above(points, point.ts, resampled)
+    return find_n_sig_from_points(points, threshold, beta_of(run, kind), run.spec.sensitivity.n_bootstrap, key, counts)
+
+
+def beta_of(run: Run, kind: str) -> float:
+    """The fraction of trials that must pass."""
+    settings = run.spec.sensitivity
+    return settings.discovery_beta if kind == "discovery" else settings.beta
+
+
+def _no_value(row: dict[str, Any], point: PointTrials, what: str, error: Exception) -> dict[str, Any]:
+    print(f"{what} at dec = {point.dec:g} deg, gamma = {point.gamma:g}: {error}")
+    return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
+
+
+def unit(run: Run) -> str:
+    """Unit of every flux of a run: E^2 dN/dE with the energy unit of the spec."""
+    return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
+
+
+def flux_per_event(run: Run, dec: float, gamma: float) -> float:
+    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `unit`.
+
+    Raises
+    ------
+    SpecError
+        The effective area at `dec` is zero.
+    """
+    try:
+        flux = context.engine(run).flux(float(np.radians(dec)), gamma)
+    except ValueError as error:
+        raise SpecError(f"flux at dec = {dec:g} deg: {error}") from None
+    return flux / IN_TEV[run.spec.sensitivity.flux_unit]
+
+
+def _values(run: Run, point: PointTrials, n_sig: NSig) -> dict[str, Any]:
+    flux = flux_per_event(run, point.dec, point.gamma)
+    return finite_or_null(
+        {
+            "n_sig": n_sig.n_sig, "n_sig_error": n_sig.error, "flux": n_sig.n_sig * flux,
+            "flux_error": n_sig.error * flux, "curve": n_sig.curve, "chi2": n_sig.chi2, "dof": n_sig.dof,
+            "params": list(n_sig.params) if n_sig.params else None,
+            "points": [p._asdict() for p in n_sig.points],
+        }
+    )  # fmt: skip
+
+
+def finite_or_null(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace NaN and infinity with None, which JSON can hold."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
