@@ -8,7 +8,7 @@ import pytest
 
 from dagmaker import cli
 from dagmaker.commands import COMMANDS
-from dagmaker.htcondor import obstacles, queued, repair, restore, rounds
+from dagmaker.htcondor import blocking_paths, queued, repair, restore, rounds
 from dagmaker.htcondor.build import locked
 from dagmaker.htcondor.submit import Submitted
 from dagmaker.local import run as local
@@ -27,7 +27,7 @@ from worker.rundir import layout, ledger, planfile
 from worker.rundir import rounds as plans_of_rounds
 from worker.tasks import context
 
-ABSENT = obstacles.Fault("bg_m030", 0, "trials/x.npy", "absent", "is missing")
+ABSENT = blocking_paths.Fault("bg_m030", 0, "trials/x.npy", "absent", "is missing")
 BAD = Bad("bg_trials", 3, None, "", ("bg_m030", 0), "bg_trials --dec=-30 --n=100 --seed=0")
 
 

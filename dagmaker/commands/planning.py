@@ -42,7 +42,7 @@ def pilot(
     import tempfile
 
     from dagmaker.pilot import pilot as pilots
-    from dagmaker.pilot import reach
+    from dagmaker.pilot import sensitivity_estimate
     from dagmaker.pilot.pool import pilot_on_pool
     from worker.base.atomic import Written, write_all
     from worker.base.errors import SpecError
@@ -58,7 +58,7 @@ def pilot(
     file = Path(output).absolute()
     write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
     used = f"{output}: written; resources.pilot: {output} in the spec uses it"
-    lines = ["", *pilots.lines(found), *reach.lines(found), "", used]
+    lines = ["", *pilots.lines(found), *sensitivity_estimate.lines(found), "", used]
     return Result({"output": file, "pilot": found.model_dump(mode="json", exclude_none=True)}, lines)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import dagjob, htcondor_version, origin, queued, render, restore, rounds
+from dagmaker.htcondor import build_record, dagjob, htcondor_version, queued, render, restore, rounds
 from dagmaker.plan import plan, sites
 from dagmaker.plan.plan import Plan
 from worker.base import shell
@@ -152,8 +152,8 @@ def _write(run: Path, spec: Spec, dot: bool) -> Built:
     kept: set[str] = set()
     version = htcondor_version.parse(site.condor_version) if site.condor_version else htcondor_version.of_pool()
     left_out: dict[str, None] = {}
-    begun = origin.here(PurePosixPath(run), site, version, dot)
-    changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
+    begun = build_record.here(PurePosixPath(run), site, version, dot)
+    changed = list(_changed(run, build_record.files(begun, made, spec, resolved, left_out), kept))
     if changed:
         queued.refuse(run, "built anew: the DAG would take old work for new")
     _make_folders(run, site, kept)

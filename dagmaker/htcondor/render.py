@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from dagmaker import interpreter
 from dagmaker.cost import disk
 from dagmaker.htcondor import job_environment, render_dag
-from dagmaker.htcondor.quote import argument, dag_path, list_item, submit_value
+from dagmaker.htcondor.quoting import argument, dag_path, list_item, submit_value
 from dagmaker.plan import clusters, plan, sizing, templates
 from dagmaker.plan.clusters import Clusters
 from dagmaker.plan.plan import Plan

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from dagmaker.htcondor.quote import dag_path, dag_value
+from dagmaker.htcondor.quoting import dag_path, dag_value
 from dagmaker.plan.clusters import Cluster, Clusters
 from dagmaker.plan.plan import Plan
 from dagmaker.plan.sites import Site

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dagmaker import interpreter, lock
-from dagmaker.htcondor import dagjob, obstacles, origin, queued, render, render_dag, rounds
-from dagmaker.htcondor.obstacles import Fault
+from dagmaker.htcondor import blocking_paths, build_record, dagjob, queued, render, render_dag, rounds
+from dagmaker.htcondor.blocking_paths import Fault
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import clusters, sites
 from dagmaker.plan.plan import Plan
@@ -95,11 +95,11 @@ def repair(run: Path, jobs: int = 0, set_aside: bool = False) -> Repair:
         if not faults:
             return Repair(run, checked)
         wanted = needed(plan, faults)
-        moved = obstacles.find(run, faults)
+        moved = blocking_paths.find(run, faults)
         if not set_aside:
-            obstacles.refuse(run, moved, shell.dagmaker("repair", run, "--set_aside"))
+            blocking_paths.refuse(run, moved, shell.dagmaker("repair", run, "--set_aside"))
         try:
-            obstacles.move(run, moved)
+            blocking_paths.move(run, moved)
             _remove(run, faults)
             number = _write(run, plan, wanted)
         except OSError as error:
@@ -179,7 +179,7 @@ def reduced(plan: Plan, wanted: Mapping[str, tuple[int, ...]], prefix: str) -> P
 
 def _write(run: Path, plan: Plan, wanted: Mapping[str, tuple[int, ...]]) -> int:
     """Write the lists of processes and repair.dag, in place of those of the last repair; the repair's number, or 0."""
-    site = origin.read(run).site
+    site = build_record.read(run).site
     if render.unusable(PurePosixPath(run), site):
         return 0
     number = _next_number(run)
@@ -227,7 +227,7 @@ def _said(found: Repair) -> Iterator[str]:
     if len(faults) > SHOWN:
         yield f"    and {len(faults) - SHOWN:,} more"
     if moved:
-        yield f"    {len(moved):,} moved to {obstacles.FOLDER}/, where they keep their names"
+        yield f"    {len(moved):,} moved to {blocking_paths.FOLDER}/, where they keep their names"
     if any(fault.node == PREPARE for fault in faults):
         yield "    the prepared data are among them: trials were checked without it; repair again afterwards"
     n = sum(map(len, wanted.values()))

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import origin
+from dagmaker.htcondor import build_record
 from dagmaker.plan import plan
 from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
@@ -53,10 +53,10 @@ def restore(run: Path) -> Restored:
     run = run.absolute()
     if not any((run / name).exists() for name in (layout.SPEC, layout.PLAN, layout.BUILD)):
         raise InputError(f"{run}: this is not a run directory: it has no {layout.BUILD}; `dagmaker build` makes one")
-    begun = origin.read(run)
+    begun = build_record.read(run)
     text, digest = _built_spec(run)
     made = plan.make(specfile.loads_resolved(text, str(run / layout.BUILD)), digest)
-    texts = dict(origin.files(begun, made, specfile.loads_resolved(text), text, {}))
+    texts = dict(build_record.files(begun, made, specfile.loads_resolved(text), text, {}))
     with lock.held(run):
         kept = _keep_edited(run, text)
         files = [name for name in texts if _is_wanted(run / name, name, texts[name], begun)]
@@ -70,7 +70,7 @@ def _built_spec(run: Path) -> tuple[str, str]:
     text = frozen_text(run)
     digest, planned = specfile.text_digest(text), planned_digest(run)
     if not planned:  # no plan to hold it to
-        text = origin.kept_spec(run) or text
+        text = build_record.kept_spec(run) or text
         digest = specfile.text_digest(text)
     if planned not in ("", digest) or not text:
         raise InputError(
@@ -81,7 +81,7 @@ def _built_spec(run: Path) -> tuple[str, str]:
     return text, digest
 
 
-def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
+def _is_wanted(path: Path, name: str, text: str, begun: build_record.Origin) -> bool:
     """Whether a file is not as it was built, and can be made again as it was."""
     try:
         if file_bytes(path) == text.encode():
@@ -89,7 +89,7 @@ def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
         there = True
     except OSError:
         there = path.exists()
-    templates = begun.templates == origin.templates_digest()
+    templates = begun.templates == build_record.templates_digest()
     if not (name.endswith(".sub") or name == "dagman.config") or templates:
         return not there or begun.dagmaker == metadata.version("dagmaker") or name == str(layout.SPEC)
     if not there:
@@ -113,7 +113,7 @@ def frozen_text(run: Path) -> str:
     planned, found = planned_digest(run), read_text(run / layout.SPEC)
     if not planned or specfile.text_digest(found) == planned:
         return found
-    kept = origin.kept_spec(run)
+    kept = build_record.kept_spec(run)
     return kept if specfile.text_digest(kept) == planned else found
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.htcondor import origin, render, render_dag
+from dagmaker.htcondor import build_record, render, render_dag
 from dagmaker.plan import clusters, plan, sites
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
@@ -117,7 +117,7 @@ def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
             f"{run / layout.decision(number)}: round {number} has not been decided; "
             f"`{shell.worker('judge', f'--run={run}', f'--round={number}')}` does it, after the trials before it"
         )
-    texts = dict(files(spec, origin.read(run).site, PurePosixPath(run), number, found))
+    texts = dict(files(spec, build_record.read(run).site, PurePosixPath(run), number, found))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
     for name in texts:
         if name.startswith("batches/"):
@@ -174,7 +174,7 @@ def _continues(nodes: tuple[Node, ...], there: Counter[tuple[Any, ...]]) -> bool
 
 def names(spec: Spec, run: Path) -> Iterator[str]:
     """The files of all rounds that have been decided."""
-    site = origin.read(run).site
+    site = build_record.read(run).site
     for number in range(1, spec.adaptive.max_rounds + 1):
         found = decision(run, number)
         if found is None:

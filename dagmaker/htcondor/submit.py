@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, render, schedd, submitfile
+from dagmaker.htcondor import build_record, completion, dag_check, dagjob, queued, render, schedd, submitfile
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import sites
 from worker.base import shell
@@ -101,7 +101,7 @@ def _unlock(queue: Any, run: Path, file: str) -> Iterator[str]:
 def _hint(run: Path, file: str) -> list[str]:
     """What to do instead where processes cannot see that their output is there already."""
     again = file == str(layout.DAG) and any(run.glob(f"{file}.rescue[0-9]*"))
-    if not again or not origin.read(run).site.transfer:
+    if not again or not build_record.read(run).site.transfer:
         return []
     return [
         f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
@@ -145,7 +145,7 @@ def _check_spec(run: Path, digest: str) -> None:
 
 def _check_place(run: Path) -> None:
     """Raise if the DAG works in another directory, or DAGMan cannot use the name of this one."""
-    begun = origin.read(run)
+    begun = build_record.read(run)
     again = shell.dagmaker("build", run / layout.SPEC, f"--run={run}")
     if os.path.realpath(begun.place.run) != os.path.realpath(run):
         raise InputError(f"{run}: was built as {begun.place.run}, where its DAG works; `{again}` writes it for here")
@@ -213,7 +213,7 @@ def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
 
 def _accounting_group(run: Path) -> str | None:
     spec = specfile.load_resolved(run / layout.SPEC)
-    return sites.charged(origin.read(run).site, spec).accounting_group
+    return sites.charged(build_record.read(run).site, spec).accounting_group
 
 
 def _submit(queue: Any, run: Path, file: str) -> int:

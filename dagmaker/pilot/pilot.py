@@ -11,7 +11,7 @@ from resource import struct_rusage
 
 from dagmaker import interpreter
 from dagmaker.htcondor import build
-from dagmaker.pilot import probes, reach
+from dagmaker.pilot import probes, sensitivity_estimate
 from dagmaker.pilot.probes import Probe, Took
 from worker.base.errors import InputError
 from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, many
@@ -52,12 +52,12 @@ def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
         took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
         say(told(took[short.task][-1]))
     there: list[Reach] = []
-    for probe in reach.probes(spec):
+    for probe in sensitivity_estimate.probes(spec):
         if _measure(run, probe, limit_s).cpu_s is None:
             raise InputError(f"worker {' '.join(probe.argv)}: not done after {limit_s:g} s: raise --limit_s")
-        found = reach.read(run, spec, probe)
+        found = sensitivity_estimate.read(run, spec, probe)
         for point in found:
-            say(reach.told(point))
+            say(sensitivity_estimate.told(point))
         there += found
     return assemble(took, _cpu(), run, there)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dagmaker.htcondor import build, dagjob, eventlog, render_dag, submit, submitfile
 from dagmaker.htcondor.jobs import seconds
-from dagmaker.pilot import pilot, probes, reach
+from dagmaker.pilot import pilot, probes, sensitivity_estimate
 from dagmaker.pilot.pilot import Say
 from dagmaker.pilot.probes import Probe, Took
 from dagmaker.plan import clusters, sites
@@ -40,7 +40,7 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     built = build.build(spec, run)
     rows = list(probes.pairs(spec))
     pilot.forget(run)
-    quick = list(reach.probes(spec))
+    quick = list(sensitivity_estimate.probes(spec))
     _write(run, built.plan, [*(probe for pair in rows for probe in pair), *quick], spec)
     submitted = submit.submit(run, FILE)
     for line in submitted.lines():
@@ -51,9 +51,9 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     for pair in found:
         took[pair[0].probe.task].append(pair)
         say(pilot.told(pair))
-    there = [point for probe in quick for point in reach.read(run, spec, probe)]
+    there = [point for probe in quick for point in sensitivity_estimate.read(run, spec, probe)]
     for point in there:
-        say(reach.told(point))
+        say(sensitivity_estimate.told(point))
     return pilot.assemble(took, cpu, run, there)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from dagmaker import interpreter
 from dagmaker.htcondor.rounds import read_plan
-from dagmaker.review import certificate, fresh, strangers, verify_plan
+from dagmaker.review import certificate, fresh, unknown_files, verify_plan
 from dagmaker.review.certificate import Certificate
 from dagmaker.review.verdict import from_json
 from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
@@ -65,7 +65,7 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
 def _all(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
     """Lines of the plan, then of the worker, at last what it says of the token."""
     yield from verify_plan.verify_plan(run)
-    yield strangers.top_level(run)
+    yield unknown_files.top_level(run)
     yield from _audit(run, sample, jobs)
 
 

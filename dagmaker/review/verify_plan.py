@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import interpreter
-from dagmaker.htcondor import origin, render, render_dag, rounds
+from dagmaker.htcondor import build_record, render, render_dag, rounds
 from dagmaker.plan import clusters, plan, processes
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import InputError
@@ -65,15 +65,19 @@ def _spec(run: Path, resolved: str) -> Finding:
 def _files(run: Path, spec: Spec, resolved: str, made: plan.Plan) -> Iterator[Finding]:
     """All files where they can be made again here; what follows from the spec alone where not."""
     try:
-        begun = origin.read(run)
-        why = "" if begun.templates == origin.templates_digest() else "the templates here are not those of the build"
+        begun = build_record.read(run)
+        why = (
+            ""
+            if begun.templates == build_record.templates_digest()
+            else "the templates here are not those of the build"
+        )
     except InputError as error:
         why = str(error)
     if why:
         yield Finding("note", "submit files and DAG, made again from the spec", f"not compared: {why}")
         yield _compare(run, "plan.json and lists of processes", _of_spec(made))
     else:
-        texts = origin.files(begun, made, spec, resolved, {})
+        texts = build_record.files(begun, made, spec, resolved, {})
         yield _compare(run, "plan.json, lists of processes, submit files, DAG", texts)
 
 
@@ -139,7 +143,7 @@ def _planned(run: Path, spec: Spec) -> Finding:
     what = "plans, lists of processes and DAGs of rounds, made again from their decisions"
     wrong, known = [], {str(render_dag.ROUND_SCRIPT)}
     try:
-        begun = origin.read(run)
+        begun = build_record.read(run)
     except InputError as error:
         return Finding("note", what, f"not compared: {error}")
     for number in range(1, spec.adaptive.max_rounds + 1):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dagmaker import lock
-from dagmaker.htcondor import completion, dagjob, origin, submitfile
+from dagmaker.htcondor import build_record, completion, dagjob, submitfile
 from dagmaker.htcondor.batches import Batches
 from dagmaker.htcondor.dagjob import DagJob
 from dagmaker.htcondor.jobs import Jobs, Tracker, seconds
@@ -15,7 +15,7 @@ from dagmaker.htcondor.rounds import read_plan
 from dagmaker.htcondor.schedd import Answer
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.presence import Presence
-from dagmaker.status import badly_ended, causes, next_step, silent_causes
+from dagmaker.status import causes, next_step, problem_processes, unlogged_causes
 from dagmaker.status.causes import Asked, Bad, Cause
 from dagmaker.status.next_step import Facts
 from dagmaker.status.stages import StageStatus, counted
@@ -98,7 +98,7 @@ def _asked(run: Path) -> Asked:
 def _transfers(run: Path) -> bool:
     """Whether jobs do not see the run directory."""
     try:
-        return origin.read(run).site.transfer
+        return build_record.read(run).site.transfer
     except InputError:
         return False
 
@@ -181,7 +181,7 @@ class Watcher:
                 jobs[task].forget_before(dags[-1].submitted if active else "")
                 if answer is not None:
                     jobs[task].take_held(answer.held, answer.asked_at)
-                mine = badly_ended.find(task, jobs[task], self._batches, nodes, done, dags[-1])
+                mine = problem_processes.find(task, jobs[task], self._batches, nodes, done, dags[-1])
             stages.append(counted(task, nodes, done, jobs.get(task), mine, now))
             bad += mine
         last = max((found.last for found in jobs.values()), default="")
@@ -214,7 +214,7 @@ class Watcher:
     def _causes(self, bad: list[Bad], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
         hosts = {task: found.hosts for task, found in jobs.items()} if bad else {}
         found = causes.group(bad, hosts, self._submits, self._run, _asked(self._run)) if bad else ()
-        return (*found, *silent_causes.group(bad, self._submits, self._run, dags[-1].file)) if dags else found
+        return (*found, *unlogged_causes.group(bad, self._submits, self._run, dags[-1].file)) if dags else found
 
     def _waits(self, node: Node, done: Mapping[str, Collection[int]]) -> bool:
         if len(done[node.name]) == node.n_processes:

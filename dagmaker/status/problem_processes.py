@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from dagmaker.htcondor import obstacles
+from dagmaker.htcondor import blocking_paths
 from dagmaker.htcondor.batches import Batches
 from dagmaker.htcondor.dagjob import DagJob
 from dagmaker.htcondor.jobs import Jobs, seconds
@@ -46,7 +46,7 @@ def find(
         if failure is None:
             bad[argv] = Bad(task, None, None, "", where, argv, gone=jobs.removed[where])
         else:
-            aside = failure.code == CORRUPT and ((batches.run / path).exists() or obstacles.at(batches.run, path))
+            aside = failure.code == CORRUPT and ((batches.run / path).exists() or blocking_paths.at(batches.run, path))
             held = failure.code is None
             bad[argv] = Bad(task, failure.code, failure.hold, failure.host, where, argv, held, in_the_way=aside)
     for item in _lost(task, jobs, batches, nodes, done, dag):
