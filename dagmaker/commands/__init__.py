@@ -1,4 +1,4 @@
-"""dagmaker's commands: their arguments and meaning. What they do is imported when they are called."""
+"""Commands: arguments and help texts. Their modules are imported when a command is called."""
 
 import json
 from collections.abc import Callable
@@ -40,20 +40,20 @@ def check(*, spec: str) -> Result:
 
     loaded = _load(spec)
     sites.load(loaded.site)
-    made = plan.make(loaded, "")
-    decs, listed = loaded.background.decs, getattr(loaded.scan, "entries", ())
-    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(listed)}
+    work = plan.make(loaded, "")
+    decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
+    head = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(sources)}
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_listed(listed)}{len(decs)} declinations from "
-        f"{decs[0]:g} to {decs[-1]:g} deg, {made.n_processes:,} processes"
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_sky_area(sources)}{len(decs)} declinations from "
+        f"{decs[0]:g} to {decs[-1]:g} deg, {work.n_processes:,} processes"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
-    return Result({**found, "processes": made.n_processes, "takes": takes, "notes": notes}, lines)
+    return Result({**head, "processes": work.n_processes, "takes": takes, "notes": notes}, lines)
 
 
-def _listed(sources: Any) -> str:
-    """How many sources were read, and where they lie: hours and radians are seen at once."""
+def _sky_area(sources: Any) -> str:
+    """Number and area of the sources: coordinates in hours or radians are noticed at once."""
     if not sources:
         return ""
     ra, dec = sorted(s.ra_deg for s in sources), sorted(s.dec_deg for s in sources)
@@ -104,10 +104,10 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     from dagmaker.plan import plan as plans
 
     loaded = _load(spec)
-    made = plans.make(loaded, "")
-    total = cost.estimate(made, loaded, slots)
-    shown = plan_text.lines(made, total, loaded.goal, columns.terminal())
-    return Result({"name": made.name, **total.as_json()}, shown)
+    work = plans.make(loaded, "")
+    total = cost.estimate(work, loaded, slots)
+    lines = plan_text.lines(work, total, loaded.goal, columns.terminal_width())
+    return Result({"name": work.name, **total.as_json()}, lines)
 
 
 def build(*, spec: str, run: str, dot: bool = False) -> Result:
@@ -145,7 +145,7 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
 
     built = make(_load(spec), Path(run), dot)
     notes = [*built.notes, *dag_check.verdicts(built.run)]
-    found = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
+    document = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
     lines = [
         *notes,
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
@@ -153,7 +153,7 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
         f"(or {shell.command('condor_submit_dag', built.run / layout.DAG)})",
         f"here:      {shell.dagmaker('run', spec, f'--run={run}', '--jobs=2')}",
     ]
-    return Result({**found, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
+    return Result({**document, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 
 
 def run(*, spec: str, run: str, jobs: int = 1) -> Result:
@@ -236,8 +236,8 @@ def schema() -> Result:
     """
     from worker.spec.specfile import json_schema
 
-    found = json_schema()
-    return Result(found, [json.dumps(found, indent=2, ensure_ascii=False)])
+    document = json_schema()
+    return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
 
 
 def _load(spec: str) -> Any:
@@ -249,26 +249,10 @@ def _load(spec: str) -> Any:
 COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
-        check,
-        pilot,
-        plan,
-        build,
-        run,
-        submit,
-        round,
-        status,
-        efficiency,
-        repair,
-        restore,
-        abort,
-        verify_plan,
-        review,
-        unblind,
-        diff,
-        data_fetch,
-        schema,
+        check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan, review,
+        unblind, diff, data_fetch, schema,
     )
-}
+}  # fmt: skip
 
 POSITIONAL = {
     **dict.fromkeys(("check", "pilot", "plan", "build", "run"), ("spec",)),

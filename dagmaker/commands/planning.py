@@ -1,4 +1,4 @@
-"""dagmaker's commands about cost: pilot, efficiency. Imported when they are called."""
+"""Commands about cost: pilot, efficiency."""
 
 from pathlib import Path, PurePosixPath
 
@@ -53,13 +53,13 @@ def pilot(
         raise SpecError("--pool: write --run=DIR too, a folder that jobs of the pool can see")
     measure = pilot_on_pool if pool else pilots.pilot
     with tempfile.TemporaryDirectory(prefix="dagmaker-pilot-") as folder:
-        place = Path(folder) / "run" if run is None else Path(run)
-        found = measure(loaded, place, float(limit_s), lambda line: print(line, flush=True))
+        directory = Path(folder) / "run" if run is None else Path(run)
+        measured = measure(loaded, directory, float(limit_s), lambda line: print(line, flush=True))
     file = Path(output).absolute()
-    write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
-    used = f"{output}: written; resources.pilot: {output} in the spec uses it"
-    lines = ["", *pilots.lines(found), *sensitivity_estimate.lines(found), "", used]
-    return Result({"output": file, "pilot": found.model_dump(mode="json", exclude_none=True)}, lines)
+    write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(measured).encode())])
+    hint = f"{output}: written; resources.pilot: {output} in the spec uses it"
+    lines = ["", *pilots.lines(measured), *sensitivity_estimate.lines(measured), "", hint]
+    return Result({"output": file, "pilot": measured.model_dump(mode="json", exclude_none=True)}, lines)
 
 
 def efficiency(*, run: str) -> Result:
@@ -89,10 +89,7 @@ def efficiency(*, run: str) -> Result:
     dagmaker efficiency runs/example
     """
     from dagmaker import columns
-    from dagmaker.status import efficiency as used
+    from dagmaker.status import efficiency as efficiencies
 
-    found = used.look(Path(run))
-    return Result(found.as_json(), used.lines(found, columns.terminal()))
-
-
-__all__ = ["efficiency", "pilot"]
+    usage = efficiencies.look(Path(run))
+    return Result(usage.as_json(), efficiencies.lines(usage, columns.terminal_width()))

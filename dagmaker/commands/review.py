@@ -1,4 +1,4 @@
-"""dagmaker's commands for a reviewer: verify-plan, review, diff, unblind. Imported when they are called."""
+"""Commands for a reviewer: verify-plan, review, diff, unblind."""
 
 from pathlib import Path
 
@@ -35,8 +35,8 @@ def verify_plan(*, run: str) -> Result:
         lines.append(line)
         print(*verdict.text([line]), sep="\n", flush=True)
     differs = bool(verdict.faults(lines))
-    found = {"outcome": "differs" if differs else "same", "lines": [line._asdict() for line in lines]}
-    return Result(found, code=int(differs))
+    document = {"outcome": "differs" if differs else "same", "lines": [line._asdict() for line in lines]}
+    return Result(document, code=int(differs))
 
 
 def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> Result:
@@ -93,13 +93,13 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     reviews.writable(Path(run), out)
     if fresh:
         flags = [f"--sample={sample}", f"--jobs={jobs}", *([f"--out={Path(out).absolute()}"] if out else [])]
-        with environments.environment() as (python, told):
-            code, answer = environments.review(python, told, [str(Path(run).absolute()), *flags])
-        return Result(answer, reviews.told(answer), code)
-    found = reviews.review(Path(run), sample, jobs, lambda line: print(*verdict.text([line]), flush=True))
-    files = reviews.write(Path(run), found, out)
-    answer = {**found.as_json(), "files": files}
-    return Result(answer, reviews.told(answer), 1 if verdict.faults(found.lines) else 0)
+        with environments.environment() as (python, environment_text):
+            code, answer = environments.review(python, environment_text, [str(Path(run).absolute()), *flags])
+        return Result(answer, reviews.summary_lines(answer), code)
+    reviewed = reviews.review(Path(run), sample, jobs, lambda line: print(*verdict.text([line]), flush=True))
+    files = reviews.write(Path(run), reviewed, out)
+    answer = {**reviewed.as_json(), "files": files}
+    return Result(answer, reviews.summary_lines(answer), 1 if verdict.faults(reviewed.lines) else 0)
 
 
 def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Result:
@@ -145,8 +145,8 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     """
     from dagmaker.review import unblind as unblinding
 
-    found = unblinding.unblind(Path(run), token, spec, jobs)
-    return Result(found["result"], found["printed"])
+    answer = unblinding.unblind(Path(run), token, spec, jobs)
+    return Result(answer["result"], answer["printed"])
 
 
 def diff(*, a: str, b: str) -> Result:
@@ -174,8 +174,5 @@ def diff(*, a: str, b: str) -> Result:
     """
     from dagmaker.review import diff as differences
 
-    found = differences.diff(Path(a), Path(b))
-    return Result(found.as_json(), differences.text(found))
-
-
-__all__ = ["diff", "review", "unblind", "verify_plan"]
+    difference = differences.diff(Path(a), Path(b))
+    return Result(difference.as_json(), differences.text(difference))

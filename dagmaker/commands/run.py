@@ -1,4 +1,4 @@
-"""dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
+"""Commands on a run directory: submit, status, repair, restore, abort, round."""
 
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def submit(*, run: str, repair: bool = False) -> Result:
     from dagmaker.htcondor import submit as submission
     from worker.rundir import layout
 
-    found = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
-    return Result(found._asdict(), found.lines())
+    submitted = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
+    return Result(submitted._asdict(), submitted.lines())
 
 
 def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
@@ -109,8 +109,8 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
 
     watcher = states.Watcher(Path(run))
     answer = schedd.ask(Path(run)) if watcher.on_pool() else None
-    found = watcher.look(answer)
-    return Result(found.as_json(), status_text.lines(found, answer, columns.terminal()))
+    current = watcher.look(answer)
+    return Result(current.as_json(), status_text.lines(current, answer, columns.terminal_width()))
 
 
 def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
@@ -153,8 +153,8 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     """
     from dagmaker.htcondor import repair as repairs
 
-    found = repairs.repair(Path(run), jobs, set_aside)
-    return Result(found.as_json(), found.lines())
+    repaired = repairs.repair(Path(run), jobs, set_aside)
+    return Result(repaired.as_json(), repaired.lines())
 
 
 def restore(*, run: str) -> Result:
@@ -183,8 +183,8 @@ def restore(*, run: str) -> Result:
     """
     from dagmaker.htcondor import restore as restoring
 
-    found = restoring.restore(Path(run))
-    return Result(found._asdict(), found.lines())
+    restored = restoring.restore(Path(run))
+    return Result(restored._asdict(), restored.lines())
 
 
 def abort(*, run: str, timeout: int = 300) -> Result:
@@ -213,7 +213,7 @@ def abort(*, run: str, timeout: int = 300) -> Result:
     from dagmaker.htcondor import abort as removal
 
     removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
-    return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
+    return Result({"run": str(Path(run).absolute()), "removed": [dag._asdict() for dag in removed]})
 
 
 def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
@@ -242,12 +242,9 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     from worker.rundir import layout
     from worker.spec import specfile
 
-    path = Path(run).absolute()
-    rounds.read_plan(path)
-    nodes = rounds.settle(specfile.load_resolved(path / layout.SPEC), path, round)
+    directory = Path(run).absolute()
+    rounds.read_plan(directory)
+    nodes = rounds.write_round(specfile.load_resolved(directory / layout.SPEC), directory, round)
     n = sum(node.n_trials for node in nodes)
-    found = {"round": round, "nodes": len(nodes), "trials": n}
-    return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
-
-
-__all__ = ["abort", "repair", "restore", "round", "status", "submit"]
+    document = {"round": round, "nodes": len(nodes), "trials": n}
+    return Result(document, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])

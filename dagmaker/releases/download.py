@@ -32,7 +32,7 @@ ATTEMPTS = 6
 _CHUNK = 1 << 20
 _MOST_JSON = 1 << 26
 _TIMEOUT_S = 60
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _RANGE = re.compile(r"bytes (\d+)-")
 
 
@@ -116,40 +116,40 @@ def _complete(file: RemoteFile, part: Path, progress: Progress, wait_s: float) -
     """Append to `part` until the server says that it is all."""
     attempt = 0
     while True:
-        have = part.stat().st_size if part.exists() else 0
-        if have >= file.size > 0:
+        n_bytes = part.stat().st_size if part.exists() else 0
+        if n_bytes >= file.size > 0:
             return  # the checksum tells whether it is right
         try:
-            _append(file, part, have, progress)
+            _append(file, part, n_bytes, progress)
             return
         except _InterruptedError as error:
             now = part.stat().st_size if part.exists() else 0
-            attempt = 0 if now > have else attempt
+            attempt = 0 if now > n_bytes else attempt
             _wait(attempt, wait_s, file.url, error)
             attempt += 1
 
 
-def _append(file: RemoteFile, part: Path, have: int, progress: Progress) -> None:
-    with _open(file.url, have) as answer, part.open("ab") as out:
-        if have and not _goes_on(answer, have):
+def _append(file: RemoteFile, part: Path, n_bytes: int, progress: Progress) -> None:
+    with _open(file.url, n_bytes) as answer, part.open("ab") as out:
+        if n_bytes and not _resumes(answer, n_bytes):
             out.truncate(0)
-            have = 0
+            n_bytes = 0
         try:
-            while chunk := _read(answer, min(_CHUNK, file.size - have + 1)):
-                have += len(chunk)
-                if have > file.size:
+            while chunk := _read(answer, min(_CHUNK, file.size - n_bytes + 1)):
+                n_bytes += len(chunk)
+                if n_bytes > file.size:
                     out.truncate(0)
                     raise InputError(
                         f"{file.url}: the server sends more than the {file.size} bytes that are published for "
                         f"{file.path}. Check --base_url"
                     )
                 out.write(chunk)
-                progress(have)
+                progress(n_bytes)
         finally:
             out.flush()
             os.fsync(out.fileno())
-    if have < file.size:
-        raise _InterruptedError(f"the connection ended after {have} of {file.size} bytes")
+    if n_bytes < file.size:
+        raise _InterruptedError(f"the connection ended after {n_bytes} of {file.size} bytes")
 
 
 def _read(answer: Any, size: int) -> bytes:
@@ -159,10 +159,10 @@ def _read(answer: Any, size: int) -> bytes:
         raise _InterruptedError(printable(error) or type(error).__name__) from None
 
 
-def _goes_on(answer: Any, have: int) -> bool:
+def _resumes(answer: Any, n_bytes: int) -> bool:
     """Whether the answer begins where we stopped; a server may send everything from the start."""
     match = _RANGE.match(answer.headers.get("Content-Range") or "")
-    return answer.status == http.client.PARTIAL_CONTENT and match is not None and int(match[1]) == have
+    return answer.status == http.client.PARTIAL_CONTENT and match is not None and int(match[1]) == n_bytes
 
 
 def _open(url: str, start: int) -> Any:
@@ -176,7 +176,7 @@ def _open(url: str, start: int) -> Any:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return _open(url, 0)
         what = f"the server answers {error.code} {printable(error.reason)}"
-        if error.code in _PASSING:
+        if error.code in _TRANSIENT:
             raise _InterruptedError(what) from None
         raise InputError(f"{url}: {what}. Check the name of the release and --base_url") from None
     except (http.client.HTTPException, OSError, ValueError) as error:

@@ -33,7 +33,7 @@ def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result
     """
     if not re.fullmatch(r"https?://[!-~]+", base_url) or not _host(base_url):
         raise SpecError(f"--base_url={base_url!r}: must be an address that begins with https:// or http://")
-    release = releases.named(name)
+    release = releases.find_release(name)
     files = releases.files_of(release, base_url, lambda url: download.get_json(url, wait_s))
     _make(output)
     source = _source(release, base_url, files)
@@ -67,9 +67,9 @@ def _host(base_url: str) -> str | None:
 def _refuse_another_release(output: Path, source: Mapping[str, Any]) -> None:
     """Refuse to mix files of two releases, or of two versions of one, in a folder."""
     try:
-        before = json.loads((output / SOURCE).read_bytes())
-        old = {entry["path"]: entry for entry in before["files"]}
-        doi = before["doi"]
+        recorded = json.loads((output / SOURCE).read_bytes())
+        old = {entry["path"]: entry for entry in recorded["files"]}
+        doi = recorded["doi"]
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -110,11 +110,11 @@ class _Line:
         self._title, self._size, self._shown = title, size, 0.0
         self._tty = sys.stderr.isatty()
 
-    def show(self, have: int) -> None:
+    def show(self, n_bytes: int) -> None:
         if self._tty and monotonic() - self._shown > 0.2:
             self._shown = monotonic()
-            share = f" of {self._size / 1e6:,.1f} MB ({100 * have / self._size:.0f} %)" if self._size else " MB"
-            print(f"\r{self._title}: {have / 1e6:,.1f}{share}\x1b[K", end="", file=sys.stderr, flush=True)
+            share = f" of {self._size / 1e6:,.1f} MB ({100 * n_bytes / self._size:.0f} %)" if self._size else " MB"
+            print(f"\r{self._title}: {n_bytes / 1e6:,.1f}{share}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def end(self, text: str) -> None:
         if self._tty:

@@ -61,7 +61,7 @@ class RemoteFile(NamedTuple):
     checksum: str
 
 
-def named(name: str) -> Release:
+def find_release(name: str) -> Release:
     """A release of the catalogue, or any data set by its DOI.
 
     Raises
@@ -125,7 +125,7 @@ def _file(entry: Mapping[str, Any], base: str) -> RemoteFile:
     # A table that the Dataverse has converted is kept as it was uploaded too; the checksum is that of the upload.
     converted = "originalFileFormat" in data
     name = data.get("originalFileName") or data.get("filename") if converted else entry.get("label") or data["filename"]
-    path = inside(entry.get("directoryLabel") or "", str(name))
+    path = safe_path(entry.get("directoryLabel") or "", str(name))
     if entry.get("restricted"):
         raise InputError(
             f"{path}: this file is restricted: ask for access on the page of the data set, and get it there"
@@ -144,7 +144,7 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else "?" for c in str(value)[:200])
 
 
-def inside(folder: str, name: str) -> PurePosixPath:
+def safe_path(folder: str, name: str) -> PurePosixPath:
     """A path below the output folder, whatever a server says."""
     path = PurePosixPath(folder) / name
     text = str(path)

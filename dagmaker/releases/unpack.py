@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from dagmaker.releases.releases import inside, printable
+from dagmaker.releases.releases import printable, safe_path
 from worker.base.errors import InputError
 
 Members = dict[PurePosixPath, zipfile.ZipInfo]
@@ -62,7 +62,7 @@ def _members(archive: zipfile.ZipFile, path: PurePosixPath, seen: dict[PurePosix
     for info in infos:
         if info.is_dir():
             continue
-        place = inside(str(path.parent), info.filename)
+        place = safe_path(str(path.parent), info.filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
             raise InputError(f"{path}: {place} is a link, a device or encrypted: nothing is unpacked. Check --base_url")

@@ -115,7 +115,7 @@ def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set
 
 def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
     trials, again = _invalid(changes, refused)
-    there = {path: node.task for node in one.nodes for path in _outputs(node)}
+    old_files = {path: node.task for node in one.nodes for path in _outputs(node)}
     counts = {task: [0, 0, 0] for task in dict.fromkeys([*one.tasks(), *other.tasks()])}
     old = {node.name: node for node in one.nodes}
     new: set[str] = set()
@@ -123,20 +123,20 @@ def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[st
         paths = list(_outputs(node))
         stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
-        n_new = len(paths) if stale else sum(path not in there for path in paths)
-        if n_new or not _alike(old.get(node.name), node):
+        n_new = len(paths) if stale else sum(path not in old_files for path in paths)
+        if n_new or not _same_inputs(old.get(node.name), node):
             new.add(node.name)
             n_new = len(paths) if node.file else n_new
         counts[node.task][0] += len(paths) - n_new
         counts[node.task][1] += n_new
         for path in paths:
-            there.pop(path, None)
-    for task in there.values():
+            old_files.pop(path, None)
+    for task in old_files.values():
         counts[task][2] += 1
     return (Work(task, *numbers) for task, numbers in counts.items())
 
 
-def _alike(before: Node | None, node: Node) -> bool:
+def _same_inputs(before: Node | None, node: Node) -> bool:
     """Whether a node has the same files and is made from the same nodes: fewer trials are new work behind them."""
     return before is not None and (before.cuts, before.bands, before.parents) == (node.cuts, node.bands, node.parents)
 
@@ -174,23 +174,23 @@ def _prepared(path: Path) -> dict[str, Any] | None:
         raise InputError(f"{file}: cannot be read ({error}); see `dagmaker repair`") from None
 
 
-def text(found: Difference) -> Iterator[str]:
+def text(difference: Difference) -> Iterator[str]:
     """For people."""
-    if not found.changes:
+    if not difference.changes:
         yield "the specs are the same"
-    for change in found.changes:
+    for change in difference.changes:
         yield f"{change.key}: {_shown(change.before)} -> {_shown(change.after)}"
         yield f"    {change.effect}"
-    yield from found.notes
-    if any(work.new or work.dropped for work in found.work):
+    yield from difference.notes
+    if any(work.new or work.dropped for work in difference.work):
         yield f"\n{'files of':<16}{'kept':>12}{'to make':>12}{'no longer used':>16}"
-        for work in found.work:
+        for work in difference.work:
             yield f"{work.task:<16}{work.kept:>12,}{work.new:>12,}{work.dropped:>16,}"
     else:
         yield "no file is invalid, and none is new"
-    if found.refused:
-        yield f"\n`dagmaker build` wants another run directory: {', '.join(found.refused)} differ"
-    elif found.changes:
+    if difference.refused:
+        yield f"\n`dagmaker build` wants another run directory: {', '.join(difference.refused)} differ"
+    elif difference.changes:
         yield "\n`dagmaker build` of the second into a run of the first plans only what is to make"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from dagmaker import interpreter
 from worker.base.errors import InputError
 
-TOLD = "DAGMAKER_REVIEW_ENVIRONMENT"
+ENVIRONMENT_VARIABLE = "DAGMAKER_REVIEW_ENVIRONMENT"
 """What a certificate says of the environment that it was made in."""
 
 
@@ -33,18 +33,23 @@ def environment() -> Iterator[tuple[Path, str]]:
         source = _source()
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", source]
         _run(pip, f"pip cannot install {source} there (is there a network?)")
-        asked = "from importlib.metadata import version; print(version('dagmaker'))"
-        version = _run([str(python), "-c", asked], "the new environment has no dagmaker").strip()
+        code = "from importlib.metadata import version; print(version('dagmaker'))"
+        version = _run([str(python), "-c", code], "the new environment has no dagmaker").strip()
         yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source, version)}`"
 
 
-def review(python: Path, told: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
+def review(python: Path, description: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
     """Run `dagmaker review --json` there, which says on stderr what it compares; exit code and document."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DAGMAKER_TEMPLATES"))}
     command = [str(python), "-m", "dagmaker", "review", "--json", *arguments]
-    with tempfile.TemporaryDirectory(prefix="dagmaker-") as elsewhere:  # not where a source tree could be imported from
+    with tempfile.TemporaryDirectory(prefix="dagmaker-") as folder:  # not where a source tree could be imported from
         done = subprocess.run(
-            command, env={**env, TOLD: told}, cwd=elsewhere, stdout=subprocess.PIPE, text=True, check=False
+            command,
+            env={**env, ENVIRONMENT_VARIABLE: description},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
     return done.returncode, json.loads(done.stdout)
 
@@ -64,8 +69,10 @@ def _shown(source: str, version: str) -> str:
 def _run(command: Sequence[str], what: str) -> str:
     """What it said on stdout."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise InputError(f"{what}: {said}; review without --fresh, in an environment that you trust")
-    return done.stdout
+    process = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if process.returncode != 0:
+        message = (process.stderr.strip().splitlines() or process.stdout.strip().splitlines() or ["it said nothing"])[
+            -1
+        ]
+        raise InputError(f"{what}: {message}; review without --fresh, in an environment that you trust")
+    return process.stdout

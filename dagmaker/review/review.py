@@ -22,7 +22,7 @@ from worker.base.errors import DagmakerError, InputError, RefusedError, SpecErro
 from worker.base.finding import Finding
 
 Say = Callable[[Finding], None]
-_OF_THE_RUN = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
+_RUN_EXIT_CODES = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
 """Exit codes of a worker that say something of the run."""
 
 
@@ -37,32 +37,32 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
     plan = read_plan(run)
     begin = time.monotonic()
     lines: list[Finding] = []
-    last: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
-    for found in _all(run, sample, jobs):
-        if isinstance(found, Finding):
-            lines.append(found)
-            say(found)
+    token_state: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
+    for item in _findings(run, sample, jobs):
+        if isinstance(item, Finding):
+            lines.append(item)
+            say(item)
         else:
-            last = found
+            token_state = item
     if any(line.verdict == "fault" for line in lines):
-        last |= {"token": "", "why": "the run was not reproduced"}
+        token_state |= {"token": "", "why": "the run was not reproduced"}
     return Certificate(
         name=plan.name,
         run=str(run.absolute()),
         spec_digest=plan.spec_digest,
         reviewed_at=datetime.now(UTC).isoformat(timespec="seconds"),
         reviewer=f"{_user()} on {platform.node()}",
-        environment=os.environ.get(fresh.TOLD, _environment()),
+        environment=os.environ.get(fresh.ENVIRONMENT_VARIABLE, _environment()),
         sample=sample,
         wall_s=round(time.monotonic() - begin, 1),
         lines=tuple(lines),
-        token=str(last["token"]),
-        no_token=str(last["why"]),
-        real_sky_log=last["real_sky_log"],
+        token=str(token_state["token"]),
+        no_token=str(token_state["why"]),
+        real_sky_log=token_state["real_sky_log"],
     )
 
 
-def _all(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
+def _findings(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
     """Lines of the plan, then of the worker, at last what it says of the token."""
     yield from verify_plan.verify_plan(run)
     yield unknown_files.top_level(run)
@@ -79,13 +79,13 @@ def _audit(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, An
     """
     command = [interpreter.python(), "-m", "worker", "audit", f"--run={run}", f"--sample={sample}", f"--jobs={jobs}"]
     faults = 0
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as heard:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         with subprocess.Popen(
             command,
             env=interpreter.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=heard,
+            stderr=stderr,
             text=True,
         ) as worker:
             assert worker.stdout is not None
@@ -93,14 +93,14 @@ def _audit(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, An
                 raw = json.loads(text)
                 faults += raw.get("verdict") == "fault"
                 yield raw if "token" in raw else from_json(raw)
-        heard.seek(0)
-        said = heard.read().strip().splitlines()
+        stderr.seek(0)
+        messages = stderr.read().strip().splitlines()
     if worker.returncode == 0:
         return
-    why = said[-1] if said else f"it ended with exit code {worker.returncode}"
-    if worker.returncode not in _OF_THE_RUN and not faults:
-        raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {why}")
-    yield Finding("fault", "the run can be opened and compared to its end", why)
+    reason = messages[-1] if messages else f"it ended with exit code {worker.returncode}"
+    if worker.returncode not in _RUN_EXIT_CODES and not faults:
+        raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {reason}")
+    yield Finding("fault", "the run can be opened and compared to its end", reason)
 
 
 def writable(run: Path, out: str | None) -> None:
@@ -125,7 +125,7 @@ def _folder(run: Path, out: str | None) -> Path:
     return Path(out) if out else run / certificate.FOLDER
 
 
-def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
+def write(run: Path, reviewed: Certificate, out: str | None) -> list[Path]:
     """Write the certificate: into RUN/review, or where `out` says.
 
     Raises
@@ -135,12 +135,12 @@ def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
     """
     folder = _folder(run, out)
     try:
-        return certificate.write(folder, found)
+        return certificate.write(folder, reviewed)
     except (InputError, OSError) as error:
         raise InputError(f"{folder}: the certificate cannot be written: {error}; say where with --out=DIR") from None
 
 
-def told(answer: Mapping[str, Any]) -> Iterator[str]:
+def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     """What a review says at its end, from the certificate's data and `files`; nothing where it did not get there."""
     if "error" in answer:
         return

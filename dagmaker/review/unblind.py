@@ -27,12 +27,14 @@ def unblind(run: Path, token: str | None, spec: str | None, jobs: int) -> dict[s
     flags = [f"--{name}={value}" for name, value in (("token", token), ("spec", spec)) if value is not None]
     command = [interpreter.python(), "-m", "worker", "unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json"]
     with lock.held(run):
-        done = subprocess.run(
+        process = subprocess.run(
             command, env=interpreter.environment(), capture_output=True, text=True, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
-    if done.returncode != 0:
-        text = done.stderr.replace("worker unblind: ", "").strip()
-        raise _ERRORS.get(done.returncode, DagmakerError)(text or f"the worker ended with exit code {done.returncode}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    if process.returncode != 0:
+        text = process.stderr.replace("worker unblind: ", "").strip()
+        raise _ERRORS.get(process.returncode, DagmakerError)(
+            text or f"the worker ended with exit code {process.returncode}"
+        )
+    answer: dict[str, Any] = json.loads(process.stdout)
     return answer

@@ -19,12 +19,12 @@ _FOLDERS = (
 def top_level(run: Path) -> Finding:
     """List them; what lies in the folders of a run is looked at by the worker and with the plan."""
     names = sorted(path.name for path in run.iterdir() if path.name not in set(_known()))
-    found = [name for name in names if not _of_a_dag(name)]
+    unknown = [name for name in names if not _belongs_to_dag(name)]
     what = "files at the top of the run directory that nothing knows"
-    if not found:
+    if not unknown:
         return Finding("same", what, "none")
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return Finding("note", what, ", ".join(found[:SHOWN]) + more)
+    more = f"; and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    return Finding("note", what, ", ".join(unknown[:SHOWN]) + more)
 
 
 def _known() -> Iterator[str]:
@@ -33,6 +33,6 @@ def _known() -> Iterator[str]:
     yield from map(str, (layout.SPEC, layout.PLAN, layout.BUILD, layout.CRATE))
 
 
-def _of_a_dag(name: str) -> bool:
+def _belongs_to_dag(name: str) -> bool:
     """A DAG with what DAGMan writes beside it, or a submit file: those are compared with the plan."""
     return name.startswith((str(layout.DAG), dagjob.REPAIR)) or name.endswith((".sub", ".dot"))

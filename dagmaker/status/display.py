@@ -46,7 +46,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
     def __enter__(self) -> "Lines":
         return self
@@ -66,13 +66,13 @@ class Lines:
             self._last = now
         for stage in progress.stages.values():
             if stage.done == stage.total or (due and stage.running):
-                self._tell(stage, jobs)
+                self._print_stage(stage, jobs)
 
-    def _tell(self, stage: Stage, jobs: int) -> None:
+    def _print_stage(self, stage: Stage, jobs: int) -> None:
         """Print a stage's line unless nothing has ended since it was last told."""
         counts = f"{stage.done}/{stage.total}/{stage.failed}"
-        if self._told.get(stage.task) != counts:
-            self._told[stage.task] = counts
+        if self._printed.get(stage.task) != counts:
+            self._printed[stage.task] = counts
             self.say(self._line(stage, jobs))
 
     @staticmethod

@@ -33,7 +33,7 @@ BUSY = 0.7  # less CPU than this share of the wall time is a waste
 
 
 @dataclass(frozen=True)
-class Used:
+class KindUsage:
     """One kind of task.
 
     Attributes
@@ -75,7 +75,7 @@ class Efficiency:
     """A whole run."""
 
     name: str
-    kinds: tuple[Used, ...]
+    kinds: tuple[KindUsage, ...]
     edits: tuple[str, ...]
     quotable: Quotable | None
 
@@ -96,18 +96,18 @@ def look(run: Path) -> Efficiency:
     spec = specfile.load_resolved(run / layout.SPEC)
     repeated = {stage.task: stage.repeated for stage in status.look(run).stages}
     work = cost.work_s(plan, spec)
-    kinds = tuple(_used(run, plan, spec, task, work, repeated.get(task, 0)) for task in plan.tasks())
+    kinds = tuple(_kind_usage(run, plan, spec, task, work, repeated.get(task, 0)) for task in plan.tasks())
     kinds = tuple(kind for kind in kinds if kind.measured)
-    return Efficiency(plan.name, kinds, tuple(_edits(kinds, spec)), _counts(run, spec))
+    return Efficiency(plan.name, kinds, tuple(_edits(kinds, spec)), _quotable(run, spec))
 
 
-def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], repeated: int) -> Used:
+def _kind_usage(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], repeated: int) -> KindUsage:
     nodes = [node for node in plan.nodes if node.task == task]
     pool = _on_pool(run, task)
     more_s = small_task_costs.start(spec, task).inside_s if pool else 0.0
-    rows = [(one, s + more_s) for node in nodes for one, s in _records(run, node, work[node.name])]
+    rows = [(record, s + more_s) for node in nodes for record, s in _records(run, node, work[node.name])]
     cpu = sorted(float(record["cpu_s"]) for record, _ in rows)
-    return Used(
+    return KindUsage(
         task=task,
         pool=pool,
         processes=sum(node.n_processes for node in nodes),
@@ -115,7 +115,7 @@ def _used(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, float], 
         cpu_s=sum(cpu),
         wall_s=sum(float(record["wall_s"]) for record, _ in rows),
         predicted_s=sum(predicted for _, predicted in rows),
-        spread_s=(_at(cpu, 0.05), _at(cpu, 0.5), _at(cpu, 0.95)),
+        spread_s=(_quantile(cpu, 0.05), _quantile(cpu, 0.5), _quantile(cpu, 0.95)),
         memory_mb=max((float(record["max_rss_mb"]) for record, _ in rows), default=0.0),
         asked_mb=sizing.request(spec, sites.load(spec.site), task).memory_mb,
         repeated=repeated,
@@ -139,13 +139,13 @@ def _records(run: Path, node: Node, work_s: float) -> Iterator[tuple[dict[str, A
         path = layout.timing_file(node.task) if rel.suffix == ".json" else layout.record_name(rel)
         path = layout.REPORT_RECORD if rel == layout.REPORT else path
         try:
-            found = json_object(run / path, MEASURED)
-            yield {key: found[key] for key in MEASURED}, work_s * weight / whole
+            record = json_object(run / path, MEASURED)
+            yield {key: record[key] for key in MEASURED}, work_s * weight / whole
         except (OSError, ValueError):
             continue
 
 
-def _at(ordered: list[float], share: float) -> float:
+def _quantile(ordered: list[float], share: float) -> float:
     return ordered[round(share * (len(ordered) - 1))] if ordered else 0.0
 
 
@@ -162,17 +162,17 @@ def _slow(rows: list[tuple[dict[str, Any], float]]) -> Iterator[tuple[str, float
             yield host, median(values) / usual
 
 
-def _counts(run: Path, spec: Spec) -> Quotable | None:
+def _quotable(run: Path, spec: Spec) -> Quotable | None:
     """What can be claimed with the trials and skies that there are."""
     try:
-        found = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
-        n_bg = min(int(row["n"]) for row in found["background"])
-        return Quotable(n_bg, int(found["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
+        summary = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
+        n_bg = min(int(row["n"]) for row in summary["background"])
+        return Quotable(n_bg, int(summary["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _edits(kinds: tuple[Used, ...], spec: Spec) -> Iterator[str]:
+def _edits(kinds: tuple[KindUsage, ...], spec: Spec) -> Iterator[str]:
     """Changes of the spec that would have saved something, each with its reason."""
     asked = spec.resources
     if asked.target_hours is None:
@@ -195,7 +195,7 @@ def _edits(kinds: tuple[Used, ...], spec: Spec) -> Iterator[str]:
             yield f"# {kind.task}: {host} took {times:.1f} times as long: site profile, commands: requirements"
 
 
-def _memory_edit(kinds: tuple[Used, ...], asked_mb: int) -> Iterator[str]:
+def _memory_edit(kinds: tuple[KindUsage, ...], asked_mb: int) -> Iterator[str]:
     used = max((kind.memory_mb for kind in kinds), default=0.0)
     fit = math.ceil(used * sizing.MEMORY_MARGIN / sizing.STEP_MB) * sizing.STEP_MB
     if used and (asked_mb > TOO_MUCH * used or asked_mb < used):
@@ -209,7 +209,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _row(kind: Used) -> tuple[str, ...]:
+def _row(kind: KindUsage) -> tuple[str, ...]:
     return (
         kind.task,
         f"{kind.measured:,}",
@@ -225,16 +225,16 @@ def _row(kind: Used) -> tuple[str, ...]:
     )
 
 
-def lines(found: Efficiency, wide: int | None = None) -> Iterator[str]:
+def lines(efficiency: Efficiency, width: int | None = None) -> Iterator[str]:
     """Everything, for a terminal so wide."""
-    yield f"{found.name}: what was asked for and used; CPU times of the work, without the start of a process"
-    if any(kind.pool for kind in found.kinds):
+    yield f"{efficiency.name}: what was asked for and used; CPU times of the work, without the start of a process"
+    if any(kind.pool for kind in efficiency.kinds):
         yield "on a pool: each process puts up its data and loads compiled code anew, which is predicted, too"
     yield ""
-    yield from table(_COLUMNS, map(_row, found.kinds), wide)
-    if found.quotable is not None:
+    yield from table(_COLUMNS, map(_row, efficiency.kinds), width)
+    if efficiency.quotable is not None:
         yield ""
-        yield from quotable_lines(found.quotable, {kind.task: kind.cpu_s / 3600 for kind in found.kinds})
+        yield from quotable_lines(efficiency.quotable, {kind.task: kind.cpu_s / 3600 for kind in efficiency.kinds})
     yield ""
-    yield "the spec would be better with" if found.edits else "nothing in the spec would have made this better"
-    yield from (f"    {edit}" for edit in found.edits)
+    yield "the spec would be better with" if efficiency.edits else "nothing in the spec would have made this better"
+    yield from (f"    {edit}" for edit in efficiency.edits)

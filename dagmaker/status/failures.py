@@ -71,11 +71,11 @@ def table(failed: Sequence[Failure], run: Path, limit: int = 20) -> list[str]:
         key = failure.reply.rc, failure.argv[0], last_line(failure.reply.err)
         groups.setdefault(key, []).append(failure)
     lines = []
-    for (code, task, said), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:limit]:
+    for (code, task, message), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:limit]:
         first = group[0]
         lines += [
             f"{len(group)} x {task}: {cause(code)}",
-            f"    {said}",
+            f"    {message}",
             f"    by hand: {shell.worker(*first.argv)}",
             f"    log: {first.log.relative_to(run)}" + (f" and {len(group) - 1} more" if len(group) > 1 else ""),
         ]

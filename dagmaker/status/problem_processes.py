@@ -8,7 +8,7 @@ from dagmaker.htcondor.batches import Batches
 from dagmaker.htcondor.dagjob import DagJob
 from dagmaker.htcondor.jobs import Jobs, seconds
 from dagmaker.plan.plan import Node
-from dagmaker.status.causes import Bad
+from dagmaker.status.causes import Problem
 from worker.base.errors import InputError, RefusedError
 from worker.base.task_rows import REPORT
 
@@ -17,7 +17,7 @@ CORRUPT, REFUSED = InputError.exit_code, RefusedError.exit_code
 
 def find(
     task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: dict[str, frozenset[int]], dag: DagJob
-) -> list[Bad]:
+) -> list[Problem]:
     """Processes of a kind that ended badly and have no output, once each, and those that are held now.
 
     Parameters
@@ -28,36 +28,38 @@ def find(
     dag : DagJob
         The last submission.
     """
-    bad: dict[str, Bad] = {}
-    for where in (*jobs.failed, *jobs.removed):
-        argv = batches.argv(where)
-        place = batches.place(task, argv) if argv else None
+    problems: dict[str, Problem] = {}
+    for key in (*jobs.failed, *jobs.removed):
+        argv = batches.argv(key)
+        place = batches.plan_position(task, argv) if argv else None
         if argv is None or place is None:
             continue  # of an earlier plan
         node, position = place
         path = PurePosixPath(node.dir) / batches.output(node, position)
-        failure = jobs.failed.get(where)
+        failure = jobs.failed.get(key)
         if position in done[node.name]:
             if task == REPORT and failure is not None and failure.code == REFUSED:
                 continue  # it tells that the DAG has failed, and has made the report
-            if not _older(batches.run / path, jobs.ended[where]):
+            if not _existed_before(batches.run / path, jobs.ended[key]):
                 continue
             done[node.name] -= {position}
         if failure is None:
-            bad[argv] = Bad(task, None, None, "", where, argv, gone=jobs.removed[where])
+            problems[argv] = Problem(task, None, None, "", key, argv, gone=jobs.removed[key])
         else:
-            aside = failure.code == CORRUPT and ((batches.run / path).exists() or blocking_paths.at(batches.run, path))
+            blocked = failure.code == CORRUPT and (
+                (batches.run / path).exists() or blocking_paths.is_blocked(batches.run, path)
+            )
             held = failure.code is None
-            bad[argv] = Bad(task, failure.code, failure.hold, failure.host, where, argv, held, in_the_way=aside)
+            problems[argv] = Problem(task, failure.code, failure.hold, failure.host, key, argv, held, blocked=blocked)
     for item in _lost(task, jobs, batches, nodes, done, dag):
-        bad.setdefault(item.argv, item)
+        problems.setdefault(item.argv, item)
     held_now = list(_held(task, jobs, batches)) if dag.active else []
     for item in held_now:
-        bad.pop(item.argv, None)  # its last try, by another submission
-    return [*bad.values(), *held_now]
+        problems.pop(item.argv, None)  # its last try, by another submission
+    return [*problems.values(), *held_now]
 
 
-def _older(path: Path, time: str) -> bool:
+def _existed_before(path: Path, time: str) -> bool:
     """Whether a file was there before a moment, which logs tell in whole seconds."""
     try:
         return path.stat().st_mtime < seconds(time) + 1
@@ -65,26 +67,26 @@ def _older(path: Path, time: str) -> bool:
         return False
 
 
-def _held(task: str, jobs: Jobs, batches: Batches) -> Iterator[Bad]:
+def _held(task: str, jobs: Jobs, batches: Batches) -> Iterator[Problem]:
     for key, job in jobs.live.items():
         if job.state == "held":
-            where = jobs.where(key)
-            argv = batches.argv(where) or task
-            yield Bad(task, None, job.hold, job.host, where, argv, id=f"{key[0]}.{key[1]}")
+            process_key = jobs.process_key(key)
+            argv = batches.argv(process_key) or task
+            yield Problem(task, None, job.hold, job.host, process_key, argv, id=f"{key[0]}.{key[1]}")
 
 
 def _lost(
     task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: Mapping[str, frozenset[int]], dag: DagJob
-) -> Iterator[Bad]:
+) -> Iterator[Problem]:
     """Processes that ended well and whose output is not there, once nothing of the kind is at work any more."""
     missing = sum(node.n_processes - len(done[node.name]) for node in nodes)
     if not missing or (dag.active and jobs.live):
         return
-    for name, positions in jobs.went_well.items():
-        if not batches.older(name, dag.submitted):
+    for name, positions in jobs.ended_well.items():
+        if not batches.written_before(name, dag.submitted):
             continue  # other processes have these numbers now
         for number in positions:
             argv = batches.argv((name, number))
-            place = batches.place(task, argv) if argv else None
+            place = batches.plan_position(task, argv) if argv else None
             if argv and place and place[1] not in done[place[0].name]:
-                yield Bad(task, None, None, "", (name, number), argv, lost=True)
+                yield Problem(task, None, None, "", (name, number), argv, lost=True)

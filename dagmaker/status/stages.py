@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dagmaker.htcondor.jobs import Jobs, seconds
 from dagmaker.plan.plan import Node
-from dagmaker.status.causes import Bad
+from dagmaker.status.causes import Problem
 
 MISSING_SHOWN = 20
 COMPARABLE = 3  # good ends from which one can tell how long the others take
@@ -89,19 +89,19 @@ def _longest(jobs: Jobs, now: float) -> Longest | None:
         return None
     since, (cluster, process) = min(running)
     run_s = now - seconds(since)
-    middle = median(jobs.took) if len(jobs.took) >= COMPARABLE else None
-    longest = max(jobs.took, default=math.inf)
+    middle = median(jobs.wall_times_s) if len(jobs.wall_times_s) >= COMPARABLE else None
+    longest = max(jobs.wall_times_s, default=math.inf)
     hangs = middle is not None and run_s > SLOW_S + max(SLOW_MEDIANS * middle, SLOW_LONGEST * longest)
     late = run_s > LATE_S + LATE_LONGEST * longest
     return Longest(f"{cluster}.{process}", jobs.live[cluster, process].host, run_s, middle, late, hangs)
 
 
-def counted(
+def stage_status(
     task: str,
     nodes: Iterable[Node],
     done: Mapping[str, Collection[int]],
     jobs: Jobs | None,
-    bad: Iterable[Bad],
+    problems: Iterable[Problem],
     now: float | None,
 ) -> StageStatus:
     """The state of a stage.
@@ -134,7 +134,7 @@ def counted(
         running=states.count("running"),
         idle=states.count("idle"),
         held=states.count("held"),
-        failed=sum(not item.lost for item in bad) - states.count("held"),
+        failed=sum(not item.lost for item in problems) - states.count("held"),
         repeated=jobs.repeated if jobs is not None else 0,
         per_second=rate * (trials / total if trials else 1) if rate else None,
         left_s=(total - n_done) / rate if rate and at_work and not late else None,

@@ -16,9 +16,9 @@ from dagmaker.htcondor.schedd import Answer
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.presence import Presence
 from dagmaker.status import causes, next_step, problem_processes, unlogged_causes
-from dagmaker.status.causes import Asked, Bad, Cause
+from dagmaker.status.causes import Cause, Problem, SpecRequest
 from dagmaker.status.next_step import Facts
-from dagmaker.status.stages import StageStatus, counted
+from dagmaker.status.stages import StageStatus, stage_status
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes
 from worker.base.task_rows import JUDGE
@@ -83,16 +83,16 @@ class Status:
         return {**asdict(self), "complete": self.complete, "active": self.active}
 
 
-def _asked(run: Path) -> Asked:
+def _asked(run: Path) -> SpecRequest:
     """What the frozen spec asks for; the spec's defaults where it cannot be read."""
     import yaml
 
     try:
         resources = yaml.safe_load(file_bytes(run / layout.SPEC).decode())["resources"]
         sized = resources.get("target_hours") is not None
-        return Asked(int(resources["request_memory_mb"]), 0 if sized else int(resources["request_disk_mb"]))
+        return SpecRequest(int(resources["request_memory_mb"]), 0 if sized else int(resources["request_disk_mb"]))
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
-        return Asked(1000, 500)
+        return SpecRequest(1000, 500)
 
 
 def _transfers(run: Path) -> bool:
@@ -103,17 +103,17 @@ def _transfers(run: Path) -> bool:
         return False
 
 
-def _fault(run: Path, spec_digest: str, all_there: bool) -> str:
+def _fault(run: Path, spec_digest: str, all_outputs_exist: bool) -> str:
     """What makes a run incomplete whose outputs are all there."""
     try:
-        found = specfile.text_digest(file_bytes(run / layout.SPEC).decode())
+        digest = specfile.text_digest(file_bytes(run / layout.SPEC).decode())
     except (OSError, UnicodeDecodeError):
         return f"{layout.SPEC} cannot be read: {NOT_AS_BUILT}"
-    if found != spec_digest:
+    if digest != spec_digest:
         return f"{layout.SPEC} was edited since the run was built: {NOT_AS_BUILT}"
-    if all_there and completion.outdated(run):
+    if all_outputs_exist and completion.outdated(run):
         return "the results were made with the spec of an earlier build"
-    if all_there and completion.unfinished(run):
+    if all_outputs_exist and completion.unfinished(run):
         return "the last DAG did not end well, and nobody has made the report since: some results may be older"
     return ""
 
@@ -148,7 +148,7 @@ class Watcher:
 
     def on_pool(self) -> bool:
         """Whether the DAG was ever submitted."""
-        return bool(dagjob.all_of(self._run))
+        return bool(dagjob.last_submissions(self._run))
 
     def ends(self) -> dict[str, list[float]]:
         """Times of good ends by task, s since 1970, from HTCondor's logs as the last look left them."""
@@ -166,55 +166,55 @@ class Watcher:
         self._follow_rounds()
         dags = tuple(
             replace(dag, state="lost") if answer is not None and answer.lost(dag) else dag
-            for dag in dagjob.all_of(self._run)
+            for dag in dagjob.last_submissions(self._run)
         )
         jobs = {task: tracker.follow() for task, tracker in self._trackers.items()} if dags else {}
         active = any(dag.active for dag in dags)
         now = time.time() if active else None
         presence = Presence(self._run)
         done = {node.name: presence.done(node) for nodes in self._nodes.values() for node in nodes}
-        bad: list[Bad] = []
+        all_problems: list[Problem] = []
         stages = []
         for task, nodes in self._nodes.items():
-            mine: list[Bad] = []
+            problems: list[Problem] = []
             if task in jobs:
-                jobs[task].forget_before(dags[-1].submitted if active else "")
+                jobs[task].drop_before(dags[-1].submitted if active else "")
                 if answer is not None:
-                    jobs[task].take_held(answer.held, answer.asked_at)
-                mine = problem_processes.find(task, jobs[task], self._batches, nodes, done, dags[-1])
-            stages.append(counted(task, nodes, done, jobs.get(task), mine, now))
-            bad += mine
+                    jobs[task].add_held(answer.held, answer.asked_at)
+                problems = problem_processes.find(task, jobs[task], self._batches, nodes, done, dags[-1])
+            stages.append(stage_status(task, nodes, done, jobs.get(task), problems, now))
+            all_problems += problems
         last = max((found.last for found in jobs.values()), default="")
-        all_there = all(stage.done == stage.total for stage in stages)
+        all_outputs_exist = all(stage.done == stage.total for stage in stages)
         status = Status(
             self._plan.name,
             str(self._run),
             tuple(stages),
             dags,
-            self._causes(bad, jobs, dags),
+            self._causes(all_problems, jobs, dags),
             last,
             dagjob.last_error(self._run, dags[-1].file) if dags and dags[-1].state == "failed" else "",
             sum(self._waits(node, done) for nodes in self._nodes.values() for node in nodes),
             now - seconds(last) if now is not None and last else None,
-            _fault(self._run, self._plan.spec_digest, all_there),
-            not active and lock.taken(self._run),
+            _fault(self._run, self._plan.spec_digest, all_outputs_exist),
+            not active and lock.is_held(self._run),
         )
-        facts = self._facts(status, all_there, any(item.in_the_way for item in bad))
+        facts = self._facts(status, all_outputs_exist, any(item.blocked for item in all_problems))
         return replace(status, next=next_step.command(status, facts, answer))
 
-    def _facts(self, status: Status, all_there: bool, in_the_way: bool) -> Facts:
+    def _facts(self, status: Status, all_outputs_exist: bool, blocked: bool) -> Facts:
         return Facts(
             status.fault.endswith(NOT_AS_BUILT),
-            all_there,
-            in_the_way,
+            all_outputs_exist,
+            blocked,
             _transfers(self._run),
             _asked(self._run),
         )
 
-    def _causes(self, bad: list[Bad], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
-        hosts = {task: found.hosts for task, found in jobs.items()} if bad else {}
-        found = causes.group(bad, hosts, self._submits, self._run, _asked(self._run)) if bad else ()
-        return (*found, *unlogged_causes.group(bad, self._submits, self._run, dags[-1].file)) if dags else found
+    def _causes(self, problems: list[Problem], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
+        hosts = {task: listed.hosts for task, listed in jobs.items()} if problems else {}
+        listed = causes.group(problems, hosts, self._submits, self._run, _asked(self._run)) if problems else ()
+        return (*listed, *unlogged_causes.group(problems, self._submits, self._run, dags[-1].file)) if dags else listed
 
     def _waits(self, node: Node, done: Mapping[str, Collection[int]]) -> bool:
         if len(done[node.name]) == node.n_processes:

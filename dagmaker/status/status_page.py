@@ -27,7 +27,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 56, 28
 def write(run: Path, watcher: Watcher, answer: Answer | None = None) -> Status:
     """Write the page of the present state."""
     status = watcher.look(answer)
-    times = watcher.ends() or throughput.of_files(run, watcher.plan)
+    times = watcher.ends() or throughput.output_times(run, watcher.plan)
     text = templates.page(TEMPLATE, _values(status, throughput.binned(times), answer))
     write_all(run, [Written(FILE, text.encode("utf-8"))])
     return status
@@ -36,15 +36,15 @@ def write(run: Path, watcher: Watcher, answer: Answer | None = None) -> Status:
 def follow(run: Path, *, once: bool) -> int:
     """Write the page, again and again until the run has ended or somebody presses Ctrl-C; says where it is."""
     watcher = Watcher(run)
-    told = False
+    announced = False
     try:
         while True:
             begin = time.monotonic()
             answer = schedd.ask(run) if watcher.on_pool() else None
             status = write(run, watcher, answer)
-            if not told:
+            if not announced:
                 print(f"-> {run / FILE}", flush=True)
-                told = True
+                announced = True
             if once or ended(status):
                 return 0
             time.sleep(max(EVERY_S, 10 * (time.monotonic() - begin)))

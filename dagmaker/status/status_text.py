@@ -33,7 +33,7 @@ TITLES = {
 QUIET_S = 120.0  # processes of an ordinary run end more often
 
 
-def lines(status: Status, answer: Answer | None = None, wide: int | None = None) -> Iterator[str]:
+def lines(status: Status, answer: Answer | None = None, width: int | None = None) -> Iterator[str]:
     """Everything.
 
     Parameters
@@ -49,7 +49,7 @@ def lines(status: Status, answer: Answer | None = None, wide: int | None = None)
     if answer is not None and status.dags:
         yield from _schedd(answer, status)
     yield ""
-    yield from _table(status, wide)
+    yield from _table(status, width)
     yield from _progress(status)
     for cause in status.causes[:CAUSES_SHOWN]:
         yield ""
@@ -80,7 +80,7 @@ def _schedd(answer: Answer, status: Status) -> Iterator[str]:
         return
     if not answer.dags:
         dag = status.dags[-1]
-        if answer.elsewhere(dag):
+        if answer.submitted_elsewhere(dag):
             yield f"schedd: that of {answer.host} does not know this DAG, which was submitted on {dag.host}"
         elif dag.active or dag.state == "lost":
             yield "schedd: it does not know this DAG: the queue was lost or the DAG was forgotten"
@@ -98,11 +98,11 @@ _POOL = (Column("running", 9), Column("idle", 7), Column("held", 6), Column("fai
 _RATES = (Column("trials/s", 10, 2), Column("left", 9, 1))
 
 
-def _table(status: Status, wide: int | None) -> Iterator[str]:
+def _table(status: Status, width: int | None) -> Iterator[str]:
     on_pool = bool(status.dags)
     columns = (*_FILES, *(_POOL if on_pool else ()), Column("missing", 10), Column("trials done", 14, 3))
     columns += (*(_RATES if on_pool else ()), Column("first missing", 0, 4))
-    yield from table(columns, (_row(stage, on_pool) for stage in status.stages), wide)
+    yield from table(columns, (_row(stage, on_pool) for stage in status.stages), width)
     repeated = sum(stage.repeated for stage in status.stages)
     if repeated:
         yield f"{repeated:,} failed tries were started again by HTCondor (max_retries)"

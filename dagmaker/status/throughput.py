@@ -40,16 +40,16 @@ class Throughput(NamedTuple):
         return tuple(sum(column) for column in zip(*self.counts.values(), strict=True))
 
 
-def of_files(run: Path, plan: Plan) -> dict[str, list[float]]:
+def output_times(run: Path, plan: Plan) -> dict[str, list[float]]:
     """When the outputs of each task appeared, s since 1970: each folder is listed once."""
     times: dict[str, list[float]] = {}
     folders: dict[str, dict[str, float]] = {}
     for node in plan.nodes:
         if node.dir not in folders:
             folders[node.dir] = _listed(run / node.dir)
-        there = folders[node.dir]
-        if there:
-            times.setdefault(node.task, []).extend(there[name] for name in processes.outputs(node) if name in there)
+        mtimes = folders[node.dir]
+        if mtimes:
+            times.setdefault(node.task, []).extend(mtimes[name] for name in processes.outputs(node) if name in mtimes)
     return times
 
 

@@ -17,7 +17,7 @@ BUSY = 10  # looking may take a tenth of the time
 ASK_EVERY_S = 30.0
 
 
-class _Schedd:
+class _CachedAnswer:
     """The schedd's last answer; asked seldom, since every question costs a process and the schedd has other work."""
 
     def __init__(self, run: Path, watcher: Watcher) -> None:
@@ -53,24 +53,24 @@ def _brief(status: Status) -> str:
     return text + ("" if not status.active or status.next.endswith("--watch") else f"; next: {status.next}")
 
 
-def _plain(watcher: Watcher, asked: _Schedd) -> Status:
+def _plain(watcher: Watcher, schedd_answer: _CachedAnswer) -> Status:
     """One line per change where the output is no terminal, and everything at the end."""
-    told = ""
+    printed = ""
     while True:
         begin = time.monotonic()
-        status = watcher.look(asked.answer())
+        status = watcher.look(schedd_answer.answer())
         text = _brief(status)
-        if text != told:
+        if text != printed:
             print(text, flush=True)
-            told = text
+            printed = text
         if ended(status) or not output.is_read():
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
-    print("\n".join(status_text.lines(status, asked.last, columns.terminal())))
+    print("\n".join(status_text.lines(status, schedd_answer.last, columns.terminal_width())))
     return status
 
 
-def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
+def _live(watcher: Watcher, schedd_answer: _CachedAnswer, console: Any) -> Status:
     """The whole text, drawn again in place."""
     from rich.live import Live
     from rich.text import Text
@@ -78,8 +78,8 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             begin = time.monotonic()
-            status = watcher.look(asked.answer())
-            text = "\n".join(status_text.lines(status, asked.last, console.width))
+            status = watcher.look(schedd_answer.answer())
+            text = "\n".join(status_text.lines(status, schedd_answer.last, console.width))
             live.update(Text(output.visible(text)), refresh=True)
             if ended(status):
                 return status
@@ -91,9 +91,9 @@ def watch(run: Path) -> Status:
     from rich.console import Console
 
     watcher, console = Watcher(run), Console(file=output.terminal())
-    asked = _Schedd(run, watcher)
+    schedd_answer = _CachedAnswer(run, watcher)
     try:
-        return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
+        return _live(watcher, schedd_answer, console) if console.is_terminal else _plain(watcher, schedd_answer)
     except KeyboardInterrupt:
         print("\nno longer watching; the run goes on", file=sys.stderr)
         return watcher.look()
