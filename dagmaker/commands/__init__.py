@@ -25,11 +25,11 @@ def check(*, spec: str) -> Result:
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
     sources, processes : int
-        Sources that were read: 0 where the whole sky is scanned.
+        Sources that were read: 0 if the whole sky is scanned.
     takes : list of str
-        What a season takes that is another's: its response or simulation.
+        Seasons that use the response or simulation of another season.
     notes : list of str
-        What is allowed, and yet worth a second look.
+        Allowed settings that are worth a second look.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def _sky_area(sources: Any) -> str:
 def plan(*, spec: str, slots: int = 2) -> Result:
     """Show what a spec means in work: stages, processes, trials, files, CPU hours, memory, wall time.
 
-    Also what DAGMan will feel, and the largest significance that can be quoted without extrapolating.
+    Also the load on DAGMan, and the largest significance that can be quoted without extrapolation.
 
     Parameters
     ----------
@@ -79,21 +79,21 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     processes, dag_nodes, slots : int
     stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
     cpu_h, here_cpu_h, wall_h : float, h
-        Of all processes, each started anew; of the same by `dagmaker run`, whose workers start once; and until the
-        end on so many slots.
+        CPU time on a pool, where every process starts anew; CPU time with `dagmaker run`, whose workers start once;
+        wall time on the slots.
     submit_s : float, s
-        Until DAGMan has submitted the last node.
+        Time until DAGMan has submitted the last node.
     local_sigma, fitted_sigma, post_trial_sigma : float
-        Largest significances: with ten background trials above, with the fit, of the skies.
+        Largest significances: with ten background trials above, with the fit, and post-trial.
     post_trial_p, sensitivity_error : float
         Smallest post-trial p-value; relative error of a sensitivity.
     quotable : object
-        The same, with their work.
+        Numbers of trials that limit the significances.
     measured : str
-        Processor that the pilot ran on; empty without a pilot.
+        Processor of the pilot; empty without a pilot.
     warnings : list of str
     rounds : list of str
-        What the rounds of an adaptive analysis may add at most.
+        Largest work that rounds of an adaptive analysis may add.
 
     Examples
     --------
@@ -114,14 +114,14 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
     Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
-    own checkers read what was written, where they are installed.
+    own checkers read the files, if they are installed.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
     run : str
-        The run directory; made if it is not there.
+        The run directory; made if it does not exist.
     dot : bool
         Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
@@ -130,9 +130,9 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     name, run : str
         The analysis, and its directory.
     processes, written, unchanged : int
-        Of the plan; files that were written, and that were there already.
+        Processes of the plan; files that were written, and files that were up to date.
     notes : list of str
-        What was left out for this pool, and what HTCondor's checkers say.
+        Submit commands that the pool does not know, and results of HTCondor's checkers.
 
     Examples
     --------
@@ -157,14 +157,14 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
 
 
 def run(*, spec: str, run: str, jobs: int = 1) -> Result:
-    """Build and run on this machine, with progress. Stopped or killed, the same command goes on from there.
+    """Build and run on this machine, with progress. After a stop or kill the same command continues.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
     run : str
-        The run directory; made if it is not there.
+        The run directory; made if it does not exist.
     jobs : int
         Worker processes, one core each.
 
@@ -175,9 +175,9 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     failed : list of {node, position, argv, exit_code, cause, said, log}
         Processes that failed for good.
     not_started : list of str
-        Nodes that need what failed.
+        Nodes that need a failed one.
     summary : object or null
-        RUN/results/summary.json, where nothing failed.
+        RUN/results/summary.json, if nothing failed.
 
     Examples
     --------
@@ -189,24 +189,24 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
 
 
 def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
-    """Download a published data release; stopped, the same command goes on.
+    """Download a published data release; after a stop the same command continues.
 
-    Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
-    its name only when it is whole. Archives are unpacked. Prints the `data` section that reads the release.
+    The list of files and checksums comes from its Dataverse. Each file is checked and gets its name only when it is
+    complete. Archives are unpacked. Prints the `data` section that reads the release.
 
     Parameters
     ----------
     name : str
         icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, icetracks_14yr_v2, or any doi:10.xxxx/...
     output : str
-        Folder to download to; made if it is not there.
+        Folder to download to; made if it does not exist.
     base_url : str
         Another Dataverse, or a mirror.
 
     Returns
     -------
     release, doi, version, base_url : str
-        What came, and from where.
+        The release and its address.
     files : list of {path, url, size, md5 or sha256}
     output : str
         The folder.
@@ -228,7 +228,7 @@ def schema() -> Result:
     Returns
     -------
     $schema, $defs, title, description, type, properties, required, additionalProperties
-        The schema itself, as without it.
+        The schema, the same with and without --json.
 
     Examples
     --------

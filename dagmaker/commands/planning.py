@@ -8,12 +8,12 @@ from dagmaker.result import Result
 def pilot(
     *, spec: str, run: str | None = None, output: str = "pilot.json", pool: bool = False, limit_s: int = 300
 ) -> Result:
-    """Run a few processes of every kind and measure them; writes what the plan cuts the work by.
+    """Run a few processes of every kind and measure them; writes the costs that the plan uses.
 
-    Of background and signal trials at several declinations and n_sig, of a background sky and of maps: set-up time,
-    CPU time per trial or pixel, peak memory, with errors. Says where a probe was stopped or is too noisy. Then
-    `resources: {pilot: pilot.json, target_hours: 2}` in the spec. Where the spec says `signal: {n_sig: goal}`, a quick
-    pass finds roughly where sensitivities and discovery potentials lie, from which the grid of n_sig follows.
+    Measures background and signal trials at several declinations and n_sig, a background sky and maps: set-up time,
+    CPU time per trial or pixel, peak memory, with errors. Reports probes that were stopped or are too noisy. Use it
+    with `resources: {pilot: pilot.json, target_hours: 2}` in the spec. If the spec has `signal: {n_sig: goal}`, rough
+    sensitivities and discovery potentials are computed too, which determine the grid of n_sig.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ def pilot(
     pool : bool
         Run it as a small DAG on the pool and wait for it, instead of here.
     limit_s : int, s
-        A probe that takes longer is stopped. On a pool: how long to wait for the DAG, in all.
+        Time limit of a probe; on a pool, of the whole DAG.
 
     Returns
     -------
     output : str
         The file that was written.
     pilot : object
-        What is in it: for every kind set-up and CPU time per trial or pixel in s, with errors, and memory in MB.
+        Its content: for every kind set-up and CPU time per trial or pixel in s, with errors, and memory in MB.
 
     Examples
     --------
@@ -63,10 +63,10 @@ def pilot(
 
 
 def efficiency(*, run: str) -> Result:
-    """Show what a run asked for and what it used, per kind of task, and the edit of the spec that would improve it.
+    """Show requested and used resources of a run, per kind of task, and edits of the spec that would improve it.
 
-    CPU time against what was predicted, its share of the wall time, times of single processes, memory, retries,
-    machines; and the largest significances that the trials which are there support.
+    Measured and predicted CPU time, its share of the wall time, times of single processes, memory, retries, machines;
+    and the largest significances that the existing trials support.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ def efficiency(*, run: str) -> Result:
         Of each kind of task: task, processes, measured, cpu_s, wall_s, predicted_s (sums), spread_s (5th percentile,
         median, 95th of a process), memory_mb, asked_mb, repeated, hosts, slow (machines, and how much).
     edits : list of str
-        What to write in the spec.
+        Lines for the spec.
     quotable : object or null
-        Significances that the trials which are there support.
+        Significances that the existing trials support.
 
     Examples
     --------

@@ -5,7 +5,6 @@ holds spec, plan, prepared data, compiled code, the output and the saved part of
 """
 
 import math
-from collections.abc import Iterator
 
 from dagmaker.plan import rates, sizing
 from dagmaker.plan.plan import Node, Plan
@@ -33,20 +32,19 @@ def prepared_mb(spec: Spec) -> float:
     return PREPARED_MB + EVENT_BYTES * rates.events(spec) / 1e6
 
 
-def _units(node: Node, spec: Spec) -> Iterator[float]:
+def _output_bytes(node: Node, spec: Spec) -> float:
     """Output of the largest process of a node, bytes."""
     most = node.cuts.largest or 1
     if not ROWS[node.task].of_sky:
-        yield most * TRIAL_BYTES
-    elif ROWS[node.task].is_stream:
-        yield most * spec.scan.kept_per_sky * spec.scan.kept_bytes
-    else:
-        yield spec.scan.map_bytes(int(dict(node.args).get("nside", 0)), node.bands)
+        return most * TRIAL_BYTES
+    if ROWS[node.task].is_stream:
+        return most * spec.scan.kept_per_sky * spec.scan.kept_bytes
+    return spec.scan.map_bytes(int(dict(node.args).get("nside", 0)), node.bands)
 
 
 def output_mb(plan: Plan, spec: Spec, task: str) -> float:
     """Largest output of a process of a task, with its record."""
-    sizes = [size for node in plan.nodes if node.task == task for size in _units(node, spec)]
+    sizes = [_output_bytes(node, spec) for node in plan.nodes if node.task == task]
     return (max(sizes, default=0.0) + RECORD_BYTES) / 1e6
 
 

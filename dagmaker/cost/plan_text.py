@@ -18,17 +18,10 @@ _COLUMNS = (
 
 def _row(stage: StageCost) -> tuple[str, ...]:
     return (
-        stage.task,
-        f"{stage.processes:,}",
-        f"{stage.trials:,}" if stage.trials else "-",
-        f"{stage.files:,}",
-        f"{stage.files_per_folder:,}",
-        hours(stage.cpu_h),
-        hours(stage.longest_s / 3600),
-        f"{stage.memory_mb} MB",
-        f"{stage.request_mb} MB",
-        f"{stage.disk_mb} MB",
-    )
+        stage.task, f"{stage.processes:,}", f"{stage.trials:,}" if stage.trials else "-", f"{stage.files:,}",
+        f"{stage.files_per_folder:,}", hours(stage.cpu_h), hours(stage.longest_s / 3600), f"{stage.memory_mb} MB",
+        f"{stage.request_mb} MB", f"{stage.disk_mb} MB",
+    )  # fmt: skip
 
 
 def lines(plan: Plan, total: Cost, goal: Goal | None = None, width: int | None = None) -> Iterator[str]:

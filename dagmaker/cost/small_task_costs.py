@@ -59,10 +59,6 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
     files : int
         Files of its parents.
     """
-    return rates.slowness(spec) * _work_s(node, spec, files)
-
-
-def _work_s(node: Node, spec: Spec, files: int) -> float:
     decs, spectra = len(spec.background.decs), len(spec.signal.gammas)
     curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
     scan = spec.scan
@@ -85,7 +81,7 @@ def _work_s(node: Node, spec: Spec, files: int) -> float:
         + PIXEL_FIGURES_S * pixels
         + FIGURE_TRIAL_S * (injected + decs * spec.background.n_trials),
     }
-    return work_of[node.task]
+    return rates.slowness(spec) * work_of[node.task]
 
 
 def _prepare_s(spec: Spec) -> float:

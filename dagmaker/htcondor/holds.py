@@ -91,7 +91,8 @@ def cure(hold: Hold, memory_mb: int, disk_mb: int, submit: SubmitFile) -> str:
         6: f"see `executable` in {submit.path.name}: {program} must exist on every machine",
         22: f"make the folder of the event log writable: {submit.log}",
         35: f"see `container_image` in {submit.path.name}",
-        46: "give it longer or less work: fewer trials per file, or the duration in the site profile",
-        47: "give it longer or less work: fewer trials per file, or the duration in the site profile",
+        **dict.fromkeys(
+            (46, 47), "give it longer or less work: fewer trials per file, or the duration in the site profile"
+        ),
     }
     return cures.get(hold.code, f"cure what the reason names (site profile, {submit.path.name}, or the pool's people)")

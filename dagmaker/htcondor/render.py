@@ -16,7 +16,7 @@ from dagmaker.plan.sites import Site, with_accounting_group
 from worker.base.errors import EXIT_CODES, SpecError, StoppedError
 from worker.base.task_rows import JUDGE, ROWS
 from worker.rundir import layout
-from worker.spec.sections import Resources, Spec
+from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
 NEVER_RETRIED = (2, 3, 4)
@@ -79,11 +79,6 @@ def _transferred(run: PurePosixPath) -> str:
     return ", ".join([*map(str, INPUT_FILES), list_item(f"{run / SANDBOX}/")])
 
 
-def _memory_limit_mb(resources: Resources, site: Site) -> int:
-    """Largest memory request after out-of-memory holds."""
-    return site.max_memory_mb if resources.max_memory_mb is None else min(site.max_memory_mb, resources.max_memory_mb)
-
-
 def _hold_reason() -> str:
     """ClassAd expression: the meaning of the exit code of a process that failed for good."""
     text = '"exit code unknown to dagmaker: see its error file"'
@@ -131,32 +126,23 @@ def _submit_file(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, plac
     )
     return templates.render(
         (f"{task}.sub.j2", "default.sub.j2"),
-        task=task,
-        many=many,
-        name=p.name,
-        site=site,
-        local=local,
-        sandbox=sandbox,
+        task=task, many=many, name=p.name, site=site, local=local, sandbox=sandbox, resources=resources,
+        request=request,
         container_image=own.container_image or site.container_image,
         commands=_commands(site, own, local),
-        resources=resources,
-        request=request,
         gpu=resources.gpu and ROWS[task].many,
-        max_memory_mb=max(_memory_limit_mb(resources, site), request.memory_mb),
+        max_memory_mb=max(min(site.max_memory_mb, resources.max_memory_mb or site.max_memory_mb), request.memory_mb),
         accounting_group=with_accounting_group(site, spec).accounting_group,
         python=submit_value(place.python if own_interpreter else str(site.python)),
-        run=argument("." if sandbox else run),
-        run_dir=submit_value(run),
-        initial_dir=submit_value(run),
+        run=argument("." if sandbox else run), run_dir=submit_value(run), initial_dir=submit_value(run),
         log_dir=submit_value(str(log_dir(site, place.run))),
         environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
         transfer_in=_transferred(place.run) if sandbox else "",
         resumes=steps and resources.time_limit_hours is not None,
-        stopped=StoppedError.exit_code,
-        never_retried=NEVER_RETRIED,
+        stopped=StoppedError.exit_code, never_retried=NEVER_RETRIED,
         retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),
         hold_reason=_hold_reason(),
-    )
+    )  # fmt: skip
 
 
 def batches(packed: Clusters) -> Iterator[tuple[str, str]]:

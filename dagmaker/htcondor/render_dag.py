@@ -15,18 +15,13 @@ ROUND_SCRIPT = layout.ROUNDS / "plan_round.sh"
 NOTHING_TO_DO = 90  # exit code of the script before a round; dagmaker uses no such code
 
 
-def submit_file(run: PurePosixPath, task: str) -> PurePosixPath:
-    """The submit file of a kind of task."""
-    return run / f"{task}.sub"
-
-
 def batch_file(run: PurePosixPath, cluster: str) -> PurePosixPath:
     """The list of processes of a cluster."""
     return run / "batches" / f"{cluster}.txt"
 
 
 def _job(run: PurePosixPath, keyword: str, cluster: str, task: str) -> Iterator[str]:
-    yield f"{keyword} {cluster} {dag_path(str(submit_file(run, task)))}"
+    yield f"{keyword} {cluster} {dag_path(str(run / f'{task}.sub'))}"
     yield f"VARS {cluster} batch={dag_value(str(batch_file(run, cluster)))} node={dag_value(cluster)}"
 
 

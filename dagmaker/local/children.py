@@ -27,21 +27,12 @@ class Child:
     def __init__(self, command: Sequence[str]) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=interpreter.environment(),
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=interpreter.environment(),
             start_new_session=True,  # the parent handles Ctrl-C
-        )
+        )  # fmt: skip
         self._buffer = b""
         self.process: Process | None = None
         self.since = 0.0
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._popen.pid
 
     def fileno(self) -> int:
         """File descriptor of the child's output, for `select`."""
@@ -93,7 +84,7 @@ class Child:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the child and its own children."""
         with suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+            os.killpg(self._popen.pid, number)
 
     def close(self) -> None:
         """Wait for the end of the child and close its streams."""

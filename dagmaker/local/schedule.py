@@ -159,13 +159,9 @@ class Schedule:
         self._rechecked.update(suspects)
         state.waiting = len(suspects)
         for name in suspects:
-            self._reopen(name, keep=process.node)
+            self._children[name] = [process.node]  # other children have read the files already
+            self._open(name, trust=False)
         return True
-
-    def _reopen(self, name: str, keep: str) -> None:
-        """Check a node's files again; only `keep` waits, since the other children have read them."""
-        self._children[name] = [keep]
-        self._open(name, trust=False)
 
     def blocked(self) -> tuple[str, ...]:
         """Nodes that never became ready."""

@@ -55,10 +55,6 @@ def pilot_on_pool(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
     return pilot.assemble(pairs, cpu, run, estimates)
 
 
-def _node_name(task: str) -> str:
-    return f"pilot_{task}"
-
-
 def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
     """Write pilot.dag and its lists of processes: `prepare`, then a node for each kind."""
     lines: dict[str, list[str]] = {}
@@ -66,11 +62,11 @@ def _write(run: Path, plan: Plan, probes: list[Probe], spec: Spec) -> None:
         kind = probe.task if probe.task in ROWS else SIG_TRIALS
         lines.setdefault(kind, []).append(" ".join(probe.argv))
     nodes = [node for node in plan.nodes if node.name == PREPARE]
-    nodes += [Node(_node_name(task), task, parents=(PREPARE,)) for task in lines]
+    nodes += [Node(f"pilot_{task}", task, parents=(PREPARE,)) for task in lines]
     nodes += [node for node in plan.nodes if node.task == REPORT]
     pilot_plan = Plan(plan.name, plan.spec_digest, tuple(nodes))
     cluster_list = [cluster for cluster in clusters.make(plan).clusters if cluster.name == PREPARE]
-    cluster_list += [Cluster(_node_name(task), task, tuple(text)) for task, text in lines.items()]
+    cluster_list += [Cluster(f"pilot_{task}", task, tuple(text)) for task, text in lines.items()]
     packed_clusters = Clusters(tuple(cluster_list), {cluster.name: (cluster.name,) for cluster in cluster_list})
     for cluster in cluster_list:
         text = "\n".join(cluster.lines) + "\n"

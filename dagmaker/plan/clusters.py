@@ -23,11 +23,6 @@ class Cluster(NamedTuple):
     lines: tuple[str, ...]
 
 
-def _group(node: Node) -> str:
-    """Name of a node's group of clusters: all n_sig of a declination share one."""
-    return node.name.rsplit("_n", 1)[0] if node.task == SIG_TRIALS else node.name
-
-
 def _split(group: str, task: str, nodes: list[Node]) -> Iterator[Cluster]:
     lines = (" ".join(process.argv) for node in nodes for process in processes.of(node))
     total = sum(node.n_processes for node in nodes)
@@ -48,7 +43,8 @@ def make(plan: Plan) -> Clusters:
     """Pack the processes of a plan into clusters."""
     groups: dict[str, list[Node]] = {}
     for node in plan.nodes:
-        groups.setdefault(_group(node), []).append(node)
+        group = node.name.rsplit("_n", 1)[0] if node.task == SIG_TRIALS else node.name  # all n_sig of a declination
+        groups.setdefault(group, []).append(node)
     clusters: list[Cluster] = []
     of_node: dict[str, tuple[str, ...]] = {}
     for group, nodes in groups.items():

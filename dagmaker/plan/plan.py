@@ -214,16 +214,9 @@ def write(plan: Plan) -> str:
 def as_json(node: Node) -> dict[str, Any]:
     """A node in the format of plan.json."""
     return {
-        "name": node.name,
-        "task": node.task,
-        "args": dict(node.args),
-        "seed": node.seed,
-        "dir": node.dir,
-        "file": node.file,
-        "cuts": node.cuts.runs,
-        "bands": node.bands,
-        "parents": node.parents,
-    }
+        "name": node.name, "task": node.task, "args": dict(node.args), "seed": node.seed, "dir": node.dir,
+        "file": node.file, "cuts": node.cuts.runs, "bands": node.bands, "parents": node.parents,
+    }  # fmt: skip
 
 
 def of_json(raw: Mapping[str, Any]) -> Plan:

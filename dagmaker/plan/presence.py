@@ -42,10 +42,5 @@ class Presence:
         return frozenset(
             position
             for position, name in enumerate(processes.outputs(node))
-            if name in names and _record(name) in names
+            if name in names and f"{name.rpartition('.')[0]}.json" in names
         )
-
-
-def _record(name: str) -> str:
-    """Name of an output's record (string operation, since a Path is slow)."""
-    return name.rpartition(".")[0] + ".json"

@@ -122,7 +122,7 @@ def with_accounting_group(site: Site, spec: Spec) -> Site:
     return site.model_copy(update={"accounting_group": spec.resources.accounting_group or site.accounting_group})
 
 
-def _user_variables() -> dict[str, str]:
+def user_variables() -> dict[str, str]:
     """USER and HOME if known: a container may have no entry in /etc/passwd."""
     variables = {"USER": str(os.getuid())}
     with suppress(KeyError, OSError):
@@ -134,7 +134,7 @@ def _user_variables() -> dict[str, str]:
 
 def _expand(path: Path, key: str, text: str) -> str:
     """Replace ${NAME} by environment variables; ${RUN} is replaced later."""
-    names = {**_user_variables(), **os.environ, "RUN": RUN}
+    names = {**user_variables(), **os.environ, "RUN": RUN}
     try:
         return string.Template(text).substitute(names)
     except (KeyError, ValueError) as error:

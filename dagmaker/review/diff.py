@@ -1,4 +1,4 @@
-"""diff: what changed between two specs (or runs), in words, and which work it invalidates."""
+"""`dagmaker diff`: differences between two specs or runs, and the work that they invalidate."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _UNKNOWN = Affects("not known: all work is taken for invalid", trials=tuple(_TRI
 
 
 class Change(NamedTuple):
-    """One key of the spec."""
+    """A changed key of the spec."""
 
     key: str
     before: Any
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Files of one kind of task: those that serve both, those that are new, those that only the first had."""
+    """Numbers of files of a task: valid for both, new, and only in the first."""
 
     task: str
     kept: int
@@ -43,14 +43,14 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that `dagmaker diff` tells.
+    """Result of `diff`.
 
     Attributes
     ----------
     refused : tuple of str
-        Keys for which `dagmaker build` will not put the second into a run of the first.
+        Changed keys for which `dagmaker build` needs a new run directory.
     notes : tuple of str
-        What two runs differ in besides their specs.
+        Differences of two runs besides their specs.
     """
 
     changes: tuple[Change, ...]
@@ -74,7 +74,7 @@ def diff(a: Path, b: Path) -> Difference:
     Raises
     ------
     SpecError, InputError
-        One of them is neither.
+        One of them is neither a spec nor a run.
     """
     one, other = _load(a), _load(b)
     changes = tuple(_changes(one.model_dump(mode="json"), other.model_dump(mode="json")))
@@ -101,14 +101,14 @@ def _effect(key: str) -> Affects:
 
 
 def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set[str], set[str]]:
-    """Kinds of trials whose files hold something else, and results that are made again."""
+    """Tasks whose trials become invalid, and tasks whose results are made again."""
     trials: set[str] = set()
     again: set[str] = set()
     for key in refused:
         trials |= set(_effect(key).trials) or _TRIALS
     for change in changes:
         effect = _effect(change.key)
-        trials |= set() if effect.identity else set(effect.trials)  # `refused` has those that matter
+        trials |= set() if effect.identity else set(effect.trials)  # `refused` covers identity keys
         again |= set(effect.again)
     return trials, again
 
@@ -117,14 +117,14 @@ def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[st
     trials, again = _invalid(changes, refused)
     old_files = {path: node.task for node in one.nodes for path in _outputs(node)}
     counts = {task: [0, 0, 0] for task in dict.fromkeys([*one.tasks(), *other.tasks()])}
-    old = {node.name: node for node in one.nodes}
+    old = {node.name: (node.cuts, node.bands, node.parents) for node in one.nodes}
     new: set[str] = set()
     for node in other.nodes:
         paths = list(_outputs(node))
         stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
         n_new = len(paths) if stale else sum(path not in old_files for path in paths)
-        if n_new or not _same_inputs(old.get(node.name), node):
+        if n_new or old.get(node.name) != (node.cuts, node.bands, node.parents):
             new.add(node.name)
             n_new = len(paths) if node.file else n_new
         counts[node.task][0] += len(paths) - n_new
@@ -136,17 +136,12 @@ def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[st
     return (Work(task, *numbers) for task, numbers in counts.items())
 
 
-def _same_inputs(before: Node | None, node: Node) -> bool:
-    """Whether a node has the same files and is made from the same nodes: fewer trials are new work behind them."""
-    return before is not None and (before.cuts, before.bands, before.parents) == (node.cuts, node.bands, node.parents)
-
-
 def _outputs(node: Node) -> Iterator[str]:
     return (f"{node.dir}/{name}" for name in processes.outputs(node))
 
 
 def _notes(a: Path, b: Path) -> Iterator[str]:
-    """What the records of the prepared data say, of two runs."""
+    """Differences of the records of the prepared data of two runs."""
     records = [_prepared(path) for path in (a, b)]
     if not all(records):
         return
@@ -175,7 +170,7 @@ def _prepared(path: Path) -> dict[str, Any] | None:
 
 
 def text(difference: Difference) -> Iterator[str]:
-    """For people."""
+    """Text for the terminal."""
     if not difference.changes:
         yield "the specs are the same"
     for change in difference.changes:

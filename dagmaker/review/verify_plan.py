@@ -1,7 +1,6 @@
-"""verify-plan: every file of the plan is made again from the frozen spec, and no two files share random numbers."""
+"""`dagmaker verify-plan`: make the plan again from the frozen spec; check that no random numbers are shared."""
 
 import json
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ SHOWN = 5
 
 
 def verify_plan(run: Path) -> Iterator[Finding]:
-    """Compare; one line for each comparison, as soon as it is made.
+    """Findings, one for each comparison.
 
     Raises
     ------
     InputError
-        It is no run directory, or its spec cannot be read.
+        Not a run directory, or its spec cannot be read.
     """
     spec = frozen_spec(run)
     resolved = specfile.resolved_text(spec)
@@ -42,12 +41,12 @@ def verify_plan(run: Path) -> Iterator[Finding]:
 
 
 def frozen_spec(run: Path) -> Spec:
-    """The spec in a run directory.
+    """The frozen spec of a run directory.
 
     Raises
     ------
     InputError
-        There is none.
+        It has none.
     """
     for name in (layout.SPEC, layout.PLAN):
         if not (run / name).is_file():
@@ -63,7 +62,7 @@ def _spec(run: Path, resolved: str) -> Finding:
 
 
 def _files(run: Path, spec: Spec, resolved: str, planned: plan.Plan) -> Iterator[Finding]:
-    """All files where they can be made again here; what follows from the spec alone where not."""
+    """Compare all files if they can be made again here, else those that depend on the spec alone."""
     try:
         record = build_record.read(run)
         problem = (
@@ -82,7 +81,7 @@ def _files(run: Path, spec: Spec, resolved: str, planned: plan.Plan) -> Iterator
 
 
 def _site_independent_files(planned: plan.Plan) -> Iterator[tuple[str, str]]:
-    """The files that hold no path and no value of a site."""
+    """Files that contain no path and no value of a site."""
     yield str(layout.PLAN), plan.write(planned)
     yield from render.batches(clusters.make(planned))
 
@@ -95,12 +94,11 @@ def _compare(run: Path, what: str, texts: Iterable[tuple[str, str]]) -> Finding:
         if name != str(layout.SPEC) and (difference := _difference(run / name, text)):
             wrong.append(f"{name}: {difference}")
     wrong += [f"{name}: is not of this plan" for name in _unplanned_files(run, known)]
-    what += ", made again from the spec"
-    return (
-        Finding("fault", what, _listed(wrong))
-        if wrong
-        else Finding("same", what, f"{len(known):,} files, the same bytes")
-    )
+    return _finding(f"{what}, made again from the spec", wrong, f"{len(known):,} files, the same bytes")
+
+
+def _finding(what: str, wrong: list[str], agreement: str) -> Finding:
+    return Finding("fault", what, _listed(wrong)) if wrong else Finding("same", what, agreement)
 
 
 def _difference(path: Path, text: str) -> str:
@@ -119,37 +117,29 @@ def _difference(path: Path, text: str) -> str:
 
 
 def _rounds(run: Path, spec: Spec) -> Iterator[Finding]:
-    """Rounds decided again from their files, planned again from their decisions, and what nobody decided."""
+    """Decide rounds again from their files, plan them again from their decisions, find undecided files."""
     answer = _worker(run, "rounds")
     what = "every round decided again from the files before it"
     if isinstance(answer, str):
         yield Finding("fault", what, f"cannot be told: {answer}")
-    elif answer["faults"]:
-        yield Finding("fault", what, _listed(answer["faults"]))
     else:
-        yield Finding(
-            "same", what, f"{answer['rounds']:,} of at most {spec.adaptive.max_rounds} rounds, the same decisions"
-        )
+        agreement = f"{answer['rounds']:,} of at most {spec.adaptive.max_rounds} rounds, the same decisions"
+        yield _finding(what, answer["faults"], agreement)
     yield _planned(run, spec)
     undecided = list(_undecided(run, rounds.read_plan(run)))
     what = "every file of trials was decided"
-    yield Finding(
-        "note" if undecided else "same", what, _listed(undecided) if undecided else "none but those of plan and rounds"
-    )
+    yield Finding("note" if undecided else "same", what, _listed(undecided) or "none but those of plan and rounds")
 
 
 def _planned(run: Path, spec: Spec) -> Finding:
-    """The plan, lists of processes and DAG of each round, and nothing else in their folder."""
+    """Compare plan, lists of processes and DAG of each round; find other files in their folder."""
     what = "plans, lists of processes and DAGs of rounds, made again from their decisions"
     wrong, known = [], {str(render_dag.ROUND_SCRIPT)}
     try:
         record = build_record.read(run)
     except InputError as error:
         return Finding("note", what, f"not compared: {error}")
-    for number in range(1, spec.adaptive.max_rounds + 1):
-        decided = rounds.decision(run, number)
-        if decided is None:
-            break
+    for number, decided in rounds.decisions(spec, run):
         known.add(str(layout.decision(number)))
         for name, text in rounds.files(spec, record.site, record.place.run, number, decided):
             known.add(name)
@@ -158,12 +148,11 @@ def _planned(run: Path, spec: Spec) -> Finding:
     paths = [*run.glob(f"{layout.ROUNDS}/*"), *run.glob(f"batches/{rounds.PREFIX}[0-9]*_*.txt")]
     names = sorted(str(path.relative_to(run)) for path in paths if ".dag." not in path.name)
     wrong += [f"{name}: no decision asked for it" for name in names if name not in known]
-    agreement = f"{len(known) - 1:,} files, the same bytes"
-    return Finding("fault", what, _listed(wrong)) if wrong else Finding("same", what, agreement)
+    return _finding(what, wrong, f"{len(known) - 1:,} files, the same bytes")
 
 
 def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
-    """Files beside those of the plan in the streams that it uses: perhaps of rounds that were tried and left out."""
+    """Files of trials in the plan's streams that no plan contains, for example of discarded rounds."""
     nodes = [node for node in whole.nodes if ROWS[node.task].at_point]
     decided = {f"{node.dir}/{name}" for node in nodes for name in processes.outputs(node)}
     for path in sorted((run / "trials" / whole.name).glob(f"[bs][gi]*/**/trials__*_seed_{plan.SEED:04d}*.npy")):
@@ -173,7 +162,7 @@ def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
 
 
 def _unplanned_files(run: Path, known: set[str]) -> Iterator[str]:
-    """Lists of processes and submit files that no plan and no repair wrote."""
+    """Lists of processes and submit files that belong to no plan and no repair."""
     others = ("repair", *(f"{rounds.PREFIX}{number}_" for number in range(1, MAX_ROUNDS + 1)))  # see `_planned`
     patterns = ("batches/*.txt", "*.sub") if str(layout.DAG) in known else ("batches/*.txt",)
     for pattern in patterns:
@@ -189,7 +178,7 @@ def _listed(items: list[str]) -> str:
 
 
 def _unique_outputs(planned: plan.Plan) -> Finding:
-    """Every output has one process that makes it."""
+    """Check that no two processes make the same output."""
     what = "every file has one process that makes it"
     seen: set[str] = set()
     twice: list[str] = []
@@ -199,34 +188,23 @@ def _unique_outputs(planned: plan.Plan) -> Finding:
             if path in seen:
                 twice.append(f"{path} of {node.name}")
             seen.add(path)
-    return (
-        Finding("fault", what, _listed(twice))
-        if twice
-        else Finding("same", what, f"{len(seen):,} files, no name twice")
-    )
+    return _finding(what, twice, f"{len(seen):,} files, no name twice")
 
 
 def _worker(run: Path, task: str) -> Any:
-    """The JSON object that a worker prints, or the last line of its complaint."""
-    command = [interpreter.python(), "-m", "worker", task, f"--run={run}"]
-    process = subprocess.run(
-        command, env=interpreter.environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    """JSON object that a worker prints, or the last line of its stderr if it fails."""
+    process = interpreter.run_worker(task, f"--run={run}")
     if process.returncode != 0 or not process.stdout:
         return (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
     return json.loads(process.stdout.splitlines()[-1])
 
 
 def _streams(run: Path) -> Finding:
-    """Random streams, by the worker, which knows how numbers are addressed."""
+    """Check the random streams, by the worker."""
     what = "no two files share random numbers"
     answer = _worker(run, "streams")
     if isinstance(answer, str):
         return Finding("fault", what, f"cannot be told: {answer}")
-    if answer["faults"]:
-        return Finding("fault", what, _listed(answer["faults"]))
     n_keys, n_trials, n_files = (answer[key] for key in ("keys", "trials", "files"))
-    counts = (
-        f"{n_keys:,} Philox keys, all different; {n_trials:,} trials in {n_files:,} files, each trial in one of them"
-    )
-    return Finding("same", what, counts)
+    trials = f"{n_trials:,} trials in {n_files:,} files, each trial in one of them"
+    return _finding(what, answer["faults"], f"{n_keys:,} Philox keys, all different; {trials}")

@@ -1,4 +1,4 @@
-"""What failed or is held, grouped by cause: in words, with the last lines that it wrote and the change to make."""
+"""Failed and held processes grouped by cause, with their last lines of stderr and the change to make."""
 
 import re
 import shlex
@@ -15,11 +15,11 @@ from dagmaker.status import failures
 from worker.base import shell
 from worker.base.reading import any_text
 
-READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
+READ = 200  # most error files per task and exit code; further processes count as the commonest cause
 TAIL_LINES = 4
 TAIL_BYTES = 8192
-_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # the same sentence about another file is the same cause
-BAD_HOST = 3  # so many tries failed on a machine and none went well, while others went well elsewhere
+_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # paths and numbers do not distinguish causes
+BAD_HOST = 3  # failures on a machine without success, while tries elsewhere succeed
 
 CURES = {
     1: "read the lines above; the line `by hand` shows it whole",
@@ -33,23 +33,23 @@ CURES = {
 
 
 class Problem(NamedTuple):
-    """One process that failed or is held.
+    """A process that failed or is held.
 
     Attributes
     ----------
     code : int or None
-        Exit code, or minus the signal; None where it is held, or was removed while held.
+        Exit code, or minus the signal; None if it is held or was removed.
     argv : str
     removed : bool
-        It was held, and is no longer in the queue.
+        It was removed while held.
     gone : str
-        Why it was removed from the queue, if not while held and not by DAGMan.
+        Reason of a removal that was neither while held nor by DAGMan.
     lost : bool
-        It ended well, and its output is not there.
+        It succeeded, but its output is missing.
     id : str
-        Where it is in the queue: ``326.0``.
+        Process in the queue: ``326.0``.
     in_the_way : bool
-        Something that is not its own output lies where that belongs.
+        Another file or a folder is at the path of its output.
     """
 
     task: str
@@ -67,26 +67,26 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Cause:
-    """Processes with one cause.
+    """Processes with the same cause.
 
     Attributes
     ----------
     kind : str
-        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (it ended well and
-        left no output), ``node`` (DAGMan could not run it) or ``host``.
+        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (success without
+        output), ``node`` (DAGMan could not run it) or ``host``.
     what : str
         The cause in words.
     said : tuple of str
-        Last lines of standard error of the first of them, or HTCondor's reason.
+        Last lines of standard error of the first process, or HTCondor's reason.
     file : str
-        Where that comes from, relative to the run directory where it lies there.
+        Source of `said`, relative to the run directory if inside it.
     by_hand : str
-        How to run the first of them by hand.
+        Command that runs the first process by hand.
     cure : str
     ids : tuple of str
         Processes in the queue, such as ``326.0``.
     code : int or None
-        Exit code, or minus the signal, where they ended by themselves.
+        Exit code, or minus the signal, if they ended by themselves.
     hold : Hold or None
     """
 
@@ -104,14 +104,14 @@ class Cause:
 
 
 class SpecRequest(NamedTuple):
-    """What the spec asks for, MB; 0 where the plan finds it out itself."""
+    """Requests of the spec, MB; 0 if the plan computes them."""
 
     memory_mb: int
     disk_mb: int
 
 
 def tail(path: Path | None) -> tuple[str, ...]:
-    """Last lines of a file; none where there is none."""
+    """Last lines of a file; empty if it does not exist."""
     if path is None:
         return ()
     lines = any_text(path, TAIL_BYTES).splitlines()
@@ -125,7 +125,7 @@ def _failed(
     run: Path,
     asked: SpecRequest,
 ) -> Iterator[Cause]:
-    """Group by task and exit code, then by what the standard error says; `tried` are the machines of each task."""
+    """Group by task and exit code, then by the last line of stderr; `hosts_of` has the machines of each task."""
     by_code: dict[tuple[str, int], list[Problem]] = {}
     for item in problems:
         if item.code is not None:
@@ -150,7 +150,7 @@ def _failed(
 
 
 def by_hand(problem: Problem, run: Path) -> str:
-    """How to run a process by hand."""
+    """Command that runs a process by hand."""
     return shell.worker(*problem.argv.split(), f"--run={run}")
 
 
@@ -184,7 +184,7 @@ def _held(
 
 
 def _held_after_failure(group: list[Problem], code: int, submit: SubmitFile, run: Path, asked: SpecRequest) -> Cause:
-    """Processes that failed for good and wait for the cure, so that their nodes can go on (`hold_failed_hours`)."""
+    """Cause of processes that are held after a final failure (`hold_failed_hours`)."""
     first = group[0]
     file = submit.error_file(*first.process_key)
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
@@ -199,7 +199,7 @@ def _ids(group: Iterable[Problem]) -> tuple[str, ...]:
 
 
 def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
-    """Machines on which everything fails, while the same kind of task goes well elsewhere."""
+    """Machines on which all processes of a task fail that succeed elsewhere."""
     for task, counts in hosts.items():
         well = sum(count.succeeded for count in counts.values())
         for host, count in counts.items():
@@ -211,7 +211,7 @@ def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
 
 
 def relative_path(path: Path | None, run: Path) -> str:
-    """A path relative to the run directory where it lies there; empty for None."""
+    """A path relative to the run directory if inside it; empty for None."""
     if path is None:
         return ""
     return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)
@@ -224,7 +224,7 @@ def group(
     run: Path,
     asked: SpecRequest,
 ) -> tuple[Cause, ...]:
-    """All causes, the most frequent first; machines at which everything fails before them."""
+    """All causes, bad machines first, then by frequency."""
     problems = list(problems)
     causes = [*_failed(problems, hosts, submits, run, asked), *_held(problems, submits, run, asked)]
     return (*bad_hosts(hosts), *sorted(causes, key=lambda cause: -cause.count))

@@ -1,4 +1,4 @@
-"""The one command to type now: followed as it is printed, it cures what `dagmaker status` found, or goes on."""
+"""The next command for the user: it cures the problems that `dagmaker status` found, or continues the run."""
 
 import shlex
 import shutil
@@ -18,25 +18,23 @@ if TYPE_CHECKING:
     from dagmaker.status.causes import Cause, SpecRequest
     from dagmaker.status.status import Status
 
-MOST_IDS = 12  # named one by one; more are told by their clusters
-STUCK_S = 1800.0  # idle for so long while nothing runs: no machine takes them
+MOST_IDS = 12  # processes that are named one by one; of more only the clusters
+STUCK_S = 1800.0  # idle time without running processes after which no machine seems to match
 
 
 class Facts(NamedTuple):
-    """What else of a run directory decides on the next command.
+    """Further facts that determine the next command.
 
     Attributes
     ----------
     edited : bool
-        The frozen spec is not the one that the plan was made for.
-    all_there : bool
-        Every output is there.
-    in_the_way : bool
-        Files of another analysis, or folders, lie where outputs belong.
+        The frozen spec differs from the spec of the plan.
+    all_outputs_exist : bool
+    blocked : bool
+        Files of another analysis, or folders, are at the paths of outputs.
     transfers : bool
-        Files travel with the jobs: a node that is submitted again computes what is there already.
+        HTCondor transfers files: a node that is submitted again repeats finished processes.
     asked : SpecRequest
-        Memory and disk space.
     """
 
     edited: bool
@@ -47,7 +45,7 @@ class Facts(NamedTuple):
 
 
 def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
-    """Quoted for the shell; empty where the run is complete."""
+    """The next command, quoted for the shell; empty if the run is complete."""
     if status.complete:
         return ""
     if status.here:
@@ -71,7 +69,7 @@ def _submit(status: "Status", dag: "DagJob") -> str:
 
 
 def _repair(status: "Status", facts: Facts) -> str:
-    """Make what is missing again, with what lies in the way moved aside."""
+    """Repair and submit; blocking paths are moved aside."""
     aside = ["--set_aside"] if facts.blocked else []
     return _joined(dagmaker("repair", status.run, *aside), dagmaker("submit", status.run, "--repair"))
 
@@ -86,7 +84,7 @@ def _never_submitted(status: "Status", facts: Facts) -> str:
 
 
 def _in_queue(status: "Status", facts: Facts, answer: Answer | None) -> str:
-    """What DAGMan itself needs, else what its processes need."""
+    """Command for the DAGMan job, else for its processes."""
     dag = next(dag for dag in reversed(status.dags) if dag.active)
     state: str = dag.state
     if answer is not None and answer.submitted_elsewhere(dag):
@@ -113,7 +111,7 @@ def _of_processes(status: "Status", facts: Facts, cluster: int) -> str:
 
 
 def _held(status: "Status", facts: Facts, held: Iterable["Cause"]) -> str:
-    """Release, with a larger request where it was too small. What lacks its input needs that first."""
+    """Release held processes, with a larger request if it was too small; repair if an input is missing."""
     held = list(held)
     if any(cause.code in (3, 4) for cause in held):
         return _joined(dagmaker("abort", status.run), _repair(status, facts))
@@ -122,7 +120,7 @@ def _held(status: "Status", facts: Facts, held: Iterable["Cause"]) -> str:
 
 
 def _larger_request(cause: "Cause", asked: "SpecRequest") -> str:
-    """A request that is twice what the processes used, and twice what the spec asks for."""
+    """condor_qedit command: twice the larger of used and requested memory or disk; empty for other holds."""
     if cause.hold is None:
         return ""
     hold = cause.hold
@@ -137,7 +135,7 @@ def _larger_request(cause: "Cause", asked: "SpecRequest") -> str:
 
 
 def _id_argument(ids: Iterable[str]) -> str:
-    """Processes as an argument of HTCondor's tools."""
+    """Process ids as an argument of HTCondor's tools."""
     pairs = sorted({tuple(map(int, text.split("."))) for text in ids})
     if len(pairs) == 1:
         return ".".join(map(str, pairs[0]))
@@ -148,9 +146,9 @@ def _id_argument(ids: Iterable[str]) -> str:
 
 def _ended(status: "Status", facts: Facts) -> str:
     kinds = {cause.kind for cause in status.causes}
-    if any(cause.kind == "node" for cause in status.causes):
+    if "node" in kinds:
         return _joined(dagmaker("restore", status.run), _submit(status, status.dags[-1]))
-    # The report ends with 4 where something else has failed; with 3 it found a damaged file.
+    # The report ends with 4 if another process failed, with 3 if a file is damaged.
     broken = "lost" in kinds or any(
         cause.code == 3 or (cause.code == 4 and cause.task != REPORT) for cause in status.causes
     )

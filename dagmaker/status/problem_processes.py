@@ -1,4 +1,4 @@
-"""Processes that failed, were removed, are held or left no file: HTCondor's logs against the files that are there."""
+"""Processes that failed, were removed, are held or left no output, from HTCondor's logs and the existing files."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -18,13 +18,13 @@ CORRUPT, REFUSED = InputError.exit_code, RefusedError.exit_code
 def find(
     task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: dict[str, frozenset[int]], dag: DagJob
 ) -> list[Problem]:
-    """Processes of a kind that ended badly and have no output, once each, and those that are held now.
+    """Failed or removed processes of a task without output, once each, and those that are held now.
 
     Parameters
     ----------
     done : dict of str to frozenset of int
-        Positions of the processes whose output is there, by node. Those whose output was there before they failed are
-        taken out: they refused it (it is of another analysis, or a folder), or are to make it anew.
+        Positions of the processes whose output exists, by node. Positions are removed from it if the output is older
+        than the failure: the process refused it (another analysis, or a folder) or should make it again.
     dag : DagJob
         The last submission.
     """
@@ -33,13 +33,13 @@ def find(
         argv = batches.argv(key)
         place = batches.plan_position(task, argv) if argv else None
         if argv is None or place is None:
-            continue  # of an earlier plan
+            continue  # process of an earlier plan
         node, position = place
         path = PurePosixPath(node.dir) / batches.output(node, position)
         failure = jobs.failed.get(key)
         if position in done[node.name]:
             if task == REPORT and failure is not None and failure.code == REFUSED:
-                continue  # it tells that the DAG has failed, and has made the report
+                continue  # the DAG failed, but the report was made
             if not _existed_before(batches.run / path, jobs.ended[key]):
                 continue
             done[node.name] -= {position}
@@ -55,12 +55,12 @@ def find(
         problems.setdefault(item.argv, item)
     held_now = list(_held(task, jobs, batches)) if dag.active else []
     for item in held_now:
-        problems.pop(item.argv, None)  # its last try, by another submission
+        problems.pop(item.argv, None)  # failure in an earlier submission
     return [*problems.values(), *held_now]
 
 
 def _existed_before(path: Path, time: str) -> bool:
-    """Whether a file was there before a moment, which logs tell in whole seconds."""
+    """Whether a file is older than a time of the log, which has whole seconds."""
     try:
         return path.stat().st_mtime < seconds(time) + 1
     except OSError:
@@ -78,13 +78,13 @@ def _held(task: str, jobs: Jobs, batches: Batches) -> Iterator[Problem]:
 def _lost(
     task: str, jobs: Jobs, batches: Batches, nodes: list[Node], done: Mapping[str, frozenset[int]], dag: DagJob
 ) -> Iterator[Problem]:
-    """Processes that ended well and whose output is not there, once nothing of the kind is at work any more."""
+    """Successful processes without output, once no process of the task is in the queue."""
     missing = sum(node.n_processes - len(done[node.name]) for node in nodes)
     if not missing or (dag.active and jobs.live):
         return
     for name, positions in jobs.ended_well.items():
         if not batches.written_before(name, dag.submitted):
-            continue  # other processes have these numbers now
+            continue  # the list of processes is newer: numbers have changed
         for number in positions:
             argv = batches.argv((name, number))
             place = batches.plan_position(task, argv) if argv else None

@@ -1,4 +1,4 @@
-"""How far a run is, from its files alone: plan, outputs, HTCondor's logs where it ran there."""
+"""State of a run, from its files: plan, outputs, and HTCondor's logs."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -30,29 +30,28 @@ NOT_AS_BUILT = "every process refuses it"
 
 @dataclass(frozen=True)
 class Status:
-    """A whole run.
+    """State of a whole run.
 
     Attributes
     ----------
     dags : tuple of DagJob
-        Last submissions of the DAG and of its repair, the latest last; empty where it never went to a pool.
+        Last submissions of the DAG and of its repair, the latest last; empty without submission.
     causes : tuple of Cause
-        What failed or is held.
+        Causes of failed and held processes.
     last_event : str
         Local time of the newest event.
     dag_error : str
-        What DAGMan said when it gave up.
+        DAGMan's last error message.
     waiting : int
-        Nodes of the plan that are not complete and need another that is not.
+        Incomplete nodes with incomplete parents.
     quiet_s : float or None, s
-        Since the newest event, while a DAG is in the queue.
+        Time since the newest event, if a DAG is in the queue.
     fault : str
-        Why the run cannot be taken for complete, or go on, whatever its outputs are: its frozen spec was edited, or its
-        results are of an earlier one.
+        Why the run is not complete although all outputs exist: an edited spec, or results of an earlier spec.
     here : bool
-        No DAG is in the queue, and `dagmaker run`, or another command that holds the directory, is at work.
+        No DAG is in the queue, and `dagmaker run` or another command holds the lock.
     next : str
-        The one command to type now, quoted for the shell; empty where the run is complete.
+        The next command, quoted for the shell; empty if the run is complete.
     """
 
     name: str
@@ -70,12 +69,12 @@ class Status:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing, and no DAG is at work that makes some of it anew."""
+        """Whether all outputs exist and no DAG is in the queue."""
         return not self.active and not self.fault and all(stage.done == stage.total for stage in self.stages)
 
     @property
     def active(self) -> bool:
-        """Whether a DAG is in the queue, as far as its files tell."""
+        """Whether a DAG is in the queue according to its files."""
         return any(dag.active for dag in self.dags)
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +83,7 @@ class Status:
 
 
 def _asked(run: Path) -> SpecRequest:
-    """What the frozen spec asks for; the spec's defaults where it cannot be read."""
+    """Requests of the frozen spec; the defaults if it cannot be read."""
     import yaml
 
     try:
@@ -104,7 +103,7 @@ def _transfers(run: Path) -> bool:
 
 
 def _fault(run: Path, spec_digest: str, all_outputs_exist: bool) -> str:
-    """What makes a run incomplete whose outputs are all there."""
+    """Why a run is not complete although all outputs exist; empty if there is no reason."""
     try:
         digest = specfile.text_digest(file_bytes(run / layout.SPEC).decode())
     except (OSError, UnicodeDecodeError):
@@ -119,7 +118,7 @@ def _fault(run: Path, spec_digest: str, all_outputs_exist: bool) -> str:
 
 
 class Watcher:
-    """A run directory, looked at again and again: logs are read on from where the last look ended."""
+    """Repeated status of a run directory; logs are read incrementally."""
 
     def __init__(self, run: Path) -> None:
         self._run = run.absolute()
@@ -128,7 +127,7 @@ class Watcher:
         self._trackers = {task: Tracker(file.log) for task, file in self._submits.items() if file.log is not None}
 
     def _read(self) -> None:
-        """Take in the plan, with the rounds that have begun."""
+        """Read the plan, with its rounds."""
         self._plan = read_plan(self._run)
         self._nodes: dict[str, list[Node]] = {task: [] for task in self._plan.tasks()}
         for node in self._plan.nodes:
@@ -136,14 +135,9 @@ class Watcher:
         self._sizes = {node.name: node.n_processes for node in self._plan.nodes}
         self._batches = Batches(self._run, self._plan)
 
-    def _follow_rounds(self) -> None:
-        """Rounds are planned while the analysis runs."""
-        if JUDGE in self._nodes and read_plan(self._run) != self._plan:
-            self._read()
-
     @property
     def plan(self) -> Plan:
-        """What the run directory promises."""
+        """The plan of the run directory."""
         return self._plan
 
     def on_pool(self) -> bool:
@@ -151,7 +145,7 @@ class Watcher:
         return bool(dagjob.last_submissions(self._run))
 
     def ends(self) -> dict[str, list[float]]:
-        """Times of good ends by task, s since 1970, from HTCondor's logs as the last look left them."""
+        """Times of successful ends by task, s since 1970, from HTCondor's logs."""
         ends = {task: tracker.jobs.ends for task, tracker in self._trackers.items() if tracker.jobs.ends}
         return {task: [seconds(text) for text, n in found.items() for _ in range(n)] for task, found in ends.items()}
 
@@ -161,9 +155,10 @@ class Watcher:
         Parameters
         ----------
         answer : Answer, optional
-            What the schedd says, where it was asked.
+            Answer of the schedd, if it was asked.
         """
-        self._follow_rounds()
+        if JUDGE in self._nodes and read_plan(self._run) != self._plan:  # a new round
+            self._read()
         dags = tuple(
             replace(dag, state="lost") if answer is not None and answer.lost(dag) else dag
             for dag in dagjob.last_submissions(self._run)
@@ -199,17 +194,9 @@ class Watcher:
             _fault(self._run, self._plan.spec_digest, all_outputs_exist),
             not active and lock.is_held(self._run),
         )
-        facts = self._facts(status, all_outputs_exist, any(item.blocked for item in all_problems))
+        edited, blocked = status.fault.endswith(NOT_AS_BUILT), any(item.blocked for item in all_problems)
+        facts = Facts(edited, all_outputs_exist, blocked, _transfers(self._run), _asked(self._run))
         return replace(status, next=next_step.command(status, facts, answer))
-
-    def _facts(self, status: Status, all_outputs_exist: bool, blocked: bool) -> Facts:
-        return Facts(
-            status.fault.endswith(NOT_AS_BUILT),
-            all_outputs_exist,
-            blocked,
-            _transfers(self._run),
-            _asked(self._run),
-        )
 
     def _causes(self, problems: list[Problem], jobs: Mapping[str, Jobs], dags: tuple[DagJob, ...]) -> tuple[Cause, ...]:
         hosts = {task: listed.hosts for task, listed in jobs.items()} if problems else {}

@@ -1,4 +1,4 @@
-"""What a run found, on one screen, from RUN/results/summary.json."""
+"""Results of a run as text, from RUN/results/summary.json."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,48 +14,35 @@ from worker.rundir import layout
 
 
 def read(run: Path) -> dict[str, Any] | None:
-    """RUN/results/summary.json; None where there is none that can be read."""
+    """RUN/results/summary.json; None if it cannot be read."""
     try:
-        summary = json_object(run / layout.SUMMARY, {"name": str})
+        return json_object(run / layout.SUMMARY, {"name": str})
     except (OSError, ValueError):
         return None
-    return summary
 
 
 def lines(run: Path) -> list[str]:
-    """The summary of a finished run; says so where there is none."""
+    """The results of a finished run, or a message if there is no summary."""
     summary = read(run)
     if summary is not None:
-        with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # not what `report` writes
+        with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # damaged summary
             return _lines(summary, run)
     again = shell.worker("report", f"--run={run}")
     return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `{again}`"]
 
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    return [
-        "",
-        *_head(summary),
-        *_fluxes(summary),
-        *_hottest(summary),
-        *_limits(summary),
-        *_post_trial(summary),
-        *_binomial(summary),
-        *_timing(summary),
-        *_result_paths(run),
-    ]
+    parts = (_head, _fluxes, _hottest, _limits, _post_trial, _binomial, _timing)
+    return ["", *(line for part in parts for line in part(summary)), *_result_paths(run)]
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{summary.get('name', '?')}: {_label(summary)} data, scrambled sky (the real sky was not touched)"
-
-
-def _label(summary: Mapping[str, Any]) -> str:
-    return str((summary.get("data") or {}).get("label", "unknown"))
+    label = (summary.get("data") or {}).get("label", "unknown")
+    yield f"{summary.get('name', '?')}: {label} data, scrambled sky (the real sky was not touched)"
 
 
 def _example_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """South, middle and north of a grid."""
+    """Rows of a southern, a middle and a northern declination."""
     by_dec = sorted(rows, key=lambda row: float(row["dec_deg"]))
     picks = sorted({round(fraction * (len(by_dec) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
     return [by_dec[i] for i in picks]

@@ -1,4 +1,4 @@
-"""Causes that no process has written down: it was removed, left no output, or its node was never run."""
+"""Causes without a message of the process: it was removed, its output is missing, or its node was not run."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script 
 
 
 def group(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path, dag: str) -> Iterator[Cause]:
-    """All of them; `dag` is the file of the last DAG."""
+    """All such causes; `dag` is the file of the last DAG."""
     problems = list(problems)
     yield from _gone(problems, submits, run)
     yield from _lost(problems, submits, run)
@@ -20,7 +20,7 @@ def group(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: P
 
 
 def _gone(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
-    """Removed by somebody or by a rule of the pool: the other processes of their nodes went with them."""
+    """Processes that a user or a rule of the pool removed."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for item in problems:
         if item.gone:
@@ -34,7 +34,7 @@ def _gone(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: P
 
 
 def _lost(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
-    """Ended with exit code 0, and the output is not where it belongs."""
+    """Processes with exit code 0 but without output."""
     groups: dict[str, list[Problem]] = {}
     for item in problems:
         if item.lost:
@@ -48,7 +48,7 @@ def _lost(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: P
 
 
 def _failed_nodes(run: Path, dag: str) -> Iterator[Cause]:
-    """Nodes that DAGMan could not run: no process of theirs has a log."""
+    """Nodes that DAGMan could not run."""
     for node, step in nodes.failures(run):
         number = node.rpartition("_")[2]
         script = step == "PRE_SCRIPT"

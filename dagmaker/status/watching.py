@@ -1,4 +1,4 @@
-"""`dagmaker status --watch`: the same text again and again until the run has ended."""
+"""`dagmaker status --watch`: print the status repeatedly until the run has ended."""
 
 import sys
 import time
@@ -13,12 +13,12 @@ from dagmaker.status.status import Status, Watcher
 from worker.base import output
 
 EVERY_S = 5.0
-BUSY = 10  # looking may take a tenth of the time
+BUSY = 10  # reading the status takes at most a tenth of the time
 ASK_EVERY_S = 30.0
 
 
 class _CachedAnswer:
-    """The schedd's last answer; asked seldom, since every question costs a process and the schedd has other work."""
+    """The schedd's last answer; it is asked every `ASK_EVERY_S`, since each query costs a process."""
 
     def __init__(self, run: Path, watcher: Watcher) -> None:
         self._run = run
@@ -27,7 +27,7 @@ class _CachedAnswer:
         self.last: Answer | None = None
 
     def answer(self) -> Answer | None:
-        """What it said, at most half a minute ago; None where the run never went to a pool."""
+        """The answer, at most half a minute old; None if the run was never submitted."""
         if time.monotonic() - self._asked >= ASK_EVERY_S and self._watcher.on_pool():
             self.last = schedd.ask(self._run)
             self._asked = time.monotonic()
@@ -35,12 +35,12 @@ class _CachedAnswer:
 
 
 def ended(status: Status) -> bool:
-    """Whether nothing will change by itself: complete, or no longer in the queue and no `dagmaker run` at work."""
+    """Whether the run will not change by itself: it is complete, or neither a DAG nor `dagmaker run` is active."""
     return not status.active and (status.complete or (bool(status.dags) and not status.here))
 
 
 def _brief(status: Status) -> str:
-    """One line, for a log file."""
+    """The status as one line, for a log file."""
     stages = [s for s in status.stages if s.done < s.total or s.running or s.held] or list(status.stages[-1:])
     counts = "; ".join(
         f"{stage.task} {stage.done:,}/{stage.total:,}"
@@ -54,7 +54,7 @@ def _brief(status: Status) -> str:
 
 
 def _plain(watcher: Watcher, schedd_answer: _CachedAnswer) -> Status:
-    """One line per change where the output is no terminal, and everything at the end."""
+    """Print a line per change, and the whole text at the end."""
     printed = ""
     while True:
         begin = time.monotonic()
@@ -71,7 +71,7 @@ def _plain(watcher: Watcher, schedd_answer: _CachedAnswer) -> Status:
 
 
 def _live(watcher: Watcher, schedd_answer: _CachedAnswer, console: Any) -> Status:
-    """The whole text, drawn again in place."""
+    """Redraw the whole text in place."""
     from rich.live import Live
     from rich.text import Text
 
@@ -87,7 +87,7 @@ def _live(watcher: Watcher, schedd_answer: _CachedAnswer, console: Any) -> Statu
 
 
 def watch(run: Path) -> Status:
-    """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
+    """Follow a run until it has ended or Ctrl-C, which does not stop the run; the last status."""
     from rich.console import Console
 
     watcher, console = Watcher(run), Console(file=output.terminal())
