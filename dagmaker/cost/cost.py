@@ -132,18 +132,15 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
         for node in nodes:
             folders[node.dir] = folders.get(node.dir, 0) + 2 * node.n_processes  # array and record of each process
         yield StageCost(
-            task=task,
-            processes=processes,
-            trials=sum(node.n_trials for node in nodes),
-            files=sum(folders.values()),
-            files_per_folder=max(folders.values()),
+            task=task, processes=processes, trials=sum(node.n_trials for node in nodes),
+            files=sum(folders.values()), files_per_folder=max(folders.values()),
             cpu_h=(sum(work) + start_s * processes) / 3600,
             start_h=start_s * processes / 3600,
             longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
             memory_mb=rates.memory_mb(spec, task),
             request_mb=sizing.request(spec, site, task).memory_mb,
             disk_mb=disk.asked_mb(plan, spec, site, task),
-        )
+        )  # fmt: skip
 
 
 def _path_s(plan: Plan, longest: dict[str, float]) -> float:
@@ -208,15 +205,10 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     )  # fmt: skip
     n_clusters = len(clusters.make(plan).clusters)
     return Cost(
-        stages=stages,
-        slots=slots,
-        wall_h=max(total_s / slots, path_s) / 3600,
-        dag_nodes=n_clusters,
-        submit_s=n_clusters / NODES_PER_S,
-        quotable=quotable,
-        local_sigma=quotable.counted,
+        stages=stages, slots=slots, wall_h=max(total_s / slots, path_s) / 3600,
+        dag_nodes=n_clusters, submit_s=n_clusters / NODES_PER_S, quotable=quotable, local_sigma=quotable.counted,
         post_trial_p=1 / (spec.scan.n_skies + 1),
         measured=spec.resources.pilot.cpu if spec.resources.pilot is not None else "",
         warnings=tuple(_warnings(stages, spec)),
         rounds=tuple(_rounds(spec)),
-    )
+    )  # fmt: skip

@@ -73,17 +73,10 @@ def files(
 def text(record: BuildRecord, resolved_spec: str) -> str:
     """build.json, with a copy of the spec in case the frozen one is edited."""
     raw = {
-        "build_version": FORMAT,
-        "dagmaker": record.dagmaker,
-        "run": str(record.place.run),
-        "python": record.place.python,
-        "import_path": record.place.import_path,
-        "condor_version": record.condor,
-        "dot": record.dot,
-        "templates": record.templates,
-        "site": record.site.model_dump(),
-        "spec": resolved_spec,
-    }
+        "build_version": FORMAT, "dagmaker": record.dagmaker, "run": str(record.place.run),
+        "python": record.place.python, "import_path": record.place.import_path, "condor_version": record.condor,
+        "dot": record.dot, "templates": record.templates, "site": record.site.model_dump(), "spec": resolved_spec,
+    }  # fmt: skip
     return json.dumps(raw, indent=2) + "\n"
 
 

@@ -91,13 +91,13 @@ def _wait(run: Path, cluster: int | None, limit_s: float) -> None:
 def _wall_times(run: Path, task: str) -> Iterator[tuple[int, float]]:
     """Number and wall time in s, from the event log, of each successful probe of a task."""
     log = submitfile.read(run, task).log
-    begun: dict[tuple[int, int], float] = {}
+    started_at: dict[tuple[int, int], float] = {}
     for event in eventlog.Log(log).new() if log is not None else ():
         key = event.cluster, event.process
         if event.kind == eventlog.EXECUTE:
-            begun[key] = seconds(event.time)
-        elif event.kind == eventlog.TERMINATED and eventlog.exit_code(event) == 0 and key in begun:
-            yield event.process, seconds(event.time) - begun[key]
+            started_at[key] = seconds(event.time)
+        elif event.kind == eventlog.TERMINATED and eventlog.exit_code(event) == 0 and key in started_at:
+            yield event.process, seconds(event.time) - started_at[key]
 
 
 def _records(run: Path) -> Iterator[dict[str, Any]]:

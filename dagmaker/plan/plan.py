@@ -190,17 +190,12 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     )
     nodes = (
         _task_node(tasks.PREPARE),
-        *bg,
-        *sig,
-        *judges,
-        *collect_bg,
-        *collect_sig,
-        *skies,
+        *bg, *sig, *judges, *collect_bg, *collect_sig, *skies,
         _task_node(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
         _task_node(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
         *(of_skies if skies else ()),
         _task_node(tasks.REPORT, tasks.SENSITIVITY, *((tasks.POST_TRIAL, tasks.UPPER_LIMITS) if skies else ())),
-    )
+    )  # fmt: skip
     whole = Plan(spec.name, spec_digest, nodes)
     _refuse_too_many(whole.n_processes)
     return whole

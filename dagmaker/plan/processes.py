@@ -87,5 +87,5 @@ def outputs(node: Node) -> Iterator[str]:
     """Output name in `node.dir` of every process of the node, ignoring `node.only`, in the order of `of`."""
     if node.file:
         return iter((node.file,))
-    found = layout.names(node.task, PurePosixPath(node.dir), node.seed or 0, node.cuts, node.bands)
-    return (name for name, *_ in found)
+    names = layout.names(node.task, PurePosixPath(node.dir), node.seed or 0, node.cuts, node.bands)
+    return (name for name, *_ in names)

@@ -88,13 +88,10 @@ class Site(Model):
         if self.dagman.get("DAGMAN_MAX_JOBS_IDLE") == "0":
             refuse(("dagman.DAGMAN_MAX_JOBS_IDLE", "0 slows submission to one node per second; leave it out"))
         if self.transfer and not self.python:
-            refuse(
-                (
-                    "transfer",
-                    "true needs python: the interpreter in the slots (or in container_image) that has dagmaker "
-                    "installed; the one that runs here is not there",
-                )
+            needed = (
+                "true needs python: the interpreter in the slots (or in container_image) that has dagmaker installed"
             )
+            refuse(("transfer", f"{needed}; the one that runs here is not there"))
         return self
 
 

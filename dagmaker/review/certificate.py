@@ -70,15 +70,13 @@ def write(folder: Path, certificate: Certificate) -> list[Path]:
 
 
 def _facts(c: Certificate) -> Sequence[tuple[str, str]]:
+    sample = f"{c.sample} files of trials of each kind, those with the largest TS, and the rows that decide results"
     return (
         ("run", c.run),
         ("spec digest", c.spec_digest),
         ("reviewed", f"{c.reviewed_at} by {c.reviewer}, in {c.wall_s:.0f} s"),
         ("environment", c.environment),
-        (
-            "sample",
-            f"{c.sample} files of trials of each kind, those with the largest TS, and the rows that decide results",
-        ),
+        ("sample", sample),
         ("log of the real sky", _log(c.real_sky_log)),
         ("token for unblinding", c.token or f"none: {c.no_token}"),
     )

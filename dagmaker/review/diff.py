@@ -76,11 +76,11 @@ def diff(a: Path, b: Path) -> Difference:
     SpecError, InputError
         One of them is neither a spec nor a run.
     """
-    one, other = _load(a), _load(b)
-    changes = tuple(_changes(one.model_dump(mode="json"), other.model_dump(mode="json")))
-    before, after = build.identity(one), build.identity(other)
+    first, second = _load(a), _load(b)
+    changes = tuple(_changes(first.model_dump(mode="json"), second.model_dump(mode="json")))
+    before, after = build.identity(first), build.identity(second)
     refused = tuple(key for key in after if before.get(key) != after[key])
-    work = tuple(_work(plan.make(one, ""), plan.make(other, ""), changes, refused))
+    work = tuple(_work(plan.make(first, ""), plan.make(second, ""), changes, refused))
     return Difference(changes, work, refused, tuple(_notes(a, b)))
 
 
@@ -88,12 +88,12 @@ def _load(path: Path) -> Spec:
     return frozen_spec(path) if path.is_dir() else specfile.load(path)
 
 
-def _changes(one: Any, other: Any, at: str = "") -> Iterator[Change]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in dict.fromkeys([*one, *other]):
-            yield from _changes(one.get(key, _NONE), other.get(key, _NONE), f"{at}.{key}".lstrip("."))
-    elif one != other:
-        yield Change(at, one, other, _effect(at).text)
+def _changes(first: Any, second: Any, at: str = "") -> Iterator[Change]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in dict.fromkeys([*first, *second]):
+            yield from _changes(first.get(key, _NONE), second.get(key, _NONE), f"{at}.{key}".lstrip("."))
+    elif first != second:
+        yield Change(at, first, second, _effect(at).text)
 
 
 def _effect(key: str) -> Affects:
@@ -113,13 +113,13 @@ def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set
     return trials, again
 
 
-def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
+def _work(first: Plan, second: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
     trials, again = _invalid(changes, refused)
-    old_files = {path: node.task for node in one.nodes for path in _outputs(node)}
-    counts = {task: [0, 0, 0] for task in dict.fromkeys([*one.tasks(), *other.tasks()])}
-    old = {node.name: (node.cuts, node.bands, node.parents) for node in one.nodes}
+    old_files = {path: node.task for node in first.nodes for path in _outputs(node)}
+    counts = {task: [0, 0, 0] for task in dict.fromkeys([*first.tasks(), *second.tasks()])}
+    old = {node.name: (node.cuts, node.bands, node.parents) for node in first.nodes}
     new: set[str] = set()
-    for node in other.nodes:
+    for node in second.nodes:
         paths = list(_outputs(node))
         stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
@@ -145,14 +145,14 @@ def _notes(a: Path, b: Path) -> Iterator[str]:
     records = [_prepared(path) for path in (a, b)]
     if not all(records):
         return
-    one, other = (record or {} for record in records)
-    same = one["digest"] == other["digest"]
+    first, second = (record or {} for record in records)
+    same = first["digest"] == second["digest"]
     yield "prepared data: " + ("the same content" if same else "another content: no trial serves both")
-    for name in sorted({*one["versions"], *other["versions"]}):
-        before, after = (record["versions"].get(name, _NONE) for record in (one, other))
+    for name in sorted({*first["versions"], *second["versions"]}):
+        before, after = (record["versions"].get(name, _NONE) for record in (first, second))
         if before != after:
             yield f"{name}: {before} -> {after}"
-    source = [record.get("code", {}).get("source", "") for record in (one, other)]
+    source = [record.get("code", {}).get("source", "") for record in (first, second)]
     if all(source):
         yield f"code: {'the same' if source[0] == source[1] else 'another'}"
 

@@ -110,9 +110,9 @@ def _difference(path: Path, text: str) -> str:
         return f"cannot be read ({error})"
     if content == text:
         return ""
-    for number, (one, other) in enumerate(zip(content.splitlines(), text.splitlines(), strict=False), 1):
-        if one != other:
-            return f"line {number} is {one[:100]!r}, the plan has {other[:100]!r}"
+    for number, (written, expected) in enumerate(zip(content.splitlines(), text.splitlines(), strict=False), 1):
+        if written != expected:
+            return f"line {number} is {written[:100]!r}, the plan has {expected[:100]!r}"
     return f"has {content.count(chr(10))} lines, the plan has {text.count(chr(10))}"
 
 

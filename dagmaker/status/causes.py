@@ -32,6 +32,10 @@ CURES = {
 }
 
 
+Submits = Mapping[str, SubmitFile]
+"""Submit file of each task."""
+
+
 class Problem(NamedTuple):
     """A process that failed or is held.
 
@@ -121,7 +125,7 @@ def tail(path: Path | None) -> tuple[str, ...]:
 def _failed(
     problems: Iterable[Problem],
     hosts_of: Mapping[str, Collection[str]],
-    submits: Mapping[str, SubmitFile],
+    submits: Submits,
     run: Path,
     asked: SpecRequest,
 ) -> Iterator[Cause]:
@@ -159,9 +163,7 @@ def _exit_cure(code: int, run: Path, asked: SpecRequest) -> str:
     return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", shlex.quote(str(run)))
 
 
-def _held(
-    problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path, asked: SpecRequest
-) -> Iterator[Cause]:
+def _held(problems: Iterable[Problem], submits: Submits, run: Path, asked: SpecRequest) -> Iterator[Cause]:
     groups: dict[tuple[str, int, int, bool], list[Problem]] = {}
     for item in problems:
         if item.code is None and item.hold is not None:
@@ -220,7 +222,7 @@ def relative_path(path: Path | None, run: Path) -> str:
 def group(
     problems: Iterable[Problem],
     hosts: Mapping[str, Mapping[str, HostCount]],
-    submits: Mapping[str, SubmitFile],
+    submits: Submits,
     run: Path,
     asked: SpecRequest,
 ) -> tuple[Cause, ...]:

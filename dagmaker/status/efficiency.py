@@ -108,20 +108,16 @@ def _kind_usage(run: Path, plan: Plan, spec: Spec, task: str, work: dict[str, fl
     rows = [(record, s + more_s) for node in nodes for record, s in _records(run, node, work[node.name])]
     cpu = sorted(float(record["cpu_s"]) for record, _ in rows)
     return KindUsage(
-        task=task,
-        pool=pool,
-        processes=sum(node.n_processes for node in nodes),
-        measured=len(rows),
+        task=task, pool=pool, processes=sum(node.n_processes for node in nodes), measured=len(rows),
         cpu_s=sum(cpu),
         wall_s=sum(float(record["wall_s"]) for record, _ in rows),
         predicted_s=sum(predicted for _, predicted in rows),
         spread_s=(_quantile(cpu, 0.05), _quantile(cpu, 0.5), _quantile(cpu, 0.95)),
         memory_mb=max((float(record["max_rss_mb"]) for record, _ in rows), default=0.0),
         asked_mb=sizing.request(spec, sites.load(spec.site), task).memory_mb,
-        repeated=repeated,
-        hosts=len({record["host"] for record, _ in rows}),
+        repeated=repeated, hosts=len({record["host"] for record, _ in rows}),
         slow=tuple(_slow(rows)),
-    )
+    )  # fmt: skip
 
 
 def _on_pool(run: Path, task: str) -> bool:

@@ -77,8 +77,8 @@ def _repair(status: "Status", facts: Facts) -> str:
 def _never_submitted(status: "Status", facts: Facts) -> str:
     if facts.edited:
         return dagmaker("restore", status.run)
-    begun = any(stage.done for stage in status.stages)
-    if not begun and shutil.which("condor_submit_dag") and Path(status.run, layout.DAG).is_file():
+    started = any(stage.done for stage in status.stages)
+    if not started and shutil.which("condor_submit_dag") and Path(status.run, layout.DAG).is_file():
         return dagmaker("submit", status.run)
     return dagmaker("run", f"{status.run}/{layout.SPEC}", f"--run={status.run}")
 

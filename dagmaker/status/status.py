@@ -182,18 +182,13 @@ class Watcher:
         last = max((found.last for found in jobs.values()), default="")
         all_outputs_exist = all(stage.done == stage.total for stage in stages)
         status = Status(
-            self._plan.name,
-            str(self._run),
-            tuple(stages),
-            dags,
-            self._causes(all_problems, jobs, dags),
-            last,
+            self._plan.name, str(self._run), tuple(stages), dags, self._causes(all_problems, jobs, dags), last,
             dagjob.last_error(self._run, dags[-1].file) if dags and dags[-1].state == "failed" else "",
             sum(self._waits(node, done) for nodes in self._nodes.values() for node in nodes),
             now - seconds(last) if now is not None and last else None,
             _fault(self._run, self._plan.spec_digest, all_outputs_exist),
             not active and lock.is_held(self._run),
-        )
+        )  # fmt: skip
         edited, blocked = status.fault.endswith(NOT_AS_BUILT), any(item.blocked for item in all_problems)
         facts = Facts(edited, all_outputs_exist, blocked, _transfers(self._run), _asked(self._run))
         return replace(status, next=next_step.command(status, facts, answer))

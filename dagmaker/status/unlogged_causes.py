@@ -1,17 +1,16 @@
 """Causes without a message of the process: it was removed, its output is missing, or its node was not run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dagmaker.htcondor import dagjob, nodes, render_dag
-from dagmaker.htcondor.submitfile import SubmitFile
-from dagmaker.status.causes import Cause, Problem, by_hand, relative_path, tail
+from dagmaker.status.causes import Cause, Problem, Submits, by_hand, relative_path, tail
 from worker.base import shell
 
 STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}
 
 
-def group(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path, dag: str) -> Iterator[Cause]:
+def group(problems: Iterable[Problem], submits: Submits, run: Path, dag: str) -> Iterator[Cause]:
     """All such causes; `dag` is the file of the last DAG."""
     problems = list(problems)
     yield from _gone(problems, submits, run)
@@ -19,7 +18,7 @@ def group(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: P
     yield from _failed_nodes(run, dag)
 
 
-def _gone(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
+def _gone(problems: Iterable[Problem], submits: Submits, run: Path) -> Iterator[Cause]:
     """Processes that a user or a rule of the pool removed."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for item in problems:
@@ -33,7 +32,7 @@ def _gone(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: P
         )  # fmt: skip
 
 
-def _lost(problems: Iterable[Problem], submits: Mapping[str, SubmitFile], run: Path) -> Iterator[Cause]:
+def _lost(problems: Iterable[Problem], submits: Submits, run: Path) -> Iterator[Cause]:
     """Processes with exit code 0 but without output."""
     groups: dict[str, list[Problem]] = {}
     for item in problems:
