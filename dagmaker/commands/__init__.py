@@ -36,9 +36,9 @@ def check(*, spec: str) -> Result:
     dagmaker check analysis.yaml
     """
     from dagmaker.plan import plan, sites
-    from worker.spec.specfile import taken
+    from worker.spec.specfile import load, taken
 
-    loaded = _load(spec)
+    loaded = load(spec)
     sites.load(loaded.site)
     work = plan.make(loaded, "")
     decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
@@ -102,8 +102,9 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     from dagmaker import columns
     from dagmaker.cost import cost, plan_text
     from dagmaker.plan import plan as plans
+    from worker.spec.specfile import load
 
-    loaded = _load(spec)
+    loaded = load(spec)
     work = plans.make(loaded, "")
     total = cost.estimate(work, loaded, slots)
     lines = plan_text.lines(work, total, loaded.goal, columns.terminal_width())
@@ -142,8 +143,9 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     from dagmaker.htcondor.build import build as make
     from worker.base import shell
     from worker.rundir import layout
+    from worker.spec.specfile import load
 
-    built = make(_load(spec), Path(run), dot)
+    built = make(load(spec), Path(run), dot)
     notes = [*built.notes, *dag_check.verdicts(built.run)]
     document = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
     lines = [
@@ -184,8 +186,9 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     dagmaker run analysis.yaml --run=runs/example --jobs=2
     """
     from dagmaker.local.run import run as run_here
+    from worker.spec.specfile import load
 
-    return run_here(_load(spec), Path(run), jobs)
+    return run_here(load(spec), Path(run), jobs)
 
 
 def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
@@ -238,12 +241,6 @@ def schema() -> Result:
 
     document = json_schema()
     return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
-
-
-def _load(spec: str) -> Any:
-    from worker.spec.specfile import load
-
-    return load(spec)
 
 
 COMMANDS: dict[str, Callable[..., Result]] = {
