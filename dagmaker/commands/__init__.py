@@ -62,7 +62,7 @@ def _sky_area(sources: Any) -> str:
 
 
 def plan(*, spec: str, slots: int = 2) -> Result:
-    """Show what a spec means in work: stages, processes, trials, files, CPU hours, memory, wall time.
+    """Show the work of a spec: stages, processes, trials, files, CPU hours, memory, wall time.
 
     Also the load on DAGMan, and the largest significance that can be quoted without extrapolation.
 

@@ -52,7 +52,7 @@ class Problem(NamedTuple):
         It succeeded, but its output is missing.
     id : str
         Process in the queue: ``326.0``.
-    in_the_way : bool
+    blocked : bool
         Another file or a folder is at the path of its output.
     """
 
