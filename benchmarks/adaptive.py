@@ -83,7 +83,7 @@ def run(spec: Spec, path: Path, prepared: Path | None) -> list[Found]:
         if node.task not in _NOT_HERE:
             _node(path, node)
         if node.task == JUDGE:
-            for more in rounds.settle(spec, path, int(node.name.rpartition("_")[2])):
+            for more in rounds.write_round(spec, path, int(node.name.rpartition("_")[2])):
                 _node(path, more)
     return list(_found(path))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dagmaker.cli import main as dagmaker
 from dagmaker.status import efficiency
-from dagmaker.status.efficiency import Used
+from dagmaker.status.efficiency import KindUsage
 from worker.spec import specfile
 from worker.spec.pilot import KindCost
 
@@ -31,7 +31,7 @@ TARGET_S = 12.0
 CUT = ("bg_trials", "sig_trials", "scan_trials", "scan_map")
 
 
-def line(kind: Used, start_s: float) -> str:
+def line(kind: KindUsage, start_s: float) -> str:
     """A row of the table; starts of processes, which a run here does not repeat, are counted as on a pool."""
     low, middle, high = ((seconds + start_s) / TARGET_S for seconds in kind.spread_s)
     return (

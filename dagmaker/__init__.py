@@ -1,1 +1,1 @@
-"""From a YAML spec to a plan, a DAG, a local run and a review; never touches events."""
+"""From a YAML spec to a plan, a DAG, a local run and a review. Event data are read by `worker` only."""

@@ -51,7 +51,7 @@ def _main(words: list[str]) -> int:
 
 
 def _guarded(command: str, words: Sequence[str]) -> int:
-    """Turn every way to end into an exit code and, where it helps, a sentence on stderr (or JSON on stdout)."""
+    """Run a command; turn every exception into an exit code and a message on stderr (JSON on stdout with --json)."""
     problems: Sequence[Any] = ()
     shown = typed(command)
     try:
@@ -66,7 +66,7 @@ def _guarded(command: str, words: Sequence[str]) -> int:
     except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
         code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
         print(f"dagmaker {shown}: {message}", file=sys.stderr)
-    except Exception as error:  # the last line of defence: an exit code for everything, and whoever mends it wants more
+    except Exception as error:  # a bug: the traceback helps to find it
         traceback.print_exc()
         code, message = 1, f"unexpected: {type(error).__name__}: {error}"
         print(f"dagmaker {shown}: unexpected error (above); please report it", file=sys.stderr)
@@ -76,29 +76,29 @@ def _guarded(command: str, words: Sequence[str]) -> int:
 
 
 def _run(command: str, words: Sequence[str]) -> int:
-    values = parse(command, _named(command, words), COMMANDS)
+    values = parse(command, _with_names(command, words), COMMANDS)
     as_json = values.pop("json", False)
     import fire
 
-    ended: list[Result] = []
+    results: list[Result] = []
     with document.stdout_kept_free() if as_json else nullcontext():
         fire.Fire(
-            lambda **given: ended.append(COMMANDS[command](**given)),
+            lambda **arguments: results.append(COMMANDS[command](**arguments)),
             command=for_fire(values),
             name=f"dagmaker {typed(command)}",
         )
     if as_json:
-        document.write(ended[0].document)
+        document.write(results[0].document)
     else:
-        for line in ended[0].lines:
+        for line in results[0].lines:
             print(line, flush=True)
-    return ended[0].code
+    return results[0].code
 
 
-def _named(command: str, words: Sequence[str]) -> list[str]:
-    """Give the arguments that may stand without a name, first of all, their names."""
+def _with_names(command: str, words: Sequence[str]) -> list[str]:
+    """Turn positional arguments into `--name=value`."""
     words = list(words)
-    if words[:1] == ["--json"]:  # as one types it
+    if words[:1] == ["--json"]:  # often typed first
         words = [*words[1:], words[0]]
     for i, name in enumerate(POSITIONAL.get(command, ())):
         if i >= len(words) or words[i].startswith("-"):

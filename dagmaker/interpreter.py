@@ -1,28 +1,38 @@
-"""How a process of this program is started elsewhere: which python, and where it finds the packages."""
+"""Interpreter, import path and environment of worker processes, and a call of the worker."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import worker
 
+THREADS = ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 
 def python() -> str:
-    """Path of the interpreter, absolute, not resolved: a venv's link knows its venv, its target does not."""
+    """Absolute path of the interpreter; links are kept, since a venv is recognised by its link."""
     return str(Path(sys.executable).absolute())
 
 
 def import_path() -> str | None:
-    """Folder to put on PYTHONPATH where the packages run from a source tree; None where they are installed."""
+    """Folder for PYTHONPATH if the packages run from a source tree; None if they are installed."""
     root = Path(worker.__file__).resolve().parent.parent
     return None if root.name in ("site-packages", "dist-packages") else str(root)
 
 
 def environment() -> dict[str, str]:
-    """Environment of a local worker process: one thread, and this source tree."""
+    """Environment of a local worker process: one thread, this source tree."""
     env = dict(os.environ)
-    for name in ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        env[name] = "1"
+    env |= dict.fromkeys(THREADS, "1")
     if root := import_path():
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (root, env.get("PYTHONPATH"))))
     return env
+
+
+def run_worker(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run `worker ARGV` to its end; its output is captured as text."""
+    command = [python(), "-m", "worker", *argv]
+    return subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )

@@ -1,4 +1,4 @@
-"""One writer per run directory."""
+"""Lock of a run directory: one writer at a time."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from worker.base.errors import InputError, RefusedError
 NAME = ".dagmaker.lock"
 
 
-def taken(run: Path) -> bool:
+def is_held(run: Path) -> bool:
     """Whether another process holds the lock of a run directory now."""
     try:
         handle = os.open(run / NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -32,7 +32,7 @@ def taken(run: Path) -> bool:
 
 @contextmanager
 def held(run: Path) -> Iterator[None]:
-    """Hold the lock of a run directory; it goes with the process, however that ends.
+    """Hold the lock of a run directory; the system releases it if the process dies.
 
     Raises
     ------
@@ -42,12 +42,12 @@ def held(run: Path) -> Iterator[None]:
     path = run / NAME
     handle, is_new = _locked(path)
     try:
-        with suppress(OSError):  # who holds it, for whoever finds it held: a full disk is told where work is written
+        with suppress(OSError):  # for the message of a refused command; a full disk is reported by later writes
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"dagmaker, process {os.getpid()} on {platform.node()},".encode(), 0)
         yield
     except BaseException:
-        if is_new:  # a command that was refused leaves nothing behind
+        if is_new:  # a refused command leaves no file
             path.unlink(missing_ok=True)
         raise
     finally:
@@ -55,10 +55,10 @@ def held(run: Path) -> Iterator[None]:
 
 
 def _locked(path: Path) -> tuple[int, bool]:
-    """The lock file's descriptor, locked, and whether the file is a new one.
+    """The lock file's descriptor, locked, and whether the file is new.
 
-    Who was refused removes a new file. Whoever had opened that one before holds the lock of a file that is gone, and
-    opens the next.
+    A refused command removes a file that it made. A process that had opened that file before locks a deleted file;
+    it then opens the lock file again.
     """
     while True:
         handle, is_new = _opened(path)
@@ -90,7 +90,7 @@ def _lock(handle: int, run: Path) -> None:
 
 
 def _opened(path: Path) -> tuple[int, bool]:
-    """The lock file's descriptor, and whether it was made just now."""
+    """The lock file's descriptor, and whether the file is new."""
     flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         try:

@@ -1,4 +1,4 @@
-"""What every command returns, and so can neither forget: a document for programs and lines for people."""
+"""Return type of every command: a dict for `--json` and lines for the terminal."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ class Result(NamedTuple):
     Attributes
     ----------
     document : mapping
-        What `--json` prints; its keys stand in the command's docstring, and a test compares.
+        Printed with `--json`; a test compares its keys with the command's docstring.
     lines : iterable of str
-        What is printed otherwise. While it works a command prints by itself, which goes to stderr with `--json`.
+        Printed without `--json`. Progress is printed by the command itself, with `--json` to stderr.
     code : int
         Exit code.
     """

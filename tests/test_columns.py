@@ -45,7 +45,7 @@ def test_a_plan_fits_eighty_columns():
     made = spec()
     total = cost.estimate(plan.make(made, ""), made, 4)
     tasks = {stage.task for stage in total.stages}
-    rows = [row for row in plan_text.lines(plan.make(made, ""), total, wide=80) if row.split(" ")[0] in tasks]
+    rows = [row for row in plan_text.lines(plan.make(made, ""), total, width=80) if row.split(" ")[0] in tasks]
     assert len(rows) == len(total.stages)
     assert max(map(len, rows)) <= 80
 

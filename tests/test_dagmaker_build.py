@@ -9,7 +9,7 @@ import pytest
 
 from dagmaker import lock
 from dagmaker.cli import main
-from dagmaker.htcondor.build import build, locked
+from dagmaker.htcondor.build import build, build_locked
 from dagmaker.local.run import run as run_here
 from tests.counted import calls
 from tests.dagmaker_spec import spec, text
@@ -179,13 +179,13 @@ def test_the_lock_of_a_file_that_is_gone_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", disturbed)
     with lock.held(tmp_path):
         assert len(locked) == 2
-        assert lock.taken(tmp_path)
+        assert lock.is_held(tmp_path)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
 def test_what_is_no_lock_file_is_said_at_once(tmp_path, make):
     make(tmp_path / lock.NAME)
-    assert not lock.taken(tmp_path)
+    assert not lock.is_held(tmp_path)
     if make is Path.mkdir:
         with pytest.raises(InputError, match="a folder lies where the lock belongs"), lock.held(tmp_path):
             pass
@@ -244,7 +244,7 @@ def test_a_path_that_dagman_cannot_use_is_for_dagmaker_run_only(tmp_path):
         build(spec(), run)
     assert not run.exists()
     run.mkdir()
-    built = locked(spec(), run)  # as `dagmaker run` does
+    built = build_locked(spec(), run)  # as `dagmaker run` does
     assert built.changed == 3
     assert sorted(path.name for path in run.iterdir() if path.is_file()) == ["analysis.yaml", "build.json", "plan.json"]
 

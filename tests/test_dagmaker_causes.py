@@ -6,10 +6,10 @@ from dagmaker.htcondor import holds, submitfile
 from dagmaker.htcondor.eventlog import Hold
 from dagmaker.htcondor.jobs import HostCount
 from dagmaker.status import causes
-from dagmaker.status.causes import Asked, Bad
+from dagmaker.status.causes import Problem, SpecRequest
 
 RUN = Path("/data/run")
-ASKED = Asked(1000, 500)
+ASKED = SpecRequest(1000, 500)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def grouped(run, bad, hosts=None):
 
 
 def failed(process, code=3, host="one"):
-    return Bad("bg_trials", code, None, host, ("bg_m030", process), f"bg_trials --dec=-30 --first={process}00")
+    return Problem("bg_trials", code, None, host, ("bg_m030", process), f"bg_trials --dec=-30 --first={process}00")
 
 
 def held(process, code, subcode, reason="because"):
@@ -93,7 +93,7 @@ def test_a_kill_is_cured_with_memory(run):
 )  # fmt: skip
 def test_holds(run, hold, words, cure):
     submit = submitfile.read(run, "bg_trials")
-    assert words in holds.words(hold)
+    assert words in holds.description(hold)
     assert cure in holds.cure(hold, 1000, 500, submit)
 
 

@@ -29,7 +29,7 @@ def test_background_costs_its_starts_and_its_trials():
 def test_workers_that_start_once_take_less_than_processes_that_each_start():
     total = _cost()
     starts = sum(stage.start_h for stage in total.stages)
-    assert total.cpu_h - starts < total.here_h < total.cpu_h - starts + 3 / 3600
+    assert total.cpu_h - starts < total.local_h < total.cpu_h - starts + 3 / 3600
     assert _stage(total, "bg_trials").start_h * 3600 == pytest.approx(9 * rates.START_S)
 
 

@@ -52,7 +52,7 @@ def test_what_the_pilot_found_of_the_prepared_data_counts() -> None:
 
 def test_it_stands_in_the_submit_file() -> None:
     made = spec(resources="{target_hours: 2}", n_bg=10**8)
-    texts = dict(render.files(plan.make(made, ""), made, ELSEWHERE, render.here(Path("/r")), ""))
+    texts = dict(render.files(plan.make(made, ""), made, ELSEWHERE, render.local_place(Path("/r")), ""))
     assert f"request_disk = {asked('bg_trials', n_bg=10**8)}MB\n" in texts["bg_trials.sub"]
 
 

@@ -87,7 +87,7 @@ def added_up(*texts) -> Jobs:
             head = eventlog._HEAD.match(block.encode())
             kind = int(head[1])
             if kind in eventlog.KINDS:
-                found.take(eventlog.Event(kind, int(head[2]), int(head[3]), head[4].decode(), block.encode()))
+                found.add_event(eventlog.Event(kind, int(head[2]), int(head[3]), head[4].decode(), block.encode()))
     return found
 
 
@@ -153,7 +153,7 @@ def test_states():
     assert found.live[20, 2].hold == Hold(21, 102, "Error from slot1_2@localhost: memory usage exceeded request_memory")
     assert found.live[20, 2].host == "one"
     assert (20, 3) not in found.live
-    assert found.well == 1
+    assert found.succeeded == 1
 
 
 @pytest.mark.parametrize("code", [1, 3, 85, -9])
@@ -161,15 +161,15 @@ def test_a_bad_end_is_kept_until_the_process_is_submitted_again(code):
     texts = submit(0), execute(0, "black"), end(0, code)
     found = added_up(*texts)
     assert found.failed == {("bg_m030", 0): Failure(code, "black", None)}
-    assert (found.hosts["black"].well, found.hosts["black"].badly) == (0, 1)
+    assert (found.hosts["black"].succeeded, found.hosts["black"].failed) == (0, 1)
     again = submit(0).replace("(020.", "(021.")
     assert added_up(*texts, again).failed == {}
 
 
 def test_a_try_that_is_repeated_is_counted_and_is_no_failure():
     found = added_up(submit(0), execute(0), REQUEUED.format(p=0), execute(0, "two"), end(0))
-    assert (found.repeated, found.well, found.failed) == (1, 1, {})
-    assert found.hosts["one"].badly == 1
+    assert (found.repeated, found.succeeded, found.failed) == (1, 1, {})
+    assert found.hosts["one"].failed == 1
 
 
 def test_an_eviction_is_no_failed_try():

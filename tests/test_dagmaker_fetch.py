@@ -221,7 +221,7 @@ def test_versions_and_dois(tmp_path: Path) -> None:
     with pytest.raises(
         SpecError, match=r"no release 'icetracks_10y'; did you mean icetracks_10yr\?(?s:.*)doi:10\.7910"
     ):
-        releases.named("icetracks_10y")
+        releases.find_release("icetracks_10y")
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

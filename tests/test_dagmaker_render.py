@@ -138,7 +138,7 @@ def test_report_is_told_how_the_dag_went():
 
 def test_a_run_directory_that_dagman_cannot_name_has_no_files_for_it():
     place = Place(PurePosixPath("/data/my runs"), "/usr/bin/python")
-    assert "DAGMan cannot use a path with a blank" in render.unusable(place.run, sites.load("personal"))
+    assert "DAGMan cannot use a path with a blank" in render.path_problem(place.run, sites.load("personal"))
     assert list(_files(place=place)) == ["analysis.yaml", "plan.json"]
 
 
@@ -199,9 +199,9 @@ def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
 def test_a_comma_in_a_path_cannot_travel(monkeypatch):
     monkeypatch.setenv("USER", "somebody")
     place = Place(PurePosixPath("/data/a,b"), "/usr/bin/python")
-    assert "HTCondor cannot transfer a path with a comma" in render.unusable(place.run, sites.load("ospool"))
+    assert "HTCondor cannot transfer a path with a comma" in render.path_problem(place.run, sites.load("ospool"))
     assert list(_files(place=place, site="ospool")) == ["analysis.yaml", "plan.json"]
-    assert render.unusable(place.run, sites.load("shared-fs")) == "", "on a shared disk nothing is transferred"
+    assert render.path_problem(place.run, sites.load("shared-fs")) == "", "on a shared disk nothing is transferred"
 
 
 def test_one_kind_of_task_asks_for_what_the_spec_or_its_site_says():
@@ -250,13 +250,13 @@ def test_commands_that_a_pool_is_too_old_for_are_left_out_and_told(version, kept
     monkeypatch.setenv("USER", "somebody")
     left_out: dict[str, None] = {}
     files = _files(site="shared-fs")
-    known = dict(htcondor_version.known_only(files.items(), version, left_out))
+    known = dict(htcondor_version.without_unknown_commands(files.items(), version, left_out))
     assert ("max_idle = 1000" in known["bg_trials.sub"]) == kept
     assert {name for name in files if files[name] != known[name]} == (
         set() if kept else {f"{task}.sub" for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map")}
     )
     assert list(left_out) == ([] if kept else ["max_idle"])
-    told = list(htcondor_version.explain(left_out, version))
+    told = list(htcondor_version.left_out_notes(left_out, version))
     assert len(told) == (not kept)
     assert kept or "left out: max_idle, known since HTCondor 24.2.1" in told[0]
 

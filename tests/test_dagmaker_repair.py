@@ -30,7 +30,7 @@ def fault(node, position=0, state="absent"):
 
 
 def test_only_what_is_missing_and_what_is_made_from_it(made):
-    wanted = repair.needed(made, [fault("bg_p005", 2), fault("bg_p005", 1)])
+    wanted = repair.processes_to_run(made, [fault("bg_p005", 2), fault("bg_p005", 1)])
     assert wanted == {
         "bg_p005": (1, 2), "collect_bg_p005": (0,), "distributions": (0,), "sensitivity": (0,), "collect_scan": (0,),
         "post_trial": (0,), "upper_limits": (0,), "report": (0,),
@@ -38,21 +38,21 @@ def test_only_what_is_missing_and_what_is_made_from_it(made):
 
 
 def test_signal_needs_no_new_background(made):
-    wanted = repair.needed(made, [fault("sig_p005_n010d0", 0)])
+    wanted = repair.processes_to_run(made, [fault("sig_p005_n010d0", 0)])
     assert set(wanted) == {"sig_p005_n010d0", "collect_sig_p005", "sensitivity", "upper_limits", "report"}
 
 
 def test_lost_data_are_read_again_and_no_trial_is_run_again(made):
-    assert set(repair.needed(made, [fault("prepare")])) == {"prepare", "report"}
+    assert set(repair.processes_to_run(made, [fault("prepare")])) == {"prepare", "report"}
 
 
 def test_a_dag_has_a_node_besides_its_final_one(made):
-    assert set(repair.needed(made, [fault("report")])) == {"post_trial", "report"}
+    assert set(repair.processes_to_run(made, [fault("report")])) == {"post_trial", "report"}
 
 
 def test_the_reduced_plan_has_exactly_these_processes(made):
-    wanted = repair.needed(made, [fault("scan", 1), fault("map_nside008", 1), fault("bg_m030", 0)])
-    part = repair.reduced(made, wanted, "repair01_")
+    wanted = repair.processes_to_run(made, [fault("scan", 1), fault("map_nside008", 1), fault("bg_m030", 0)])
+    part = repair.partial_plan(made, wanted, "repair01_")
     lines = {node.name: [" ".join(p.argv) for p in processes.of(node)] for node in part.nodes}
     assert lines["repair01_map_nside008"] == ["scan_map --nside=8 --band=1 --bands=2"]
     assert lines["repair01_bg_m030"] == ["bg_trials --dec=-30 --n=100 --seed=0"]

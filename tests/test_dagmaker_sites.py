@@ -132,12 +132,12 @@ def test_who_submits_first_keeps_the_rest_of_a_node():
 def test_commands_that_an_old_pool_does_not_know(version, universe, image, left_out):
     text = "universe = container\ncontainer_image = a.sif\nallowed_execute_duration = 3600\nlog = x\n"
     found: dict[str, None] = {}
-    [(_, known)] = htcondor_version.known_only([("a.sub", text)], version, found)
+    [(_, known)] = htcondor_version.without_unknown_commands([("a.sub", text)], version, found)
     assert sorted(found) == left_out
     value = '"a.sif"' if image.startswith("+") else "a.sif"
     assert known.startswith(f"universe = {universe}\n{image} = {value}\n")
     assert ("allowed_execute_duration" in known) == ("allowed_execute_duration" not in left_out)
-    for line in htcondor_version.explain(found, version):
+    for line in htcondor_version.left_out_notes(found, version):
         assert "known since HTCondor 9." in line
 
 

@@ -13,7 +13,7 @@ from dagmaker.cost.significance_reach import Quotable, lines, sigma
 from dagmaker.htcondor import render
 from dagmaker.htcondor.build import build
 from dagmaker.pilot import probes
-from dagmaker.pilot.probes import Probe, Took
+from dagmaker.pilot.probes import Measurement, Probe
 from dagmaker.plan import plan, rates, sites, sizing
 from tests.dagmaker_spec import spec, text
 from worker.base.errors import SpecError
@@ -92,7 +92,7 @@ def test_memory_is_asked_for_by_measurement_and_within_its_limit(tmp_path: Path)
     limited = wanted.model_copy(update={"resources": wanted.resources.model_copy(update={"max_memory_mb": 600})})
     assert sizing.request(limited, site, "scan_trials").memory_mb == 600
     assert sizing.request(spec(), site, "scan_trials") == (1000, 500, None), "as the spec says"
-    texts = dict(render.files(plan.make(wanted, ""), wanted, site, render.here(tmp_path), ""))
+    texts = dict(render.files(plan.make(wanted, ""), wanted, site, render.local_place(tmp_path), ""))
     assert "MemoryUsage * 2 }) }), 750)" in texts["scan_trials.sub"]
     assert "allowed_execute_duration = 18000\n" in texts["scan_trials.sub"]
     assert "allowed_execute_duration" not in texts["collect_scan.sub"]
@@ -155,12 +155,12 @@ def test_a_bad_pilot_is_named(tmp_path: Path, content: str | None, said: str) ->
 # -- probes ------------------------------------------------------------------------------------------------------
 
 
-def took(units: int, cpu_s: float | None, dec: float = 5.0) -> Took:
-    return Took(Probe(("bg_trials", "--dec=5", f"--n={units}"), (dec, None, None), 0, units), cpu_s, 200.0)
+def took(units: int, cpu_s: float | None, dec: float = 5.0) -> Measurement:
+    return Measurement(Probe(("bg_trials", "--dec=5", f"--n={units}"), (dec, None, None), 0, units), cpu_s, 200.0)
 
 
 def test_two_probes_tell_set_up_from_work() -> None:
-    found = probes.cost_of([(took(1000, 0.8 + 1.0), took(10_000, 0.8 + 10.0))])
+    found = probes.kind_cost([(took(1000, 0.8 + 1.0), took(10_000, 0.8 + 10.0))])
     assert found is not None and found.warning is None
     assert found.start_s == pytest.approx(0.8)
     [rate] = found.rates
@@ -171,15 +171,15 @@ def test_two_probes_tell_set_up_from_work() -> None:
 def test_what_was_stopped_or_is_noisy_is_said() -> None:
     stopped = (took(1000, 1.8), took(10_000, None))
     noisy = (took(10, 0.81, dec=6), took(100, 0.9, dec=6))
-    found = probes.cost_of([stopped, noisy, (took(1000, 1.8, 7), took(10_000, 10.8, 7))])
+    found = probes.kind_cost([stopped, noisy, (took(1000, 1.8, 7), took(10_000, 10.8, 7))])
     assert found is not None
     assert found.warning == "1 of 3 points did not end in time; 1 of 2 points are noisy, up to 31 %"
-    assert probes.cost_of([stopped]) is None
+    assert probes.kind_cost([stopped]) is None
 
 
 def test_probes_are_spread_over_the_grid() -> None:
-    assert probes.spread(range(-85, 86, 10), 5) == (-85, -45, -5, 45, 85)
-    assert probes.spread([1, 2], 5) == (1, 2)
+    assert probes.subset(range(-85, 86, 10), 5) == (-85, -45, -5, 45, 85)
+    assert probes.subset([1, 2], 5) == (1, 2)
     kinds = [short.task for short, _ in probes.pairs(spec())]
     assert {kind: kinds.count(kind) for kind in kinds} == {
         "bg_trials": 3, "sig_trials": 9, "scan_trials": 1, "scan_map": 2,

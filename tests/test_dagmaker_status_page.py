@@ -44,7 +44,7 @@ def large(run: Path, n: int) -> Built:
     outputs = {node.name: list(processes.outputs(node)) for node in built.plan.nodes}
     for cluster, file in enumerate(sorted((run / "batches").glob("bg_*.txt")), 100):
         for p in range(len(file.read_text().splitlines())):
-            place = batches.place("bg_trials", batches.argv((file.stem, p)) or "")
+            place = batches.plan_position("bg_trials", batches.argv((file.stem, p)) or "")
             assert place is not None
             node, i = place
             out.append(EVENTS.format(c=cluster, p=p, node=file.stem, host=i % 199))
@@ -100,7 +100,7 @@ def test_without_a_pool_the_files_tell_when(tmp_path: Path) -> None:
     for i, name in enumerate(processes.outputs(node)):
         (built.run / node.dir / name).touch()
         os.utime(built.run / node.dir / name, (1e9 + 120 * i, 1e9 + 120 * i))
-    found = throughput.binned(throughput.of_files(built.run, built.plan))
+    found = throughput.binned(throughput.output_times(built.run, built.plan))
     assert found.counts.keys() == {"bg_trials"}
     assert [i for i, n in enumerate(found.totals) if n] == [0, 24, 48]
     assert found.width_s == 5

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dagmaker.htcondor import origin, rounds
+from dagmaker.htcondor import build_record, rounds
 from dagmaker.htcondor.build import build
 from tests import mutated_runs
 from tests.dagmaker_spec import spec
@@ -85,4 +85,4 @@ def test_a_site_in_the_account_of_a_build_is_one(tmp_path: Path, change: dict[st
     raw = json.loads(path.read_text())
     path.write_text(json.dumps({**raw, "site": raw["site"] | change}))
     with pytest.raises(InputError, match=f"not what `dagmaker build` writes .*{next(iter(change))}"):
-        origin.read(run_directory)
+        build_record.read(run_directory)

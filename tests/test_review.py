@@ -307,7 +307,7 @@ def test_a_worker_that_the_machine_ends_is_no_verdict(finished_run, tmp_path, mo
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{ends}\n")
     python.chmod(0o755)
-    monkeypatch.setattr(reviews, "_all", reviews._audit)
+    monkeypatch.setattr(reviews, "_findings", reviews._audit)
     monkeypatch.setattr(reviews.interpreter, "python", lambda: str(python))
     assert main(["review", str(finished_run), f"--out={tmp_path / 'out'}"]) == 1
     assert f"the review did not get to its end, which says nothing of the run: {told}" in " ".join(

@@ -203,7 +203,7 @@ def test_repair_makes_a_decision_again_and_what_follows(copy: Path, capsys: pyte
 def test_a_lost_file_of_a_round_is_made_and_collected_again_without_a_judge(finished: Path) -> None:
     whole = rounds.read_plan(finished)
     lost = next(node for node in whole.nodes if node.name.startswith("r1_sig_p005"))
-    wanted = repair.needed(whole, [repair.Fault(lost.name, 0, "", "absent", "")])
+    wanted = repair.processes_to_run(whole, [repair.Fault(lost.name, 0, "", "absent", "")])
     assert lost.name in wanted
     assert "collect_sig_p005" in wanted
     assert "collect_sig_m030" not in wanted
@@ -214,7 +214,7 @@ def test_a_round_that_there_is_not_is_refused(finished: Path) -> None:
     with pytest.raises(SpecError, match=r"--round=7: adaptive.max_rounds is 3; choose one of 1 to 3, or raise it"):
         adaptive_round.judge(finished, 7)
     with pytest.raises(InputError, match=r"round_5.json: round 5 has not been decided; `worker judge"):
-        rounds.settle(specfile.load_resolved(finished / layout.SPEC), finished, 5)
+        rounds.write_round(specfile.load_resolved(finished / layout.SPEC), finished, 5)
 
 
 def test_planned_again_a_round_is_the_same_and_says_what_it_adds(

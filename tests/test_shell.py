@@ -8,12 +8,12 @@ import pytest
 
 from dagmaker import cli
 from dagmaker.commands import COMMANDS
-from dagmaker.htcondor import obstacles, queued, repair, restore, rounds
-from dagmaker.htcondor.build import locked
+from dagmaker.htcondor import blocking_paths, queued, repair, restore, rounds
+from dagmaker.htcondor.build import build_locked
 from dagmaker.htcondor.submit import Submitted
 from dagmaker.local import run as local
 from dagmaker.status import causes, failures, status, status_text, summary
-from dagmaker.status.causes import Asked, Bad
+from dagmaker.status.causes import Problem, SpecRequest
 from tests.dagmaker_spec import spec
 from tests.test_dagmaker_eventlog import execute, submit
 from tests.test_dagmaker_status_pool import dag_log
@@ -27,15 +27,15 @@ from worker.rundir import layout, ledger, planfile
 from worker.rundir import rounds as plans_of_rounds
 from worker.tasks import context
 
-ABSENT = obstacles.Fault("bg_m030", 0, "trials/x.npy", "absent", "is missing")
-BAD = Bad("bg_trials", 3, None, "", ("bg_m030", 0), "bg_trials --dec=-30 --n=100 --seed=0")
+ABSENT = blocking_paths.Fault("bg_m030", 0, "trials/x.npy", "absent", "is missing")
+BAD = Problem("bg_trials", 3, None, "", ("bg_m030", 0), "bg_trials --dec=-30 --n=100 --seed=0")
 
 
 @pytest.fixture
 def run(tmp_path):
     run = tmp_path / "it's my run"
     run.mkdir()
-    locked(spec(), run)
+    build_locked(spec(), run)
     return run
 
 
@@ -52,7 +52,7 @@ def checked(words):
     """What argv checks of a command or task: that it takes these arguments."""
     program, name, *rest = words
     if program == "dagmaker":
-        cli.parse(name.replace("-", "_"), cli._named(name.replace("-", "_"), rest), COMMANDS)
+        cli.parse(name.replace("-", "_"), cli._with_names(name.replace("-", "_"), rest), COMMANDS)
     elif program == "worker":
         worker_cli.parse(name, rest)
     else:
@@ -99,7 +99,7 @@ SAID = {
     "no plan": lambda run: _raised(rounds.read_plan, _without(run, "plan.json")),
     "no spec": lambda run: _raised(ledger.open_run, _without(run, "analysis.yaml")),
     "round": _spoilt_round,
-    "no decision": lambda run: _raised(rounds.settle, spec(), run, 1),
+    "no decision": lambda run: _raised(rounds.write_round, spec(), run, 1),
     "round before": lambda run: _raised(ledger.run_before_round, _read(run), 3),
     "edited": lambda run: "\n".join(restore.Restored(str(run), ("a",), str(run / "analysis.edited.yaml")).lines()),
     "repaired": lambda run: "\n".join(repair.Repair(run, 1, (ABSENT,), {}, 1).lines()),
@@ -112,7 +112,7 @@ SAID = {
     "failed here": lambda run: "\n".join(
         failures.table([failures.Failure(_Reply(), ("report", f"--run={run}"), run / "logs" / "x")], run)
     ),
-    "cure": lambda run: causes._exit_cure(4, run, Asked(1, 1)),
+    "cure": lambda run: causes._exit_cure(4, run, SpecRequest(1, 1)),
     "no run": lambda run: _raised(atomic.write_all, run / "none", []),
     "token": lambda run: _raised(approval.approved_clearance, _read(run), None, None),
     "not prepared": lambda run: _raised(context.data_digest, _read(run)),

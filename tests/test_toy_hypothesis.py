@@ -121,7 +121,7 @@ def test_the_plan_has_a_price_a_pilot_and_a_repair(spec: Spec, plan: Plan) -> No
     assert found.quotable.post_trial == 0
     assert not any("skies" in line for line in significance_reach.lines(found.quotable))
     assert {short.task for short, _ in probes.pairs(spec)} == {"bg_trials", "sig_trials"}
-    assert set(repair.needed(plan, [])) == {"sensitivity", "report"}
+    assert set(repair.processes_to_run(plan, [])) == {"sensitivity", "report"}
 
 
 def test_a_key_of_another_kind_is_refused(spec: Spec) -> None:

@@ -109,9 +109,9 @@ def test_everything_is_computed_without_the_sealed_file(tmp_path):
 
 
 def test_jobs_on_other_machines_are_not_sent_the_sealed_file(tmp_path):
-    from dagmaker.htcondor.render import TRAVELS_IN
+    from dagmaker.htcondor.render import INPUT_FILES
 
-    assert layout.SEALED not in TRAVELS_IN
+    assert layout.SEALED not in INPUT_FILES
     (tmp_path / "spec.yaml").write_text(text())
     assert main(["build", str(tmp_path / "spec.yaml"), f"--run={tmp_path / 'run'}"]) == 0
     written = [p for p in (tmp_path / "run").rglob("*") if p.is_file()]

@@ -1,4 +1,4 @@
-"""dagmaker's commands: their arguments and meaning. What they do is imported when they are called."""
+"""Commands: arguments and help texts. Their modules are imported when a command is called."""
 
 import json
 from collections.abc import Callable
@@ -25,35 +25,35 @@ def check(*, spec: str) -> Result:
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
     sources, processes : int
-        Sources that were read: 0 where the whole sky is scanned.
+        Sources that were read: 0 if the whole sky is scanned.
     takes : list of str
-        What a season takes that is another's: its response or simulation.
+        Seasons that use the response or simulation of another season.
     notes : list of str
-        What is allowed, and yet worth a second look.
+        Allowed settings that are worth a second look.
 
     Examples
     --------
     dagmaker check analysis.yaml
     """
     from dagmaker.plan import plan, sites
-    from worker.spec.specfile import taken
+    from worker.spec.specfile import load, taken
 
-    loaded = _load(spec)
+    loaded = load(spec)
     sites.load(loaded.site)
-    made = plan.make(loaded, "")
-    decs, listed = loaded.background.decs, getattr(loaded.scan, "entries", ())
-    found = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(listed)}
+    work = plan.make(loaded, "")
+    decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
+    head = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(sources)}
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_listed(listed)}{len(decs)} declinations from "
-        f"{decs[0]:g} to {decs[-1]:g} deg, {made.n_processes:,} processes"
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_sky_area(sources)}{len(decs)} declinations from "
+        f"{decs[0]:g} to {decs[-1]:g} deg, {work.n_processes:,} processes"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
-    return Result({**found, "processes": made.n_processes, "takes": takes, "notes": notes}, lines)
+    return Result({**head, "processes": work.n_processes, "takes": takes, "notes": notes}, lines)
 
 
-def _listed(sources: Any) -> str:
-    """How many sources were read, and where they lie: hours and radians are seen at once."""
+def _sky_area(sources: Any) -> str:
+    """Number and area of the sources: coordinates in hours or radians are noticed at once."""
     if not sources:
         return ""
     ra, dec = sorted(s.ra_deg for s in sources), sorted(s.dec_deg for s in sources)
@@ -62,9 +62,9 @@ def _listed(sources: Any) -> str:
 
 
 def plan(*, spec: str, slots: int = 2) -> Result:
-    """Show what a spec means in work: stages, processes, trials, files, CPU hours, memory, wall time.
+    """Show the work of a spec: stages, processes, trials, files, CPU hours, memory, wall time.
 
-    Also what DAGMan will feel, and the largest significance that can be quoted without extrapolating.
+    Also the load on DAGMan, and the largest significance that can be quoted without extrapolation.
 
     Parameters
     ----------
@@ -79,21 +79,21 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     processes, dag_nodes, slots : int
     stages : list of {task, processes, trials, files, files_per_folder, cpu_h, longest_s, memory_mb, request_mb}
     cpu_h, here_cpu_h, wall_h : float, h
-        Of all processes, each started anew; of the same by `dagmaker run`, whose workers start once; and until the
-        end on so many slots.
+        CPU time on a pool, where every process starts anew; CPU time with `dagmaker run`, whose workers start once;
+        wall time on the slots.
     submit_s : float, s
-        Until DAGMan has submitted the last node.
+        Time until DAGMan has submitted the last node.
     local_sigma, fitted_sigma, post_trial_sigma : float
-        Largest significances: with ten background trials above, with the fit, of the skies.
+        Largest significances: with ten background trials above, with the fit, and post-trial.
     post_trial_p, sensitivity_error : float
         Smallest post-trial p-value; relative error of a sensitivity.
     quotable : object
-        The same, with their work.
+        Numbers of trials that limit the significances.
     measured : str
-        Processor that the pilot ran on; empty without a pilot.
+        Processor of the pilot; empty without a pilot.
     warnings : list of str
     rounds : list of str
-        What the rounds of an adaptive analysis may add at most.
+        Largest work that rounds of an adaptive analysis may add.
 
     Examples
     --------
@@ -102,26 +102,27 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     from dagmaker import columns
     from dagmaker.cost import cost, plan_text
     from dagmaker.plan import plan as plans
+    from worker.spec.specfile import load
 
-    loaded = _load(spec)
-    made = plans.make(loaded, "")
-    total = cost.estimate(made, loaded, slots)
-    shown = plan_text.lines(made, total, loaded.goal, columns.terminal())
-    return Result({"name": made.name, **total.as_json()}, shown)
+    loaded = load(spec)
+    work = plans.make(loaded, "")
+    total = cost.estimate(work, loaded, slots)
+    lines = plan_text.lines(work, total, loaded.goal, columns.terminal_width())
+    return Result({"name": work.name, **total.as_json()}, lines)
 
 
 def build(*, spec: str, run: str, dot: bool = False) -> Result:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
     Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
-    own checkers read what was written, where they are installed.
+    own checkers read the files, if they are installed.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
     run : str
-        The run directory; made if it is not there.
+        The run directory; made if it does not exist.
     dot : bool
         Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
@@ -130,9 +131,9 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     name, run : str
         The analysis, and its directory.
     processes, written, unchanged : int
-        Of the plan; files that were written, and that were there already.
+        Processes of the plan; files that were written, and files that were up to date.
     notes : list of str
-        What was left out for this pool, and what HTCondor's checkers say.
+        Submit commands that the pool does not know, and results of HTCondor's checkers.
 
     Examples
     --------
@@ -142,10 +143,11 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     from dagmaker.htcondor.build import build as make
     from worker.base import shell
     from worker.rundir import layout
+    from worker.spec.specfile import load
 
-    built = make(_load(spec), Path(run), dot)
+    built = make(load(spec), Path(run), dot)
     notes = [*built.notes, *dag_check.verdicts(built.run)]
-    found = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
+    document = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
     lines = [
         *notes,
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
@@ -153,18 +155,18 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
         f"(or {shell.command('condor_submit_dag', built.run / layout.DAG)})",
         f"here:      {shell.dagmaker('run', spec, f'--run={run}', '--jobs=2')}",
     ]
-    return Result({**found, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
+    return Result({**document, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 
 
 def run(*, spec: str, run: str, jobs: int = 1) -> Result:
-    """Build and run on this machine, with progress. Stopped or killed, the same command goes on from there.
+    """Build and run on this machine, with progress. After a stop or kill the same command continues.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
     run : str
-        The run directory; made if it is not there.
+        The run directory; made if it does not exist.
     jobs : int
         Worker processes, one core each.
 
@@ -175,38 +177,39 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     failed : list of {node, position, argv, exit_code, cause, said, log}
         Processes that failed for good.
     not_started : list of str
-        Nodes that need what failed.
+        Nodes that need a failed one.
     summary : object or null
-        RUN/results/summary.json, where nothing failed.
+        RUN/results/summary.json, if nothing failed.
 
     Examples
     --------
     dagmaker run analysis.yaml --run=runs/example --jobs=2
     """
     from dagmaker.local.run import run as run_here
+    from worker.spec.specfile import load
 
-    return run_here(_load(spec), Path(run), jobs)
+    return run_here(load(spec), Path(run), jobs)
 
 
 def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
-    """Download a published data release; stopped, the same command goes on.
+    """Download a published data release; after a stop the same command continues.
 
-    Its files and their checksums are asked of the Dataverse where it is published; each is checked, and appears under
-    its name only when it is whole. Archives are unpacked. Prints the `data` section that reads the release.
+    The list of files and checksums comes from its Dataverse. Each file is checked and gets its name only when it is
+    complete. Archives are unpacked. Prints the `data` section that reads the release.
 
     Parameters
     ----------
     name : str
         icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, icetracks_14yr_v2, or any doi:10.xxxx/...
     output : str
-        Folder to download to; made if it is not there.
+        Folder to download to; made if it does not exist.
     base_url : str
         Another Dataverse, or a mirror.
 
     Returns
     -------
     release, doi, version, base_url : str
-        What came, and from where.
+        The release and its address.
     files : list of {path, url, size, md5 or sha256}
     output : str
         The folder.
@@ -228,7 +231,7 @@ def schema() -> Result:
     Returns
     -------
     $schema, $defs, title, description, type, properties, required, additionalProperties
-        The schema itself, as without it.
+        The schema, the same with and without --json.
 
     Examples
     --------
@@ -236,39 +239,17 @@ def schema() -> Result:
     """
     from worker.spec.specfile import json_schema
 
-    found = json_schema()
-    return Result(found, [json.dumps(found, indent=2, ensure_ascii=False)])
-
-
-def _load(spec: str) -> Any:
-    from worker.spec.specfile import load
-
-    return load(spec)
+    document = json_schema()
+    return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
 
 
 COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
-        check,
-        pilot,
-        plan,
-        build,
-        run,
-        submit,
-        round,
-        status,
-        efficiency,
-        repair,
-        restore,
-        abort,
-        verify_plan,
-        review,
-        unblind,
-        diff,
-        data_fetch,
-        schema,
+        check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan, review,
+        unblind, diff, data_fetch, schema,
     )
-}
+}  # fmt: skip
 
 POSITIONAL = {
     **dict.fromkeys(("check", "pilot", "plan", "build", "run"), ("spec",)),

@@ -1,4 +1,4 @@
-"""dagmaker's commands about cost: pilot, efficiency. Imported when they are called."""
+"""Commands about cost: pilot, efficiency."""
 
 from pathlib import Path, PurePosixPath
 
@@ -8,12 +8,12 @@ from dagmaker.result import Result
 def pilot(
     *, spec: str, run: str | None = None, output: str = "pilot.json", pool: bool = False, limit_s: int = 300
 ) -> Result:
-    """Run a few processes of every kind and measure them; writes what the plan cuts the work by.
+    """Run a few processes of every kind and measure them; writes the costs that the plan uses.
 
-    Of background and signal trials at several declinations and n_sig, of a background sky and of maps: set-up time,
-    CPU time per trial or pixel, peak memory, with errors. Says where a probe was stopped or is too noisy. Then
-    `resources: {pilot: pilot.json, target_hours: 2}` in the spec. Where the spec says `signal: {n_sig: goal}`, a quick
-    pass finds roughly where sensitivities and discovery potentials lie, from which the grid of n_sig follows.
+    Measures background and signal trials at several declinations and n_sig, a background sky and maps: set-up time,
+    CPU time per trial or pixel, peak memory, with errors. Reports probes that were stopped or are too noisy. Use it
+    with `resources: {pilot: pilot.json, target_hours: 2}` in the spec. If the spec has `signal: {n_sig: goal}`, rough
+    sensitivities and discovery potentials are computed too, which determine the grid of n_sig.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ def pilot(
     pool : bool
         Run it as a small DAG on the pool and wait for it, instead of here.
     limit_s : int, s
-        A probe that takes longer is stopped. On a pool: how long to wait for the DAG, in all.
+        Time limit of a probe; on a pool, of the whole DAG.
 
     Returns
     -------
     output : str
         The file that was written.
     pilot : object
-        What is in it: for every kind set-up and CPU time per trial or pixel in s, with errors, and memory in MB.
+        Its content: for every kind set-up and CPU time per trial or pixel in s, with errors, and memory in MB.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def pilot(
     import tempfile
 
     from dagmaker.pilot import pilot as pilots
-    from dagmaker.pilot import reach
+    from dagmaker.pilot import sensitivity_estimate
     from dagmaker.pilot.pool import pilot_on_pool
     from worker.base.atomic import Written, write_all
     from worker.base.errors import SpecError
@@ -53,20 +53,20 @@ def pilot(
         raise SpecError("--pool: write --run=DIR too, a folder that jobs of the pool can see")
     measure = pilot_on_pool if pool else pilots.pilot
     with tempfile.TemporaryDirectory(prefix="dagmaker-pilot-") as folder:
-        place = Path(folder) / "run" if run is None else Path(run)
-        found = measure(loaded, place, float(limit_s), lambda line: print(line, flush=True))
+        directory = Path(folder) / "run" if run is None else Path(run)
+        measured = measure(loaded, directory, float(limit_s), lambda line: print(line, flush=True))
     file = Path(output).absolute()
-    write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(found).encode())])
-    used = f"{output}: written; resources.pilot: {output} in the spec uses it"
-    lines = ["", *pilots.lines(found), *reach.lines(found), "", used]
-    return Result({"output": file, "pilot": found.model_dump(mode="json", exclude_none=True)}, lines)
+    write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(measured).encode())])
+    hint = f"{output}: written; resources.pilot: {output} in the spec uses it"
+    lines = ["", *pilots.lines(measured), *sensitivity_estimate.lines(measured), "", hint]
+    return Result({"output": file, "pilot": measured.model_dump(mode="json", exclude_none=True)}, lines)
 
 
 def efficiency(*, run: str) -> Result:
-    """Show what a run asked for and what it used, per kind of task, and the edit of the spec that would improve it.
+    """Show requested and used resources of a run, per kind of task, and edits of the spec that would improve it.
 
-    CPU time against what was predicted, its share of the wall time, times of single processes, memory, retries,
-    machines; and the largest significances that the trials which are there support.
+    Measured and predicted CPU time, its share of the wall time, times of single processes, memory, retries, machines;
+    and the largest significances that the existing trials support.
 
     Parameters
     ----------
@@ -80,19 +80,16 @@ def efficiency(*, run: str) -> Result:
         Of each kind of task: task, processes, measured, cpu_s, wall_s, predicted_s (sums), spread_s (5th percentile,
         median, 95th of a process), memory_mb, asked_mb, repeated, hosts, slow (machines, and how much).
     edits : list of str
-        What to write in the spec.
+        Lines for the spec.
     quotable : object or null
-        Significances that the trials which are there support.
+        Significances that the existing trials support.
 
     Examples
     --------
     dagmaker efficiency runs/example
     """
     from dagmaker import columns
-    from dagmaker.status import efficiency as used
+    from dagmaker.status import efficiency as efficiencies
 
-    found = used.look(Path(run))
-    return Result(found.as_json(), used.lines(found, columns.terminal()))
-
-
-__all__ = ["efficiency", "pilot"]
+    usage = efficiencies.look(Path(run))
+    return Result(usage.as_json(), efficiencies.lines(usage, columns.terminal_width()))

@@ -1,4 +1,4 @@
-"""dagmaker's commands on a run directory: submit, status, repair, abort. Imported when they are called."""
+"""Commands on a run directory: submit, status, repair, restore, abort, round."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from dagmaker.result import Result
 def submit(*, run: str, repair: bool = False) -> Result:
     """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
 
-    Prints the cluster of the DAG and what to do next; where every output is there, "complete". Exit code 3 where no
-    schedd answers or a file is missing or wrong, 4 where the directory is at work already. After a failure or `dagmaker
-    abort` the same command goes on: finished nodes are not run again (DAGMan's rescue file), finished processes end at
-    once.
+    Prints the cluster of the DAG and the next command; "complete" if every output exists. Exit code 3 if no schedd
+    answers or a file is missing or wrong, 4 if a command or DAG already works in the directory. After a failure or
+    `dagmaker abort` the same command continues: finished nodes are skipped (DAGMan's rescue file), finished processes
+    end at once.
 
     Parameters
     ----------
@@ -25,9 +25,8 @@ def submit(*, run: str, repair: bool = False) -> Result:
     run, dag : str
         The directory, and the file that was submitted.
     cluster : int or null
-        Of DAGMan; null where the run is complete, and nothing was submitted.
+        DAGMan's cluster; null if the run is complete and nothing was submitted.
     notes : list of str
-        What was noticed on the way.
 
     Examples
     --------
@@ -37,34 +36,32 @@ def submit(*, run: str, repair: bool = False) -> Result:
     from dagmaker.htcondor import submit as submission
     from worker.rundir import layout
 
-    found = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
-    return Result(found._asdict(), found.lines())
+    submitted = submission.submit(Path(run), dagjob.REPAIR if repair else str(layout.DAG))
+    return Result(submitted._asdict(), submitted.lines())
 
 
 def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
-    """Show how far a run is and what went wrong: from its files, and from the schedd where one answers.
+    """Show progress and failures of a run: from its files, and from the schedd if one answers.
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
-    (hours:minutes:seconds). Then what failed or is held, grouped by cause, with the last lines of its standard error
-    and the change to make; at last the one command to type next. The schedd is asked for at most 5 s; without it
-    everything else is still shown.
+    (hours:minutes:seconds). Then failed and held processes grouped by cause, with the last lines of standard error and
+    the change to make; at last the next command. A query of the schedd takes at most 5 s.
 
     Parameters
     ----------
     run : str
         The run directory.
     watch : bool
-        Show it again every few seconds until the run has ended; Ctrl-C leaves, the run goes on.
+        Repeat every few seconds until the run has ended; Ctrl-C does not stop the run.
     html : bool
-        Write DIR/status.html instead: progress, throughput over time, failures by cause; with --watch every 30 s, and
-        the page loads itself again.
+        Write DIR/status.html instead: progress, throughput, failures by cause; with --watch every 30 s.
 
     Returns
     -------
     name, run : str
         The analysis, and its directory.
     complete, active : bool
-        Nothing is missing; a DAG is in the queue, as far as its files tell.
+        Whether all outputs exist; whether a DAG is in the queue according to its files.
     stages : list of object
         Of each kind of task: task, total, done (processes), trials, trials_done, missing (the first nodes that are not
         complete), running, idle, held, failed, repeated, per_second (trials, or processes), left_s, longest (of those
@@ -72,22 +69,22 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     dags : list of {file, cluster, state, submitted, since, code, reason, rescue, host}
         Last submissions; state: idle, running, held, done, failed, removed, lost (no queue has it).
     causes : list of {kind, task, count, what, said, file, by_hand, cure, ids, code, hold}
-        What failed or is held; kind: failed, held, removed (while held), gone (removed), lost (it ended well and left
-        no output), node (DAGMan could not run it), host.
+        Failed and held processes; kind: failed, held, removed (while held), gone (removed), lost (success without
+        output), node (DAGMan could not run it), host.
     last_event, dag_error : str
-        Time of HTCondor's newest event; what DAGMan said when it gave up.
+        Time of HTCondor's newest event; DAGMan's last error message.
     waiting : int
-        Nodes that wait for others.
+        Number of nodes that wait for others.
     quiet_s : float or null, s
-        Since HTCondor's newest event, while a DAG is in the queue.
+        Time since HTCondor's newest event, if a DAG is in the queue.
     fault : str
-        Why the run is not complete whatever its outputs are: an edited spec, results of an earlier one; else empty.
+        Why the run is not complete although all outputs exist: an edited spec, results of an earlier one; else empty.
     here : bool
-        `dagmaker run` is at work in the directory, and no DAG is in the queue.
+        Whether `dagmaker run` works in the directory and no DAG is in the queue.
     next : str
-        The one command to type now, quoted for the shell; empty where the run is complete.
+        The next command, quoted for the shell; empty if the run is complete.
     page : str, optional
-        What --html wrote.
+        The page that --html wrote.
 
     Examples
     --------
@@ -109,16 +106,16 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
 
     watcher = states.Watcher(Path(run))
     answer = schedd.ask(Path(run)) if watcher.on_pool() else None
-    found = watcher.look(answer)
-    return Result(found.as_json(), status_text.lines(found, answer, columns.terminal()))
+    current = watcher.look(answer)
+    return Result(current.as_json(), status_text.lines(current, answer, columns.terminal_width()))
 
 
 def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
 
-    Every file that the plan promises is loaded and compared with the sha256 of its record. Corrupt files are removed.
-    The DAG has only the missing processes and what is made from them, whatever DAGMan's rescue files say. Nothing
-    missing: says so, exit code 0. Exit code 4 while a DAG of this directory is in the queue.
+    Every file of the plan is loaded and compared with the sha256 of its record. Corrupt files are removed. The DAG has
+    the missing processes and those that depend on them, independent of DAGMan's rescue files. Exit code 0 also if
+    nothing is missing, 4 while a DAG of this directory is in the queue.
 
     Parameters
     ----------
@@ -127,8 +124,8 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     jobs : int
         Processes that read files, one core each; 0 for as many as there are cores (at most 8).
     set_aside : bool
-        Sound files of another analysis, and folders and files that lie where an output or its folder belongs: move
-        them to DIR/set_aside, and go on. Without it they are named, and nothing is changed (exit code 3).
+        Move files of another analysis, and folders and files at the path of an output or its folder, to
+        DIR/set_aside. Without it they are listed, and nothing is changed (exit code 3).
 
     Returns
     -------
@@ -139,13 +136,13 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     faults : list of {node, position, path, state, why}
         state: absent, corrupt (and removed), stale (and removed), foreign (and moved).
     dag : str or null
-        What was written; null where nothing is missing, or DAGMan cannot use the path.
+        The DAG; null if nothing is missing, or DAGMan cannot use the path.
     processes : int
-        That the DAG has.
+        Processes of the DAG.
     nodes : object
         Positions of the processes to run, by node.
     moved : list of str
-        What --set_aside moved.
+        Paths that --set_aside moved.
 
     Examples
     --------
@@ -153,15 +150,15 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     """
     from dagmaker.htcondor import repair as repairs
 
-    found = repairs.repair(Path(run), jobs, set_aside)
-    return Result(found.as_json(), found.lines())
+    repaired = repairs.repair(Path(run), jobs, set_aside)
+    return Result(repaired.as_json(), repaired.lines())
 
 
 def restore(*, run: str) -> Result:
-    """Put the frozen spec of a run directory back as it was built, and every other file that `dagmaker build` wrote.
+    """Restore the frozen spec of a run directory as it was built, and every other file that `dagmaker build` wrote.
 
-    Every process refuses a run whose DIR/analysis.yaml was edited: what is finished belongs to the spec that it was
-    built from. The edited file is kept as DIR/analysis.edited.yaml.
+    Every process refuses a run whose DIR/analysis.yaml was edited, since finished files belong to the original spec.
+    The edited file is kept as DIR/analysis.edited.yaml.
 
     Parameters
     ----------
@@ -173,9 +170,9 @@ def restore(*, run: str) -> Result:
     run : str
         The directory.
     files : list of str
-        What was written again.
+        Files that were written again.
     kept : str
-        The edited spec under its new name; empty where none was edited.
+        New path of the edited spec; empty if it was not edited.
 
     Examples
     --------
@@ -183,28 +180,28 @@ def restore(*, run: str) -> Result:
     """
     from dagmaker.htcondor import restore as restoring
 
-    found = restoring.restore(Path(run))
-    return Result(found._asdict(), found.lines())
+    restored = restoring.restore(Path(run))
+    return Result(restored._asdict(), restored.lines())
 
 
 def abort(*, run: str, timeout: int = 300) -> Result:
     """Remove the DAG of a run directory from the queue, and wait until its processes are gone.
 
-    What is finished stays, and `dagmaker submit DIR` goes on from there. Nothing in the queue: says so, exit code 0.
+    Finished files stay, and `dagmaker submit DIR` continues. Exit code 0 also if nothing is in the queue.
 
     Parameters
     ----------
     run : str
         The run directory.
     timeout : int, s
-        How long to wait for the end of its processes; exit code 85 if some are left then.
+        Time limit for the end of its processes; exit code 85 if some are left.
 
     Returns
     -------
     run : str
         The directory.
     removed : list of {dag, cluster, processes}
-        What was in the queue.
+        DAGs that were in the queue.
 
     Examples
     --------
@@ -213,13 +210,13 @@ def abort(*, run: str, timeout: int = 300) -> Result:
     from dagmaker.htcondor import abort as removal
 
     removed = removal.abort(Path(run), float(timeout), lambda line: print(line, flush=True))
-    return Result({"run": str(Path(run).absolute()), "removed": [one._asdict() for one in removed]})
+    return Result({"run": str(Path(run).absolute()), "removed": [dag._asdict() for dag in removed]})
 
 
 def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
-    """Turn what the judge decided before a round into processes and a DAG: DAGMan calls this by itself.
+    """Write processes and DAG of a round from the judge's decision; DAGMan calls this by itself.
 
-    Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag where the round adds trials.
+    Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag if the round adds trials.
     The same decision gives the same bytes.
 
     Parameters
@@ -227,12 +224,12 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     run : str
         The run directory.
     round : int
-        Which round, from 1.
+        Number of the round, from 1.
 
     Returns
     -------
     round, nodes, trials : int
-        Which round, and what it adds; 0 where nothing.
+        Number of the round, and what it adds.
 
     Examples
     --------
@@ -242,12 +239,9 @@ def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the 
     from worker.rundir import layout
     from worker.spec import specfile
 
-    path = Path(run).absolute()
-    rounds.read_plan(path)
-    nodes = rounds.settle(specfile.load_resolved(path / layout.SPEC), path, round)
+    directory = Path(run).absolute()
+    rounds.read_plan(directory)
+    nodes = rounds.write_round(specfile.load_resolved(directory / layout.SPEC), directory, round)
     n = sum(node.n_trials for node in nodes)
-    found = {"round": round, "nodes": len(nodes), "trials": n}
-    return Result(found, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])
-
-
-__all__ = ["abort", "repair", "restore", "round", "status", "submit"]
+    document = {"round": round, "nodes": len(nodes), "trials": n}
+    return Result(document, [f"round {round}: {n:,} trials in {len(nodes):,} nodes"])

@@ -1,1 +1,1 @@
-"""What a plan will cost, what may be claimed with it, and the pilot that measures."""
+"""Cost of a plan, and the significance that it can show."""

@@ -1,4 +1,4 @@
-"""What a plan will cost, before anything runs; the model is in `plan.rates` and `cost.small_task_costs`."""
+"""Predicted cost of a plan; the model is in `plan.rates` and `cost.small_task_costs`."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,13 +18,13 @@ FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
 
 @dataclass(frozen=True)
 class StageCost:
-    """One kind of task.
+    """Cost of one kind of task.
 
     Attributes
     ----------
     processes, trials, files, files_per_folder : int
     cpu_h, start_h : float, hours
-        Sum over all processes on one core each, and the part of it that is their start.
+        Sum over all processes, and the part of it that they spend starting.
     longest_s : float, s
         One process.
     memory_mb, request_mb : int
@@ -48,21 +48,21 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """All of a plan.
+    """Cost of a whole plan.
 
     Attributes
     ----------
     wall_h : float, hours
-        On `slots` slots that are always busy, at least the critical path.
+        On `slots` slots that are always busy; at least the critical path.
     dag_nodes : int
     submit_s : float, s
-        Until DAGMan has submitted the last node, when nothing else limits it.
+        Until DAGMan has submitted the last node, if nothing else limits it.
     local_sigma, post_trial_p : float
         Largest local significance with enough background trials above it; smallest post-trial p-value.
     quotable : Quotable
-        The same in sigmas, with the fit's help and more.
+        All significances, with and without the fit.
     measured : str
-        Processor that the pilot ran on; empty where the model is the built-in one.
+        Processor of the pilot; empty for the built-in model.
     warnings : tuple of str
     rounds : tuple of str
         What an adaptive analysis may add at most, in words.
@@ -82,21 +82,19 @@ class Cost:
 
     @property
     def cpu_h(self) -> float:
-        """CPU hours of all stages, every process with its start: as on a pool."""
+        """CPU hours of all stages on a pool, where every process starts anew."""
         return sum(stage.cpu_h for stage in self.stages)
 
     @property
-    def here_h(self) -> float:
-        """CPU hours of `dagmaker run`, whose workers start once; one of them."""
-        return (
-            self.cpu_h - sum(stage.start_h for stage in self.stages) + max(s.start_h / s.processes for s in self.stages)
-        )
+    def local_h(self) -> float:
+        """CPU hours of `dagmaker run` with one worker, which starts once."""
+        return self.cpu_h - sum(s.start_h for s in self.stages) + max(s.start_h / s.processes for s in self.stages)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
         more = {
             "cpu_h": self.cpu_h,
-            "here_cpu_h": self.here_h,
+            "here_cpu_h": self.local_h,
             "processes": sum(stage.processes for stage in self.stages),
             "fitted_sigma": self.quotable.fitted,
             "post_trial_sigma": self.quotable.post_trial,
@@ -122,11 +120,6 @@ def work_s(plan: Plan, spec: Spec) -> dict[str, float]:
     return {node.name: _work_s(node, spec, readers) for node in plan.nodes}
 
 
-def _outputs(node: Node) -> int:
-    """Output files of a node: array and record of each process."""
-    return 2 * node.n_processes
-
-
 def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
     site = sites.load(spec.site)
     all_work = work_s(plan, spec)
@@ -137,20 +130,17 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
         start_s = small_task_costs.start(spec, task).total_s
         folders: dict[str, int] = {}
         for node in nodes:
-            folders[node.dir] = folders.get(node.dir, 0) + _outputs(node)
+            folders[node.dir] = folders.get(node.dir, 0) + 2 * node.n_processes  # array and record of each process
         yield StageCost(
-            task=task,
-            processes=processes,
-            trials=sum(node.n_trials for node in nodes),
-            files=sum(folders.values()),
-            files_per_folder=max(folders.values()),
+            task=task, processes=processes, trials=sum(node.n_trials for node in nodes),
+            files=sum(folders.values()), files_per_folder=max(folders.values()),
             cpu_h=(sum(work) + start_s * processes) / 3600,
             start_h=start_s * processes / 3600,
             longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
             memory_mb=rates.memory_mb(spec, task),
             request_mb=sizing.request(spec, site, task).memory_mb,
             disk_mb=disk.asked_mb(plan, spec, site, task),
-        )
+        )  # fmt: skip
 
 
 def _path_s(plan: Plan, longest: dict[str, float]) -> float:
@@ -185,7 +175,7 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
 
 
 def _rounds(spec: Spec) -> Iterator[str]:
-    """What rounds may add at most: every point up to its bounds."""
+    """Largest work that rounds may add: every point up to its bounds."""
     most, decs = spec.adaptive, spec.background.decs
     if not most.max_rounds:
         return
@@ -205,28 +195,20 @@ def _rounds(spec: Spec) -> Iterator[str]:
 
 
 def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
-    """Cost of a plan on so many slots."""
-    stages, dag_nodes = tuple(_stages(plan, spec)), clusters.count(plan)
+    """Predicted cost of a plan on a number of slots."""
+    stages = tuple(_stages(plan, spec))
     total_s = sum(stage.cpu_h for stage in stages) * 3600
     path_s = _path_s(plan, {stage.task: stage.longest_s for stage in stages})
     quotable = Quotable(
-        spec.background.n_trials,
-        spec.scan.n_skies,
-        spec.signal.n_trials,
-        spec.scan.survival,
-        spec.unblind.quote_nsigma,
-        spec.unblind.waive,
-    )
+        spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival,
+        spec.unblind.quote_nsigma, spec.unblind.waive,
+    )  # fmt: skip
+    n_clusters = clusters.count(plan)
     return Cost(
-        stages=stages,
-        slots=slots,
-        wall_h=max(total_s / slots, path_s) / 3600,
-        dag_nodes=dag_nodes,
-        submit_s=dag_nodes / NODES_PER_S,
-        quotable=quotable,
-        local_sigma=quotable.counted,
+        stages=stages, slots=slots, wall_h=max(total_s / slots, path_s) / 3600,
+        dag_nodes=n_clusters, submit_s=n_clusters / NODES_PER_S, quotable=quotable, local_sigma=quotable.counted,
         post_trial_p=1 / (spec.scan.n_skies + 1),
         measured=spec.resources.pilot.cpu if spec.resources.pilot is not None else "",
         warnings=tuple(_warnings(stages, spec)),
         rounds=tuple(_rounds(spec)),
-    )
+    )  # fmt: skip

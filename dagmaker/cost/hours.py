@@ -1,4 +1,4 @@
-"""CPU and wall times in words."""
+"""CPU and wall times as text."""
 
 
 def hours(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What `dagmaker plan` prints."""
+"""Text of `dagmaker plan`."""
 
 from collections.abc import Iterator
 
@@ -18,29 +18,22 @@ _COLUMNS = (
 
 def _row(stage: StageCost) -> tuple[str, ...]:
     return (
-        stage.task,
-        f"{stage.processes:,}",
-        f"{stage.trials:,}" if stage.trials else "-",
-        f"{stage.files:,}",
-        f"{stage.files_per_folder:,}",
-        hours(stage.cpu_h),
-        hours(stage.longest_s / 3600),
-        f"{stage.memory_mb} MB",
-        f"{stage.request_mb} MB",
-        f"{stage.disk_mb} MB",
-    )
+        stage.task, f"{stage.processes:,}", f"{stage.trials:,}" if stage.trials else "-", f"{stage.files:,}",
+        f"{stage.files_per_folder:,}", hours(stage.cpu_h), hours(stage.longest_s / 3600), f"{stage.memory_mb} MB",
+        f"{stage.request_mb} MB", f"{stage.disk_mb} MB",
+    )  # fmt: skip
 
 
-def lines(plan: Plan, total: Cost, goal: Goal | None = None, wide: int | None = None) -> Iterator[str]:
-    """Tables of stages, of what DAGMan will feel, and of what can be claimed in the end; for a terminal so wide."""
-    how = f"by the pilot on {total.measured}" if total.measured else "estimated by the built-in model, not measured"
-    yield f"{plan.name}: {plan.n_processes:,} processes, {hours(total.cpu_h)} of CPU time ({how})"
+def lines(plan: Plan, total: Cost, goal: Goal | None = None, width: int | None = None) -> Iterator[str]:
+    """Stages, load on DAGMan and reachable significances, for a terminal of this width."""
+    method = f"by the pilot on {total.measured}" if total.measured else "estimated by the built-in model, not measured"
+    yield f"{plan.name}: {plan.n_processes:,} processes, {hours(total.cpu_h)} of CPU time ({method})"
     yield ""
-    yield from table(_COLUMNS, map(_row, total.stages), wide)
+    yield from table(_COLUMNS, map(_row, total.stages), width)
     yield ""
     yield f"wall time    {hours(total.wall_h)} on {total.slots:,} slots that are always busy"
-    here = hours(total.here_h)
-    yield f"here         {here} of CPU time with `dagmaker run`, whose workers start once; above: as on a pool"
+    local = hours(total.local_h)
+    yield f"here         {local} of CPU time with `dagmaker run`, whose workers start once; above: as on a pool"
     submit = hours(total.submit_s / 3600)
     yield f"DAGMan       {total.dag_nodes:,} nodes, submitted in {submit} at {cost.NODES_PER_S:g} per second"
     yield from total.rounds

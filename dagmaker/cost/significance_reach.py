@@ -1,4 +1,4 @@
-"""What may be claimed with so many trials and skies, and what more would cost."""
+"""Largest significances that the planned trials and skies support, and the cost of more."""
 
 import math
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from worker.spec.sections import Goal
 
 @dataclass(frozen=True)
 class Quotable:
-    """Largest significances (one-sided) that counts support.
+    """Largest one-sided significances that numbers of trials support.
 
     Attributes
     ----------
     n_trials, n_skies, n_signal : int
         Background trials per declination, background skies, signal trials per declination and n_sig.
     survival : str
-        Way of the local p-values, `scan.survival`.
+        Method of local p-values, `scan.survival`.
     unblinding : float
-        `unblind.quote_nsigma`: trials and skies must count up to it, or the checks before unblinding fail.
+        `unblind.quote_nsigma`; the checks before unblinding require that trials and skies support it.
     waived : tuple of str
-        Checks that may fail.
+        Checks that are allowed to fail.
     """
 
     n_trials: int
@@ -36,22 +36,22 @@ class Quotable:
 
     @property
     def counted(self) -> float:
-        """With `TAIL` background trials above it."""
+        """Local significance with `TAIL` background trials above it."""
         return sigma(TAIL / self.n_trials) if self.n_trials > 2 * TAIL else 0.0
 
     @property
     def fitted(self) -> float:
-        """With the fit, believed for `FIT_DECADES` decades of p beyond what is counted."""
+        """Local significance with the fit, trusted for `FIT_DECADES` decades of p beyond the counted one."""
         return sigma(TAIL / self.n_trials / 10**FIT_DECADES) if self.n_trials > 2 * TAIL else 0.0
 
     @property
     def post_trial(self) -> float:
-        """If no background sky has a hotter spot; 0 without skies."""
+        """Post-trial significance if no background sky has a hotter spot; 0 without skies."""
         return sigma(1 / (self.n_skies + 1)) if self.n_skies else 0.0
 
     @property
     def sensitivity_error(self) -> float:
-        """Relative, of a typical declination."""
+        """Relative error of a sensitivity at a typical declination."""
         return SENSITIVITY_ERROR_1 / math.sqrt(self.n_signal)
 
 
@@ -61,78 +61,76 @@ def sigma(p: float) -> float:
 
 
 def times_for_one_more(n_sigma: float) -> float:
-    """How many times as many trials one more sigma needs."""
+    """Factor in the number of trials for one more sigma."""
     return tail(n_sigma) / tail(n_sigma + 1)
 
 
-def lines(found: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal | None = None) -> Iterator[str]:
-    """The table, with what one more sigma would cost where CPU times are known.
+def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal | None = None) -> Iterator[str]:
+    """Significances, goals, and the cost of one more sigma if CPU times are known.
 
     Parameters
     ----------
     cpu_h : dict of task to float, hours
         CPU time of bg_trials, sig_trials and scan_trials.
     goal : Goal, optional
-        What is wanted.
     """
     yield (
-        f"local        {found.counted:.2f} sigma is the largest significance with {TAIL} background trials above it "
-        f"(empirical), {found.fitted:.2f} with the fit"
+        f"local        {quotable.counted:.2f} sigma is the largest significance with {TAIL} background trials above it "
+        f"(empirical), {quotable.fitted:.2f} with the fit"
     )
-    if found.n_skies:
-        least = 1 / (found.n_skies + 1)
-        yield f"post-trial   {found.post_trial:.2f} sigma (p >= {least:.2g}) is what the skies can show"
-    yield f"error        of a sensitivity: about {100 * found.sensitivity_error:.2g} %, by its signal trials"
-    yield from _before_unblinding(found)
+    if quotable.n_skies:
+        least = 1 / (quotable.n_skies + 1)
+        yield f"post-trial   {quotable.post_trial:.2f} sigma (p >= {least:.2g}) is what the skies can show"
+    yield f"error        of a sensitivity: about {100 * quotable.sensitivity_error:.2g} %, by its signal trials"
+    yield from _before_unblinding(quotable)
     if cpu_h:
-        yield (
-            f"one more     local sigma: {_more(times_for_one_more(found.counted), cpu_h.get('bg_trials', 0.0))} of CPU "
-            f"time; post-trial: {_more(times_for_one_more(found.post_trial), cpu_h.get('scan_trials', 0.0))}; "
-            f"half the error: {_more(4.0, cpu_h.get('sig_trials', 0.0))}"
-        )
+        local = _extra(times_for_one_more(quotable.counted), cpu_h.get("bg_trials", 0.0))
+        post_trial = _extra(times_for_one_more(quotable.post_trial), cpu_h.get("scan_trials", 0.0))
+        error = _extra(4.0, cpu_h.get("sig_trials", 0.0))
+        yield f"one more     local sigma: {local} of CPU time; post-trial: {post_trial}; half the error: {error}"
     if goal is not None:
-        yield from _against(found, goal)
+        yield from _goal_lines(quotable, goal)
 
 
-def _before_unblinding(found: Quotable) -> Iterator[str]:
-    """Whether the checks enough_background_trials and enough_skies will pass."""
-    if not found.unblinding:
+def _before_unblinding(quotable: Quotable) -> Iterator[str]:
+    """Warnings if the checks enough_background_trials or enough_skies will fail."""
+    if not quotable.unblinding:
         return
-    needed = math.ceil(TAIL / tail(found.unblinding))
+    needed = math.ceil(TAIL / tail(quotable.unblinding))
     rows = (
-        ("enough_background_trials", "background.n_trials", found.n_trials),
-        ("enough_skies", "scan.n_skies", found.n_skies),
+        ("enough_background_trials", "background.n_trials", quotable.n_trials),
+        ("enough_skies", "scan.n_skies", quotable.n_skies),
     )
     for check, key, count in rows:
-        if 0 < count < needed and check not in found.waived:
+        if 0 < count < needed and check not in quotable.waived:
             yield (
                 f"unblinding   will be refused by the check {check}: {key} {count:,}, and unblind.quote_nsigma "
-                f"{found.unblinding:g} takes {needed:,}"
+                f"{quotable.unblinding:g} takes {needed:,}"
             )
 
 
-def _more(times: float, now_h: float) -> str:
+def _extra(times: float, now_h: float) -> str:
     return f"+{hours(now_h * (times - 1))} ({times:,.3g} times as much)"
 
 
-def _against(found: Quotable, goal: Goal) -> Iterator[str]:
-    """Which goals are reached, and the counts that reach the others."""
-    largest = found.counted if found.survival == "empirical" else found.fitted
+def _goal_lines(quotable: Quotable, goal: Goal) -> Iterator[str]:
+    """Which goals are reached, and the numbers of trials that the others need."""
+    largest = quotable.counted if quotable.survival == "empirical" else quotable.fitted
     rows = (
         ("local_sigma", goal.local_sigma, largest, "background.n_trials"),
-        ("post_trial_sigma", goal.post_trial_sigma, found.post_trial, "scan.n_skies"),
-        ("sensitivity_error", goal.sensitivity_error, found.sensitivity_error, "signal.n_trials"),
+        ("post_trial_sigma", goal.post_trial_sigma, quotable.post_trial, "scan.n_skies"),
+        ("sensitivity_error", goal.sensitivity_error, quotable.sensitivity_error, "signal.n_trials"),
     )
-    for key, wanted, reached, count in rows:
-        if wanted is None:
+    for key, goal_value, reached, count in rows:
+        if goal_value is None:
             continue
-        good = reached <= wanted * 1.001 if key == "sensitivity_error" else reached >= wanted - 1e-3
-        yield f"goal         {key}: {wanted:g}: " + (
-            "reached" if good else f"needs {count}: {_needed(key, wanted, found):,}"
+        good = reached <= goal_value * 1.001 if key == "sensitivity_error" else reached >= goal_value - 1e-3
+        yield f"goal         {key}: {goal_value:g}: " + (
+            "reached" if good else f"needs {count}: {_needed(key, goal_value, quotable):,}"
         )
 
 
-def _needed(key: str, wanted: float, found: Quotable) -> int:
+def _needed(key: str, goal_value: float, quotable: Quotable) -> int:
     if key == "local_sigma":
-        return goals.background_trials(wanted, found.survival)
-    return goals.skies(wanted) if key == "post_trial_sigma" else goals.signal_trials(wanted)
+        return goals.background_trials(goal_value, quotable.survival)
+    return goals.skies(goal_value) if key == "post_trial_sigma" else goals.signal_trials(goal_value)

@@ -1,1 +1,1 @@
-"""Everything of HTCondor: its files, what it is given, and what its logs say."""
+"""HTCondor: submit files and DAGs, submission, event logs, repair."""

@@ -1,4 +1,4 @@
-"""Take a DAG out of the queue, and wait until nothing of it runs any more."""
+"""Remove a DAG from the queue and wait until its processes are gone."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ LOOK_EVERY_S = 0.5
 
 
 class Removed(NamedTuple):
-    """A DAG that was taken out, with so many processes in the queue."""
+    """A removed DAG, and its number of processes in the queue."""
 
     dag: str
     cluster: int
@@ -22,7 +22,7 @@ class Removed(NamedTuple):
 
 
 def abort(run: Path, timeout_s: float, say: Callable[[str], None]) -> list[Removed]:
-    """Remove the DAGs of a run directory; `say` is told what is happening, line by line.
+    """Remove the DAGs of a run directory; `say` prints a line of progress.
 
     Raises
     ------
@@ -34,18 +34,18 @@ def abort(run: Path, timeout_s: float, say: Callable[[str], None]) -> list[Remov
     run = run.absolute()
     read_plan(run)
     queue = schedd.connect()
-    found = schedd.dags(queue, run)
-    if not found:
+    dags = schedd.dags(queue, run)
+    if not dags:
         say(f"{run}: no DAG of this directory is in the queue")
         return []
     removed = []
-    for dag in found:
+    for dag in dags:
         _remove(queue, dag)
         n = max(schedd.jobs_of(queue, dag.cluster) - 1, 0)
         removed.append(Removed(dag.file, dag.cluster, n))
         say(f"{dag.file}: cluster {dag.cluster} is being removed, with {n:,} processes in the queue")
         _wait(queue, dag.cluster, timeout_s)
-    repair = ["--repair"] if found[-1].file == dagjob.REPAIR else []
+    repair = ["--repair"] if dags[-1].file == dagjob.REPAIR else []
     say(f"gone. What is finished is kept; to go on: {shell.dagmaker('submit', run, *repair)}")
     return removed
 
@@ -61,7 +61,7 @@ def _remove(queue: object, dag: schedd.InQueue) -> None:
 
 
 def _wait(queue: object, cluster: int, timeout_s: float) -> None:
-    """DAGMan removes its processes, runs the report and writes a rescue file before it ends."""
+    """Wait for DAGMan: it removes its processes, runs the report and writes a rescue file before it ends."""
     deadline = time.monotonic() + timeout_s
     while left := schedd.jobs_of(queue, cluster):
         if time.monotonic() > deadline:

@@ -1,15 +1,15 @@
-"""Which process of the plan a process of HTCondor is: its line in the list that its cluster was queued from."""
+"""Find the process of the plan that an HTCondor process runs: its line in the list that the cluster was queued from."""
 
 from pathlib import Path
 
-from dagmaker.htcondor.jobs import Where, seconds
+from dagmaker.htcondor.jobs import ProcessKey, seconds
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
 from worker.base.reading import text_or_empty
 
 
 class Batches:
-    """The lists of processes of a run directory, read when asked for."""
+    """The lists of processes of a run directory, read at the first use."""
 
     def __init__(self, run: Path, plan: Plan) -> None:
         self.run = run
@@ -18,30 +18,30 @@ class Batches:
         self._outputs: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, dict[str, tuple[Node, int]]] = {}
 
-    def argv(self, where: Where) -> str | None:
-        """Task and flags of a process; None where its list is gone (the run was built anew)."""
-        name, process = where
+    def argv(self, key: ProcessKey) -> str | None:
+        """Task and flags of a process; None if its list is gone (the run was built again)."""
+        name, process = key
         if name not in self._lines:
             text = text_or_empty(self.run / "batches" / f"{name}.txt")
             self._lines[name] = tuple(line.partition(",")[0].strip() for line in text.splitlines() if line.strip())
         lines = self._lines[name]
         return lines[process] if process < len(lines) else None
 
-    def older(self, name: str, time: str) -> bool:
-        """Whether a list was written before a moment, as logs tell it: the processes that ran then are those in it."""
+    def written_before(self, name: str, time: str) -> bool:
+        """Whether a list was written before a time of the log: it then lists the processes of that time."""
         try:
             return (self.run / "batches" / f"{name}.txt").stat().st_mtime < seconds(time) + 1
         except OSError:
             return False
 
     def output(self, node: Node, position: int) -> str:
-        """Name of the file that a process leaves in its node's folder."""
+        """Name of a process's output in the folder of its node."""
         if node.name not in self._outputs:
             self._outputs[node.name] = tuple(processes.outputs(node))
         return self._outputs[node.name][position]
 
-    def place(self, task: str, argv: str) -> tuple[Node, int] | None:
-        """Node and position in the plan of a process; None where the plan has no such process."""
+    def plan_position(self, task: str, argv: str) -> tuple[Node, int] | None:
+        """Node and position of a process in the plan; None if the plan has no such process."""
         if task not in self._places:
             self._places[task] = {
                 " ".join(process.argv): (node, process.position)

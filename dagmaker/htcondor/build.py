@@ -1,7 +1,7 @@
-"""A spec becomes a run directory: everything that DAGMan or the local runner needs, from the spec alone.
+"""Write the run directory of a spec: everything that DAGMan or the local runner needs.
 
-The same spec and version give the same bytes. A directory holds one analysis; more trials or another site are the
-same analysis, another seed or likelihood is not.
+The same spec and version give the same bytes. A directory holds one analysis: the number of trials and the site may
+change, seed and likelihood may not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import dagjob, htcondor_version, origin, queued, render, restore, rounds
+from dagmaker.htcondor import build_record, dagjob, htcondor_version, queued, render, restore, rounds
 from dagmaker.plan import plan, sites
 from dagmaker.plan.plan import Plan
 from worker.base import shell
@@ -23,16 +23,16 @@ from worker.spec.sections import Spec
 
 
 class Built(NamedTuple):
-    """What `build` made.
+    """Result of `build`.
 
     Attributes
     ----------
     run : Path
         Absolute.
     changed, same : int
-        Files written, and files that already were as they should be.
+        Files that were written, and files that were up to date.
     notes : tuple of str
-        What was left out for this pool.
+        Submit commands that this pool's release does not know, and removed files.
     """
 
     run: Path
@@ -44,74 +44,70 @@ class Built(NamedTuple):
 
 
 def identity(spec: Spec) -> dict[str, object]:
-    """What every trial depends on: changing one of these makes another analysis."""
-    gammas = spec.signal.gammas if len(spec.signal.gammas) == 1 else "several"  # named in the tree
+    """Values that every trial depends on: changing one makes another analysis."""
+    gammas = spec.signal.gammas if len(spec.signal.gammas) == 1 else "several"  # gamma is then part of the paths
     return {key: attrgetter(key)(spec) for key in effects.identity()} | {"signal.gamma": gammas}
 
 
 def refuse_foreign(run: Path, spec: Spec) -> None:
-    """Raise if the directory holds something else, unless its plan was made for this very spec.
+    """Raise if the directory holds another analysis, unless its plan was made for this spec.
 
     Raises
     ------
     RefusedError
         Another analysis, or files of unknown origin.
     """
-    frozen, planned = run / layout.SPEC, restore.planned_digest(run)
-    if planned == specfile.text_digest(specfile.resolved_text(spec)):
+    frozen, digest = run / layout.SPEC, restore.planned_digest(run)
+    if digest == specfile.text_digest(specfile.resolved_text(spec)):
         return
-    again = f"`{shell.dagmaker('restore', run)}` puts it back as it was built"
-    if not frozen.exists() and (planned or (run / layout.BUILD).exists()):
-        raise RefusedError(f"{frozen}: this file is missing; {again}, and so does a build with the same spec as then")
+    restore_hint = f"`{shell.dagmaker('restore', run)}` puts it back as it was built"
+    if not frozen.exists() and (digest or (run / layout.BUILD).exists()):
+        raise RefusedError(
+            f"{frozen}: this file is missing; {restore_hint}, and so does a build with the same spec as then"
+        )
     if not frozen.exists():
-        found = sorted(path.name for path in run.iterdir() if not path.name.startswith("."))
-        if found:
+        files = sorted(path.name for path in run.iterdir() if not path.name.startswith("."))
+        if files:
             raise RefusedError(
-                f"{run}: holds {found[0]}{' and more' if len(found) > 1 else ''}, but no {layout.SPEC}: "
+                f"{run}: holds {files[0]}{' and more' if len(files) > 1 else ''}, but no {layout.SPEC}: "
                 "it is not a run directory; use a new or an empty directory"
             )
         return
-    built = specfile.loads_resolved(restore.frozen_text(run), str(frozen))
-    old, new = identity(built), identity(spec)
+    built_spec = specfile.loads_resolved(restore.frozen_text(run), str(frozen))
+    old, new = identity(built_spec), identity(spec)
     differs = [key for key in new if old[key] != new[key]]
     if differs:
-        edited = specfile.text_digest(restore.read_text(frozen)) != planned
+        edited = specfile.text_digest(restore.read_text(frozen)) != digest
         raise RefusedError(
             f"{run}: holds another analysis: {', '.join(differs)} differ from "
             f"{'what it was built from' if edited else frozen}; finished trials would not belong to this spec; "
-            f"use another run directory{f'. {frozen} itself was edited: {again}' if edited else ''}"
+            f"use another run directory{f'. {frozen} itself was edited: {restore_hint}' if edited else ''}"
         )
 
 
-def _changed(run: Path, texts: Iterator[tuple[str, str]], kept: set[str]) -> Iterator[Written]:
-    """The files whose bytes differ from what is on the disk."""
+def _changed(run: Path, texts: Iterator[tuple[str, str]], names: set[str]) -> Iterator[Written]:
+    """Files whose bytes differ from those on disk; adds every file name to `names`."""
     for name, text in texts:
-        kept.add(name)
+        names.add(name)
         raw = text.encode()
         try:
             same = file_bytes(run / name) == raw
-        except OSError:  # absent, or something that is no file: whether it can be replaced is seen where it is written
+        except OSError:  # absent, or not a file: writing it fails later if it cannot be replaced
             same = False
         if not same:
             yield Written(PurePosixPath(name), raw)
 
 
-def _remove_stale(run: Path, kept: set[str]) -> None:
-    """Remove lists of processes and submit files of an earlier plan: they are ours, and nothing points to them.
-
-    The DAG of a repair is among them: its lists go, and what it would make again belongs to the plan of then.
-    """
+def _remove_stale(run: Path, names: set[str]) -> None:
+    """Remove lists of processes, submit files and the repair DAG of an earlier plan."""
     for pattern in ("batches/*.txt", "*.sub", dagjob.REPAIR, f"{dagjob.REPAIR}.rescue[0-9]*"):
         for path in run.glob(pattern):
-            if str(path.relative_to(run)) not in kept:
+            if str(path.relative_to(run)) not in names:
                 path.unlink()
 
 
-def _forget_rescue(run: Path, changed: Iterable[Written], spec: Spec) -> Iterator[str]:
-    """Remove DAGMan's rescue files where nodes have other processes now: "done" was said of the old ones.
-
-    So it was of a judge who had other goals.
-    """
+def _remove_rescue_files(run: Path, changed: Iterable[Written], spec: Spec) -> Iterator[str]:
+    """Remove DAGMan's rescue files if nodes have other processes, or judges other goals, than the "done" ones."""
     names = {str(written.rel) for written in changed}
     other_goals = bool(spec.adaptive.max_rounds) and str(layout.SPEC) in names
     if not other_goals and str(layout.DAG) not in names and not any(name.startswith("batches/") for name in names):
@@ -126,9 +122,9 @@ def _forget_rescue(run: Path, changed: Iterable[Written], spec: Spec) -> Iterato
         )
 
 
-def _make_folders(run: Path, site: sites.Site, kept: set[str]) -> None:
-    """Make the folders that HTCondor writes logs into: it does not make them itself."""
-    for name in sorted(kept):
+def _make_folders(run: Path, site: sites.Site, names: set[str]) -> None:
+    """Make the folders of HTCondor's logs: HTCondor does not make them."""
+    for name in sorted(names):
         path = PurePosixPath(name)
         if path.parent.name == "batches":
             (run / "logs" / path.stem).mkdir(parents=True, exist_ok=True)
@@ -148,28 +144,28 @@ def _make_folders(run: Path, site: sites.Site, kept: set[str]) -> None:
 def _write(run: Path, spec: Spec, dot: bool) -> Built:
     resolved = specfile.resolved_text(spec)
     site = sites.load(spec.site)
-    made = plan.make(spec, specfile.text_digest(resolved))
-    kept: set[str] = set()
+    whole_plan = plan.make(spec, specfile.text_digest(resolved))
+    names: set[str] = set()
     version = htcondor_version.parse(site.condor_version) if site.condor_version else htcondor_version.of_pool()
     left_out: dict[str, None] = {}
-    begun = origin.here(PurePosixPath(run), site, version, dot)
-    changed = list(_changed(run, origin.files(begun, made, spec, resolved, left_out), kept))
+    record = build_record.current(PurePosixPath(run), site, version, dot)
+    changed = list(_changed(run, build_record.files(record, whole_plan, spec, resolved, left_out), names))
     if changed:
         queued.refuse(run, "built anew: the DAG would take old work for new")
-    _make_folders(run, site, kept)
-    forgotten = (*_forget_rescue(run, changed, spec), *rounds.forget_others(spec, run, made))
+    _make_folders(run, site, names)
+    removed = (*_remove_rescue_files(run, changed, spec), *rounds.remove_outdated_rounds(spec, run, whole_plan))
     for written in changed:
         write_all(run, [written])
-    rounds.settled(spec, run)
-    _remove_stale(run, {*kept, *rounds.names(spec, run)})
+    rounds.write_decided_rounds(spec, run)
+    _remove_stale(run, {*names, *rounds.file_names(spec, run)})
     if specfile.load_resolved(run / layout.SPEC) != spec:
         raise InputError(f"{run / layout.SPEC}: does not read back as the spec it was written from; report this")
-    notes = (*htcondor_version.explain(left_out, version), *forgotten)
-    return Built(run, spec, made, len(changed), len(kept) - len(changed), notes)
+    notes = (*htcondor_version.left_out_notes(left_out, version), *removed)
+    return Built(run, spec, whole_plan, len(changed), len(names) - len(changed), notes)
 
 
-def locked(spec: Spec, run: Path, dot: bool = False) -> Built:
-    """Build while the caller holds the lock of the directory."""
+def build_locked(spec: Spec, run: Path, dot: bool = False) -> Built:
+    """Build a run directory whose lock the caller holds."""
     refuse_foreign(run, spec)
     try:
         return _write(run, spec, dot)
@@ -178,7 +174,7 @@ def locked(spec: Spec, run: Path, dot: bool = False) -> Built:
 
 
 def make_directory(run: Path) -> Path:
-    """The run directory, absolute, made if it is not there."""
+    """Make the run directory if it is missing; its absolute path."""
     run = run.absolute()
     try:
         str(run).encode()
@@ -192,7 +188,7 @@ def make_directory(run: Path) -> Path:
 
 
 def build(spec: Spec, run: Path, dot: bool = False) -> Built:
-    """Write the run directory of a spec; the same again changes nothing. `dot`: DAGMan draws the DAG when it starts.
+    """Write the run directory of a spec; a second call changes nothing. `dot`: DAGMan draws the DAG when it starts.
 
     Raises
     ------
@@ -203,9 +199,9 @@ def build(spec: Spec, run: Path, dot: bool = False) -> Built:
     SpecError
         DAGMan cannot use its path.
     """
-    why = render.unusable(PurePosixPath(run.absolute()), sites.load(spec.site))
+    why = render.path_problem(PurePosixPath(run.absolute()), sites.load(spec.site))
     if why:
         raise SpecError(f"{why}; or run it here: `dagmaker run SPEC --run=DIR` takes any path")
     run = make_directory(run)
     with lock.held(run):
-        return locked(spec, run, dot)
+        return build_locked(spec, run, dot)

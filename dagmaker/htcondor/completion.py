@@ -1,4 +1,4 @@
-"""Whether anything is left to do in a run directory: from listings and one small file, without opening an output."""
+"""Whether a run is complete, from directory listings and the summary; no output is opened."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from worker.rundir import layout
 
 
 def complete(run: Path, plan: Plan) -> bool:
-    """Whether every output is there, and the results were made with the spec as it is now, to their end.
+    """Whether every output exists and the results were made with the present spec.
 
-    Results of an earlier spec stay where they are when a run is built anew with, say, another discovery potential.
+    Building a run again, for example with another discovery potential, leaves the old results in place.
     """
     presence = Presence(run)
     if any(len(presence.done(node)) < node.n_processes for node in plan.nodes):
@@ -22,24 +22,24 @@ def complete(run: Path, plan: Plan) -> bool:
 
 
 def outdated(run: Path) -> bool:
-    """Whether the summary says that it was made with other numbers than those of the frozen spec."""
+    """Whether the summary was made with other numbers than those of the frozen spec."""
     try:
-        found = json_object(run / layout.SUMMARY, {"digest": str})["digest"]
+        digest = json_object(run / layout.SUMMARY, {"digest": str})["digest"]
     except (OSError, ValueError):
         return False
     from worker.spec import specfile
     from worker.spec.numbers import digest_of_numbers
 
-    return bool(found != digest_of_numbers(specfile.load_resolved(run / layout.SPEC)))
+    return bool(digest != digest_of_numbers(specfile.load_resolved(run / layout.SPEC)))
 
 
 def unfinished(run: Path) -> bool:
-    """Whether the last DAG failed or was removed, and nobody has made the report since: results may be older ones."""
-    dags = dagjob.all_of(run)
+    """Whether the last DAG failed or was removed and the report is older than that: results may be outdated."""
+    dags = dagjob.last_submissions(run)
     if not dags or dags[-1].state not in ("failed", "removed"):
         return False
     try:
-        made = (run / layout.REPORT).stat().st_mtime
+        reported_at = (run / layout.REPORT).stat().st_mtime
     except OSError:
         return True
-    return made < seconds(dags[-1].since) + 1  # its own report is made before its end, which is told in whole seconds
+    return reported_at < seconds(dags[-1].since) + 1  # the DAG's own report is older than its end, logged in whole s

@@ -1,4 +1,4 @@
-"""What HTCondor itself says of the files of a run directory, before anything is submitted."""
+"""Check the files of a run directory with HTCondor's own checkers before submission."""
 
 import json
 import shutil
@@ -13,33 +13,23 @@ from worker.rundir import layout
 
 CHECKER = "condor_dag_checker"  # HTCondor 24.10.1 and later
 _EXPRESSIONS = (
-    "checkpoint_exit_code",
-    "on_exit_hold",
-    "on_exit_hold_reason",
-    "on_exit_hold_subcode",
-    "on_exit_remove",
-    "periodic_hold",
-    "periodic_release",
-    "periodic_remove",
-    "rank",
-    "request_cpus",
-    "request_memory",
-    "requirements",
+    "checkpoint_exit_code", "on_exit_hold", "on_exit_hold_reason", "on_exit_hold_subcode", "on_exit_remove",
+    "periodic_hold", "periodic_release", "periodic_remove", "rank", "request_cpus", "request_memory", "requirements",
     "retry_until",
-)
+)  # fmt: skip
 _CURE = "correct the site's profile or templates (see docs/sites.md) and build again"
 
 
 def verdicts(run: Path) -> Iterator[str]:
-    """One line from each checker that is installed; nothing where there is none.
+    """One line from each installed checker.
 
     Raises
     ------
     SpecError
-        A checker refuses a file; the text says which, and why.
+        A checker refuses a file; the message gives file and reason.
     """
     try:
-        import htcondor2  # noqa: F401 (only whether it is there)
+        import htcondor2  # noqa: F401 (is it installed?)
     except ImportError:
         pass
     else:
@@ -49,7 +39,7 @@ def verdicts(run: Path) -> Iterator[str]:
 
 
 def _submit_files(run: Path) -> str:
-    """Read every submit file, and parse the expressions in it, which HTCondor would not do before a job runs."""
+    """Read every submit file and parse its expressions; HTCondor parses them only when a job runs."""
     import htcondor2
 
     files = sorted(run.glob("*.sub"))
@@ -75,15 +65,15 @@ def _expression(file: Path, key: str, text: str) -> None:
 
 def _dag(tool: str, dag: Path) -> str:
     command = [tool, "-Strict", "-CheckJDL", "-CheckExternalFiles", "-json", str(dag)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        found: dict[str, Any] = json.loads(done.stdout)[0]
+        verdict: dict[str, Any] = json.loads(process.stdout)[0]
     except (ValueError, LookupError, TypeError):
-        return f"{CHECKER}: gave no verdict (exit code {done.returncode}): {done.stderr.strip()[-200:]}"
-    if found.get("Errors"):
-        shown = "\n".join(f"  {_reason(error)}" for error in found["Errors"][:5])
-        raise SpecError(f"{dag}: {CHECKER} finds {len(found['Errors'])} errors:\n{shown}\n{_CURE}")
-    return f"{CHECKER}: no errors, {found.get('TotalNodes', '?')} nodes"
+        return f"{CHECKER}: gave no verdict (exit code {process.returncode}): {process.stderr.strip()[-200:]}"
+    if verdict.get("Errors"):
+        shown = "\n".join(f"  {_reason(error)}" for error in verdict["Errors"][:5])
+        raise SpecError(f"{dag}: {CHECKER} finds {len(verdict['Errors'])} errors:\n{shown}\n{_CURE}")
+    return f"{CHECKER}: no errors, {verdict.get('TotalNodes', '?')} nodes"
 
 
 def _reason(error: Any) -> str:

@@ -1,4 +1,4 @@
-"""The DAGMan job of a run directory, from the files that it leaves: in the queue, running, held, or how it ended."""
+"""State of the DAGMan job of a run directory, from DAGMan's log files."""
 
 import re
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class DagJob:
     since : str
         Local time of the last event.
     code : int or None
-        DAGMan's exit code where it ended by itself.
+        DAGMan's exit code if it ended by itself.
     reason : str
-        Of a hold or removal.
+        Reason of a hold or removal.
     rescue : str
-        Newest rescue file; empty where there is none.
+        Newest rescue file; empty if there is none.
     host : str
-        Submit node; empty where the log does not tell.
+        Submit node; empty if the log does not name it.
     """
 
     file: str
@@ -54,10 +54,10 @@ class DagJob:
         return self.state in ACTIVE
 
 
-def _after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
-    """State, exit code and reason that an event leaves DAGMan in."""
+def _state_after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
+    """State, exit code and reason of DAGMan after an event; None if the event does not change them."""
     if event.kind == eventlog.TERMINATED:
-        code = eventlog.ended(event)
+        code = eventlog.exit_code(event)
         return ("done" if code == 0 else "failed"), code, ""
     if event.kind == eventlog.HELD:
         return "held", None, eventlog.hold(event).reason
@@ -71,37 +71,39 @@ def _after(event: eventlog.Event) -> tuple[State, int | None, str] | None:
 
 
 def read(run: Path, file: str) -> DagJob | None:
-    """The last submission of a DAG file; None where it was never submitted."""
+    """The last submission of a DAG file; None if it was never submitted."""
     job: DagJob | None = None
     submitted = host = ""
     rescues = sorted(run.glob(f"{file}.rescue[0-9]*"))
     rescue = rescues[-1].name if rescues else ""
     for event in Log(run / f"{file}.dagman.log").new():
-        found = _after(event)
-        if found is not None:
+        change = _state_after(event)
+        if change is not None:
             if job is None or event.kind == eventlog.SUBMIT:
                 submitted, host = event.time, eventlog.submit_host(event)
-            job = DagJob(file, event.cluster, found[0], submitted, event.time, found[1], found[2], rescue, host)
+            job = DagJob(file, event.cluster, change[0], submitted, event.time, change[1], change[2], rescue, host)
     return job
 
 
-def all_of(run: Path) -> tuple[DagJob, ...]:
-    """The last submissions of every DAG file, the latest last."""
-    found = [job for file in FILES if (job := read(run, file)) is not None]
-    return tuple(sorted(found, key=lambda job: job.submitted))
+def last_submissions(run: Path) -> tuple[DagJob, ...]:
+    """The last submission of each DAG file, the latest last."""
+    jobs = [job for file in FILES if (job := read(run, file)) is not None]
+    return tuple(sorted(jobs, key=lambda job: job.submitted))
 
 
 def last_error(run: Path, file: str) -> str:
-    """What DAGMan said when it gave up; empty where it said nothing."""
-    said = [line for line in _last_lines(run, file) if _ERROR.search(line) and "ERROR: the following" not in line]
-    return _text(said[-1]) if said else ""
+    """Last error line of DAGMan's output; empty if there is none."""
+    errors = [line for line in _last_lines(run, file) if _ERROR.search(line) and "ERROR: the following" not in line]
+    return _without_time(errors[-1]) if errors else ""
 
 
-def said_of(run: Path, file: str, node: str, most: int = 4) -> tuple[str, ...]:
-    """The last errors that DAGMan told, from the first that names a node on."""
+def node_errors(run: Path, file: str, node: str, most: int = 4) -> tuple[str, ...]:
+    """Error lines of DAGMan's output, from the first line that names a node on."""
     lines = _last_lines(run, file)
     begin = next((i for i, line in enumerate(lines) if node in line), len(lines))
-    return tuple(_text(line) for line in lines[begin:] if "error" in line.lower() and not _NO_ERROR.search(line))[:most]
+    return tuple(
+        _without_time(line) for line in lines[begin:] if "error" in line.lower() and not _NO_ERROR.search(line)
+    )[:most]
 
 
 _ERROR = re.compile(r"\bERROR\b(?!:? *setting)")
@@ -109,10 +111,10 @@ _NO_ERROR = re.compile(r"STATUS_ERROR|D_ERROR|IS_ERROR|ERROR: the following")
 
 
 def _last_lines(run: Path, file: str) -> list[str]:
-    """The end of DAGMan's account."""
+    """Last 64 kB of DAGMan's output."""
     return text_or_empty(run / f"{file}.dagman.out", 1 << 16).splitlines()
 
 
-def _text(line: str) -> str:
+def _without_time(line: str) -> str:
     """A line without its date and time."""
     return line.partition(" ")[2].partition(" ")[2].strip()

@@ -1,6 +1,6 @@
-"""HTCondor's event logs, read from where the last look ended.
+"""Incremental reader of HTCondor's event logs.
 
-Our own reader: it needs no bindings, and a log of a hundred thousand processes has 150 MB, of which most is skipped.
+It needs no bindings and skips irrelevant events: the log of a hundred thousand processes has 150 MB.
 """
 
 import os
@@ -19,14 +19,14 @@ KINDS = frozenset(
     (SUBMIT, EXECUTE, EVICTED, TERMINATED, SHADOW_EXCEPTION, ABORTED, HELD, RELEASED, RECONNECT_FAILED, FACTORY_SUBMIT)
 )
 
-_WANTED = frozenset(b"%03d" % kind for kind in KINDS)
+_KIND_CODES = frozenset(b"%03d" % kind for kind in KINDS)
 _END = b"\n...\n"
 _CHUNK = 1 << 24
-_LONGEST = 1 << 20  # bytes of an event: it has some hundreds
+_LONGEST = 1 << 20  # limit of an event, bytes; usual are some hundreds
 _NUMBER = rb"(-?\d{1,15})"
 _TIME = rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d|\d\d/\d\d \d\d:\d\d:\d\d)"
 _HEAD = re.compile(rb"(\d{3}) \(%b\.%b\.-?\d+\) %b" % (_NUMBER, _NUMBER, _TIME))
-# The first is how 23.9 writes it, the second 25.14.
+# Format of HTCondor 23.9, then of 25.14.
 _NODE = re.compile(rb"""(?:DAG Node: |DAGNodeName = ")([^\s"\0]+)""")
 _ENDED = re.compile(rb"\(\d\) (Normal termination \(return value|Abnormal termination \(signal) (-?\d{1,15})\)")
 _SLOT = re.compile(rb"SlotName: \S*?@(\S+)")
@@ -36,7 +36,7 @@ _HOLD = re.compile(rb"Code (\d{1,15}) Subcode (-?\d{1,15})")
 
 
 class Hold(NamedTuple):
-    """Why a process is held: HTCondor's HoldReasonCode and HoldReasonSubCode, and its own words."""
+    """Why a process is held: HTCondor's HoldReasonCode, HoldReasonSubCode and HoldReason."""
 
     code: int
     subcode: int
@@ -49,11 +49,11 @@ class Event(NamedTuple):
     Attributes
     ----------
     kind : int
-        HTCondor's number of the event.
+        HTCondor's event number.
     time : str
-        As the log has it: local time of the submit host, to the second.
+        Local time of the submit host, in whole seconds, as in the log.
     body : bytes
-        The whole event.
+        Text of the event.
     """
 
     kind: int
@@ -64,13 +64,13 @@ class Event(NamedTuple):
 
 
 def node(event: Event) -> str | None:
-    """Name of the DAG's node that a submitted process belongs to."""
+    """DAG node of a submitted process."""
     found = _NODE.search(event.body)
     return found[1].decode(errors="replace") if found else None
 
 
-def ended(event: Event) -> int | None:
-    """Exit code, or minus the signal, of a process that has ended; None where it has not ended by itself."""
+def exit_code(event: Event) -> int | None:
+    """Exit code of an ended process, or minus the signal; None if it did not end by itself."""
     found = _ENDED.search(event.body)
     if found is None:
         return None
@@ -78,7 +78,7 @@ def ended(event: Event) -> int | None:
 
 
 def host(event: Event) -> str:
-    """Machine that a process began to run on."""
+    """Machine on which a process started."""
     for pattern in (_SLOT, _ALIAS, _ADDRESS):
         if found := pattern.search(event.body):
             return found[1].decode(errors="replace")
@@ -86,32 +86,31 @@ def host(event: Event) -> str:
 
 
 def submit_host(event: Event) -> str:
-    """Machine that a process was submitted on; empty where the event does not name it."""
+    """Machine on which a process was submitted; empty if the event does not name it."""
     found = _ALIAS.search(event.body)
     return found[1].decode(errors="replace") if found else ""
 
 
 def hold(event: Event) -> Hold:
     """Why a process was held."""
-    lines = [line.strip() for line in event.body.decode(errors="replace").splitlines()[1:]]
     found = _HOLD.search(event.body)
     code, subcode = (int(found[1]), int(found[2])) if found else (0, 0)
-    return Hold(code, subcode, lines[0] if lines else "")
+    return Hold(code, subcode, reason(event))
 
 
 def reason(event: Event) -> str:
-    """First line of what an event says about itself."""
+    """First line of an event's text after its head."""
     lines = event.body.decode(errors="replace").splitlines()[1:]
     return lines[0].strip() if lines else ""
 
 
 class Log:
-    """One log file and how far it has been read.
+    """A log file, and how far it has been read.
 
     Attributes
     ----------
     offset : int, bytes
-        Where the next look begins: after the last whole event.
+        End of the last complete event that was read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,19 +119,19 @@ class Log:
         self._inode = 0
 
     def restarted(self) -> bool:
-        """Whether the file is another one now, or shorter than what was read of it; reading then begins anew."""
+        """Whether the file was replaced or shortened; reading then starts from its beginning."""
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return False
-        other = self._inode not in (0, found.st_ino) or found.st_size < self.offset
-        self._inode = found.st_ino
+        other = self._inode not in (0, status.st_ino) or status.st_size < self.offset
+        self._inode = status.st_ino
         if other:
             self.offset = 0
         return other
 
     def new(self) -> Iterator[Event]:
-        """Events that were written since the last look; a half-written one waits for the next."""
+        """Complete events since the last call."""
         with suppress(OSError), opened(self.path) as stream:
             self._inode = os.fstat(stream.fileno()).st_ino
             stream.seek(self.offset)
@@ -141,6 +140,6 @@ class Log:
                 blocks = (rest + chunk).split(_END)
                 rest = blocks.pop()[-_LONGEST:]
                 for block in blocks:
-                    if block[:3] in _WANTED and (head := _HEAD.match(block)):
+                    if block[:3] in _KIND_CODES and (head := _HEAD.match(block)):
                         yield Event(int(head[1]), int(head[2]), int(head[3]), head[4].decode(), block)
                 self.offset = stream.tell() - len(rest)

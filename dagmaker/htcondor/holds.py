@@ -1,4 +1,4 @@
-"""Why HTCondor holds a process, in words, and what to change. Codes: HTCondor manual, HoldReasonCode."""
+"""Descriptions of HTCondor's holds, and cures. Codes: HTCondor manual, HoldReasonCode."""
 
 import errno
 
@@ -7,7 +7,7 @@ from dagmaker.htcondor.submitfile import SubmitFile
 
 MEMORY_SUBCODES = (102, 34)
 DISK_SUBCODE = 104
-NO_SPACE = 28  # errno of the system: ENOSPC
+NO_SPACE = 28  # errno ENOSPC
 DISK_CURES = {  # by errno
     NO_SPACE: "make room on the disk of the run directory and of the event logs",
     errno.EDQUOT: "make room on the disk of the run directory, or ask for a larger quota",
@@ -39,25 +39,25 @@ WORDS = {
 
 
 def is_memory(hold: Hold) -> bool:
-    """Whether a hold is for memory: as pools with cgroups say it (34, subcode 102) and as others do (21/102)."""
+    """Whether a hold is for memory: code 34, subcode 102 on pools with cgroups, else 21/102."""
     return (hold.code in (21, 34) and hold.subcode in MEMORY_SUBCODES) or (
         hold.code == 34 and "memory" in hold.reason.lower()
     )
 
 
 def exit_code(hold: Hold, submit: SubmitFile) -> int | None:
-    """Exit code of a process that our own submit file holds because it failed for good; None for other holds."""
+    """Exit code of a process that our submit file holds because it failed for good; None for other holds."""
     ours = hold.code == 3 and "on_exit_hold" in submit.commands
     return hold.subcode if ours and hold.subcode > 0 else None
 
 
 def is_disk(hold: Hold) -> bool:
-    """Whether a hold is for disk space that the process used and had not asked for."""
+    """Whether a hold is for using more disk space than requested."""
     return hold.code in (21, 34) and (hold.subcode == DISK_SUBCODE or "disk" in hold.reason.lower())
 
 
-def words(hold: Hold) -> str:
-    """A hold in words, with HTCondor's numbers and its own sentence."""
+def description(hold: Hold) -> str:
+    """Description of a hold, with HTCondor's codes."""
     if is_memory(hold):
         text = "used more memory than it asked for"
     elif is_disk(hold):
@@ -70,12 +70,12 @@ def words(hold: Hold) -> str:
 
 
 def cure(hold: Hold, memory_mb: int, disk_mb: int, submit: SubmitFile) -> str:
-    """What to change.
+    """Change that prevents a hold.
 
     Parameters
     ----------
     memory_mb, disk_mb : int, MB
-        What the spec asks for now; 0 where the plan finds it out itself.
+        Requests of the spec; 0 if the plan computes them.
     """
     if is_memory(hold):
         return f"resources.request_memory_mb: {2 * memory_mb}  (now {memory_mb})"
@@ -86,12 +86,13 @@ def cure(hold: Hold, memory_mb: int, disk_mb: int, submit: SubmitFile) -> str:
     if hold.code in (12, 13, 7, 8, 14) and hold.subcode in DISK_CURES:
         return DISK_CURES[hold.subcode]
     program = submit.commands.get("executable", "?")
-    own = {
+    cures = {
         1: "release it when it may run",
         6: f"see `executable` in {submit.path.name}: {program} must exist on every machine",
         22: f"make the folder of the event log writable: {submit.log}",
         35: f"see `container_image` in {submit.path.name}",
-        46: "give it longer or less work: fewer trials per file, or the duration in the site profile",
-        47: "give it longer or less work: fewer trials per file, or the duration in the site profile",
+        **dict.fromkeys(
+            (46, 47), "give it longer or less work: fewer trials per file, or the duration in the site profile"
+        ),
     }
-    return own.get(hold.code, f"cure what the reason names (site profile, {submit.path.name}, or the pool's people)")
+    return cures.get(hold.code, f"cure what the reason names (site profile, {submit.path.name}, or the pool's people)")

@@ -1,4 +1,4 @@
-"""Which HTCondor a pool runs, and which submit commands that release does not know."""
+"""Release of a pool's HTCondor, and the submit commands that it does not know."""
 
 import os
 import re
@@ -11,11 +11,10 @@ from worker.base.errors import SpecError
 
 Version = tuple[int, int, int]
 
-OLDEST: Version = (23, 9, 0)  # tested; what a pool is taken for whose release is unknown
+OLDEST: Version = (23, 9, 0)  # oldest tested release; assumed if the release is unknown
 CONTAINER = "universe = container"
 CONTAINER_SINCE: Version = (9, 5, 0)
-# Submit commands that are young. An older release takes them for unused macros at best; late materialisation, which
-# it knows outside DAGs only, it gets wrong.
+# Recent submit commands. An older release ignores them at best; late materialisation in DAGs goes wrong.
 SINCE: dict[str, Version] = {
     "allowed_execute_duration": (9, 3, 2),
     "max_idle": (24, 2, 1),
@@ -28,7 +27,7 @@ _CONFIG = Path("/etc/condor/condor_config")
 
 
 def parse(text: str) -> Version:
-    """The first ``x.y.z`` in a text.
+    """Release number ``x.y.z`` in a text.
 
     Raises
     ------
@@ -42,35 +41,35 @@ def parse(text: str) -> Version:
 
 
 def of_pool() -> Version | None:
-    """Release of the HTCondor here: of the tools on PATH, which submit and run the DAG, else of the schedd."""
+    """Release of the local HTCondor: of the tools on PATH, which submit and run the DAG, else of the schedd."""
     tool = shutil.which("condor_version")
     if tool:
-        said = subprocess.run([tool], capture_output=True, text=True, check=False).stdout
-        if _NUMBER.search(said):
-            return parse(said)
+        output = subprocess.run([tool], capture_output=True, text=True, check=False).stdout
+        if _NUMBER.search(output):
+            return parse(output)
     return _of_schedd() if os.environ.get("CONDOR_CONFIG") or _CONFIG.exists() else None
 
 
 def _of_schedd() -> Version | None:
-    """By the bindings; None where they, or a schedd, are missing."""
+    """Release of the schedd by the bindings; None if either is missing."""
     try:
         import htcondor2
 
         ad = htcondor2.Collector().locate(htcondor2.DaemonType.Schedd)
         return parse(str(ad["CondorVersion"]))
-    except Exception:  # whatever is wrong with a pool, the conservative set is right
+    except Exception:  # any problem: commands of the oldest release are safe
         return None
 
 
-def known_only(
+def without_unknown_commands(
     files: Iterable[tuple[str, str]], version: Version | None, left_out: dict[str, None]
 ) -> Iterator[tuple[str, str]]:
-    """The same files without the submit commands that are too young; their names go into `left_out`.
+    """The files without submit commands that the pool does not know; their names are added to `left_out`.
 
     Parameters
     ----------
     version : tuple of int or None
-        Of the pool; None: unknown, and nothing is kept that is younger than `OLDEST`.
+        Release of the pool; None if unknown: `OLDEST` is assumed.
     """
     pool = version or OLDEST
     young = [name for name, since in SINCE.items() if pool < since]
@@ -87,8 +86,8 @@ def known_only(
         yield name, known
 
 
-def explain(left_out: Iterable[str], version: Version | None) -> Iterator[str]:
-    """One line for each command that was left out."""
+def left_out_notes(left_out: Iterable[str], version: Version | None) -> Iterator[str]:
+    """One note for each command that was left out."""
     pool = "unknown (site profile: condor_version)" if version is None else ".".join(map(str, version))
     for name in left_out:
         since = ".".join(map(str, SINCE.get(name, CONTAINER_SINCE)))

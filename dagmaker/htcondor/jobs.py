@@ -1,4 +1,4 @@
-"""What the event log of one kind of task adds up to: which processes wait, run, are held or have failed."""
+"""State of all processes of a task, from its event log: idle, running, held or failed."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from dagmaker.htcondor import eventlog
 from dagmaker.htcondor.eventlog import Event, Hold, Log
 
 RATE_OVER_S = 600.0
-# Why DAGMan itself removes processes: another of their node has failed, or the DAG ends. That is no fault of theirs.
+# Reasons of removals by DAGMan: another process of the node failed, or the DAG ends.
 BY_DAGMAN = ("Node Error", "DAG ", "DAGMan", "removed because <OtherJobRemoveRequirements")
 
-Where = tuple[str, int]
-"""Name of a DAG node and number of a process in it."""
+ProcessKey = tuple[str, int]
+"""Name of a DAG node, and number of a process in it."""
 
 
 @dataclass(slots=True)
 class Job:
-    """A process in the queue, as its last event leaves it since that event's time."""
+    """A process in the queue: its state since its last event."""
 
     state: Literal["idle", "running", "held"] = "idle"
     host: str = ""
@@ -30,12 +30,12 @@ class Job:
 
 
 class Failure(NamedTuple):
-    """How a process ended, if not well.
+    """How a process failed.
 
     Attributes
     ----------
     code : int or None
-        Exit code, or minus the signal; None where it was removed while held.
+        Exit code, or minus the signal; None if it was removed while held.
     """
 
     code: int | None
@@ -45,53 +45,53 @@ class Failure(NamedTuple):
 
 @dataclass
 class HostCount:
-    """Tries that ended on a machine."""
+    """Numbers of processes that ended on a machine."""
 
-    well: int = 0
-    badly: int = 0
+    succeeded: int = 0
+    failed: int = 0
 
 
 @dataclass
 class Jobs:
-    """All processes of one kind of task that HTCondor was ever given.
+    """All processes of one task that were ever submitted.
 
     Attributes
     ----------
     live : dict of (cluster, process) to Job
     failed : dict of (node, process) to Failure
-        Last ends that were not good; forgotten when the process is submitted again.
+        Last failures; dropped when the process is submitted again.
     removed : dict of (node, process) to str
-        Why a process was removed from the queue, if neither by DAGMan nor while held; forgotten as `failed` is.
+        Reasons of removals that were neither by DAGMan nor while held; dropped like `failed`.
     ended : dict of (node, process) to str
-        When a process last ended badly or was removed.
-    went_well : dict of node to set of int
-        Processes whose last end was good.
-    took : list of float, s
-        Wall times of good ends.
+        Time of the last failure or removal.
+    ended_well : dict of node to set of int
+        Processes whose last end was successful.
+    wall_times_s : list of float, s
+        Wall times of successful processes.
     repeated : int
-        Tries that failed and were started again by HTCondor.
-    well : int
+        Failed tries that HTCondor started again.
+    succeeded : int
         Ends with exit code 0.
     ends : Counter of str
-        Good ends by the second.
+        Number of successful ends per second of the log.
     first_start : str
     """
 
     live: dict[tuple[int, int], Job] = field(default_factory=dict)
-    failed: dict[Where, Failure] = field(default_factory=dict)
-    removed: dict[Where, str] = field(default_factory=dict)
-    ended: dict[Where, str] = field(default_factory=dict)
-    went_well: dict[str, set[int]] = field(default_factory=dict)
-    took: list[float] = field(default_factory=list)
+    failed: dict[ProcessKey, Failure] = field(default_factory=dict)
+    removed: dict[ProcessKey, str] = field(default_factory=dict)
+    ended: dict[ProcessKey, str] = field(default_factory=dict)
+    ended_well: dict[str, set[int]] = field(default_factory=dict)
+    wall_times_s: list[float] = field(default_factory=list)
     hosts: dict[str, HostCount] = field(default_factory=dict)
     repeated: int = 0
-    well: int = 0
+    succeeded: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     first_start: str = ""
     last: str = ""
     _names: dict[int, str] = field(default_factory=dict)
 
-    def take(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """Add one event."""
         self.last = event.time
         key = event.cluster, event.process
@@ -103,14 +103,14 @@ class Jobs:
         elif event.kind == eventlog.HELD:
             self.live[key] = Job("held", self._host(key), eventlog.hold(event), event.time)
         elif event.kind == eventlog.TERMINATED:
-            self._ended(event, eventlog.ended(event))
+            self._ended(event, eventlog.exit_code(event))
         elif event.kind == eventlog.ABORTED:
             self._removed(event)
         else:
-            self._back_to_the_queue(event)
+            self._requeued(event)
 
-    def where(self, key: tuple[int, int]) -> Where:
-        """Node and number of a process in the queue."""
+    def process_key(self, key: tuple[int, int]) -> ProcessKey:
+        """Node and number of a process, from its cluster and process id."""
         return self._names.get(key[0], "?"), key[1]
 
     def _host(self, key: tuple[int, int]) -> str:
@@ -124,58 +124,58 @@ class Jobs:
         if event.process < 0:
             return
         self.live[event.cluster, event.process] = Job(since=event.time)
-        self._forget(self.where((event.cluster, event.process)))
+        self._drop_last_end(self.process_key((event.cluster, event.process)))
 
-    def _forget(self, where: Where) -> None:
-        """What was known of the last end of a process that is tried anew."""
-        self.failed.pop(where, None)
-        self.removed.pop(where, None)
-        self.ended.pop(where, None)
-        self.went_well.get(where[0], set()).discard(where[1])
+    def _drop_last_end(self, process_key: ProcessKey) -> None:
+        """Drop the record of the last end of a process that starts again."""
+        self.failed.pop(process_key, None)
+        self.removed.pop(process_key, None)
+        self.ended.pop(process_key, None)
+        self.ended_well.get(process_key[0], set()).discard(process_key[1])
 
     def _ended(self, event: Event, code: int | None) -> None:
         job = self.live.pop((event.cluster, event.process), Job())
-        where = self.where((event.cluster, event.process))
+        process_key = self.process_key((event.cluster, event.process))
         count = self.hosts.setdefault(job.host, HostCount())
-        self._forget(where)
+        self._drop_last_end(process_key)
         if code == 0:
-            count.well += 1
-            self.well += 1
+            count.succeeded += 1
+            self.succeeded += 1
             self.ends[event.time] += 1
-            self.went_well.setdefault(where[0], set()).add(where[1])
+            self.ended_well.setdefault(process_key[0], set()).add(process_key[1])
             if job.state == "running":
-                self.took.append(seconds(event.time) - seconds(job.since))
+                self.wall_times_s.append(seconds(event.time) - seconds(job.since))
         else:
-            count.badly += 1
-            self.failed[where] = Failure(code, job.host, None)
-            self.ended[where] = event.time
+            count.failed += 1
+            self.failed[process_key] = Failure(code, job.host, None)
+            self.ended[process_key] = event.time
 
     def _removed(self, event: Event) -> None:
         key = event.cluster, event.process
-        job, where, why = self.live.pop(key, None), self.where(key), eventlog.reason(event)
+        job, process_key, why = self.live.pop(key, None), self.process_key(key), eventlog.reason(event)
         if job is not None and job.state == "held":
-            self.failed[where] = Failure(None, job.host, job.hold)
+            self.failed[process_key] = Failure(None, job.host, job.hold)
         elif not why.startswith(BY_DAGMAN):
-            self.removed[where] = why
+            self.removed[process_key] = why
         else:
             return
-        self.ended[where] = event.time
+        self.ended[process_key] = event.time
 
-    def _back_to_the_queue(self, event: Event) -> None:
+    def _requeued(self, event: Event) -> None:
         key = event.cluster, event.process
-        code = eventlog.ended(event) if event.kind == eventlog.EVICTED else None
+        code = eventlog.exit_code(event) if event.kind == eventlog.EVICTED else None
         if code not in (None, 0):
             self.repeated += 1
-            self.hosts.setdefault(self._host(key), HostCount()).badly += 1
+            self.hosts.setdefault(self._host(key), HostCount()).failed += 1
         self.live[key] = Job(since=event.time)
 
     def per_second(self, now: float | None = None) -> float | None:
-        """Good ends per second in the last minutes that had any; None where there were none.
+        """Successful ends per second in the last ten minutes that had any; None without any.
 
         Parameters
         ----------
         now : float, optional, s
-            Time that the minutes without an end reach to, where processes are at work: the longer none ends, the lower.
+            Present time if processes are at work: the rate falls while none ends.
         """
         if not self.ends:
             return None
@@ -184,22 +184,22 @@ class Jobs:
         until = last if now is None else max(now, last)
         return sum(n for text, n in self.ends.items() if seconds(text) >= begin) / max(until - begin, 1.0)
 
-    def take_held(self, held: Iterable[tuple[int, int, Hold]], at: float) -> None:
-        """Take the schedd's word on processes that were on hold at a time, where the log tells of nothing later."""
+    def add_held(self, held: Iterable[tuple[int, int, Hold]], at: float) -> None:
+        """Mark processes as held that the schedd reported as held, if the log has no later event."""
         for cluster, process, why in held:
             job = self.live.get((cluster, process))
             if job is not None and job.state != "held" and seconds(job.since) < at:
                 self.live[cluster, process] = Job("held", job.host, why, job.since)
 
-    def forget_before(self, time: str) -> None:
-        """Drop processes in the queue whose last event is older: they belonged to a queue that was lost."""
+    def drop_before(self, time: str) -> None:
+        """Drop processes whose last event is older: their queue was lost."""
         for key in [key for key, job in self.live.items() if job.since < time]:
             del self.live[key]
 
 
 @lru_cache(maxsize=4096)
 def seconds(text: str) -> float:
-    """Time of an event as seconds since 1970, from the submit host's local time; 0 for what is no time."""
+    """Time of an event, s since 1970, from local time of the submit host; 0 if the text is no time."""
     try:
         if "-" in text:
             return datetime.fromisoformat(text).timestamp()
@@ -209,16 +209,16 @@ def seconds(text: str) -> float:
 
 
 class Tracker:
-    """The log of a kind of task, followed."""
+    """The jobs of a task, updated from its event log."""
 
     def __init__(self, path: Path) -> None:
         self._log = Log(path)
         self.jobs = Jobs()
 
     def follow(self) -> Jobs:
-        """Take in what is new."""
+        """Read new events; the jobs."""
         if self._log.restarted():
             self.jobs = Jobs()
         for event in self._log.new():
-            self.jobs.take(event)
+            self.jobs.add_event(event)
         return self.jobs

@@ -1,4 +1,4 @@
-"""Nodes that DAGMan could not run, from its account of nodes (JOBSTATE_LOG): a script failed, or the schedd refused."""
+"""Nodes that DAGMan could not run, from JOBSTATE_LOG: a script failed, or the schedd refused the submission."""
 
 import re
 from pathlib import Path
@@ -13,14 +13,14 @@ _STARTED = "DAGMAN_STARTED"
 
 
 class NodeFailure(NamedTuple):
-    """A node of the last DAG, and which step of it failed: ``PRE_SCRIPT``, ``POST_SCRIPT`` or ``SUBMIT``."""
+    """A node, and the step that failed: ``PRE_SCRIPT``, ``POST_SCRIPT`` or ``SUBMIT``."""
 
     node: str
     step: str
 
 
 def failures(run: Path) -> tuple[NodeFailure, ...]:
-    """Nodes that could not be run since DAGMan last started, and did not go well later."""
+    """Nodes that failed since DAGMan last started and did not succeed later."""
     text = text_or_empty(run / JOBSTATE).rpartition(_STARTED)[2]
     last = {found[1]: found.start() for found in _AGAIN.finditer(text)}
     return tuple(

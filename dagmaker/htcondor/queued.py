@@ -1,4 +1,4 @@
-"""Whether a DAG of a run directory is in the queue: what would disturb it is refused."""
+"""Refuse commands that would disturb a DAG in the queue."""
 
 from pathlib import Path
 from typing import Any
@@ -9,32 +9,32 @@ from worker.base import shell
 from worker.base.errors import InputError, RefusedError
 
 
-def refuse(run: Path, does: str) -> None:
-    """Raise if a DAG of this directory is in the queue: by the schedd's word, or by its files where none answers.
+def refuse(run: Path, action: str) -> None:
+    """Raise if a DAG of this directory is in the queue, according to the schedd, or to its files if no schedd answers.
 
     Parameters
     ----------
-    does : str
-        What cannot be done meanwhile.
+    action : str
+        What is refused meanwhile, for the message.
 
     Raises
     ------
     RefusedError
-        With the DAG's cluster, and the command that takes it out.
+        With the DAG's cluster, and the command that removes it.
     """
-    dags = dagjob.all_of(run)
+    dags = dagjob.last_submissions(run)
     if not dags:
-        return  # never submitted: no schedd need be asked
+        return  # never submitted
     try:
         queue = schedd.connect()
     except InputError as error:
-        _refuse_by_files(run, dags, does, str(error).partition(";")[0])
+        _refuse_by_files(run, dags, action, str(error).partition(";")[0])
     else:
-        refuse_known(run, queue, does)
+        refuse_in_queue(run, queue, action)
 
 
-def refuse_known(run: Path, queue: Any, does: str) -> None:
-    """Raise if a DAG of this directory is in the queue of a schedd that answers, or in that of another submit node.
+def refuse_in_queue(run: Path, queue: Any, action: str) -> None:
+    """Raise if a DAG of this directory is in the queue of this schedd or of another submit node.
 
     Raises
     ------
@@ -48,20 +48,20 @@ def refuse_known(run: Path, queue: Any, does: str) -> None:
         }.get(dag.state, f"{dag.state}: watch it with `{shell.dagmaker('status', run, '--watch')}`")
         raise RefusedError(
             f"{run}: {dag.file} is in the queue already, cluster {dag.cluster}, {how}; "
-            f"`{shell.dagmaker('abort', run)}` takes it out. Meanwhile the directory cannot be {does}"
+            f"`{shell.dagmaker('abort', run)}` takes it out. Meanwhile the directory cannot be {action}"
         )
-    here = schedd.host(queue)
-    for job in dagjob.all_of(run):
-        if job.active and job.host and here and job.host != here:
-            _refuse_by_files(run, (job,), does, f"it was submitted on {job.host}, and this is {here}")
+    own_host = schedd.host(queue)
+    for job in dagjob.last_submissions(run):
+        if job.active and job.host and own_host and job.host != own_host:
+            _refuse_by_files(run, (job,), action, f"it was submitted on {job.host}, and this is {own_host}")
 
 
-def _refuse_by_files(run: Path, dags: tuple[DagJob, ...], does: str, why: str) -> None:
+def _refuse_by_files(run: Path, dags: tuple[DagJob, ...], action: str, why: str) -> None:
     for dag in dags:
         if dag.active:
             log = run / f"{dag.file}.dagman.log"
             raise RefusedError(
                 f"{run}: by {log.name} cluster {dag.cluster} is in the queue ({dag.state}), and {why}: meanwhile the "
-                f"directory cannot be {does}. On its submit node, `{shell.dagmaker('abort', run)}` takes it out; "
+                f"directory cannot be {action}. On its submit node, `{shell.dagmaker('abort', run)}` takes it out; "
                 f"if that pool is gone for good, remove {log}"
             )

@@ -1,4 +1,4 @@
-"""A plan as text: `{path in the run directory: text}`, nothing written. The same input gives the same bytes."""
+"""Render a plan as (path in the run directory, text) pairs; the same input gives the same bytes."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from pathlib import PurePosixPath
 from dagmaker import interpreter
 from dagmaker.cost import disk
 from dagmaker.htcondor import job_environment, render_dag
-from dagmaker.htcondor.quote import argument, dag_path, list_item, submit_value
+from dagmaker.htcondor.quoting import argument, dag_path, list_item, submit_value
 from dagmaker.plan import clusters, plan, sizing, templates
 from dagmaker.plan.clusters import Clusters
 from dagmaker.plan.plan import Plan
-from dagmaker.plan.sites import Site, charged
+from dagmaker.plan.sites import Site, with_accounting_group
 from worker.base.errors import EXIT_CODES, SpecError, StoppedError
 from worker.base.task_rows import JUDGE, ROWS
 from worker.rundir import layout
-from worker.spec.sections import Resources, Spec
+from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
 NEVER_RETRIED = (2, 3, 4)
-SANDBOX = PurePosixPath("sandbox")  # folders that a job without a shared disk starts with
+SANDBOX = PurePosixPath("sandbox")  # folders that are sent with a job without a shared disk
 SANDBOX_FOLDERS = ("partial", "trials")
-TRAVELS_IN = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
+INPUT_FILES = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run lies and what starts its jobs.
+    """Run directory and interpreter of its jobs.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Place:
     python : str
         Absolute path of the interpreter: a job has no PATH.
     import_path : str or None
-        Folder of the packages where they are not installed.
+        Folder of the packages if they are not installed.
     """
 
     run: PurePosixPath
@@ -44,21 +44,21 @@ class Place:
     import_path: str | None = None
 
 
-def here(run: PurePosixPath) -> Place:
-    """Place of a run directory, with this interpreter."""
+def local_place(run: PurePosixPath) -> Place:
+    """A run directory on this machine, with this interpreter."""
     return Place(run, interpreter.python(), interpreter.import_path())
 
 
 def log_dir(site: Site, run: PurePosixPath) -> PurePosixPath:
-    """Folder of the event logs: its own for every run directory, since sites share one disk among runs."""
+    """Folder of the event logs; every run has its own, since runs may share the site's `log_dir`."""
     if site.log_dir is None:
         return run / "logs"
     tag = hashlib.sha256(str(run).encode()).hexdigest()[:8]
     return PurePosixPath(site.log_dir) / f"{run.name}-{tag}"
 
 
-def unusable(run: PurePosixPath, site: Site) -> str:
-    """Return why HTCondor cannot use a run directory of this name; empty if it can."""
+def path_problem(run: PurePosixPath, site: Site) -> str:
+    """Reason why HTCondor cannot use the path of a run directory; empty if it can."""
     try:
         dag_path(str(run))
         dag_path(str(log_dir(site, run)))
@@ -70,22 +70,17 @@ def unusable(run: PurePosixPath, site: Site) -> str:
 
 
 def _transferred(run: PurePosixPath) -> str:
-    """Input of a job without a shared disk, all a worker needs.
+    """Input files of a job without a shared disk.
 
-    The sandbox's content has an absolute path, so that it and not its parent is put there. Of plan.json it has the
-    head, which is what a process in a slot reads. Its folders are empty: a process that fails before it writes
-    anything would otherwise be held for the missing folder, whatever its exit code was.
+    The sandbox has an absolute path, so that HTCondor transfers its content. It contains the head of plan.json, which
+    is all that a worker reads, and empty folders: if an output folder is missing, HTCondor holds a failed process
+    whatever its exit code is.
     """
-    return ", ".join([*map(str, TRAVELS_IN), list_item(f"{run / SANDBOX}/")])
-
-
-def _most_memory(resources: Resources, site: Site) -> int:
-    """How far memory may grow after out-of-memory holds."""
-    return site.max_memory_mb if resources.max_memory_mb is None else min(site.max_memory_mb, resources.max_memory_mb)
+    return ", ".join([*map(str, INPUT_FILES), list_item(f"{run / SANDBOX}/")])
 
 
 def _hold_reason() -> str:
-    """ClassAd expression: what the exit code of a process that failed for good means."""
+    """ClassAd expression: the meaning of the exit code of a process that failed for good."""
     text = '"exit code unknown to dagmaker: see its error file"'
     for code in (*NEVER_RETRIED, 1):
         text = f'ifThenElse(ExitCode =?= {code}, "exit code {code}: {EXIT_CODES[code]}", {text})'
@@ -93,7 +88,7 @@ def _hold_reason() -> str:
 
 
 def _refuse_on_submit_host(task: str, site: Site, own: TaskResources, local: bool) -> None:
-    """Raise if a task that runs on the submit host is to have what only a slot has."""
+    """Raise if a task on the submit host requests what only slots have."""
     for key in ("requirements", "container_image"):
         if local and getattr(own, key) is not None:
             raise SpecError(
@@ -103,60 +98,51 @@ def _refuse_on_submit_host(task: str, site: Site, own: TaskResources, local: boo
 
 
 def _commands(site: Site, own: TaskResources, local: bool) -> dict[str, str]:
-    """More submit commands. Requirements of a task and of its site are one line: of several the last would count."""
+    """Further submit commands. Requirements of task and site are joined, since only the last line would count."""
     if local:
         return dict(site.local_commands)
-    found = dict(site.commands)
+    commands = dict(site.commands)
     if own.requirements is None:
-        return found
-    key = next((key for key in found if key.lower() == "requirements"), "requirements")
-    found[key] = f"({found[key]}) && ({own.requirements})" if key in found else own.requirements
-    return found
+        return commands
+    key = next((key for key in commands if key.lower() == "requirements"), "requirements")
+    commands[key] = f"({commands[key]}) && ({own.requirements})" if key in commands else own.requirements
+    return commands
 
 
-def _submit(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
+def _submit_file(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, place: Place) -> str:
     run = str(place.run)
     steps = ROWS[task].has_many_files
     resources, request = spec.resources, disk.request(p, spec, site, task)
     local, sandbox = site.transfer and not steps, site.transfer and steps
-    here_only = site.python is None or local
+    own_interpreter = site.python is None or local
     own = sizing.of_task(spec, site, task)
     _refuse_on_submit_host(task, site, own, local)
     environment = job_environment.variables(
         Site(name=site.name) if local else site,
         place.run,
-        import_path=place.import_path if here_only else None,
+        import_path=place.import_path if own_interpreter else None,
         sandbox=sandbox,
         limit_hours=resources.time_limit_hours if steps else None,
     )
     return templates.render(
         (f"{task}.sub.j2", "default.sub.j2"),
-        task=task,
-        many=many,
-        name=p.name,
-        site=site,
-        local=local,
-        sandbox=sandbox,
+        task=task, many=many, name=p.name, site=site, local=local, sandbox=sandbox, resources=resources,
+        request=request,
         container_image=own.container_image or site.container_image,
         commands=_commands(site, own, local),
-        resources=resources,
-        request=request,
         gpu=resources.gpu and ROWS[task].has_many_files,
-        max_memory_mb=max(_most_memory(resources, site), request.memory_mb),
-        accounting_group=charged(site, spec).accounting_group,
-        python=submit_value(place.python if here_only else str(site.python)),
-        run=argument("." if sandbox else run),
-        run_dir=submit_value(run),
-        initial_dir=submit_value(run),
+        max_memory_mb=max(min(site.max_memory_mb, resources.max_memory_mb or site.max_memory_mb), request.memory_mb),
+        accounting_group=with_accounting_group(site, spec).accounting_group,
+        python=submit_value(place.python if own_interpreter else str(site.python)),
+        run=argument("." if sandbox else run), run_dir=submit_value(run), initial_dir=submit_value(run),
         log_dir=submit_value(str(log_dir(site, place.run))),
         environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
         transfer_in=_transferred(place.run) if sandbox else "",
         resumes=steps and resources.time_limit_hours is not None,
-        stopped=StoppedError.exit_code,
-        never_retried=NEVER_RETRIED,
+        stopped=StoppedError.exit_code, never_retried=NEVER_RETRIED,
         retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),
         hold_reason=_hold_reason(),
-    )
+    )  # fmt: skip
 
 
 def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
@@ -168,23 +154,26 @@ def batches(packed: Clusters) -> Iterator[tuple[str, str]]:
 def files(
     p: Plan, spec: Spec, site: Site, place: Place, resolved_spec: str, dot: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """Every file of a run directory that `build` writes, the DAG last. `dot`: DAGMan draws the DAG, too.
+    """Every file that `build` writes, the DAG last; only spec and plan if DAGMan cannot use the path.
 
-    Where DAGMan cannot use the path there are only the spec and the plan.
+    `dot`: DAGMan draws the DAG.
     """
     packed = clusters.make(p)
     many = {cluster.task for cluster in packed.clusters if len(cluster.lines) > 1}
     yield str(layout.SPEC), resolved_spec
     yield str(layout.PLAN), plan.write(p)
-    if unusable(place.run, site):  # `dagmaker run` needs nothing else
+    if path_problem(place.run, site):  # `dagmaker run` needs nothing else
         return
     if site.transfer:
         yield str(SANDBOX / layout.PLAN), plan.write(replace(p, nodes=()))
     for task in p.tasks():
-        yield f"{task}.sub", _submit(task, task in many, p, spec=spec, site=site, place=place)
+        yield f"{task}.sub", _submit_file(task, task in many, p, spec=spec, site=site, place=place)
     yield from batches(packed)
     if JUDGE in p.tasks():
         yield str(render_dag.ROUND_SCRIPT), render_dag.script(str(place.run), place.python, place.import_path)
     values = {"site": site, "log_dir": str(log_dir(site, place.run))}
     yield "dagman.config", templates.render(("dagman.config.j2",), **values)
-    yield str(layout.DAG), "\n".join(render_dag.lines(p, packed, charged(site, spec), place.run, dot)) + "\n"
+    yield (
+        str(layout.DAG),
+        "\n".join(render_dag.lines(p, packed, with_accounting_group(site, spec), place.run, dot)) + "\n",
+    )

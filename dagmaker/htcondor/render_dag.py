@@ -1,10 +1,10 @@
-"""The DAG file, line by line. Only commands that old DAGMans know: an unknown one is a parse error."""
+"""Lines of the DAG file. It uses only commands that old DAGMans know: an unknown one is a parse error."""
 
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from dagmaker.htcondor.quote import dag_path, dag_value
+from dagmaker.htcondor.quoting import dag_path, dag_value
 from dagmaker.plan.clusters import Cluster, Clusters
 from dagmaker.plan.plan import Plan
 from dagmaker.plan.sites import Site
@@ -12,12 +12,7 @@ from worker.base.task_rows import JUDGE, REPORT, ROWS
 from worker.rundir import layout
 
 ROUND_SCRIPT = layout.ROUNDS / "plan_round.sh"
-NOTHING_TO_DO = 90  # of the script before a round: none of the exit codes of dagmaker
-
-
-def submit_file(run: PurePosixPath, task: str) -> PurePosixPath:
-    """The submit file of a kind of task."""
-    return run / f"{task}.sub"
+NOTHING_TO_DO = 90  # exit code of the script before a round; dagmaker uses no such code
 
 
 def batch_file(run: PurePosixPath, cluster: str) -> PurePosixPath:
@@ -26,12 +21,12 @@ def batch_file(run: PurePosixPath, cluster: str) -> PurePosixPath:
 
 
 def _job(run: PurePosixPath, keyword: str, cluster: str, task: str) -> Iterator[str]:
-    yield f"{keyword} {cluster} {dag_path(str(submit_file(run, task)))}"
+    yield f"{keyword} {cluster} {dag_path(str(run / f'{task}.sub'))}"
     yield f"VARS {cluster} batch={dag_value(str(batch_file(run, cluster)))} node={dag_value(cluster)}"
 
 
 def _round(run: PurePosixPath, judge: str) -> Iterator[str]:
-    """The DAG of a round, which is written when its judge has decided; skipped where nothing is to be added."""
+    """Sub-DAG of a round. It is written after the judge's decision, and skipped if it would be empty."""
     name, number = round_name(judge), judge.rpartition("_")[2]
     yield f"SUBDAG EXTERNAL {name} {dag_path(str(run / layout.round_dag(int(number))))}"
     yield f"SCRIPT PRE {name} /bin/sh {dag_path(str(run / ROUND_SCRIPT))} {number}"
@@ -40,12 +35,12 @@ def _round(run: PurePosixPath, judge: str) -> Iterator[str]:
 
 
 def round_name(judge: str) -> str:
-    """Node of the DAG of a round: ``judge_1`` -> ``round_1``."""
+    """Node of a round's sub-DAG: ``judge_1`` -> ``round_1``."""
     return judge.replace(JUDGE, "round")
 
 
 def script(run: str, python: str, import_path: str | None) -> str:
-    """What DAGMan calls on the submit host before each round."""
+    """Shell script that DAGMan calls on the submit host before each round."""
     path = (
         f"PYTHONPATH={shlex.quote(import_path)}${{PYTHONPATH:+:$PYTHONPATH}}; export PYTHONPATH\n"
         if import_path
@@ -63,7 +58,7 @@ def script(run: str, python: str, import_path: str | None) -> str:
 
 
 def round_lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) -> Iterator[str]:
-    """The DAG of a round: nodes that wait for nothing, with the submit files of the first plan."""
+    """The DAG of a round: nodes without parents, with the submit files of the first plan."""
     yield f"# {plan.name}: {plan.n_processes} processes. Written by `dagmaker round`."
     yield from _head(site, run)
     for cluster in clusters.clusters:
@@ -72,7 +67,7 @@ def round_lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath) 
 
 
 def _head(site: Site, run: PurePosixPath) -> Iterator[str]:
-    """Settings of DAGMan, and the group that DAGMan's own job is charged to, however the DAG is submitted."""
+    """Settings of DAGMan, and the accounting group of DAGMan's own job."""
     yield f"CONFIG {dag_path(str(run / 'dagman.config'))}"
     if site.accounting_group:
         yield f"SET_JOB_ATTR AcctGroup = {dag_value(site.accounting_group)}"
@@ -90,7 +85,7 @@ def _limits(site: Site) -> Iterator[str]:
 
 
 def _edges(plan: Plan, clusters: Clusters) -> Iterator[str]:
-    """One line per distinct set of parents: DAGMan joins many-to-many edges itself."""
+    """One line per distinct set of parents."""
     children: dict[tuple[str, ...], dict[str, None]] = {}
     for node in plan.nodes:
         if not node.parents or node.task == REPORT:
@@ -102,7 +97,7 @@ def _edges(plan: Plan, clusters: Clusters) -> Iterator[str]:
 
 
 def _ends(clusters: Clusters, node: str) -> tuple[str, ...]:
-    """What has to end before a child of a node begins: with a judge, its round."""
+    """DAG nodes that must end before a child of a node starts: for a judge, its round."""
     names = clusters.of_node[node]
     return tuple(round_name(name) if JUDGE in name else name for name in names)
 
@@ -110,16 +105,14 @@ def _ends(clusters: Clusters, node: str) -> tuple[str, ...]:
 def lines(plan: Plan, clusters: Clusters, site: Site, run: PurePosixPath, dot: bool = False) -> Iterator[str]:
     """The DAG of a plan.
 
-    There is no RETRY. It starts a whole cluster again, and knows one UNLESS-EXIT value where three exit codes are
-    final: with any of them, a process that cannot succeed (exit code 3: 2 submissions, measured) drags its
-    thousand neighbours through a second start. `max_retries` in the submit files retries what failed and nothing
-    else; what RETRY adds is a second chance for a submission that the schedd refused, and DAGMan has a setting for
-    that (dagman.config).
+    There is no RETRY. It would start all thousand processes of a cluster again, and it knows one UNLESS-EXIT value,
+    but three exit codes are final. `max_retries` in the submit files retries only failed processes. A setting in
+    dagman.config retries submissions that the schedd refused.
 
     Parameters
     ----------
     run : PurePosixPath
-        The run directory, absolute: DAGMan reads paths from where it was submitted.
+        The run directory, absolute: DAGMan resolves paths relative to its working directory.
     dot : bool
         DAGMan writes a drawing of the DAG (Graphviz) when it starts.
     """

@@ -1,11 +1,11 @@
-"""The frozen spec of a run directory, put back as it was built, and what else of the build is gone."""
+"""Write the frozen spec and other missing or changed files of a build again."""
 
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import origin
+from dagmaker.htcondor import build_record
 from dagmaker.plan import plan
 from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
@@ -18,12 +18,12 @@ EDITED = "analysis.edited.yaml"
 
 
 class Restored(NamedTuple):
-    """What was written again.
+    """Result of `restore`.
 
     Attributes
     ----------
     kept : str
-        Where the edited spec is now; empty where there was none.
+        New path of the edited spec; empty if there was none.
     """
 
     run: str
@@ -31,7 +31,7 @@ class Restored(NamedTuple):
     kept: str
 
     def lines(self) -> list[str]:
-        """What to tell the user."""
+        """Text for the terminal."""
         if not self.files:
             return [f"{self.run}: the spec is as it was built, and every file of the build is there"]
         shown = ", ".join(self.files[:5]) + (f" and {len(self.files) - 5} more" if len(self.files) > 5 else "")
@@ -43,23 +43,23 @@ class Restored(NamedTuple):
 
 
 def restore(run: Path) -> Restored:
-    """Write the frozen spec again where it was edited or is gone, and every other file that is not as built.
+    """Write the frozen spec again if it was edited or is missing, and every other file that differs from the build.
 
     Raises
     ------
     InputError
-        The run directory keeps no spec that its plan was made for, or a submit file is gone and its template, too.
+        No copy of the spec of the plan exists, or a submit file is missing and its template has changed.
     """
     run = run.absolute()
     if not any((run / name).exists() for name in (layout.SPEC, layout.PLAN, layout.BUILD)):
         raise InputError(f"{run}: this is not a run directory: it has no {layout.BUILD}; `dagmaker build` makes one")
-    begun = origin.read(run)
+    record = build_record.read(run)
     text, digest = _built_spec(run)
-    made = plan.make(specfile.loads_resolved(text, str(run / layout.BUILD)), digest)
-    texts = dict(origin.files(begun, made, specfile.loads_resolved(text), text, {}))
+    whole_plan = plan.make(specfile.loads_resolved(text, str(run / layout.BUILD)), digest)
+    texts = dict(build_record.files(record, whole_plan, specfile.loads_resolved(text), text, {}))
     with lock.held(run):
         kept = _keep_edited(run, text)
-        files = [name for name in texts if _is_wanted(run / name, name, texts[name], begun)]
+        files = [name for name in texts if _needs_writing(run / name, name, texts[name], record)]
         for name in files:
             write_all(run, [Written(PurePosixPath(name), texts[name].encode())])
     return Restored(str(run), tuple(files), kept)
@@ -69,8 +69,8 @@ def _built_spec(run: Path) -> tuple[str, str]:
     """The spec that the plan was made for, and its digest."""
     text = frozen_text(run)
     digest, planned = specfile.text_digest(text), planned_digest(run)
-    if not planned:  # no plan to hold it to
-        text = origin.kept_spec(run) or text
+    if not planned:  # no plan to compare with
+        text = build_record.stored_spec(run) or text
         digest = specfile.text_digest(text)
     if planned not in ("", digest) or not text:
         raise InputError(
@@ -81,18 +81,18 @@ def _built_spec(run: Path) -> tuple[str, str]:
     return text, digest
 
 
-def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
-    """Whether a file is not as it was built, and can be made again as it was."""
+def _needs_writing(path: Path, name: str, text: str, record: build_record.BuildRecord) -> bool:
+    """Whether a file differs from the build and can be made again."""
     try:
         if file_bytes(path) == text.encode():
             return False
-        there = True
+        exists = True
     except OSError:
-        there = path.exists()
-    templates = begun.templates == origin.templates_digest()
-    if not (name.endswith(".sub") or name == "dagman.config") or templates:
-        return not there or begun.dagmaker == metadata.version("dagmaker") or name == str(layout.SPEC)
-    if not there:
+        exists = path.exists()
+    same_templates = record.templates == build_record.templates_digest()
+    if not (name.endswith(".sub") or name == "dagman.config") or same_templates:
+        return not exists or record.dagmaker == metadata.version("dagmaker") or name == str(layout.SPEC)
+    if not exists:
         raise InputError(
             f"{path}: this file is missing, and the templates here are not those that it was made from; set "
             "DAGMAKER_TEMPLATES as it was when the run was built"
@@ -101,7 +101,7 @@ def _is_wanted(path: Path, name: str, text: str, begun: origin.Origin) -> bool:
 
 
 def planned_digest(run: Path) -> str:
-    """Digest of the spec that the plan was made for; empty where there is no plan that can be read."""
+    """Digest of the spec that the plan was made for; empty if plan.json cannot be read."""
     try:
         return str(json_value(file_bytes(run / layout.PLAN, MAX_JSON))["spec_digest"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -109,16 +109,16 @@ def planned_digest(run: Path) -> str:
 
 
 def frozen_text(run: Path) -> str:
-    """The spec that the plan was made for: the frozen one, or the one that build.json keeps where that was edited."""
-    planned, found = planned_digest(run), read_text(run / layout.SPEC)
-    if not planned or specfile.text_digest(found) == planned:
-        return found
-    kept = origin.kept_spec(run)
-    return kept if specfile.text_digest(kept) == planned else found
+    """The spec that the plan was made for: the frozen one, or its copy in build.json if that was edited."""
+    planned, text = planned_digest(run), read_text(run / layout.SPEC)
+    if not planned or specfile.text_digest(text) == planned:
+        return text
+    stored = build_record.stored_spec(run)
+    return stored if specfile.text_digest(stored) == planned else text
 
 
 def read_text(path: Path) -> str:
-    """A spec as it is; empty where it cannot be read."""
+    """Text of a spec; empty if it cannot be read."""
     try:
         return file_bytes(path, MAX_JSON).decode()
     except (OSError, UnicodeDecodeError):
@@ -126,21 +126,21 @@ def read_text(path: Path) -> str:
 
 
 def _keep_edited(run: Path, text: str) -> str:
-    """Give an edited spec another name; empty where it is as it was."""
-    path, name = run / layout.SPEC, run / EDITED
+    """Rename an edited spec; its new path, empty if the spec was not edited."""
+    path, target = run / layout.SPEC, run / EDITED
     try:
         if file_bytes(path) == text.encode():
             return ""
     except FileNotFoundError:
         return ""
     except OSError:
-        pass  # a folder, say: it goes out of the way just so
+        pass  # for example a folder: it is renamed too
     number = 1
-    while name.exists():
+    while target.exists():
         number += 1
-        name = run / EDITED.replace(".yaml", f"{number}.yaml")
+        target = run / EDITED.replace(".yaml", f"{number}.yaml")
     try:
-        path.rename(name)
+        path.rename(target)
     except OSError as error:
         raise InputError(f"{path}: cannot be moved away: {reason(error)}") from None
-    return str(name)
+    return str(target)

@@ -1,7 +1,7 @@
-"""Rounds of an adaptive analysis: a decision of the judge becomes nodes, their lists of processes and their DAG.
+"""Rounds of an adaptive analysis: write nodes, lists of processes and DAG of a judge's decision.
 
-A round's files are a function of the spec and of its decision. The local runner and DAGMan (through `dagmaker round`)
-write the same ones; `build`, `repair` and `verify-plan` can make them again.
+The files of a round depend only on spec and decision. The local runner and DAGMan (through `dagmaker round`) write the
+same files; `build`, `repair` and `verify-plan` can make them again.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dagmaker.htcondor import origin, render, render_dag
+from dagmaker.htcondor import build_record, render, render_dag
 from dagmaker.plan import clusters, plan, sites
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
@@ -28,7 +28,7 @@ PREFIX = "r"
 
 
 def decision(run: Path, number: int) -> dict[str, Any] | None:
-    """What the judge decided, with the sha256 of its file; None where it has not.
+    """The judge's decision, with the sha256 of its file; None if there is none yet.
 
     Raises
     ------
@@ -42,12 +42,12 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
         return None
     try:
         raw = json_value(data)
-        found = {"points": raw["points"], "background": raw["background"], "sha256": hashlib.sha256(data).hexdigest()}
-        for row in found["background"]:
+        decided = {"points": raw["points"], "background": raw["background"], "sha256": hashlib.sha256(data).hexdigest()}
+        for row in decided["background"]:
             _check_row(row, {"dec_deg": NUMBER}, {})
-        for row in found["points"]:
+        for row in decided["points"]:
             _check_row(row, {"dec_deg": NUMBER, "gamma": NUMBER}, {"n_sig": NUMBER})
-        return found
+        return decided
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: is not a decision of the judge ({type(error).__name__}: {error}); remove it and run "
@@ -56,7 +56,7 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
 
 
 def _check_row(row: Any, kinds: Kinds, of_more: Kinds) -> None:
-    """Raise ValueError or TypeError if a row of a decision has not the keys and kinds that are read."""
+    """Raise ValueError or TypeError if a row of a decision lacks a key or has a wrong type."""
     check(row, {**kinds, "add": list})
     for add in row["add"]:
         check(add, {**of_more, "first": int, "n": int})
@@ -64,97 +64,96 @@ def _check_row(row: Any, kinds: Kinds, of_more: Kinds) -> None:
             raise ValueError("no such trials can be added")
 
 
-def nodes_of(spec: Spec, number: int, found: Mapping[str, Any]) -> tuple[Node, ...]:
-    """The nodes that a decision asks for."""
+def nodes_of(spec: Spec, number: int, decided: Mapping[str, Any]) -> tuple[Node, ...]:
+    """The nodes that a decision adds."""
     return tuple(
         replace(node, name=f"{PREFIX}{number}_{node.name}", parents=(plan.judge_name(number),))
-        for node in _asked(spec, found)
+        for node in _decided_nodes(spec, decided)
     )
 
 
-def _asked(spec: Spec, found: Mapping[str, Any]) -> Iterator[Node]:
-    for row in found["background"]:
+def _decided_nodes(spec: Spec, decided: Mapping[str, Any]) -> Iterator[Node]:
+    for row in decided["background"]:
         for add in row["add"]:
             yield from plan.background(spec, row["dec_deg"], (add["first"], add["n"]))
     several = len(spec.signal.gammas) > 1
-    for row in found["points"]:
+    for row in decided["points"]:
         for add in row["add"]:
             gamma = row["gamma"] if several else None
             yield from plan.signal(spec, row["dec_deg"], gamma, add["n_sig"], (add["first"], add["n"]))
 
 
-def text_of(number: int, found: Mapping[str, Any], nodes: tuple[Node, ...]) -> str:
-    """The plan of a round: as plan.json, one node per line."""
-    return planfile.text({"round": number, "decision": found["sha256"]}, map(plan.as_json, nodes))
+def plan_text(number: int, decided: Mapping[str, Any], nodes: tuple[Node, ...]) -> str:
+    """The plan of a round, in the format of plan.json."""
+    return planfile.text({"round": number, "decision": decided["sha256"]}, map(plan.as_json, nodes))
 
 
 def files(
-    spec: Spec, site: Site, run: PurePosixPath, number: int, found: Mapping[str, Any]
+    spec: Spec, site: Site, run: PurePosixPath, number: int, decided: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """Every file of a round besides its decision: lists of processes and DAG, where it adds anything; its plan last."""
-    nodes = nodes_of(spec, number, found)
-    if nodes and not render.unusable(run, site):
+    """Every file of a round besides its decision: lists of processes and DAG if it adds nodes, then its plan."""
+    nodes = nodes_of(spec, number, decided)
+    if nodes and not render.path_problem(run, site):
         part = Plan(f"{spec.name}, round {number}", "", tuple(replace(node, parents=()) for node in nodes))
         packed = clusters.make(part)
-        for cluster in packed.clusters:
-            yield str(render_dag.batch_file(PurePosixPath(), cluster.name)), "\n".join(cluster.lines) + "\n"
-        lines = render_dag.round_lines(part, packed, sites.charged(site, spec), run)
+        yield from render.batches(packed)
+        lines = render_dag.round_lines(part, packed, sites.with_accounting_group(site, spec), run)
         yield str(layout.round_dag(number)), "\n".join(lines) + "\n"
-    yield str(layout.round_plan(number)), text_of(number, found, nodes)
+    yield str(layout.round_plan(number)), plan_text(number, decided, nodes)
 
 
-def settle(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
-    """Turn the decision of a round into its files; its nodes. Files that are as they should be are left alone.
+def write_round(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
+    """Write the files of a round from its decision, except those that are up to date; its nodes.
 
     Raises
     ------
     InputError
         There is no decision.
     """
-    found = decision(run, number)
-    if found is None:
+    decided = decision(run, number)
+    if decided is None:
         raise InputError(
             f"{run / layout.decision(number)}: round {number} has not been decided; "
             f"`{shell.worker('judge', f'--run={run}', f'--round={number}')}` does it, after the trials before it"
         )
-    texts = dict(files(spec, origin.read(run).site, PurePosixPath(run), number, found))
+    texts = dict(files(spec, build_record.read(run).site, PurePosixPath(run), number, decided))
     changed = [name for name, text in texts.items() if _bytes(run / name) != text.encode()]
     for name in texts:
         if name.startswith("batches/"):
             (run / "logs" / PurePosixPath(name).stem).mkdir(parents=True, exist_ok=True)
     if changed:
-        _forget(run, number, set(texts))
+        _remove_stale(run, number, set(texts))
     for name in changed:
         write_all(run, [Written(PurePosixPath(name), texts[name].encode())])
-    return nodes_of(spec, number, found)
+    return nodes_of(spec, number, decided)
 
 
-def settled(spec: Spec, run: Path) -> tuple[int, ...]:
-    """Settle every round that has been decided; their numbers."""
-    done = []
+def decisions(spec: Spec, run: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and decision of every round that has been decided."""
     for number in range(1, spec.adaptive.max_rounds + 1):
-        if decision(run, number) is None:
-            break
-        settle(spec, run, number)
-        done.append(number)
-    return tuple(done)
-
-
-def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
-    """Remove decisions that do not continue the plan any more, with what was planned from them; says so."""
-    there: Counter[tuple[Any, ...]] = Counter()
-    for node in first.nodes:
-        there[layout.point(node.task, dict(node.args))] += node.n_trials
-    for number in range(1, spec.adaptive.max_rounds + 1):
-        found = decision(run, number)
-        if found is None:
+        if (decided := decision(run, number)) is None:
             return
-        if _continues(nodes_of(spec, number, found), there):
+        yield number, decided
+
+
+def write_decided_rounds(spec: Spec, run: Path) -> None:
+    """Write the files of every round that has been decided."""
+    for number, _ in decisions(spec, run):
+        write_round(spec, run, number)
+
+
+def remove_outdated_rounds(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
+    """Remove decisions that no longer continue the plan, with their files; one note about it."""
+    n_trials: Counter[tuple[Any, ...]] = Counter()
+    for node in first.nodes:
+        n_trials[layout.point(node.task, dict(node.args))] += node.n_trials
+    for number, decided in decisions(spec, run):
+        if _continues(nodes_of(spec, number, decided), n_trials):
             continue
         for later in range(number, spec.adaptive.max_rounds + 1):
             for rel in (layout.decision(later), layout.round_plan(later)):
                 (run / rel).unlink(missing_ok=True)
-            _forget(run, later, set())
+            _remove_stale(run, later, set())
         yield (
             f"{layout.decision(number)}: removed, since it continues other trials than those of the plan now; "
             "rounds from there on will be decided again"
@@ -162,25 +161,22 @@ def forget_others(spec: Spec, run: Path, first: Plan) -> Iterator[str]:
         return
 
 
-def _continues(nodes: tuple[Node, ...], there: Counter[tuple[Any, ...]]) -> bool:
-    """Whether each node begins where its stream ends; `there` counts the trials of the streams on."""
+def _continues(nodes: tuple[Node, ...], n_trials: Counter[tuple[Any, ...]]) -> bool:
+    """Whether each node starts at the end of its stream; adds its trials to `n_trials`."""
     for node in nodes:
         point = layout.point(node.task, dict(node.args))
-        if node.cuts[0][0] != there[point]:
+        if node.cuts[0][0] != n_trials[point]:
             return False
-        there[point] += node.n_trials
+        n_trials[point] += node.n_trials
     return True
 
 
-def names(spec: Spec, run: Path) -> Iterator[str]:
-    """The files of all rounds that have been decided."""
-    site = origin.read(run).site
-    for number in range(1, spec.adaptive.max_rounds + 1):
-        found = decision(run, number)
-        if found is None:
-            return
+def file_names(spec: Spec, run: Path) -> Iterator[str]:
+    """Names of the files of all decided rounds."""
+    site = build_record.read(run).site
+    for number, decided in decisions(spec, run):
         yield str(layout.decision(number))
-        yield from (name for name, _ in files(spec, site, PurePosixPath(run), number, found))
+        yield from (name for name, _ in files(spec, site, PurePosixPath(run), number, decided))
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -190,32 +186,29 @@ def _bytes(path: Path) -> bytes | None:
         return None
 
 
-def _forget(run: Path, number: int, kept: set[str]) -> None:
-    """Remove what an earlier form of the round left: lists of processes, its DAG, and DAGMan's word on that."""
+def _remove_stale(run: Path, number: int, current: set[str]) -> None:
+    """Remove files of an earlier version of the round: lists of processes, DAG, DAGMan's files."""
     dag = layout.round_dag(number)
-    stale = [*run.glob(f"batches/{PREFIX}{number}_*.txt"), *run.glob(f"{dag}*")]
-    for path in stale:
-        if str(path.relative_to(run)) not in kept:
+    for path in (*run.glob(f"batches/{PREFIX}{number}_*.txt"), *run.glob(f"{dag}*")):
+        if str(path.relative_to(run)) not in current:
             path.unlink()
 
 
 def read_plan(run: Path) -> Plan:
-    """The plan of a run directory, with what its rounds have added.
+    """The plan of a run directory, including the nodes of its rounds.
 
     Raises
     ------
     InputError
-        It is not one.
+        The directory has no valid plan.
     """
     cure = planfile.cure(run)
     try:
         first = planfile.read(run / layout.PLAN, planfile.HEAD, cure)
     except (FileNotFoundError, NotADirectoryError):
         if (run / layout.BUILD).is_file():
-            lost = run / layout.PLAN
-            raise InputError(
-                f"{lost}: this file is missing; `{shell.dagmaker('restore', run)}` writes it again"
-            ) from None
+            cure = f"`{shell.dagmaker('restore', run)}` writes it again"
+            raise InputError(f"{run / layout.PLAN}: this file is missing; {cure}") from None
         raise InputError(
             f"{run}: this is not a run directory: it has no {layout.PLAN}; `dagmaker build` makes one"
         ) from None

@@ -1,6 +1,6 @@
-"""The one place that talks to HTCondor: through the `htcondor2` bindings, imported when needed.
+"""Queries of the schedd through the `htcondor2` bindings, which are imported when needed.
 
-`ask` is for onlookers: it answers within seconds whatever the schedd does, since it waits in another process.
+`ask` runs in another process with a timeout, so that `dagmaker status` never waits long for a slow schedd.
 """
 
 import json
@@ -20,9 +20,9 @@ from dagmaker.htcondor.eventlog import Hold
 from dagmaker.htcondor.jobs import seconds
 from worker.base.errors import InputError
 
-PATIENCE_S = 5.0
-SETTLED_S = 5.0  # a DAG that was submitted later than that before the schedd was asked may be new to it
-MOST_IDLE = 20_000  # of others that are counted: a busy schedd has better things to do
+TIMEOUT_S = 5.0
+SETTLED_S = 5.0  # the schedd may not know a DAG that was submitted less than this before the query
+MOST_IDLE = 20_000  # limit of a query, to spare a busy schedd
 MOST_HELD = 1000
 SCHEDULER_UNIVERSE = 7
 STATES = {1: "idle", 2: "running", 3: "removed", 4: "done", 5: "held"}
@@ -46,7 +46,7 @@ class InQueue(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the schedd said, or why it said nothing.
+    """Answer of the schedd, or the problem.
 
     Attributes
     ----------
@@ -55,9 +55,9 @@ class Answer:
     host : str
         Machine of the schedd.
     held : tuple of (cluster, process, Hold)
-        Processes on hold, which a log on a full or read-only disk does not tell.
+        Held processes; a log on a full or read-only disk lacks them.
     asked_at : float, s
-        When it was asked, since 1970.
+        Time of the query, since 1970.
     """
 
     dags: tuple[InQueue, ...] = ()
@@ -67,13 +67,13 @@ class Answer:
     held: tuple[tuple[int, int, Hold], ...] = ()
     asked_at: float = float("inf")
 
-    def elsewhere(self, dag: DagJob) -> bool:
+    def submitted_elsewhere(self, dag: DagJob) -> bool:
         """Whether a DAG was submitted on another machine."""
         return bool(dag.host and self.host and dag.host != self.host)
 
     def lost(self, dag: DagJob) -> bool:
-        """Whether a DAG that its files show in the queue is in none any more."""
-        known = bool(self.problem or self.dags or self.elsewhere(dag))
+        """Whether a DAG is in the queue according to its files, but not according to the schedd."""
+        known = bool(self.problem or self.dags or self.submitted_elsewhere(dag))
         return dag.active and not known and seconds(dag.submitted) < self.asked_at - SETTLED_S
 
 
@@ -83,7 +83,7 @@ def bindings() -> Any:
     Raises
     ------
     InputError
-        It is not installed, or cannot be used here.
+        It is not installed, or cannot be imported.
     """
     try:
         import htcondor2
@@ -109,75 +109,75 @@ def connect() -> Any:
         schedd = htcondor2.Schedd()
         schedd.query(constraint="false", projection=["ClusterId"], limit=1)
     except Exception as error:
-        said = str(error).strip().rstrip(".") or type(error).__name__
+        message = str(error).strip().rstrip(".") or type(error).__name__
         raise InputError(
-            f"no HTCondor schedd answers here ({said}, CONDOR_CONFIG is {config}); "
+            f"no HTCondor schedd answers here ({message}, CONDOR_CONFIG is {config}); "
             "go to a submit node of your pool, or run it on this machine with `dagmaker run`"
         ) from None
     return schedd
 
 
 def dags(schedd: Any, run: Path) -> tuple[InQueue, ...]:
-    """The DAGMan jobs of a run directory that are in the queue, however its path was spelt."""
-    wanted = {os.path.realpath(run / f"{file}.dagman.log"): file for file in dagjob.FILES}
-    found = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=_PROJECTION)
+    """DAGMan jobs of a run directory in the queue; paths are resolved before comparison."""
+    files = {os.path.realpath(run / f"{file}.dagman.log"): file for file in dagjob.FILES}
+    ads = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=_PROJECTION)
     return tuple(
         InQueue(
             int(ad["ClusterId"]), STATES.get(int(ad["JobStatus"]), "?"), file, int(ad.get("DAG_NodesTotal", 0)),
             int(ad.get("DAG_NodesDone", 0)), int(ad.get("DAG_NodesFailed", 0)), str(ad.get("HoldReason", "")),
         )
-        for ad in found
-        if (file := wanted.get(os.path.realpath(ad.get("UserLog", "")))) and int(ad["JobStatus"]) != 4
+        for ad in ads
+        if (file := files.get(os.path.realpath(ad.get("UserLog", "")))) and int(ad["JobStatus"]) != 4
     )  # fmt: skip
 
 
 def host(schedd: Any) -> str:
-    """Name of the machine of a schedd, as event logs have it; empty where its address does not tell."""
+    """Machine of a schedd, as in event logs; empty if its address has no name."""
     found = re.search(r"alias=([^&>\s]+)", str(getattr(schedd, "_addr", "")))
     return found[1] if found else ""
 
 
-def works_in(schedd: Any, run: Path) -> bool:
-    """Whether any process in the queue works in a run directory, whichever DAG it belongs to or belonged to."""
+def has_jobs_in(schedd: Any, run: Path) -> bool:
+    """Whether any process in the queue works in a run directory, of any DAG."""
     names = {str(run), os.path.realpath(run)}
-    mine = " || ".join(f"Iwd == {json.dumps(name, ensure_ascii=False)}" for name in sorted(names))
-    return bool(schedd.query(constraint=mine, projection=["ClusterId"], limit=1))
+    constraint = " || ".join(f"Iwd == {json.dumps(name, ensure_ascii=False)}" for name in sorted(names))
+    return bool(schedd.query(constraint=constraint, projection=["ClusterId"], limit=1))
 
 
 def jobs_of(schedd: Any, cluster: int) -> int:
-    """Processes in the queue that belong to a DAG, DAGMan itself and the DAGs of its rounds included."""
-    of_any = " || ".join(f"ClusterId == {n} || DAGManJobId == {n}" for n in sorted(_with_rounds(schedd, cluster)))
+    """Number of processes of a DAG in the queue, with DAGMan itself and the DAGs of rounds."""
+    of_any = " || ".join(f"ClusterId == {n} || DAGManJobId == {n}" for n in sorted(_dag_clusters(schedd, cluster)))
     return len(schedd.query(constraint=of_any, projection=["ClusterId"]))
 
 
-def _with_rounds(schedd: Any, cluster: int) -> set[int]:
+def _dag_clusters(schedd: Any, cluster: int) -> set[int]:
     """Clusters of a DAG and of the DAGs of its rounds."""
     rounds = schedd.query(constraint=f"JobUniverse == {SCHEDULER_UNIVERSE}", projection=["ClusterId", "DAGManJobId"])
     return {cluster, *(int(ad["ClusterId"]) for ad in rounds if ad.get("DAGManJobId") == cluster)}
 
 
-def ask(run: Path, patience_s: float = PATIENCE_S) -> Answer:
-    """What the schedd knows of a run directory; a problem in words, never an exception, and never a long wait."""
+def ask(run: Path, timeout_s: float = TIMEOUT_S) -> Answer:
+    """State of a run directory in the queue, within `timeout_s`; problems are reported in the answer."""
     command = [interpreter.python(), "-m", "dagmaker.htcondor.schedd", str(run)]
     begin = time.time()
     try:
-        done = subprocess.run(
-            command, env=interpreter.environment(), capture_output=True, text=True, timeout=patience_s, check=False,
+        process = subprocess.run(
+            command, env=interpreter.environment(), capture_output=True, text=True, timeout=timeout_s, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Answer(problem=f"no answer within {patience_s:g} s")
+        return Answer(problem=f"no answer within {timeout_s:g} s")
     try:
-        raw = json.loads(done.stdout)
+        raw = json.loads(process.stdout)
     except ValueError:
-        return Answer(problem=(done.stderr.strip().splitlines() or ["no answer"])[-1])
+        return Answer(problem=(process.stderr.strip().splitlines() or ["no answer"])[-1])
     held = tuple((cluster, process, Hold(*why)) for cluster, process, why in raw["held"])
     return Answer(tuple(InQueue(*dag) for dag in raw["dags"]), raw["ahead"], raw["problem"], raw["host"], held, begin)
 
 
-def _held(schedd: Any, mine: tuple[InQueue, ...]) -> list[tuple[int, int, Hold]]:
+def _held(schedd: Any, own_dags: tuple[InQueue, ...]) -> list[tuple[int, int, Hold]]:
     names = {"ClusterId", "ProcId", "HoldReasonCode", "HoldReasonSubCode", "HoldReason"}
-    clusters = sorted(number for dag in mine for number in _with_rounds(schedd, dag.cluster))
+    clusters = sorted(number for dag in own_dags for number in _dag_clusters(schedd, dag.cluster))
     dags = " || ".join(f"DAGManJobId == {number}" for number in clusters)
     ads = schedd.query(constraint=f"JobStatus == 5 && ({dags or 'false'})", projection=sorted(names), limit=MOST_HELD)
     return [
@@ -193,10 +193,11 @@ def _held(schedd: Any, mine: tuple[InQueue, ...]) -> list[tuple[int, int, Hold]]
 def _answer(run: Path) -> dict[str, Any]:
     try:
         schedd = connect()
-        mine = dags(schedd, run)
-        others = " && ".join(f"DAGManJobId =!= {dag.cluster}" for dag in mine) or "true"
+        own_dags = dags(schedd, run)
+        others = " && ".join(f"DAGManJobId =!= {dag.cluster}" for dag in own_dags) or "true"
         idle = schedd.query(constraint=f"JobStatus == 1 && ({others})", projection=["ClusterId"], limit=MOST_IDLE)
-        return {"dags": mine, "ahead": len(idle), "problem": "", "host": host(schedd), "held": _held(schedd, mine)}
+        held = _held(schedd, own_dags)
+        return {"dags": own_dags, "ahead": len(idle), "problem": "", "host": host(schedd), "held": held}
     except InputError as error:
         return {"dags": (), "ahead": 0, "problem": str(error).partition(";")[0], "host": "", "held": ()}
 

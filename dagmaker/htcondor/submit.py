@@ -1,12 +1,13 @@
-"""Give the DAG of a run directory to HTCondor, once everything that can be checked before has been."""
+"""Check a run directory and submit its DAG to HTCondor."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from dagmaker import lock
-from dagmaker.htcondor import completion, dag_check, dagjob, origin, queued, render, schedd, submitfile
+from dagmaker.htcondor import build_record, completion, dag_check, dagjob, queued, render, schedd, submitfile
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import sites
 from worker.base import shell
@@ -27,14 +28,14 @@ class Job(NamedTuple):
 
 
 class Submitted(NamedTuple):
-    """A DAG in the queue.
+    """Result of `submit`.
 
     Attributes
     ----------
     cluster : int or None
-        Of DAGMan; None where the run is complete, and nothing was submitted.
+        DAGMan's cluster; None if the run is complete and nothing was submitted.
     notes : tuple of str
-        What was noticed on the way.
+        Notes of the checks.
     """
 
     run: str
@@ -43,7 +44,7 @@ class Submitted(NamedTuple):
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """What to tell the user."""
+        """Text for the terminal."""
         if self.cluster is None:
             repair = shell.dagmaker("repair", self.run)
             return [*self.notes, f"{self.run}: complete: nothing to submit; `{repair}` also checks every file"]
@@ -67,41 +68,41 @@ def submit(run: Path, file: str) -> Submitted:
     Raises
     ------
     InputError
-        Something is missing or wrong, or no schedd answers.
+        A file is missing or wrong, or no schedd answers.
     RefusedError
-        The directory is at work already.
+        A DAG or command already works in the directory.
     """
     run = run.absolute()
     plan = read_plan(run)
-    said = check(run, file, plan.spec_digest)
+    verdicts = check(run, file, plan.spec_digest)
     with lock.held(run):
         queue = schedd.connect()
-        queued.refuse_known(run, queue, "submitted again")
+        queued.refuse_in_queue(run, queue, "submitted again")
         if file in dagjob.FILES and completion.complete(run, plan):
-            return Submitted(str(run), file, None, tuple(said))
-        notes = (*said, *_unlock(queue, run, file), *_hint(run, file))
+            return Submitted(str(run), file, None, tuple(verdicts))
+        notes = (*verdicts, *_unlock(queue, run, file), *_hint(run, file))
         cluster = _submit(queue, run, file)
     return Submitted(str(run), file, cluster, notes)
 
 
 def _unlock(queue: Any, run: Path, file: str) -> Iterator[str]:
-    """Remove the lock of a DAGMan that is gone and left it: HTCondor 25's may die when removed; a queue may be lost.
+    """Remove the lock file of a DAGMan that ended without removing it (it was killed, or its queue was lost).
 
-    The next one would take it for a sign to recover: it would read the removal of every process and fail, or wait for
-    processes that no queue knows any more. Where processes of it are still in the queue, recovering is right.
+    With this file the next DAGMan starts in recovery mode: it fails on the removed processes, or waits for processes
+    that are in no queue. If processes of the directory are still in the queue, recovery mode is right.
     """
-    left = run / f"{file}.lock"
-    if left.exists() and not schedd.works_in(queue, run):
+    lock_file = run / f"{file}.lock"
+    if lock_file.exists() and not schedd.has_jobs_in(queue, run):
         last = dagjob.read(run, file)
-        whose = f"DAGMan (cluster {last.cluster})" if last else "a DAGMan that is gone"
-        left.unlink()
-        yield f"{left.name}: removed; {whose} left it, and the queue has nothing of this directory"
+        owner = f"DAGMan (cluster {last.cluster})" if last else "a DAGMan that is gone"
+        lock_file.unlink()
+        yield f"{lock_file.name}: removed; {owner} left it, and the queue has nothing of this directory"
 
 
 def _hint(run: Path, file: str) -> list[str]:
-    """What to do instead where processes cannot see that their output is there already."""
+    """Advice to repair instead, if processes cannot see that their outputs exist."""
     again = file == str(layout.DAG) and any(run.glob(f"{file}.rescue[0-9]*"))
-    if not again or not origin.read(run).site.transfer:
+    if not again or not build_record.read(run).site.transfer:
         return []
     return [
         f"{file}: files travel with these jobs, so a node that failed runs all of its processes again; "
@@ -110,12 +111,12 @@ def _hint(run: Path, file: str) -> list[str]:
 
 
 def check(run: Path, file: str, spec_digest: str) -> list[str]:
-    """Everything that can be known before HTCondor is asked.
+    """Check spec, paths and files of a DAG before HTCondor is asked; notes of HTCondor's checkers.
 
     Raises
     ------
     InputError
-        The text names every file that is missing or was changed, and the cure.
+        The message names missing and changed files, and the cure.
     """
     _check_spec(run, spec_digest)
     _check_place(run)
@@ -136,27 +137,27 @@ def _check_spec(run: Path, digest: str) -> None:
         f"your own spec and `{shell.dagmaker('build', 'SPEC', f'--run={run}')}` again"
     )
     try:
-        found = specfile.text_digest(file_bytes(spec).decode())
+        current = specfile.text_digest(file_bytes(spec).decode())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{spec}: cannot be read ({error}); {cure}") from None
-    if found != digest:
+    if current != digest:
         raise InputError(f"{spec}: was changed since the run was built, and every process would refuse it; {cure}")
 
 
 def _check_place(run: Path) -> None:
-    """Raise if the DAG works in another directory, or DAGMan cannot use the name of this one."""
-    begun = origin.read(run)
+    """Raise if the DAG was built for another directory, or DAGMan cannot use the path."""
+    record = build_record.read(run)
     again = shell.dagmaker("build", run / layout.SPEC, f"--run={run}")
-    if os.path.realpath(begun.place.run) != os.path.realpath(run):
-        raise InputError(f"{run}: was built as {begun.place.run}, where its DAG works; `{again}` writes it for here")
-    why = render.unusable(PurePosixPath(run), begun.site)
+    if os.path.realpath(record.place.run) != os.path.realpath(run):
+        raise InputError(f"{run}: was built as {record.place.run}, where its DAG works; `{again}` writes it for here")
+    why = render.path_problem(PurePosixPath(run), record.site)
     if why:
-        here = shell.dagmaker("run", run / layout.SPEC, f"--run={run}")
-        raise InputError(f"{why}; or go on here: `{here}`")
+        local = shell.dagmaker("run", run / layout.SPEC, f"--run={run}")
+        raise InputError(f"{why}; or go on here: `{local}`")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:
-    """The nodes of a DAG file that we wrote."""
+    """The nodes of one of our DAG files."""
     cure = shell.dagmaker("repair" if dag.name == dagjob.REPAIR else "restore", dag.parent)
     try:
         lines = file_bytes(dag).decode().splitlines()
@@ -174,8 +175,6 @@ def _jobs(dag: Path) -> Iterator[Job]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    import re
-
     pairs = re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text)
     return {name: re.sub(r"\\(.)", r"\1", value) for name, value in pairs}
 
@@ -191,7 +190,7 @@ def _missing_files(jobs: list[Job]) -> Iterator[str]:
 
 
 def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
-    """Make the folders that HTCondor writes into, since it does not; those that cannot be made or written."""
+    """Make the folders that HTCondor writes to; one message for each that cannot be made or written."""
     folders: dict[Path, None] = {}
     for file in dict.fromkeys(job.submit_file for job in jobs):
         log = submitfile.read(run, file.stem).log
@@ -213,14 +212,13 @@ def _unwritable(run: Path, jobs: list[Job]) -> Iterator[str]:
 
 def _accounting_group(run: Path) -> str | None:
     spec = specfile.load_resolved(run / layout.SPEC)
-    return sites.charged(origin.read(run).site, spec).accounting_group
+    return sites.with_accounting_group(build_record.read(run).site, spec).accounting_group
 
 
 def _submit(queue: Any, run: Path, file: str) -> int:
-    """What `condor_submit_dag -update_submit` does: write FILE.condor.sub, and submit it; the cluster of DAGMan.
+    """Write FILE.condor.sub and submit it, as `condor_submit_dag -update_submit` does; DAGMan's cluster.
 
-    With that option the files that an earlier submission left are no obstacle, whether it left a rescue file or not,
-    and its logs go on.
+    With this option a submission succeeds although files of an earlier one exist, and its logs are continued.
     """
     htcondor2 = schedd.bindings()
     try:

@@ -1,4 +1,4 @@
-"""What a run directory's own submit files say about where logs and error outputs lie: whatever wrote or edited them."""
+"""Reader of submit files: their commands, and the paths of event log and error files."""
 
 import re
 from pathlib import Path
@@ -11,16 +11,16 @@ _MACRO = re.compile(r"\$\((\w+)\)")
 
 
 class SubmitFile(NamedTuple):
-    """One kind of task.
+    """Submit file of one task.
 
     Attributes
     ----------
     log : Path or None
         Event log.
     error : str
-        Where standard error goes, with $(node) and $(Process) in it; empty where nowhere.
+        Path of standard error, with $(node) and $(Process) in it; empty if there is none.
     commands : dict
-        All commands, names in lower case.
+        All commands, with names in lower case.
     """
 
     path: Path
@@ -32,13 +32,13 @@ class SubmitFile(NamedTuple):
         """Standard error of one process."""
         if not self.error:
             return None
-        given = {"node": node, "process": str(process), "procid": str(process), "dollar": "$"}
-        text = _MACRO.sub(lambda macro: given.get(macro[1].lower(), macro[0]), self.error)
+        values = {"node": node, "process": str(process), "procid": str(process), "dollar": "$"}
+        text = _MACRO.sub(lambda macro: values.get(macro[1].lower(), macro[0]), self.error)
         return self.path.parent / text
 
 
 def read(run: Path, task: str) -> SubmitFile:
-    """The submit file of a task; one without commands where there is none."""
+    """The submit file of a task; without commands if it does not exist."""
     path = run / f"{task}.sub"
     commands = {name.lower(): value for name, value in _COMMAND.findall(text_or_empty(path))}
     log = commands.get("log", "").replace("$(DOLLAR)", "$")

@@ -1,1 +1,1 @@
-"""A whole plan on this machine."""
+"""Run a plan on this machine."""

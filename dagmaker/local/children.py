@@ -1,7 +1,7 @@
-"""Persistent worker processes: start-up is paid once, then each takes one argv after the other.
+"""Persistent worker processes, which run one argv after the other without starting again.
 
 A child reads a JSON list (one argv) per line on its standard input and answers with one JSON object per line:
-``rc out err wall_s cpu_s``. Its own standard error goes to a file, for what a crash leaves behind.
+``rc out err wall_s cpu_s``. Its own standard error goes to a file, for the messages of a crash.
 """
 
 import json
@@ -22,34 +22,25 @@ COMMAND = ("-m", "worker", "serve")
 
 
 class Child:
-    """One worker process and what it is doing."""
+    """A worker process and its present task."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=interpreter.environment(),
-            start_new_session=True,  # a Ctrl-C at the terminal is ours to pass on
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, env=interpreter.environment(),
+            start_new_session=True,  # the parent handles Ctrl-C
+        )  # fmt: skip
         self._buffer = b""
         self.process: Process | None = None
         self.since = 0.0
 
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._popen.pid
-
     def fileno(self) -> int:
-        """What to wait for."""
+        """File descriptor of the child's output, for `select`."""
         assert self._popen.stdout is not None
         return self._popen.stdout.fileno()
 
     def give(self, process: Process, argv: Sequence[str]) -> None:
-        """Start a process; a child that is dead by now is noticed when its reply is read."""
+        """Start a process; if the child is dead, reading its reply reports it."""
         self.process, self.since = process, time.monotonic()
         assert self._popen.stdin is not None
         with suppress(BrokenPipeError):
@@ -57,9 +48,9 @@ class Child:
             self._popen.stdin.flush()
 
     def read(self) -> Reply | None:
-        """Take what the child wrote: a reply, or None if there is no whole line yet.
+        """Read a reply; None if there is no complete line yet.
 
-        The end of its output means that it is dead: the reply tells how, and the child is of no more use.
+        End of file means that the child is dead; the reply then gives the cause.
         """
         raw = os.read(self.fileno(), 1 << 20)
         if not raw:
@@ -91,12 +82,12 @@ class Child:
         return Reply(process, code or 1, "\n".join(filter(None, (last.strip(), cause))), wall, 0.0)
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the child and to what it started."""
+        """Send a signal to the child and its own children."""
         with suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+            os.killpg(self._popen.pid, number)
 
     def close(self) -> None:
-        """Free what belongs to a child that has ended or is about to."""
+        """Wait for the end of the child and close its streams."""
         self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout, self._stderr):
             if stream is not None:
@@ -105,7 +96,7 @@ class Child:
 
 
 class Children:
-    """At most `jobs` children, started when there is work for them and replaced when they die."""
+    """At most `jobs` children, started when needed and replaced when they die."""
 
     def __init__(self, jobs: int, command: Sequence[str] | None = None) -> None:
         self._jobs = jobs
@@ -115,11 +106,11 @@ class Children:
 
     @property
     def busy(self) -> list[Child]:
-        """Children at work."""
+        """Children that run a process."""
         return [child for child in self._all if child.process is not None]
 
     def idle(self) -> Child | None:
-        """A child without work; started if there is room."""
+        """An idle child, started if fewer than `jobs` exist; None if all are busy."""
         for child in [child for child in self._all if child.process is None]:
             if not child.dead:
                 return child
@@ -132,7 +123,7 @@ class Children:
         return child
 
     def replies(self, timeout_s: float) -> Iterator[Reply]:
-        """Wait for the next replies, at most so long."""
+        """Replies that arrive within `timeout_s`."""
         for key, _ in self._selector.select(timeout_s):
             child = key.fileobj
             assert isinstance(child, Child)
@@ -148,7 +139,7 @@ class Children:
         child.close()
 
     def stop(self, grace_s: float) -> None:
-        """End all children: ask, wait so long, then kill. Files appear by rename, so nothing is left half-written."""
+        """End all children: SIGTERM, then SIGKILL after `grace_s`. Outputs appear by rename: none is partial."""
         for child in self._all:
             child.send_signal(signal.SIGTERM)
         until = time.monotonic() + grace_s

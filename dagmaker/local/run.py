@@ -1,6 +1,6 @@
-"""Run a whole plan on this machine: the same argv as the DAG's, on N persistent worker processes.
+"""Run a plan on this machine: the same argv as in the DAG, on N persistent worker processes.
 
-Whatever ends a run (Ctrl-C, a kill, a power cut), the next one goes on from the files that are there.
+After an interruption (Ctrl-C, a kill, a power cut) the same command continues from the finished files.
 """
 
 import signal
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dagmaker import lock
 from dagmaker.htcondor import build, queued, rounds
-from dagmaker.local.children import Child, Children
+from dagmaker.local.children import Children
 from dagmaker.local.schedule import Schedule
 from dagmaker.plan.presence import Presence
 from dagmaker.plan.processes import Process, Reply
@@ -27,9 +27,9 @@ from worker.base.task_rows import JUDGE
 from worker.rundir import layout
 from worker.spec.sections import Spec
 
-GRACE_S = 5.0  # between asking a worker to end and killing it
-HOPELESS = 20  # this many processes failed and none went well: stop instead of failing a hundred thousand times
-NOTES = 20  # different lines of processes that went well
+GRACE_S = 5.0  # between SIGTERM and SIGKILL
+HOPELESS = 20  # stop after this many failures if no process succeeded
+NOTES = 20  # limit of different lines from successful processes
 
 
 class Outcome(NamedTuple):
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     Attributes
     ----------
     code : int
-        0, or the exit code that the failures have in common, or 1.
+        0 if none failed; the common exit code of all failures, else 1.
     """
 
     code: int
@@ -47,14 +47,14 @@ class Outcome(NamedTuple):
 
 
 class _Stop:
-    """Whether somebody asked for the end."""
+    """Signal handler that records a request to stop."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is not None:
-            raise KeyboardInterrupt  # asked twice: at once
+            raise KeyboardInterrupt  # second request: stop at once
         self.signal = signal.Signals(number)
 
 
@@ -71,7 +71,7 @@ def _stoppable() -> Iterator[_Stop]:
 
 
 class Runner:
-    """The loop between the schedule, the children and the display."""
+    """Main loop: schedule, children and display."""
 
     def __init__(
         self, built: build.Built, schedule: Schedule, state: Progress, children: Children, screen: Display
@@ -87,7 +87,7 @@ class Runner:
         self._notes: set[str] = set()
 
     def loop(self, stop: _Stop, jobs: int) -> None:
-        """Until there is nothing left that can start, or somebody asks to stop."""
+        """Run until no process can start, or until a signal."""
         while stop.signal is None:
             self._fill()
             if not self._children.busy:
@@ -101,21 +101,19 @@ class Runner:
         raise StoppedError(f"stopped by {stop.signal.name}")
 
     def argv(self, process: Process) -> tuple[str, ...]:
-        """What a worker is given."""
+        """Arguments of the worker for a process."""
         return (*process.argv, f"--run={self._run}")
 
     def _begin_round(self, judge: str) -> None:
-        """Plan what a judge has decided, as `dagmaker round` does where DAGMan runs the analysis."""
-        nodes = rounds.settle(self._spec, self._run, int(judge.rpartition("_")[2]))
+        """Add the nodes of a judge's decision, as `dagmaker round` does for DAGMan."""
+        nodes = rounds.write_round(self._spec, self._run, int(judge.rpartition("_")[2]))
         self._state.add(self._schedule.add(judge, nodes))
 
     def _fill(self) -> None:
+        """Start processes on all idle children."""
         while (child := self._children.idle()) is not None and (process := self._schedule.next()) is not None:
-            self._give(child, process)
-
-    def _give(self, child: Child, process: Process) -> None:
-        child.give(process, self.argv(process))
-        self._state.stages[process.argv[0]].started()
+            child.give(process, self.argv(process))
+            self._state.stages[process.argv[0]].started()
 
     def _take(self, reply: Reply) -> None:
         argv = self.argv(reply.process)
@@ -137,7 +135,7 @@ class Runner:
         self._state.stages[reply.process.argv[0]].finished(reply, again)
 
     def _note(self, err: str) -> None:
-        """Tell once what a process that went well wrote to stderr."""
+        """Print each different line of a successful process's stderr once."""
         for line in err.splitlines():
             if line.strip() and line not in self._notes and len(self._notes) < NOTES:
                 self._notes.add(line)
@@ -151,12 +149,12 @@ def _code(failed: Sequence[Failure]) -> int:
 
 
 def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[str] | None = None) -> Outcome:
-    """Run what is missing of a built plan; the caller holds the lock.
+    """Run the missing processes of a built plan; the caller holds the lock.
 
     Raises
     ------
     StoppedError
-        On SIGINT or SIGTERM, with everything finished so far on the disk.
+        On SIGINT or SIGTERM; finished outputs are on disk.
     """
     state = progress.make(built.plan)
     schedule = Schedule(built.plan, Presence(built.run).trusted, built.spec.resources.max_retries)
@@ -179,11 +177,11 @@ def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[st
 
 
 def run(spec: Spec, directory: Path, jobs: int) -> Result:
-    """Build and run, with progress; what came out."""
+    """Build and run a spec, with progress."""
     path = build.make_directory(directory)
     with lock.held(path):
         queued.refuse(path, "worked in from here too")
-        built = build.locked(spec, path)
+        built = build.build_locked(spec, path)
         screen = display.choose()
         try:
             outcome = execute(built, jobs, screen)
@@ -192,7 +190,7 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
                 f"{error}: what is finished is kept; the same command goes on from there:\n"
                 f"    {shell.dagmaker('run', path / layout.SPEC, f'--run={path}', f'--jobs={jobs}')}"
             ) from None
-    found = {
+    document = {
         "name": spec.name,
         "run": str(built.run),
         "failed": [failure.as_json() for failure in outcome.failed],
@@ -200,7 +198,7 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
         "summary": None if outcome.failed else summary.read(built.run),
     }
     lines = _report(outcome, built.run) if outcome.failed else summary.lines(built.run)
-    return Result(found, lines, outcome.code if outcome.failed else 0)
+    return Result(document, lines, outcome.code if outcome.failed else 0)
 
 
 def _report(outcome: Outcome, run: Path) -> list[str]:

@@ -1,45 +1,44 @@
-"""Which process runs next, and what becomes of a failed one: the DAG's rules for one machine, without any process.
+"""Order of processes and treatment of failures on one machine, with the rules of the DAG; starts no process.
 
-A node starts when its parents are done. Where a node has failed, what needs it is blocked, and the rest goes on.
+A node starts when its parents are done. If a node fails, its descendants are blocked and all others run.
 """
 
 import heapq
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from dagmaker.htcondor.render import NEVER_RETRIED
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.processes import Process
+from worker.base.errors import StoppedError
 from worker.base.task_rows import ROWS
-
-NEVER_RETRIED = frozenset((2, 3, 4))
-STOPPED = 85
 
 Done = Callable[[Node], Container[int]]
 
 
 @dataclass
 class _State:
-    """One node's progress."""
+    """Progress of a node."""
 
     node: Node
     waiting: int  # parents that are not done
     left: int  # processes that are not done
     queue: Iterator[Process] = field(default_factory=lambda: iter(()))
-    trusted: bool = False  # some outputs were taken as done because the files are there
+    trusted: bool = False  # some outputs count as done because their files exist
     failed: bool = False
 
 
 class Schedule:
-    """The work of a plan, handed out one process at a time.
+    """The processes of a plan, one at a time.
 
     Parameters
     ----------
     plan : Plan
     done : callable
-        Indices of a node's processes whose output is there already.
+        Positions of a node's processes whose output exists.
     max_retries : int
-        Starts again after an unexpected end (exit code 1, a signal).
+        Number of further starts after exit code 1 or a signal.
     """
 
     def __init__(self, plan: Plan, done: Done, max_retries: int) -> None:
@@ -59,15 +58,15 @@ class Schedule:
         self.on_skipped: Callable[[Node, int], None] = lambda _node, _n: None
 
     def begin(self) -> None:
-        """Offer what waits for nothing."""
+        """Make nodes without parents ready."""
         for name in self._names:
             if not self._states[name].node.parents:
                 self._open(name, trust=True)
 
     def add(self, judge: str, nodes: Sequence[Node]) -> tuple[Node, ...]:
-        """Take in the nodes of a round, before its judge is noted as done; those that were not there yet.
+        """Add the nodes of a round, before its judge counts as done; returns the new ones.
 
-        What waits for the judge waits for them too.
+        Children of the judge wait for them too.
         """
         new = tuple(node for node in nodes if node.name not in self._states)
         waiting = list(self._children[judge])
@@ -85,7 +84,7 @@ class Schedule:
         return new
 
     def _open(self, name: str, trust: bool) -> None:
-        """Put a node's processes on offer; with `trust`, those whose files are there count as done."""
+        """Make a node's processes ready; with `trust`, those whose files exist count as done."""
         state = self._states[name]
         finished = self._done(state.node) if trust else ()
         todo = [process for process in processes.of(state.node) if process.position not in finished]
@@ -97,12 +96,12 @@ class Schedule:
             self._close(name)
             return
         state.queue = iter(todo)
-        # Among equals the larger map first: what is long and starts last makes everybody wait.
+        # At equal priority larger maps start first: a long process that starts last delays the end.
         size = dict(state.node.args).get("nside", 0.0)
         heapq.heappush(self._ready, (-ROWS[state.node.task].priority, -size, self._order[name]))
 
     def _close(self, name: str) -> None:
-        """A node is done: its children may have become ready."""
+        """Mark a node as done; make children ready whose parents are all done."""
         for child in self._children[name]:
             state = self._states[child]
             state.waiting -= 1
@@ -110,7 +109,7 @@ class Schedule:
                 self._open(child, trust=True)
 
     def next(self) -> Process | None:
-        """Hand out the most urgent process; None where nothing can start now."""
+        """The most urgent process; None if none can start now."""
         if self._again:
             return self._start(self._again.pop())
         while self._ready:
@@ -127,7 +126,7 @@ class Schedule:
         return process
 
     def succeeded(self, process: Process) -> None:
-        """Take note of a process that ended with 0."""
+        """Record a process that ended with exit code 0."""
         self._starts.pop((process.node, process.position), None)
         state = self._states[process.node]
         state.left -= 1
@@ -135,7 +134,7 @@ class Schedule:
             self._close(process.node)
 
     def failed(self, process: Process, code: int) -> bool:
-        """Take note of a process that ended otherwise; True if it will be started again.
+        """Record a failed process; True if it will be started again.
 
         Parameters
         ----------
@@ -143,7 +142,7 @@ class Schedule:
             Exit code; negative for a signal.
         """
         starts = self._starts[process.node, process.position]
-        if code == STOPPED or (code not in NEVER_RETRIED and starts <= self._max_retries):
+        if code == StoppedError.exit_code or (code not in NEVER_RETRIED and starts <= self._max_retries):
             self._again.append(process)
             return True
         if code == 3 and self._recheck(process):
@@ -152,7 +151,7 @@ class Schedule:
         return False
 
     def _recheck(self, process: Process) -> bool:
-        """A reader found a bad input: have the files that were trusted unread checked, once, then read again."""
+        """After a bad input: check the parents' unread files once, then run it again; False if there are none."""
         state = self._states[process.node]
         suspects = [name for name in state.node.parents if self._states[name].trusted and name not in self._rechecked]
         if not suspects:
@@ -160,13 +159,9 @@ class Schedule:
         self._rechecked.update(suspects)
         state.waiting = len(suspects)
         for name in suspects:
-            self._reopen(name, keep=process.node)
+            self._children[name] = [process.node]  # other children have read the files already
+            self._open(name, trust=False)
         return True
-
-    def _reopen(self, name: str, keep: str) -> None:
-        """Check a node's files again; only `keep` waits for it, its other children have read it already."""
-        self._children[name] = [keep]
-        self._open(name, trust=False)
 
     def blocked(self) -> tuple[str, ...]:
         """Nodes that never became ready."""

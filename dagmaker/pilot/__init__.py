@@ -1,1 +1,1 @@
-"""A small run of every kind of task before the analysis: what it measures becomes the plan's costs."""
+"""Measure the costs of every kind of task in a small run, for the plan."""

@@ -1,18 +1,18 @@
-"""`dagmaker pilot`: a few processes of every kind are run and measured, and what they cost is written for the plan."""
+"""`dagmaker pilot`: run a few processes of every kind and measure their costs."""
 
 import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from resource import struct_rusage
 
 from dagmaker import interpreter
 from dagmaker.htcondor import build
-from dagmaker.pilot import probes, reach
-from dagmaker.pilot.probes import Probe, Took
+from dagmaker.pilot import probes, sensitivity_estimate
+from dagmaker.pilot.probes import Measurement, Pair, Probe
 from worker.base.errors import InputError
 from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, multi_file_tasks
 from worker.rundir import layout
@@ -23,73 +23,76 @@ Say = Callable[[str], None]
 
 
 def unsized(spec: Spec) -> Spec:
-    """The spec without what a pilot is to find out."""
+    """The spec without the values that the pilot determines."""
     resources = spec.resources.model_copy(update={"pilot": None, "target_hours": None, "time_limit_hours": None})
     return spec.model_copy(update={"resources": resources})
 
 
 def pilot(spec: Spec, run: Path, limit_s: float, say: Say) -> Pilot:
-    """Measure here, one process after the other.
+    """Measure on this machine, one process after the other.
 
     Parameters
     ----------
     run : Path
         Folder for the pilot's own run directory.
     limit_s : float, s
-        A probe that takes longer is stopped, and told of.
+        Time limit of a probe.
 
     Raises
     ------
     InputError
-        The data cannot be prepared, or no probe of any kind ended.
+        The data cannot be prepared, or no probe ended in time.
     """
     spec = unsized(spec)
     run = build.make_directory(run)
     build.build(spec, run)
     _prepare(run)
-    took: dict[str, list[tuple[Took, Took]]] = {kind: [] for kind in multi_file_tasks()}
+    pairs: list[Pair] = []
     for short, long in probes.pairs(spec):
-        took[short.task].append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
-        say(told(took[short.task][-1]))
-    there: list[Reach] = []
-    for probe in reach.probes(spec):
+        pairs.append((_measure(run, short, limit_s), _measure(run, long, limit_s)))
+        say(probe_line(pairs[-1]))
+    estimates: list[Reach] = []
+    for probe in sensitivity_estimate.probes(spec):
         if _measure(run, probe, limit_s).cpu_s is None:
             raise InputError(f"worker {' '.join(probe.argv)}: not done after {limit_s:g} s: raise --limit_s")
-        found = reach.read(run, spec, probe)
-        for point in found:
-            say(reach.told(point))
-        there += found
-    return assemble(took, _cpu(), run, there)
+        points = sensitivity_estimate.read(run, spec, probe)
+        for point in points:
+            say(sensitivity_estimate.estimate_line(point))
+        estimates += points
+    return assemble(pairs, _cpu(), run, estimates)
 
 
-def assemble(took: dict[str, list[tuple[Took, Took]]], cpu: str, run: Path, there: Sequence[Reach]) -> Pilot:
-    """All kinds from all probes, on a processor of this name.
+def assemble(pairs: Iterable[Pair], cpu: str, run: Path, estimates: Sequence[Reach]) -> Pilot:
+    """Costs of all kinds from all pairs of probes, measured on a processor of this name.
 
     Raises
     ------
     InputError
-        No probe of any kind ended.
+        No probe ended in time.
     """
-    found: dict[str, KindCost] = {kind: cost for kind, rows in took.items() if (cost := probes.cost_of(rows))}
-    if not found:
+    measurements: dict[str, list[Pair]] = {kind: [] for kind in multi_file_tasks()}
+    for pair in pairs:
+        measurements[pair[0].probe.task].append(pair)
+    costs: dict[str, KindCost] = {kind: cost for kind, rows in measurements.items() if (cost := probes.kind_cost(rows))}
+    if not costs:
         raise InputError("no probe ended in time: raise --limit_s, or try on a faster machine")
-    if SCAN_TRIALS in found and BG_TRIALS in found:
-        part = took[SCAN_TRIALS][0][0].probe.pixels
-        found[SCAN_TRIALS] = probes.with_band_set_up(found[SCAN_TRIALS], found[BG_TRIALS].start_s, part)
+    if SCAN_TRIALS in costs and BG_TRIALS in costs:
+        part = measurements[SCAN_TRIALS][0][0].probe.pixels
+        costs[SCAN_TRIALS] = probes.with_band_set_up(costs[SCAN_TRIALS], costs[BG_TRIALS].start_s, part)
     size = sum((run / name).stat().st_size for name in (layout.DATA, layout.record_name(layout.DATA))) / 1e6
-    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=tuple(there) or None, **found)
+    return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=tuple(estimates) or None, **costs)
 
 
-def text(found: Pilot) -> str:
-    """pilot.json."""
-    return json.dumps(found.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
+def text(measured: Pilot) -> str:
+    """Text of pilot.json."""
+    return json.dumps(measured.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
 
 
-def lines(found: Pilot) -> Iterator[str]:
-    """What was found, one line for each kind."""
+def lines(measured: Pilot) -> Iterator[str]:
+    """Table of the costs, one line for each kind."""
     yield f"{'kind':<14}{'set-up':>18}{'per trial or pixel':>34}{'memory':>10}"
     for kind in multi_file_tasks():
-        cost: KindCost | None = getattr(found, kind)
+        cost: KindCost | None = getattr(measured, kind)
         if cost is None:
             yield f"{kind:<14}no probe ended in time; the built-in model is used"
             continue
@@ -108,38 +111,35 @@ def _si(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def told(row: tuple[Took, Took]) -> str:
-    """A point's two probes on one line."""
-    cpu = ", ".join("stopped" if one.cpu_s is None else f"{one.cpu_s:.2f} s" for one in row)
-    return f"{' '.join(row[1].probe.argv[:-1])}: {cpu}"
-
-
-def _command(run: Path, argv: tuple[str, ...]) -> list[str]:
-    return [interpreter.python(), "-m", "worker", *argv, f"--run={run}"]
+def probe_line(pair: Pair) -> str:
+    """CPU times of the two probes of a point."""
+    cpu = ", ".join("stopped" if measurement.cpu_s is None else f"{measurement.cpu_s:.2f} s" for measurement in pair)
+    return f"{' '.join(pair[1].probe.argv[:-1])}: {cpu}"
 
 
 def _prepare(run: Path) -> None:
-    """Prepare the data, which compiles what the probes need, too."""
-    done = subprocess.run(
-        _command(run, (PREPARE,)), env=interpreter.environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise InputError(f"{run}: the data cannot be prepared (exit code {done.returncode}): {done.stderr.strip()}")
+    """Prepare the data; this also compiles the functions that the probes use."""
+    process = interpreter.run_worker(PREPARE, f"--run={run}")
+    if process.returncode:
+        raise InputError(
+            f"{run}: the data cannot be prepared (exit code {process.returncode}): {process.stderr.strip()}"
+        )
 
 
-def _measure(run: Path, probe: Probe, limit_s: float) -> Took:
+def _measure(run: Path, probe: Probe, limit_s: float) -> Measurement:
     """CPU time and peak memory of one process, from its start to its end.
 
     Raises
     ------
     InputError
-        It failed.
+        The process failed.
     """
-    forget(run)
-    with (run / "probe.err").open("w+b") as said:
+    remove_probe_outputs(run)
+    command = [interpreter.python(), "-m", "worker", *probe.argv, f"--run={run}"]
+    with (run / "probe.err").open("w+b") as stderr:
         child = subprocess.Popen(
-            _command(run, probe.argv), env=interpreter.environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
+            command, env=interpreter.environment(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
         )  # fmt: skip
         try:
             status, usage, memory = _wait(child.pid, limit_s)
@@ -148,16 +148,16 @@ def _measure(run: Path, probe: Probe, limit_s: float) -> Took:
             raise
         child.returncode = os.waitstatus_to_exitcode(status) if status is not None else -9
         if status is None:
-            return Took(probe, None, memory)
+            return Measurement(probe, None, memory)
         if child.returncode:
-            said.seek(0)
-            last = said.read().decode(errors="replace").strip()
-            raise InputError(f"worker {' '.join(probe.argv)}: exit code {child.returncode}: {last}")
-    return Took(probe, usage.ru_utime + usage.ru_stime, round(memory, 1))
+            stderr.seek(0)
+            message = stderr.read().decode(errors="replace").strip()
+            raise InputError(f"worker {' '.join(probe.argv)}: exit code {child.returncode}: {message}")
+    return Measurement(probe, usage.ru_utime + usage.ru_stime, round(memory, 1))
 
 
 def _wait(pid: int, limit_s: float) -> tuple[int | None, struct_rusage, float]:
-    """Exit status (None: killed at the limit), what was used, and the peak memory in MB."""
+    """Exit status (None: killed at the limit), resource usage, and peak memory in MB."""
     until = time.monotonic() + limit_s
     memory = 0.0
     while time.monotonic() < until:
@@ -173,7 +173,7 @@ def _wait(pid: int, limit_s: float) -> tuple[int | None, struct_rusage, float]:
 
 
 def _peak_mb(pid: int) -> float:
-    """The kernel's mark of a process that runs: the usage told at its end is at least the size of who started it."""
+    """Peak memory of a running process, MB; the usage at its end includes that of the parent before exec."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
@@ -181,8 +181,8 @@ def _peak_mb(pid: int) -> float:
     return 0.0
 
 
-def forget(run: Path) -> None:
-    """Remove what a probe of an earlier pilot left: a worker that finds its output does nothing."""
+def remove_probe_outputs(run: Path) -> None:
+    """Remove outputs of earlier probes: a worker that finds its output does nothing."""
     for pattern in (f"trials/*/*/**/*_seed_{probes.SEED:04d}*", "trials/*/map/**/map__*", "partial/**/*.npy"):
         for path in run.glob(pattern):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Small processes of every kind that a pilot starts, and the costs that follow from what they took."""
+"""Probes: small processes of every kind that a pilot runs, and the costs computed from them."""
 
 import math
 import statistics
@@ -12,24 +12,24 @@ from worker.spec.goals import LADDER
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.sections import Spec
 
-SEED = 999  # file seed of the probes: a stream of their own
-SHORT_S, LONG_S = 0.3, 3.0  # work of the two probes of a point, by the built-in model
-NOISY = 0.1  # relative error of a unit's time from which on it is called noisy
-TIMER_S, TIMER_SHARE = 0.02, 0.02  # how well a CPU time repeats: at least so many seconds, or this share
+SEED = 999  # file seed of the probes: their own random stream
+SHORT_S, LONG_S = 0.3, 3.0  # predicted work of the two probes of a point
+NOISY = 0.1  # relative error of a unit's time above which a point is noisy
+TIMER_S, TIMER_SHARE = 0.02, 0.02  # error of a CPU time: the larger of the two
 MOST_DECS, MOST_N_SIG = 5, 3
 
 
 class Probe(NamedTuple):
-    """One process to try.
+    """A process to measure.
 
     Attributes
     ----------
     argv : tuple of str
         Task and flags, without ``--run``.
     point : tuple
-        dec (deg), n_sig, nside; None where it has none.
+        dec (deg), n_sig, nside; None if not applicable.
     pixels : int
-        Of its band; 0 for trials at one declination.
+        Pixels of its band; 0 for trials at one declination.
     units : int
         Trials, or pixels times skies.
     """
@@ -45,13 +45,13 @@ class Probe(NamedTuple):
         return self.argv[0]
 
 
-class Took(NamedTuple):
-    """What a probe took.
+class Measurement(NamedTuple):
+    """CPU time and memory of a probe.
 
     Attributes
     ----------
     cpu_s : float, s
-        From the start of the process to its end; None where it did not end in time.
+        Of the whole process; None if it did not end in time.
     """
 
     probe: Probe
@@ -59,20 +59,24 @@ class Took(NamedTuple):
     memory_mb: float
 
 
-def spread(values: Sequence[float], most: int) -> tuple[float, ...]:
-    """The ends of a grid and some between, evenly by position."""
+Pair = tuple[Measurement, Measurement]
+"""Short and long probe of a point."""
+
+
+def subset(values: Sequence[float], most: int) -> tuple[float, ...]:
+    """At most `most` values of a grid, evenly spaced by index, with both ends."""
     if len(values) <= most:
         return tuple(values)
     return tuple(values[round(i * (len(values) - 1) / (most - 1))] for i in range(most))
 
 
 def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
-    """A short and a long probe of every point; the difference is work alone."""
-    for dec in spread(spec.background.decs, MOST_DECS):
+    """A short and a long probe of every point; their difference contains no start time."""
+    for dec in subset(spec.background.decs, MOST_DECS):
         yield _trials(spec, BG_TRIALS, dec, None)
-    for dec in spread(spec.background.decs, MOST_DECS):
+    for dec in subset(spec.background.decs, MOST_DECS):
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
-        for n_sig in spread(rungs, MOST_N_SIG):
+        for n_sig in subset(rungs, MOST_N_SIG):
             yield _trials(spec, SIG_TRIALS, dec, n_sig)
     if spec.scan.has_skies:
         yield _skies(spec)
@@ -94,7 +98,7 @@ def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Pro
 
 
 def _skies(spec: Spec) -> tuple[Probe, Probe]:
-    """One sky and several: whole ones where they are small, else a band in the middle."""
+    """One sky and several: whole skies if they are small, else a band at the middle."""
     nside = spec.scan.main_nside
     sky_s = spec.scan.positions(nside) * rates.of(spec, SCAN_TRIALS).unit_s(nside=nside or None)
     bands = max(1, min(math.ceil(sky_s / LONG_S), nside))
@@ -121,7 +125,7 @@ def _maps(spec: Spec, nside: int) -> tuple[Probe, Probe]:
     return probe(min(8 * wide, 2 * nside)), probe(wide)
 
 
-def _noise(cpu_s: float) -> float:
+def _timing_error_s(cpu_s: float) -> float:
     return max(TIMER_S, TIMER_SHARE * cpu_s)
 
 
@@ -132,22 +136,22 @@ class _Point(NamedTuple):
     pixels: int
 
 
-def _fit(short: Took, long: Took) -> _Point | None:
-    """Time per unit and set-up of one point from two processes: a line through two points, with its errors."""
+def _fit(short: Measurement, long: Measurement) -> _Point | None:
+    """Time per unit and set-up time of a point: the line through two measurements, with errors."""
     if short.cpu_s is None or long.cpu_s is None or long.probe.units <= short.probe.units:
         return None
     more = long.probe.units - short.probe.units
-    error = math.hypot(_noise(short.cpu_s), _noise(long.cpu_s)) / more
+    error = math.hypot(_timing_error_s(short.cpu_s), _timing_error_s(long.cpu_s)) / more
     unit_s = max((long.cpu_s - short.cpu_s) / more, error / 10)
     dec, n_sig, nside = short.probe.point
     rate = Rate(dec_deg=dec, n_sig=n_sig, nside=nside, unit_s=unit_s, unit_s_error=error)
     start = max(short.cpu_s - unit_s * short.probe.units, 0.0)
-    return _Point(rate, start, math.hypot(_noise(short.cpu_s), error * short.probe.units), short.probe.pixels)
+    return _Point(rate, start, math.hypot(_timing_error_s(short.cpu_s), error * short.probe.units), short.probe.pixels)
 
 
-def cost_of(took: Iterable[tuple[Took, Took]]) -> KindCost | None:
-    """Cost of one kind of task from all its points; None where none of them ended."""
-    rows = list(took)
+def kind_cost(pairs: Iterable[Pair]) -> KindCost | None:
+    """Cost of one kind of task from all its points; None if none ended in time."""
+    rows = list(pairs)
     points = [point for row in rows if (point := _fit(*row)) is not None]
     if not points:
         return None
@@ -156,24 +160,24 @@ def cost_of(took: Iterable[tuple[Took, Took]]) -> KindCost | None:
     return KindCost(
         start_s=round(start, 4),
         start_s_error=round(error, 4),
-        memory_mb=max(one.memory_mb for row in rows for one in row),
+        memory_mb=max(measurement.memory_mb for row in rows for measurement in row),
         rates=tuple(point.rate for point in points),
         warning=_warning(len(rows) - len(points), points),
     )
 
 
 def with_band_set_up(scan: KindCost, process_s: float, part: int) -> KindCost:
-    """Split the set-up of a scan of `part` pixels: what any process takes, and what grows with its pixels."""
+    """Split the set-up time of a scan of `part` pixels into a constant and a part proportional to the pixels."""
     more = max(scan.start_s - process_s, 0.0)
     return scan.model_copy(update={"start_s": scan.start_s - more, "start_unit_s": more / part})
 
 
 def _warning(lost: int, points: Sequence[_Point]) -> str | None:
     noisy = [point for point in points if point.rate.unit_s_error > NOISY * point.rate.unit_s]
-    told = []
+    messages = []
     if lost:
-        told.append(f"{lost} of {lost + len(points)} points did not end in time")
+        messages.append(f"{lost} of {lost + len(points)} points did not end in time")
     if noisy:
         worst = max(point.rate.unit_s_error / point.rate.unit_s for point in noisy)
-        told.append(f"{len(noisy)} of {len(points)} points are noisy, up to {100 * worst:.0f} %")
-    return "; ".join(told) or None
+        messages.append(f"{len(noisy)} of {len(points)} points are noisy, up to {100 * worst:.0f} %")
+    return "; ".join(messages) or None

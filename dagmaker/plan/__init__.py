@@ -1,1 +1,1 @@
-"""What there is to do, as data: nodes, the processes of each, and how work is cut."""
+"""The plan as data: nodes, their processes, and how work is split."""

@@ -1,7 +1,7 @@
-"""DAGMan's view of a plan: few nodes, each a cluster of many processes.
+"""Pack the processes of a plan into clusters, the nodes of the DAG.
 
-DAGMan submits some 20 clusters a second whatever their size, so the n_sig values of a declination share a cluster,
-and a node with more processes than a cluster should have is split.
+DAGMan submits about 20 clusters per second of any size, so all n_sig of a declination share a cluster; nodes with more
+than `SIZE` processes are split.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
 from worker.base.task_rows import SIG_TRIALS
 
-SIZE = 1000  # processes of a cluster at most: one error file each, in one folder
+SIZE = 1000  # most processes of a cluster: each has an error file in the cluster's folder
 
 
 class Cluster(NamedTuple):
@@ -21,11 +21,6 @@ class Cluster(NamedTuple):
     name: str
     task: str
     lines: tuple[str, ...]
-
-
-def _group(node: Node) -> str:
-    """Name of the cluster family that a node belongs to: all n_sig of a declination are one."""
-    return node.name.rsplit("_n", 1)[0] if node.task == SIG_TRIALS else node.name
 
 
 def _split(group: str, task: str, nodes: list[Node]) -> Iterator[Cluster]:
@@ -47,7 +42,8 @@ class Clusters(NamedTuple):
 def _families(plan: Plan) -> dict[str, list[Node]]:
     groups: dict[str, list[Node]] = {}
     for node in plan.nodes:
-        groups.setdefault(_group(node), []).append(node)
+        group = node.name.rsplit("_n", 1)[0] if node.task == SIG_TRIALS else node.name  # all n_sig of a declination
+        groups.setdefault(group, []).append(node)
     return groups
 
 
@@ -58,11 +54,11 @@ def count(plan: Plan) -> int:
 
 def make(plan: Plan) -> Clusters:
     """Pack the processes of a plan into clusters."""
-    found: list[Cluster] = []
+    clusters: list[Cluster] = []
     of_node: dict[str, tuple[str, ...]] = {}
     for group, nodes in _families(plan).items():
-        made = tuple(_split(group, nodes[0].task, nodes))
-        found += made
-        names = tuple(cluster.name for cluster in made)
+        parts = tuple(_split(group, nodes[0].task, nodes))
+        clusters += parts
+        names = tuple(cluster.name for cluster in parts)
         of_node.update(dict.fromkeys((node.name for node in nodes), names))
-    return Clusters(tuple(found), of_node)
+    return Clusters(tuple(clusters), of_node)

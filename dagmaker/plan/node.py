@@ -1,4 +1,4 @@
-"""A plan as data: nodes, how each is cut into processes, and who waits for whom."""
+"""Node and Plan: tasks, their split into processes, and their dependencies."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,26 @@ from worker.rundir.cuts import NO_CUTS, Cuts
 
 @dataclass(frozen=True)
 class Node:
-    """One task at one point.
+    """A task at one point of the analysis.
 
     Attributes
     ----------
     name : str
         Letters, digits and ``_`` only: DAGMan refuses ``.``, ``+`` and blanks in node names.
     task : str
-        Name of the worker's task; the stage that progress is reported for.
+        The worker's task; also the stage in progress reports.
     args : tuple of (str, number)
-        What is the same for all processes of the node (``dec`` in degrees, ``n_sig``, ``nside``).
+        Arguments of all processes of the node (``dec`` in degrees, ``n_sig``, ``nside``).
     seed : int or None
-        File seed of the stream; None where the task draws nothing.
+        File seed of the random stream; None if the task uses no random numbers.
     dir : str
-        Where the outputs lie, relative to the run directory.
+        Folder of the outputs, relative to the run directory.
     file : str
-        Name of the output in `dir` where there is but one; empty where names follow from cuts or bands.
+        Name of the output in `dir` if there is one; empty if names follow from cuts or bands.
     cuts : Cuts
-        The pieces of the stream, one file each; empty where there is nothing to cut.
+        The pieces of the stream, one file each; empty if there is no stream.
     bands : int
-        Declination bands that each piece is split into.
+        Number of declination bands of each piece.
     parents : tuple of str
         Nodes whose outputs this one reads.
     only : tuple of int or None
@@ -46,7 +46,7 @@ class Node:
 
     @property
     def n_processes(self) -> int:
-        """One for each cut and band; one where there are neither. Fewer where `only` says so."""
+        """One for each cut and band, at least one; the length of `only` if it is set."""
         return max(1, len(self.cuts)) * self.bands if self.only is None else len(self.only)
 
     @property
@@ -69,5 +69,5 @@ class Plan:
         return sum(node.n_processes for node in self.nodes)
 
     def tasks(self) -> tuple[str, ...]:
-        """The stages, in the order in which they begin."""
+        """All tasks, in the order of the nodes."""
         return tuple(dict.fromkeys(node.task for node in self.nodes))

@@ -1,6 +1,6 @@
-"""What there is to do, as data: `make` is the whole topology, `write` and `read` are its form in the run directory.
+"""Make the plan of an analysis: `make` has the whole topology, `write` makes plan.json.
 
-A node is one task at one point (a declination, a declination and n_sig, ...): its files share a directory and one
+A node is a task at one point (a declination, a declination and n_sig, ...); its files share a directory and one
 stream of trials.
 """
 
@@ -19,85 +19,74 @@ from worker.rundir.cuts import Cut
 from worker.spec import levels
 from worker.spec.sections import Spec
 
-__all__ = [
-    "SEED",
-    "Node",
-    "Plan",
-    "as_json",
-    "background",
-    "judge_name",
-    "make",
-    "of_json",
-    "signal",
-    "write",
-]
+__all__ = ["SEED", "Node", "Plan", "as_json", "background", "judge_name", "make", "of_json", "signal", "write"]
 
-SEED = 0  # one stream per point; the plan cuts it with --first instead of counting seeds
+SEED = 0  # one stream per point, which the plan splits with --first
 
 
-def _word(level: str) -> str:
+def _name_part(level: str) -> str:
     """A directory level as part of a node name: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
     return level.replace("+", "p").replace("-", "m").replace(".", "d")
 
 
 def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
-    """A node of one process that makes one file."""
+    """A node of one process with one output."""
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
 
 
-def _only(task: str, *parents: str) -> Node:
-    """The one node of a task."""
+def _task_node(task: str, *parents: str) -> Node:
+    """The node of a task that occurs once."""
     return _single(task, task, PurePosixPath(ROWS[task].file), parents)
 
 
 def _in_folders(node: Node, before: int = 0) -> tuple[Node, ...]:
-    """The node itself, or one for each folder where its files would crowd one.
+    """The node, split into several if its files need several folders.
 
-    The first folder is that of a small plan, so more trials of the same cut leave finished files where they are.
+    The first folder is independent of the number of trials, so finished files stay valid if trials are added.
 
     Parameters
     ----------
     before : int
-        Pieces of the stream before those of the node.
+        Number of pieces of the stream before those of the node.
 
     Raises
     ------
     SpecError
-        There are more processes than a plan may have.
+        The plan would have too many processes.
     """
     _refuse_too_many(node.n_processes)
     most = max(1, layout.FILES_PER_FOLDER // (2 * node.bands))  # an output and its record each
     edges = sorted({0, *range(most - before % most, len(node.cuts), most)})
-    found = []
+    nodes = []
     for start, stop in zip(edges, [*edges[1:], len(node.cuts)], strict=True):
         pieces = node.cuts[start:stop]
         if before + start < most:
-            found.append(replace(node, cuts=pieces))
+            nodes.append(replace(node, cuts=pieces))
             continue
         part = pieces[0][0]
         folder = str(layout.part_dir(PurePosixPath(node.dir), part))
         args = (*node.args, (layout.PART, part))
-        found.append(replace(node, name=f"{node.name}_f{part}", args=args, dir=folder, cuts=pieces))
-    return tuple(found)
+        nodes.append(replace(node, name=f"{node.name}_f{part}", args=args, dir=folder, cuts=pieces))
+    return tuple(nodes)
 
 
 def _refuse_too_many(n: int) -> None:
-    """Where `target_hours` cuts the work; where the spec does, `worker.spec.size_limits` has counted."""
+    """Raise for a plan split by `target_hours`; `worker.spec.size_limits` checks the other specs."""
     most = planfile.MOST_PROCESSES
     if n > most:
         raise SpecError(f"resources.target_hours: the plan would have {n:,} processes, the most is {most:,}; raise it")
 
 
-def _before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
-    """Pieces that a stream has before `more` of it, as a plan would cut it."""
+def _pieces_before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
+    """Number of pieces of a stream before its part `more`."""
     return len(sizing.trials(spec, task, dec, n_sig, (0, more[0]))) if more is not None and more[0] else 0
 
 
 def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, ...]:
-    """Background trials of a declination, those of the spec or `more` of their stream: a node for each folder."""
+    """Nodes of background trials at a declination, of the spec or of the part `more` of their stream."""
     places = levels.decimals(spec.background.decs)
     node = Node(
-        name=f"bg_{_word(levels.dec_level(dec, places))}",
+        name=f"bg_{_name_part(levels.dec_level(dec, places))}",
         task=tasks.BG_TRIALS,
         args=(("dec", dec),),
         seed=SEED,
@@ -105,16 +94,16 @@ def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, .
         cuts=sizing.trials(spec, tasks.BG_TRIALS, dec, more=more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(node, _before(spec, tasks.BG_TRIALS, dec, None, more))
+    return _in_folders(node, _pieces_before(spec, tasks.BG_TRIALS, dec, None, more))
 
 
 def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
-    """Signal trials of a point, as `background`; `gamma` where spectra are several."""
+    """Nodes of signal trials at a point, as `background`; `gamma` if there are several spectra."""
     places, nsig_places = levels.decimals(spec.background.decs), levels.decimals(spec.signal.n_sig)
-    level = "" if gamma is None else f"_g{_word(levels.gamma_level(gamma))}"
-    at = _word(levels.dec_level(dec, places)) + level
+    level = "" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}"
+    at = _name_part(levels.dec_level(dec, places)) + level
     node = Node(
-        name=f"sig_{at}_n{_word(levels.nsig_level(n_sig, nsig_places))}",
+        name=f"sig_{at}_n{_name_part(levels.nsig_level(n_sig, nsig_places))}",
         task=tasks.SIG_TRIALS,
         args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
@@ -122,14 +111,14 @@ def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut 
         cuts=sizing.trials(spec, tasks.SIG_TRIALS, dec, n_sig, more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(node, _before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
+    return _in_folders(node, _pieces_before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
 
 
 def _points(spec: Spec) -> Iterator[Node]:
     decs = spec.background.decs
     places = levels.decimals(decs)
     for dec in decs:
-        at = _word(levels.dec_level(dec, places))
+        at = _name_part(levels.dec_level(dec, places))
         bg = background(spec, dec)
         yield from bg
         parents = tuple(node.name for node in bg)
@@ -139,9 +128,9 @@ def _points(spec: Spec) -> Iterator[Node]:
 
 
 def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
-    """Signal trials of one declination and spectrum; `gamma` where there are several."""
-    level = "" if gamma is None else f"_g{_word(levels.gamma_level(gamma))}"
-    at = _word(levels.dec_level(dec, places)) + level
+    """Signal trials of a declination and spectrum, and their collection; `gamma` if there are several spectra."""
+    level = "" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}"
+    at = _name_part(levels.dec_level(dec, places)) + level
     sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, dec, gamma, n_sig)]
     yield from sig
     file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
@@ -150,7 +139,7 @@ def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterato
 
 
 def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:
-    """One before each round; what waits for a judge waits for its round too."""
+    """A judge before each round; children of a judge also wait for its round."""
     for number in range(1, spec.adaptive.max_rounds + 1):
         parents = trials if number == 1 else (judge_name(number - 1),)
         yield _single(judge_name(number), tasks.JUDGE, layout.decision(number), parents, ("round", number))
@@ -162,7 +151,7 @@ def judge_name(number: int) -> str:
 
 
 def _skies(spec: Spec) -> Iterator[Node]:
-    """Background skies, and the observed one at each of its resolutions; none where no sky is looked at."""
+    """Background skies, and maps of the observed sky at each nside; none if the scan has no skies."""
     scan = spec.scan
     if not scan.has_skies:
         return
@@ -178,12 +167,12 @@ def _skies(spec: Spec) -> Iterator[Node]:
 
 
 def make(spec: Spec, spec_digest: str) -> Plan:
-    """The stage graph of an analysis.
+    """The plan of an analysis.
 
     prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
-    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, where skies are scanned
+    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, if skies are scanned
     collect_scan, sensitivity -> upper_limits -> report
-    bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig where the analysis is adaptive (`planning.rounds`)
+    bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig, if the analysis is adaptive
     """
     points, skies = tuple(_points(spec)), tuple(_skies(spec))
     judges = tuple(_judges(spec, tuple(node.name for node in points if ROWS[node.task].at_point)))
@@ -195,50 +184,38 @@ def make(spec: Spec, spec_digest: str) -> Plan:
         for task in (tasks.BG_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG)
     )
     of_skies = (
-        _only(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
-        _only(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
-        _only(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
+        _task_node(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
+        _task_node(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
+        _task_node(tasks.UPPER_LIMITS, tasks.SENSITIVITY, tasks.COLLECT_SCAN),
     )
     nodes = (
-        _only(tasks.PREPARE),
-        *bg,
-        *sig,
-        *judges,
-        *collect_bg,
-        *collect_sig,
-        *skies,
-        _only(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
-        _only(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
+        _task_node(tasks.PREPARE),
+        *bg, *sig, *judges, *collect_bg, *collect_sig, *skies,
+        _task_node(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
+        _task_node(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
         *(of_skies if skies else ()),
-        _only(tasks.REPORT, tasks.SENSITIVITY, *((tasks.POST_TRIAL, tasks.UPPER_LIMITS) if skies else ())),
-    )
-    made = Plan(spec.name, spec_digest, nodes)
-    _refuse_too_many(made.n_processes)
-    return made
+        _task_node(tasks.REPORT, tasks.SENSITIVITY, *((tasks.POST_TRIAL, tasks.UPPER_LIMITS) if skies else ())),
+    )  # fmt: skip
+    whole = Plan(spec.name, spec_digest, nodes)
+    _refuse_too_many(whole.n_processes)
+    return whole
 
 
 def write(plan: Plan) -> str:
-    """plan.json."""
+    """Text of plan.json."""
     return planfile.text({"name": plan.name, "spec_digest": plan.spec_digest}, map(as_json, plan.nodes))
 
 
 def as_json(node: Node) -> dict[str, Any]:
-    """A node as plan.json has it."""
+    """A node in the format of plan.json."""
     return {
-        "name": node.name,
-        "task": node.task,
-        "args": dict(node.args),
-        "seed": node.seed,
-        "dir": node.dir,
-        "file": node.file,
-        "cuts": node.cuts.runs,
-        "bands": node.bands,
-        "parents": node.parents,
-    }
+        "name": node.name, "task": node.task, "args": dict(node.args), "seed": node.seed, "dir": node.dir,
+        "file": node.file, "cuts": node.cuts.runs, "bands": node.bands, "parents": node.parents,
+    }  # fmt: skip
 
 
 def of_json(raw: Mapping[str, Any]) -> Plan:
-    """The plan that `worker.rundir.planfile` has read."""
+    """The plan from data that `worker.rundir.planfile` read."""
     nodes = (
         Node(**{**node, "args": tuple(node["args"].items()), "parents": tuple(node["parents"])})
         for node in raw["nodes"]

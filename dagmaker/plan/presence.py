@@ -1,4 +1,4 @@
-"""What is done, seen from outside: one look at each folder, no file opened. The workers and `collect` look inside."""
+"""Completion status from directory listings only; file contents are not read."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,14 @@ from dagmaker.plan.plan import Node
 
 
 class Presence:
-    """The files of a run directory, each folder read once."""
+    """The files of a run directory; each folder is listed once."""
 
     def __init__(self, run: Path) -> None:
         self._run = run
         self._folders: dict[str, frozenset[str]] = {}
 
     def _names(self, folder: str) -> frozenset[str]:
-        """Files in a folder: a folder that has the name of an output is none."""
+        """Names of the files in a folder, without folders."""
         if folder not in self._folders:
             try:
                 with os.scandir(self._run / folder) as entries:
@@ -25,16 +25,16 @@ class Presence:
         return self._folders[folder]
 
     def done(self, node: Node) -> frozenset[int]:
-        """Positions of the processes whose output is there."""
+        """Positions of the processes whose output exists."""
         names = self._names(node.dir)
         if not names:
             return frozenset()
         return frozenset(position for position, name in enumerate(processes.outputs(node)) if name in names)
 
     def trusted(self, node: Node) -> frozenset[int]:
-        """Positions that need no look from a worker: trials and maps with their record beside them.
+        """Positions that need no check by a worker: trials and maps that have a record.
 
-        What is made from other files may be older than they are: that is for the worker to see.
+        Results that are made from other files may be outdated; the worker checks that.
         """
         if node.file:
             return frozenset()
@@ -42,10 +42,5 @@ class Presence:
         return frozenset(
             position
             for position, name in enumerate(processes.outputs(node))
-            if name in names and _record(name) in names
+            if name in names and f"{name.rpartition('.')[0]}.json" in names
         )
-
-
-def _record(name: str) -> str:
-    """Name of the record beside an output, without the cost of a path object."""
-    return name.rpartition(".")[0] + ".json"

@@ -1,4 +1,4 @@
-"""The processes of a node: the argv of each, and the files it leaves."""
+"""Arguments and output names of the processes of a node."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -11,13 +11,13 @@ from worker.rundir.cuts import Cut
 
 
 class Process(NamedTuple):
-    """One start of the worker.
+    """A call of the worker.
 
     Attributes
     ----------
     node : str
     position : int
-        Among the processes of the node.
+        Index among the processes of the node.
     argv : tuple of str
         Task and flags, without ``--run``.
     """
@@ -28,14 +28,14 @@ class Process(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """How one process ended.
+    """How a process ended.
 
     Attributes
     ----------
     rc : int
-        Exit code; negative where the child was killed by that signal.
+        Exit code, or minus the signal.
     err : str
-        What it said about it.
+        Its standard error.
     wall_s, cpu_s : float, s
     """
 
@@ -47,17 +47,17 @@ class Reply(NamedTuple):
 
 
 def number(value: float) -> str:
-    """A number as a flag's value: ``5`` for 5.0, ``0.4`` for 0.4; reads back as the same number."""
+    """A number as text that reads back exactly: ``5`` for 5.0, ``0.4`` for 0.4."""
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def flags(node: Node) -> tuple[str, ...]:
-    """Task and the flags that all processes of the node share."""
+    """Task and flags that all processes of the node share."""
     return (node.task, *(f"--{key}={number(value)}" for key, value in node.args))
 
 
 def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
-    """Flags of one process; like `worker.cli.main.argv`, defaults are left out except the seed."""
+    """Flags of one process; defaults are left out, except the seed, as in `worker.cli.main.argv`."""
     first, n = cut
     if n:
         yield f"--n={n}"
@@ -73,7 +73,7 @@ def _piece(node: Node, cut: Cut, band: int) -> Iterator[str]:
 
 
 def of(node: Node) -> Iterator[Process]:
-    """Every process of a node (that is to run), cut by cut, the bands of a cut together."""
+    """The processes of a node in the order of cuts, then bands; only those in `node.only` if it is set."""
     head = flags(node)
     chosen = None if node.only is None else frozenset(node.only)
     for i, cut in enumerate(node.cuts or ((0, 0),)):
@@ -84,8 +84,8 @@ def of(node: Node) -> Iterator[Process]:
 
 
 def outputs(node: Node) -> Iterator[str]:
-    """File name in `node.dir` that each process of the whole node leaves, in the order of `of`."""
+    """Output name in `node.dir` of every process of the node, ignoring `node.only`, in the order of `of`."""
     if node.file:
         return iter((node.file,))
-    found = layout.names(node.task, PurePosixPath(node.dir), node.seed or 0, node.cuts, node.bands)
-    return (name for name, *_ in found)
+    names = layout.names(node.task, PurePosixPath(node.dir), node.seed or 0, node.cuts, node.bands)
+    return (name for name, *_ in names)

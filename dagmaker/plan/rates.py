@@ -1,4 +1,4 @@
-"""How long work takes: by the pilot of the spec where it has one, else by the built-in model, which is stated here."""
+"""CPU time and memory of trials and maps: from the spec's pilot, else from the built-in model."""
 
 import math
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from worker.base.task_rows import ROWS, SCAN_TRIALS
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.sections import Spec
 
-# Measured as the rates in `worker.base.task_rows`.
-START_S = 0.45  # of a process, until it works and after it
+# Measured like the rates in `worker.base.task_rows`.
+START_S = 0.45  # of a process, before and after its work
 REFERENCE_EVENTS = 138322
-RING_MB = 8.6  # for each nside, if the scan is of the whole sky: an event lies in the windows of several rings
-EVENTS_PER_SEASON = 110000  # of the published track releases, the larger seasons
+RING_MB = 8.6  # per nside of a sky scan: an event is in the windows of several rings
+EVENTS_PER_SEASON = 110000  # larger seasons of the published track releases
 
 
 @dataclass(frozen=True)
 class Kind:
     """Cost of one kind of task.
 
-    A process takes ``start_s + start_unit_s * pixels + n * unit_s`` of CPU time, `pixels` being those of its band.
+    CPU time of a process: ``start_s + start_unit_s * pixels + n * unit_s``, with the pixels of its band.
     """
 
     start_s: float
@@ -30,7 +30,7 @@ class Kind:
     measured: bool
 
     def unit_s(self, dec_deg: float | None = None, n_sig: float | None = None, nside: float | None = None) -> float:
-        """CPU seconds of a trial or pixel: of the nearest nside, linear in n_sig and dec between what was tried."""
+        """CPU seconds of a trial or pixel: nearest nside, linear interpolation in n_sig and dec."""
         rates = self.rates
         if nside is not None and any(rate.nside for rate in rates):
             best = min((abs(math.log((rate.nside or 1) / nside)), rate.nside or 1) for rate in rates)[1]
@@ -50,7 +50,7 @@ def _at_n_sig(rates: Sequence[Rate], n_sig: float | None) -> float:
 
 
 def _between(points: Sequence[tuple[float, float]], x: float) -> float:
-    """Linear between points, constant beyond the outermost."""
+    """Linear interpolation, constant beyond the outermost points."""
     if x <= points[0][0]:
         return points[0][1]
     for (low, before), (high, after) in pairwise(points):
@@ -60,38 +60,38 @@ def _between(points: Sequence[tuple[float, float]], x: float) -> float:
 
 
 def of(spec: Spec, task: str) -> Kind:
-    """Cost of a kind of task that makes trials or maps."""
-    tried: KindCost | None = getattr(spec.resources.pilot, task, None)
-    if tried is not None:
-        return Kind(tried.start_s, tried.start_unit_s, math.ceil(tried.memory_mb), tried.rates, True)
+    """Cost of a task that makes trials or maps."""
+    measured: KindCost | None = getattr(spec.resources.pilot, task, None)
+    if measured is not None:
+        return Kind(measured.start_s, measured.start_unit_s, math.ceil(measured.memory_mb), measured.rates, True)
     row = ROWS[task]
     unit_s = events(spec) / REFERENCE_EVENTS / (spec.scan.fits_per_s if row.scans_skies else row.per_s)
     return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 
 def slowness(spec: Spec) -> float:
-    """CPU time of any work over that of the built-in model: by a process's start, where a pilot measured it."""
-    tried = None if spec.resources.pilot is None else spec.resources.pilot.bg_trials
-    return 1.0 if tried is None or not tried.start_s else tried.start_s / START_S
+    """CPU time relative to the built-in model, from the start time that a pilot measured; 1 without a pilot."""
+    measured = None if spec.resources.pilot is None else spec.resources.pilot.bg_trials
+    return 1.0 if measured is None or not measured.start_s else measured.start_s / START_S
 
 
 def events(spec: Spec) -> int:
-    """About how many events the data have: known for made-up data, guessed from the seasons else."""
+    """Approximate number of events: exact for synthetic data, else estimated from the seasons."""
     if spec.data.format == "synthetic":
         return spec.data.n_events
     return EVENTS_PER_SEASON * len(getattr(spec.data, "seasons", ())) or REFERENCE_EVENTS
 
 
 def memory_mb(spec: Spec, task: str) -> int:
-    """Peak memory of a process: measured for what the pilot tried, else of the built-in model."""
-    tried: KindCost | None = getattr(spec.resources.pilot, task, None)
-    if tried is not None:
-        return math.ceil(tried.memory_mb)
+    """Peak memory of a process, from the pilot, else from the built-in model."""
+    measured: KindCost | None = getattr(spec.resources.pilot, task, None)
+    if measured is not None:
+        return math.ceil(measured.memory_mb)
     more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
     return ROWS[task].memory_mb + math.ceil(more)
 
 
 def _per_million_mb(spec: Spec, task: str) -> float:
-    """Memory for a million events; scans of many skies keep those of every ring as well."""
+    """Memory for a million events; scans of skies also keep the events of every ring."""
     per_million = ROWS[task].million_mb
     return per_million + RING_MB * spec.scan.nsides_in_memory if task == SCAN_TRIALS else per_million

@@ -1,4 +1,4 @@
-"""Site profiles: how one place's HTCondor wants its jobs. Values only; the text is in the templates."""
+"""Site profiles: values for a site's submit files; the text is in the templates."""
 
 import getpass
 import os
@@ -17,7 +17,7 @@ from worker.spec.fields import Model, Positive, Whole, refuse
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskTable, known_tasks
 
-RUN = "${RUN}"  # in numba_cache: the run directory, which a profile cannot know
+RUN = "${RUN}"  # in numba_cache: stands for the run directory
 
 
 def _as_text(value: Any) -> Any:
@@ -36,8 +36,8 @@ class Site(Model):
     Attributes
     ----------
     transfer : bool
-        Jobs do not see the run directory: files travel with them, and what reads the whole of it runs on the
-        submit host.
+        Jobs do not see the run directory: HTCondor transfers files, and tasks that read the whole directory run on
+        the submit host.
     python : str or None
         Interpreter in a slot, with dagmaker installed; None: the one that ran `dagmaker build`.
     container_image : str or None
@@ -45,7 +45,7 @@ class Site(Model):
     environment : mapping
         More variables for jobs in slots.
     numba_cache : str
-        Folder of compiled code that jobs share; `RUN` in it is the run directory. Not used where files travel.
+        Folder of compiled code that jobs share; `RUN` in it is the run directory. Not used with `transfer`.
     log_dir : str or None
         Folder for event logs on the submit host; None: in the run directory.
     condor_version : str or None
@@ -53,15 +53,15 @@ class Site(Model):
     max_idle : int or None
         Late materialisation: idle processes of one node at a time.
     max_memory_mb, max_starts : int
-        Limits of the growth of memory after out-of-memory holds.
+        Limits of memory and starts after out-of-memory holds.
     hold_failed_hours : float or None
-        How long a process that failed for good is kept on hold while the others of its node go on; None: not at all.
+        How long a process that failed for good stays held while the others of its node run; None: not at all.
     max_nodes : mapping of task to int
-        Nodes of a kind at the same time.
+        Most nodes of a task at the same time.
     tasks : mapping of task to `worker.spec.task_resources.TaskResources`
-        What processes of a kind ask for here; the same table of a spec goes before it.
+        Requests of the processes of a task; those of the spec override them.
     commands, local_commands, dagman : mapping
-        More submit commands of jobs in slots and of those on the submit host, and DAGMan settings, as they are.
+        Further submit commands of jobs in slots and on the submit host, and DAGMan settings.
     """
 
     name: str
@@ -88,13 +88,10 @@ class Site(Model):
         if self.dagman.get("DAGMAN_MAX_JOBS_IDLE") == "0":
             refuse(("dagman.DAGMAN_MAX_JOBS_IDLE", "0 slows submission to one node per second; leave it out"))
         if self.transfer and not self.python:
-            refuse(
-                (
-                    "transfer",
-                    "true needs python: the interpreter in the slots (or in container_image) that has dagmaker "
-                    "installed; the one that runs here is not there",
-                )
+            needed = (
+                "true needs python: the interpreter in the slots (or in container_image) that has dagmaker installed"
             )
+            refuse(("transfer", f"{needed}; the one that runs here is not there"))
         return self
 
 
@@ -107,7 +104,7 @@ def validated(name: str, values: Any) -> Site:
     Raises
     ------
     SpecError
-        With every problem: key, what was found, what to write.
+        With every problem: key, value, what to write.
     """
     if not isinstance(values, dict):
         raise SpecError("a site profile is a list of `key: value` lines")
@@ -117,24 +114,24 @@ def validated(name: str, values: Any) -> Site:
         raise SpecError("; ".join(messages.of_site(failure, values, list(Site.model_fields)[1:]))) from None
 
 
-def charged(site: Site, spec: Spec) -> Site:
-    """The site with the accounting group of the spec, if that names one."""
+def with_accounting_group(site: Site, spec: Spec) -> Site:
+    """The site with the accounting group of the spec, if it has one."""
     return site.model_copy(update={"accounting_group": spec.resources.accounting_group or site.accounting_group})
 
 
-def _person() -> dict[str, str]:
-    """USER and HOME, as far as they can be known: in a container there may be no entry in /etc/passwd."""
-    found = {"USER": str(os.getuid())}
+def user_variables() -> dict[str, str]:
+    """USER and HOME if known: a container may have no entry in /etc/passwd."""
+    variables = {"USER": str(os.getuid())}
     with suppress(KeyError, OSError):
-        found["USER"] = getpass.getuser()
+        variables["USER"] = getpass.getuser()
     with suppress(RuntimeError):
-        found["HOME"] = str(Path.home())
-    return found
+        variables["HOME"] = str(Path.home())
+    return variables
 
 
 def _expand(path: Path, key: str, text: str) -> str:
-    """Replace ${NAME} by the environment's value; RUN stays for later."""
-    names = {**_person(), **os.environ, "RUN": RUN}
+    """Replace ${NAME} by environment variables; ${RUN} is replaced later."""
+    names = {**user_variables(), **os.environ, "RUN": RUN}
     try:
         return string.Template(text).substitute(names)
     except (KeyError, ValueError) as error:
@@ -147,7 +144,7 @@ def load(name: str) -> Site:
     Raises
     ------
     SpecError
-        There is no such profile, or it is not one; the text names the file and the cure.
+        The profile is missing or invalid.
     """
     import yaml
 

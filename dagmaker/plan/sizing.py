@@ -1,6 +1,6 @@
-"""`resources.target_hours`: how the work of each point is cut so that processes take the same time.
+"""`resources.target_hours`: split the work of each point so that processes take the same time.
 
-Only cutting is decided here: which trials there are, and what they are, does not depend on it.
+The split does not change the trials or their values.
 """
 
 import math
@@ -15,8 +15,8 @@ from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
 MOST_BANDS = 512
-MEMORY_MARGIN = 1.4  # asked for, over what was measured
-LIMIT_MARGIN = 5.0  # a process that takes so many times its predicted time hangs
+MEMORY_MARGIN = 1.4  # requested over measured memory
+LIMIT_MARGIN = 5.0  # a process hangs if it takes this many times its predicted time
 LEAST_LIMIT_S = 3600
 STEP_MB = 50
 
@@ -27,12 +27,12 @@ def _target_s(spec: Spec) -> float | None:
 
 
 def _pieces(work_s: float, start_s: float, target_s: float) -> int:
-    """Processes that share the work, each with its start, so that none is longer than the target."""
+    """Number of processes so that each, with its start, takes at most the target time."""
     return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
 
 
 def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
-    """Pieces of the trials at one point: those of the spec, or `more` of their stream."""
+    """Pieces of the trials at a point, of the spec or of the part `more` of their stream."""
     row = ROWS[task]
     first, n = (0, attrgetter(row.n_trials)(spec)) if more is None else more
     target = _target_s(spec)
@@ -43,7 +43,7 @@ def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: 
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
-    """CPU seconds of one whole scan at this nside, and of the set-up that grows with its pixels."""
+    """CPU seconds of a whole scan at this nside, and of the set-up proportional to its pixels."""
     n = spec.scan.positions(nside)
     kind = rates.of(spec, task)
     return n * kind.unit_s(nside=nside or None), n * kind.start_unit_s
@@ -52,12 +52,12 @@ def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:
 def _bands(spec: Spec, nside: int, work_s: float, start_s: float, target_s: float) -> int:
     if nside == 0:
         return 1  # a list of sources is not split
-    rings = max(1, spec.scan.positions(nside) // (4 * nside))  # at least so many
+    rings = max(1, spec.scan.positions(nside) // (4 * nside))  # lower limit of their number
     return min(_pieces(work_s, start_s, target_s), rings, MOST_BANDS)
 
 
 def skies(spec: Spec) -> tuple[Cuts, int]:
-    """Pieces of the background skies, and bands of each."""
+    """Pieces of the background skies, and the number of bands of each."""
     scan, nside = spec.scan, spec.scan.main_nside
     target = _target_s(spec)
     if target is None:
@@ -69,7 +69,7 @@ def skies(spec: Spec) -> tuple[Cuts, int]:
 
 
 def map_bands(spec: Spec, nside: int) -> int:
-    """Bands of a map of the observed sky."""
+    """Number of bands of a map of the observed sky."""
     target = _target_s(spec)
     if target is None:
         return spec.scan.bands
@@ -78,13 +78,13 @@ def map_bands(spec: Spec, nside: int) -> int:
 
 
 class Request(NamedTuple):
-    """What a process of one kind asks for.
+    """Resources that a process of a task requests.
 
     Attributes
     ----------
     memory_mb, disk_mb : int
     limit_s : int or None, s
-        After this long it has surely gone wrong; None: no limit.
+        Time limit of the process; None: no limit.
     """
 
     memory_mb: int
@@ -93,14 +93,14 @@ class Request(NamedTuple):
 
 
 def of_task(spec: Spec, site: Site, task: str) -> TaskResources:
-    """What spec and site say of one kind of task; the spec's word goes first."""
+    """Settings of a task from spec and site; the spec overrides the site."""
     tables = (site.tasks.get(task), spec.resources.tasks.get(task))
     values = {key: value for own in tables if own is not None for key, value in own if value is not None}
     return TaskResources(**values)
 
 
 def request(spec: Spec, site: Site, task: str) -> Request:
-    """What is said of the task, else as `_memory_mb`; disk space is that of the spec."""
+    """Resources of a task; the disk request is that of the spec."""
     own, resources = of_task(spec, site, task), spec.resources
     hours = resources.target_hours
     limit = (
@@ -112,11 +112,11 @@ def request(spec: Spec, site: Site, task: str) -> Request:
 
 
 def _memory_mb(spec: Spec, task: str) -> int:
-    """As the spec says, if that is enough; else, or if the plan cuts the work, what is needed with a margin."""
+    """Memory request: from the spec if it suffices and `target_hours` is not set, else the need with a margin."""
     resources, needed = spec.resources, rates.memory_mb(spec, task)
     if resources.target_hours is None and needed <= resources.request_memory_mb:
         return resources.request_memory_mb
     memory = math.ceil(needed * MEMORY_MARGIN / STEP_MB) * STEP_MB
-    if spec.data.format == "numpy" and resources.pilot is None:  # how many simulated events there are, the files say
+    if spec.data.format == "numpy" and resources.pilot is None:  # the number of simulated events is only in the files
         memory = max(memory, resources.request_memory_mb)
     return memory if resources.max_memory_mb is None else min(memory, resources.max_memory_mb)

@@ -1,4 +1,4 @@
-"""Where the templates are, and how a text is made from one."""
+"""Find templates and render them."""
 
 import os
 import site
@@ -22,10 +22,10 @@ def folder() -> Path:
     Raises
     ------
     InputError
-        There is none of them.
+        None of them exists.
     """
     chosen = os.environ.get(VARIABLE)
-    places = [Path(chosen)] if chosen else _ours()
+    places = [Path(chosen)] if chosen else _default_folders()
     for place in places:
         if (place / "htcondor" / "default.sub.j2").is_file():
             return place
@@ -34,58 +34,48 @@ def folder() -> Path:
     )
 
 
-def _ours() -> list[Path]:
-    """Where dagmaker's own templates may be."""
+def _default_folders() -> list[Path]:
+    """Possible folders of dagmaker's own templates."""
     root = Path(__file__).resolve().parents[2]
     shared = Path("share") / "dagmaker" / "templates"
     return [root / "templates", root / shared, Path(sys.prefix) / shared, Path(site.getuserbase()) / shared]
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
-    """The text of a page; what is put into it is escaped. A site's copy of the templates need not have the pages.
+    """Render an HTML page with escaped values; a site's copy of the templates may lack the pages.
 
     Raises
     ------
     InputError
-        If the template is not there or broken.
+        The template is missing or broken.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+    from jinja2 import TemplateError
 
     chosen = os.environ.get(VARIABLE)
-    places = [*([Path(chosen)] if chosen else []), *_ours()]
-    environment = Environment(
-        loader=FileSystemLoader(places),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    places = (*([Path(chosen)] if chosen else []), *_default_folders())
     try:
-        return environment.get_template(template).render(values)
+        return _environment(places, True).get_template(template).render(values)
     except TemplateError as error:
         raise InputError(f"{template}: this template cannot be used: {type(error).__name__}: {error}") from error
 
 
 @cache
-def _environment(place: Path) -> "Environment":
+def _environment(places: tuple[Path, ...], html: bool) -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(place),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+        loader=FileSystemLoader(places), autoescape=html, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=not html,
+    )  # fmt: skip
 
 
 def render(names: tuple[str, ...], **values: Any) -> str:
-    """The text of the first template of `names` that exists."""
+    """Render the first existing template of `names`."""
     from jinja2 import TemplateError
 
     place = folder() / "htcondor"
     try:
-        return _environment(place).select_template(list(names)).render(**values)
+        return _environment((place,), False).select_template(list(names)).render(**values)
     except TemplateError as error:
         where = f"{place / names[0]} (or {names[-1]})"
         raise InputError(f"{where}: this template cannot be used: {type(error).__name__}: {error}") from error

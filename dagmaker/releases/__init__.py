@@ -1,1 +1,1 @@
-"""Published data, downloaded."""
+"""Download published data releases."""

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it stopped, checked against its checksum, complete or absent under its name."""
+"""Download a file over HTTP, with resume and checksum; the file is complete or absent."""
 
 import hashlib
 import http.client
@@ -28,20 +28,20 @@ from worker.base.errors import InputError
 Progress = Callable[[int], None]
 
 ATTEMPTS = 6
-"""Consecutive tries that bring no byte before a server is given up."""
+"""Consecutive tries without a byte before giving up."""
 _CHUNK = 1 << 20
 _MOST_JSON = 1 << 26
 _TIMEOUT_S = 60
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _RANGE = re.compile(r"bytes (\d+)-")
 
 
 class _InterruptedError(Exception):
-    """The connection ended early, or the server is busy: try again."""
+    """The connection ended early or the server is busy; a new try may succeed."""
 
 
 def get_json(url: str, wait_s: float = 1.0) -> Any:
-    """What a server answers, read as JSON.
+    """JSON answer of a server.
 
     Raises
     ------
@@ -53,30 +53,28 @@ def get_json(url: str, wait_s: float = 1.0) -> Any:
             with _open(url, 0) as answer:
                 raw = _read(answer, _MOST_JSON + 1)
             if len(raw) > _MOST_JSON:
-                raise InputError(
-                    f"{url}: the answer has more than {_MOST_JSON} bytes: no list of files. Check --base_url"
-                )
+                what = f"the answer has more than {_MOST_JSON} bytes: no list of files"
+                raise InputError(f"{url}: {what}. Check --base_url")
             return json.loads(raw)
         except _InterruptedError as error:
             _wait(attempt, wait_s, url, error)
         except (ValueError, RecursionError):
-            raise InputError(
-                f"{url}: the answer is not JSON (a login page?). Check --base_url and the network"
-            ) from None
+            what = "the answer is not JSON (a login page?). Check --base_url and the network"
+            raise InputError(f"{url}: {what}") from None
     raise AssertionError("unreachable")
 
 
 def fetch(file: RemoteFile, target: Path, progress: Progress, wait_s: float = 1.0) -> bool:
-    """Download a file to `target`; a whole one that is there already is kept.
+    """Download a file to `target`, unless it is complete already.
 
-    What has come so far lies beside it, named with its checksum and ``.part``, and the next call goes on from there.
+    Received bytes are in a ``.part`` file beside it, named with the checksum; the next call resumes from it.
 
     Parameters
     ----------
     progress : callable
-        Called with the bytes of this file that are here.
+        Called with the number of received bytes.
     wait_s : float
-        Before the second try; doubles with each.
+        Pause before the second try; doubles with each.
 
     Returns
     -------
@@ -86,8 +84,7 @@ def fetch(file: RemoteFile, target: Path, progress: Progress, wait_s: float = 1.
     Raises
     ------
     InputError
-        The server, the network or the disk fails for good, it sends more than is published, or the checksum is wrong
-        twice.
+        The server, the network or the disk fails, the file is too long, or its checksum is wrong twice.
     """
     part = target.with_name(f"{target.name}.{file.checksum[:8]}.part")
     try:
@@ -113,43 +110,43 @@ def fetch(file: RemoteFile, target: Path, progress: Progress, wait_s: float = 1.
 
 
 def _complete(file: RemoteFile, part: Path, progress: Progress, wait_s: float) -> None:
-    """Append to `part` until the server says that it is all."""
+    """Append to `part` until it is complete."""
     attempt = 0
     while True:
-        have = part.stat().st_size if part.exists() else 0
-        if have >= file.size > 0:
-            return  # the checksum tells whether it is right
+        n_bytes = part.stat().st_size if part.exists() else 0
+        if n_bytes >= file.size > 0:
+            return  # the caller compares the checksum
         try:
-            _append(file, part, have, progress)
+            _append(file, part, n_bytes, progress)
             return
         except _InterruptedError as error:
             now = part.stat().st_size if part.exists() else 0
-            attempt = 0 if now > have else attempt
+            attempt = 0 if now > n_bytes else attempt
             _wait(attempt, wait_s, file.url, error)
             attempt += 1
 
 
-def _append(file: RemoteFile, part: Path, have: int, progress: Progress) -> None:
-    with _open(file.url, have) as answer, part.open("ab") as out:
-        if have and not _goes_on(answer, have):
+def _append(file: RemoteFile, part: Path, n_bytes: int, progress: Progress) -> None:
+    with _open(file.url, n_bytes) as answer, part.open("ab") as out:
+        if n_bytes and not _resumes(answer, n_bytes):
             out.truncate(0)
-            have = 0
+            n_bytes = 0
         try:
-            while chunk := _read(answer, min(_CHUNK, file.size - have + 1)):
-                have += len(chunk)
-                if have > file.size:
+            while chunk := _read(answer, min(_CHUNK, file.size - n_bytes + 1)):
+                n_bytes += len(chunk)
+                if n_bytes > file.size:
                     out.truncate(0)
                     raise InputError(
                         f"{file.url}: the server sends more than the {file.size} bytes that are published for "
                         f"{file.path}. Check --base_url"
                     )
                 out.write(chunk)
-                progress(have)
+                progress(n_bytes)
         finally:
             out.flush()
             os.fsync(out.fileno())
-    if have < file.size:
-        raise _InterruptedError(f"the connection ended after {have} of {file.size} bytes")
+    if n_bytes < file.size:
+        raise _InterruptedError(f"the connection ended after {n_bytes} of {file.size} bytes")
 
 
 def _read(answer: Any, size: int) -> bytes:
@@ -159,10 +156,10 @@ def _read(answer: Any, size: int) -> bytes:
         raise _InterruptedError(printable(error) or type(error).__name__) from None
 
 
-def _goes_on(answer: Any, have: int) -> bool:
-    """Whether the answer begins where we stopped; a server may send everything from the start."""
+def _resumes(answer: Any, n_bytes: int) -> bool:
+    """Whether the answer continues our part; a server may send the whole file instead."""
     match = _RANGE.match(answer.headers.get("Content-Range") or "")
-    return answer.status == http.client.PARTIAL_CONTENT and match is not None and int(match[1]) == have
+    return answer.status == http.client.PARTIAL_CONTENT and match is not None and int(match[1]) == n_bytes
 
 
 def _open(url: str, start: int) -> Any:
@@ -176,7 +173,7 @@ def _open(url: str, start: int) -> Any:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return _open(url, 0)
         what = f"the server answers {error.code} {printable(error.reason)}"
-        if error.code in _PASSING:
+        if error.code in _TRANSIENT:
             raise _InterruptedError(what) from None
         raise InputError(f"{url}: {what}. Check the name of the release and --base_url") from None
     except (http.client.HTTPException, OSError, ValueError) as error:
@@ -184,7 +181,7 @@ def _open(url: str, start: int) -> Any:
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Leaves no connection open where a server sends us to what is no address."""
+    """Redirect handler that closes the connection if the new address is invalid."""
 
     def http_error_302(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
         try:
@@ -198,7 +195,7 @@ class _Redirects(HTTPRedirectHandler):
 
 @cache
 def _opener() -> OpenerDirector:
-    """Opens http and https alone: a server cannot send us to a file or to ftp."""
+    """Opener for http and https only: a server cannot redirect to a local file or to ftp."""
     opener = OpenerDirector()
     for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, _Redirects, HTTPDefaultErrorHandler):
         opener.add_handler(handler())
@@ -216,7 +213,7 @@ def _wait(attempt: int, wait_s: float, url: str, error: Exception) -> None:
 
 
 def _is_whole(path: Path, file: RemoteFile) -> bool:
-    """Whether a file is there, of the right size and checksum."""
+    """Whether a file exists with the right size and checksum."""
     if not path.is_file() or path.stat().st_size != file.size:
         return False
     with path.open("rb") as stream:

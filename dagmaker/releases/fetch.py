@@ -1,4 +1,4 @@
-"""`dagmaker data fetch`: a published release, whole, into a folder."""
+"""`dagmaker data fetch`: download a published release into a folder."""
 
 import json
 import re
@@ -20,26 +20,26 @@ SOURCE = PurePosixPath("SOURCE.json")
 
 
 def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result:
-    """Download what is missing of a release, check all of it, unpack archives.
+    """Download missing files of a release, check all files, unpack archives.
 
     Raises
     ------
     SpecError
-        An unknown name, or a base URL that is none.
+        Unknown release, or invalid base URL.
     InputError
         The server, the network or the disk fails.
     StoppedError
-        Ctrl-C; the same command goes on.
+        Ctrl-C; the same command continues.
     """
     if not re.fullmatch(r"https?://[!-~]+", base_url) or not _host(base_url):
         raise SpecError(f"--base_url={base_url!r}: must be an address that begins with https:// or http://")
-    release = releases.named(name)
+    release = releases.find_release(name)
     files = releases.files_of(release, base_url, lambda url: download.get_json(url, wait_s))
     _make(output)
     source = _source(release, base_url, files)
     _refuse_another_release(output, source)
     _check_space(output, files)
-    # before the files: an interrupted download must not be completed with those of another release
+    # written first, so that an interrupted download is not completed with files of another release
     write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
     try:
         _download(files, output, wait_s)
@@ -65,11 +65,11 @@ def _host(base_url: str) -> str | None:
 
 
 def _refuse_another_release(output: Path, source: Mapping[str, Any]) -> None:
-    """Refuse to mix files of two releases, or of two versions of one, in a folder."""
+    """Raise if the folder holds files of another release or version."""
     try:
-        before = json.loads((output / SOURCE).read_bytes())
-        old = {entry["path"]: entry for entry in before["files"]}
-        doi = before["doi"]
+        recorded = json.loads((output / SOURCE).read_bytes())
+        old = {entry["path"]: entry for entry in recorded["files"]}
+        doi = recorded["doi"]
     except FileNotFoundError:
         return
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -104,17 +104,17 @@ def _download(files: list[RemoteFile], output: Path, wait_s: float) -> None:
 
 
 class _Line:
-    """Progress of one file: a line that is written over on a terminal, and only its end elsewhere."""
+    """Progress of a file: an updated line on a terminal, else one line at its end."""
 
     def __init__(self, title: str, size: int) -> None:
         self._title, self._size, self._shown = title, size, 0.0
         self._tty = sys.stderr.isatty()
 
-    def show(self, have: int) -> None:
+    def show(self, n_bytes: int) -> None:
         if self._tty and monotonic() - self._shown > 0.2:
             self._shown = monotonic()
-            share = f" of {self._size / 1e6:,.1f} MB ({100 * have / self._size:.0f} %)" if self._size else " MB"
-            print(f"\r{self._title}: {have / 1e6:,.1f}{share}\x1b[K", end="", file=sys.stderr, flush=True)
+            share = f" of {self._size / 1e6:,.1f} MB ({100 * n_bytes / self._size:.0f} %)" if self._size else " MB"
+            print(f"\r{self._title}: {n_bytes / 1e6:,.1f}{share}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def end(self, text: str) -> None:
         if self._tty:
@@ -123,14 +123,14 @@ class _Line:
 
 
 def _source(release: Release, base_url: str, files: list[RemoteFile]) -> dict[str, Any]:
-    """Where everything came from, for whoever finds the folder."""
+    """Content of SOURCE.json: release, version, address and checksums."""
     listed = [{"path": str(f.path), "url": f.url, "size": f.size, f.algorithm: f.checksum} for f in files]
     whole = {"release": release.name, "doi": release.doi, "version": release.version, "base_url": base_url}
     return {**whole, "files": listed}
 
 
 def _section(output: Path) -> str | None:
-    """The data section that reads what came, where it is a track release."""
+    """The `data` section of a spec for a track release; None for other data."""
     for events in sorted(output.rglob("events")):
         seasons = sorted(path.name.removesuffix("_exp.csv") for path in events.glob("*_exp.csv"))
         if seasons:

@@ -1,4 +1,4 @@
-"""Published data releases; which files they have is asked of their Dataverse when they are fetched."""
+"""Catalogue of published data releases, and the list of their files from their Dataverse."""
 
 import difflib
 import re
@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from worker.base.errors import InputError, SpecError
 
-BASE_URL = "https://dataverse.harvard.edu"
 LATEST = ":latest-published"
 _DOI = re.compile(r"(doi:)?(10\.\d{4,9}/\S+)")
 RESERVED = ("SOURCE.json",)
@@ -21,7 +20,7 @@ _ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "s
 
 
 class Release(NamedTuple):
-    """A data set with a DOI on a Dataverse, and which of its versions."""
+    """A version of a data set on a Dataverse."""
 
     name: str
     doi: str
@@ -46,12 +45,12 @@ class RemoteFile(NamedTuple):
     Attributes
     ----------
     path : PurePosixPath
-        Where it belongs, relative to the release's folder.
+        Path in the release's folder.
     url : str
     size : int
         Bytes.
     algorithm, checksum : str
-        Name for hashlib, and hexadecimal digits.
+        Name of the algorithm for hashlib, and hexadecimal digits.
     """
 
     path: PurePosixPath
@@ -61,13 +60,13 @@ class RemoteFile(NamedTuple):
     checksum: str
 
 
-def named(name: str) -> Release:
+def find_release(name: str) -> Release:
     """A release of the catalogue, or any data set by its DOI.
 
     Raises
     ------
     SpecError
-        There is none of that name.
+        There is no release of that name.
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
@@ -86,12 +85,12 @@ def files_of(release: Release, base_url: str, get_json: Callable[[str], Any]) ->
     Parameters
     ----------
     get_json : callable
-        What is at a URL.
+        Returns the JSON at a URL.
 
     Raises
     ------
     InputError
-        The answer is not that of a Dataverse, or names a file that cannot be had.
+        The answer is not that of a Dataverse, or a file is not accessible.
     """
     base = base_url.rstrip("/")
     url = (
@@ -122,10 +121,10 @@ def files_of(release: Release, base_url: str, get_json: Callable[[str], Any]) ->
 
 def _file(entry: Mapping[str, Any], base: str) -> RemoteFile:
     data = entry["dataFile"]
-    # A table that the Dataverse has converted is kept as it was uploaded too; the checksum is that of the upload.
+    # The checksum of a table that the Dataverse has converted is that of the uploaded original.
     converted = "originalFileFormat" in data
     name = data.get("originalFileName") or data.get("filename") if converted else entry.get("label") or data["filename"]
-    path = inside(entry.get("directoryLabel") or "", str(name))
+    path = safe_path(entry.get("directoryLabel") or "", str(name))
     if entry.get("restricted"):
         raise InputError(
             f"{path}: this file is restricted: ask for access on the page of the data set, and get it there"
@@ -140,12 +139,12 @@ def _file(entry: Mapping[str, Any], base: str) -> RemoteFile:
 
 
 def printable(value: object) -> str:
-    """What a server sent, for a message: one short line without anything that a terminal would act on."""
+    """Text of a server for a message: shortened, without control characters."""
     return "".join(c if c.isprintable() else "?" for c in str(value)[:200])
 
 
-def inside(folder: str, name: str) -> PurePosixPath:
-    """A path below the output folder, whatever a server says."""
+def safe_path(folder: str, name: str) -> PurePosixPath:
+    """A path from a server, relative to the output folder; raises if it would leave the folder."""
     path = PurePosixPath(folder) / name
     text = str(path)
     if path.is_absolute() or ".." in path.parts or not path.name or "\\" in text or not text.isprintable():

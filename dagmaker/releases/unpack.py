@@ -1,4 +1,4 @@
-"""Archives of a release, unpacked where they lie: every member is checked before any file gets its name."""
+"""Unpack archives of a release in place, after checking all members."""
 
 import shutil
 import stat
@@ -8,14 +8,14 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from dagmaker.releases.releases import inside, printable
+from dagmaker.releases.releases import printable, safe_path
 from worker.base.errors import InputError
 
 Members = dict[PurePosixPath, zipfile.ZipInfo]
 
 _MOST_MEMBERS = 10_000
 _MOST_TIMES, _SPARE = 200, 100_000_000
-"""Tables of numbers shrink to a tenth or a thirtieth; what grows 200 times (and 100 MB) is made to fill a disk."""
+"""Limit of expansion: tables compress by 10 to 30; an archive that expands 200 times and by 100 MB is an attack."""
 _CHUNK = 1 << 20
 
 
@@ -25,12 +25,12 @@ def unpack_all(output: Path, listed: Sequence[PurePosixPath]) -> None:
     Parameters
     ----------
     listed : sequence of PurePosixPath
-        Files of the release, relative to `output`: no member may take the place of one.
+        Files of the release, relative to `output`; no member may replace one.
 
     Raises
     ------
     InputError
-        A damaged archive, or one that holds what no release holds; nothing of it is unpacked.
+        The archive is damaged or suspicious; nothing of it is unpacked.
     """
     seen: dict[PurePosixPath, int | None] = dict.fromkeys(listed)
     for path in listed:
@@ -41,7 +41,7 @@ def unpack_all(output: Path, listed: Sequence[PurePosixPath]) -> None:
                 _unpack(archive, output, _members(archive, path, seen))
         except InputError:
             raise
-        except Exception as error:  # a damaged archive fails in a dozen ways, some of them bare RuntimeErrors
+        except Exception as error:  # damaged archives raise many types, such as RuntimeError
             what = printable(error) or type(error).__name__
             raise InputError(
                 f"{output / path}: cannot be unpacked ({what}). Is there space? Unpack it by hand"
@@ -50,7 +50,7 @@ def unpack_all(output: Path, listed: Sequence[PurePosixPath]) -> None:
 
 
 def _members(archive: zipfile.ZipFile, path: PurePosixPath, seen: dict[PurePosixPath, int | None]) -> Members:
-    """Members that are files, by their place; those of all archives are kept in `seen`, with their checksum."""
+    """Files of an archive by path; adds them to `seen` with their checksums."""
     infos = archive.infolist()
     total, size = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
     if len(infos) > _MOST_MEMBERS or total > _MOST_TIMES * size + _SPARE:
@@ -62,7 +62,7 @@ def _members(archive: zipfile.ZipFile, path: PurePosixPath, seen: dict[PurePosix
     for info in infos:
         if info.is_dir():
             continue
-        place = inside(str(path.parent), info.filename)
+        place = safe_path(str(path.parent), info.filename)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
             raise InputError(f"{path}: {place} is a link, a device or encrypted: nothing is unpacked. Check --base_url")
@@ -77,7 +77,7 @@ def _members(archive: zipfile.ZipFile, path: PurePosixPath, seen: dict[PurePosix
 
 
 def _unpack(archive: zipfile.ZipFile, output: Path, members: Members) -> None:
-    """Write what is missing to a temporary folder, and move it to its places when all of it is whole."""
+    """Unpack missing members to a temporary folder; move them into place when all are complete."""
     missing = {place: info for place, info in members.items() if not _is_whole(output / place, info)}
     need, free = sum(info.file_size for info in missing.values()), shutil.disk_usage(output).free
     if need > free:
@@ -87,7 +87,7 @@ def _unpack(archive: zipfile.ZipFile, output: Path, members: Members) -> None:
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=output) as folder:
         for number, info in enumerate(missing.values()):
             with archive.open(info) as source, (Path(folder) / str(number)).open("wb") as out:
-                shutil.copyfileobj(source, out, _CHUNK)  # no more than file_size, and checked against the CRC
+                shutil.copyfileobj(source, out, _CHUNK)  # checks size and CRC
                 if out.tell() != info.file_size:
                     raise InputError(f"{printable(info.filename)}: {out.tell()} bytes instead of {info.file_size}")
         for number, place in enumerate(missing):

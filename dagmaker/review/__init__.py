@@ -1,1 +1,1 @@
-"""A run against its spec: verification, certificate, differences, unblinding."""
+"""Compare a run with its spec: verification, certificate, differences, unblinding."""

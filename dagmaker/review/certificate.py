@@ -1,4 +1,4 @@
-"""The certificate of a review: what was compared and what came of it, as Markdown, HTML and JSON."""
+"""Certificate of a review, as Markdown, HTML and JSON."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagmaker.plan import templates
+from dagmaker.review.verdict import MARKS
 from worker.base.atomic import Written, write_all
 from worker.base.finding import Finding
 
 FOLDER = PurePosixPath("review")
-NAMES = {"same": "ok", "note": "but", "fault": "NOT"}
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Certificate:
     reviewed_at : str
         UTC.
     environment : str
-        Where the reviewing program came from.
+        Origin of the reviewing program.
     wall_s : float, s
     token : str
-        For unblinding; empty where there is none, and `no_token` says why.
+        Token for unblinding; if empty, `no_token` has the reason.
     real_sky_log : mapping
-        Lines of the log of the real sky, and sha256 of the last one: a later review finds what was removed since.
+        Number of lines of the log of the real sky, and sha256 of the last one, to detect removed lines.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Certificate:
 
 
 def write(folder: Path, certificate: Certificate) -> list[Path]:
-    """Write certificate.{json,md,html} below `folder`; their paths."""
+    """Write certificate.{json,md,html} into `folder`; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "certificate.json": json.dumps(certificate.as_json(), indent=2, ensure_ascii=False) + "\n",
@@ -70,15 +70,13 @@ def write(folder: Path, certificate: Certificate) -> list[Path]:
 
 
 def _facts(c: Certificate) -> Sequence[tuple[str, str]]:
+    sample = f"{c.sample} files of trials of each kind, those with the largest TS, and the rows that decide results"
     return (
         ("run", c.run),
         ("spec digest", c.spec_digest),
         ("reviewed", f"{c.reviewed_at} by {c.reviewer}, in {c.wall_s:.0f} s"),
         ("environment", c.environment),
-        (
-            "sample",
-            f"{c.sample} files of trials of each kind, those with the largest TS, and the rows that decide results",
-        ),
+        ("sample", sample),
         ("log of the real sky", _log(c.real_sky_log)),
         ("token for unblinding", c.token or f"none: {c.no_token}"),
     )
@@ -96,10 +94,10 @@ def _markdown(c: Certificate) -> Iterator[str]:
         yield f"- {key}: {value}"
     yield "\n| | what was compared | what was found |\n|---|---|---|"
     for line in c.lines:
-        cells = (NAMES[line.verdict], line.what, line.found)
+        cells = (MARKS[line.verdict], line.what, line.found)
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def _page(c: Certificate) -> str:
-    values = {"name": c.name, "outcome": c.outcome, "facts": _facts(c), "lines": c.lines, "names": NAMES}
+    values = {"name": c.name, "outcome": c.outcome, "facts": _facts(c), "lines": c.lines, "names": MARKS}
     return templates.page("review/certificate.html.j2", values)

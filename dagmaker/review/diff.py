@@ -1,4 +1,4 @@
-"""diff: what changed between two specs (or runs), in words, and which work it invalidates."""
+"""`dagmaker diff`: differences between two specs or runs, and the work that they invalidate."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _UNKNOWN = Affects("not known: all work is taken for invalid", trials=tuple(_TRI
 
 
 class Change(NamedTuple):
-    """One key of the spec."""
+    """A changed key of the spec."""
 
     key: str
     before: Any
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Files of one kind of task: those that serve both, those that are new, those that only the first had."""
+    """Numbers of files of a task: valid for both, new, and only in the first."""
 
     task: str
     kept: int
@@ -43,14 +43,14 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that `dagmaker diff` tells.
+    """Result of `diff`.
 
     Attributes
     ----------
     refused : tuple of str
-        Keys for which `dagmaker build` will not put the second into a run of the first.
+        Changed keys for which `dagmaker build` needs a new run directory.
     notes : tuple of str
-        What two runs differ in besides their specs.
+        Differences of two runs besides their specs.
     """
 
     changes: tuple[Change, ...]
@@ -74,13 +74,13 @@ def diff(a: Path, b: Path) -> Difference:
     Raises
     ------
     SpecError, InputError
-        One of them is neither.
+        One of them is neither a spec nor a run.
     """
-    one, other = _load(a), _load(b)
-    changes = tuple(_changes(one.model_dump(mode="json"), other.model_dump(mode="json")))
-    before, after = build.identity(one), build.identity(other)
+    first, second = _load(a), _load(b)
+    changes = tuple(_changes(first.model_dump(mode="json"), second.model_dump(mode="json")))
+    before, after = build.identity(first), build.identity(second)
     refused = tuple(key for key in after if before.get(key) != after[key])
-    work = tuple(_work(plan.make(one, ""), plan.make(other, ""), changes, refused))
+    work = tuple(_work(plan.make(first, ""), plan.make(second, ""), changes, refused))
     return Difference(changes, work, refused, tuple(_notes(a, b)))
 
 
@@ -88,12 +88,12 @@ def _load(path: Path) -> Spec:
     return frozen_spec(path) if path.is_dir() else specfile.load(path)
 
 
-def _changes(one: Any, other: Any, at: str = "") -> Iterator[Change]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in dict.fromkeys([*one, *other]):
-            yield from _changes(one.get(key, _NONE), other.get(key, _NONE), f"{at}.{key}".lstrip("."))
-    elif one != other:
-        yield Change(at, one, other, _effect(at).text)
+def _changes(first: Any, second: Any, at: str = "") -> Iterator[Change]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in dict.fromkeys([*first, *second]):
+            yield from _changes(first.get(key, _NONE), second.get(key, _NONE), f"{at}.{key}".lstrip("."))
+    elif first != second:
+        yield Change(at, first, second, _effect(at).text)
 
 
 def _effect(key: str) -> Affects:
@@ -101,44 +101,39 @@ def _effect(key: str) -> Affects:
 
 
 def _invalid(changes: tuple[Change, ...], refused: tuple[str, ...]) -> tuple[set[str], set[str]]:
-    """Kinds of trials whose files hold something else, and results that are made again."""
+    """Tasks whose trials become invalid, and tasks whose results are made again."""
     trials: set[str] = set()
     again: set[str] = set()
     for key in refused:
         trials |= set(_effect(key).trials) or _TRIALS
     for change in changes:
         effect = _effect(change.key)
-        trials |= set() if effect.identity else set(effect.trials)  # `refused` has those that matter
+        trials |= set() if effect.identity else set(effect.trials)  # `refused` covers identity keys
         again |= set(effect.again)
     return trials, again
 
 
-def _work(one: Plan, other: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
+def _work(first: Plan, second: Plan, changes: tuple[Change, ...], refused: tuple[str, ...]) -> Iterator[Work]:
     trials, again = _invalid(changes, refused)
-    there = {path: node.task for node in one.nodes for path in _outputs(node)}
-    counts = {task: [0, 0, 0] for task in dict.fromkeys([*one.tasks(), *other.tasks()])}
-    old = {node.name: node for node in one.nodes}
+    old_files = {path: node.task for node in first.nodes for path in _outputs(node)}
+    counts = {task: [0, 0, 0] for task in dict.fromkeys([*first.tasks(), *second.tasks()])}
+    old = {node.name: (node.cuts, node.bands, node.parents) for node in first.nodes}
     new: set[str] = set()
-    for node in other.nodes:
+    for node in second.nodes:
         paths = list(_outputs(node))
         stale = node.task in trials | again or (node.task == PREPARE and bool(trials >= _TRIALS))
         stale |= bool(node.file) and any(parent in new for parent in node.parents)
-        n_new = len(paths) if stale else sum(path not in there for path in paths)
-        if n_new or not _alike(old.get(node.name), node):
+        n_new = len(paths) if stale else sum(path not in old_files for path in paths)
+        if n_new or old.get(node.name) != (node.cuts, node.bands, node.parents):
             new.add(node.name)
             n_new = len(paths) if node.file else n_new
         counts[node.task][0] += len(paths) - n_new
         counts[node.task][1] += n_new
         for path in paths:
-            there.pop(path, None)
-    for task in there.values():
+            old_files.pop(path, None)
+    for task in old_files.values():
         counts[task][2] += 1
     return (Work(task, *numbers) for task, numbers in counts.items())
-
-
-def _alike(before: Node | None, node: Node) -> bool:
-    """Whether a node has the same files and is made from the same nodes: fewer trials are new work behind them."""
-    return before is not None and (before.cuts, before.bands, before.parents) == (node.cuts, node.bands, node.parents)
 
 
 def _outputs(node: Node) -> Iterator[str]:
@@ -146,18 +141,18 @@ def _outputs(node: Node) -> Iterator[str]:
 
 
 def _notes(a: Path, b: Path) -> Iterator[str]:
-    """What the records of the prepared data say, of two runs."""
+    """Differences of the records of the prepared data of two runs."""
     records = [_prepared(path) for path in (a, b)]
     if not all(records):
         return
-    one, other = (record or {} for record in records)
-    same = one["digest"] == other["digest"]
+    first, second = (record or {} for record in records)
+    same = first["digest"] == second["digest"]
     yield "prepared data: " + ("the same content" if same else "another content: no trial serves both")
-    for name in sorted({*one["versions"], *other["versions"]}):
-        before, after = (record["versions"].get(name, _NONE) for record in (one, other))
+    for name in sorted({*first["versions"], *second["versions"]}):
+        before, after = (record["versions"].get(name, _NONE) for record in (first, second))
         if before != after:
             yield f"{name}: {before} -> {after}"
-    source = [record.get("code", {}).get("source", "") for record in (one, other)]
+    source = [record.get("code", {}).get("source", "") for record in (first, second)]
     if all(source):
         yield f"code: {'the same' if source[0] == source[1] else 'another'}"
 
@@ -174,23 +169,23 @@ def _prepared(path: Path) -> dict[str, Any] | None:
         raise InputError(f"{file}: cannot be read ({error}); see `dagmaker repair`") from None
 
 
-def text(found: Difference) -> Iterator[str]:
-    """For people."""
-    if not found.changes:
+def text(difference: Difference) -> Iterator[str]:
+    """Text for the terminal."""
+    if not difference.changes:
         yield "the specs are the same"
-    for change in found.changes:
+    for change in difference.changes:
         yield f"{change.key}: {_shown(change.before)} -> {_shown(change.after)}"
         yield f"    {change.effect}"
-    yield from found.notes
-    if any(work.new or work.dropped for work in found.work):
+    yield from difference.notes
+    if any(work.new or work.dropped for work in difference.work):
         yield f"\n{'files of':<16}{'kept':>12}{'to make':>12}{'no longer used':>16}"
-        for work in found.work:
+        for work in difference.work:
             yield f"{work.task:<16}{work.kept:>12,}{work.new:>12,}{work.dropped:>16,}"
     else:
         yield "no file is invalid, and none is new"
-    if found.refused:
-        yield f"\n`dagmaker build` wants another run directory: {', '.join(found.refused)} differ"
-    elif found.changes:
+    if difference.refused:
+        yield f"\n`dagmaker build` wants another run directory: {', '.join(difference.refused)} differ"
+    elif difference.changes:
         yield "\n`dagmaker build` of the second into a run of the first plans only what is to make"
 
 

@@ -1,4 +1,4 @@
-"""A review in an environment that nobody has touched: a new venv, dagmaker installed into it by pip."""
+"""Review in a new virtual environment, into which pip installs dagmaker."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from typing import Any
 from dagmaker import interpreter
 from worker.base.errors import InputError
 
-TOLD = "DAGMAKER_REVIEW_ENVIRONMENT"
-"""What a certificate says of the environment that it was made in."""
+ENVIRONMENT_VARIABLE = "DAGMAKER_REVIEW_ENVIRONMENT"
+"""Variable with the description of the environment, for the certificate."""
 
 
 @contextmanager
 def environment() -> Iterator[tuple[Path, str]]:
-    """Python of a new venv with dagmaker, and a sentence about it; removed at the end.
+    """Python of a temporary venv with dagmaker, and its description.
 
     Raises
     ------
     InputError
-        The venv cannot be made, or pip cannot get what is needed (no network).
+        The venv cannot be made, or pip fails (no network).
     """
     with tempfile.TemporaryDirectory(prefix="dagmaker-venv-") as name:
         python = Path(name) / "bin" / "python"
@@ -33,39 +33,37 @@ def environment() -> Iterator[tuple[Path, str]]:
         source = _source()
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", source]
         _run(pip, f"pip cannot install {source} there (is there a network?)")
-        asked = "from importlib.metadata import version; print(version('dagmaker'))"
-        version = _run([str(python), "-c", asked], "the new environment has no dagmaker").strip()
-        yield python, f"a fresh virtual environment, made for this review by `pip install {_shown(source, version)}`"
+        code = "from importlib.metadata import version; print(version('dagmaker'))"
+        version = _run([str(python), "-c", code], "the new environment has no dagmaker").strip()
+        tree = f"{Path(source).name}/ (the source tree, version {version})"
+        shown = source if source.startswith("dagmaker==") else tree
+        yield python, f"a fresh virtual environment, made for this review by `pip install {shown}`"
 
 
-def review(python: Path, told: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
-    """Run `dagmaker review --json` there, which says on stderr what it compares; exit code and document."""
+def review(python: Path, description: str, arguments: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """Run `dagmaker review --json` with this Python; exit code and document."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "DAGMAKER_TEMPLATES"))}
     command = [str(python), "-m", "dagmaker", "review", "--json", *arguments]
-    with tempfile.TemporaryDirectory(prefix="dagmaker-") as elsewhere:  # not where a source tree could be imported from
-        done = subprocess.run(
-            command, env={**env, TOLD: told}, cwd=elsewhere, stdout=subprocess.PIPE, text=True, check=False
-        )
-    return done.returncode, json.loads(done.stdout)
+    with tempfile.TemporaryDirectory(prefix="dagmaker-") as folder:  # no source tree to import from
+        env[ENVIRONMENT_VARIABLE] = description
+        process = subprocess.run(command, env=env, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    return process.returncode, json.loads(process.stdout)
 
 
 def _source() -> str:
-    """What pip is to install: this source tree, or this version."""
+    """Argument of pip install: this source tree, or this version."""
     root = interpreter.import_path()
     if root and (Path(root) / "pyproject.toml").is_file():
         return root
     return f"dagmaker=={metadata.version('dagmaker')}"
 
 
-def _shown(source: str, version: str) -> str:
-    return source if source.startswith("dagmaker==") else f"{Path(source).name}/ (the source tree, version {version})"
-
-
 def _run(command: Sequence[str], what: str) -> str:
-    """What it said on stdout."""
+    """Run a command; its stdout."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or done.stdout.strip().splitlines() or ["it said nothing"])[-1]
-        raise InputError(f"{what}: {said}; review without --fresh, in an environment that you trust")
-    return done.stdout
+    process = subprocess.run(command, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if process.returncode != 0:
+        output = process.stderr.strip() or process.stdout.strip() or "it said nothing"
+        message = output.splitlines()[-1]
+        raise InputError(f"{what}: {message}; review without --fresh, in an environment that you trust")
+    return process.stdout

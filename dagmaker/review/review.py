@@ -1,6 +1,5 @@
-"""review: everything in a run directory compared with what it should be, and a certificate of it."""
+"""`dagmaker review`: verify a run directory and write a certificate."""
 
-import getpass
 import json
 import os
 import platform
@@ -15,101 +14,91 @@ from typing import Any
 
 from dagmaker import interpreter
 from dagmaker.htcondor.rounds import read_plan
-from dagmaker.review import certificate, fresh, strangers, verify_plan
+from dagmaker.plan import sites
+from dagmaker.review import certificate, fresh, unknown_files, verify_plan
 from dagmaker.review.certificate import Certificate
-from dagmaker.review.verdict import from_json
 from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 
 Say = Callable[[Finding], None]
-_OF_THE_RUN = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
-"""Exit codes of a worker that say something of the run."""
+_RUN_EXIT_CODES = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
+"""Exit codes of a worker that mean a fault of the run."""
 
 
 def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
-    """Review in this environment; `say` is called with every line as soon as it is there.
+    """Review in this environment; `say` is called with every finding.
 
     Raises
     ------
     InputError
-        It is no run directory.
+        The path is not a run directory.
     """
     plan = read_plan(run)
     begin = time.monotonic()
     lines: list[Finding] = []
-    last: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
-    for found in _all(run, sample, jobs):
-        if isinstance(found, Finding):
-            lines.append(found)
-            say(found)
+    token_state: dict[str, Any] = {"token": "", "why": "the review did not end", "real_sky_log": {}}
+    for item in _findings(run, sample, jobs):
+        if isinstance(item, Finding):
+            lines.append(item)
+            say(item)
         else:
-            last = found
+            token_state = item
     if any(line.verdict == "fault" for line in lines):
-        last |= {"token": "", "why": "the run was not reproduced"}
+        token_state |= {"token": "", "why": "the run was not reproduced"}
     return Certificate(
-        name=plan.name,
-        run=str(run.absolute()),
-        spec_digest=plan.spec_digest,
+        name=plan.name, run=str(run.absolute()), spec_digest=plan.spec_digest,
         reviewed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        reviewer=f"{_user()} on {platform.node()}",
-        environment=os.environ.get(fresh.TOLD, _environment()),
-        sample=sample,
-        wall_s=round(time.monotonic() - begin, 1),
-        lines=tuple(lines),
-        token=str(last["token"]),
-        no_token=str(last["why"]),
-        real_sky_log=last["real_sky_log"],
-    )
+        reviewer=f"{sites.user_variables()['USER']} on {platform.node()}",
+        environment=os.environ.get(fresh.ENVIRONMENT_VARIABLE, _environment()),
+        sample=sample, wall_s=round(time.monotonic() - begin, 1), lines=tuple(lines),
+        token=str(token_state["token"]), no_token=str(token_state["why"]), real_sky_log=token_state["real_sky_log"],
+    )  # fmt: skip
 
 
-def _all(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
-    """Lines of the plan, then of the worker, at last what it says of the token."""
+def _findings(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
+    """Findings on the plan, then those of the worker, then its dict about the token."""
     yield from verify_plan.verify_plan(run)
-    yield strangers.top_level(run)
+    yield unknown_files.top_level(run)
     yield from _audit(run, sample, jobs)
 
 
 def _audit(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
-    """What the worker compares.
+    """Findings of the worker, then its dict about the token.
 
     Raises
     ------
     DagmakerError
-        It ended for a reason that lies in this machine or program, before it found a fault of the run.
+        The worker failed because of this machine or program, without finding a fault of the run.
     """
     command = [interpreter.python(), "-m", "worker", "audit", f"--run={run}", f"--sample={sample}", f"--jobs={jobs}"]
     faults = 0
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as heard:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         with subprocess.Popen(
-            command,
-            env=interpreter.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=heard,
+            command, env=interpreter.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
             text=True,
-        ) as worker:
+        ) as worker:  # fmt: skip
             assert worker.stdout is not None
             for text in worker.stdout:
                 raw = json.loads(text)
                 faults += raw.get("verdict") == "fault"
-                yield raw if "token" in raw else from_json(raw)
-        heard.seek(0)
-        said = heard.read().strip().splitlines()
+                yield raw if "token" in raw else Finding(raw["verdict"], str(raw["what"]), str(raw["found"]))
+        stderr.seek(0)
+        messages = stderr.read().strip().splitlines()
     if worker.returncode == 0:
         return
-    why = said[-1] if said else f"it ended with exit code {worker.returncode}"
-    if worker.returncode not in _OF_THE_RUN and not faults:
-        raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {why}")
-    yield Finding("fault", "the run can be opened and compared to its end", why)
+    reason = messages[-1] if messages else f"it ended with exit code {worker.returncode}"
+    if worker.returncode not in _RUN_EXIT_CODES and not faults:
+        raise DagmakerError(f"the review did not get to its end, which says nothing of the run: {reason}")
+    yield Finding("fault", "the run can be opened and compared to its end", reason)
 
 
 def writable(run: Path, out: str | None) -> None:
-    """Make sure that the certificate can be written, before hours of work.
+    """Check before the review that the certificate can be written.
 
     Raises
     ------
     InputError
-        Nothing can be written there.
+        The folder cannot be written.
     """
     folder = _folder(run, out)
     try:
@@ -125,23 +114,23 @@ def _folder(run: Path, out: str | None) -> Path:
     return Path(out) if out else run / certificate.FOLDER
 
 
-def write(run: Path, found: Certificate, out: str | None) -> list[Path]:
-    """Write the certificate: into RUN/review, or where `out` says.
+def write(run: Path, reviewed: Certificate, out: str | None) -> list[Path]:
+    """Write the certificate into RUN/review, or into `out`.
 
     Raises
     ------
     InputError
-        Nothing can be written there.
+        The folder cannot be written.
     """
     folder = _folder(run, out)
     try:
-        return certificate.write(folder, found)
+        return certificate.write(folder, reviewed)
     except (InputError, OSError) as error:
         raise InputError(f"{folder}: the certificate cannot be written: {error}; say where with --out=DIR") from None
 
 
-def told(answer: Mapping[str, Any]) -> Iterator[str]:
-    """What a review says at its end, from the certificate's data and `files`; nothing where it did not get there."""
+def summary_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Last lines of a review, from the certificate's data and `files`; none if the review failed."""
     if "error" in answer:
         return
     yield from (f"-> {path}" for path in answer["files"])
@@ -154,10 +143,3 @@ def _environment() -> str:
     root = interpreter.import_path()
     where = f"the source tree {root}" if root else "the installed package"
     return f"not a fresh one: dagmaker {metadata.version('dagmaker')} of {where}, Python {platform.python_version()}"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

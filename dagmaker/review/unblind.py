@@ -1,7 +1,6 @@
-"""unblind: hand the token to the worker, which alone can open positions, and tell what it said."""
+"""`dagmaker unblind`: pass the token to the worker, which opens the real sky, and return its answer."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,22 @@ _ERRORS: dict[int, type[DagmakerError]] = {kind.exit_code: kind for kind in (Spe
 
 
 def unblind(run: Path, token: str | None, spec: str | None, jobs: int) -> dict[str, Any]:
-    """Open the real sky, or compare with what was opened before; what the worker answers.
+    """Open the real sky, or compare with the first unblinding; the worker's answer.
 
     Raises
     ------
     RefusedError
-        Without a token that opens this run, or while somebody works in the directory.
+        The token is missing or wrong, or another command works in the directory.
     InputError
-        It is no run directory, a file is missing, or the result is not that of the first unblinding.
+        Not a run directory, a file is missing, or the result differs from the first unblinding.
     """
     run = run.absolute()
     read_plan(run)
     flags = [f"--{name}={value}" for name, value in (("token", token), ("spec", spec)) if value is not None]
-    command = [interpreter.python(), "-m", "worker", "unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json"]
     with lock.held(run):
-        done = subprocess.run(
-            command, env=interpreter.environment(), capture_output=True, text=True, check=False,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    if done.returncode != 0:
-        text = done.stderr.replace("worker unblind: ", "").strip()
-        raise _ERRORS.get(done.returncode, DagmakerError)(text or f"the worker ended with exit code {done.returncode}")
-    answer: dict[str, Any] = json.loads(done.stdout)
+        process = interpreter.run_worker("unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json")
+    if code := process.returncode:
+        text = process.stderr.replace("worker unblind: ", "").strip()
+        raise _ERRORS.get(code, DagmakerError)(text or f"the worker ended with exit code {code}")
+    answer: dict[str, Any] = json.loads(process.stdout)
     return answer

@@ -1,24 +1,18 @@
-"""Lines of a verification and of a certificate: read from a worker, counted, shown."""
+"""Findings: filtered, as text."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from worker.base.finding import Finding
 
 MARKS: Mapping[str, str] = {"same": "ok", "note": "but", "fault": "NOT"}
 
 
-def from_json(raw: Mapping[str, Any]) -> Finding:
-    """A line that a worker printed."""
-    return Finding(raw["verdict"], str(raw["what"]), str(raw["found"]))
-
-
 def faults(lines: Iterable[Finding]) -> list[Finding]:
-    """Those that contradict the run."""
+    """Findings with verdict `fault`."""
     return [line for line in lines if line.verdict == "fault"]
 
 
 def text(lines: Iterable[Finding]) -> Iterator[str]:
-    """One line each, for a terminal."""
+    """One line per finding, for the terminal."""
     for line in lines:
         yield f"{MARKS[line.verdict]:<5}{line.what}: {line.found}"

@@ -1,1 +1,1 @@
-"""How far a run is, and what it found, for people."""
+"""State and results of a run, as text and page."""

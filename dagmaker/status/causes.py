@@ -1,4 +1,4 @@
-"""What failed or is held, grouped by cause: in words, with the last lines that it wrote and the change to make."""
+"""Failed and held processes grouped by cause, with their last lines of stderr and the change to make."""
 
 import re
 import shlex
@@ -9,17 +9,17 @@ from typing import NamedTuple
 
 from dagmaker.htcondor import holds
 from dagmaker.htcondor.eventlog import Hold
-from dagmaker.htcondor.jobs import HostCount, Where
+from dagmaker.htcondor.jobs import HostCount, ProcessKey
 from dagmaker.htcondor.submitfile import SubmitFile
 from dagmaker.status import failures
 from worker.base import shell
 from worker.base.reading import text_or_empty
 
-READ = 200  # error files that are read per kind of task and exit code: the others are counted with the commonest cause
+READ = 200  # most error files per task and exit code; further processes count as the commonest cause
 TAIL_LINES = 4
 TAIL_BYTES = 8192
-_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # the same sentence about another file is the same cause
-BAD_HOST = 3  # so many tries failed on a machine and none went well, while others went well elsewhere
+_OTHER = re.compile(r"/\S+|[-+]?\d+(\.\d+)?")  # paths and numbers do not distinguish causes
+BAD_HOST = 3  # failures on a machine without success, while tries elsewhere succeed
 
 CURES = {
     1: "read the lines above; the line `by hand` shows it whole",
@@ -32,61 +32,65 @@ CURES = {
 }
 
 
-class Bad(NamedTuple):
-    """One process that failed or is held.
+Submits = Mapping[str, SubmitFile]
+"""Submit file of each task."""
+
+
+class Problem(NamedTuple):
+    """A process that failed or is held.
 
     Attributes
     ----------
     code : int or None
-        Exit code, or minus the signal; None where it is held, or was removed while held.
+        Exit code, or minus the signal; None if it is held or was removed.
     argv : str
     removed : bool
-        It was held, and is no longer in the queue.
+        It was removed while held.
     gone : str
-        Why it was removed from the queue, if not while held and not by DAGMan.
+        Reason of a removal that was neither while held nor by DAGMan.
     lost : bool
-        It ended well, and its output is not there.
+        It succeeded, but its output is missing.
     id : str
-        Where it is in the queue: ``326.0``.
-    in_the_way : bool
-        Something that is not its own output lies where that belongs.
+        Process in the queue: ``326.0``.
+    blocked : bool
+        Another file or a folder is at the path of its output.
     """
 
     task: str
     code: int | None
     hold: Hold | None
     host: str
-    where: Where
+    process_key: ProcessKey
     argv: str
     removed: bool = False
     gone: str = ""
     lost: bool = False
     id: str = ""
-    in_the_way: bool = False
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Processes with one cause.
+    """Processes with the same cause.
 
     Attributes
     ----------
     kind : str
-        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (it ended well and
-        left no output), ``node`` (DAGMan could not run it) or ``host``.
+        ``failed``, ``held``, ``removed`` (while held), ``gone`` (removed while not held), ``lost`` (success without
+        output), ``node`` (DAGMan could not run it) or ``host``.
     what : str
         The cause in words.
     said : tuple of str
-        Last lines of standard error of the first of them, or HTCondor's reason.
+        Last lines of standard error of the first process, or HTCondor's reason.
     file : str
-        Where that comes from, relative to the run directory where it lies there.
+        Source of `said`, relative to the run directory if inside it.
     by_hand : str
-        How to run the first of them by hand.
+        Command that runs the first process by hand.
     cure : str
     ids : tuple of str
         Processes in the queue, such as ``326.0``.
     code : int or None
-        Exit code, or minus the signal, where they ended by themselves.
+        Exit code, or minus the signal, if they ended by themselves.
     hold : Hold or None
     """
 
@@ -103,15 +107,15 @@ class Cause:
     hold: Hold | None = None
 
 
-class Asked(NamedTuple):
-    """What the spec asks for, MB; 0 where the plan finds it out itself."""
+class SpecRequest(NamedTuple):
+    """Requests of the spec, MB; 0 if the plan computes them."""
 
     memory_mb: int
     disk_mb: int
 
 
 def tail(path: Path | None) -> tuple[str, ...]:
-    """Last lines of a file; none where there is none."""
+    """Last lines of a file; empty if it does not exist."""
     if path is None:
         return ()
     lines = text_or_empty(path, TAIL_BYTES).splitlines()
@@ -119,45 +123,49 @@ def tail(path: Path | None) -> tuple[str, ...]:
 
 
 def _failed(
-    bad: Iterable[Bad], tried: Mapping[str, Collection[str]], submits: Mapping[str, SubmitFile], run: Path, asked: Asked
+    problems: Iterable[Problem],
+    hosts_of: Mapping[str, Collection[str]],
+    submits: Submits,
+    run: Path,
+    asked: SpecRequest,
 ) -> Iterator[Cause]:
-    """Group by task and exit code, then by what the standard error says; `tried` are the machines of each task."""
-    by_code: dict[tuple[str, int], list[Bad]] = {}
-    for item in bad:
+    """Group by task and exit code, then by the last line of stderr; `hosts_of` has the machines of each task."""
+    by_code: dict[tuple[str, int], list[Problem]] = {}
+    for item in problems:
         if item.code is not None:
             by_code.setdefault((item.task, item.code), []).append(item)
     for (task, code), items in by_code.items():
-        groups: dict[str, list[Bad]] = {}
+        groups: dict[str, list[Problem]] = {}
         for item in items[:READ]:
-            said = tail(submits[task].error_file(*item.where))
-            groups.setdefault(_OTHER.sub("#", failures.last_line("\n".join(said))), []).append(item)
+            message_lines = tail(submits[task].error_file(*item.process_key))
+            groups.setdefault(_OTHER.sub("#", failures.last_line("\n".join(message_lines))), []).append(item)
         commonest = max(groups.values(), key=len)
         commonest.extend(items[READ:])
         for group in groups.values():
             first = group[0]
-            file = submits[task].error_file(*first.where)
-            said = tail(file)
+            file = submits[task].error_file(*first.process_key)
+            message_lines = tail(file)
             hosts = sorted({item.host for item in group})
-            only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(tried.get(task, ()))) else ""
+            only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(hosts_of.get(task, ()))) else ""
             yield Cause(
-                "failed", task, len(group), failures.cause(code) + only, said or ("(it said nothing)",),
-                shown(file, run), by_hand(first, run), _exit_cure(code, run, asked), code=code,
+                "failed", task, len(group), failures.cause(code) + only, message_lines or ("(it said nothing)",),
+                relative_path(file, run), by_hand(first, run), _exit_cure(code, run, asked), code=code,
             )  # fmt: skip
 
 
-def by_hand(bad: Bad, run: Path) -> str:
-    """How to run a process by hand."""
-    return shell.worker(*bad.argv.split(), f"--run={run}")
+def by_hand(problem: Problem, run: Path) -> str:
+    """Command that runs a process by hand."""
+    return shell.worker(*problem.argv.split(), f"--run={run}")
 
 
-def _exit_cure(code: int, run: Path, asked: Asked) -> str:
+def _exit_cure(code: int, run: Path, asked: SpecRequest) -> str:
     text = CURES.get(code, "read the lines above")
     return text.format(memory=2 * asked.memory_mb, now=asked.memory_mb).replace("RUN", shlex.quote(str(run)))
 
 
-def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, asked: Asked) -> Iterator[Cause]:
-    groups: dict[tuple[str, int, int, bool], list[Bad]] = {}
-    for item in bad:
+def _held(problems: Iterable[Problem], submits: Submits, run: Path, asked: SpecRequest) -> Iterator[Cause]:
+    groups: dict[tuple[str, int, int, bool], list[Problem]] = {}
+    for item in problems:
         if item.code is None and item.hold is not None:
             key = item.task, item.hold.code, item.hold.subcode, item.removed
             groups.setdefault(key, []).append(item)
@@ -171,54 +179,54 @@ def _held(bad: Iterable[Bad], submits: Mapping[str, SubmitFile], run: Path, aske
             yield _held_after_failure(group, code, submit, run, asked)
             continue
         yield Cause(
-            "removed" if removed else "held", task, len(group), holds.words(hold), (hold.reason,),
-            shown(submit.log, run), by_hand(first, run),
+            "removed" if removed else "held", task, len(group), holds.description(hold), (hold.reason,),
+            relative_path(submit.log, run), by_hand(first, run),
             holds.cure(hold, asked.memory_mb, asked.disk_mb, submit), _ids(group), hold=hold,
         )  # fmt: skip
 
 
-def _held_after_failure(group: list[Bad], code: int, submit: SubmitFile, run: Path, asked: Asked) -> Cause:
-    """Processes that failed for good and wait for the cure, so that their nodes can go on (`hold_failed_hours`)."""
+def _held_after_failure(group: list[Problem], code: int, submit: SubmitFile, run: Path, asked: SpecRequest) -> Cause:
+    """Cause of processes that are held after a final failure (`hold_failed_hours`)."""
     first = group[0]
-    file = submit.error_file(*first.where)
+    file = submit.error_file(*first.process_key)
     release = "then condor_release the held processes, before the site's hold_failed_hours are over"
     return Cause(
-        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file), shown(file, run),
-        by_hand(first, run), f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
+        "held", first.task, len(group), f"failed for good: {failures.cause(code)}", tail(file),
+        relative_path(file, run), by_hand(first, run), f"{_exit_cure(code, run, asked)}; {release}", _ids(group), code,
     )  # fmt: skip
 
 
-def _ids(group: Iterable[Bad]) -> tuple[str, ...]:
+def _ids(group: Iterable[Problem]) -> tuple[str, ...]:
     return tuple(item.id for item in group if item.id)
 
 
 def bad_hosts(hosts: Mapping[str, Mapping[str, HostCount]]) -> Iterator[Cause]:
-    """Machines on which everything fails, while the same kind of task goes well elsewhere."""
+    """Machines on which all processes of a task fail that succeed elsewhere."""
     for task, counts in hosts.items():
-        well = sum(count.well for count in counts.values())
+        well = sum(count.succeeded for count in counts.values())
         for host, count in counts.items():
-            if count.badly >= BAD_HOST and not count.well and well:
+            if count.failed >= BAD_HOST and not count.succeeded and well:
                 yield Cause(
-                    "host", task, count.badly, f"every try on {host} failed, elsewhere {well} went well", (), "", "",
+                    "host", task, count.failed, f"every try on {host} failed, elsewhere {well} went well", (), "", "",
                     f'in the site profile, commands: {{requirements: \'Machine != "{host}"\'}}',
                 )  # fmt: skip
 
 
-def shown(path: Path | None, run: Path) -> str:
-    """A path relative to the run directory where it lies there; empty for None."""
+def relative_path(path: Path | None, run: Path) -> str:
+    """A path relative to the run directory if inside it; empty for None."""
     if path is None:
         return ""
     return str(path.relative_to(run)) if path.is_relative_to(run) else str(path)
 
 
 def group(
-    bad: Iterable[Bad],
+    problems: Iterable[Problem],
     hosts: Mapping[str, Mapping[str, HostCount]],
-    submits: Mapping[str, SubmitFile],
+    submits: Submits,
     run: Path,
-    asked: Asked,
+    asked: SpecRequest,
 ) -> tuple[Cause, ...]:
-    """All causes, the most frequent first; machines at which everything fails before them."""
-    bad = list(bad)
-    found = [*_failed(bad, hosts, submits, run, asked), *_held(bad, submits, run, asked)]
-    return (*bad_hosts(hosts), *sorted(found, key=lambda cause: -cause.count))
+    """All causes, bad machines first, then by frequency."""
+    problems = list(problems)
+    causes = [*_failed(problems, hosts, submits, run, asked), *_held(problems, submits, run, asked)]
+    return (*bad_hosts(hosts), *sorted(causes, key=lambda cause: -cause.count))

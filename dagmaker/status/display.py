@@ -1,4 +1,4 @@
-"""Progress for a person: a live table on a terminal, plain lines anywhere else."""
+"""Display of progress: a live table on a terminal, else plain lines."""
 
 import time
 from types import TracebackType
@@ -12,17 +12,17 @@ LINE_EVERY_S = 5.0
 
 
 class Display(Protocol):
-    """What the runner tells."""
+    """Interface between the runner and a display."""
 
     def __enter__(self) -> "Display": ...
 
     def __exit__(self, kind: Any, value: Any, trace: TracebackType | None) -> None: ...
 
     def update(self, progress: Progress, jobs: int) -> None:
-        """Show the present state; cheap enough to be called after every process."""
+        """Show the present state; fast enough to be called after every process."""
 
     def say(self, text: str) -> None:
-        """Tell one thing, at once."""
+        """Print a line at once."""
 
 
 def duration(seconds: float | None) -> str:
@@ -42,11 +42,11 @@ def rate(per_second: float | None) -> str:
 
 
 class Lines:
-    """One line when a stage is complete, and one every few seconds in between."""
+    """A line when a stage is complete, and one every few seconds."""
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._told: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
     def __enter__(self) -> "Lines":
         return self
@@ -59,20 +59,20 @@ class Lines:
         print(text, flush=True)
 
     def update(self, progress: Progress, jobs: int) -> None:
-        """Print what is new."""
+        """Print lines of stages that have changed."""
         now = time.monotonic()
         due = now - self._last >= LINE_EVERY_S
         if due:
             self._last = now
         for stage in progress.stages.values():
             if stage.done == stage.total or (due and stage.running):
-                self._tell(stage, jobs)
+                self._print_stage(stage, jobs)
 
-    def _tell(self, stage: Stage, jobs: int) -> None:
-        """Print a stage's line unless nothing has ended since it was last told."""
+    def _print_stage(self, stage: Stage, jobs: int) -> None:
+        """Print a stage's line if its counts have changed."""
         counts = f"{stage.done}/{stage.total}/{stage.failed}"
-        if self._told.get(stage.task) != counts:
-            self._told[stage.task] = counts
+        if self._printed.get(stage.task) != counts:
+            self._printed[stage.task] = counts
             self.say(self._line(stage, jobs))
 
     @staticmethod
@@ -88,7 +88,7 @@ class Lines:
 
 
 class Table:
-    """A table that is drawn anew a few times a second."""
+    """A table that is redrawn a few times per second."""
 
     def __init__(self, console: Any) -> None:
         from rich.live import Live
@@ -108,7 +108,7 @@ class Table:
         self._live.console.print(visible(text), markup=False, highlight=False)
 
     def update(self, progress: Progress, jobs: int) -> None:
-        """Draw the table, unless it was drawn just now."""
+        """Draw the table, at most five times per second."""
         now = time.monotonic()
         finished = all(stage.done + stage.failed == stage.total for stage in progress.stages.values())
         if now - self._drawn < 0.2 and not finished:
@@ -129,19 +129,16 @@ def _table(progress: Progress, jobs: int) -> Any:
     for stage in progress.stages.values():
         bar = ProgressBar(total=stage.total, completed=stage.done, width=24)
         table.add_row(
-            stage.task,
-            bar,
-            f"{stage.done}/{stage.total}",
-            str(stage.running or ""),
+            stage.task, bar, f"{stage.done}/{stage.total}", str(stage.running or ""),
             f"[red]{stage.failed}[/]" if stage.failed else "",
             rate(stage.per_second()) if stage.ran else "",
             duration(stage.left_s(jobs)) if 0 < stage.done < stage.total else "",
-        )
+        )  # fmt: skip
     return table
 
 
 def choose() -> Display:
-    """The table on a terminal, lines elsewhere."""
+    """The table on a terminal, else lines."""
     from rich.console import Console
 
     console = Console(file=terminal())

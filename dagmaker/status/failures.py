@@ -1,4 +1,4 @@
-"""What went wrong, in words, with the cure; and a log file for each failed process."""
+"""Failures of `dagmaker run`: causes as text, and a log file for each failed process."""
 
 import re
 import signal
@@ -18,7 +18,7 @@ class Failure(NamedTuple):
     ----------
     argv : sequence of str
     log : Path
-        What it said, whole.
+        File with its whole standard error.
     """
 
     reply: Reply
@@ -28,18 +28,14 @@ class Failure(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
         return {
-            "node": self.reply.process.node,
-            "position": self.reply.process.position,
-            "argv": ["worker", *self.argv],
-            "exit_code": self.reply.rc,
-            "cause": cause(self.reply.rc),
-            "said": last_line(self.reply.err),
+            "node": self.reply.process.node, "position": self.reply.process.position, "argv": ["worker", *self.argv],
+            "exit_code": self.reply.rc, "cause": cause(self.reply.rc), "said": last_line(self.reply.err),
             "log": str(self.log),
-        }
+        }  # fmt: skip
 
 
 def cause(code: int) -> str:
-    """An exit code, or the signal behind a negative one, in words."""
+    """Meaning of an exit code, or of a signal if negative."""
     if code < 0:
         name = signal.Signals(-code).name
         hint = "; out of memory? lower --jobs or see dmesg" if code == -signal.SIGKILL else ""
@@ -48,7 +44,7 @@ def cause(code: int) -> str:
 
 
 def write_log(run: Path, reply: Reply, argv: Sequence[str]) -> Path:
-    """Write what a failed process said to RUN/logs; the last failure of a process is the one that is kept."""
+    """Write a failed process's standard error to RUN/logs, replacing that of an earlier failure."""
     path = run / "logs" / f"failed_{reply.process.node}_{reply.process.position}.log"
     text = f"{shell.worker(*argv)}\nexit code {reply.rc}: {cause(reply.rc)}\n\n{reply.err}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +53,7 @@ def write_log(run: Path, reply: Reply, argv: Sequence[str]) -> Path:
 
 
 def last_line(text: str) -> str:
-    """The line of an error output that says what happened: the last one, or the one before "(above)"."""
+    """The line of an error output with the message: the last one, or the one before "(above)"."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     if len(lines) > 1 and "(above)" in lines[-1]:
         return lines[-2]
@@ -65,17 +61,17 @@ def last_line(text: str) -> str:
 
 
 def table(failed: Sequence[Failure], run: Path, limit: int = 20) -> list[str]:
-    """Failures grouped by their cause, the most frequent first."""
+    """Failures grouped by cause, the most frequent first."""
     groups: dict[tuple[int, str, str], list[Failure]] = {}
     for failure in failed:
         key = failure.reply.rc, failure.argv[0], last_line(failure.reply.err)
         groups.setdefault(key, []).append(failure)
     lines = []
-    for (code, task, said), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:limit]:
+    for (code, task, message), group in sorted(groups.items(), key=lambda item: -len(item[1]))[:limit]:
         first = group[0]
         lines += [
             f"{len(group)} x {task}: {cause(code)}",
-            f"    {said}",
+            f"    {message}",
             f"    by hand: {shell.worker(*first.argv)}",
             f"    log: {first.log.relative_to(run)}" + (f" and {len(group) - 1} more" if len(group) > 1 else ""),
         ]

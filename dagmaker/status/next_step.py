@@ -1,4 +1,4 @@
-"""The one command to type now: followed as it is printed, it cures what `dagmaker status` found, or goes on."""
+"""The next command for the user: it cures the problems that `dagmaker status` found, or continues the run."""
 
 import shlex
 import shutil
@@ -15,39 +15,37 @@ from worker.rundir import layout
 
 if TYPE_CHECKING:
     from dagmaker.htcondor.dagjob import DagJob
-    from dagmaker.status.causes import Asked, Cause
+    from dagmaker.status.causes import Cause, SpecRequest
     from dagmaker.status.status import Status
 
-MOST_IDS = 12  # named one by one; more are told by their clusters
-STUCK_S = 1800.0  # idle for so long while nothing runs: no machine takes them
+MOST_IDS = 12  # processes that are named one by one; of more only the clusters
+STUCK_S = 1800.0  # idle time without running processes after which no machine seems to match
 
 
 class Facts(NamedTuple):
-    """What else of a run directory decides on the next command.
+    """Further facts that determine the next command.
 
     Attributes
     ----------
     edited : bool
-        The frozen spec is not the one that the plan was made for.
-    all_there : bool
-        Every output is there.
-    in_the_way : bool
-        Files of another analysis, or folders, lie where outputs belong.
+        The frozen spec differs from the spec of the plan.
+    all_outputs_exist : bool
+    blocked : bool
+        Files of another analysis, or folders, are at the paths of outputs.
     transfers : bool
-        Files travel with the jobs: a node that is submitted again computes what is there already.
-    asked : Asked
-        Memory and disk space.
+        HTCondor transfers files: a node that is submitted again repeats finished processes.
+    asked : SpecRequest
     """
 
     edited: bool
-    all_there: bool
-    in_the_way: bool
+    all_outputs_exist: bool
+    blocked: bool
     transfers: bool
-    asked: "Asked"
+    asked: "SpecRequest"
 
 
 def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
-    """Quoted for the shell; empty where the run is complete."""
+    """The next command, quoted for the shell; empty if the run is complete."""
     if status.complete:
         return ""
     if status.here:
@@ -55,14 +53,14 @@ def command(status: "Status", facts: Facts, answer: Answer | None) -> str:
     if not status.dags:
         return _never_submitted(status, facts)
     if facts.edited:
-        again = "" if status.active or facts.all_there else _submit(status, status.dags[-1])
-        return _all(dagmaker("restore", status.run), again)
+        again = "" if status.active or facts.all_outputs_exist else _submit(status, status.dags[-1])
+        return _joined(dagmaker("restore", status.run), again)
     if status.active:
         return _in_queue(status, facts, answer)
     return _ended(status, facts)
 
 
-def _all(*commands: str) -> str:
+def _joined(*commands: str) -> str:
     return " && ".join(command for command in commands if command)
 
 
@@ -71,32 +69,32 @@ def _submit(status: "Status", dag: "DagJob") -> str:
 
 
 def _repair(status: "Status", facts: Facts) -> str:
-    """Make what is missing again, with what lies in the way moved aside."""
-    aside = ["--set_aside"] if facts.in_the_way else []
-    return _all(dagmaker("repair", status.run, *aside), dagmaker("submit", status.run, "--repair"))
+    """Repair and submit; blocking paths are moved aside."""
+    aside = ["--set_aside"] if facts.blocked else []
+    return _joined(dagmaker("repair", status.run, *aside), dagmaker("submit", status.run, "--repair"))
 
 
 def _never_submitted(status: "Status", facts: Facts) -> str:
     if facts.edited:
         return dagmaker("restore", status.run)
-    begun = any(stage.done for stage in status.stages)
-    if not begun and shutil.which("condor_submit_dag") and Path(status.run, layout.DAG).is_file():
+    started = any(stage.done for stage in status.stages)
+    if not started and shutil.which("condor_submit_dag") and Path(status.run, layout.DAG).is_file():
         return dagmaker("submit", status.run)
     return dagmaker("run", f"{status.run}/{layout.SPEC}", f"--run={status.run}")
 
 
 def _in_queue(status: "Status", facts: Facts, answer: Answer | None) -> str:
-    """What DAGMan itself needs, else what its processes need."""
+    """Command for the DAGMan job, else for its processes."""
     dag = next(dag for dag in reversed(status.dags) if dag.active)
     state: str = dag.state
-    if answer is not None and answer.elsewhere(dag):
+    if answer is not None and answer.submitted_elsewhere(dag):
         return shell.command("ssh", dag.host, dagmaker("status", status.run))
     if answer is not None and answer.dags:
         state = answer.dags[-1].state
     if state == "held":
         return f"condor_release {dag.cluster}"
     if state == "removed":
-        return _all(dagmaker("abort", status.run), _submit(status, dag))
+        return _joined(dagmaker("abort", status.run), _submit(status, dag))
     return _of_processes(status, facts, dag.cluster)
 
 
@@ -113,16 +111,16 @@ def _of_processes(status: "Status", facts: Facts, cluster: int) -> str:
 
 
 def _held(status: "Status", facts: Facts, held: Iterable["Cause"]) -> str:
-    """Release, with a larger request where it was too small. What lacks its input needs that first."""
+    """Release held processes, with a larger request if it was too small; repair if an input is missing."""
     held = list(held)
     if any(cause.code in (3, 4) for cause in held):
-        return _all(dagmaker("abort", status.run), _repair(status, facts))
-    edits = [edit for cause in held if (edit := _more(cause, facts.asked))]
-    return _all(*edits, f"condor_release {_those(one for cause in held for one in cause.ids)}")
+        return _joined(dagmaker("abort", status.run), _repair(status, facts))
+    edits = [edit for cause in held if (edit := _larger_request(cause, facts.asked))]
+    return _joined(*edits, f"condor_release {_id_argument(id_ for cause in held for id_ in cause.ids)}")
 
 
-def _more(cause: "Cause", asked: "Asked") -> str:
-    """A request that is twice what the processes used, and twice what the spec asks for."""
+def _larger_request(cause: "Cause", asked: "SpecRequest") -> str:
+    """condor_qedit command: twice the larger of used and requested memory or disk; empty for other holds."""
     if cause.hold is None:
         return ""
     hold = cause.hold
@@ -133,27 +131,27 @@ def _more(cause: "Cause", asked: "Asked") -> str:
     else:
         return ""
     value = f"ifThenElse({used} is undefined, {least}, max({{{least}, 2 * {used}}}))"
-    return f"condor_qedit {_those(cause.ids)} {attribute} {shlex.quote(value)}"
+    return f"condor_qedit {_id_argument(cause.ids)} {attribute} {shlex.quote(value)}"
 
 
-def _those(ids: Iterable[str]) -> str:
-    """Processes as an argument of HTCondor's tools."""
-    found = sorted({tuple(map(int, one.split("."))) for one in ids})
-    if len(found) == 1:
-        return ".".join(map(str, found[0]))
-    one_by_one = (f"(ClusterId == {cluster} && ProcId == {process})" for cluster, process in found)
-    by_cluster = (f"(ClusterId == {cluster} && JobStatus == 5)" for cluster in sorted({pair[0] for pair in found}))
-    return f"-constraint {shlex.quote(' || '.join(one_by_one if len(found) <= MOST_IDS else by_cluster))}"
+def _id_argument(ids: Iterable[str]) -> str:
+    """Process ids as an argument of HTCondor's tools."""
+    pairs = sorted({tuple(map(int, text.split("."))) for text in ids})
+    if len(pairs) == 1:
+        return ".".join(map(str, pairs[0]))
+    one_by_one = (f"(ClusterId == {cluster} && ProcId == {process})" for cluster, process in pairs)
+    by_cluster = (f"(ClusterId == {cluster} && JobStatus == 5)" for cluster in sorted({pair[0] for pair in pairs}))
+    return f"-constraint {shlex.quote(' || '.join(one_by_one if len(pairs) <= MOST_IDS else by_cluster))}"
 
 
 def _ended(status: "Status", facts: Facts) -> str:
     kinds = {cause.kind for cause in status.causes}
-    if any(cause.kind == "node" for cause in status.causes):
-        return _all(dagmaker("restore", status.run), _submit(status, status.dags[-1]))
-    # The report ends with 4 where something else has failed; with 3 it found a damaged file.
+    if "node" in kinds:
+        return _joined(dagmaker("restore", status.run), _submit(status, status.dags[-1]))
+    # The report ends with 4 if another process failed, with 3 if a file is damaged.
     broken = "lost" in kinds or any(
         cause.code == 3 or (cause.code == 4 and cause.task != REPORT) for cause in status.causes
     )
-    if (broken or facts.transfers) and not facts.all_there:
+    if (broken or facts.transfers) and not facts.all_outputs_exist:
         return _repair(status, facts)
     return _submit(status, status.dags[-1])

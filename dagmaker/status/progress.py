@@ -1,4 +1,4 @@
-"""How far each stage is: counts and rates, no display."""
+"""Counts and rates of each stage."""
 
 import time
 from collections.abc import Iterable
@@ -10,20 +10,20 @@ from dagmaker.plan.processes import Reply
 
 @dataclass
 class Stage:
-    """One kind of task.
+    """Progress of one kind of task.
 
     Attributes
     ----------
     total, done, failed, running : int
-        Processes.
+        Numbers of processes.
     trials : int
-        Trials (or skies) of all its processes together.
+        Trials (or skies) of all processes.
     began, ended : float or None, s
-        Monotonic times of the first start and of the last end in this session.
+        Monotonic times of the first start and the last end in this session.
     wall_s, cpu_s : float, s
         Sum over the processes that ended in this session.
     ran : int
-        Processes that ended well in this session (the others were done before).
+        Processes that succeeded in this session.
     """
 
     task: str
@@ -39,13 +39,13 @@ class Stage:
     cpu_s: float = 0.0
 
     def started(self) -> None:
-        """One process was started."""
+        """Record the start of a process."""
         self.running += 1
         if self.began is None:
             self.began = time.monotonic()
 
     def finished(self, reply: Reply, again: bool) -> None:
-        """One process ended; `again` where it will be started once more."""
+        """Record the end of a process; `again` if it will be started again."""
         self.running -= 1
         self.ended = time.monotonic()
         self.wall_s += reply.wall_s
@@ -57,13 +57,13 @@ class Stage:
             self.failed += 1
 
     def per_second(self) -> float | None:
-        """Trials per second of wall time in this session, over all processes; None where there are none yet."""
+        """Trials per second of wall time in this session; None if there are none yet."""
         if self.began is None or self.ended is None or not self.ran or not self.trials:
             return None
         return self.trials * self.ran / self.total / max(self.ended - self.began, 1e-3)
 
     def left_s(self, jobs: int) -> float | None:
-        """Wall time that is left, from the mean wall time of the processes so far; None where none has ended."""
+        """Remaining wall time, s, from the mean wall time of ended processes; None if none has ended."""
         if not self.ran:
             return None
         return (self.total - self.done - self.failed) * self.wall_s / self.ran / jobs
@@ -76,11 +76,11 @@ class Progress:
     stages: dict[str, Stage] = field(default_factory=dict)
 
     def skip(self, task: str, n: int) -> None:
-        """So many processes of a stage were done before this session."""
+        """Add processes of a stage that were done before this session."""
         self.stages[task].done += n
 
     def add(self, nodes: Iterable[Node]) -> None:
-        """Further work of known stages."""
+        """Add the processes of nodes to their stages."""
         for node in nodes:
             stage = self.stages[node.task]
             stage.total += node.n_processes
@@ -88,7 +88,7 @@ class Progress:
 
 
 def make(plan: Plan) -> Progress:
-    """Nothing done yet."""
+    """Progress of a plan without finished processes."""
     state = Progress({task: Stage(task) for task in plan.tasks()})
     state.add(plan.nodes)
     return state

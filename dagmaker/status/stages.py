@@ -1,4 +1,4 @@
-"""One kind of task of a run: what is done, what runs, at which pace, and how long the slowest has run."""
+"""State of one kind of task: finished and running processes, rate, and the longest running process."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -8,28 +8,28 @@ from typing import NamedTuple
 
 from dagmaker.htcondor.jobs import Jobs, seconds
 from dagmaker.plan.plan import Node
-from dagmaker.status.causes import Bad
+from dagmaker.status.causes import Problem
 
 MISSING_SHOWN = 20
-COMPARABLE = 3  # good ends from which one can tell how long the others take
+COMPARABLE = 3  # fewest successful processes for a median
 LATE_S, LATE_LONGEST = 10.0, 2.0
 SLOW_S, SLOW_MEDIANS, SLOW_LONGEST = 30.0, 10.0, 3.0
 
 
 class Longest(NamedTuple):
-    """The process of a stage that has run for longest.
+    """The longest running process of a stage.
 
     Attributes
     ----------
     id : str
-        In the queue: ``326.0``.
+        Process in the queue: ``326.0``.
     run_s : float, s
     median_s : float or None, s
-        Wall time of those of the stage that ended well; None where too few have.
+        Median wall time of successful processes of the stage; None if they are too few.
     late : bool
-        It runs for more than twice the longest of them: their pace says nothing about it.
+        It has run more than twice as long as the longest of them, so their times do not predict its end.
     hangs : bool
-        It runs for more than ten times the median and three times the longest of the others: it may never end.
+        It has run more than ten times the median and three times the longest of them.
     """
 
     id: str
@@ -42,25 +42,24 @@ class Longest(NamedTuple):
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One kind of task.
+    """State of one kind of task.
 
     Attributes
     ----------
     total, done : int
-        Processes; done where all outputs are there.
+        Numbers of processes; done if the output exists.
     trials, trials_done : int
     missing : tuple of str
-        The first few nodes that are not complete.
+        The first incomplete nodes.
     running, idle, held, failed : int
-        Processes as HTCondor's log leaves them; failed where the output is missing too.
+        Numbers of processes from HTCondor's log; failed if the output is missing too.
     repeated : int
-        Tries that failed and that HTCondor started again.
+        Failed tries that HTCondor started again.
     per_second : float or None
-        Trials (processes where there are none) per second over the last ten minutes in which any ended.
+        Trials (processes if there are none) per second over the last ten minutes in which any ended.
     left_s : float or None, s
-        Until the stage is complete, at that rate; None where nothing runs, none has ended or one is late.
+        Time until the stage is complete, at that rate; None if nothing runs, none has ended or one is late.
     longest : Longest or None
-        Of those that run now.
     """
 
     task: str
@@ -89,19 +88,19 @@ def _longest(jobs: Jobs, now: float) -> Longest | None:
         return None
     since, (cluster, process) = min(running)
     run_s = now - seconds(since)
-    middle = median(jobs.took) if len(jobs.took) >= COMPARABLE else None
-    longest = max(jobs.took, default=math.inf)
+    middle = median(jobs.wall_times_s) if len(jobs.wall_times_s) >= COMPARABLE else None
+    longest = max(jobs.wall_times_s, default=math.inf)
     hangs = middle is not None and run_s > SLOW_S + max(SLOW_MEDIANS * middle, SLOW_LONGEST * longest)
     late = run_s > LATE_S + LATE_LONGEST * longest
     return Longest(f"{cluster}.{process}", jobs.live[cluster, process].host, run_s, middle, late, hangs)
 
 
-def counted(
+def stage_status(
     task: str,
     nodes: Iterable[Node],
     done: Mapping[str, Collection[int]],
     jobs: Jobs | None,
-    bad: Iterable[Bad],
+    problems: Iterable[Problem],
     now: float | None,
 ) -> StageStatus:
     """The state of a stage.
@@ -109,11 +108,11 @@ def counted(
     Parameters
     ----------
     done : mapping of str to collection of int
-        Positions of the processes whose output is there, by node.
+        Positions of the processes whose output exists, by node.
     jobs : Jobs or None
-        What HTCondor's log says; None where it was never asked.
+        From HTCondor's log; None without submission.
     now : float or None, s
-        Time, while a DAG is in the queue; None where nothing can be at work.
+        Present time if a DAG is in the queue, else None.
     """
     nodes = list(nodes)
     total, n_done = sum(node.n_processes for node in nodes), sum(len(done[node.name]) for node in nodes)
@@ -125,18 +124,13 @@ def counted(
     late = longest is not None and longest.late
     missing = [node.name for node in nodes if len(done[node.name]) < node.n_processes]
     return StageStatus(
-        task=task,
-        total=total,
-        done=n_done,
-        trials=trials,
+        task=task, total=total, done=n_done, trials=trials,
         trials_done=sum(_trials_done(node, done[node.name]) for node in nodes),
         missing=tuple(missing[:MISSING_SHOWN]),
-        running=states.count("running"),
-        idle=states.count("idle"),
-        held=states.count("held"),
-        failed=sum(not item.lost for item in bad) - states.count("held"),
+        running=states.count("running"), idle=states.count("idle"), held=states.count("held"),
+        failed=sum(not item.lost for item in problems) - states.count("held"),
         repeated=jobs.repeated if jobs is not None else 0,
         per_second=rate * (trials / total if trials else 1) if rate else None,
         left_s=(total - n_done) / rate if rate and at_work and not late else None,
         longest=longest,
-    )
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`dagmaker status --html`: RUN/status.html, one file that loads itself again while the run goes on."""
+"""`dagmaker status --html`: write RUN/status.html, which reloads itself while the run continues."""
 
 import time
 from pathlib import Path, PurePosixPath
@@ -19,32 +19,32 @@ FILE = PurePosixPath("status.html")
 TEMPLATE = "status/page.html.j2"
 EVERY_S = 30
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8a8a8a")
-"""Okabe and Ito's palette; from the seventh kind of task on, grey."""
+"""Okabe and Ito's palette; grey from the seventh task on."""
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 56, 28
-"""Of the picture of the throughput, in its own units."""
+"""Sizes of the throughput figure, px."""
 
 
 def write(run: Path, watcher: Watcher, answer: Answer | None = None) -> Status:
-    """Write the page of the present state."""
+    """Write the page with the present state."""
     status = watcher.look(answer)
-    times = watcher.ends() or throughput.of_files(run, watcher.plan)
+    times = watcher.ends() or throughput.output_times(run, watcher.plan)
     text = templates.page(TEMPLATE, _values(status, throughput.binned(times), answer))
     write_all(run, [Written(FILE, text.encode("utf-8"))])
     return status
 
 
 def follow(run: Path, *, once: bool) -> int:
-    """Write the page, again and again until the run has ended or somebody presses Ctrl-C; says where it is."""
+    """Write the page repeatedly until the run has ended or Ctrl-C; prints its path."""
     watcher = Watcher(run)
-    told = False
+    announced = False
     try:
         while True:
             begin = time.monotonic()
             answer = schedd.ask(run) if watcher.on_pool() else None
             status = write(run, watcher, answer)
-            if not told:
+            if not announced:
                 print(f"-> {run / FILE}", flush=True)
-                told = True
+                announced = True
             if once or ended(status):
                 return 0
             time.sleep(max(EVERY_S, 10 * (time.monotonic() - begin)))
@@ -53,50 +53,38 @@ def follow(run: Path, *, once: bool) -> int:
 
 
 def _values(status: Status, ends: Throughput, answer: Answer | None) -> dict[str, Any]:
-    """What the template uses."""
+    """Values of the template."""
     texts = list(status_text.lines(status, answer))
     return {
-        "name": status.name,
-        "run": status.run,
+        "name": status.name, "run": status.run, "next": status.next, "verdict": status_text.verdict(status),
         "refresh": 0 if ended(status) else EVERY_S,
         "drawn_at": time.strftime("%Y-%m-%d %H:%M:%S"),
         "facts": [line for line in texts[1 : texts.index("")] if line],
-        "verdict": status_text.verdict(status),
-        "next": status.next,
         "done": sum(stage.done for stage in status.stages),
         "total": sum(stage.total for stage in status.stages),
         "stages": [_stage(stage) for stage in status.stages],
         "on_pool": bool(status.dags),
-        "causes": [_cause(cause) for cause in status.causes],
+        "causes": [{**vars(cause), "title": status_text.TITLES[cause.kind]} for cause in status.causes],
         "n_bad": sum(cause.count for cause in status.causes if cause.kind != "host"),
         "chart": _chart(ends),
-    }
-
-
-def _cause(cause: Any) -> dict[str, Any]:
-    return {**vars(cause), "title": status_text.TITLES[cause.kind]}
+    }  # fmt: skip
 
 
 def _stage(stage: StageStatus) -> dict[str, Any]:
-    """Numbers of a row, and the widths of its bar in percent."""
+    """Values of a row of the table; widths of its bar in percent."""
     parts = {"done": stage.done, "running": stage.running, "held": stage.held, "failed": stage.failed}
     return {
-        "task": stage.task,
-        "total": stage.total,
-        "missing": stage.total - stage.done,
-        "idle": stage.idle,
-        **parts,
+        "task": stage.task, "total": stage.total, "missing": stage.total - stage.done, "idle": stage.idle, **parts,
         "bar": [(name, round(100 * n / stage.total, 3)) for name, n in parts.items() if n] if stage.total else [],
         "percent": f"{100 * stage.done / stage.total:.1f}" if stage.total else "100.0",
         "trials": f"{stage.trials_done:,}" if stage.trials else "–",
         "rate": rate(stage.per_second) if stage.trials else "–",
-        "left": duration(stage.left_s),
-        "first": stage.missing[0] if stage.missing else "",
-    }
+        "left": duration(stage.left_s), "first": stage.missing[0] if stage.missing else "",
+    }  # fmt: skip
 
 
 def _chart(ends: Throughput) -> dict[str, Any] | None:
-    """Stacked bars as rectangles; None before anything has ended."""
+    """Stacked bars as rectangles; None if no process has ended."""
     if not ends.counts:
         return None
     n, top = ends.n_bins, max(ends.totals)
@@ -114,16 +102,11 @@ def _chart(ends: Throughput) -> dict[str, Any] | None:
                 base[k] += count
         series.append({"task": task, "color": COLORS[min(i, len(COLORS) - 1)], "boxes": boxes, "total": sum(counts)})
     return {
-        "series": series,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "left": LEFT,
-        "floor": HEIGHT - BOTTOM,
-        "top": top,
+        "series": series, "width": WIDTH, "height": HEIGHT, "left": LEFT, "floor": HEIGHT - BOTTOM, "top": top,
         "bin": duration(ends.width_s),
         "times": [_time(ends, fraction) for fraction in (0.0, 0.5, 1.0)],
         "per_minute": rate(60 * max(ends.totals) / ends.width_s),
-    }
+    }  # fmt: skip
 
 
 def _time(ends: Throughput, fraction: float) -> dict[str, Any]:

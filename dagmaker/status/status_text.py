@@ -1,4 +1,4 @@
-"""What `dagmaker status` prints."""
+"""Text of `dagmaker status`."""
 
 import math
 from collections.abc import Iterator
@@ -30,18 +30,18 @@ TITLES = {
     "node": "failed node",
     "host": "bad machine",
 }
-QUIET_S = 120.0  # processes of an ordinary run end more often
+QUIET_S = 120.0  # usual runs have events more often
 
 
-def lines(status: Status, answer: Answer | None = None, wide: int | None = None) -> Iterator[str]:
-    """Everything.
+def lines(status: Status, answer: Answer | None = None, width: int | None = None) -> Iterator[str]:
+    """The whole text.
 
     Parameters
     ----------
     answer : Answer, optional
-        What the schedd says, where it was asked.
-    wide : int, optional
-        Columns of the terminal, if it is for one.
+        Answer of the schedd, if it was asked.
+    width : int, optional
+        Width of the terminal.
     """
     yield f"{status.name}: {status.run}"
     if status.dags:
@@ -49,7 +49,7 @@ def lines(status: Status, answer: Answer | None = None, wide: int | None = None)
     if answer is not None and status.dags:
         yield from _schedd(answer, status)
     yield ""
-    yield from _table(status, wide)
+    yield from _table(status, width)
     yield from _progress(status)
     for cause in status.causes[:CAUSES_SHOWN]:
         yield ""
@@ -80,7 +80,7 @@ def _schedd(answer: Answer, status: Status) -> Iterator[str]:
         return
     if not answer.dags:
         dag = status.dags[-1]
-        if answer.elsewhere(dag):
+        if answer.submitted_elsewhere(dag):
             yield f"schedd: that of {answer.host} does not know this DAG, which was submitted on {dag.host}"
         elif dag.active or dag.state == "lost":
             yield "schedd: it does not know this DAG: the queue was lost or the DAG was forgotten"
@@ -98,11 +98,11 @@ _POOL = (Column("running", 9), Column("idle", 7), Column("held", 6), Column("fai
 _RATES = (Column("trials/s", 10, 2), Column("left", 9, 1))
 
 
-def _table(status: Status, wide: int | None) -> Iterator[str]:
+def _table(status: Status, width: int | None) -> Iterator[str]:
     on_pool = bool(status.dags)
     columns = (*_FILES, *(_POOL if on_pool else ()), Column("missing", 10), Column("trials done", 14, 3))
     columns += (*(_RATES if on_pool else ()), Column("first missing", 0, 4))
-    yield from table(columns, (_row(stage, on_pool) for stage in status.stages), wide)
+    yield from table(columns, (_row(stage, on_pool) for stage in status.stages), width)
     repeated = sum(stage.repeated for stage in status.stages)
     if repeated:
         yield f"{repeated:,} failed tries were started again by HTCondor (max_retries)"
@@ -112,21 +112,9 @@ def _row(stage: StageStatus, on_pool: bool) -> tuple[str, ...]:
     first = f"{stage.missing[0]}" + (", ..." if len(stage.missing) > 1 else "") if stage.missing else ""
     pool = [f"{n:,}" if n else "-" for n in (stage.running, stage.idle, stage.held, stage.failed)]
     trials = f"{stage.trials_done:,}" if stage.trials else "-"
-    rates = (_rate(stage), duration(stage.left_s))
-    return (
-        stage.task,
-        f"{stage.done:,}",
-        f"{stage.total:,}",
-        *(pool if on_pool else ()),
-        f"{stage.total - stage.done:,}",
-        trials,
-        *(rates if on_pool else ()),
-        first,
-    )
-
-
-def _rate(stage: StageStatus) -> str:
-    return rate(stage.per_second) if stage.trials else "-"
+    rates = (rate(stage.per_second) if stage.trials else "-", duration(stage.left_s))
+    done = (stage.task, f"{stage.done:,}", f"{stage.total:,}", *(pool if on_pool else ()))
+    return (*done, f"{stage.total - stage.done:,}", trials, *(rates if on_pool else ()), first)
 
 
 def _cause(cause: Cause) -> Iterator[str]:
@@ -141,7 +129,7 @@ def _cause(cause: Cause) -> Iterator[str]:
 
 
 def _progress(status: Status) -> Iterator[str]:
-    """The whole run in a line; then what may have stopped."""
+    """Progress of the run, time without events, and the longest running process."""
     total, done = sum(stage.total for stage in status.stages), sum(stage.done for stage in status.stages)
     waiting = f"; {status.waiting:,} nodes wait for others" if status.waiting else ""
     yield f"{done:,} of {total:,} processes done ({math.floor(100 * done / total) if total else 100} %){waiting}"
@@ -157,17 +145,11 @@ def _progress(status: Status) -> Iterator[str]:
 
 
 def verdict(status: Status) -> str:
-    """Where the run stands."""
+    """The state of the run as a sentence."""
     if status.complete:
         return "complete"
-    if status.fault:
-        return f"not complete: {status.fault}"
-    return _standing(status)
-
-
-def _standing(status: Status) -> str:
-    if status.here:
-        return "not complete: `dagmaker run` is at work here"
+    if problem := status.fault or ("`dagmaker run` is at work here" if status.here else ""):
+        return f"not complete: {problem}"
     dag = status.dags[-1] if status.dags else None
     if dag is None:
         return "not complete: `dagmaker run` goes on from here, and so does the DAG"

@@ -1,4 +1,4 @@
-"""What a run found, on one screen, from RUN/results/summary.json."""
+"""Results of a run as text, from RUN/results/summary.json."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,61 +14,48 @@ from worker.rundir import layout
 
 
 def read(run: Path) -> dict[str, Any] | None:
-    """RUN/results/summary.json; None where there is none that can be read."""
+    """RUN/results/summary.json; None if it cannot be read."""
     try:
-        found = json_object(run / layout.SUMMARY, {"name": str})
+        return json_object(run / layout.SUMMARY, {"name": str})
     except (OSError, ValueError):
         return None
-    return found
 
 
 def lines(run: Path) -> list[str]:
-    """The summary of a finished run; says so where there is none."""
-    found = read(run)
-    if found is not None:
-        with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # not what `report` writes
-            return _lines(found, run)
+    """The results of a finished run, or a message if there is no summary."""
+    summary = read(run)
+    if summary is not None:
+        with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError):  # damaged summary
+            return _lines(summary, run)
     again = shell.worker("report", f"--run={run}")
     return [f"{run / layout.SUMMARY}: there is no summary, or it cannot be read: `{again}`"]
 
 
-def _lines(found: Mapping[str, Any], run: Path) -> list[str]:
-    return [
-        "",
-        *_head(found),
-        *_fluxes(found),
-        *_hottest(found),
-        *_limits(found),
-        *_post_trial(found),
-        *_binomial(found),
-        *_timing(found),
-        *_where(run),
-    ]
+def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
+    parts = (_head, _fluxes, _hottest, _limits, _post_trial, _binomial, _timing)
+    return ["", *(line for part in parts for line in part(summary)), *_result_paths(run)]
 
 
-def _head(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{found.get('name', '?')}: {_label(found)} data, scrambled sky (the real sky was not touched)"
+def _head(summary: Mapping[str, Any]) -> Iterator[str]:
+    label = (summary.get("data") or {}).get("label", "unknown")
+    yield f"{summary.get('name', '?')}: {label} data, scrambled sky (the real sky was not touched)"
 
 
-def _label(found: Mapping[str, Any]) -> str:
-    return str((found.get("data") or {}).get("label", "unknown"))
-
-
-def _three(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """South, middle and north of a grid."""
+def _example_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of a southern, a middle and a northern declination."""
     by_dec = sorted(rows, key=lambda row: float(row["dec_deg"]))
     picks = sorted({round(fraction * (len(by_dec) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
     return [by_dec[i] for i in picks]
 
 
-def _fluxes(found: Mapping[str, Any]) -> Iterator[str]:
-    discovery = {row["dec_deg"]: row for row in found.get("discovery") or ()}
-    rows = found.get("sensitivity") or ()
+def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
+    discovery = {row["dec_deg"]: row for row in summary.get("discovery") or ()}
+    rows = summary.get("sensitivity") or ()
     if not rows:
         return
     yield ""
     yield f"{'dec':>9}  {'sensitivity':>24}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
-    for row in _three(rows):
+    for row in _example_rows(rows):
         yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {_flux(discovery.get(row['dec_deg'], {})):>24}"
 
 
@@ -78,8 +65,8 @@ def _flux(row: Mapping[str, Any]) -> str:
     return f"{row['flux']:.3g} (n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g})"
 
 
-def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
-    scan = found.get("scan") or {}
+def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
+    scan = summary.get("scan") or {}
     spot = scan.get("hottest")
     if not spot:
         return
@@ -94,8 +81,8 @@ def _hottest(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
-    post = found.get("post_trial")
+def _post_trial(summary: Mapping[str, Any]) -> Iterator[str]:
+    post = summary.get("post_trial")
     if not post:
         return
     yield (
@@ -104,8 +91,8 @@ def _post_trial(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _binomial(found: Mapping[str, Any]) -> Iterator[str]:
-    test = (found.get("binomial") or {}).get("all")
+def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:
+    test = (summary.get("binomial") or {}).get("all")
     if test:
         yield (
             f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
@@ -113,10 +100,10 @@ def _binomial(found: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _limits(found: Mapping[str, Any]) -> Iterator[str]:
+def _limits(summary: Mapping[str, Any]) -> Iterator[str]:
     """The upper limit of the hottest source or spot."""
-    spot = (found.get("scan") or {}).get("hottest") or {}
-    limits = found.get("upper_limits") or {}
+    spot = (summary.get("scan") or {}).get("hottest") or {}
+    limits = summary.get("upper_limits") or {}
     for row in limits.get("limits") or ():
         if row["name"] == spot.get("name", "all"):
             for limit in row["limits"]:
@@ -125,12 +112,12 @@ def _limits(found: Mapping[str, Any]) -> Iterator[str]:
                     yield f"its upper limit ({100 * limits['cl']:g} %, gamma {limit['gamma']:g}): {flux}"
 
 
-def _seconds(seconds: float) -> str:
+def _time_text(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
 
 
-def _timing(found: Mapping[str, Any]) -> Iterator[str]:
-    timing = found.get("timing") or {}
+def _timing(summary: Mapping[str, Any]) -> Iterator[str]:
+    timing = summary.get("timing") or {}
     if not timing:
         return
     yield ""
@@ -138,14 +125,14 @@ def _timing(found: Mapping[str, Any]) -> Iterator[str]:
     for stage in [*filter(timing.__contains__, ROWS), *sorted(timing.keys() - ROWS.keys())]:
         row = timing[stage]
         speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
-        wall, cpu = _seconds(row["wall_s"]), _seconds(row["cpu_s"])
+        wall, cpu = _time_text(row["wall_s"]), _time_text(row["cpu_s"])
         yield (
             f"{stage:<14}{row.get('files', 1):>8,}{row['n']:>12,}{wall:>10}{cpu:>10}{rate(speed):>16}"
             f"{row['max_rss_mb']:>6.0f} MB"
         )
 
 
-def _where(run: Path) -> Iterator[str]:
+def _result_paths(run: Path) -> Iterator[str]:
     yield ""
     yield f"results: {run / layout.SUMMARY}"
     if (run / layout.REPORT).exists():

@@ -1,4 +1,4 @@
-"""How many processes ended when: from HTCondor's logs where there are any, else from the times of the outputs."""
+"""Ends of processes over time, from HTCondor's logs or from modification times of outputs."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ class Throughput(NamedTuple):
     Attributes
     ----------
     begin : float, s
-        Since 1970; the left edge of the first bin.
+        Left edge of the first bin, since 1970.
     width_s : float, s
-        Of a bin.
+        Width of a bin.
     counts : dict of str to tuple of int
-        Ends in each bin, by kind of task; all of one length.
+        Ends in each bin, by task; all of the same length.
     """
 
     begin: float
@@ -31,7 +31,7 @@ class Throughput(NamedTuple):
 
     @property
     def n_bins(self) -> int:
-        """Bins."""
+        """Number of bins."""
         return max(map(len, self.counts.values()), default=0)
 
     @property
@@ -40,16 +40,16 @@ class Throughput(NamedTuple):
         return tuple(sum(column) for column in zip(*self.counts.values(), strict=True))
 
 
-def of_files(run: Path, plan: Plan) -> dict[str, list[float]]:
-    """When the outputs of each task appeared, s since 1970: each folder is listed once."""
+def output_times(run: Path, plan: Plan) -> dict[str, list[float]]:
+    """Modification times of the outputs of each task, s since 1970."""
     times: dict[str, list[float]] = {}
     folders: dict[str, dict[str, float]] = {}
     for node in plan.nodes:
         if node.dir not in folders:
             folders[node.dir] = _listed(run / node.dir)
-        there = folders[node.dir]
-        if there:
-            times.setdefault(node.task, []).extend(there[name] for name in processes.outputs(node) if name in there)
+        mtimes = folders[node.dir]
+        if mtimes:
+            times.setdefault(node.task, []).extend(mtimes[name] for name in processes.outputs(node) if name in mtimes)
     return times
 
 
@@ -62,7 +62,7 @@ def _listed(folder: Path) -> dict[str, float]:
 
 
 def binned(times: Mapping[str, Iterable[float]]) -> Throughput:
-    """Counts in bins of a handy width: as narrow as fits, whole multiples of it since 1970.
+    """Histogram with the narrowest width of `WIDTHS_S` that needs fewer than `MAX_BINS` bins.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`dagmaker status --watch`: the same text again and again until the run has ended."""
+"""`dagmaker status --watch`: print the status repeatedly until the run has ended."""
 
 import sys
 import time
@@ -13,12 +13,12 @@ from dagmaker.status.status import Status, Watcher
 from worker.base import output
 
 EVERY_S = 5.0
-BUSY = 10  # looking may take a tenth of the time
+BUSY = 10  # reading the status takes at most a tenth of the time
 ASK_EVERY_S = 30.0
 
 
-class _Schedd:
-    """The schedd's last answer; asked seldom, since every question costs a process and the schedd has other work."""
+class _CachedAnswer:
+    """The schedd's last answer; it is asked every `ASK_EVERY_S`, since each query costs a process."""
 
     def __init__(self, run: Path, watcher: Watcher) -> None:
         self._run = run
@@ -27,7 +27,7 @@ class _Schedd:
         self.last: Answer | None = None
 
     def answer(self) -> Answer | None:
-        """What it said, at most half a minute ago; None where the run never went to a pool."""
+        """The answer, at most half a minute old; None if the run was never submitted."""
         if time.monotonic() - self._asked >= ASK_EVERY_S and self._watcher.on_pool():
             self.last = schedd.ask(self._run)
             self._asked = time.monotonic()
@@ -35,12 +35,12 @@ class _Schedd:
 
 
 def ended(status: Status) -> bool:
-    """Whether nothing will change by itself: complete, or no longer in the queue and no `dagmaker run` at work."""
+    """Whether the run will not change by itself: it is complete, or neither a DAG nor `dagmaker run` is active."""
     return not status.active and (status.complete or (bool(status.dags) and not status.here))
 
 
 def _brief(status: Status) -> str:
-    """One line, for a log file."""
+    """The status as one line, for a log file."""
     stages = [s for s in status.stages if s.done < s.total or s.running or s.held] or list(status.stages[-1:])
     counts = "; ".join(
         f"{stage.task} {stage.done:,}/{stage.total:,}"
@@ -53,33 +53,33 @@ def _brief(status: Status) -> str:
     return text + ("" if not status.active or status.next.endswith("--watch") else f"; next: {status.next}")
 
 
-def _plain(watcher: Watcher, asked: _Schedd) -> Status:
-    """One line per change where the output is no terminal, and everything at the end."""
-    told = ""
+def _plain(watcher: Watcher, schedd_answer: _CachedAnswer) -> Status:
+    """Print a line per change, and the whole text at the end."""
+    printed = ""
     while True:
         begin = time.monotonic()
-        status = watcher.look(asked.answer())
+        status = watcher.look(schedd_answer.answer())
         text = _brief(status)
-        if text != told:
+        if text != printed:
             print(text, flush=True)
-            told = text
+            printed = text
         if ended(status) or not output.is_read():
             break
         time.sleep(max(EVERY_S, BUSY * (time.monotonic() - begin)))
-    print("\n".join(status_text.lines(status, asked.last, columns.terminal())))
+    print("\n".join(status_text.lines(status, schedd_answer.last, columns.terminal_width())))
     return status
 
 
-def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
-    """The whole text, drawn again in place."""
+def _live(watcher: Watcher, schedd_answer: _CachedAnswer, console: Any) -> Status:
+    """Redraw the whole text in place."""
     from rich.live import Live
     from rich.text import Text
 
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             begin = time.monotonic()
-            status = watcher.look(asked.answer())
-            text = "\n".join(status_text.lines(status, asked.last, console.width))
+            status = watcher.look(schedd_answer.answer())
+            text = "\n".join(status_text.lines(status, schedd_answer.last, console.width))
             live.update(Text(output.visible(text)), refresh=True)
             if ended(status):
                 return status
@@ -87,13 +87,13 @@ def _live(watcher: Watcher, asked: _Schedd, console: Any) -> Status:
 
 
 def watch(run: Path) -> Status:
-    """Follow a run until it has ended or somebody presses Ctrl-C, which does not touch the run; how it is then."""
+    """Follow a run until it has ended or Ctrl-C, which does not stop the run; the last status."""
     from rich.console import Console
 
     watcher, console = Watcher(run), Console(file=output.terminal())
-    asked = _Schedd(run, watcher)
+    schedd_answer = _CachedAnswer(run, watcher)
     try:
-        return _live(watcher, asked, console) if console.is_terminal else _plain(watcher, asked)
+        return _live(watcher, schedd_answer, console) if console.is_terminal else _plain(watcher, schedd_answer)
     except KeyboardInterrupt:
         print("\nno longer watching; the run goes on", file=sys.stderr)
         return watcher.look()

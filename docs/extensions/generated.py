@@ -154,7 +154,7 @@ def failures_page() -> Iterator[str]:
     for code, words in holds.WORDS.items():
         yield f"| {code} | {words} | {_cell(holds.cure(Hold(code, 0, ''), 1000, 500, submit))} |"
     for text, hold in (("too much memory", Hold(34, 102, "memory")), ("too much disk", Hold(34, 104, "disk"))):
-        yield f"| 34 or 21, {text} | {holds.words(hold)} | `{holds.cure(hold, 1000, 500, submit)}` |"
+        yield f"| 34 or 21, {text} | {holds.description(hold)} | `{holds.cure(hold, 1000, 500, submit)}` |"
 
 
 def _for_programs() -> Iterator[str]:

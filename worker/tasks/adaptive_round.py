@@ -257,7 +257,6 @@ def faults(run: Run) -> Iterator[str]:
 
 
 def _differences(run: Run, number: int, rel: PurePosixPath) -> Iterator[str]:
-
     try:
         run_before = run_before_round(run, number)
         stored = store.load_json(run.path, rel)

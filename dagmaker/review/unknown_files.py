@@ -1,4 +1,4 @@
-"""Files at the top of a run directory that neither dagmaker nor HTCondor wrote there."""
+"""Files at the top of a run directory that neither dagmaker nor HTCondor wrote."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,22 +17,18 @@ _FOLDERS = (
 
 
 def top_level(run: Path) -> Finding:
-    """List them; what lies in the folders of a run is looked at by the worker and with the plan."""
+    """Finding on unknown files; the worker and verify-plan check the folders."""
     names = sorted(path.name for path in run.iterdir() if path.name not in set(_known()))
-    found = [name for name in names if not _of_a_dag(name)]
+    dag_files = (str(layout.DAG), dagjob.REPAIR)  # verify-plan compares these and submit files
+    unknown = [name for name in names if not (name.startswith(dag_files) or name.endswith((".sub", ".dot")))]
     what = "files at the top of the run directory that nothing knows"
-    if not found:
+    if not unknown:
         return Finding("same", what, "none")
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return Finding("note", what, ", ".join(found[:SHOWN]) + more)
+    more = f"; and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    return Finding("note", what, ", ".join(unknown[:SHOWN]) + more)
 
 
 def _known() -> Iterator[str]:
     yield from _FOLDERS
     yield from (lock.NAME, str(status_page.FILE), "dagman.config", str(render.SANDBOX))
     yield from map(str, (layout.SPEC, layout.PLAN, layout.BUILD, layout.CRATE))
-
-
-def _of_a_dag(name: str) -> bool:
-    """A DAG with what DAGMan writes beside it, or a submit file: those are compared with the plan."""
-    return name.startswith((str(layout.DAG), dagjob.REPAIR)) or name.endswith((".sub", ".dot"))

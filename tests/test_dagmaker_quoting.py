@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagmaker.htcondor import quote
+from dagmaker.htcondor import quoting
 from worker.base.errors import SpecError
 
 htcondor2 = pytest.importorskip("htcondor2", reason="no HTCondor bindings: pip install htcondor")
@@ -15,7 +15,7 @@ def test_arguments_survive_htcondors_own_parser(word):
     """What we quote is what HTCondor's parser of the new syntax reads back."""
     if "$" in word or word.strip() != word:
         return  # `$` is for the macro expansion of submit, tested below
-    submit = htcondor2.Submit(f'arguments = "first {quote.argument(word)} last"\nqueue')
+    submit = htcondor2.Submit(f'arguments = "first {quoting.argument(word)} last"\nqueue')
     raw = submit["arguments"]
     assert raw.startswith('"') and raw.endswith('"')
     inner = raw[1:-1].replace('""', '"')
@@ -44,21 +44,21 @@ def _split(text):
 
 
 def test_a_dollar_is_no_macro():
-    submit = htcondor2.Submit(f"a = {quote.submit_value('/data/$(x)/y')}\nqueue")
+    submit = htcondor2.Submit(f"a = {quoting.submit_value('/data/$(x)/y')}\nqueue")
     assert submit.expand("a") == "/data/$(x)/y"
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\tb", "a\0b"])
 def test_control_characters_are_refused(text):
     with pytest.raises(SpecError, match="cannot hold; rename it"):
-        quote.submit_value(text)
+        quoting.submit_value(text)
 
 
 @pytest.mark.parametrize("text", ["/a b", "/a'b", '/a"b', "/a\\b", "/a$(b)"])
 def test_dagman_cannot_quote_paths(text):
     with pytest.raises(SpecError, match="use another run directory"):
-        quote.dag_path(text)
+        quoting.dag_path(text)
 
 
 def test_dag_values_escape_what_would_end_them():
-    assert quote.dag_value('a "b" \\c') == '"a \\"b\\" \\\\c"'
+    assert quoting.dag_value('a "b" \\c') == '"a \\"b\\" \\\\c"'

@@ -1,9 +1,9 @@
-"""The quick pass of a pilot behind ``signal.n_sig: goal``: where sensitivity and discovery potential lie, roughly."""
+"""Rough sensitivities and discovery potentials, from which ``signal.n_sig: goal`` takes its grid."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from dagmaker.pilot.probes import MOST_DECS, SEED, Probe, spread
+from dagmaker.pilot.probes import MOST_DECS, SEED, Probe, subset
 from dagmaker.plan.processes import number
 from worker.base.errors import InputError
 from worker.base.reading import json_object
@@ -15,19 +15,19 @@ from worker.spec.sections import Spec
 
 
 def probes(spec: Spec) -> Iterator[Probe]:
-    """A process for each declination of the pass; none where the spec was not read with rungs for its n_sig."""
+    """A process for each of a few declinations; none unless the spec has ``signal.n_sig: goal``."""
     if spec.signal.n_sig == LADDER:
-        for dec in spread(spec.background.decs, MOST_DECS):
+        for dec in subset(spec.background.decs, MOST_DECS):
             yield Probe(("reach", f"--dec={number(dec)}", f"--seed={SEED}"), (dec, None, None), 0, 0)
 
 
 def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
-    """What a probe found, spectrum by spectrum.
+    """Estimates of a probe, one for each spectrum.
 
     Raises
     ------
     InputError
-        Its file is missing or says something else.
+        The file is missing or damaged.
     """
     dec = probe.point[0]
     assert dec is not None
@@ -38,8 +38,8 @@ def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
         raise InputError(f"{path}: not what `worker {' '.join(probe.argv)}` writes ({error}); run the pilot") from None
 
 
-def told(point: Reach) -> str:
-    """A declination and spectrum on one line."""
+def estimate_line(point: Reach) -> str:
+    """The estimate at a declination and spectrum."""
     spectrum = "" if point.gamma is None else f", gamma {point.gamma:g}"
     return (
         f"dec {point.dec_deg:+g} deg{spectrum}: sensitivity near {point.sensitivity:.3g} events, highest discovery "
@@ -47,8 +47,8 @@ def told(point: Reach) -> str:
     )
 
 
-def lines(found: Pilot) -> Iterator[str]:
-    """The grid that follows."""
-    if found.reach is not None:
-        grid = n_sig_grid([point.model_dump() for point in found.reach])
+def lines(measured: Pilot) -> Iterator[str]:
+    """The grid of n_sig from the estimates."""
+    if measured.reach is not None:
+        grid = n_sig_grid([point.model_dump() for point in measured.reach])
         yield f"n_sig: goal   stands for {', '.join(f'{n_sig:g}' for n_sig in grid)} events"

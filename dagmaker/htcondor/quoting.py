@@ -1,4 +1,4 @@
-"""Quoting for the languages that we write: submit descriptions and DAG files. Nothing else quotes."""
+"""Quoting for submit descriptions and DAG files; no other module quotes."""
 
 from worker.base.errors import SpecError
 
@@ -11,7 +11,7 @@ def _plain(text: str, what: str) -> str:
 
 
 def submit_value(text: str) -> str:
-    """A value of a submit command that is taken as it is (a path): `$` is spelt as a macro."""
+    """A literal value of a submit command, such as a path: `$` becomes a macro."""
     return _plain(text, "submit file").replace("$", "$(DOLLAR)")
 
 
@@ -21,7 +21,7 @@ def list_item(text: str) -> str:
     Raises
     ------
     SpecError
-        It holds a comma: HTCondor splits its lists there and has no quoting for it.
+        It contains a comma: HTCondor splits lists at commas and cannot quote them.
     """
     if "," in text:
         raise SpecError(f"{text}: HTCondor cannot transfer a path with a comma; use another run directory")
@@ -37,7 +37,7 @@ def argument(text: str) -> str:
 
 
 def dag_value(text: str) -> str:
-    """A value of VARS: between double quotes, with backslashes before what would end it."""
+    """A value of VARS: in double quotes, with backslash escapes."""
     return '"' + _plain(text, "DAG file").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -47,8 +47,7 @@ def dag_path(text: str) -> str:
     Raises
     ------
     SpecError
-        It holds a blank, a quote or a dollar: DAGMan splits its lines at blanks, has no quoting there, and
-        macros in it would be expanded.
+        It contains a blank, a quote or a dollar: DAGMan splits lines at blanks, expands macros and cannot quote.
     """
     if any(character in _plain(text, "DAG file") for character in " '\"\\$"):
         raise SpecError(

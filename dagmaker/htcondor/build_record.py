@@ -1,6 +1,6 @@
-"""RUN/build.json: where and with what a run directory was built, so that its files can be made again elsewhere.
+"""RUN/build.json: paths, site and versions of a build, so that the files can be made again on another machine.
 
-Submit files hold paths of the machine that built them and values of its site. Nothing here decides a number.
+Submit files contain paths of the building machine and values of its site. No result depends on them.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dagmaker.htcondor import render
-from dagmaker.htcondor.htcondor_version import Version, known_only
+from dagmaker.htcondor.htcondor_version import Version, without_unknown_commands
 from dagmaker.htcondor.render import Place
 from dagmaker.plan import sites, templates
 from dagmaker.plan.plan import Plan
@@ -26,15 +26,15 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What the files of a run directory depend on besides spec and plan.
+class BuildRecord:
+    """Everything that the files of a run directory depend on besides spec and plan.
 
     Attributes
     ----------
     condor : tuple of int or None
-        Release of HTCondor that submit files were written for; None: unknown.
+        Release of HTCondor that the submit files were written for; None: unknown.
     templates : str
-        Sha256 of the templates that they were made from.
+        Sha256 of the templates.
     dagmaker : str
         Version.
     """
@@ -47,9 +47,9 @@ class Origin:
     dagmaker: str
 
 
-def here(run: PurePosixPath, site: Site, condor: Version | None, dot: bool) -> Origin:
-    """Origin of what is built now."""
-    return Origin(render.here(run), site, condor, dot, templates_digest(), metadata.version("dagmaker"))
+def current(run: PurePosixPath, site: Site, condor: Version | None, dot: bool) -> BuildRecord:
+    """Record of a build on this machine."""
+    return BuildRecord(render.local_place(run), site, condor, dot, templates_digest(), metadata.version("dagmaker"))
 
 
 def templates_digest() -> str:
@@ -62,42 +62,35 @@ def templates_digest() -> str:
 
 
 def files(
-    origin: Origin, plan: Plan, spec: Spec, resolved_spec: str, left_out: dict[str, None]
+    record: BuildRecord, plan: Plan, spec: Spec, resolved_spec: str, left_out: dict[str, None]
 ) -> Iterator[tuple[str, str]]:
     """Every file of the run directory, build.json first and the DAG last."""
-    yield str(layout.BUILD), write(origin, resolved_spec)
-    texts = render.files(plan, spec, origin.site, origin.place, resolved_spec, origin.dot)
-    yield from known_only(texts, origin.condor, left_out)
+    yield str(layout.BUILD), text(record, resolved_spec)
+    texts = render.files(plan, spec, record.site, record.place, resolved_spec, record.dot)
+    yield from without_unknown_commands(texts, record.condor, left_out)
 
 
-def write(origin: Origin, resolved_spec: str) -> str:
-    """The same bytes for the same origin and spec, which is kept here for whoever edits the frozen one."""
+def text(record: BuildRecord, resolved_spec: str) -> str:
+    """build.json, with a copy of the spec in case the frozen one is edited."""
     raw = {
-        "build_version": FORMAT,
-        "dagmaker": origin.dagmaker,
-        "run": str(origin.place.run),
-        "python": origin.place.python,
-        "import_path": origin.place.import_path,
-        "condor_version": origin.condor,
-        "dot": origin.dot,
-        "templates": origin.templates,
-        "site": origin.site.model_dump(),
-        "spec": resolved_spec,
-    }
+        "build_version": FORMAT, "dagmaker": record.dagmaker, "run": str(record.place.run),
+        "python": record.place.python, "import_path": record.place.import_path, "condor_version": record.condor,
+        "dot": record.dot, "templates": record.templates, "site": record.site.model_dump(), "spec": resolved_spec,
+    }  # fmt: skip
     return json.dumps(raw, indent=2) + "\n"
 
 
-def read(run: Path) -> Origin:
-    """What `write` wrote.
+def read(run: Path) -> BuildRecord:
+    """Read build.json.
 
     Raises
     ------
     InputError
-        It is not there, or is not that.
+        It is missing or damaged.
     """
     path = run / layout.BUILD
     try:
-        return _origin(json_object(path, {"site": dict, "run": str}))
+        return _from_json(json_object(path, {"site": dict, "run": str}))
     except FileNotFoundError:
         raise InputError(f"{path}: this file is missing; `dagmaker build` writes it") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError, SpecError) as error:
@@ -106,15 +99,15 @@ def read(run: Path) -> Origin:
         ) from None
 
 
-def kept_spec(run: Path) -> str:
-    """The frozen spec as it was written; empty where build.json does not keep it, or is damaged."""
+def stored_spec(run: Path) -> str:
+    """The copy of the frozen spec; empty if build.json has none or is damaged."""
     try:
         return str(json_value(file_bytes(run / layout.BUILD, MAX_JSON))["spec"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 
-def _origin(raw: Mapping[str, Any]) -> Origin:
+def _from_json(raw: Mapping[str, Any]) -> BuildRecord:
     if raw["build_version"] != FORMAT:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
     if not isinstance(raw["import_path"], str | None):
@@ -124,4 +117,4 @@ def _origin(raw: Mapping[str, Any]) -> Origin:
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None
     place = Place(PurePosixPath(raw["run"]), str(raw["python"]), raw["import_path"])
-    return Origin(place, site, version, bool(raw["dot"]), str(raw["templates"]), str(raw["dagmaker"]))
+    return BuildRecord(place, site, version, bool(raw["dot"]), str(raw["templates"]), str(raw["dagmaker"]))
