@@ -71,6 +71,7 @@ def shown(columns):
     return text.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked_and_a_file_gets_everything():
     assert "(left out, the terminal is narrow: files, per folder, disk; --json has them)" in shown(80)
     assert "left out" not in shown(140)

@@ -194,6 +194,7 @@ def test_a_run_directory_that_was_copied_is_not_submitted(run, tmp_path):
         submit.check(copied, "analysis.dag", restore.planned_digest(copied))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plan.json", "analysis.yaml", "build.json"])
 @pytest.mark.parametrize("command", ["status", "restore", "repair"])
 def test_a_pipe_in_place_of_a_file_ends_no_command(run, name, command, capsys):

@@ -73,6 +73,7 @@ def test_a_spoilt_plan(tmp_path):
         status.look(run)
 
 
+@pytest.mark.slow
 def test_a_file_costs_a_few_calls(tmp_path):
     """Fifteen calls for each process more, so that a run of 100,000 is looked at in a second or two."""
 

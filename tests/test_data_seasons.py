@@ -113,6 +113,7 @@ def test_a_response_of_another_season_is_named(
     assert note is None or taken[0].startswith(note)
 
 
+@pytest.mark.slow
 def test_the_name_stands_in_the_summary_and_in_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_release(tmp_path / "rel", ("IC86_V",), ("IC86_II",))
     spec = SPEC % "format: icetracks, dir: rel, seasons: [IC86_V]"

@@ -81,6 +81,7 @@ def test_median_angles_of_cells_and_of_simulated_events_agree(cells: Season, sim
     assert want.values[2] > 1.5 * want.values[8], "and they fall with energy"
 
 
+@pytest.mark.slow
 def test_the_page_of_a_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_release(tmp_path / "tracks", ("IC40", "IC86_I", "IC86_II"), ("IC40", "IC86"))
     spec = spec_file(tmp_path, f"format: icetracks, dir: {folder}, seasons: [IC40, IC86_I, IC86_II]")
@@ -98,6 +99,7 @@ def test_the_page_of_a_release(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "IC86_smearing.csv are empty" in page
 
 
+@pytest.mark.slow
 def test_the_page_of_simulated_events_shows_neither_places_nor_times(
     tmp_path: Path, simulated: tuple[Path, Season]
 ) -> None:
@@ -112,6 +114,7 @@ def test_the_page_of_simulated_events_shows_neither_places_nor_times(
         assert word not in numbers.lower()
 
 
+@pytest.mark.slow
 def test_of_a_run_before_and_after_it_is_prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from dagmaker.htcondor.build import build
     from worker.spec.specfile import load

@@ -15,6 +15,7 @@ def season() -> Season:
     return make(2011, N, 332.9, sigma_max_deg=5.0).seasons[0]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_one_others() -> None:
     one, same, other = (make(seed, 500, 1.0, sigma_max_deg=5).seasons[0].events for seed in (7, 7, 8))
     for a, b, c in zip(one, same, other, strict=True):
@@ -30,6 +31,7 @@ def test_values_are_rounded_as_in_the_releases() -> None:
     assert np.abs(dec_deg).max() < 90
 
 
+@pytest.mark.slow
 def test_it_says_that_it_is_made_up(season: Season) -> None:
     assert make(1, 10, 1.0, sigma_max_deg=5).label == "synthetic"
     assert "made-up" in season.notes[0]
@@ -37,6 +39,7 @@ def test_it_says_that_it_is_made_up(season: Season) -> None:
     assert len(season.events.dec) == N
 
 
+@pytest.mark.slow
 def test_events_are_drawn_as_arrays() -> None:
     """A hundred times the events take no more calls: nothing loops over them."""
     make(5, 100, 332.9, sigma_max_deg=5)  # what is kept between two calls

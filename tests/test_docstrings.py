@@ -59,6 +59,7 @@ def faults(name: str, codes: dict[str, str]) -> list[str]:
     return [f"{name}: {code}: {text}" for code, text in validate(name)["errors"] if code in codes]
 
 
+@pytest.mark.slow
 def test_sections_are_numpydocs_and_match_the_signature() -> None:
     names = list(public())
     assert len(names) > 700

@@ -107,6 +107,7 @@ def test_an_engine_without_skies_has_all_but_a_scan(toy_run, capsys):
     assert "not reproduced: 1 of 100 entries differ, the first is 7: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_single_trials_are_compared_if_they_do_not_depend_on_their_file(toy_run, monkeypatch):
     assert len([what for what in findings(toy_run) if "single trials" in what]) == 2
     monkeypatch.setattr(Toy, "deterministic", "per-file")
@@ -115,6 +116,7 @@ def test_single_trials_are_compared_if_they_do_not_depend_on_their_file(toy_run,
     assert list(found.values()) == ["same"] * 2
 
 
+@pytest.mark.slow
 def test_another_engine_makes_files_foreign(toy_run, monkeypatch, capsys):
     monkeypatch.setattr(Toy, "identity", {"engine": "toy 2"})
     assert main(["sig_trials", f"--run={toy_run}", "--dec=30", "--n_sig=10", "--n=100"]) == 3

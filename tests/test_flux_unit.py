@@ -22,6 +22,7 @@ scan: {{nside: 4, n_skies: 2}}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "of_a_tev"), [("TeV", 1.0), ("GeV", 1e3), ("erg", 1.602176634)])
 def test_a_flux_is_told_in_the_unit_of_the_spec(tmp_path: Path, unit: str, of_a_tev: float) -> None:
     found = {}

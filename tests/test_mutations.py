@@ -33,6 +33,7 @@ def test_what_counts_as_a_fault() -> None:
     assert Ended(2, 9.0, "x" * 2000).fault == "9.0 s, a line of 2000"
 
 
+@pytest.mark.slow
 def test_damaged_files_of_a_run(tmp_path: Path) -> None:
     """A part of `python -m tests.mutations RUN N`, of a run that is built and not begun."""
     run_directory = build(spec(), tmp_path / "run").run

@@ -72,6 +72,7 @@ def _bumps(nside: int, bumps: list[tuple[float, float, float]]) -> NDArray[np.fl
     return np.stack([heat, 3 * heat, heat + 1, np.full(heat.size, 2.0)])
 
 
+@pytest.mark.slow
 def test_hottest_spots_are_maxima_well_apart() -> None:
     bumps = [(10.0, 20.0, 5.0), (13.0, 20.0, 4.0), (22.0, 20.0, 3.0), (200.0, -60.0, 4.5), (90.0, 85.0, 9.0)]
     values = _bumps(64, bumps)

@@ -42,6 +42,7 @@ def png(name: str = "name") -> bytes:
         return style.png(drawn(name))
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_user_decide_nothing():
     wanted = png()
     with mpl.rc_context(USER):

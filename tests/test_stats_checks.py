@@ -21,6 +21,7 @@ def background(generator, n, eta=0.55, scale=1.0):
     return np.where(generator.random(n) < eta, stats.chi2.rvs(1.1, scale=scale, size=n, random_state=generator), 0.0)
 
 
+@pytest.mark.slow
 def test_p_uniform_holds_its_level_and_sees_a_wrong_background():
     """300 good halves: at most a few below p = 0.01; another scale, and another eta, always fail."""
     generator = np.random.default_rng(1)

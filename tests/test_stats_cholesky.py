@@ -50,6 +50,7 @@ def test_what_is_not_positive_definite_is_not_a_number():
     assert np.isnan(solve(np.array([[1.0, 2.0], [2.0, 1.0]]), np.ones(2))).all()
 
 
+@pytest.mark.slow
 @needs("x86-64")
 def test_fits_do_not_depend_on_the_kernels_of_a_blas():
     found = {core: sums(core) for core in ("Prescott", "Haswell")}

@@ -49,6 +49,7 @@ def test_effective_trials_recovers_the_truth():
     assert post_trial(4.0, hottest(300, 6000, 1)).n_eff > 3000 + 10 * 3000 / math.sqrt(300)
 
 
+@pytest.mark.slow
 def test_post_trial_p_is_uniform_under_background_and_agrees_with_counting():
     skies = hottest(4000, 3000, 1)
     observed = hottest(500, 3000, 2)

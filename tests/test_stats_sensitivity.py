@@ -51,6 +51,7 @@ def test_from_trials_and_from_counts_agree():
     assert result.n_sig == pytest.approx(truth(9.0, 0.5, 0.45), abs=4 * result.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("threshold", "beta"), [(1e-9, 0.9), (9.0, 0.5), (25.0, 0.5)])
 @pytest.mark.parametrize("s", [0.25, 0.45, 1.0, 2.5])
 def test_calibration(threshold, beta, s):

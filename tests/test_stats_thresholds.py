@@ -17,6 +17,7 @@ def background(generator, n, fit="scale1"):
     return TSD.from_trials(np.where(generator.uniform(size=n) < ETA, generator.chisquare(1.2, n), 0.0), fit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [500, 20_000])
 @pytest.mark.parametrize("fit", ["scale1", "free"])
 @pytest.mark.parametrize("n_sigma", [1.0, 3.0, 5.0])

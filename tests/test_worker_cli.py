@@ -316,6 +316,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+@pytest.mark.slow
 def test_a_real_task_writes_its_file_and_does_not_do_it_twice(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bg_trials", f"--run={tiny}", "--dec=5", "--n=10"]
     assert main.main(words) == 0
@@ -538,6 +539,7 @@ def ask(server: subprocess.Popen[str], request: str) -> dict[str, Any]:
     return json.loads(server.stdout.readline())
 
 
+@pytest.mark.slow
 def test_serve_runs_tasks_and_survives_their_errors(server: subprocess.Popen[str], tiny: Path) -> None:
     done = ask(server, json.dumps(["bg_trials", f"--run={tiny}", "--dec=5", "--n=10", "--first=10"]))
     rel = "trials/tiny/bg/dec/+005/trials__N_000010_seed_0000_first_0000010.npy"
@@ -565,6 +567,7 @@ def test_serve_answers_nonsense(server: subprocess.Popen[str], line: str) -> Non
     assert ask(server, "[]")["rc"] == 2
 
 
+@pytest.mark.slow
 def test_serve_leaves_interrupts_to_its_parent(server: subprocess.Popen[str], tiny: Path) -> None:
     assert ask(server, '["--version"]')["rc"] == 0
     server.send_signal(signal.SIGINT)

@@ -74,6 +74,7 @@ def test_no_events_near_the_source_is_fine(analysis):
     np.testing.assert_array_equal(out["ts"], 0)
 
 
+@pytest.mark.slow
 def test_two_seasons_add_up(two_seasons):
     """Against a sum of two likelihoods written out by hand, and against brute force."""
     dec = np.radians(5.0)

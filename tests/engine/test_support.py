@@ -230,6 +230,7 @@ scan: {nside: 2, map_nside: null, n_skies: 2, dec_min_deg: %s, dec_max_deg: 80}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lowest", "scanned"), [(-30, 0), (-45, -60)])
 def test_prepare_refuses_before_it_writes(northern_release, tmp_path, capsys, lowest, scanned):
     spec = northern_release / "wide.yaml"

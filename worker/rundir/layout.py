@@ -13,7 +13,6 @@ from worker.base.errors import SpecError
 from worker.base.task_rows import ROWS
 from worker.rundir.cuts import Cut
 from worker.spec.levels import dec_level, gamma_level, nsig_level
-from worker.spec.scan import SCANS
 
 _BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
@@ -113,6 +112,8 @@ def scan_dir(name: str, level: str) -> PurePosixPath:
 
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
     """Return the name of a file of background skies; `folder` lies below that of its kind of scan."""
+    from worker.spec.scan import SCANS  # pydantic: not for the front end
+
     stem = next((kind.file_stem for kind in SCANS.values() if (kind.folder,) == folder.parts[3:4]), "skies")
     suffix = "" if band is None else f"_band_{band[0]:02d}_of_{band[1]:02d}"
     return trials_name(n, seed, first).replace("trials__", f"{stem}__").replace(".npy", f"{suffix}.npy")
