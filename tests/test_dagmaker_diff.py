@@ -10,6 +10,7 @@ from dagmaker.review import diff
 from dagmaker.status.status import look
 from tests import report_run
 from tests.dagmaker_spec import text
+from worker.rundir import layout
 
 
 @pytest.fixture
@@ -139,3 +140,10 @@ def test_build_on_a_finished_run_plans_what_diff_says(finished_run, own_run, tmp
     }
     assert main(["diff", str(finished_run), str(run)]) == 0
     assert "prepared data: the same content" in capsys.readouterr().out
+
+
+def test_a_record_with_another_kind_of_code_is_compared_without_it(tmp_path):
+    file = tmp_path / layout.record_name(layout.DATA)
+    file.parent.mkdir()
+    file.write_text('{"digest": "x", "versions": {}, "code": [{}]}')
+    assert list(diff._notes(tmp_path, tmp_path)) == ["prepared data: the same content"]

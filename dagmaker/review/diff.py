@@ -152,7 +152,8 @@ def _notes(a: Path, b: Path) -> Iterator[str]:
         before, after = (record["versions"].get(name, _NONE) for record in (first, second))
         if before != after:
             yield f"{name}: {before} -> {after}"
-    source = [record.get("code", {}).get("source", "") for record in (first, second)]
+    codes = [record.get("code") for record in (first, second)]
+    source = [code.get("source") if isinstance(code, dict) else None for code in codes]
     if all(source):
         yield f"code: {'the same' if source[0] == source[1] else 'another'}"
 

@@ -73,7 +73,8 @@ def local(results: Results) -> Drawing:
     for n_sigma in (1.0, 2.0, 3.0):
         at = -float(np.log10(nsigma_to_p(n_sigma)))
         upper.axhline(at, color=style.GREY, linewidth=0.8)
-        upper.text(x[-1] + 0.5, at, f" {n_sigma:g}σ", va="center", fontsize=10.5, color=style.GREY, clip_on=False)
+        beside = upper.get_yaxis_transform()
+        upper.text(1.0, at, f" {n_sigma:g}σ", transform=beside, va="center", fontsize=10.5, color=style.GREY)
     upper.set(ylabel="−log₁₀ p (local)", ylim=(0, None))
     drawn: dict[str, Any] = {}
     colors = (style.RED, style.ORANGE, style.GREEN, style.PURPLE)
