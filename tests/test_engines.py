@@ -14,7 +14,7 @@ from worker.base.errors import SpecError
 from worker.cli.main import main
 from worker.engines import table
 from worker.engines.builtin.engine import Builtin
-from worker.review import trial_files
+from worker.review import replay, trial_files
 from worker.rundir.ledger import files_of_node, open_run
 from worker.spec.specfile import loads
 
@@ -113,7 +113,9 @@ def test_single_trials_are_compared_if_they_do_not_depend_on_their_file(toy_run,
     monkeypatch.setattr(Toy, "deterministic", "per-file")
     found = findings(toy_run)
     assert not [what for what in found if "single" in what]
-    assert list(found.values()) == ["same"] * 2
+    assert sorted(found.values()) == ["note", "note", "same", "same"]
+    with pytest.raises(SpecError, match="--trial: "):
+        replay.replay(toy_run, FILE, 3)
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ def test_data_and_sky_are_marked_everywhere(done: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "PLOTS", [plot("coverage"), plot("skymaps")])
+    monkeypatch.setattr(figures, "chosen", lambda _: [plot("coverage"), plot("skymaps")])
     pages = []
     for _ in range(2):
         page.write(open_run(copy))
@@ -205,7 +205,7 @@ def test_nothing_done_yet(tmp_path: Path) -> None:
 
 
 def test_a_failed_dag_still_gets_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "PLOTS", [plot("timing")])
+    monkeypatch.setattr(figures, "chosen", lambda _: [plot("timing")])
     run = report_run.built(tmp_path / "run")
     with pytest.raises(RefusedError, match="the DAG did not succeed"):
         produce.report(run, 2, 1)
@@ -243,7 +243,7 @@ def test_a_damaged_map_is_named(copy: Path) -> None:
 
 
 def test_without_a_map_there_is_no_interactive_page(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "PLOTS", [plot("timing")])
+    monkeypatch.setattr(figures, "chosen", lambda _: [plot("timing")])
     assert (copy / interactive.FILE).is_file()
     (copy / layout.map_file(16)).unlink()
     page.write(open_run(copy))

@@ -6,7 +6,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
 import pytest
 
 from dagmaker.cost import cost, significance_reach
@@ -15,7 +14,7 @@ from dagmaker.pilot import probes
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Plan, make
 from worker.base.errors import SpecError
-from worker.blinding import unblinding_checks
+from worker.blinding import unblind, unblinding_checks
 from worker.cli.main import main
 from worker.hypotheses.table import HYPOTHESES, ensemble_of, hypothesis_of
 from worker.review import audit
@@ -56,6 +55,10 @@ class OnePoint(ScanSection):
     dec_deg: DecDeg
 
     @property
+    def decs_deg(self) -> tuple[float, ...]:
+        return (self.dec_deg,)
+
+    @property
     def dec_min_deg(self) -> float:
         return self.dec_deg
 
@@ -68,9 +71,6 @@ class Point(NamedTuple):
     """What is tested there."""
 
     spec: Spec
-
-    def decs(self) -> Any:
-        return np.radians([self.spec.scan.dec_min_deg])
 
     def ensemble(self) -> None:
         return None
@@ -160,3 +160,12 @@ def test_tasks_of_skies_are_refused(run: Path, capsys: pytest.CaptureFixture[str
         ensemble_of(opened.spec)
     assert main(["scan_trials", f"--run={run}", "--n=1"]) == 2
     assert "point" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_nothing_is_opened_without_skies(run: Path) -> None:
+    with pytest.raises(SpecError, match="scans no sky"):
+        unblind.unblind(run, audit.audit(run, 1, 1)["token"], None, 1)
+    assert not (run / layout.UNBLINDED).exists()
+    (line,) = (run / layout.UNBLINDING_LOG).read_text().splitlines()
+    assert "refused" in line

@@ -10,6 +10,7 @@ from worker.base import compare
 from worker.base.errors import DagmakerError, InputError
 from worker.blinding import approval, real_sky, unblinding_log
 from worker.blinding.clearance import Clearance
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import versions
@@ -33,6 +34,7 @@ def unblind(path: Path, token: str | None, spec: str | None, jobs: int) -> dict[
     """
     run = open_run(path)
     try:
+        ensemble_of(run.spec)  # without skies there is nothing to open
         cleared, approved = approval.approved_clearance(run, token, spec)
     except DagmakerError as error:
         unblinding_log.append(run, f"refused: {error}", token or "")

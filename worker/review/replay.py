@@ -111,6 +111,8 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     if not (row := ROWS.get(task)) or not row.is_stream:
         raise SpecError(f"--trial={trial}: {rel} holds no trials; leave --trial out")
     rows = store.load_array(run.path, rel)
+    if engine_of(run.spec).deterministic == "per-file":
+        raise SpecError("--trial: this engine makes the same trials again only as a whole file; leave --trial out")
     if not 0 <= trial < len(rows):
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
     if row.scans_skies:
@@ -148,7 +150,7 @@ def _point(args: dict[str, Any]) -> str:
 
 def _agreement(run: Run, what: str) -> str:
     tolerance = engine_of(run.spec).tolerance
-    return f"a device's TS within {tolerance:g}" if tolerance else f"the same {what}"
+    return f"TS within {tolerance:g}" if tolerance else f"the same {what}"
 
 
 def _require_equal(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
@@ -167,6 +169,6 @@ def _replay_sky(run: Run, rel: PurePosixPath, args: dict[str, Any], trial: int, 
         part = (int(band.partition("of")[0]), int(band.partition("of")[2])) if band else None
         alone = store.load_array(root, rel.parent / layout.sky_name(rel, 1, args["seed"], first, part))[0]
     _require_equal(run, rel, trial, alone, row)
-    best = int(np.argmax(row["ts"]))
-    text = ", ".join(f"{name} {row[name][best]:.4f}" for name in ("ts", "ns", "gamma"))
-    print(f"sky {first}: {len(row)} rings; largest TS in pixel {row['pixel'][best]}: {text}")
+    best = row[np.argmax(row["ts"])]
+    values = ", ".join(f"{name} {best[name]:{'d' if name == 'pixel' else '.4f'}}" for name in row.dtype.names or ())
+    print(f"sky {first}: the largest TS of {len(row)} is at {np.argmax(row['ts'])}, counted from 0: {values}")

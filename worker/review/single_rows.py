@@ -32,7 +32,11 @@ N_TRIALS = 5
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
     """Findings of one kind of trials; `whole`: files that were recomputed as a whole."""
-    if not ROWS[task].is_stream or not files or engine_of(run.spec).deterministic == "per-file":
+    if not ROWS[task].is_stream or not files:
+        return
+    if engine_of(run.spec).deterministic == "per-file":
+        text = "left out, those that decide results too: this engine makes the same trials again only as a whole file"
+        yield Finding("note", f"{task}: rows made again alone", text)
         return
     of_sky = ROWS[task].scans_skies
     n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else N_TRIALS
@@ -124,7 +128,9 @@ def _refitted(path: Path, chosen: ChosenRows) -> str:
         again = ensemble.refitted(context.skies(run), file, rows)
     except InputError as error:
         return str(error)
-    return "" if again is None else _difference(run, chosen, rows, again)
+    if again is None:
+        again = ensemble.recompute(context.skies(run), file, chosen.rows)
+    return _difference(run, chosen, rows, again)
 
 
 def _difference(run: Run, chosen: ChosenRows, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:

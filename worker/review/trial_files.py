@@ -29,7 +29,7 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
         names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
         names += ", ..." if len(chosen) > 3 else ""
         tolerance = engine_of(run.spec).tolerance
-        how = f"without the device, TS within {tolerance:g}" if tolerance else "bit by bit"
+        how = f"TS within {tolerance:g}" if tolerance else "bit by bit"
         what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(
             what, list(filter(None, texts)), f"{len(texts):,} of {len(present):,} files the same ({names})"
