@@ -113,6 +113,7 @@ def _overview() -> str:
         f"  {typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
     )
     codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
+    codes = codes.replace(EXIT_CODES[1], f"{EXIT_CODES[1]}; of review and verify-plan: not reproduced")
     usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
     return f"{usage}\n\ncommands:\n{commands}\n\nexit codes:\n{codes}"
 

@@ -10,7 +10,7 @@ TASKS = r'"(prepare|bg_trials|sig_trials|scan_trials|scan_map|judge|collect_bg|c
 RESULTS = r'"(distributions|sensitivity|post_trial|upper_limits|report)"'
 """Names of tasks that are names of results and of parts of the report as well."""
 SCAN = r"is_catalog|CatalogScan|HealpixScan|\.healpix\b"
-OF_SCAN = ("hypotheses", "spec/scan.py")
+OF_SCAN = ("hypotheses", "spec/scan.py", "spec/sky_scan.py", "spec/source_scan.py")
 """Where the kind of scan may be named."""
 
 

@@ -271,7 +271,7 @@ def test_a_run_that_goes_on_here_after_its_dag_has_ended_is_watched(run):
     with lock.held(run):
         printed, found = next_of(run)
         assert printed == "dagmaker status RUN --watch"
-        assert status_text.verdict(found) == "not complete: `dagmaker run` is at work here"
+        assert status_text.verdict(found) == "not complete: a dagmaker command is at work here"
         assert not ended(found)
     printed, found = next_of(run)
     assert (printed, ended(found)) == ("dagmaker submit RUN", True)

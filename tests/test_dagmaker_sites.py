@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -44,12 +45,13 @@ def test_unknown_site_names_those_that_there_are():
         ("tranfer: true", "unknown key tranfer; did you mean 'transfer'? known are transfer, python"),
         ("- a", "a site profile is a list of `key: value` lines"),
         ("a: [", "not YAML"),
+        ("name: other", "unknown key name"),
         ("max_idle: 0", "max_idle: found 0; must be 1 or more"),
         ("max_starts: true", "max_starts: found true; must be a whole number"),
         ("commands: 5", "commands: found 5; must be a section with keys of its own"),
         ("transfer: 1", "transfer: found 1; must be true or false"),
         ("transfer: true", "transfer: true needs python: the interpreter in the slots"),
-        ("condor_version: 24.0", "condor_version: found 24; must be text"),
+        ("condor_version: 24.0", "condor_version: found 24.0; must be text: put it in quotes"),
         ("hold_failed_hours: 0", "hold_failed_hours: found 0; must be greater than 0"),
         (
             "environment: {PATH: '${NOT_SET_ANYWHERE}'}",
@@ -102,6 +104,12 @@ def test_what_a_profile_says_of_a_kind_of_task(own_templates):
     assert "MemoryUsage * 2 }) }), 4000)" in text
     assert "MemoryUsage * 2 }) }), 300)" in _submit(site, resources="{tasks: {bg_trials: {request_memory_mb: 300}}}")
     assert "\nRequirements = HasFastDisk\n" in _submit(site, task="sig_trials")
+
+
+def test_a_number_is_a_name_too_and_hours_stay_as_written(own_templates):
+    (own_templates / "own.yaml").write_text("commands: {1: 2}\nhold_failed_hours: 12\n")
+    assert sites.load("own").commands == {"1": "2"}
+    assert json.dumps(sites.load("own").model_dump()["hold_failed_hours"]) == "12"
 
 
 def test_commands_for_the_submit_host(own_templates):

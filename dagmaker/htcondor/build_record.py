@@ -112,7 +112,7 @@ def _from_json(raw: Mapping[str, Any]) -> BuildRecord:
         raise ValueError(f"build_version {raw['build_version']}, this program reads {FORMAT}")
     if not isinstance(raw["import_path"], str | None):
         raise ValueError("import_path is no text")
-    known = {key: value for key, value in raw["site"].items() if key in Site.model_fields}
+    known = {key: value for key, value in raw["site"].items() if key in Site.model_fields and key != "name"}
     site = sites.validated(raw["site"]["name"], known)
     condor = raw["condor_version"]
     version = (int(condor[0]), int(condor[1]), int(condor[2])) if condor else None

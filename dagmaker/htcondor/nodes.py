@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.base.reading import text_or_empty
+from worker.base.reading import MAX_JSON, text_or_empty
 
 JOBSTATE = Path("logs/jobstate.log")
 _FAILED = re.compile(r"^\d+ (\S+) (PRE_SCRIPT|POST_SCRIPT|SUBMIT)_FAILURE\b", re.MULTILINE)
@@ -21,7 +21,7 @@ class NodeFailure(NamedTuple):
 
 def failures(run: Path) -> tuple[NodeFailure, ...]:
     """Nodes that failed since DAGMan last started and did not succeed later."""
-    text = text_or_empty(run / JOBSTATE).rpartition(_STARTED)[2]
+    text = text_or_empty(run / JOBSTATE, MAX_JSON).rpartition(_STARTED)[2]
     last = {found[1]: found.start() for found in _AGAIN.finditer(text)}
     return tuple(
         dict.fromkeys(

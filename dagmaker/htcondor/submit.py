@@ -147,13 +147,12 @@ def _check_spec(run: Path, digest: str) -> None:
 def _check_place(run: Path) -> None:
     """Raise if the DAG was built for another directory, or DAGMan cannot use the path."""
     record = build_record.read(run)
+    if why := render.path_problem(PurePosixPath(run), record.site):
+        local = shell.dagmaker("run", run / layout.SPEC, f"--run={run}")
+        raise InputError(f"{why}; or go on here: `{local}`")
     again = shell.dagmaker("build", run / layout.SPEC, f"--run={run}")
     if os.path.realpath(record.place.run) != os.path.realpath(run):
         raise InputError(f"{run}: was built as {record.place.run}, where its DAG works; `{again}` writes it for here")
-    why = render.path_problem(PurePosixPath(run), record.site)
-    if why:
-        local = shell.dagmaker("run", run / layout.SPEC, f"--run={run}")
-        raise InputError(f"{why}; or go on here: `{local}`")
 
 
 def _jobs(dag: Path) -> Iterator[Job]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_serializer, model_validator
 
 from dagmaker.plan import templates
 from worker.base.errors import SpecError
@@ -27,7 +27,8 @@ def _as_text(value: Any) -> Any:
 
 AtLeastOne = Annotated[Whole, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
-Values = dict[str, Annotated[str, BeforeValidator(_as_text)]]
+Scalar = Annotated[str, BeforeValidator(_as_text)]
+Values = dict[Scalar, Scalar]
 
 
 class Site(Model):
@@ -83,6 +84,11 @@ class Site(Model):
     local_commands: Values = Field(default_factory=dict)
     dagman: Values = Field(default_factory=dict)
 
+    @field_serializer("hold_failed_hours")
+    def _as_written(self, hours: float | None) -> float | None:
+        """12 and not 12.0, as in build.json of earlier versions."""
+        return hours if hours is None or hours % 1 else int(hours)
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.dagman.get("DAGMAN_MAX_JOBS_IDLE") == "0":
@@ -108,6 +114,8 @@ def validated(name: str, values: Any) -> Site:
     """
     if not isinstance(values, dict):
         raise SpecError("a site profile is a list of `key: value` lines")
+    if "name" in values:
+        raise SpecError("unknown key name; the name of the file is that of the site")
     try:
         return Site.model_validate({**values, "name": name})
     except ValidationError as failure:

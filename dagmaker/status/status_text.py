@@ -148,7 +148,7 @@ def verdict(status: Status) -> str:
     """The state of the run as a sentence."""
     if status.complete:
         return "complete"
-    if problem := status.fault or ("`dagmaker run` is at work here" if status.here else ""):
+    if problem := status.fault or ("a dagmaker command is at work here" if status.here else ""):
         return f"not complete: {problem}"
     dag = status.dags[-1] if status.dags else None
     if dag is None:

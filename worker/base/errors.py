@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 EXIT_CODES: dict[int, str] = {
     0: "done (also: was already done)",
-    1: "unexpected error: see the log; of review and verify-plan: not reproduced",
+    1: "unexpected error: see the log",
     2: "bad spec or argument: correct it; retrying cannot help",
     3: "missing or corrupt input: make or repair the named file",
     4: "refused: holes in the inputs, or blindness",

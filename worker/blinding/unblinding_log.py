@@ -68,6 +68,8 @@ def read(run: Run) -> Log:
         raw = file_bytes(path, MAX_JSON)
     except (FileNotFoundError, NotADirectoryError):
         return Log((), (), ())
+    except PermissionError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); put the log of this run in its place") from None
     lines, heads, faults = [], [], []

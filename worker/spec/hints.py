@@ -144,6 +144,8 @@ TASKS = ["resources", "tasks"]
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
     """Return the hint of a place in the spec; an element of a list has that of its list."""
     words = [str(part) for part in path if not isinstance(part, int)]
+    if words[:2] == TASKS and len(words) == len(TASKS) + 1:
+        return None  # the table of one task; its keys have hints
     if words[:2] == TASKS:
         del words[2:3]  # the name of the task
     return HINTS.get(".".join(words))

@@ -75,6 +75,8 @@ def of_site(failure: ValidationError, profile: Mapping[str, Any], keys: Sequence
         elif error["type"] == "extra_forbidden":
             meant = did_you_mean(str(path[0]), list(keys)) or ";"
             yield f"unknown key {path[0]}{meant} known are {', '.join(keys)}"
+        elif error["type"] == "string_type" and isinstance(error["input"], int | float):
+            yield f"{'.'.join(map(str, path))}: found {error['input']!r}; must be text: put it in quotes"
         else:
             for problem in _explain(error, {}, {}):
                 yield f"{'.'.join(map(str, problem.path))}: {problem.text}"
