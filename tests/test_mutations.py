@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from dagmaker.htcondor import build_record, rounds
+from dagmaker.htcondor import build_record
 from dagmaker.htcondor.build import build
 from tests import mutated_runs
 from tests.dagmaker_spec import spec
 from tests.mutations import VALUES, Ended, run
 from worker.base.errors import InputError
-from worker.rundir import input_digests, layout
+from worker.rundir import input_digests, layout, rounds
 from worker.rundir.ledger import open_run
 from worker.spec.hints import HINTS
 
@@ -59,22 +59,24 @@ def test_a_list_of_files_is_one(tmp_path: Path, item: Any) -> None:
         input_digests.listed(made, layout.SCAN)
 
 
-GOOD = {"dec_deg": 5.0, "gamma": 2.0, "add": [{"n_sig": 1.0, "first": 0, "n": 10}]}
+GOOD = {"dec_deg": 5.0, "gamma": 2.0, "n_trials": 60, "add": [{"n_sig": 1.0, "first": 0, "n": 10}]}
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"dec_deg": "x"}, {"gamma": None}, {"add": {}}, {"add": [None]}, {"add": [{"first": 0, "n": 10}]},
+        {"dec_deg": "x"}, {"gamma": None}, {"n_trials": [1]}, {"add": [{"n_sig": 1.0, "first": 0, "n": [None]}]},
+        {"add": {}}, {"add": [None]}, {"add": [{"first": 0, "n": 10}]},
         {"add": [{"n_sig": 1.0, "first": -1, "n": 10}]}, {"add": [{"n_sig": 1.0, "first": 0, "n": 10**400}]},
     ],
 )  # fmt: skip
 def test_a_decision_is_one(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / layout.decision(1)
     path.parent.mkdir()
-    path.write_text(json.dumps({"points": [GOOD], "background": []}))
+    decided: dict[str, Any] = {"round": 1, "added": {}, "background": []}
+    path.write_text(json.dumps({**decided, "points": [GOOD]}))
     assert rounds.decision(tmp_path, 1) is not None
-    path.write_text(json.dumps({"points": [GOOD | change], "background": []}))
+    path.write_text(json.dumps({**decided, "points": [GOOD | change]}))
     with pytest.raises(InputError, match="is not a decision of the judge"):
         rounds.decision(tmp_path, 1)
 

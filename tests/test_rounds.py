@@ -17,6 +17,7 @@ from tests.pool.analysis import final_bytes
 from worker.base.errors import InputError, SpecError
 from worker.base.finding import Finding
 from worker.rundir import layout
+from worker.rundir import rounds as rundir_rounds
 from worker.rundir.ledger import expected, open_run, run_before_round
 from worker.spec import specfile
 from worker.tasks import adaptive_round
@@ -190,7 +191,7 @@ def test_other_trials_in_the_plan_begin_the_rounds_anew(copy: Path, capsys: pyte
 def test_repair_makes_a_decision_again_and_what_follows(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copy / layout.decision(2)).write_text("{")
     with pytest.raises(InputError, match=r"round_2.json: is not a decision of the judge .* remove it and run"):
-        rounds.decision(copy, 2)
+        rundir_rounds.decision(copy, 2)
     (copy / layout.decision(2)).unlink()
     assert main(["repair", str(copy)]) == 0
     capsys.readouterr()

@@ -4,7 +4,6 @@ The files of a round depend only on spec and decision. The local runner and DAGM
 same files; `build`, `repair` and `verify-plan` can make them again.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,51 +16,13 @@ from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
 from worker.base import shell
 from worker.base.atomic import Written, write_all
-from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import InputError
-from worker.base.reading import MAX_JSON, NUMBER, Kinds, check, file_bytes, json_value
+from worker.base.reading import file_bytes
 from worker.base.task_rows import JUDGE
 from worker.rundir import layout, planfile, rounds
 from worker.spec.sections import Spec
 
 PREFIX = "r"
-
-
-def decision(run: Path, number: int) -> dict[str, Any] | None:
-    """The judge's decision, with the sha256 of its file; None if there is none yet.
-
-    Raises
-    ------
-    InputError
-        The file is not a decision.
-    """
-    path = run / layout.decision(number)
-    try:
-        data = file_bytes(path, MAX_JSON)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        raw = json_value(data)
-        decided = {"points": raw["points"], "background": raw["background"], "sha256": hashlib.sha256(data).hexdigest()}
-        for row in decided["background"]:
-            _check_row(row, {"dec_deg": NUMBER}, {})
-        for row in decided["points"]:
-            _check_row(row, {"dec_deg": NUMBER, "gamma": NUMBER}, {"n_sig": NUMBER})
-        return decided
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: is not a decision of the judge ({type(error).__name__}: {error}); remove it and run "
-            f"`{shell.dagmaker('repair', run)}`"
-        ) from None
-
-
-def _check_row(row: Any, kinds: Kinds, of_more: Kinds) -> None:
-    """Raise ValueError or TypeError if a row of a decision lacks a key or has a wrong type."""
-    check(row, {**kinds, "add": list})
-    for add in row["add"]:
-        check(add, {**of_more, "first": int, "n": int})
-        if not (0 <= add["first"] <= MAX_TRIALS and 1 <= add["n"] <= MAX_TRIALS):
-            raise ValueError("no such trials can be added")
 
 
 def nodes_of(spec: Spec, number: int, decided: Mapping[str, Any]) -> tuple[Node, ...]:
@@ -110,7 +71,7 @@ def write_round(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
     InputError
         There is no decision.
     """
-    decided = decision(run, number)
+    decided = rounds.decision(run, number)
     if decided is None:
         raise InputError(
             f"{run / layout.decision(number)}: round {number} has not been decided; "
@@ -131,7 +92,7 @@ def write_round(spec: Spec, run: Path, number: int) -> tuple[Node, ...]:
 def decisions(spec: Spec, run: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and decision of every round that has been decided."""
     for number in range(1, spec.adaptive.max_rounds + 1):
-        if (decided := decision(run, number)) is None:
+        if (decided := rounds.decision(run, number)) is None:
             return
         yield number, decided
 

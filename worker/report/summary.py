@@ -8,7 +8,7 @@ from worker.base.errors import InputError
 from worker.base.task_rows import ROWS
 from worker.blinding import unblinding_checks
 from worker.data.prepared import unpack
-from worker.rundir import input_digests, layout, store
+from worker.rundir import input_digests, layout, rounds, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import is_cost
 from worker.spec import levels
@@ -49,7 +49,7 @@ def _rounds(run: Run) -> list[dict[str, Any]] | None:
     """Added trials and results per point of each round; null if the analysis is not adaptive."""
     if not run.spec.adaptive.max_rounds:
         return None
-    decisions = [_load(run, layout.decision(n)) for n in range(1, run.spec.adaptive.max_rounds + 1)]
+    decisions = [rounds.decision(run.path, n) for n in range(1, run.spec.adaptive.max_rounds + 1)]
     return [{key: row[key] for key in ("round", "added", "background", "points")} for row in decisions if row]
 
 
@@ -114,8 +114,8 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     maps = each_expected(run, tasks.SCAN_MAP) if run.spec.scan.has_skies else ()
     rows[tasks.SCAN_MAP] = [row for file in maps for row in _record_costs(run, file.path)]
     rows[tasks.COLLECT_SCAN] = _record_costs(run, layout.skies_file())
-    rounds = range(1, run.spec.adaptive.max_rounds + 1)
-    rows[tasks.JUDGE] = [row for n in rounds for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
+    numbers = range(1, run.spec.adaptive.max_rounds + 1)
+    rows[tasks.JUDGE] = [row for n in numbers for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
     rows |= {task: _costs(run, layout.timing_file(task)) for task, row in ROWS.items() if row.timed}
     return rows
 
