@@ -12,6 +12,7 @@ from tests import mutated_runs
 from tests.dagmaker_spec import spec
 from tests.mutations import VALUES, Ended, run
 from worker.base.errors import InputError
+from worker.review import result_state
 from worker.rundir import input_digests, layout, rounds
 from worker.rundir.ledger import open_run
 from worker.spec.hints import HINTS
@@ -89,3 +90,12 @@ def test_a_site_in_the_account_of_a_build_is_one(tmp_path: Path, change: dict[st
     path.write_text(json.dumps({**raw, "site": raw["site"] | change}))
     with pytest.raises(InputError, match=f"not what `dagmaker build` writes .*{next(iter(change))}"):
         build_record.read(run_directory)
+
+
+def test_an_item_of_a_list_of_files_without_a_name_is_none(tmp_path: Path) -> None:
+    run = open_run(Path(build(spec(), tmp_path / "run").run))
+    rel = layout.bg_collected(5.0)
+    (run.path / layout.files_of(rel)).parent.mkdir(parents=True, exist_ok=True)
+    good = {"path": "a", "sha256": "b"}
+    (run.path / layout.files_of(rel)).write_text(json.dumps([good, good | {"path": {}}, {"path": "a"}, 7]))
+    assert result_state.listed_files(run, rel, {"path", "sha256"}) == [good]

@@ -94,14 +94,14 @@ def _stale_decision(run: Run, number: int) -> str:
     )
 
 
-def listed_files(run: Run, rel: PurePosixPath, keys: set[str]) -> list[dict[str, Any]]:
-    """The files that a collected file was made from: items of its list that have `keys`; empty without a list."""
+def listed_files(run: Run, rel: PurePosixPath, keys: set[str]) -> list[dict[str, str]]:
+    """The files that a collected file was made from: items of its list with texts at `keys`; empty without a list."""
     try:
         content = store.load_json(run.path, layout.files_of(rel))
     except InputError:
         return []
     items = content if isinstance(content, list) else []
-    return [item for item in items if isinstance(item, dict) and keys <= set(item)]
+    return [item for item in items if isinstance(item, dict) and all(isinstance(item.get(key), str) for key in keys)]
 
 
 def _recorded_sha256(run: Run, rel: PurePosixPath) -> str:
