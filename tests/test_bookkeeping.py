@@ -11,6 +11,7 @@ from worker.base.errors import InputError
 from worker.bookkeeping import concatenate, get, get_all, get_best
 from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.rundir import layout
+from worker.spec.point import declination
 from worker.stats.distributions import TSD
 
 CSKY = np.dtype([("gamma", "<f8"), ("ns", "<f8"), ("ts", "<f8")])
@@ -59,11 +60,14 @@ def our_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run")
     for dec in DECS:
         for first in (0, 30):
-            rel = layout.bg_dir("ic86", dec) / layout.trials_name(30, 0, first)
+            rel = layout.bg_dir("ic86", declination(dec)) / layout.trials_name(30, 0, first)
             save(root / rel, some(TRIAL_DTYPE, 30, first))
             (root / layout.record_name(rel)).write_text("{}")
         for n_sig in N_SIGS:
-            save(root / layout.sig_dir("ic86", dec, n_sig) / layout.trials_name(20, 0), some(TRIAL_DTYPE, 20, 1))
+            save(
+                root / layout.sig_dir("ic86", declination(dec), n_sig) / layout.trials_name(20, 0),
+                some(TRIAL_DTYPE, 20, 1),
+            )
     return root / "trials" / "ic86"
 
 

@@ -66,7 +66,7 @@ def ts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int, stream: int)
     """TS of n trials of a stream of its own."""
     signal = Signal(n_sig, gamma) if n_sig > 0 else None
     key = rng.key("coverage", dec, gamma, float(n_sig), stream)
-    return context.engine(run).trials(math.radians(dec), key, 0, n, signal)
+    return context.engine(run).trials(run.spec.at(dec).model, key, 0, n, signal)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def trials(run: Run) -> dict[tuple[float, float], flux_rows.PointTrials]:
         background = TSD.from_trials(ts_of(run, dec, 0.0, 0.0, 8000, 0)["ts"])
         for gamma, grid in GRIDS.items():
             signal = {float(n): ts_of(run, dec, gamma, n, 700, 0) for n in grid}
-            found[dec, gamma] = flux_rows.PointTrials(dec, gamma, background, signal)
+            found[dec, gamma] = flux_rows.PointTrials(run.spec.at(dec), gamma, background, signal)
     return found
 
 
@@ -88,16 +88,16 @@ def quoted(run: Run, at: flux_rows.PointTrials) -> list[Quoted]:
         ("sensitivity", flux_rows.sensitivity(run, at)),
         ("discovery", flux_rows.discovery(run, at, 5.0)),
     ):
-        per_event = context.engine(run).flux(math.radians(at.dec), at.gamma)
+        per_event = context.engine(run).flux(at.at.model, at.gamma)
         n_sig, error = row["flux"] / per_event, row["flux_error"] / per_event
 
         def passed(n: float, stream: int, row: dict = row) -> float:
-            return float(np.mean(ts_of(run, at.dec, at.gamma, n, N_NEW, stream)["ts"] > row["threshold"]))
+            return float(np.mean(ts_of(run, at.at.args["dec"], at.gamma, n, N_NEW, stream)["ts"] > row["threshold"]))
 
         one, more = passed(n_sig, 1), passed(1.3 * n_sig, 2)
         slope = (more - one) / (0.3 * n_sig)
         spread = math.hypot(math.sqrt(row["beta"] * (1 - row["beta"]) / N_NEW), slope * error)
-        found.append(Quoted(f"{what} at {at.dec:g} deg, gamma {at.gamma:g}", row["beta"], one, spread, more))
+        found.append(Quoted(f"{what} at {at.at}, gamma {at.gamma:g}", row["beta"], one, spread, more))
     return found
 
 

@@ -14,6 +14,7 @@ from worker.rundir import layout, planfile
 from worker.rundir.cuts import cuts, even
 from worker.rundir.ledger import Run, expected
 from worker.spec import specfile
+from worker.spec.point import declination
 
 
 def _plan(**changes):
@@ -127,9 +128,9 @@ def test_a_crowded_folder_becomes_several(monkeypatch):
 def test_a_round_does_not_crowd_the_folder_that_the_plan_filled(monkeypatch):
     made = spec()
     monkeypatch.setattr(layout, "FILES_PER_FOLDER", 6)
-    before = plan.background(made, -30)
+    before = plan.background(made, made.at(-30))
     assert [len(node.cuts) for node in before] == [3]
-    more = plan.background(made, -30, (250, 500))
+    more = plan.background(made, made.at(-30), (250, 500))
     assert {node.dir.rpartition("/")[2] for node in more} == {"first_0000250", "first_0000550"}
     assert [piece for node in more for piece in node.cuts] == list(cuts(500, 100, 250))
 
@@ -166,7 +167,7 @@ def test_outputs_are_those_that_the_ledger_expects(tmp_path):
 def test_a_single_file_is_where_the_layout_has_it():
     nodes = {node.name: node for node in _plan(decs=[0.4, 30]).nodes}
     files = {name: f"{node.dir}/{node.file}" for name, node in nodes.items() if node.file}
-    assert files["collect_bg_p000d4"] == str(layout.bg_collected(0.4, 1))
-    assert files["collect_sig_p030d0"] == str(layout.sig_collected(30, 1))
+    assert files["collect_bg_p000d4"] == str(layout.bg_collected(declination(0.4, 1)))
+    assert files["collect_sig_p030d0"] == str(layout.sig_collected(declination(30, 1)))
     assert files["prepare"] == str(layout.DATA)
     assert files["report"] == str(layout.REPORT)

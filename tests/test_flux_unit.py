@@ -7,6 +7,7 @@ import pytest
 from dagmaker.htcondor.build import build
 from worker.report import formats
 from worker.rundir.ledger import open_run
+from worker.spec.point import declination
 from worker.spec.specfile import load
 from worker.tasks import flux_rows, prepare
 
@@ -30,7 +31,7 @@ def test_a_flux_is_told_in_the_unit_of_the_spec(tmp_path: Path, unit: str, of_a_
         (tmp_path / f"{name}.yaml").write_text(SPEC.format(unit=name))
         build(load(tmp_path / f"{name}.yaml"), tmp_path / name)
         prepare.prepare(tmp_path / name)
-        found[name] = flux_rows.flux_per_event(open_run(tmp_path / name), 5.0, 2.0)
+        found[name] = flux_rows.flux_per_event(open_run(tmp_path / name), declination(5.0), 2.0)
     assert found[unit] == pytest.approx(of_a_tev * found["TeV"], rel=1e-12)
     assert flux_rows.unit(open_run(tmp_path / unit)) == f"{unit} cm^-2 s^-1"
     assert formats.flux_unit(unit) == f"{unit} cm⁻² s⁻¹"

@@ -15,6 +15,7 @@ from worker.report.hypotheses import sky
 from worker.rundir import layout, store
 from worker.rundir.record import measure
 from worker.spec.checklist import FIGURES, NAMES
+from worker.spec.point import declination
 from worker.spec.specfile import loads
 
 pytestmark = pytest.mark.slow
@@ -78,24 +79,24 @@ def lose_a_file(run: Path) -> None:
 
 
 def fewer_trials_collected(run: Path) -> None:
-    rel = layout.bg_collected(5.0)
+    rel = layout.bg_collected(declination(5.0))
     arrays = store.load_arrays(run, rel)
     save(run, rel, arrays | {"n": arrays["n"] - 5})
 
 
 def halves_differ(run: Path) -> None:
-    rel = layout.bg_collected(5.0)
+    rel = layout.bg_collected(declination(5.0))
     arrays = store.load_arrays(run, rel)
     save(run, rel, arrays | {"ts_odd": arrays["ts_odd"] * 30})
 
 
 def ns_is_half(run: Path) -> None:
     for dec in (-40.0, 5.0, 60.0):
-        arrays = store.load_arrays(run, layout.sig_collected(dec))
+        arrays = store.load_arrays(run, layout.sig_collected(declination(dec)))
         for name in ("trials_0", "trials_1", "trials_2"):
             arrays[name] = arrays[name].copy()
             arrays[name]["ns"] *= 0.4
-        save(run, layout.sig_collected(dec), arrays)
+        save(run, layout.sig_collected(declination(dec)), arrays)
 
 
 def spots(run: Path, column: str, value: float) -> None:

@@ -16,6 +16,7 @@ from worker.review import result_state
 from worker.rundir import input_digests, layout, rounds
 from worker.rundir.ledger import open_run
 from worker.spec.hints import HINTS
+from worker.spec.point import declination
 
 KEYS = list(HINTS)
 
@@ -94,7 +95,7 @@ def test_a_site_in_the_account_of_a_build_is_one(tmp_path: Path, change: dict[st
 
 def test_an_item_of_a_list_of_files_without_a_name_is_none(tmp_path: Path) -> None:
     run = open_run(Path(build(spec(), tmp_path / "run").run))
-    rel = layout.bg_collected(5.0)
+    rel = layout.bg_collected(declination(5.0))
     (run.path / layout.files_of(rel)).parent.mkdir(parents=True, exist_ok=True)
     good = {"path": "a", "sha256": "b"}
     (run.path / layout.files_of(rel)).write_text(json.dumps([good, good | {"path": {}}, {"path": "a"}, 7]))

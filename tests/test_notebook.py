@@ -19,6 +19,7 @@ from worker.hypotheses import hottest_spots
 from worker.hypotheses.sky.rings import rings as rings_of
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
+from worker.spec.point import declination
 from worker.tasks import collect, prepare, scans, trials
 
 MORE = SPEC.replace("n_skies: 8", "n_skies: 3").replace("map_nside: 16", "map_nside: 4")
@@ -52,7 +53,7 @@ def same(file: Path, there: np.ndarray) -> bool:
 
 
 def test_trials_are_those_of_the_files(run: Path, ana: Analysis) -> None:
-    bg, sig = run / layout.bg_dir("tiny", 5), run / layout.sig_dir("tiny", 5, 8)
+    bg, sig = run / layout.bg_dir("tiny", declination(5)), run / layout.sig_dir("tiny", declination(5), 8)
     assert same(bg / layout.trials_name(400, 0), ana.trials(5, 400))
     assert same(bg / layout.trials_name(30, 7, 50), ana.trials(5, 30, seed=7, first=50))
     assert same(sig / layout.trials_name(40, 0), ana.trials(5, 40, 8))

@@ -19,6 +19,7 @@ from tests.waiting import HANG_S
 from worker import open_analysis
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
+from worker.spec.point import declination
 from worker.tasks import context
 
 pytestmark = pytest.mark.slow
@@ -150,7 +151,7 @@ def test_from_the_wheel_to_a_report(installed: Path, tmp_path: Path) -> None:
     assert record["versions"]["dagmaker"] == "7.8.9"
     assert record["code"]["commit"] == "" and len(record["code"]["source"]) == 64
     # Numbers and digests are those of this checkout, whatever its version is.
-    file = tmp_path / "run" / layout.bg_dir("released", -30) / layout.trials_name(200, 0)
+    file = tmp_path / "run" / layout.bg_dir("released", declination(-30)) / layout.trials_name(200, 0)
     assert np.array_equal(np.load(file), open_analysis(tmp_path / "tiny.yaml").trials(-30, 200))
     digest = json.loads(file.with_suffix(".json").read_text())["digest"]
     assert digest == context.trial_digest(open_run(tmp_path / "run"), "bg_trials")

@@ -21,7 +21,6 @@ from worker.report.results import load
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, expected, open_run
 from worker.rundir.record import measure
-from worker.spec import levels
 from worker.spec.specfile import loads
 from worker.tasks import collect, prepare, results, scans
 
@@ -64,7 +63,6 @@ def _ts(stream: int, n: int, shift: float = 0.0) -> NDArray[np.float64]:
 
 
 def _collected(run: Run, dec: float, i: int) -> None:
-    places = levels.decimals(run.spec.background.decs)
     with measure("collect_bg", {"dec": dec}) as meter:
         ts = _ts(3 * i, run.spec.background.n_trials)
         halves = [np.sort(half[half > 0]) for half in (ts[::2], ts[1::2])]
@@ -74,7 +72,7 @@ def _collected(run: Run, dec: float, i: int) -> None:
             "ts_even": halves[0],
             "ts_odd": halves[1],
         }
-        store.save_arrays(run.path, layout.bg_collected(dec, places), arrays, meter.record(len(ts)))
+        store.save_arrays(run.path, layout.bg_collected(run.spec.at(dec)), arrays, meter.record(len(ts)))
     n_sigs, n = run.spec.signal.n_sig, run.spec.signal.n_trials
     every: dict[str, NDArray[np.generic]] = {"n_sig": np.array(n_sigs), "n_missing": np.array(0)}
     for k, n_sig in enumerate(n_sigs):
@@ -83,7 +81,7 @@ def _collected(run: Run, dec: float, i: int) -> None:
         trials["ns"], trials["gamma"] = n_sig * (0.5 + trials["ts"] / (1 + trials["ts"])), 2.2
         every[f"trials_{k}"] = trials
     with measure("collect_sig", {"dec": dec}) as meter:
-        store.save_arrays(run.path, layout.sig_collected(dec, places), every, meter.record(n * len(n_sigs)))
+        store.save_arrays(run.path, layout.sig_collected(run.spec.at(dec)), every, meter.record(n * len(n_sigs)))
 
 
 def _scanned(run: Run) -> None:

@@ -22,6 +22,7 @@ from worker.report.results import load
 from worker.report.summary import summary
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
+from worker.spec.point import declination
 
 PLOTS = (*figures.PLOTS, *sky.PART.plots)  # this run scans the whole sky
 NAMES = [plot.name for plot in PLOTS]
@@ -220,7 +221,7 @@ def test_a_failed_dag_still_gets_its_page(tmp_path: Path, monkeypatch: pytest.Mo
         (layout.POST_TRIAL, {"post_trial"}),
         (layout.map_file(16), {"skymaps", "zoom", "spots", "ts_against_p"}),
         (layout.skies_file(), {"positions"}),
-        (layout.bg_collected(5.0), set[str]()),
+        (layout.bg_collected(declination(5.0)), set[str]()),
     ],
 )
 def test_what_is_lost_is_left_out_and_said(copy: Path, lost: PurePosixPath, without: set[str]) -> None:

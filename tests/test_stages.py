@@ -16,6 +16,7 @@ from worker.hypotheses import hottest_spots
 from worker.review import streams, verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
+from worker.spec.point import declination
 from worker.spec.specfile import load
 from worker.tasks import collect, limits, prepare, results, scans, scratch_run, trials
 
@@ -212,7 +213,7 @@ def test_a_hole_is_refused_and_named(copy: Path) -> None:
     assert str(lost) in str(error.value)
     assert "dagmaker run" in str(error.value)
     collect.collect_sig(copy, 5.0, True)
-    arrays = store.load_arrays(copy, layout.sig_collected(5.0))
+    arrays = store.load_arrays(copy, layout.sig_collected(declination(5.0)))
     assert int(arrays["n_missing"]) == 1
     np.testing.assert_array_equal(arrays["n_sig"], [3, 20])
 
@@ -263,7 +264,7 @@ def test_more_background_changes_p_without_a_new_scan(copy: Path) -> None:
     before = store.load_array(copy, layout.skies_file())
     rings = sorted(copy.glob("trials/tiny/scan/nside/004/rings*.npy"))
     stamps = [f.stat().st_mtime_ns for f in rings]
-    rel = layout.bg_collected(5.0)
+    rel = layout.bg_collected(declination(5.0))
     arrays = dict(store.load_arrays(copy, rel))
     arrays["ts_even"] = arrays["ts_even"] * 1.5
     from worker.rundir.record import measure

@@ -136,7 +136,10 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
     run = open_run(done)
     found = {row["name"]: row for row in summary["upper_limits"]["limits"]}
     assert list(found) == ["A", "B", "C", ODD, "E"]
-    at = {dec: flux_rows.load(run, dec, 2.0, hottest_spots.load_tsd(run, dec)) for dec in (-30.0, 5.0, 40.0)}
+    at = {
+        dec: flux_rows.load(run, run.spec.at(dec), 2.0, hottest_spots.load_tsd(run, run.spec.at(dec)))
+        for dec in (-30.0, 5.0, 40.0)
+    }
     for name, parts in {
         "A": [(5.0, 69 / 70), (40.0, 1 / 70)],
         "B": [(-30.0, 6 / 7), (5.0, 1 / 7)],
@@ -148,7 +151,7 @@ def test_limits_interpolate_in_declination_and_never_undercut_the_sensitivity(do
         assert row["gamma"] == 2
         assert row["n_sig"] == pytest.approx(sum(w * n for (_, w), n in zip(parts, grid, strict=True)), rel=1e-12)
         assert row["flux"] == pytest.approx(
-            row["n_sig"] * flux_rows.flux_per_event(run, found[name]["dec_deg"], 2.0), rel=1e-12
+            row["n_sig"] * flux_rows.flux_per_event(run, run.spec.at(found[name]["dec_deg"]), 2.0), rel=1e-12
         )
         floor = [flux_rows.limit(run, at[dec], 0.0)["n_sig"] for dec, _ in parts]
         assert row["n_sig"] >= sum(w * n for (_, w), n in zip(parts, floor, strict=True)) * (1 - 1e-12)

@@ -23,6 +23,7 @@ from worker.engines.table import engine_of, require
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import open_run
 from worker.spec import edges, specfile, units
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
@@ -110,24 +111,24 @@ class Analysis:
         """
         if n < 1 or not 0 <= n_sig < np.inf or seed < 0 or first < 0:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
-        dec = self._radians(dec_deg)
+        at = self._point(dec_deg)
         if n_sig == 0:
-            return self._engine.trials(dec, address.bg_trials(self.spec, dec_deg, seed), first, n)
+            return self._engine.trials(at.model, address.bg_trials(self.spec, at, seed), first, n)
         signal = Signal(n_sig, context.gamma_of(self.spec.signal, gamma))
-        key = address.sig_trials(self.spec, dec_deg, n_sig, seed, signal.gamma)
+        key = address.sig_trials(self.spec, at, n_sig, seed, signal.gamma)
         try:
-            return self._engine.trials(dec, key, first, n, signal)
+            return self._engine.trials(at.model, key, first, n, signal)
         except ValueError as error:
             raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
 
-    def _radians(self, dec_deg: float) -> float:
-        """Convert a declination to radians; warn if it seems to be in radians already."""
+    def _point(self, dec_deg: float) -> Point:
+        """Point of a declination; warns if it seems to be in radians."""
         if not -90 <= dec_deg <= 90:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
         note = None if dec_deg in self.spec.background.decs or self.spec.small_angles else units.dec_note(dec_deg)
         if note:
             warnings.warn(f"dec_deg: {note}", stacklevel=3)
-        return float(np.radians(dec_deg))
+        return self.spec.at(dec_deg)
 
     def distribution(self, dec_deg: float, n: int, *, seed: int = 0, first: int = 0) -> TSD:
         """TS distribution of background trials at a declination, with the fit of the spec.
@@ -175,7 +176,7 @@ class Analysis:
         4.39e-12
         """
         try:
-            return n_sig * self._engine.flux(self._radians(dec_deg), context.gamma_of(self.spec.signal, gamma))
+            return n_sig * self._engine.flux(self._point(dec_deg).model, context.gamma_of(self.spec.signal, gamma))
         except ValueError as error:
             raise SpecError(f"flux at dec_deg={dec_deg:g}: {error}") from None
 

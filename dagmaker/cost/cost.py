@@ -107,7 +107,7 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     """CPU seconds of all processes of a node, without their starts."""
     args = dict(node.args)
     if ROWS[node.task].at_point:
-        return node.n_trials * rates.of(spec, node.task).unit_s(args["dec"], args.get("n_sig"))
+        return node.n_trials * rates.of(spec, node.task).unit_s(args.get("dec"), args.get("n_sig"))
     if ROWS[node.task].scans_skies:
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
@@ -176,21 +176,21 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
 
 def _rounds(spec: Spec) -> Iterator[str]:
     """Largest work that rounds may add: every point up to its bounds."""
-    most, decs = spec.adaptive, spec.background.decs
+    most, points = spec.adaptive, spec.all_points
     if not most.max_rounds:
         return
     signal = max(most.max_signal_trials - spec.signal.n_trials * len(spec.signal.n_sig), 0)
     background = max(most.max_background_trials - spec.background.n_trials, 0)
     top = spec.signal.n_sig[-1]
     cpu_s = sum(
-        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(dec, top)
-        + background * rates.of(spec, BG_TRIALS).unit_s(dec)
-        for dec in decs
+        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(at.args.get("dec"), top)
+        + background * rates.of(spec, BG_TRIALS).unit_s(at.args.get("dec"))
+        for at in points
     )
-    signals = signal * len(decs) * len(spec.signal.gammas)
+    signals = signal * len(points) * len(spec.signal.gammas)
     yield (
         f"rounds       at most {most.max_rounds}, of at most {signals:,} signal and "
-        f"{background * len(decs):,} background trials more: +{hours(cpu_s / 3600)} of CPU time"
+        f"{background * len(points):,} background trials more: +{hours(cpu_s / 3600)} of CPU time"
     )
 
 

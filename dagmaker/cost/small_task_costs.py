@@ -59,17 +59,17 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
     files : int
         Files of its parents.
     """
-    decs, spectra = len(spec.background.decs), len(spec.signal.gammas)
+    points, spectra = len(spec.all_points), len(spec.signal.gammas)
     curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
     scan = spec.scan
     pixels = sum(map(scan.positions, scan.nsides))
-    injected = decs * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
-    curves_s = decs * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
+    injected = points * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
+    curves_s = points * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
     work_of = {
         "prepare": _prepare_s(spec),
         "collect_bg": FILE_S * files + TRIAL_S * spec.background.n_trials,
         "collect_sig": FILE_S * files + TRIAL_S * spec.signal.n_trials * len(spec.signal.n_sig),
-        "distributions": DEC_S * decs,
+        "distributions": DEC_S * points,
         "sensitivity": curves_s,
         "judge": curves_s,  # the same curves, from the trials so far
         "upper_limits": scan.n_targets * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
@@ -77,9 +77,9 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
         "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * scan.kept_per_sky * scan.n_skies + FILE_S * files,
         "post_trial": TEST_S + SKY_S * scan.n_skies,
         "report": PAGE_S
-        + DEC_FIGURES_S * min(decs, MOST_FIGURES) * spectra
+        + DEC_FIGURES_S * min(points, MOST_FIGURES) * spectra
         + PIXEL_FIGURES_S * pixels
-        + FIGURE_TRIAL_S * (injected + decs * spec.background.n_trials),
+        + FIGURE_TRIAL_S * (injected + points * spec.background.n_trials),
     }
     return rates.slowness(spec) * work_of[node.task]
 

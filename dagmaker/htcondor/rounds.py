@@ -36,12 +36,12 @@ def nodes_of(spec: Spec, number: int, decided: Mapping[str, Any]) -> tuple[Node,
 def _decided_nodes(spec: Spec, decided: Mapping[str, Any]) -> Iterator[Node]:
     for row in decided["background"]:
         for add in row["add"]:
-            yield from plan.background(spec, row["dec_deg"], (add["first"], add["n"]))
+            yield from plan.background(spec, spec.at(row["dec_deg"]), (add["first"], add["n"]))
     several = len(spec.signal.gammas) > 1
     for row in decided["points"]:
         for add in row["add"]:
             gamma = row["gamma"] if several else None
-            yield from plan.signal(spec, row["dec_deg"], gamma, add["n_sig"], (add["first"], add["n"]))
+            yield from plan.signal(spec, spec.at(row["dec_deg"]), gamma, add["n_sig"], (add["first"], add["n"]))
 
 
 def plan_text(number: int, decided: Mapping[str, Any], nodes: tuple[Node, ...]) -> str:

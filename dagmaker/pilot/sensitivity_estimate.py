@@ -8,7 +8,6 @@ from dagmaker.plan.processes import number
 from worker.base.errors import InputError
 from worker.base.reading import json_object
 from worker.rundir import layout
-from worker.spec import levels
 from worker.spec.goals import LADDER, n_sig_grid
 from worker.spec.pilot import Pilot, Reach
 from worker.spec.sections import Spec
@@ -31,7 +30,7 @@ def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
     """
     dec = probe.point[0]
     assert dec is not None
-    path = run / layout.reach_file(spec.name, dec, levels.decimals(spec.background.decs))
+    path = run / layout.reach_file(spec.name, spec.at(dec))
     try:
         return [Reach.model_validate(row) for row in json_object(path, {"reach": list})["reach"]]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -17,6 +17,7 @@ from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut
 from worker.spec import levels
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 
 __all__ = ["SEED", "Node", "Plan", "as_json", "background", "judge_name", "make", "of_json", "signal", "write"]
@@ -77,65 +78,61 @@ def _refuse_too_many(n: int) -> None:
         raise SpecError(f"resources.target_hours: the plan would have {n:,} processes, the most is {most:,}; raise it")
 
 
-def _pieces_before(spec: Spec, task: str, dec: float, n_sig: float | None, more: Cut | None) -> int:
+def _pieces_before(spec: Spec, task: str, at: Point, n_sig: float | None, more: Cut | None) -> int:
     """Number of pieces of a stream before its part `more`."""
-    return len(sizing.trials(spec, task, dec, n_sig, (0, more[0]))) if more is not None and more[0] else 0
+    return len(sizing.trials(spec, task, at, n_sig, (0, more[0]))) if more is not None and more[0] else 0
 
 
-def background(spec: Spec, dec: float, more: Cut | None = None) -> tuple[Node, ...]:
-    """Nodes of background trials at a declination, of the spec or of the part `more` of their stream."""
-    places = levels.decimals(spec.background.decs)
+def background(spec: Spec, at: Point, more: Cut | None = None) -> tuple[Node, ...]:
+    """Nodes of background trials of a point, of the spec or of the part `more` of their stream."""
     node = Node(
-        name=f"bg_{_name_part(levels.dec_level(dec, places))}",
+        name=f"bg_{_name_part(at.folder.name)}",
         task=tasks.BG_TRIALS,
-        args=(("dec", dec),),
+        args=tuple(at.args.items()),
         seed=SEED,
-        dir=str(layout.bg_dir(spec.name, dec, places)),
-        cuts=sizing.trials(spec, tasks.BG_TRIALS, dec, more=more),
+        dir=str(layout.bg_dir(spec.name, at)),
+        cuts=sizing.trials(spec, tasks.BG_TRIALS, at, more=more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(node, _pieces_before(spec, tasks.BG_TRIALS, dec, None, more))
+    return _in_folders(node, _pieces_before(spec, tasks.BG_TRIALS, at, None, more))
 
 
-def signal(spec: Spec, dec: float, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
-    """Nodes of signal trials at a point, as `background`; `gamma` if there are several spectra."""
-    places, nsig_places = levels.decimals(spec.background.decs), levels.decimals(spec.signal.n_sig)
-    level = "" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}"
-    at = _name_part(levels.dec_level(dec, places)) + level
+def signal(spec: Spec, at: Point, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
+    """Nodes of signal trials of a point, as `background`; `gamma` if there are several spectra."""
+    places = levels.decimals(spec.signal.n_sig)
     node = Node(
-        name=f"sig_{at}_n{_name_part(levels.nsig_level(n_sig, nsig_places))}",
+        name=f"sig_{_signal_name(at, gamma)}_n{_name_part(levels.nsig_level(n_sig, places))}",
         task=tasks.SIG_TRIALS,
-        args=(("dec", dec), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
+        args=(*at.args.items(), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
-        dir=str(layout.sig_dir(spec.name, dec, n_sig, places, nsig_places, gamma)),
-        cuts=sizing.trials(spec, tasks.SIG_TRIALS, dec, n_sig, more),
+        dir=str(layout.sig_dir(spec.name, at, n_sig, places, gamma)),
+        cuts=sizing.trials(spec, tasks.SIG_TRIALS, at, n_sig, more),
         parents=(tasks.PREPARE,),
     )
-    return _in_folders(node, _pieces_before(spec, tasks.SIG_TRIALS, dec, n_sig, more))
+    return _in_folders(node, _pieces_before(spec, tasks.SIG_TRIALS, at, n_sig, more))
+
+
+def _signal_name(at: Point, gamma: float | None) -> str:
+    """A point and spectrum as part of a node name."""
+    return _name_part(at.folder.name) + ("" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}")
 
 
 def _points(spec: Spec) -> Iterator[Node]:
-    decs = spec.background.decs
-    places = levels.decimals(decs)
-    for dec in decs:
-        at = _name_part(levels.dec_level(dec, places))
-        bg = background(spec, dec)
+    for at in spec.all_points:
+        bg = background(spec, at)
         yield from bg
-        parents = tuple(node.name for node in bg)
-        yield _single(f"collect_bg_{at}", tasks.COLLECT_BG, layout.bg_collected(dec, places), parents, ("dec", dec))
+        name, parents = f"collect_bg_{_name_part(at.folder.name)}", tuple(node.name for node in bg)
+        yield _single(name, tasks.COLLECT_BG, layout.bg_collected(at), parents, *at.args.items())
         for gamma in spec.signal.levels:
-            yield from _signal(spec, dec, gamma, places)
+            yield from _signal(spec, at, gamma)
 
 
-def _signal(spec: Spec, dec: float, gamma: float | None, places: int) -> Iterator[Node]:
-    """Signal trials of a declination and spectrum, and their collection; `gamma` if there are several spectra."""
-    level = "" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}"
-    at = _name_part(levels.dec_level(dec, places)) + level
-    sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, dec, gamma, n_sig)]
+def _signal(spec: Spec, at: Point, gamma: float | None) -> Iterator[Node]:
+    """Signal trials of a point and spectrum, and their collection; `gamma` if there are several spectra."""
+    sig = [node for n_sig in spec.signal.n_sig for node in signal(spec, at, gamma, n_sig)]
     yield from sig
-    file, parents = layout.sig_collected(dec, places, gamma), tuple(node.name for node in sig)
-    which = () if gamma is None else (("gamma", gamma),)
-    yield _single(f"collect_sig_{at}", tasks.COLLECT_SIG, file, parents, ("dec", dec), *which)
+    name, parents = f"collect_sig_{_signal_name(at, gamma)}", tuple(node.name for node in sig)
+    yield _single(name, tasks.COLLECT_SIG, layout.sig_collected(at, gamma), parents, *at.signal_args(gamma).items())
 
 
 def _judges(spec: Spec, trials: tuple[str, ...]) -> Iterator[Node]:

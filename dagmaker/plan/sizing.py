@@ -11,6 +11,7 @@ from dagmaker.plan import rates
 from dagmaker.plan.sites import Site
 from worker.base.task_rows import ROWS, SCAN_MAP, SCAN_TRIALS
 from worker.rundir.cuts import Cut, Cuts, cuts, even
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
@@ -31,15 +32,15 @@ def _pieces(work_s: float, start_s: float, target_s: float) -> int:
     return max(1, math.ceil(work_s / max(target_s - start_s, 0.5 * target_s) - 1e-9))
 
 
-def trials(spec: Spec, task: str, dec: float, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
-    """Pieces of the trials at a point, of the spec or of the part `more` of their stream."""
+def trials(spec: Spec, task: str, at: Point, n_sig: float | None = None, more: Cut | None = None) -> Cuts:
+    """Pieces of the trials of a point, of the spec or of the part `more` of their stream."""
     row = ROWS[task]
     first, n = (0, attrgetter(row.n_trials)(spec)) if more is None else more
     target = _target_s(spec)
     if target is None:
         return cuts(n, attrgetter(row.per_file)(spec), first)
     kind = rates.of(spec, task)
-    return even(n, _pieces(n * kind.unit_s(dec, n_sig), kind.start_s, target), first)
+    return even(n, _pieces(n * kind.unit_s(at.args.get("dec"), n_sig), kind.start_s, target), first)
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:

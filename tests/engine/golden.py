@@ -73,7 +73,10 @@ def _trials(name: str, spec: Spec, analysis: engine.Analysis, decs: tuple[float,
             True,
             np.radians(signal.extension_deg),
         )
-        background, injected = address.bg_trials(spec, dec, 0), address.sig_trials(spec, dec, 8.0, 0, 2.0)
+        background, injected = (
+            address.bg_trials(spec, spec.at(dec), 0),
+            address.sig_trials(spec, spec.at(dec), 8.0, 0, 2.0),
+        )
         found[f"background, {name} {dec:g}"] = _sum(trials.run(analysis, point, background, 0, N))
         found[f"signal, {name} {dec:g}"] = _sum(trials.run(analysis, point, injected, 0, N, injector))
     return found

@@ -16,8 +16,8 @@ from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing, open_run
-from worker.spec import levels
 from worker.spec.checklist import FIGURES, NAMES
+from worker.spec.point import Point
 from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
@@ -118,16 +118,14 @@ def _rounds(run: Run) -> Iterator[PurePosixPath]:
 
 def _incomplete(run: Run) -> Iterator[str]:
     """Collections that are missing, or were made from fewer or more trials than the plan has."""
-    spec, decs = run.spec, run.spec.background.decs
-    places = levels.decimals(decs)
-    for dec in decs:
-        rel = layout.bg_collected(dec, places)
-        planned = _n_planned(run, BG_TRIALS, dec=dec)
+    spec = run.spec
+    for at in spec.all_points:
+        rel = layout.bg_collected(at)
+        planned = _n_planned(run, BG_TRIALS, **at.args)
         yield from _count_problem(run, rel, lambda arrays: int(arrays["n"].sum()), planned)
         for level in spec.signal.levels:
-            point = {"dec": dec} | ({} if level is None else {"gamma": level})
-            rel = layout.sig_collected(dec, places, level)
-            yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **point))
+            rel = layout.sig_collected(at, level)
+            yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **at.signal_args(level)))
     if (run.path / layout.SCAN).exists():
         n_skies = store.load_json(run.path, layout.SCAN)["n_skies"]
         if n_skies != spec.scan.n_skies:
@@ -152,35 +150,30 @@ def _count_problem(run: Run, rel: Any, count: Any, planned: int) -> Iterator[str
 
 
 def _p_uniform(run: Run) -> Check:
-    """Odd trials must have uniform p-values in the distribution of the even ones; all declinations in one check."""
-    spec, decs = run.spec, run.spec.background.decs
-    places = levels.decimals(decs)
-    per_dec = []
-    for dec in decs:
-        even, odd = halves(run, dec, places)
-        name = f"dec {dec:g} deg"
+    """Odd trials must have uniform p-values in the distribution of the even ones; all points in one check."""
+    per_point = []
+    for at in run.spec.all_points:
+        even, odd = halves(run, at)
         if even.eta > 0:
-            how = spec.scan.survival if even.chi2 is not None else "empirical"
-            per_dec.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=name))
-    return checks.combined("p_uniform", per_dec)
+            how = run.spec.scan.survival if even.chi2 is not None else "empirical"
+            per_point.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=str(at)))
+    return checks.combined("p_uniform", per_point)
 
 
-def halves(run: Run, dec: float, places: int) -> tuple[TSD, np.ndarray]:
-    """Distribution of the even background trials of a declination, and the TS of the odd ones."""
-    arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
+def halves(run: Run, at: Point) -> tuple[TSD, np.ndarray]:
+    """Distribution of the even background trials of a point, and the TS of the odd ones."""
+    arrays = store.load_arrays(run.path, layout.bg_collected(at))
     if arrays["n"].min() < 1:
-        raise InputError(f"dec {dec:g} deg has {int(arrays['n'].sum())} background trials: two are the least")
+        raise InputError(f"{at} has {int(arrays['n'].sum())} background trials: two are the least")
     even = TSD(int(arrays["n"][0]), arrays["ts_even"], run.spec.background.fit)
     zeros = np.zeros(int(arrays["n"][1]) - len(arrays["ts_odd"]))
     return even, np.concatenate([zeros, arrays["ts_odd"]])
 
 
 def _n_sig_bias(run: Run) -> Check:
-    decs = run.spec.background.decs
-    places = levels.decimals(decs)
     responses = {}
-    for dec in decs:
-        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, run.spec.signal.levels[0]))
+    for dec in run.spec.background.decs:
+        arrays = store.load_arrays(run.path, layout.sig_collected(run.spec.at(dec), run.spec.signal.levels[0]))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
         responses[dec] = bias.response(bias.bias_table(fitted))
     return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
@@ -188,7 +181,7 @@ def _n_sig_bias(run: Run) -> Check:
 
 def _enough_background(run: Run) -> Check:
     n_sigma = run.spec.sensitivity.top_nsigma
-    reached = [_threshold_shift(hottest_spots.load_tsd(run, dec), n_sigma) for dec in run.spec.background.decs]
+    reached = [_threshold_shift(hottest_spots.load_tsd(run, at), n_sigma) for at in run.spec.all_points]
     check = checks.enough_trials(
         min(n for n, _ in reached),
         run.spec.unblind.quote_nsigma,

@@ -10,7 +10,7 @@ from worker.base.errors import InputError
 from worker.base.healpix import Rings
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
-from worker.spec import levels
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
@@ -20,20 +20,19 @@ REGIONS = ("all", "north", "south")
 
 
 def load_tsds(run: Run) -> dict[float, TSD]:
-    """Background TS distributions by declination (deg), from the collected trials.
+    """Background TS distributions by declination (deg), for p-values between them; from the collected trials.
 
     Raises
     ------
     InputError
         If one is not collected yet.
     """
-    return {dec: load_tsd(run, dec) for dec in run.spec.background.decs}
+    return {dec: load_tsd(run, run.spec.at(dec)) for dec in run.spec.background.decs}
 
 
-def load_tsd(run: Run, dec: float) -> TSD:
-    """Background TS distribution of one declination (deg); errors as `load_tsds`."""
-    places = levels.decimals(run.spec.background.decs)
-    arrays = store.load_arrays(run.path, layout.bg_collected(dec, places))
+def load_tsd(run: Run, at: Point) -> TSD:
+    """Background TS distribution of a point; errors as `load_tsds`."""
+    arrays = store.load_arrays(run.path, layout.bg_collected(at))
     ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
     return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
 

@@ -47,7 +47,7 @@ def signal_counts(results: Results) -> dict[tuple[float, float], int]:
         return {(float(d["dec_deg"]), float(row["n_sig"])): int(row["n"]) for d in bias for row in d["rows"]}
     counts = {}
     for dec in results.run.spec.background.decs:
-        for n_sig, trials in (results.signal(dec) or {}).items():
+        for n_sig, trials in (results.signal(results.run.spec.at(dec)) or {}).items():
             counts[dec, n_sig] = len(trials)
     return counts
 

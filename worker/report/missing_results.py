@@ -16,12 +16,10 @@ def sentences(results: Results) -> list[str]:
     ]
     if not out:
         return []
-    decs = results.run.spec.background.decs
-    path, places = results.run.path, results.places
-    background = sum((path / layout.bg_collected(dec, places)).exists() for dec in decs)
-    levels = results.run.spec.signal.levels
-    signal = sum(all((path / layout.sig_collected(dec, places, level)).exists() for level in levels) for dec in decs)
-    out.append(f"Collected: background trials at {background} of {len(decs)} declinations, signal trials at {signal}.")
+    path, points, levels = results.run.path, results.run.spec.all_points, results.run.spec.signal.levels
+    background = sum((path / layout.bg_collected(at)).exists() for at in points)
+    signal = sum(all((path / layout.sig_collected(at, level)).exists() for level in levels) for at in points)
+    out.append(f"Collected: background trials at {background} of {len(points)} points, signal trials at {signal}.")
     out += _files(results)
     out.append(
         f"To make what is missing, run the same command again: `dagmaker run` or `condor_submit_dag` on "

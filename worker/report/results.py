@@ -14,7 +14,7 @@ from worker.hypotheses.hottest_spots import REGIONS, SPOT_DTYPE
 from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
-from worker.spec import levels
+from worker.spec.point import Point
 from worker.stats.distributions import TSD
 
 Row = Mapping[str, Any]
@@ -82,7 +82,7 @@ class Results:
         """Background distributions of the collected declinations, by declination."""
         shapes, spec = [], self.run.spec
         for dec in spec.background.decs:
-            arrays = self._collected(layout.bg_collected(dec, self.places))
+            arrays = self._collected(layout.bg_collected(spec.at(dec)))
             if arrays is not None and int(arrays["n"].sum()) > 0:
                 ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
                 shapes.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
@@ -100,14 +100,9 @@ class Results:
             raise InputError("no background trials are collected")
         return self.shapes
 
-    @property
-    def places(self) -> int:
-        """Decimals of the declination level in file names."""
-        return levels.decimals(self.run.spec.background.decs)
-
-    def signal(self, dec_deg: float) -> dict[float, NDArray[np.void]] | None:
-        """Signal trials of a declination and the first spectrum by n_sig; None if not collected."""
-        arrays = self._collected(layout.sig_collected(dec_deg, self.places, self.run.spec.signal.levels[0]))
+    def signal(self, at: Point) -> dict[float, NDArray[np.void]] | None:
+        """Signal trials of a point and the first spectrum by n_sig; None if not collected."""
+        arrays = self._collected(layout.sig_collected(at, self.run.spec.signal.levels[0]))
         if arrays is None:
             return None
         return {float(n_sig): arrays[f"trials_{i}"] for i, n_sig in enumerate(arrays["n_sig"])}

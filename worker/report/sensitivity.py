@@ -161,5 +161,5 @@ def _points(results: Results, row: Row) -> tuple[Point, ...]:
         return tuple(Point(**point) for point in row["points"])
     if row.get("threshold") is None:  # too few background trials for one
         return ()
-    trials = results.signal(row["dec_deg"]) or {}
+    trials = results.signal(results.run.spec.at(row["dec_deg"])) or {}
     return passing_points({n_sig: point_trials["ts"] for n_sig, point_trials in trials.items()}, row["threshold"])

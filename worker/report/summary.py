@@ -11,7 +11,6 @@ from worker.data.prepared import unpack
 from worker.rundir import input_digests, layout, rounds, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import is_cost
-from worker.spec import levels
 from worker.spec.numbers import digest_of_numbers
 from worker.tasks import context
 
@@ -102,12 +101,10 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 
 
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
-    decs = run.spec.background.decs
-    places = levels.decimals(decs)
     rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _record_costs(run, layout.DATA)}
-    for dec in decs:
-        collected = [(tasks.SIG_TRIALS, layout.sig_collected(dec, places, level)) for level in run.spec.signal.levels]
-        for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(dec, places)), *collected):
+    for at in run.spec.all_points:
+        collected = [(tasks.SIG_TRIALS, layout.sig_collected(at, level)) for level in run.spec.signal.levels]
+        for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(at)), *collected):
             rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
             rows.setdefault(ROWS[task].collected_by, []).extend(_record_costs(run, rel))
     rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))

@@ -34,7 +34,7 @@ def uniform(results: Results) -> Drawing:
     n_odd = 1
     drawn: list[tuple[float, float, float]] = []
     for dec in decs:
-        even, odd = unblinding_checks.halves(results.run, dec, results.places)
+        even, odd = unblinding_checks.halves(results.run, spec.at(dec))
         if even.eta == 0:
             continue
         n_odd = max(n_odd, len(odd))
@@ -67,7 +67,8 @@ def thresholds(results: Results) -> Drawing:
     results.rows("background")
     spec = results.run.spec
     n_sigma = spec.sensitivity.top_nsigma
-    rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, dec), n_sigma) for dec in spec.background.decs])
+    points = [spec.at(dec) for dec in spec.background.decs]
+    rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, at), n_sigma) for at in points])
     x = np.sin(np.radians(spec.background.decs))
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()

@@ -11,6 +11,7 @@ from worker.base.task_rows import BG_TRIALS
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
+from worker.spec.point import Point
 from worker.stats.chi2 import TooFewTrialsError
 from worker.tasks import context
 
@@ -41,7 +42,7 @@ def trials(run: Run, task: str, files: Iterable[Expected]) -> Iterator[ChosenRow
     for point, point_files in by_point.items():
         ts = [store.load_array(run.path, file.path, file.n, context.columns(run))["ts"] for file in point_files]
         all_ts = np.concatenate(ts)
-        chosen = _background(all_ts) if task == BG_TRIALS else _signal(run, dict(point)["dec"], all_ts)
+        chosen = _background(all_ts) if task == BG_TRIALS else _signal(run, run.spec.point_of(dict(point)), all_ts)
         yield from _by_file(point_files, [len(part) for part in ts], chosen)
 
 
@@ -50,16 +51,16 @@ def _background(ts: F64) -> NDArray[np.int64]:
     return np.union1d(np.argsort(ts, kind="stable")[-n:], nearest(ts, float(np.median(ts))))
 
 
-def _signal(run: Run, dec: float, ts: F64) -> NDArray[np.int64]:
+def _signal(run: Run, at: Point, ts: F64) -> NDArray[np.int64]:
     chosen = np.empty(0, np.int64)
-    for threshold in _thresholds(run, dec):
+    for threshold in _thresholds(run, at):
         chosen = np.union1d(chosen, nearest(ts, threshold))
     return chosen
 
 
-def _thresholds(run: Run, dec: float) -> Iterator[float]:
+def _thresholds(run: Run, at: Point) -> Iterator[float]:
     try:
-        tsd = hottest_spots.load_tsd(run, dec)
+        tsd = hottest_spots.load_tsd(run, at)
         yield tsd.median()
         for n_sigma in run.spec.sensitivity.nsigmas:
             yield float(tsd.isf_nsigma(n_sigma))

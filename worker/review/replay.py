@@ -118,8 +118,8 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     if row.scans_skies:
         _replay_sky(run, rel, args, trial, rows[trial])
         return {}
-    dec, k = float(args["dec"]), int(args["first"]) + trial
-    engine, stream = context.engine(run), trials.stream(run, dec, args["seed"], args.get("n_sig"), args.get("gamma"))
+    at, k = run.spec.point_of(args), int(args["first"]) + trial
+    engine, stream = context.engine(run), trials.stream(run, at, args["seed"], args.get("n_sig"), args.get("gamma"))
     alone = stream.trials(engine, k, 1)[0]
     _require_equal(run, rel, trial, alone, rows[trial])
     fit = {name: float(alone[name]) for name in engine.columns.names or ()}
@@ -127,7 +127,7 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     print(f"fit: TS {fit['ts']:.6f}{others}")
     if "explain" not in engine.supports:
         return {"fit": fit}
-    explanation = engine.explain(float(np.radians(dec)), stream.key, k, alone, stream.signal)
+    explanation = engine.explain(at.model, stream.key, k, alone, stream.signal)
     print(*explanation.lines, sep="\n")
     best = explanation.brute_force
     if fit["ts"] < best[0] - MAX_TS_DEFICIT:
@@ -137,7 +137,7 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     from worker.report import trial as drawing
 
     picture = PurePosixPath("replay") / f"{rel.stem}_{_point(args)}_trial_{k:07d}.png"
-    title = f"{run.spec.name}: {task} at dec {dec:g}°, trial {k}"
+    title = f"{run.spec.name}: {task} at {at}, trial {k}"
     drawing.write(run.path, picture, title, explanation, (fit["ts"], fit["ns"], fit["gamma"]))
     print(f"-> {picture}")
     brute_force = dict(zip(("ts", "ns", "gamma"), best, strict=True))

@@ -105,8 +105,8 @@ def _problems(work: Callable[[ChosenRows], str], chosen: Sequence[ChosenRows], j
 def _trials(path: Path, chosen: ChosenRows) -> str:
     run, file = open_run(path), chosen.file
     rows = store.load_array(path, file.path, file.n, context.columns(run))
-    point = file.point
-    stream = trials.stream(run, point["dec"], file.seed, point.get("n_sig"), point.get("gamma"))
+    at = run.spec.point_of(file.point)
+    stream = trials.stream(run, at, file.seed, file.point.get("n_sig"), file.point.get("gamma"))
     engine = context.engine(run)
     again = (stream.trials(engine, file.first + row, 1) for row in chosen.rows)
     return _difference(run, chosen, rows, again)

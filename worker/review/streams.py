@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from worker.base.key import Key
 from worker.rundir import address, layout
 from worker.rundir.ledger import Run, open_run
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 
 
@@ -71,20 +72,19 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield from of_point.values()
     yield Stream("the sky that stands in for the real one", address.observed(run.spec))
-    for dec in run.spec.background.decs:
-        yield from _bootstraps(run.spec, dec)
+    for at in run.spec.all_points:
+        yield from _bootstraps(run.spec, at)
     if run.spec.data.format == "synthetic":
         yield Stream("made-up events", address.synthetic(run.spec.seed))
 
 
-def _bootstraps(spec: Spec, dec: float) -> Iterator[Stream]:
-    at = f"at {dec:g} deg"
-    yield Stream(f"bootstrap of thresholds {at}", address.bootstrap_threshold(spec, dec))
+def _bootstraps(spec: Spec, at: Point) -> Iterator[Stream]:
+    yield Stream(f"bootstrap of thresholds at {at}", address.bootstrap_threshold(spec, at))
     kinds = [("sensitivity", 0.0), ("upper limit", 0.0), *(("discovery", n) for n in spec.sensitivity.nsigmas)]
     for gamma in spec.signal.gammas:
         for kind, n_sigma in kinds:
-            what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) {at}"
-            yield Stream(what, address.bootstrap(spec, kind, dec, gamma, n_sigma))
+            what = f"bootstrap of {kind} ({n_sigma:g} sigma, gamma {gamma:g}) at {at}"
+            yield Stream(what, address.bootstrap(spec, kind, at, gamma, n_sigma))
 
 
 def overlaps(stream: Stream) -> Iterator[str]:

@@ -5,20 +5,21 @@ from typing import Any
 
 from worker.base.key import Key, key
 from worker.base.task_rows import BG_TRIALS, SCAN_TRIALS, SIG_TRIALS
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 
 
-def bg_trials(spec: Spec, dec: float, seed: int) -> Key:
-    """Background trials at `dec` (deg)."""
-    return key(spec.seed, BG_TRIALS, float(dec), int(seed))
+def bg_trials(spec: Spec, at: Point, seed: int) -> Key:
+    """Background trials of a point."""
+    return key(spec.seed, BG_TRIALS, *at.address, int(seed))
 
 
-def sig_trials(spec: Spec, dec: float, n_sig: float, seed: int, gamma: float) -> Key:
-    """Signal trials at `dec` (deg)."""
+def sig_trials(spec: Spec, at: Point, n_sig: float, seed: int, gamma: float) -> Key:
+    """Signal trials of a point."""
     signal = spec.signal
     spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
     extension = (float(signal.extension_deg),) if signal.extension_deg else ()
-    return key(spec.seed, SIG_TRIALS, float(dec), float(n_sig), *spectrum, *extension, int(seed))
+    return key(spec.seed, SIG_TRIALS, *at.address, float(n_sig), *spectrum, *extension, int(seed))
 
 
 def scan_trials(spec: Spec, seed: int) -> Key:
@@ -30,9 +31,9 @@ def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
     """Return the key of a node's trials; None for a task without trials."""
     args, seed = node["args"], int(node.get("seed") or 0)
     makers = {
-        BG_TRIALS: lambda: bg_trials(spec, args["dec"], seed),
+        BG_TRIALS: lambda: bg_trials(spec, spec.point_of(args), seed),
         SIG_TRIALS: lambda: sig_trials(
-            spec, args["dec"], args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0])
+            spec, spec.point_of(args), args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0])
         ),
         SCAN_TRIALS: lambda: scan_trials(spec, seed),
     }
@@ -44,14 +45,14 @@ def observed(spec: Spec) -> Key:
     return key(spec.seed, "observed_sky")
 
 
-def bootstrap(spec: Spec, kind: str, dec: float, gamma: float, n_sigma: float = 0.0) -> Key:
-    """Resamplings of signal trials for the error of a result at `dec` (deg); `n_sigma` of a discovery potential."""
-    return key(spec.seed, "bootstrap", kind, float(dec), float(gamma), float(n_sigma))
+def bootstrap(spec: Spec, kind: str, at: Point, gamma: float, n_sigma: float = 0.0) -> Key:
+    """Resamplings of signal trials for the error of a result of a point; `n_sigma` of a discovery potential."""
+    return key(spec.seed, "bootstrap", kind, *at.address, float(gamma), float(n_sigma))
 
 
-def bootstrap_threshold(spec: Spec, dec: float) -> Key:
-    """Resamplings of the background trials at `dec` (deg): the same for every spectrum."""
-    return key(spec.seed, "bootstrap_threshold", float(dec))
+def bootstrap_threshold(spec: Spec, at: Point) -> Key:
+    """Resamplings of the background trials of a point: the same for every spectrum."""
+    return key(spec.seed, "bootstrap_threshold", *at.address)
 
 
 def synthetic(seed: int) -> Key:

@@ -12,7 +12,8 @@ from worker.base import task_rows
 from worker.base.errors import SpecError
 from worker.base.task_rows import ROWS
 from worker.rundir.cuts import Cut
-from worker.spec.levels import dec_level, gamma_level, nsig_level
+from worker.spec.levels import gamma_level, nsig_level
+from worker.spec.point import Point
 
 _BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
@@ -83,22 +84,19 @@ def tree(name: str, task: str) -> PurePosixPath:
     return trials_dir(name) / ROWS[task].folder
 
 
-def bg_dir(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
-    """Background trials of one declination."""
-    return tree(name, task_rows.BG_TRIALS) / "dec" / dec_level(dec_deg, places)
+def bg_dir(name: str, at: Point) -> PurePosixPath:
+    """Background trials of a point."""
+    return tree(name, task_rows.BG_TRIALS) / at.folder
 
 
-def sig_dir(
-    name: str, dec_deg: float, n_sig: float, places: int = 0, nsig_places: int = 1, gamma: float | None = None
-) -> PurePosixPath:
-    """Signal trials of one declination and signal strength; `gamma` if there are several spectra."""
-    root = _of_gamma(tree(name, task_rows.SIG_TRIALS), gamma)
-    return root / "dec" / dec_level(dec_deg, places) / "nsig" / nsig_level(n_sig, nsig_places)
+def sig_dir(name: str, at: Point, n_sig: float, nsig_places: int = 1, gamma: float | None = None) -> PurePosixPath:
+    """Signal trials of a point and signal strength; `gamma` if there are several spectra."""
+    return _of_gamma(tree(name, task_rows.SIG_TRIALS), gamma) / at.folder / "nsig" / nsig_level(n_sig, nsig_places)
 
 
-def reach_file(name: str, dec_deg: float, places: int = 0) -> PurePosixPath:
-    """Sensitivity estimate of a pilot at one declination."""
-    return trials_dir(name) / "reach" / "dec" / f"{dec_level(dec_deg, places)}.json"
+def reach_file(name: str, at: Point) -> PurePosixPath:
+    """Sensitivity estimate of a pilot at a point."""
+    return trials_dir(name) / "reach" / f"{at.folder}.json"
 
 
 def _of_gamma(root: PurePosixPath, gamma: float | None) -> PurePosixPath:
@@ -146,14 +144,14 @@ def names(
             yield sky_name(folder, n, seed, first, part), n, first, part
 
 
-def bg_collected(dec_deg: float, places: int = 0) -> PurePosixPath:
-    """All background TS of one declination: sorted positive values and the count of trials."""
-    return PurePosixPath("collected/bg/dec") / f"{dec_level(dec_deg, places)}.npz"
+def bg_collected(at: Point) -> PurePosixPath:
+    """All background TS of a point: sorted positive values and the count of trials."""
+    return PurePosixPath("collected/bg") / f"{at.folder}.npz"
 
 
-def sig_collected(dec_deg: float, places: int = 0, gamma: float | None = None) -> PurePosixPath:
-    """All signal trials of one declination, by n_sig; `gamma` if there are several spectra."""
-    return _of_gamma(PurePosixPath("collected/sig"), gamma) / "dec" / f"{dec_level(dec_deg, places)}.npz"
+def sig_collected(at: Point, gamma: float | None = None) -> PurePosixPath:
+    """All signal trials of a point, by n_sig; `gamma` if there are several spectra."""
+    return _of_gamma(PurePosixPath("collected/sig"), gamma) / f"{at.folder}.npz"
 
 
 def files_of(collected: PurePosixPath) -> PurePosixPath:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from worker.base.task_rows import COLLECT_SCAN, SCAN_MAP, SCAN_TRIALS
 from worker.spec.fields import Affects, Model
+from worker.spec.point import Point, declinations
 
 Fault = tuple[str, str]
 """Key of the spec, and a sentence."""
@@ -77,6 +78,10 @@ class ScanSection(Model):
     def nsides_in_memory(self) -> float:
         """Rings whose events are kept in memory while skies are scanned, as a nside of the whole sky."""
         return 0.0
+
+    def points(self, decs: Sequence[float], extension_deg: float) -> tuple[Point, ...]:
+        """Points with background and signal trials: the declinations `decs` (deg) of the background section."""
+        return declinations(decs, extension_deg)
 
     def positions(self, nside: int) -> int:
         """Number of fitted positions in a sky of this resolution."""

@@ -1,5 +1,6 @@
 """The analysis spec: a closed, versioned schema of frozen models (YAML and messages: `worker.spec.specfile`)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
@@ -24,6 +25,7 @@ from worker.spec.fields import (
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
+from worker.spec.point import Point, declination
 from worker.spec.scan import Scan
 from worker.spec.season import (
     NumpySeason,
@@ -356,6 +358,19 @@ class Spec(Model):
         """Warnings about values that are allowed."""
         note = self.scan.unit_note()
         return () if note is None or self.small_angles else (f"scan: {note}",)
+
+    @property
+    def all_points(self) -> tuple[Point, ...]:
+        """Points with background and signal trials, in the order of the plan."""
+        return self.scan.points(self.background.decs, self.signal.extension_deg)
+
+    def at(self, dec_deg: float) -> Point:
+        """Point of a declination (deg), on the background grid or not."""
+        return declination(dec_deg, levels.decimals(self.background.decs), self.signal.extension_deg)
+
+    def point_of(self, args: Mapping[str, Any]) -> Point:
+        """Point of the arguments of a task, which are the address of its node in the plan."""
+        return self.at(args["dec"])
 
     @property
     def healpix(self) -> HealpixScan:

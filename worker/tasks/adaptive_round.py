@@ -18,6 +18,7 @@ from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, each_expected, open_run, run_before_round
 from worker.rundir.record import measure
 from worker.spec import effects, goals, levels
+from worker.spec.point import Point
 from worker.spec.sections import Adaptive, Goal, Spec
 from worker.stats import adaptive
 from worker.stats.adaptive import Quantity, Verdict
@@ -124,14 +125,14 @@ def inputs(run: Run) -> dict[str, Any]:
 def decide(run: Run, number: int) -> dict[str, Any]:
     """The decision of a round, from the files before it."""
     points, backgrounds = [], []
-    for dec in run.spec.background.decs:
-        background = _background(run, dec)
+    for at in run.spec.all_points:
+        background = _background(run, at)
         factor_needed = 1.0
         for level in run.spec.signal.levels:
-            decided, factor = _point(run, dec, level, background)
+            decided, factor = _point(run, at, level, background)
             points.append(decided)
             factor_needed = max(factor_needed, factor)
-        backgrounds.append(_more_background(run, dec, background.n, factor_needed))
+        backgrounds.append(_more_background(run, at, background.n, factor_needed))
     return {
         "round": number,
         "asked": decision_spec(run),
@@ -145,16 +146,16 @@ def decide(run: Run, number: int) -> dict[str, Any]:
     }
 
 
-def _background(run: Run, dec: float) -> TSD:
-    files, _ = collect.present_files(run, BG_TRIALS, False, dec=dec)
+def _background(run: Run, at: Point) -> TSD:
+    files, _ = collect.present_files(run, BG_TRIALS, False, **at.args)
     digest = context.trial_digest(run, BG_TRIALS)
     ts = np.concatenate([collect.load(run, file, context.columns(run), digest)["ts"] for file in files])
     return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
 
 
-def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:
-    """Decision at a declination and spectrum, and the factor by which background trials should grow."""
-    trials_at = _trials(run, dec, level, background)
+def _point(run: Run, at: Point, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:
+    """Decision of a point and spectrum, and the factor by which background trials should grow."""
+    trials_at = _trials(run, at, level, background)
     places = max(levels.decimals(run.spec.signal.n_sig), 1)
     judged = [(what, quantity, adaptive.verdict(quantity, places)) for what, quantity in _quantities(run, trials_at)]
     needed, factor = adaptive.merged_requests(verdict for _, _, verdict in judged)
@@ -162,7 +163,7 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
     n_trials = sum(present.values())
     add = adaptive.bounded(needed, max(run.spec.adaptive.max_signal_trials - n_trials, 0))
     row = {
-        "dec_deg": dec,
+        **at.labels,
         "gamma": trials_at.gamma,
         "n_trials": n_trials,
         "quantities": [_row(what, quantity, verdict) for what, quantity, verdict in judged],
@@ -172,15 +173,14 @@ def _point(run: Run, dec: float, level: float | None, background: TSD) -> tuple[
     return row, factor
 
 
-def _trials(run: Run, dec: float, level: float | None, background: TSD) -> flux_rows.PointTrials:
-    point = {"dec": dec} | ({} if level is None else {"gamma": level})
-    files, _ = collect.present_files(run, SIG_TRIALS, False, **point)
+def _trials(run: Run, at: Point, level: float | None, background: TSD) -> flux_rows.PointTrials:
+    files, _ = collect.present_files(run, SIG_TRIALS, False, **at.signal_args(level))
     digest = context.signal_digest(run, level)
     by_n_sig: dict[float, list[Any]] = {}
     for file in files:
         by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, context.columns(run), digest))
     trials = {n_sig: np.concatenate(by_n_sig[n_sig]) for n_sig in sorted(by_n_sig)}
-    return flux_rows.PointTrials(dec, context.gamma_of(run.spec.signal, level), background, trials)
+    return flux_rows.PointTrials(at, context.gamma_of(run.spec.signal, level), background, trials)
 
 
 class _Goal(NamedTuple):
@@ -228,7 +228,7 @@ def _row(what: str, quantity: Quantity, verdict: Verdict) -> dict[str, Any]:
     )
 
 
-def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, Any]:
+def _more_background(run: Run, at: Point, n: int, factor: float) -> dict[str, Any]:
     """Background trials that thresholds and the quoted local significance still need."""
     spec = run.spec
     needed = goals.two_digits(factor * n) if factor > 1.0 else n
@@ -236,7 +236,7 @@ def _more_background(run: Run, dec: float, n: int, factor: float) -> dict[str, A
         needed = max(needed, goals.background_trials(spec.goal.local_sigma, spec.scan.survival))
     most = max(min(needed, spec.adaptive.max_background_trials), n)
     add = [{"first": n, "n": most - n}] if most > n else []
-    return {"dec_deg": dec, "n_trials": n, "wanted": needed, "bounded": most < needed, "add": add}
+    return {**at.labels, "n_trials": n, "wanted": needed, "bounded": most < needed, "add": add}
 
 
 def rounds(path: Path) -> dict[str, Any]:

@@ -24,10 +24,11 @@ Trials = NDArray[np.void]
 def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
     """All background trials of one declination: positive TS (even and odd trials apart) and their number."""
     run = open_run(path)
-    rel = layout.bg_collected(dec, context.dec_places(run, dec))
+    at = context.point(run, dec)
+    rel = layout.bg_collected(at)
     digest = context.trial_digest(run, BG_TRIALS)
-    with measure(COLLECT_BG, {"dec": dec}) as meter:
-        files, holes = present_files(run, BG_TRIALS, allow_missing, dec=dec)
+    with measure(COLLECT_BG, dict(at.args)) as meter:
+        files, holes = present_files(run, BG_TRIALS, allow_missing, **at.args)
         ts = np.concatenate([load(run, f, context.columns(run), digest)["ts"] for f in files])
         # Even and odd trials apart: the p-values of one half are tested with the other.
         index = np.concatenate([f.first + np.arange(f.n) for f in files]) % 2
@@ -45,9 +46,10 @@ def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None
     """All signal trials of one declination and spectrum: ts, ns, gamma by n_sig."""
     run = open_run(path)
     level = context.level_of(run.spec.signal, gamma)
-    rel = layout.sig_collected(dec, context.dec_places(run, dec), level)
+    at = context.point(run, dec)
+    rel = layout.sig_collected(at, level)
     digest = context.signal_digest(run, gamma)
-    point = {"dec": dec} | ({} if level is None else {"gamma": level})
+    point = at.signal_args(level)
     with measure(COLLECT_SIG, point) as meter:
         files, holes = present_files(run, SIG_TRIALS, allow_missing, **point)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}

@@ -20,6 +20,7 @@ from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import effects, levels, units
+from worker.spec.point import Point
 from worker.spec.sections import Signal, Spec
 from worker.spec.specfile import digest
 
@@ -163,8 +164,8 @@ def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
     return replace(dataset, seasons=tuple(seasons))
 
 
-def dec_places(run: Run, dec_deg: float) -> int:
-    """Decimals of the declination level in directory names.
+def point(run: Run, dec_deg: float) -> Point:
+    """Point of a task's argument ``--dec``, on the background grid or not.
 
     Raises
     ------
@@ -181,4 +182,4 @@ def dec_places(run: Run, dec_deg: float) -> int:
         )
     if note:
         print(f"--dec={dec_deg:g}: {note}")
-    return places
+    return run.spec.at(dec_deg)

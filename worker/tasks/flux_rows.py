@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worker.base.errors import SpecError
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
-from worker.spec import levels
+from worker.spec import point as points
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.passing import Point, background_point, counts_above, passing_points
@@ -23,18 +23,18 @@ IN_TEV = {"TeV": 1.0, "GeV": 1e-3, "erg": 1 / 1.602176634}  # exact: the charge 
 
 
 class PointTrials(NamedTuple):
-    """Trials of one declination and spectrum.
+    """Trials of one point and spectrum.
 
     Attributes
     ----------
-    dec : float, deg
+    at : `worker.spec.point.Point`
     gamma : float
         Of the injected spectrum.
     background : TSD
     trials : mapping of n_sig to ndarray of the engine's columns
     """
 
-    dec: float
+    at: points.Point
     gamma: float
     background: TSD
     trials: Mapping[float, NDArray[np.void]]
@@ -45,7 +45,7 @@ class PointTrials(NamedTuple):
         return {n_sig: trials["ts"] for n_sig, trials in self.trials.items()}
 
 
-def load(run: Run, dec: float, level: float | None, background: TSD) -> PointTrials:
+def load(run: Run, at: points.Point, level: float | None, background: TSD) -> PointTrials:
     """Collected trials; `level` is the spectral index in directory names, None if there is one spectrum.
 
     Raises
@@ -53,10 +53,9 @@ def load(run: Run, dec: float, level: float | None, background: TSD) -> PointTri
     InputError
         The trials are not collected yet.
     """
-    places = levels.decimals(run.spec.background.decs)
-    arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, level))
+    arrays = store.load_arrays(run.path, layout.sig_collected(at, level))
     trials = {float(n): arrays[f"trials_{i}"] for i, n in enumerate(arrays["n_sig"])}
-    return PointTrials(dec, context.gamma_of(run.spec.signal, level), background, trials)
+    return PointTrials(at, context.gamma_of(run.spec.signal, level), background, trials)
 
 
 def sensitivity(run: Run, point: PointTrials) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def threshold_of(run: Run, point: PointTrials, n_sigma: float | None = None) -> 
     TooFewTrialsError
         Too few trials have TS > 0 for a fit.
     """
-    n, key = run.spec.sensitivity.n_bootstrap, address.bootstrap_threshold(run.spec, point.dec)
+    n, key = run.spec.sensitivity.n_bootstrap, address.bootstrap_threshold(run.spec, point.at)
     if n_sigma is None:
         return point.background.median(), resampled_median(point.background, n, key)
     return float(point.background.isf_nsigma(n_sigma)), resampled_threshold(point.background, n_sigma, n, key)
@@ -99,7 +98,7 @@ def limit(run: Run, point: PointTrials, ts: float) -> dict[str, Any]:
 
 def _head(run: Run, kind: str, point: PointTrials, threshold: float | None) -> dict[str, Any]:
     beta = beta_of(run, kind)
-    return {"dec_deg": point.dec, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
+    return {**point.at.labels, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
 
 
 def _row(
@@ -131,7 +130,7 @@ def crossing(
     NotBracketedError
         The trials do not bracket it.
     """
-    key = address.bootstrap(run.spec, kind, point.dec, point.gamma, n_sigma)
+    key = address.bootstrap(run.spec, kind, point.at, point.gamma, n_sigma)
     points = points_of(point, threshold)
     counts = None if resampled is None else counts_above(points, point.ts, resampled)
     return find_n_sig_from_points(points, threshold, beta_of(run, kind), run.spec.sensitivity.n_bootstrap, key, counts)
@@ -144,7 +143,7 @@ def beta_of(run: Run, kind: str) -> float:
 
 
 def _no_value(row: dict[str, Any], point: PointTrials, what: str, error: Exception) -> dict[str, Any]:
-    print(f"{what} at dec = {point.dec:g} deg, gamma = {point.gamma:g}: {error}")
+    print(f"{what} at {point.at}, gamma = {point.gamma:g}: {error}")
     return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
 
 
@@ -153,23 +152,23 @@ def unit(run: Run) -> str:
     return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
 
 
-def flux_per_event(run: Run, dec: float, gamma: float) -> float:
-    """E^2 dN/dE at E0 of a source at `dec` (deg) that gives one expected event, in `unit`.
+def flux_per_event(run: Run, at: points.Point, gamma: float) -> float:
+    """E^2 dN/dE at E0 of a source at a point that gives one expected event, in `unit`.
 
     Raises
     ------
     SpecError
-        The effective area at `dec` is zero.
+        The effective area is zero there.
     """
     try:
-        flux = context.engine(run).flux(float(np.radians(dec)), gamma)
+        flux = context.engine(run).flux(at.model, gamma)
     except ValueError as error:
-        raise SpecError(f"flux at dec = {dec:g} deg: {error}") from None
+        raise SpecError(f"flux at {at}: {error}") from None
     return flux / IN_TEV[run.spec.sensitivity.flux_unit]
 
 
 def _values(run: Run, point: PointTrials, n_sig: NSig) -> dict[str, Any]:
-    flux = flux_per_event(run, point.dec, point.gamma)
+    flux = flux_per_event(run, point.at, point.gamma)
     return finite_or_null(
         {
             "n_sig": n_sig.n_sig, "n_sig_error": n_sig.error, "flux": n_sig.n_sig * flux,

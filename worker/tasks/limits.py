@@ -57,7 +57,7 @@ class Limits:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._at = lru_cache(maxsize=4 * len(run.spec.signal.levels))(self._load)
-        self._tsd = lru_cache(maxsize=4)(lambda dec: hottest_spots.load_tsd(run, dec))
+        self._tsd = lru_cache(maxsize=4)(lambda dec: hottest_spots.load_tsd(run, run.spec.at(dec)))
         self._limit = lru_cache(maxsize=10_000)(self._on_grid)
 
     def of(self, target: Target) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class Limits:
             return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": reasons[0]}
         n_sig = sum(weight * part["n_sig"] for weight, part in grid_limits)
         error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in grid_limits))
-        flux = flux_rows.flux_per_event(self.run, target.dec, gamma)
+        flux = flux_rows.flux_per_event(self.run, self.run.spec.at(target.dec), gamma)
         return row | {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
 
     def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Limits:
 
     def _load(self, dec: float, level: float | None) -> flux_rows.PointTrials:
         tsd: TSD = self._tsd(dec)
-        return flux_rows.load(self.run, dec, level, tsd)
+        return flux_rows.load(self.run, self.run.spec.at(dec), level, tsd)
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:

@@ -13,6 +13,7 @@ from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
+from worker.spec.point import Point
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
@@ -23,48 +24,49 @@ from worker.tasks.timed import timed
 
 @timed(lambda run: input_digests.collected(run, COLLECT_BG))
 def distributions(path: Path) -> None:
-    """eta, chi2 fit and median of the background TS at every declination."""
+    """eta, chi2 fit and median of the background TS of every point."""
     run = open_run(path)
     rows = []
-    for dec, tsd in hottest_spots.load_tsds(run).items():
+    for at in run.spec.all_points:
+        tsd = hottest_spots.load_tsd(run, at)
         rows.append(
             {
-                "dec_deg": dec, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
+                **at.labels, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
                 "loc": tsd.loc, "scale": tsd.scale, "median": tsd.median(),
                 "ts_3sigma": _threshold(tsd, 3.0), "ts_5sigma": _threshold(tsd, 5.0),
             }
         )  # fmt: skip
-        print(f"{dec:+8.3f} deg: {tsd!r}")
+        print(f"{at}: {tsd!r}")
     store.save_json(path, layout.BACKGROUND, {"background": [flux_rows.finite_or_null(row) for row in rows]})
     print(f"-> {layout.BACKGROUND}")
 
 
 @timed(lambda run: input_digests.collected(run, COLLECT_BG, COLLECT_SIG) | input_digests.data(run))
 def sensitivity(path: Path) -> None:
-    """Sensitivity and discovery potential of every declination and spectrum, in events and as a flux.
+    """Sensitivity and discovery potential of every point and spectrum, in events and as a flux.
 
     The first spectrum has the keys `sensitivity`, `discovery` (at the highest threshold), `discovery_lower` (at the
     others) and `bias`; those of the others are in `more_spectra`.
     """
     run = open_run(path)
-    backgrounds = hottest_spots.load_tsds(run)
+    backgrounds = {at: hottest_spots.load_tsd(run, at) for at in run.spec.all_points}
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
     quoted = {"unit": flux_rows.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
     store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
     print(f"-> {layout.SENSITIVITY}")
 
 
-def _spectrum(run: Run, level: float | None, backgrounds: Mapping[float, TSD]) -> dict[str, Any]:
+def _spectrum(run: Run, level: float | None, backgrounds: Mapping[Point, TSD]) -> dict[str, Any]:
     """Rows of one spectrum, by quantity."""
     *lower, top = run.spec.sensitivity.nsigmas
     out: dict[str, Any] = {"gamma": context.gamma_of(run.spec.signal, level)}
     out |= {key: [] for key in ("sensitivity", "discovery", "discovery_lower", "bias")}
-    for dec, background in backgrounds.items():
-        point = flux_rows.load(run, dec, level, background)
+    for at, background in backgrounds.items():
+        point = flux_rows.load(run, at, level, background)
         out["sensitivity"].append(flux_rows.sensitivity(run, point))
         out["discovery"].append(flux_rows.discovery(run, point, top))
         out["discovery_lower"] += [flux_rows.discovery(run, point, n_sigma) for n_sigma in lower]
-        out["bias"].append({"dec_deg": dec, "rows": _bias(point), **_response(point)})
+        out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
     return out
 
 

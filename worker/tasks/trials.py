@@ -1,4 +1,4 @@
-"""bg_trials, sig_trials: one file of pseudo-experiments at one declination."""
+"""bg_trials, sig_trials: one file of pseudo-experiments of one point."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,14 +13,15 @@ from worker.engines.protocol import Engine, Signal
 from worker.rundir import address, layout
 from worker.rundir.ledger import Run, open_run
 from worker.spec import levels
+from worker.spec.point import Point
 from worker.tasks import context
 from worker.tasks.resume import Output, Work, produce
 
 
 class Stream(NamedTuple):
-    """A stream of trials: declination (deg), key, and injected signal."""
+    """A stream of trials: point, key, and injected signal."""
 
-    dec: float
+    at: Point
     key: Key
     signal: Signal | None
 
@@ -30,25 +31,24 @@ class Stream(NamedTuple):
         Raises
         ------
         SpecError
-            This signal cannot be injected at this declination.
+            This signal cannot be injected at this point.
         """
         try:
-            return engine.trials(float(np.radians(self.dec)), self.key, first, n, self.signal)
+            return engine.trials(self.at.model, self.key, first, n, self.signal)
         except ValueError as error:
             if self.signal is None:
                 raise
-            at = f"signal trials at dec = {self.dec:g} deg, n_sig = {self.signal.n_sig:g}"
-            raise SpecError(f"{at}: {error}") from None
+            raise SpecError(f"signal trials at {self.at}, n_sig = {self.signal.n_sig:g}: {error}") from None
 
 
 def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int = 0) -> None:
     """Background trials [first, first + n) of the stream of (dec, seed)."""
     run = open_run(path)
-    folder = layout.part_dir(layout.bg_dir(run.spec.name, dec, context.dec_places(run, dec)), part)
-    rel = folder / layout.trials_name(n, seed, first)
-    args = {"dec": dec, "seed": seed, "first": first} | layout.part_address(part)
+    at = context.point(run, dec)
+    rel = layout.part_dir(layout.bg_dir(run.spec.name, at), part) / layout.trials_name(n, seed, first)
+    args = {**at.args, "seed": seed, "first": first} | layout.part_address(part)
     output = Output(BG_TRIALS, rel, args, context.trial_digest(run, BG_TRIALS), n, context.columns(run))
-    _make(run, output, first, stream(run, dec, seed))
+    _make(run, output, first, stream(run, at, seed))
 
 
 def sig_trials(
@@ -58,15 +58,16 @@ def sig_trials(
     run = open_run(path)
     places = levels.decimals([*run.spec.signal.n_sig])
     level = context.level_of(run.spec.signal, gamma)
-    folder = layout.sig_dir(run.spec.name, dec, n_sig, context.dec_places(run, dec), places, level)
+    at = context.point(run, dec)
+    folder = layout.sig_dir(run.spec.name, at, n_sig, places, level)
     if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")
     rel = layout.part_dir(folder, part) / layout.trials_name(n, seed, first)
     digest = context.signal_digest(run, gamma)
-    args = {"dec": dec, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
+    args = {**at.args, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
     args |= layout.part_address(part)
     output = Output(SIG_TRIALS, rel, args, digest, n, context.columns(run))
-    _make(run, output, first, stream(run, dec, seed, n_sig, gamma))
+    _make(run, output, first, stream(run, at, seed, n_sig, gamma))
 
 
 def _make(run: Run, output: Output, first: int, source: Stream) -> None:
@@ -79,9 +80,9 @@ def _make(run: Run, output: Output, first: int, source: Stream) -> None:
     produce(run, output, set_up)
 
 
-def stream(run: Run, dec: float, seed: int, n_sig: float | None = None, gamma: float | None = None) -> Stream:
-    """The stream of background trials at `dec` (deg), or of signal trials if `n_sig` is given."""
+def stream(run: Run, at: Point, seed: int, n_sig: float | None = None, gamma: float | None = None) -> Stream:
+    """The stream of background trials of a point, or of signal trials if `n_sig` is given."""
     if n_sig is None:
-        return Stream(dec, address.bg_trials(run.spec, dec, seed), None)
+        return Stream(at, address.bg_trials(run.spec, at, seed), None)
     signal = Signal(n_sig, context.gamma_of(run.spec.signal, gamma))
-    return Stream(dec, address.sig_trials(run.spec, dec, n_sig, seed, signal.gamma), signal)
+    return Stream(at, address.sig_trials(run.spec, at, n_sig, seed, signal.gamma), signal)

@@ -18,6 +18,7 @@ from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
 from worker.spec import effects
+from worker.spec.point import SourceModel
 from worker.spec.sections import Likelihood, Spec
 from worker.spec.sections import Signal as Injected
 
@@ -77,25 +78,26 @@ class Builtin:
     def prepare(self) -> None:
         """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
         spec = self.spec
-        dec = float(np.radians(spec.background.decs[0]))
         for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
-            self.trials(dec, (0, 0), 0, 1, signal)
+            self.trials(spec.all_points[0].model, (0, 0), 0, 1, signal)
 
-    def trials(self, dec: float, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
-        """Trials [first, first + n) of the stream of `key` at `dec` (rad); ValueError if nothing is accepted there."""
-        injector = None if signal is None else self._injector(dec, signal)
+    def trials(
+        self, model: SourceModel, key: Key, first: int, n: int, signal: Signal | None = None
+    ) -> NDArray[np.void]:
+        """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
+        point, injector = self._point(model), None if signal is None else self._injector(model, signal)
         if not self._gpu:
-            return trials.run(self._analysis, self._point(dec), key, first, n, injector)
+            return trials.run(self._analysis, point, key, first, n, injector)
         from worker.engines import cuda
 
         cuda.require()
-        return cuda.run(self._analysis, self._point(dec), key, first, n, injector)
+        return cuda.run(self._analysis, point, key, first, n, injector)
 
-    def flux(self, dec: float, gamma: float) -> float:
-        """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source at `dec` (rad) that gives one event."""
+    def flux(self, model: SourceModel, gamma: float) -> float:
+        """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one event."""
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
-            return analysis.to_e2dnde(self._analysis, dec, spectrum, 1.0, self.spec.sensitivity.e0_tev)
+            return analysis.to_e2dnde(self._analysis, _dec(model), spectrum, 1.0, self.spec.sensitivity.e0_tev)
         except ZeroDivisionError:
             raise ValueError("the detector accepts nothing there; choose another place") from None
 
@@ -121,10 +123,10 @@ class Builtin:
         """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
-    def explain(self, dec: float, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
+    def explain(self, model: SourceModel, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point = self._point(dec)
-        drawn = trials.draw(self._analysis, point, key, trial, None if signal is None else self._injector(dec, signal))
+        point, injector = self._point(model), None if signal is None else self._injector(model, signal)
+        drawn = trials.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
         best = reference.brute_force(drawn, point.table, gammas)
@@ -180,14 +182,22 @@ class Builtin:
         )
 
 
-def _point_at(analysis_: analysis.Analysis, dec: float) -> Point:
+def _dec(model: SourceModel) -> float:
+    """Declination (rad) of the source: this likelihood has one."""
+    [dec] = model.dec
+    return dec
+
+
+def _point_at(analysis_: analysis.Analysis, model: SourceModel) -> Point:
+    dec = _dec(model)
     support.require(analysis_, dec)
     return trials.point_at(analysis_, dec)
 
 
-def _injector_at(analysis_: analysis.Analysis, section: Injected, dec: float, signal: Signal) -> Injector:
-    spectrum, extension = spectrum_of(section, signal.gamma), float(np.radians(section.extension_deg))
-    return trials.injector_at(analysis_, dec, spectrum, signal.n_sig, section.poisson, extension)
+def _injector_at(analysis_: analysis.Analysis, section: Injected, model: SourceModel, signal: Signal) -> Injector:
+    [extension] = model.extension
+    spectrum = spectrum_of(section, signal.gamma)
+    return trials.injector_at(analysis_, _dec(model), spectrum, signal.n_sig, section.poisson, extension)
 
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
@@ -218,5 +228,6 @@ def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
 
 
 def source_decs(spec: Spec) -> F64:
-    """Declinations of all sources of an analysis (rad): the background grid, and what is tested in a sky."""
-    return np.unique(np.radians([*spec.background.decs, *spec.scan.decs_deg]))
+    """Declinations of all sources of an analysis (rad): those of its points, and what is tested in a sky."""
+    of_points = [dec for point in spec.all_points for dec in point.model.dec]
+    return np.unique([*of_points, *np.radians(spec.scan.decs_deg).tolist()])
