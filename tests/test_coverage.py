@@ -66,7 +66,7 @@ def ts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int, stream: int)
     """TS of n trials of a stream of its own."""
     signal = Signal(n_sig, gamma) if n_sig > 0 else None
     key = rng.key("coverage", dec, gamma, float(n_sig), stream)
-    return context.engine(run).trials(run.spec.at(dec).model, key, 0, n, signal)
+    return context.engine(run).trials(run.spec.at(dec), key, 0, n, signal)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def quoted(run: Run, at: flux_rows.PointTrials) -> list[Quoted]:
         ("sensitivity", flux_rows.sensitivity(run, at)),
         ("discovery", flux_rows.discovery(run, at, 5.0)),
     ):
-        per_event = context.engine(run).flux(at.at.model, at.gamma)
+        per_event = context.engine(run).flux(at.at, at.gamma)
         n_sig, error = row["flux"] / per_event, row["flux_error"] / per_event
 
         def passed(n: float, stream: int, row: dict = row) -> float:

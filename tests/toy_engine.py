@@ -31,7 +31,7 @@ class Toy:
     def prepare(self):
         print("the toy is ready")
 
-    def trials(self, model, key, first, n, signal=None):
+    def trials(self, at, key, first, n, signal=None):
         out = np.empty(n, self.columns)
         for i in range(n):
             rng = np.random.default_rng([*key, first + i])
@@ -40,8 +40,8 @@ class Toy:
         out["ts"] = (out["ns"] / 3.0) ** 2
         return out
 
-    def flux(self, model, gamma):
-        return 1e-12 * (2.0 + np.sin(model.dec[0]))
+    def flux(self, at, gamma):
+        return 1e-12 * (2.0 + np.sin(at.model.dec[0]))
 
     def method(self):
         from worker.engines.protocol import Method

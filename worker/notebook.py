@@ -113,11 +113,11 @@ class Analysis:
             raise SpecError(f"n={n}, n_sig={n_sig:g}, seed={seed}, first={first}: n must be > 0, the others >= 0")
         at = self._point(dec_deg)
         if n_sig == 0:
-            return self._engine.trials(at.model, address.bg_trials(self.spec, at, seed), first, n)
+            return self._engine.trials(at, address.bg_trials(self.spec, at, seed), first, n)
         signal = Signal(n_sig, context.gamma_of(self.spec.signal, gamma))
         key = address.sig_trials(self.spec, at, n_sig, seed, signal.gamma)
         try:
-            return self._engine.trials(at.model, key, first, n, signal)
+            return self._engine.trials(at, key, first, n, signal)
         except ValueError as error:
             raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
 
@@ -176,7 +176,7 @@ class Analysis:
         4.39e-12
         """
         try:
-            return n_sig * self._engine.flux(self._point(dec_deg).model, context.gamma_of(self.spec.signal, gamma))
+            return n_sig * self._engine.flux(self._point(dec_deg), context.gamma_of(self.spec.signal, gamma))
         except ValueError as error:
             raise SpecError(f"flux at dec_deg={dec_deg:g}: {error}") from None
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker.base.healpix import Rings
 from worker.base.key import Key
-from worker.spec.point import SourceModel
+from worker.spec.point import Point
 
 F64 = NDArray[np.float64]
 
@@ -153,15 +153,13 @@ class Engine(Protocol):
     def prepare(self) -> None:
         """Do work that all processes of a run share, such as compilation."""
 
-    def trials(
-        self, model: SourceModel, key: Key, first: int, n: int, signal: Signal | None = None
-    ) -> NDArray[np.void]:
+    def trials(self, at: Point, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`.
 
         Parameters
         ----------
-        model : SourceModel
-            Where a signal is fitted, and injected.
+        at : Point
+            What is fitted and injected: its source model, or its labels if the engine reads those.
         key : tuple of 2 int
             Trial i may depend on the key and on i, and on no other random number.
         signal : Signal, optional
@@ -177,7 +175,7 @@ class Engine(Protocol):
             If such a signal cannot be injected.
         """
 
-    def flux(self, model: SourceModel, gamma: float) -> float:
+    def flux(self, at: Point, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one expected event.
 
         Raises
@@ -201,5 +199,5 @@ class Engine(Protocol):
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of `sources`."""
 
-    def explain(self, model: SourceModel, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
+    def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""

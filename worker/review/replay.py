@@ -127,7 +127,7 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     print(f"fit: TS {fit['ts']:.6f}{others}")
     if "explain" not in engine.supports:
         return {"fit": fit}
-    explanation = engine.explain(at.model, stream.key, k, alone, stream.signal)
+    explanation = engine.explain(at, stream.key, k, alone, stream.signal)
     print(*explanation.lines, sep="\n")
     best = explanation.brute_force
     if fit["ts"] < best[0] - MAX_TS_DEFICIT:

@@ -161,7 +161,7 @@ def flux_per_event(run: Run, at: points.Point, gamma: float) -> float:
         The effective area is zero there.
     """
     try:
-        flux = context.engine(run).flux(at.model, gamma)
+        flux = context.engine(run).flux(at, gamma)
     except ValueError as error:
         raise SpecError(f"flux at {at}: {error}") from None
     return flux / IN_TEV[run.spec.sensitivity.flux_unit]

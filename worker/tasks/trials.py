@@ -34,7 +34,7 @@ class Stream(NamedTuple):
             This signal cannot be injected at this point.
         """
         try:
-            return engine.trials(self.at.model, self.key, first, n, self.signal)
+            return engine.trials(self.at, self.key, first, n, self.signal)
         except ValueError as error:
             if self.signal is None:
                 raise

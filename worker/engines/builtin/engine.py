@@ -18,6 +18,7 @@ from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
 from worker.spec import effects
+from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
 from worker.spec.sections import Likelihood, Spec
 from worker.spec.sections import Signal as Injected
@@ -79,13 +80,11 @@ class Builtin:
         """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
         spec = self.spec
         for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
-            self.trials(spec.all_points[0].model, (0, 0), 0, 1, signal)
+            self.trials(spec.all_points[0], (0, 0), 0, 1, signal)
 
-    def trials(
-        self, model: SourceModel, key: Key, first: int, n: int, signal: Signal | None = None
-    ) -> NDArray[np.void]:
+    def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
-        point, injector = self._point(model), None if signal is None else self._injector(model, signal)
+        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
         if not self._gpu:
             return trials.run(self._analysis, point, key, first, n, injector)
         from worker.engines import cuda
@@ -93,11 +92,11 @@ class Builtin:
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
 
-    def flux(self, model: SourceModel, gamma: float) -> float:
+    def flux(self, at: Place, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one event."""
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
-            return analysis.to_e2dnde(self._analysis, _dec(model), spectrum, 1.0, self.spec.sensitivity.e0_tev)
+            return analysis.to_e2dnde(self._analysis, _dec(at.model), spectrum, 1.0, self.spec.sensitivity.e0_tev)
         except ZeroDivisionError:
             raise ValueError("the detector accepts nothing there; choose another place") from None
 
@@ -123,9 +122,9 @@ class Builtin:
         """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
-    def explain(self, model: SourceModel, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
+    def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point, injector = self._point(model), None if signal is None else self._injector(model, signal)
+        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
         drawn = trials.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
