@@ -1,9 +1,13 @@
 """Figures are the same bytes whatever the user has set, and show texts as they are written."""
 
+import io
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
+from PIL import Image
 
 from worker.report import style
 
@@ -55,13 +59,34 @@ def test_the_settings_of_the_user_decide_nothing():
 
 def test_a_dollar_in_a_name_begins_no_formula():
     assert png(BAD) == png(BAD)
-    with style.settings(), pytest.raises(ValueError, match="undefined"):  # negative control
+    with pytest.raises(ValueError, match="undefined"):  # negative control
         drawn(BAD).draw_without_rendering()
 
 
-def test_powers_of_ten_are_formulas_still():
+def test_powers_of_ten_are_plain_text():
     with style.settings():
         figure = drawn("name")
-        style.literal(figure)
-    assert all(label.get_parse_math() for label in figure.axes[0].yaxis.get_ticklabels())
-    assert all(label.get_parse_math() for label in figure.axes[-1].yaxis.get_ticklabels())
+        style.plain_powers(figure)
+        figure.draw_without_rendering()
+        logarithmic, bar = (figure.axes[i].yaxis for i in (0, -1))
+    for axis, power in ((logarithmic, "2×10⁶"), (bar, "10⁴")):
+        labels = [label.get_text() for label in axis.get_ticklabels(which="both")]
+        assert power in labels
+        assert not [text for text in labels if "$" in text]
+
+
+def test_labels_are_those_of_matplotlib_without_its_formulas():
+    """The negative control: a formula of another form stays as it is, and would be seen."""
+    for value in (1e-12, 0.03, 1.0, 7e4):
+        formula = LogFormatterSciNotation(labelOnlyBase=False)(value)
+        assert formula.startswith("$")
+        assert not set(style.Powers(labelOnlyBase=False)(value)) & set("${}\\^")
+    assert style.Powers(labelOnlyBase=False)(3e-7) == "3×10⁻⁷"
+    assert style._without_math("$x$") == "$x$"
+
+
+@pytest.mark.slow
+def test_a_picture_is_opaque_and_as_large_as_its_figure():
+    picture = Image.open(io.BytesIO(png()))
+    assert (picture.mode, picture.size) == ("RGB", (6 * style.DPI, 5 * style.DPI))
+    assert picture.getpixel((0, 0)) == (255, 255, 255)

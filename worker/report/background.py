@@ -183,6 +183,7 @@ def survival(results: Results) -> Drawing:
             axis.text(31.5, 1.15 * p, f"{n_sigma:g}σ", ha="right", va="bottom", fontsize=10.5, color=style.GREY)
         axis.set_title(style.dec_text(shape.dec_deg))
         axis.set(xlabel="TS", xlim=(0, 32), yscale="log", ylim=(1e-8, 1.5))
+        axis.minorticks_off()  # nine decades: they would fill the frame
         axis.grid(True)
     axes[0].set_ylabel("P(TS ≥ x)")
     axes[0].legend(loc="lower left")

@@ -9,7 +9,7 @@ from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError
 from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
-from worker.data.prepared import content_digest, unpack
+from worker.data.prepared import content_digest
 from worker.report import data as figures
 from worker.report import numbers as figure_numbers
 from worker.report import style
@@ -33,8 +33,7 @@ def of_run(path: Path) -> dict[str, Any]:
 
 def write_of(run: Run) -> dict[str, Any]:
     """Write the page of a run; InputError if its data are not prepared."""
-    dataset = unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
-    return write(run.path, layout.DATA_PAGE, run.spec, context.with_notes_or_refusal(dataset, run.spec))
+    return write(run.path, layout.DATA_PAGE, run.spec, context.described(run))
 
 
 def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:

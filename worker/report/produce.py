@@ -35,11 +35,11 @@ def write_pages(run: Run, place: Path | None = None) -> None:
     """Write RUN/report/ from results/summary.json and other results; pages show `place` as path of the run."""
     from worker.report import data_summary, page
 
-    startup.collect_as_usual()  # reference cycles of figures take 60 MB
-    if (run.path / layout.DATA).exists():
-        data_summary.write_of(run)
-        print(f"-> {layout.DATA_PAGE}")
-    page.write(run, place)
+    with startup.only_new_garbage():  # reference cycles of figures take 60 MB
+        if (run.path / layout.DATA).exists():
+            data_summary.write_of(run)
+            print(f"-> {layout.DATA_PAGE}")
+        page.write(run, place)
 
 
 def _pages(path: Path) -> list[PurePosixPath]:

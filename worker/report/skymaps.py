@@ -73,7 +73,6 @@ def single(values: F64, name: str, mark: str) -> Figure:
         image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
         figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05, label=layer.name)
         style.mark(figure, mark)
-        style.literal(figure)
     return figure
 
 

@@ -7,7 +7,6 @@ from worker.base import task_rows as tasks
 from worker.base.errors import InputError
 from worker.base.task_rows import ROWS
 from worker.blinding import unblinding_checks
-from worker.data.prepared import unpack
 from worker.rundir import input_digests, layout, rounds, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import is_cost
@@ -73,7 +72,7 @@ def _data(run: Run) -> dict[str, Any] | None:
         record = store.load_record(run.path, layout.DATA)
     except InputError:
         return None
-    dataset = context.with_notes_or_refusal(unpack(store.load_arrays(run.path, layout.DATA, record.digest)), run.spec)
+    dataset = context.described(run)
     return {
         "label": dataset.label,
         "format": run.spec.data.format,

@@ -1,6 +1,6 @@
 """Inputs of every task: prepared data, engine, and digests of the output."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -149,9 +149,24 @@ def with_engine_notes(dataset: Dataset, spec: Spec) -> Dataset:
 
 
 def with_notes_or_refusal(dataset: Dataset, spec: Spec) -> Dataset:
-    """As `with_engine_notes`, but an error becomes a note: for reports, and for runs of earlier versions."""
+    """As `with_engine_notes`, but an error becomes a note: for data that no run has prepared."""
+    return _or_refusal(dataset, lambda: engine_of(without_device(spec), dataset))
+
+
+def described(run: Run) -> Dataset:
+    """Prepared data of a run with the notes of its engine, or with the error of an engine that cannot use them.
+
+    Raises
+    ------
+    InputError
+        The data are not prepared.
+    """
+    return _or_refusal(dataset_of(run), lambda: engine(run))
+
+
+def _or_refusal(dataset: Dataset, of: Callable[[], Engine]) -> Dataset:
     try:
-        return with_engine_notes(dataset, spec)
+        return _with_notes(dataset, of().notes())
     except (InputError, SpecError) as error:
         return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
 
