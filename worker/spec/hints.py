@@ -70,6 +70,10 @@ HINTS: dict[str, Hint] = {
     "signal.trials_per_file": Hint("trials per process and file", "1000"),
     "sensitivity": Hint("definitions of sensitivity and discovery potential", "{beta: 0.9}"),
     "sensitivity.beta": Hint("fraction of trials above the background median", "0.9"),
+    "sensitivity.threshold": Hint(
+        "median: TS > median, as csky, of level below 1/2 where it is 0; randomised: level 1/2 everywhere",
+        "median",
+    ),
     "sensitivity.discovery_beta": Hint("fraction of trials above the discovery threshold", "0.5"),
     "sensitivity.discovery_nsigma": Hint("discovery thresholds, one-sided sigma", "[3, 5]"),
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),

@@ -219,6 +219,7 @@ class Sensitivity(Model):
 
     affects = Affects("definitions: sensitivities are made again from the same trials", again=(SENSITIVITY,))
     beta: Annotated[Fraction, DECISION] = 0.9
+    threshold: Annotated[Literal["median", "randomised"], DECISION] = "median"
     discovery_beta: Annotated[Fraction, DECISION] = 0.5
     discovery_nsigma: Annotated[NSigmas, DECISION] = (3.0, 5.0)
     e0_tev: Energy = 100.0
