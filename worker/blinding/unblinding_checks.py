@@ -176,11 +176,18 @@ def halves(run: Run, dec: float, places: int) -> tuple[TSD, np.ndarray]:
 
 
 def _n_sig_bias(run: Run) -> Check:
+    """The hardest and the softest spectrum, or the only one."""
+    signal = run.spec.signal
+    ends = {signal.gammas[i]: signal.levels[i] for i in (0, -1)}
+    return bias.of_spectra({gamma: _bias_of(run, level) for gamma, level in ends.items()})
+
+
+def _bias_of(run: Run, level: float | None) -> Check:
     decs = run.spec.background.decs
     places = levels.decimals(decs)
     responses = {}
     for dec in decs:
-        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, run.spec.signal.levels[0]))
+        arrays = store.load_arrays(run.path, layout.sig_collected(dec, places, level))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
         responses[dec] = bias.response(bias.bias_table(fitted))
     return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
