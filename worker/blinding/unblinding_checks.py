@@ -227,7 +227,7 @@ def _enough_skies(run: Run) -> Check:
     )
 
 
-OF_SKIES = ("sin_dec_uniform", "ra_uniform", "smooth_map")
+OF_SKIES = ("n_eff_bands", "ra_uniform", "smooth_map")
 """Checks that a hypothesis makes of its skies; without skies they pass."""
 
 
