@@ -116,7 +116,7 @@ def test_counts_above_count_a_share_of_ties():
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
 def test_the_error_of_a_randomised_sensitivity_is_the_spread_of_many(share):
-    """TS = 0 in exp(-n_sig / 2) of the trials, else TS = 1: the crossing is known, and 40 sets of trials show its spread."""
+    """TS = 0 in exp(-n_sig / 2) of the trials, else TS = 1: a known crossing; 40 sets show its spread."""
     generator, grid, sets = np.random.default_rng(11), (1, 2, 3, 4, 6, 8), 40
     found = []
     for i in range(sets):

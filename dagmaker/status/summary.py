@@ -59,6 +59,8 @@ def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
         level = f"{row['level']:.2f}" if row.get("level") is not None else "-"
         found = _flux(discovery.get(row["dec_deg"], {}))
         yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {level:>5}  {found:>24}"
+    if summary.get("acceptance_error"):
+        yield f"sensitivities and upper limits contain a relative acceptance error of {summary['acceptance_error']:g}"
     if summary.get("level_note"):
         yield f"level: {summary['level_note']}"
 

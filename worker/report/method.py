@@ -30,7 +30,17 @@ def _trials(spec: Spec, method: Method) -> str:
         f"{100 * sens.discovery_beta:g} % lie above "
         f"{enumeration(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
         f"is the flux at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the background "
-        f"median where that is larger."
+        f"median where that is larger.{_acceptance(sens.flux_error)}"
+    )
+
+
+def _acceptance(error: float) -> str:
+    """Sentence on the error of the acceptance; empty without one."""
+    if not error:
+        return ""
+    return (
+        f" Sensitivity and limits are averaged over an acceptance that is uncertain by {100 * error:g} % (Cousins and "
+        "Highland 1992)."
     )
 
 

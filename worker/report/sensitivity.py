@@ -153,9 +153,10 @@ def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, labe
         row["n_sig"], number(row.get("n_sig_error")), row["beta"], row["threshold"], row["curve"], math.nan, 0,
         tuple(params) if params else None, points, 0,
     )  # fmt: skip
+    crossing = row["n_sig"] / (row.get("acceptance_factor") or 1.0)
     fine = np.linspace(x[0], x[-1], 300)
     axis.plot(fine, curve.passing(fine), color=color, linestyle="-" if params else "--")
-    axis.plot([-0.5, row["n_sig"], row["n_sig"]], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
+    axis.plot([-0.5, crossing, crossing], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
 
 
 def _points(results: Results, row: Row) -> tuple[Point, ...]:

@@ -29,6 +29,7 @@ def summary(run: Run) -> dict[str, Any]:
         "background": background.get("background"),
         "sensitivity": sensitivity.get("sensitivity"),
         "level_note": sensitivity.get("level_note"),
+        "acceptance_error": sensitivity.get("acceptance_error"),
         "discovery": sensitivity.get("discovery"),
         "discovery_lower": sensitivity.get("discovery_lower"),
         "more_spectra": sensitivity.get("more_spectra"),

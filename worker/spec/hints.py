@@ -79,6 +79,9 @@ HINTS: dict[str, Hint] = {
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
     "sensitivity.flux_unit": Hint("TeV, GeV or erg, per cm^2 and second", "TeV"),
     "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
+    "sensitivity.flux_error": Hint(
+        "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
+    ),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
     "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),
     "scan.file": Hint(

@@ -225,6 +225,7 @@ class Sensitivity(Model):
     e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000), DECISION] = 200
+    flux_error: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
 
     @property
     def nsigmas(self) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from worker.base.errors import SpecError
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import levels
+from worker.stats.acceptance import with_acceptance_error
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.passing import Point, background_point, counts_above, passing_points
@@ -126,10 +127,11 @@ def _row(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma:
     if threshold.moved is not None:
         row["threshold_error"] = float(np.std(threshold.moved))
     try:
-        n_sig = crossing(run, kind, point, threshold, n_sigma)
+        exact = crossing(run, kind, point, threshold, n_sigma)
+        n_sig = exact if n_sigma else with_acceptance_error(exact, run.spec.sensitivity.flux_error)
     except NotBracketedError as error:
         return _no_value(row, point, f"{kind} ({n_sigma:g} sigma)" if n_sigma else kind, error)
-    return row | _values(run, point, n_sig)
+    return row | _values(run, point, n_sig) | {"acceptance_factor": n_sig.n_sig / exact.n_sig}
 
 
 def points_of(point: PointTrials, threshold: Threshold) -> tuple[Point, ...]:

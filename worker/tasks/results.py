@@ -51,7 +51,9 @@ def sensitivity(path: Path) -> None:
     backgrounds = hottest_spots.load_tsds(run)
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
     note = flux_rows.level_note(every[0]["sensitivity"])
-    quoted = {"unit": flux_rows.unit(run), "e0_tev": run.spec.sensitivity.e0_tev, "level_note": note}
+    settings = run.spec.sensitivity
+    quoted = {"unit": flux_rows.unit(run), "e0_tev": settings.e0_tev, "level_note": note}
+    quoted["acceptance_error"] = settings.flux_error
     store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
     print(f"-> {layout.SENSITIVITY}")
 
