@@ -28,7 +28,7 @@ signal: {n_sig: [2, 5, 10, 16, 24], n_trials: 100, trials_per_file: 100}
 scan: {nside: 1, n_skies: 20, skies_per_file: 10, dec_min_deg: -10, dec_max_deg: 30}
 unblind: {waive: [%s]}
 """
-WAIVED = "p_uniform, n_sig_bias, enough_background_trials, enough_skies, sin_dec_uniform, ra_uniform, smooth_map"
+WAIVED = "p_uniform, n_sig_bias, enough_background_trials, enough_skies, n_eff_bands, ra_uniform, smooth_map"
 FILE = "trials/toy/sig/dec/+030/nsig/010.0/trials__N_000100_seed_0000.npy"
 
 

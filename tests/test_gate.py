@@ -99,6 +99,12 @@ def ns_is_half(run: Path) -> None:
         save(run, layout.sig_collected(declination(dec)), arrays)
 
 
+def small_p_in_the_north(run: Path) -> None:
+    scan = store.load_json(run, layout.SCAN)
+    scan["n_eff_bands"][-1]["n_eff"] *= 20
+    store.save_json(run, layout.SCAN, scan)
+
+
 def spots(run: Path, column: str, value: float) -> None:
     skies = np.repeat(store.load_array(run, layout.skies_file()), 20)
     skies[column] = value
@@ -112,7 +118,7 @@ def spots(run: Path, column: str, value: float) -> None:
         (fewer_trials_collected, "files_complete", "+005.npz (made from 390 of 400 trials)"),
         (halves_differ, "p_uniform", "it is dec 5 deg"),
         (ns_is_half, "n_sig_bias", "outside: 100.0 % of the scanned sky"),
-        (lambda run: spots(run, "dec", -0.2), "sin_dec_uniform", "denser declination grid"),
+        (small_p_in_the_north, "n_eff_bands", "between dec 45 and 60 deg"),
         (lambda run: spots(run, "ra", 1.0), "ra_uniform", "not uniform in ra"),
         (lambda run: (run / layout.skies_file()).unlink(), "enough_skies", "cannot be made: "),
         (lambda run: (run / layout.map_file(4)).write_bytes(b"x"), "smooth_map", "cannot be made: "),

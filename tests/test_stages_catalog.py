@@ -203,7 +203,7 @@ def test_several_spectra_have_a_level_and_results_of_their_own(done: Path, summa
 
 def test_checks_are_all_made(summary: dict) -> None:
     named = {check["name"]: check for check in summary["checks"]}
-    for name in ("files_complete", "sin_dec_uniform", "ra_uniform", "smooth_map"):
+    for name in ("files_complete", "n_eff_bands", "ra_uniform", "smooth_map"):
         assert named[name]["passed"], named[name]["sentence"]
     assert "no map" in named["smooth_map"]["sentence"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from worker.base.errors import InputError
-from worker.stats.bias import MAX_AREA, Response, bias_table, n_sig_bias, response
+from worker.stats.bias import MAX_AREA, Response, bias_table, n_sig_bias, of_spectra, response
 
 GOOD = Response(1.0, 0.01, 2.0, 0.2)
 LOW = Response(0.7, 0.01, 0.0, 0.2)
@@ -77,3 +77,21 @@ def test_a_declination_that_cannot_tell_fails() -> None:
     check = n_sig_bias({0.0: GOOD, 30.0: None}, -85, 85)
     assert not check.passed
     assert "add such an n_sig to signal.n_sig" in check.sentence
+
+
+def test_a_soft_spectrum_that_fails_is_not_hidden_by_a_hard_one() -> None:
+    good, bad = n_sig_bias({0.0: GOOD}, -85, 85), n_sig_bias({0.0: LOW}, -85, 85)
+    unknown = n_sig_bias({0.0: None}, -85, 85)
+    for checks, passed, value in (
+        ({2.0: good, 3.2: good}, True, 0.0),
+        ({2.0: good, 3.2: bad}, False, 1.0),
+        ({2.0: bad, 3.2: good}, False, 1.0),
+        ({2.0: good, 3.2: unknown}, False, math.nan),
+    ):
+        check = of_spectra(checks)
+        assert (check.name, check.passed) == ("n_sig_bias", passed)
+        assert check.value == pytest.approx(value, nan_ok=True)
+        assert "gamma 2:" in check.sentence
+        assert "gamma 3.2:" in check.sentence
+        assert "No other spectrum" not in check.sentence
+    assert "No other spectrum" in of_spectra({2.0: good}).sentence

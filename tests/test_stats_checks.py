@@ -12,7 +12,6 @@ from worker.stats.checks import (
     enough_trials,
     p_uniform,
     ra_uniform,
-    sin_dec_uniform,
 )
 from worker.stats.distributions import TSD
 
@@ -53,29 +52,6 @@ def test_p_uniform_without_one_positive_trial():
     assert p_uniform(np.ones(100), 0.0, 100).passed
     assert not p_uniform(np.ones(100), 0.5, 100).passed
     assert not p_uniform(np.full(100, 1 / 101), 0.0, 100).passed
-
-
-def test_hottest_spots_in_sin_dec():
-    generator = np.random.default_rng(2)
-    limit = math.radians(85)
-    sin_dec = generator.uniform(-math.sin(limit), math.sin(limit), 500)
-    assert sin_dec_uniform(np.arcsin(sin_dec), -limit, limit).passed
-    bad = sin_dec_uniform(np.arcsin(np.abs(sin_dec)), -limit, limit)
-    assert not bad.passed
-    assert "denser declination grid" in bad.sentence
-    assert not sin_dec_uniform(generator.uniform(-limit, limit, 500), -limit, limit).passed  # uniform in dec is wrong
-
-
-def test_few_rings_and_many_skies_need_the_pixels():
-    """20,000 spots on 15 rings: the continuous test fails for its coarseness, the one with pixels does not."""
-    generator = np.random.default_rng(3)
-    rings = np.arcsin(np.linspace(-0.9, 0.9, 15))
-    pixels = np.repeat(rings, 40)
-    spots = generator.choice(pixels, 20_000)
-    limit = math.asin(0.96)
-    assert not sin_dec_uniform(spots, -limit, limit).passed
-    assert sin_dec_uniform(spots, -limit, limit, pixels).passed
-    assert not sin_dec_uniform(spots[spots > -1.0], -limit, limit, pixels).passed
 
 
 def test_hottest_spots_in_ra():

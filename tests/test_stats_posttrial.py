@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from worker.base.errors import InputError
-from worker.stats.posttrial import effective_trials, parametrised, post_trial
+from worker.stats.posttrial import better_hemisphere, effective_trials, parametrised, post_trial
 
 SKIES = [3.399392, 3.472688, 3.664444, 4.188652, 4.966873, 3.499141, 3.530386, 3.134401, 3.388785, 3.940884]
 """Hottest spots of the ten nside-16 skies printed in the csky tutorial."""
@@ -117,3 +117,14 @@ def test_skies_that_all_have_p_1_have_no_n_eff():
 def test_unusable_input(observed, background, text):
     with pytest.raises(InputError, match=text):
         post_trial(observed, background)
+
+
+def test_the_better_hemisphere_pays_for_the_choice():
+    """Of two independent uniform p-values the corrected smaller one is uniform; uncorrected, it is not."""
+    p = np.random.default_rng(9).uniform(size=(4000, 2))
+    found = [better_hemisphere({"north": a, "south": b, "all": 0.5}) for a, b in p]
+    assert [row["region"] for row in found] == ["north" if a <= b else "south" for a, b in p]
+    assert stats.kstest([row["p_of_two"] for row in found], "uniform").pvalue > 1e-3
+    assert stats.kstest([row["p"] for row in found], "uniform").pvalue < 1e-6
+    assert better_hemisphere({"north": 1.0, "south": 1.0})["p_of_two"] == 1.0
+    assert better_hemisphere({"all": 0.1, "north": 0.1}) is None

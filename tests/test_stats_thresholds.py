@@ -7,7 +7,7 @@ from worker.base import rng
 from worker.stats.distributions import TSD
 from worker.stats.passing import background_point, counts_above, passing_points
 from worker.stats.sensitivity import find_n_sig_from_points
-from worker.stats.thresholds import resampled_median, resampled_threshold
+from worker.stats.thresholds import median, resampled_median, resampled_threshold
 
 KEY = rng.key("thresholds")
 ETA = 0.7
@@ -76,3 +76,58 @@ def test_the_error_of_a_discovery_potential_contains_that_of_its_threshold():
     spread = np.std(answers)
     assert np.median(whole) == pytest.approx(spread, rel=0.4)  # 4 errors of a spread from 60
     assert np.median(signal_only) < 0.7 * spread
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.14, 0.3, 0.5, 0.62])
+def test_a_randomised_median_has_level_one_half(eta):
+    """The share of TS = 0 is q = (1/2 - eta) / (1 - eta); the plain median is a test of level eta where it is 0."""
+    n = 1000
+    tsd = TSD(n, np.arange(1.0, round(n * eta) + 1.0))
+    randomised, plain = (median(tsd, one, 20, KEY) for one in (True, False))
+    expected = max((0.5 - eta) / (1 - eta), 0.0)
+    assert (randomised.ts, randomised.share) == (tsd.median(), pytest.approx(expected, abs=1e-12))
+    assert background_point(tsd, randomised.ts, randomised.share).fraction == pytest.approx(0.5, abs=1e-12)
+    assert background_point(tsd, plain.ts).fraction == pytest.approx(min(eta, 0.5)), "negative control"
+    trials = np.concatenate([np.zeros(n - len(tsd.ts)), tsd.ts])
+    assert passing_points({0.0: trials}, randomised.ts, randomised.share)[0].fraction == pytest.approx(0.5, abs=1e-12)
+
+
+def test_the_level_of_a_randomised_median_is_right_beyond_its_trials():
+    """The share from 1,000 trials, applied to 200,000 others; its error is that of eta, and the resamplings show it."""
+    generator = np.random.default_rng(9)
+    others = np.where(generator.uniform(size=200_000) < 0.3, generator.chisquare(1.2, 200_000), 0.0)
+    found, quoted = [], []
+    for _ in range(60):
+        ts = np.where(generator.uniform(size=1000) < 0.3, generator.chisquare(1.2, 1000), 0.0)
+        threshold = median(TSD.from_trials(ts), True, 60, KEY)
+        found.append(passing_points({0.0: others}, threshold.ts, threshold.share)[0].fraction)
+        quoted.append(np.std(threshold.shares))
+    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / np.sqrt(60))
+    assert np.std(found) == pytest.approx(0.7 * np.median(quoted), rel=0.4), "0.7 of the trials have TS = 0"
+
+
+def test_counts_above_count_a_share_of_ties():
+    trials = {0.5: np.array([0.0, 0.0, 1.0, 2.0])}
+    points = passing_points(trials, 0.0, 0.25)
+    assert points[0].k == 2.5
+    moved = counts_above(points, trials, np.array([0.0, 0.0, 1.0]), np.array([0.25, 0.0, 0.5]))
+    assert moved[:, 0].tolist() == [2.5, 2.0, 1.5]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_the_error_of_a_randomised_sensitivity_is_the_spread_of_many(share):
+    """TS = 0 in exp(-n_sig / 2) of the trials, else TS = 1: a known crossing; 40 sets show its spread."""
+    generator, grid, sets = np.random.default_rng(11), (1, 2, 3, 4, 6, 8), 40
+    found = []
+    for i in range(sets):
+        trials = {float(n): np.where(generator.uniform(size=400) < np.exp(-n / 2), 0.0, 1.0) for n in (0, *grid)}
+        points = passing_points(trials, 0.0, share)
+        found.append(find_n_sig_from_points(points, 0.0, 0.9, 60, rng.key("shares", i)))
+    truth = -2 * np.log(0.1 / (1 - share))
+    values = np.array([one.n_sig for one in found])
+    assert np.mean(values) == pytest.approx(truth, abs=4 * np.std(values) / np.sqrt(sets) + 0.02 * truth)
+    assert np.median([one.error for one in found]) == pytest.approx(np.std(values), rel=4 / np.sqrt(2 * sets))
+    (point,) = [p for p in found[0].points if p.n_sig == 4.0]
+    at = 1 - np.exp(-2.0) * (1 - share)
+    expected = at * (1 - at) - share * (1 - share) * np.exp(-2.0)
+    assert point.error == pytest.approx(np.sqrt(expected / 400), rel=0.25)

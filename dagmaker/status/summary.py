@@ -54,9 +54,15 @@ def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
     if not rows:
         return
     yield ""
-    yield f"{'dec':>9}  {'sensitivity':>24}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
+    yield f"{'dec':>9}  {'sensitivity':>24}  {'level':>5}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
     for row in _example_rows(rows):
-        yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {_flux(discovery.get(row['dec_deg'], {})):>24}"
+        level = f"{row['level']:.2f}" if row.get("level") is not None else "-"
+        found = _flux(discovery.get(row["dec_deg"], {}))
+        yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {level:>5}  {found:>24}"
+    if summary.get("acceptance_error"):
+        yield f"sensitivities and upper limits contain a relative acceptance error of {summary['acceptance_error']:g}"
+    if summary.get("level_note"):
+        yield f"level: {summary['level_note']}"
 
 
 def _flux(row: Mapping[str, Any]) -> str:
@@ -89,6 +95,12 @@ def _post_trial(summary: Mapping[str, Any]) -> Iterator[str]:
         f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]"
         f" ({post['k']} of {post['n']} background skies are at least as hot)"
     )
+    better = summary.get("better_hemisphere")
+    if better:
+        yield (
+            f"better hemisphere: {better['region']}, post-trial p {better['p']:.3g}; quoted as the better of two: "
+            f"{better['p_of_two']:.3g}"
+        )
 
 
 def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:

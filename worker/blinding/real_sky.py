@@ -14,7 +14,7 @@ from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout
 from worker.rundir.ledger import Run, open_run
-from worker.stats.posttrial import post_trial
+from worker.stats.posttrial import better_hemisphere, post_trial
 from worker.tasks import context, flux_rows, limits, results
 
 F64 = NDArray[np.float64]
@@ -33,6 +33,8 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
         for region, spot in result["regions"].items()
     }
     result["post_trial"] = result["post_trial_regions"]["all"]
+    p_of_region = {region: row["p"] for region, row in result["post_trial_regions"].items()}
+    result["better_hemisphere"] = better_hemisphere(p_of_region)
     result |= results.further_tests(run, result)
     result["upper_limits"] = limits.limits_of_sky(run, result)
     return {**result, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}

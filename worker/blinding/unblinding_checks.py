@@ -171,9 +171,16 @@ def halves(run: Run, at: Point) -> tuple[TSD, np.ndarray]:
 
 
 def _n_sig_bias(run: Run) -> Check:
+    """The hardest and the softest spectrum, or the only one."""
+    signal = run.spec.signal
+    ends = {signal.gammas[i]: signal.levels[i] for i in (0, -1)}
+    return bias.of_spectra({gamma: _bias_of(run, level) for gamma, level in ends.items()})
+
+
+def _bias_of(run: Run, level: float | None) -> Check:
     responses = {}
     for dec in run.spec.background.decs:
-        arrays = store.load_arrays(run.path, layout.sig_collected(run.spec.at(dec), run.spec.signal.levels[0]))
+        arrays = store.load_arrays(run.path, layout.sig_collected(run.spec.at(dec), level))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
         responses[dec] = bias.response(bias.bias_table(fitted))
     return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
@@ -213,7 +220,7 @@ def _enough_skies(run: Run) -> Check:
     )
 
 
-OF_SKIES = ("sin_dec_uniform", "ra_uniform", "smooth_map")
+OF_SKIES = ("n_eff_bands", "ra_uniform", "smooth_map")
 """Checks that a hypothesis makes of its skies; without skies they pass."""
 
 

@@ -12,6 +12,8 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec.point import Point
 from worker.spec.sections import Spec
+from worker.stats import bands, pvalues
+from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
@@ -51,6 +53,42 @@ def background_spots(run: Run, region: str = "all") -> NDArray[np.void]:
 def p_map(spec: Spec, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:
     """-log10 p with the interpolation and the survival function of the spec."""
     return mlog10p(tsds, dec, ts, spec.scan.interpolation, spec.scan.survival)
+
+
+def n_eff_bands(
+    spec: Spec, tsds: Mapping[float, TSD], dec: NDArray[np.float64], n: NDArray[np.int64], heat: NDArray[np.float64]
+) -> tuple[bands.Band, ...]:
+    """N_eff of background skies in bands of declination.
+
+    Parameters
+    ----------
+    dec : ndarray (n_columns,), rad
+        Declinations of rings or sources.
+    n : ndarray (n_columns,), int
+        Number of pixels of each ring, 1 for a source.
+    heat : ndarray (n_skies, n_bands)
+        From `worker.stats.bands.hottest`.
+    """
+    index, errors = bands.index_of(dec), []
+    for number in np.unique(index):
+        inside = index == number
+        shares = pvalues.shares(tsds, dec[inside], n[inside].astype(np.float64), spec.scan.interpolation)
+        errors.append(bands.p_error(tsds, shares, 1.0 / float(n[inside].sum()), spec.scan.survival))
+    return bands.measured(dec, n, heat, errors)
+
+
+def n_eff_check(run: Run) -> Check:
+    """Check of N_eff in bands of declination.
+
+    Raises
+    ------
+    InputError
+        The skies are not collected, or by an earlier version.
+    """
+    rows = store.load_json(run.path, layout.SCAN).get("n_eff_bands")
+    if rows is None:
+        raise InputError(f"{run.path / layout.SCAN} has no n_eff_bands: run collect_scan again")
+    return bands.check(rows)
 
 
 def in_region(spec: Spec, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:

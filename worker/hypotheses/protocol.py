@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from worker.engines.protocol import Engine
 from worker.rundir.ledger import Expected, Run
+from worker.stats.bands import Band
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 
@@ -82,10 +83,11 @@ class Sky(NamedTuple):
 
 
 class BackgroundSkies(NamedTuple):
-    """Number of background skies, and the arrays that are kept of them, by path."""
+    """Number of background skies, the arrays that are kept of them, by path, and N_eff by declination."""
 
     n: int
     files: Mapping[PurePosixPath, Rows]
+    bands: tuple[Band, ...]
 
 
 class Target(NamedTuple):

@@ -26,11 +26,29 @@ def _trials(spec: Spec, method: Method) -> str:
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
         f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
         f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
-        f"the background median; the discovery potential that at which {100 * sens.discovery_beta:g} % lie above "
+        f"the background median{_level(sens.threshold)}; the discovery potential that at which "
+        f"{100 * sens.discovery_beta:g} % lie above "
         f"{enumeration(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
         f"is the flux at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the background "
-        f"median where that is larger."
+        f"median where that is larger.{_acceptance(sens.flux_error)}"
     )
+
+
+def _acceptance(error: float) -> str:
+    """Sentence on the error of the acceptance; empty without one."""
+    if not error:
+        return ""
+    return (
+        f" Sensitivity and limits are averaged over an acceptance that is uncertain by {100 * error:g} % (Cousins and "
+        "Highland 1992)."
+    )
+
+
+def _level(threshold: str) -> str:
+    """The level of a randomised sensitivity."""
+    if threshold == "median":
+        return ""
+    return " (randomised: of the trials with TS equal to the median, so many count that the background passes with 1/2)"
 
 
 def _rounds(spec: Spec) -> str:

@@ -62,6 +62,7 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "sensitivity": tables.sensitivity(results),
         "flux_unit": formats.flux_unit(results.run.spec.sensitivity.flux_unit),
         "rounds": rounds.table(results),
+        "level_note": results.summary.get("level_note"),
         "not_bracketed": tables.not_bracketed(results),
         "hottest": tables.hottest(results),
         "unlimited": sources.missing_limits(results),

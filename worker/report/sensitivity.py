@@ -16,7 +16,7 @@ from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
 
 Row = Mapping[str, Any]
-VALUES = ("dec_deg", "n_sig", "n_sig_error", "flux", "flux_error", "unit")
+VALUES = ("dec_deg", "n_sig", "n_sig_error", "flux", "flux_error", "unit", "level")
 KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
 
 
@@ -113,7 +113,9 @@ def passing(results: Results) -> Drawing:
     decs = three(sorted(sensitivity.keys() & discovery.keys()))
     figure = style.new(4.1 * len(decs) + 0.4, 4.8)
     axes = figure.subplots(1, len(decs), sharey=True, squeeze=False)[0]
-    label = {"sensitivity": "TS > median", "discovery": f"TS > {results.run.spec.sensitivity.top_nsigma:g}σ"}
+    settings = results.run.spec.sensitivity
+    median = "TS > median" + (" (randomised)" if settings.threshold == "randomised" else "")
+    label = {"sensitivity": median, "discovery": f"TS > {settings.top_nsigma:g}σ"}
     for axis, dec in zip(axes, decs, strict=True):
         for (kind, color, marker), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True):
             _curve(axis, results, row, color, marker, label[kind])
@@ -151,9 +153,10 @@ def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, labe
         row["n_sig"], number(row.get("n_sig_error")), row["beta"], row["threshold"], row["curve"], math.nan, 0,
         tuple(params) if params else None, points, 0,
     )  # fmt: skip
+    crossing = row["n_sig"] / (row.get("acceptance_factor") or 1.0)
     fine = np.linspace(x[0], x[-1], 300)
     axis.plot(fine, curve.passing(fine), color=color, linestyle="-" if params else "--")
-    axis.plot([-0.5, row["n_sig"], row["n_sig"]], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
+    axis.plot([-0.5, crossing, crossing], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
 
 
 def _points(results: Results, row: Row) -> tuple[Point, ...]:
@@ -161,5 +164,6 @@ def _points(results: Results, row: Row) -> tuple[Point, ...]:
         return tuple(Point(**point) for point in row["points"])
     if row.get("threshold") is None:  # too few background trials for one
         return ()
-    trials = results.signal(results.run.spec.at(row["dec_deg"])) or {}
-    return passing_points({n_sig: point_trials["ts"] for n_sig, point_trials in trials.items()}, row["threshold"])
+    signal = results.signal(results.run.spec.at(row["dec_deg"])) or {}
+    trials = {n_sig: point_trials["ts"] for n_sig, point_trials in signal.items()}
+    return passing_points(trials, row["threshold"], row.get("threshold_share") or 0.0)

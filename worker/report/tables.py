@@ -10,6 +10,7 @@ from worker.report.results import Results, number
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
 from worker.stats.distributions import N_JOINT
+from worker.stats.posttrial import better_hemisphere
 
 Row = Mapping[str, Any]
 
@@ -39,17 +40,17 @@ def background(results: Results) -> Table:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and declination: events, flux and chi2 of the curve for every quantity."""
+    """One row per spectrum and declination: level of the sensitivity, and events, flux and curve of every quantity."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
     flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
-    head = ["dec", "sensitivity n_sig", flux, "curve χ²/dof"]
+    head = ["dec", "level", "sensitivity n_sig", flux, "curve χ²/dof"]
     for n_sigma in reversed(settings.nsigmas):
         head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
     rows = []
     for part in results.spectra:
         discovery = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery_rows(part)}
         for row in by_declination(part.get("sensitivity")):
-            cells = [dec_text(row["dec_deg"]), *_quantity_cells(row)]
+            cells = [dec_text(row["dec_deg"]), formats.plain(row.get("level"), 2), *_quantity_cells(row)]
             for n_sigma in reversed(settings.nsigmas):
                 cells += _quantity_cells(discovery.get((row["dec_deg"], n_sigma), {}))
             rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
@@ -96,8 +97,11 @@ def hottest(results: Results) -> Table:
 
 def spots(results: Results, regions: Mapping[str, Row], post_trial: Mapping[str, Row], limits: Row) -> Table:
     """As `hottest` for any sky, from hottest spots, post-trial p-values and upper limits by region."""
+    better = better_hemisphere({region: row["p"] for region, row in post_trial.items() if row})
     columns = [
-        _spot(results, spot, post_trial.get(region) or {}) | _limit(results, limits, spot.get("name", region))
+        _spot(results, spot, post_trial.get(region) or {})
+        | _of_two(better, region)
+        | _limit(results, limits, spot.get("name", region))
         for region, spot in regions.items()
     ]
     if not columns:
@@ -107,6 +111,14 @@ def spots(results: Results, regions: Mapping[str, Row], post_trial: Mapping[str,
     nside = results.run.spec.scan.main_nside
     head = (f"map of nside {nside}" if nside else "", *(names.get(region, region) for region in regions))
     return Table(head, [(name, *(column.get(name, formats.NONE) for column in columns)) for name in columns[0]])
+
+
+def _of_two(better: Row | None, region: str) -> dict[str, str]:
+    """Post-trial p of the better hemisphere, corrected for the choice; an empty cell in other columns."""
+    if better is None:
+        return {}
+    value = formats.p_value(better["p_of_two"]) if better["region"] == region else formats.NONE
+    return {"post-trial p, as the better of two hemispheres": value}
 
 
 def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:

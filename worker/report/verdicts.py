@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from worker.base.errors import InputError
 from worker.blinding import unblinding_checks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.sky.checks import peaks
@@ -15,6 +16,7 @@ from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results
+from worker.stats import bands
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
@@ -100,6 +102,31 @@ def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float]:
         except TooFewTrialsError:
             out.append(math.nan)
     return out[0], out[1], float(tsd.ts[-10]) if len(tsd.ts) >= 10 else math.nan
+
+
+def n_eff(results: Results) -> Drawing:
+    """N_eff per position of the background skies by declination."""
+    rows = results.require("scan").get("n_eff_bands")
+    if not rows:
+        raise InputError("the scan has no n_eff_bands: run collect_scan again")
+    known = [row for row in rows if row["n_eff"] is not None]
+    middle = np.array([0.5 * (row["dec_min_deg"] + row["dec_max_deg"]) for row in known])
+    ratio, error = (np.array([row[key] / row["n_positions"] for row in known]) for key in ("n_eff", "n_eff_error"))
+    figure = style.new(9.0, 4.2)
+    axis = figure.subplots()
+    look: Any = {"fmt": "o", "color": style.BLUE, "capsize": 3}
+    axis.errorbar(middle, ratio, error, bands.WIDTH_DEG / 2, label="one sigma", **look)
+    axis.axhline(1.0, color=style.BLACK, linestyle="--", label="every position independent")
+    axis.set(xlabel="declination [deg]", ylabel="N_eff per position", xlim=(-92, 92), ylim=(0, None))
+    axis.grid(True)
+    axis.legend(loc="best")
+    return Drawing(
+        figure,
+        "Effective number of independent positions in each band of declination, from the hottest one of every "
+        "background sky there, over their number. Neighbours share events, so it is at most 1; where p-values are too "
+        "small it is larger.",
+        columns(tuple(bands.Band._fields), [tuple(row[key] for key in bands.Band._fields) for row in known]),
+    )
 
 
 def smooth(results: Results) -> Drawing:

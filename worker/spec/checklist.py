@@ -8,7 +8,7 @@ CheckName = Literal[
     "n_sig_bias",
     "enough_background_trials",
     "enough_skies",
-    "sin_dec_uniform",
+    "n_eff_bands",
     "ra_uniform",
     "smooth_map",
 ]
@@ -21,7 +21,7 @@ FIGURES: dict[str, str] = {
     "n_sig_bias": "bias",
     "enough_background_trials": "check_thresholds",
     "enough_skies": "post_trial",
-    "sin_dec_uniform": "positions",
+    "n_eff_bands": "check_n_eff",
     "ra_uniform": "positions",
     "smooth_map": "check_smooth",
 }

@@ -70,11 +70,18 @@ HINTS: dict[str, Hint] = {
     "signal.trials_per_file": Hint("trials per process and file", "1000"),
     "sensitivity": Hint("definitions of sensitivity and discovery potential", "{beta: 0.9}"),
     "sensitivity.beta": Hint("fraction of trials above the background median", "0.9"),
+    "sensitivity.threshold": Hint(
+        "median: TS > median, as csky, of level below 1/2 where it is 0; randomised: level 1/2 everywhere",
+        "median",
+    ),
     "sensitivity.discovery_beta": Hint("fraction of trials above the discovery threshold", "0.5"),
     "sensitivity.discovery_nsigma": Hint("discovery thresholds, one-sided sigma", "[3, 5]"),
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
     "sensitivity.flux_unit": Hint("TeV, GeV or erg, per cm^2 and second", "TeV"),
     "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
+    "sensitivity.flux_error": Hint(
+        "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
+    ),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
     "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),
     "scan.file": Hint(

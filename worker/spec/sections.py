@@ -221,11 +221,13 @@ class Sensitivity(Model):
 
     affects = Affects("definitions: sensitivities are made again from the same trials", again=(SENSITIVITY,))
     beta: Annotated[Fraction, DECISION] = 0.9
+    threshold: Annotated[Literal["median", "randomised"], DECISION] = "median"
     discovery_beta: Annotated[Fraction, DECISION] = 0.5
     discovery_nsigma: Annotated[NSigmas, DECISION] = (3.0, 5.0)
     e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000), DECISION] = 200
+    flux_error: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
 
     @property
     def nsigmas(self) -> tuple[float, ...]:

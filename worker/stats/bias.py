@@ -127,6 +127,23 @@ def n_sig_bias(responses: Mapping[float, Response | None], dec_min_deg: float, d
     ))  # fmt: skip
 
 
+def of_spectra(checks: Mapping[float, Check]) -> Check:
+    """The worst of the checks of several injected spectra, with a sentence on each.
+
+    The bias of a fit depends on the spectrum: where hard spectra pass, soft ones may fail.
+
+    Parameters
+    ----------
+    checks : mapping of gamma to Check
+        Of `n_sig_bias`, at least one.
+    """
+    worst = max(checks.values(), key=lambda check: (not check.passed, not math.isnan(check.value), check.value))
+    sentence = " ".join(f"gamma {gamma:g}: {check.sentence}" for gamma, check in sorted(checks.items()))
+    if len(checks) == 1:
+        sentence += " No other spectrum was injected, and the bias of others differs: signal.gamma may be a list."
+    return worst._replace(passed=all(check.passed for check in checks.values()), sentence=sentence)
+
+
 def _areas(decs: Sequence[float], low: float, high: float) -> list[float]:
     """Return the share of the solid angle between low and high (deg) that is nearest to each declination."""
     if low == high:  # one source

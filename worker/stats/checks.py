@@ -70,33 +70,6 @@ def p_uniform(p: ArrayLike, eta: float, n_reference: int, name: str = "p_uniform
     return Check(name, value, min_p, passed, sentence + _cure(passed, "add background trials or change the fit"))
 
 
-def sin_dec_uniform(
-    dec: ArrayLike, dec_min: float, dec_max: float, pixels: ArrayLike | None = None, min_p: float = MIN_KS_P
-) -> Check:
-    """Hottest spots of background skies: uniform in sin(dec) (KS).
-
-    Parameters
-    ----------
-    dec : array_like (n,), rad
-    dec_min, dec_max : float, rad
-        Range of the scan.
-    pixels : array_like, rad, optional
-        Declinations of all scanned pixels, to compare with them instead of a continuous range; this matters for many
-        skies and few healpix rings.
-    """
-    sin_dec = np.sin(_finite(dec, "sin_dec_uniform"))
-    low, high = math.sin(dec_min), math.sin(dec_max)
-    if pixels is None:
-        distance = kolmogorov.distance((sin_dec - low) / (high - low))
-        value = kolmogorov.sf(distance, len(sin_dec))
-    else:
-        distance, value = _discrete_ks(sin_dec, np.sort(np.sin(np.asarray(pixels, dtype=np.float64))))
-    passed = value >= min_p
-    sentence = f"sin(dec) of {len(sin_dec)} hottest spots is uniform with KS p = {value:.3g} (distance {distance:.3f})"
-    cure = "p-values vary in quality with declination: a denser declination grid, or more background trials"
-    return Check("sin_dec_uniform", value, min_p, passed, sentence + _cure(passed, cure))
-
-
 def ra_uniform(ra: ArrayLike, min_p: float = MIN_KS_P, places: ArrayLike | None = None) -> Check:
     """Hottest spots of background skies: uniform in right ascension (KS).
 

@@ -1,6 +1,7 @@
 """The post-trial p-value: the fraction of background skies at least as hot as the observed one."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +104,35 @@ def post_trial(mlog10p_observed: float, mlog10p_background: ArrayLike, level: fl
         p_eff=float(parametrised(mlog10p_observed, n_eff)),
         level=level,
     )
+
+
+HEMISPHERES = ("north", "south")
+
+
+def better_hemisphere(p: Mapping[str, float]) -> dict[str, float | str] | None:
+    """The smaller of the post-trial p-values of north and south, corrected for the choice between the two.
+
+    A factor of about 2: 1 - (1 - p)^2 for two independent halves of the sky (Sidak). Who quotes the better hemisphere
+    quotes this.
+
+    Parameters
+    ----------
+    p : mapping of region to float
+        Post-trial p-values.
+
+    Returns
+    -------
+    dict with ``region``, ``p`` and ``p_of_two``, or None without both hemispheres
+
+    Examples
+    --------
+    >>> better_hemisphere({"all": 0.05, "north": 0.4, "south": 0.03})
+    {'region': 'south', 'p': 0.03, 'p_of_two': 0.0591}
+    """
+    if not all(name in p for name in HEMISPHERES):
+        return None
+    region = min(HEMISPHERES, key=lambda name: p[name])
+    return {"region": region, "p": p[region], "p_of_two": p[region] * (2.0 - p[region])}
 
 
 def _effective(background: F64) -> tuple[float, float, float]:

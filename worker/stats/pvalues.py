@@ -1,7 +1,7 @@
 """P-value of a TS at a declination, interpolated between the declinations of the background grid."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
 import numpy as np
@@ -110,6 +110,32 @@ def _refuse_beyond(grid_deg: F64, dec_deg: F64) -> None:
             f"{grid_deg[-1]:g} deg: no p-value can be told there; make background trials there (background.dec_deg), "
             "or leave it out"
         )
+
+
+def shares(decs_deg: Iterable[float], dec: F64, weight: F64, interpolation: Interpolation) -> dict[float, float]:
+    """Return the share of each background distribution in a weighted mean of p-values.
+
+    Parameters
+    ----------
+    decs_deg : iterable of float, deg
+        Declinations of the distributions.
+    dec, weight : ndarray (n,), dec in rad
+        Declinations of the p-values, and the weight of each.
+
+    Returns
+    -------
+    dict of dec (deg) to float
+        Sums to 1; distributions without a share are left out.
+    """
+    grid_deg = np.array(sorted(decs_deg), dtype=np.float64)
+    lower, part = _bracket(grid_deg, dec)
+    upper = np.minimum(lower + 1, len(grid_deg) - 1)
+    if interpolation == "ring":
+        lower = upper = _own(grid_deg, np.degrees(dec), lower, part)
+    total = np.zeros(len(grid_deg))
+    np.add.at(total, lower, weight * (1.0 - part))
+    np.add.at(total, upper, weight * part)
+    return {float(d): float(t) for d, t in zip(grid_deg, total / total.sum(), strict=True) if t > 0}
 
 
 def _own(grid_deg: F64, dec_deg: F64, lower: NDArray[np.int64], weight: F64) -> NDArray[np.int64]:

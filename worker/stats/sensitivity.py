@@ -145,8 +145,9 @@ def find_n_sig_from_points(
     if len(points) < 2:
         raise InputError(f"trials at {len(points)} n_sig: a curve needs at least two, the background (0) included")
     n_sig, k, n = _columns(points)
+    spread = np.array([at.error for at in points]) / fraction_error(k, n)  # 1, unless a share of ties passes
     fraction = monotone.isotonic((k / n)[None, :], n)
-    fitted = _fit(n_sig, k, n, fraction[0])
+    fitted = _fit(n_sig, k, n, fraction[0], spread)
     _check_bracket(points, fraction[0], threshold, beta, fitted)
     dof = len(points) - 3
     chi2 = float(fitted.chi2[0]) if fitted else math.nan
@@ -158,9 +159,10 @@ def find_n_sig_from_points(
         and stats.chi2.sf(chi2, dof) > MIN_CURVE_P
         and max(low - margin, n_sig[0]) < answer < min(high + margin, n_sig[-1])
     )
-    resampled = _resample(k if moved is None else moved, n, n_bootstrap, key)
+    centre = k if moved is None else moved
+    resampled = centre + spread * (_resample(centre, n, n_bootstrap, key) - centre)
     if fitted and good:
-        crossings = _refit(n_sig, resampled, n, fitted, beta)
+        crossings = _refit(n_sig, resampled, n, fitted, beta, spread)
         params = (float(fitted.df[0]), float(fitted.loc[0]), float(fitted.scale[0]))
     else:
         answer = float(monotone.crossing(n_sig, fraction, beta)[0])
@@ -176,20 +178,20 @@ def _columns(points: tuple[Point, ...]) -> tuple[F64, F64, F64]:
     return table[:, 0], table[:, 1], table[:, 2]
 
 
-def _fit(n_sig: F64, k: F64, n: F64, fraction: F64) -> curve.Curves | None:
+def _fit(n_sig: F64, k: F64, n: F64, fraction: F64, spread: F64) -> curve.Curves | None:
     """Fit the chi2 CDF from several starts and keep the best; None where it has no degree of freedom."""
     if len(n_sig) < 4 or fraction[-1] <= fraction[0]:
         return None
     start = curve.starts(n_sig, fraction)
     rows = np.broadcast_to(k / n, (len(start.df), len(n_sig)))
-    fits = curve.fit_curves(n_sig, rows, fraction_error(k, n), start)
+    fits = curve.fit_curves(n_sig, rows, spread * fraction_error(k, n), start)
     best = int(np.argmin(fits.chi2))
     return fits.pick(slice(best, best + 1))
 
 
-def _refit(n_sig: F64, counts: F64, n: F64, fitted: curve.Curves, beta: float) -> F64:
+def _refit(n_sig: F64, counts: F64, n: F64, fitted: curve.Curves, beta: float, spread: F64) -> F64:
     start = curve.Curves(*(np.repeat(column, len(counts)) for column in fitted))
-    crossings = curve.fit_curves(n_sig, counts / n, fraction_error(counts, n), start).ppf(beta)
+    crossings = curve.fit_curves(n_sig, counts / n, spread * fraction_error(counts, n), start).ppf(beta)
     return np.where((crossings > 0) & np.isfinite(crossings), crossings, np.nan)
 
 

@@ -1,8 +1,10 @@
-"""Error of a TS threshold from the finite number of background trials, by bootstrap.
+"""TS thresholds from background trials, and their error from the finite number of these trials, by bootstrap.
 
 Resampling moves a counted quantile to another order statistic, whose rank follows a beta distribution, and a fit only
 through the means of TS and ln TS, which are normal. So its cost does not depend on the number of trials.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,61 @@ from worker.stats.distributions import TSD, Joint
 from worker.stats.significance import nsigma_to_p
 
 F64 = NDArray[np.float64]
+
+
+class Threshold(NamedTuple):
+    """A TS that trials must exceed.
+
+    Attributes
+    ----------
+    ts : float
+    share : float
+        In [0, 1): so much of the trials with TS = `ts` passes too. Not 0 only for a randomised test, in which each of
+        them passes with this probability; the mean is taken, no random number is drawn.
+    moved : ndarray (n_bootstrap,) or None
+        `ts` of resampled background trials; None: the threshold has no error.
+    shares : ndarray (n_bootstrap,) or None
+        `share` of the same resamplings.
+    """
+
+    ts: float
+    share: float = 0.0
+    moved: F64 | None = None
+    shares: F64 | None = None
+
+    @property
+    def exact(self) -> "Threshold":
+        """The same threshold without its error."""
+        return self._replace(moved=None, shares=None)
+
+
+def median(tsd: TSD, randomised: bool, n_bootstrap: int, key: tuple[int, int]) -> Threshold:
+    """The background median.
+
+    If more than half of the background trials have TS = 0, the median is 0, and TS > 0 is a test of level eta < 1/2. A
+    randomised test has the level 1/2 everywhere: of the trials with TS = 0 the share q = (1/2 - eta) / (1 - eta) passes
+    (Lehmann and Romano 2005, Testing Statistical Hypotheses, section 3.2).
+
+    Parameters
+    ----------
+    tsd : TSD
+    randomised : bool
+    key : tuple of 2 int
+        Address of the resamplings.
+    """
+    found, moved = tsd.median(), resampled_median(tsd, n_bootstrap, key)
+    if not randomised:
+        return Threshold(found, 0.0, moved)
+    above = len(tsd.ts) - int(np.searchsorted(tsd.ts, found, side="right"))
+    equal = int(tsd.count(found)) - above
+    share = max(0.5 * tsd.n - above, 0.0) / equal if equal else 0.0
+    # More positive trials in a resampling raise its median: the same uniform number moves both.
+    uniform, positive = _uniform(key, n_bootstrap)[:, 0], len(tsd.ts)
+    if positive in (0, tsd.n):
+        return Threshold(found, share, moved, np.full(n_bootstrap, share))
+    etas = special.betaincinv(positive, tsd.n - positive, uniform)
+    shares = np.maximum(0.5 - etas, 0.0) / np.maximum(1.0 - etas, 0.5)
+    return Threshold(found, share, np.where(shares > 0, 0.0, moved), shares)
 
 
 def resampled_median(tsd: TSD, n_bootstrap: int, key: tuple[int, int]) -> F64:

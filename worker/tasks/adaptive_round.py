@@ -206,12 +206,12 @@ def _quantities(run: Run, trials_at: flux_rows.PointTrials) -> Iterator[tuple[st
 def _quantity(run: Run, trials_at: flux_rows.PointTrials, goal: _Goal) -> Quantity:
     beta = flux_rows.beta_of(run, goal.kind)
     try:
-        threshold, resampled = flux_rows.threshold_of(run, trials_at, goal.n_sigma)
+        threshold = flux_rows.threshold_of(run, trials_at, goal.n_sigma)
     except TooFewTrialsError as error:
         return Quantity(goal.goal, beta, None, None, None, 0.0, (), str(error))
     try:
-        n_sig = flux_rows.crossing(run, goal.kind, trials_at, threshold, resampled, goal.n_sigma or 0.0)
-        exact = flux_rows.crossing(run, goal.kind, trials_at, threshold, None, goal.n_sigma or 0.0)
+        n_sig = flux_rows.crossing(run, goal.kind, trials_at, threshold, goal.n_sigma or 0.0)
+        exact = flux_rows.crossing(run, goal.kind, trials_at, threshold.exact, goal.n_sigma or 0.0)
     except NotBracketedError as error:
         return Quantity(goal.goal, beta, None, None, None, 0.0, flux_rows.points_of(trials_at, threshold), str(error))
     return adaptive.quantity(goal.goal, beta, n_sig, exact)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from worker.base.errors import InputError, RefusedError
 from worker.base.task_rows import BG_TRIALS, COLLECT_BG, COLLECT_SCAN, COLLECT_SIG, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import Sky
+from worker.hypotheses.protocol import BackgroundSkies, Sky
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
@@ -75,13 +75,19 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         for rel, rows in background.files.items():
             store.save_array(path, rel, rows, record)
         store.save_json(path, layout.files_of(layout.SCAN), _file_costs(run, files))
-        store.save_json(path, layout.SCAN, {**result, "n_skies": background.n, "n_missing": holes})
+        counts = {"n_skies": background.n, "n_missing": holes, "n_eff_bands": _bands(background)}
+        store.save_json(path, layout.SCAN, result | counts)
         made_from = input_digests.collected(run, COLLECT_BG) | input_digests.listed(run, layout.SCAN)
         made_from |= input_digests.recorded(run, [file.path for file in expected(run, SCAN_MAP)])
         written = input_digests.hashed(run, [layout.SCAN, *ensemble.maps(layout.map_file)])
         record = replace(meter.record(background.n), inputs=made_from, outputs=written)
         store.save_json(path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
+
+
+def _bands(background: BackgroundSkies) -> list[dict[str, Any]]:
+    """N_eff by declination."""
+    return [{k: None if np.isnan(v) else v for k, v in band._asdict().items()} for band in background.bands]
 
 
 def _observed(run: Run) -> Sky:

@@ -1,7 +1,7 @@
 """Sensitivity, discovery potential and upper limit as n_sig and flux: one row of summary.json per point."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,14 +11,17 @@ from worker.base.errors import SpecError
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import point as points
+from worker.stats.acceptance import with_acceptance_error
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.passing import Point, background_point, counts_above, passing_points
 from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
-from worker.stats.thresholds import resampled_median, resampled_threshold
+from worker.stats.thresholds import Threshold, median, resampled_threshold
 from worker.tasks import context
 
 F64 = NDArray[np.float64]
+LEVEL_TOLERANCE = 0.01
+"""A level this close to 1/2 needs no word: the median of 10,000 trials is known to 0.005 of its rank."""
 IN_TEV = {"TeV": 1.0, "GeV": 1e-3, "erg": 1 / 1.602176634}  # exact: the charge of the electron, CODATA 2018
 
 
@@ -59,12 +62,26 @@ def load(run: Run, at: points.Point, level: float | None, background: TSD) -> Po
 
 
 def sensitivity(run: Run, point: PointTrials) -> dict[str, Any]:
-    """The flux at which a fraction beta of the trials exceeds the background median."""
-    return _row(run, "sensitivity", point, *threshold_of(run, point))
+    """The flux at which a fraction beta of the trials exceeds the background median, and the level of that test."""
+    threshold = threshold_of(run, point)
+    level = background_point(point.background, threshold.ts, threshold.share).fraction
+    return _row(run, "sensitivity", point, threshold) | {"threshold_share": threshold.share, "level": level}
 
 
-def threshold_of(run: Run, point: PointTrials, n_sigma: float | None = None) -> tuple[float, F64]:
-    """TS of a one-sided significance (None: background median), and the same for resampled background trials.
+def level_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What levels below 1/2 mean, in a sentence; None if the levels of all rows are 1/2 to one percent."""
+    off = sorted(row["level"] for row in rows if row["threshold"] == 0 and row["level"] < 0.5 - LEVEL_TOLERANCE)
+    if not off:
+        return None
+    between = f"{off[0]:.2f}" if len(off) == 1 else f"{off[0]:.2f} to {off[-1]:.2f}"
+    return (
+        f"at {len(off)} of {len(rows)} declinations the background median is TS = 0, and TS > 0 is a test of "
+        f"level {between}, not 1/2: compare likelihoods with sensitivity.threshold: randomised, whose level is 1/2"
+    )
+
+
+def threshold_of(run: Run, point: PointTrials, n_sigma: float | None = None) -> Threshold:
+    """TS of a one-sided significance (None: background median) with its error.
 
     Raises
     ------
@@ -73,27 +90,29 @@ def threshold_of(run: Run, point: PointTrials, n_sigma: float | None = None) -> 
     """
     n, key = run.spec.sensitivity.n_bootstrap, address.bootstrap_threshold(run.spec, point.at)
     if n_sigma is None:
-        return point.background.median(), resampled_median(point.background, n, key)
-    return float(point.background.isf_nsigma(n_sigma)), resampled_threshold(point.background, n_sigma, n, key)
+        return median(point.background, run.spec.sensitivity.threshold == "randomised", n, key)
+    ts = float(point.background.isf_nsigma(n_sigma))
+    return Threshold(ts, 0.0, resampled_threshold(point.background, n_sigma, n, key))
 
 
 def discovery(run: Run, point: PointTrials, n_sigma: float) -> dict[str, Any]:
     """The flux at which a fraction discovery_beta of the trials exceeds a significance."""
     try:
-        threshold, resampled = threshold_of(run, point, n_sigma)
+        threshold = threshold_of(run, point, n_sigma)
     except TooFewTrialsError as error:
         return _no_value(_head(run, "discovery", point, None), point, f"discovery ({n_sigma:g} sigma)", error) | {
             "nsigma": n_sigma
         }
-    return _row(run, "discovery", point, threshold, resampled, n_sigma) | {"nsigma": n_sigma}
+    return _row(run, "discovery", point, threshold, n_sigma) | {"nsigma": n_sigma}
 
 
 def limit(run: Run, point: PointTrials, ts: float) -> dict[str, Any]:
     """The flux at which 90 % (beta) of the trials exceed an observed TS; never below the sensitivity.
 
     Neyman's construction with the convention of the field: a TS below the background median counts as the median.
+    The test is TS > threshold, never randomised.
     """
-    return _row(run, "upper limit", point, max(ts, point.background.median()), None)
+    return _row(run, "upper limit", point, Threshold(max(ts, point.background.median())))
 
 
 def _head(run: Run, kind: str, point: PointTrials, threshold: float | None) -> dict[str, Any]:
@@ -101,29 +120,27 @@ def _head(run: Run, kind: str, point: PointTrials, threshold: float | None) -> d
     return {**point.at.labels, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
 
 
-def _row(
-    run: Run, kind: str, point: PointTrials, threshold: float, resampled: F64 | None, n_sigma: float = 0.0
-) -> dict[str, Any]:
-    """One row; n_sig is null, with the reason, if the trials do not bracket it. `resampled`: thresholds."""
-    row = _head(run, kind, point, threshold)
-    if resampled is not None:
-        row["threshold_error"] = float(np.std(resampled))
+def _row(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma: float = 0.0) -> dict[str, Any]:
+    """One row; n_sig is null, with the reason, if the trials do not bracket it."""
+    row = _head(run, kind, point, threshold.ts)
+    if threshold.moved is not None:
+        row["threshold_error"] = float(np.std(threshold.moved))
     try:
-        n_sig = crossing(run, kind, point, threshold, resampled, n_sigma)
+        exact = crossing(run, kind, point, threshold, n_sigma)
+        n_sig = exact if n_sigma else with_acceptance_error(exact, run.spec.sensitivity.flux_error)
     except NotBracketedError as error:
         return _no_value(row, point, f"{kind} ({n_sigma:g} sigma)" if n_sigma else kind, error)
-    return row | _values(run, point, n_sig)
+    return row | _values(run, point, n_sig) | {"acceptance_factor": n_sig.n_sig / exact.n_sig}
 
 
-def points_of(point: PointTrials, threshold: float) -> tuple[Point, ...]:
+def points_of(point: PointTrials, threshold: Threshold) -> tuple[Point, ...]:
     """Passing fractions by n_sig, that of the background first."""
-    return background_point(point.background, threshold), *passing_points(point.ts, threshold)
+    ts, share = threshold.ts, threshold.share
+    return background_point(point.background, ts, share), *passing_points(point.ts, ts, share)
 
 
-def crossing(
-    run: Run, kind: str, point: PointTrials, threshold: float, resampled: F64 | None, n_sigma: float = 0.0
-) -> NSig:
-    """The n_sig at which the fraction beta passes; its error includes that of the threshold if `resampled` is given.
+def crossing(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma: float = 0.0) -> NSig:
+    """The n_sig at which the fraction beta passes; its error includes that of the threshold, if it has one.
 
     Raises
     ------
@@ -131,9 +148,10 @@ def crossing(
         The trials do not bracket it.
     """
     key = address.bootstrap(run.spec, kind, point.at, point.gamma, n_sigma)
-    points = points_of(point, threshold)
-    counts = None if resampled is None else counts_above(points, point.ts, resampled)
-    return find_n_sig_from_points(points, threshold, beta_of(run, kind), run.spec.sensitivity.n_bootstrap, key, counts)
+    fractions, moved = points_of(point, threshold), threshold.moved
+    counts = None if moved is None else counts_above(fractions, point.ts, moved, threshold.shares)
+    beta, n_bootstrap = beta_of(run, kind), run.spec.sensitivity.n_bootstrap
+    return find_n_sig_from_points(fractions, threshold.ts, beta, n_bootstrap, key, counts)
 
 
 def beta_of(run: Run, kind: str) -> float:

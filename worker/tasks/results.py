@@ -17,6 +17,7 @@ from worker.spec.point import Point
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
+from worker.stats.posttrial import better_hemisphere
 from worker.stats.posttrial import post_trial as evaluate
 from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
@@ -51,7 +52,10 @@ def sensitivity(path: Path) -> None:
     run = open_run(path)
     backgrounds = {at: hottest_spots.load_tsd(run, at) for at in run.spec.all_points}
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
-    quoted = {"unit": flux_rows.unit(run), "e0_tev": run.spec.sensitivity.e0_tev}
+    note = flux_rows.level_note(every[0]["sensitivity"])
+    settings = run.spec.sensitivity
+    quoted = {"unit": flux_rows.unit(run), "e0_tev": settings.e0_tev, "level_note": note}
+    quoted["acceptance_error"] = settings.flux_error
     store.save_json(path, layout.SENSITIVITY, {**every[0], "more_spectra": every[1:], **quoted})
     print(f"-> {layout.SENSITIVITY}")
 
@@ -120,6 +124,7 @@ def post_trial(path: Path) -> None:
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
+    out["better_hemisphere"] = better_hemisphere({region: row["p"] for region, row in out["regions"].items()})
     out |= further_tests(run, scan)
     store.save_json(path, layout.POST_TRIAL, out)
     post = out["post_trial"]

@@ -5,19 +5,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.sky.rings import rings
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.stats import checks, smoothness
 from worker.stats.checks import Check
-
-
-def _sin_dec(run: Run) -> Check:
-    scan = run.spec.healpix
-    scanned = rings(scan, scan.nside)
-    pixels = np.repeat(scanned.dec, scanned.n_pix)
-    low, high = np.radians([scan.dec_min_deg, scan.dec_max_deg])
-    return checks.sin_dec_uniform(hottest_spots.background_spots(run)["dec"], float(low), float(high), pixels)
 
 
 def _ra(run: Run) -> Check:
@@ -37,4 +28,8 @@ def peaks(run: Run, nside: int) -> smoothness.Peaks:
     return smoothness.peaks(ts, np.asarray(healpy.get_all_neighbours(nside, np.arange(len(ts)))))
 
 
-CHECKS: Mapping[str, Callable[[Run], Check]] = {"sin_dec_uniform": _sin_dec, "ra_uniform": _ra, "smooth_map": _smooth}
+CHECKS: Mapping[str, Callable[[Run], Check]] = {
+    "n_eff_bands": hottest_spots.n_eff_check,
+    "ra_uniform": _ra,
+    "smooth_map": _smooth,
+}

@@ -18,6 +18,7 @@ from worker.rundir import address, layout, store
 from worker.rundir.ledger import Expected, Run
 from worker.spec.sections import Spec
 from worker.spec.sky_scan import KEEP_BELOW, HealpixScan
+from worker.stats import bands
 from worker.stats.checks import Check
 
 
@@ -108,13 +109,16 @@ class WholeSky(NamedTuple):
         """Hottest spots by region; bands of the same skies are joined."""
         parts = []
         for first in sorted({file.first for file in files}):
-            bands = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
-            parts.append(np.concatenate([load(file) for file in bands], axis=1))
-        skies, decs = np.concatenate(parts), rings(self.scan, self.scan.nside).dec
+            of_sky = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
+            parts.append(np.concatenate([load(file) for file in of_sky], axis=1))
+        skies, scanned = np.concatenate(parts), rings(self.scan, self.scan.nside)
+        decs = scanned.dec
         regions = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
         spot_files = {layout.skies_file(name): self.spots(skies, tsds, name) for name in regions}
         spot_files[self._spots_file(len(skies), 0)] = spot_files[layout.skies_file()]
-        return BackgroundSkies(len(skies), spot_files)
+        heat = hottest_spots.p_map(self.spec, tsds, np.broadcast_to(decs, skies.shape), skies["ts"])
+        n_eff = hottest_spots.n_eff_bands(self.spec, tsds, decs, scanned.n_pix, bands.hottest(decs, heat))
+        return BackgroundSkies(len(skies), spot_files, n_eff)
 
     def sky_result(self, sky: Sky, tsds: Tsds) -> dict[str, Any]:
         """Hottest spots, by region and map."""

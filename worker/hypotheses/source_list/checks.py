@@ -22,11 +22,6 @@ def _hottest_sources(run: Run) -> Rows:
     return skies
 
 
-def _sin_dec(run: Run) -> Check:
-    dec = positions(run.spec).dec
-    return checks.sin_dec_uniform(_hottest_sources(run)["dec"], float(dec.min()), float(dec.max()), dec)
-
-
 def _ra(run: Run) -> Check:
     return checks.ra_uniform(_hottest_sources(run)["ra"], places=positions(run.spec).turn * (2.0 * np.pi))
 
@@ -35,4 +30,8 @@ def _smooth(run: Run) -> Check:
     return Check("smooth_map", float("nan"), float("nan"), True, "a list of sources has no map: nothing to check.")
 
 
-CHECKS: Mapping[str, Callable[[Run], Check]] = {"sin_dec_uniform": _sin_dec, "ra_uniform": _ra, "smooth_map": _smooth}
+CHECKS: Mapping[str, Callable[[Run], Check]] = {
+    "n_eff_bands": hottest_spots.n_eff_check,
+    "ra_uniform": _ra,
+    "smooth_map": _smooth,
+}

@@ -18,6 +18,7 @@ from worker.hypotheses.protocol import BackgroundSkies, Rows, Tsds
 from worker.rundir import layout
 from worker.spec.sections import Spec
 from worker.spec.source_scan import CatalogScan
+from worker.stats import bands
 from worker.stats.population import binomial_test
 
 F64 = NDArray[np.float64]
@@ -88,8 +89,10 @@ def background(spec: Spec, sky_files: Iterable[Rows], tsds: Tsds) -> BackgroundS
     """Hottest sources and binomial tests of background skies; only one file of skies is in memory at a time."""
     where, use = positions(spec), regions(spec)
     parts_of: dict[PurePosixPath, list[Rows]] = {}
+    hottest_of_bands: list[F64] = []
     for skies in sky_files:
         heat = hottest_spots.p_map(spec, tsds, np.broadcast_to(where.dec, skies.shape), skies["ts"])
+        hottest_of_bands.append(bands.hottest(where.dec, heat))
         for name, index in use.items():
             spot_rows = spots(where, skies[:, index], heat[:, index], index)
             parts_of.setdefault(layout.skies_file(name), []).append(spot_rows)
@@ -97,7 +100,9 @@ def background(spec: Spec, sky_files: Iterable[Rows], tsds: Tsds) -> BackgroundS
     files = {path: np.concatenate(parts) for path, parts in parts_of.items()}
     hottest = files[layout.skies_file()]
     rel = layout.scan_dir(spec.name, spec.scan.level()) / layout.trials_name(len(hottest), 0)
-    return BackgroundSkies(len(hottest), files | {rel: hottest})
+    one = np.ones(len(where.dec), np.int64)
+    n_eff = hottest_spots.n_eff_bands(spec, tsds, where.dec, one, np.concatenate(hottest_of_bands))
+    return BackgroundSkies(len(hottest), files | {rel: hottest}, n_eff)
 
 
 def spots(where: Sources, skies: Rows, heat: F64, index: NDArray[np.int64]) -> Rows:

@@ -64,6 +64,7 @@ PART = Part(
         Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
         Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
+        Plot("check_n_eff", "checks", "N_eff by declination", verdicts.n_eff),
         Plot("check_smooth", "checks", "Peaks and their neighbours", verdicts.smooth),
     ),
     _searched,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from worker.hypotheses.source_list.sources import positions, scan_of
-from worker.report import formats, scan, sources
+from worker.report import formats, scan, sources, verdicts
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -47,6 +47,7 @@ PART = Part(
         Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
         Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
+        Plot("check_n_eff", "checks", "N_eff by declination", verdicts.n_eff),
     ),
     _searched,
     _hottest,
