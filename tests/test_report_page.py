@@ -198,7 +198,7 @@ def test_nothing_done_yet(tmp_path: Path) -> None:
     assert "This run is not complete." in text
     for task in ("prepare", "distributions", "sensitivity", "collect_scan", "post_trial"):
         assert f"worker {task}" in text
-    assert "background trials at 0 of 3 declinations" in text
+    assert "background trials at 0 of 3" in text
     assert "sig_trials: 9 of 9 files missing." in text
     assert "unprepared data" in text
     # The grid is known from the plan alone: its figure shows that every trial is missing.
