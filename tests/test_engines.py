@@ -95,7 +95,7 @@ def findings(run: Path) -> dict[str, str]:
 def test_an_engine_without_skies_has_all_but_a_scan(toy_run, capsys):
     for words in (["scan_trials", "--n=2"], ["scan_map", "--nside=1"]):
         assert main([words[0], f"--run={toy_run}", *words[1:]]) == 2
-        assert "the engine of this analysis has no skies (it has: trials); " in capsys.readouterr().err
+        assert "the engine of this analysis has no skies (it has: flux, trials); " in capsys.readouterr().err
     assert main(["report", f"--run={toy_run}"]) == 0
     assert (toy_run / "report/figures/bias.png").exists()
     assert list(findings(toy_run).values()) == ["same"] * 4
@@ -138,5 +138,5 @@ def test_digests_of_the_builtin_engine():
 
 
 def test_what_an_engine_lacks_is_refused():
-    with pytest.raises(SpecError, match=r"has no explain \(it has: skies, trials\)"):
+    with pytest.raises(SpecError, match=r"has no explain \(it has: flux, skies, trials\)"):
         table.require(ToySkies(loads(SPEC % ""), None), "explain")

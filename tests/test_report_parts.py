@@ -13,9 +13,11 @@ from worker.base import rng
 from worker.base.errors import InputError
 from worker.report import formats, raster, style, template
 from worker.report.interactive import coarser
+from worker.report.points import PointAxis
 from worker.report.results import three
 from worker.report.shape import EDGES, shape_of
 from worker.report.spots import hottest_spots
+from worker.spec.point import declination
 from worker.stats.distributions import TSD
 
 
@@ -125,9 +127,9 @@ def _tsd(n: int, eta: float = 0.5) -> TSD:
 
 def test_a_shape_keeps_what_the_figures_need() -> None:
     tsd = _tsd(5000)
-    shape = shape_of(30.0, tsd)
+    shape = shape_of(declination(30.0), tsd)
     assert shape.counts.sum() == len(tsd.ts) == shape.n_positive
-    assert shape.sin_dec == pytest.approx(0.5)
+    assert PointAxis((shape.at,)).x(shape.at) == pytest.approx(0.5)
     assert shape.p_counted[0] == 1
     at = int(np.searchsorted(EDGES, 4.0))
     assert shape.p_counted[at] == np.mean(np.append(tsd.ts, np.zeros(5000 - len(tsd.ts))) >= EDGES[at])
@@ -141,14 +143,14 @@ def test_a_shape_keeps_what_the_figures_need() -> None:
 @pytest.mark.parametrize(("n", "eta"), [(1, 0.0), (12, 0.2), (3, 1.0)])
 def test_a_shape_of_hardly_any_trials(n: int, eta: float) -> None:
     for how in ("hybrid", "empirical", "fit"):
-        shape = shape_of(0.0, _tsd(n, eta), how)  # type: ignore[arg-type]
+        shape = shape_of(declination(0.0), _tsd(n, eta), how)  # type: ignore[arg-type]
         assert math.isnan(shape.fits["scale1"].ndof)
         assert np.isnan(shape.p_fit).all()
         assert np.isnan(shape.thresholds).all()
 
 
 def test_trials_beyond_the_last_edge_are_counted() -> None:
-    shape = shape_of(0.0, TSD(3, np.array([1.0, 59.9, 800.0])))
+    shape = shape_of(declination(0.0), TSD(3, np.array([1.0, 59.9, 800.0])))
     assert shape.counts.sum() == 3
     assert shape.counts[-1] == 2
 

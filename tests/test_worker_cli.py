@@ -75,7 +75,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # -- good words --------------------------------------------------------------------------------------------------
 
-BG = {"run": "R", "dec": 5.0, "n": 1000, "seed": 0, "first": 0, "part": 0}
+BG = {"run": "R", "dec": 5.0, "n": 1000, "seed": 0, "first": 0, "part": 0, "point": None}
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_any_path_arrives_as_it_is(run: str, calls: list[Any]) -> None:
 def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
     dec = [] if "--dec" in words else ["--dec=5"]
     assert main.main(["collect_bg", "--run=R", *words.split(), *dec]) == 0
-    assert calls == [("collect_bg", {"run": "R", "dec": 5.0, "allow_missing": expected})]
+    assert calls == [("collect_bg", {"run": "R", "dec": 5.0, "allow_missing": expected, "point": None})]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
         ("prepare", {}),
         (
             "sig_trials --dec=5 --n_sig=9.5 --n=3",
-            {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": None, "part": 0},
+            {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": None, "part": 0, "point": None},
         ),
         (
             "sig_trials --dec=5 --n_sig=9.5 --n=3 --gamma=2.5",
-            {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": 2.5, "part": 0},
+            {"dec": 5.0, "n_sig": 9.5, "n": 3, "seed": 0, "first": 0, "gamma": 2.5, "part": 0, "point": None},
         ),
         (
             "scan_trials --n=2 --band=2of8",
@@ -151,7 +151,8 @@ def test_truth_values(words: str, expected: bool, calls: list[Any]) -> None:
         ),
         ("scan_map --nside=64 --band=3 --bands=4", {"nside": 64, "band": 3, "bands": 4}),
         ("scan_map --nside=64", {"nside": 64, "band": 0, "bands": 1}),
-        ("collect_sig --dec=5", {"dec": 5.0, "gamma": None, "allow_missing": False}),
+        ("collect_sig --dec=5", {"dec": 5.0, "gamma": None, "allow_missing": False, "point": None}),
+        ("collect_bg --point=all", {"dec": None, "allow_missing": False, "point": "all"}),
         ("collect_scan", {"allow_missing": False}),
         ("distributions", {}),
         ("sensitivity", {}),
@@ -170,7 +171,7 @@ def test_every_task_gets_its_arguments(words: str, args: dict[str, Any], calls: 
 
 # -- bad words ---------------------------------------------------------------------------------------------------
 
-FLAGS = "flags: --run --dec --n --seed --first --part --json"
+FLAGS = "flags: --run --dec --n --seed --first --part --point --json"
 BAND = "must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8"
 NO_RUN = "--run is missing; write e.g. --run=runs/example"
 NO_DEC = "--dec is missing; write e.g. --dec=5"
@@ -186,6 +187,7 @@ BAD = [
     ("--run=R --dec=5 --n=1 --xyz=3", [f"unknown flag --xyz; {FLAGS}"]),
     ("--run=R --dec=5 --n=1 --xyz 3", [f"unknown flag --xyz; {FLAGS}"]),
     ("--run=R --dec=5", [NO_N]),
+    ("--run=R --dec=5 --n=1 --point=all", ["--dec and --point=all: a task has one point; keep one of them"]),
     ("", [NO_RUN, NO_DEC, NO_N]),
     ("--run=R --dec=5 --n=1 --n=2", ["--n is given twice; keep one of them"]),
     ("--run=R --dec=5 --n=1 7", [stray("7")]),

@@ -19,7 +19,7 @@ class Toy:
 
     identity = {"engine": "toy 1"}  # noqa: RUF012
     columns = np.dtype([("ts", "<f8"), ("ns", "<f8")])
-    supports = frozenset[str]()
+    supports = frozenset({"flux"})
     deterministic, tolerance, block = "per-trial", 0.0, 40
 
     def __init__(self, spec, dataset):
@@ -52,7 +52,7 @@ class Toy:
 class ToySkies(Toy):
     """The toy over a sky: TS of a place is the excess of events, of any declination, in a window around it."""
 
-    supports = frozenset({"skies"})
+    supports = frozenset({"flux", "skies"})
     block, sources = 1, None
 
     def scrambled(self, key, sky):

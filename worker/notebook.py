@@ -75,14 +75,21 @@ class Analysis:
         return f"Analysis({self.spec.name}: {n} events in {len(self.dataset.seasons)} seasons, {self.dataset.label})"
 
     def trials(
-        self, dec_deg: float, n: int, n_sig: float = 0.0, *, seed: int = 0, first: int = 0, gamma: float | None = None
+        self,
+        dec_deg: float | str,
+        n: int,
+        n_sig: float = 0.0,
+        *,
+        seed: int = 0,
+        first: int = 0,
+        gamma: float | None = None,
     ) -> NDArray[np.void]:
         """Background trials, or signal trials with `n_sig` events: those of `worker bg_trials` and `sig_trials`.
 
         Parameters
         ----------
         dec_deg : float, deg
-            Any declination, on the grid of the spec or not.
+            Any declination, on the grid of the spec or not; the name of a point (text) if the spec lists its points.
         n : int
             Number of trials: [first, first + n) of the stream.
         n_sig : float, events
@@ -119,10 +126,14 @@ class Analysis:
         try:
             return self._engine.trials(at, key, first, n, signal)
         except ValueError as error:
-            raise SpecError(f"trials at dec_deg={dec_deg:g}, n_sig={n_sig:g}: {error}") from None
+            raise SpecError(f"trials at {at}, n_sig={n_sig:g}: {error}") from None
 
-    def _point(self, dec_deg: float) -> Point:
-        """Point of a declination; warns if it seems to be in radians."""
+    def _point(self, dec_deg: float | str) -> Point:
+        """Point of a declination, with a warning if it seems to be in radians; or the point of a name."""
+        if isinstance(dec_deg, str):
+            return context.point(self.spec, None, dec_deg)
+        if self.spec.hypothesis.kind == "points":
+            return context.point(self.spec, dec_deg)
         if not -90 <= dec_deg <= 90:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")
         note = None if dec_deg in self.spec.background.decs or self.spec.small_angles else units.dec_note(dec_deg)
@@ -130,7 +141,7 @@ class Analysis:
             warnings.warn(f"dec_deg: {note}", stacklevel=3)
         return self.spec.at(dec_deg)
 
-    def distribution(self, dec_deg: float, n: int, *, seed: int = 0, first: int = 0) -> TSD:
+    def distribution(self, dec_deg: float | str, n: int, *, seed: int = 0, first: int = 0) -> TSD:
         """TS distribution of background trials at a declination, with the fit of the spec.
 
         Parameters
@@ -150,7 +161,7 @@ class Analysis:
         """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
-    def flux(self, dec_deg: float, n_sig: float, gamma: float | None = None) -> float:
+    def flux(self, dec_deg: float | str, n_sig: float, gamma: float | None = None) -> float:
         """E^2 dN/dE at the spec's `e0_tev` of a source that gives `n_sig` expected events.
 
         Parameters
@@ -175,10 +186,11 @@ class Analysis:
         >>> print(f"{ana.flux(dec_deg=5, n_sig=10):.2e}")
         4.39e-12
         """
+        at = self._point(dec_deg)
         try:
-            return n_sig * self._engine.flux(self._point(dec_deg), context.gamma_of(self.spec.signal, gamma))
+            return n_sig * require(self._engine, "flux").flux(at, context.gamma_of(self.spec.signal, gamma))
         except ValueError as error:
-            raise SpecError(f"flux at dec_deg={dec_deg:g}: {error}") from None
+            raise SpecError(f"flux at {at}: {error}") from None
 
     def scan(
         self,

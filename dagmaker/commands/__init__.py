@@ -24,6 +24,9 @@ def check(*, spec: str) -> Result:
     spec, name, data : str
         File, name of the analysis, format of its data.
     decs_deg : list of float, deg
+        The background grid.
+    points : int
+        Number of points with trials: declinations, or those that the spec lists.
     sources, processes : int
         Sources that were read: 0 if the whole sky is scanned.
     takes : list of str
@@ -43,9 +46,13 @@ def check(*, spec: str) -> Result:
     work = plan.make(loaded, "")
     decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
     head = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(sources)}
+    head |= {"points": len(loaded.all_points)}
+    points = f"{len(loaded.points)} points"
+    if decs:
+        points = f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_sky_area(sources)}{len(decs)} declinations from "
-        f"{decs[0]:g} to {decs[-1]:g} deg, {work.n_processes:,} processes"
+        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_sky_area(sources)}{points}, "
+        f"{work.n_processes:,} processes"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]

@@ -105,9 +105,10 @@ class Cost:
 
 def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     """CPU seconds of all processes of a node, without their starts."""
-    args = dict(node.args)
+    args: dict[str, Any] = dict(node.args)
     if ROWS[node.task].at_point:
-        return node.n_trials * rates.of(spec, node.task).unit_s(args.get("dec"), args.get("n_sig"))
+        unit_s = rates.of(spec, node.task).unit_s(spec.point_of(args).dec_deg, args.get("n_sig"))
+        return node.n_trials * unit_s
     if ROWS[node.task].scans_skies:
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))
@@ -183,8 +184,8 @@ def _rounds(spec: Spec) -> Iterator[str]:
     background = max(most.max_background_trials - spec.background.n_trials, 0)
     top = spec.signal.n_sig[-1]
     cpu_s = sum(
-        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(at.args.get("dec"), top)
-        + background * rates.of(spec, BG_TRIALS).unit_s(at.args.get("dec"))
+        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(at.dec_deg, top)
+        + background * rates.of(spec, BG_TRIALS).unit_s(at.dec_deg)
         for at in points
     )
     signals = signal * len(points) * len(spec.signal.gammas)

@@ -20,6 +20,7 @@ from worker.base.errors import InputError
 from worker.base.reading import file_bytes
 from worker.base.task_rows import JUDGE
 from worker.rundir import layout, planfile, rounds
+from worker.spec.point import ByLabels, Point
 from worker.spec.sections import Spec
 
 PREFIX = "r"
@@ -34,14 +35,25 @@ def nodes_of(spec: Spec, number: int, decided: Mapping[str, Any]) -> tuple[Node,
 
 
 def _decided_nodes(spec: Spec, decided: Mapping[str, Any]) -> Iterator[Node]:
+    points = ByLabels(spec.all_points)
     for row in decided["background"]:
         for add in row["add"]:
-            yield from plan.background(spec, spec.at(row["dec_deg"]), (add["first"], add["n"]))
+            yield from plan.background(spec, _point(points, row, decided), (add["first"], add["n"]))
     several = len(spec.signal.gammas) > 1
     for row in decided["points"]:
         for add in row["add"]:
-            gamma = row["gamma"] if several else None
-            yield from plan.signal(spec, spec.at(row["dec_deg"]), gamma, add["n_sig"], (add["first"], add["n"]))
+            gamma, at = row["gamma"] if several else None, _point(points, row, decided)
+            yield from plan.signal(spec, at, gamma, add["n_sig"], (add["first"], add["n"]))
+
+
+def _point(points: ByLabels, row: Mapping[str, Any], decided: Mapping[str, Any]) -> Point:
+    point = points.of(row)
+    if point is None:
+        raise InputError(
+            f"{layout.decision(decided['round'])}: names a point that the spec does not have; remove this file and run "
+            "`dagmaker repair`"
+        )
+    return point
 
 
 def plan_text(number: int, decided: Mapping[str, Any], nodes: tuple[Node, ...]) -> str:

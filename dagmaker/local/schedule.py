@@ -97,7 +97,7 @@ class Schedule:
             return
         state.queue = iter(todo)
         # At equal priority larger maps start first: a long process that starts last delays the end.
-        size = dict(state.node.args).get("nside", 0.0)
+        size = float(dict(state.node.args).get("nside", 0.0))
         heapq.heappush(self._ready, (-ROWS[state.node.task].priority, -size, self._order[name]))
 
     def _close(self, name: str) -> None:

@@ -3,20 +3,23 @@
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dagmaker.plan import rates
 from dagmaker.plan.processes import number
 from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
 from worker.spec.goals import LADDER
 from worker.spec.pilot import KindCost, Rate
+from worker.spec.point import Point
 from worker.spec.sections import Spec
+
+T = TypeVar("T")
 
 SEED = 999  # file seed of the probes: their own random stream
 SHORT_S, LONG_S = 0.3, 3.0  # predicted work of the two probes of a point
 NOISY = 0.1  # relative error of a unit's time above which a point is noisy
 TIMER_S, TIMER_SHARE = 0.02, 0.02  # error of a CPU time: the larger of the two
-MOST_DECS, MOST_N_SIG = 5, 3
+MOST_POINTS, MOST_N_SIG = 5, 3
 
 
 class Probe(NamedTuple):
@@ -28,6 +31,8 @@ class Probe(NamedTuple):
         Task and flags, without ``--run``.
     point : tuple
         dec (deg), n_sig, nside; None if not applicable.
+    at : Point or None
+        For trials.
     pixels : int
         Pixels of its band; 0 for trials at one declination.
     units : int
@@ -38,6 +43,7 @@ class Probe(NamedTuple):
     point: tuple[float | None, float | None, int | None]
     pixels: int
     units: int
+    at: Point | None = None
 
     @property
     def task(self) -> str:
@@ -63,36 +69,41 @@ Pair = tuple[Measurement, Measurement]
 """Short and long probe of a point."""
 
 
-def subset(values: Sequence[float], most: int) -> tuple[float, ...]:
-    """At most `most` values of a grid, evenly spaced by index, with both ends."""
+def subset(values: Sequence[T], most: int) -> tuple[T, ...]:
+    """At most `most` values of a list, evenly spaced by index, with both ends."""
     if len(values) <= most:
         return tuple(values)
     return tuple(values[round(i * (len(values) - 1) / (most - 1))] for i in range(most))
 
 
+def point_flags(at: Point) -> list[str]:
+    """Flags of a task that name its point."""
+    return [f"--{key}={number(value)}" for key, value in at.args.items()]
+
+
 def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
     """A short and a long probe of every point; their difference contains no start time."""
-    for dec in subset(spec.background.decs, MOST_DECS):
-        yield _trials(spec, BG_TRIALS, dec, None)
-    for dec in subset(spec.background.decs, MOST_DECS):
+    for at in subset(spec.all_points, MOST_POINTS):
+        yield _trials(spec, BG_TRIALS, at, None)
+    for at in subset(spec.all_points, MOST_POINTS):
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
         for n_sig in subset(rungs, MOST_N_SIG):
-            yield _trials(spec, SIG_TRIALS, dec, n_sig)
+            yield _trials(spec, SIG_TRIALS, at, n_sig)
     if spec.scan.has_skies:
         yield _skies(spec)
     for nside in filter(None, spec.scan.nsides):
         yield _maps(spec, nside)
 
 
-def _trials(spec: Spec, task: str, dec: float, n_sig: float | None) -> tuple[Probe, Probe]:
-    unit_s = rates.of(spec, task).unit_s(dec, n_sig)
-    flags = [f"--dec={number(dec)}"] + ([] if n_sig is None else [f"--n_sig={number(n_sig)}"])
+def _trials(spec: Spec, task: str, at: Point, n_sig: float | None) -> tuple[Probe, Probe]:
+    unit_s = rates.of(spec, task).unit_s(at.dec_deg, n_sig)
+    flags = point_flags(at) + ([] if n_sig is None else [f"--n_sig={number(n_sig)}"])
     if n_sig is not None and spec.signal.levels[0] is not None:
         flags.append(f"--gamma={number(spec.signal.levels[0])}")
 
     def probe(work_s: float) -> Probe:
         n = max(10, math.ceil(work_s / unit_s))
-        return Probe((task, *flags, f"--n={n}", f"--seed={SEED}"), (dec, n_sig, None), 0, n)
+        return Probe((task, *flags, f"--n={n}", f"--seed={SEED}"), (at.dec_deg, n_sig, None), 0, n, at)
 
     return probe(SHORT_S), probe(LONG_S)
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dagmaker.pilot.probes import MOST_DECS, SEED, Probe, subset
-from dagmaker.plan.processes import number
+from dagmaker.pilot.probes import MOST_POINTS, SEED, Probe, point_flags, subset
 from worker.base.errors import InputError
 from worker.base.reading import json_object
 from worker.rundir import layout
@@ -14,10 +13,10 @@ from worker.spec.sections import Spec
 
 
 def probes(spec: Spec) -> Iterator[Probe]:
-    """A process for each of a few declinations; none unless the spec has ``signal.n_sig: goal``."""
+    """A process for each of a few points; none unless the spec has ``signal.n_sig: goal``."""
     if spec.signal.n_sig == LADDER:
-        for dec in subset(spec.background.decs, MOST_DECS):
-            yield Probe(("reach", f"--dec={number(dec)}", f"--seed={SEED}"), (dec, None, None), 0, 0)
+        for at in subset(spec.all_points, MOST_POINTS):
+            yield Probe(("reach", *point_flags(at), f"--seed={SEED}"), (at.dec_deg, None, None), 0, 0, at)
 
 
 def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
@@ -28,9 +27,8 @@ def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
     InputError
         The file is missing or damaged.
     """
-    dec = probe.point[0]
-    assert dec is not None
-    path = run / layout.reach_file(spec.name, spec.at(dec))
+    assert probe.at is not None
+    path = run / layout.reach_file(spec.name, probe.at)
     try:
         return [Reach.model_validate(row) for row in json_object(path, {"reach": list})["reach"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -38,10 +36,11 @@ def read(run: Path, spec: Spec, probe: Probe) -> list[Reach]:
 
 
 def estimate_line(point: Reach) -> str:
-    """The estimate at a declination and spectrum."""
+    """The estimate of a point and spectrum."""
+    where = point.point if point.dec_deg is None else f"dec {point.dec_deg:+g} deg"
     spectrum = "" if point.gamma is None else f", gamma {point.gamma:g}"
     return (
-        f"dec {point.dec_deg:+g} deg{spectrum}: sensitivity near {point.sensitivity:.3g} events, highest discovery "
+        f"{where}{spectrum}: sensitivity near {point.sensitivity:.3g} events, highest discovery "
         f"potential near {point.discovery:.3g}"
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from worker.rundir.cuts import NO_CUTS, Cuts
+from worker.spec.point import Value
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class Node:
         Letters, digits and ``_`` only: DAGMan refuses ``.``, ``+`` and blanks in node names.
     task : str
         The worker's task; also the stage in progress reports.
-    args : tuple of (str, number)
-        Arguments of all processes of the node (``dec`` in degrees, ``n_sig``, ``nside``).
+    args : tuple of (str, number or str)
+        Arguments of all processes of the node (``dec`` in degrees or ``point``, ``n_sig``, ``nside``).
     seed : int or None
         File seed of the random stream; None if the task uses no random numbers.
     dir : str
@@ -35,7 +36,7 @@ class Node:
 
     name: str
     task: str
-    args: tuple[tuple[str, float], ...] = ()
+    args: tuple[tuple[str, Value], ...] = ()
     seed: int | None = None
     dir: str = ""
     file: str = ""

@@ -17,7 +17,7 @@ from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile
 from worker.rundir.cuts import Cut
 from worker.spec import levels
-from worker.spec.point import Point
+from worker.spec.point import Point, Value
 from worker.spec.sections import Spec
 
 __all__ = ["SEED", "Node", "Plan", "as_json", "background", "judge_name", "make", "of_json", "signal", "write"]
@@ -25,12 +25,7 @@ __all__ = ["SEED", "Node", "Plan", "as_json", "background", "judge_name", "make"
 SEED = 0  # one stream per point, which the plan splits with --first
 
 
-def _name_part(level: str) -> str:
-    """A directory level as part of a node name: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
-    return level.replace("+", "p").replace("-", "m").replace(".", "d")
-
-
-def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, float]) -> Node:
+def _single(name: str, task: str, file: PurePosixPath, parents: tuple[str, ...], *args: tuple[str, Value]) -> Node:
     """A node of one process with one output."""
     return Node(name, task, args, None, str(file.parent), file.name, parents=parents)
 
@@ -86,7 +81,7 @@ def _pieces_before(spec: Spec, task: str, at: Point, n_sig: float | None, more: 
 def background(spec: Spec, at: Point, more: Cut | None = None) -> tuple[Node, ...]:
     """Nodes of background trials of a point, of the spec or of the part `more` of their stream."""
     node = Node(
-        name=f"bg_{_name_part(at.folder.name)}",
+        name=f"bg_{levels.word(at.folder.name)}",
         task=tasks.BG_TRIALS,
         args=tuple(at.args.items()),
         seed=SEED,
@@ -101,7 +96,7 @@ def signal(spec: Spec, at: Point, gamma: float | None, n_sig: float, more: Cut |
     """Nodes of signal trials of a point, as `background`; `gamma` if there are several spectra."""
     places = levels.decimals(spec.signal.n_sig)
     node = Node(
-        name=f"sig_{_signal_name(at, gamma)}_n{_name_part(levels.nsig_level(n_sig, places))}",
+        name=f"sig_{_signal_name(at, gamma)}_n{levels.word(levels.nsig_level(n_sig, places))}",
         task=tasks.SIG_TRIALS,
         args=(*at.args.items(), ("n_sig", n_sig), *(() if gamma is None else (("gamma", gamma),))),
         seed=SEED,
@@ -114,14 +109,14 @@ def signal(spec: Spec, at: Point, gamma: float | None, n_sig: float, more: Cut |
 
 def _signal_name(at: Point, gamma: float | None) -> str:
     """A point and spectrum as part of a node name."""
-    return _name_part(at.folder.name) + ("" if gamma is None else f"_g{_name_part(levels.gamma_level(gamma))}")
+    return levels.word(at.folder.name) + ("" if gamma is None else f"_g{levels.word(levels.gamma_level(gamma))}")
 
 
 def _points(spec: Spec) -> Iterator[Node]:
     for at in spec.all_points:
         bg = background(spec, at)
         yield from bg
-        name, parents = f"collect_bg_{_name_part(at.folder.name)}", tuple(node.name for node in bg)
+        name, parents = f"collect_bg_{levels.word(at.folder.name)}", tuple(node.name for node in bg)
         yield _single(name, tasks.COLLECT_BG, layout.bg_collected(at), parents, *at.args.items())
         for gamma in spec.signal.levels:
             yield from _signal(spec, at, gamma)

@@ -8,6 +8,7 @@ from dagmaker.plan.plan import Node
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.cuts import Cut
+from worker.spec.point import Value
 
 
 class Process(NamedTuple):
@@ -46,8 +47,10 @@ class Reply(NamedTuple):
     cpu_s: float
 
 
-def number(value: float) -> str:
-    """A number as text that reads back exactly: ``5`` for 5.0, ``0.4`` for 0.4."""
+def number(value: Value) -> str:
+    """A number as text that reads back exactly: ``5`` for 5.0, ``0.4`` for 0.4; a text as it is."""
+    if isinstance(value, str):
+        return value
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 

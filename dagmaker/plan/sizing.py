@@ -40,7 +40,7 @@ def trials(spec: Spec, task: str, at: Point, n_sig: float | None = None, more: C
     if target is None:
         return cuts(n, attrgetter(row.per_file)(spec), first)
     kind = rates.of(spec, task)
-    return even(n, _pieces(n * kind.unit_s(at.args.get("dec"), n_sig), kind.start_s, target), first)
+    return even(n, _pieces(n * kind.unit_s(at.dec_deg, n_sig), kind.start_s, target), first)
 
 
 def sky_s(spec: Spec, task: str, nside: int) -> tuple[float, float]:

@@ -41,24 +41,34 @@ def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"{summary.get('name', '?')}: {label} data, scrambled sky (the real sky was not touched)"
 
 
-def _example_rows(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rows of a southern, a middle and a northern declination."""
-    by_dec = sorted(rows, key=lambda row: float(row["dec_deg"]))
-    picks = sorted({round(fraction * (len(by_dec) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
-    return [by_dec[i] for i in picks]
+def _example_rows(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Rows of a southern, a middle and a northern declination, or of three listed points."""
+    in_order = rows if labels else sorted(rows, key=lambda row: float(row["dec_deg"]))
+    picks = sorted({round(fraction * (len(in_order) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)})
+    return [in_order[i] for i in picks]
+
+
+def _point(row: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """A declination, or the labels of a listed point."""
+    if not labels:
+        return f"{row['dec_deg']:>+8.4g}°"
+    values = (row[name] for name in labels if name in row)
+    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values).rjust(9)
 
 
 def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
-    discovery = {row["dec_deg"]: row for row in summary.get("discovery") or ()}
+    labels = summary.get("labels") or []
+    discovery = {_point(row, labels): row for row in summary.get("discovery") or ()}
     rows = summary.get("sensitivity") or ()
     if not rows:
         return
     yield ""
-    yield f"{'dec':>9}  {'sensitivity':>24}  {'level':>5}  {'discovery potential':>24}   [{rows[0].get('unit', '')}]"
-    for row in _example_rows(rows):
+    unit = rows[0].get("unit") or "strength of the engine"
+    yield f"{', '.join(labels) or 'dec':>9}  {'sensitivity':>24}  {'level':>5}  {'discovery potential':>24}   [{unit}]"
+    for row in _example_rows(rows, labels):
         level = f"{row['level']:.2f}" if row.get("level") is not None else "-"
-        found = _flux(discovery.get(row["dec_deg"], {}))
-        yield f"{row['dec_deg']:>+8.4g}°  {_flux(row):>24}  {level:>5}  {found:>24}"
+        at = _point(row, labels)
+        yield f"{at}  {_flux(row):>24}  {level:>5}  {_flux(discovery.get(at, {})):>24}"
     if summary.get("acceptance_error"):
         yield f"sensitivities and upper limits contain a relative acceptance error of {summary['acceptance_error']:g}"
     if summary.get("level_note"):
@@ -66,8 +76,10 @@ def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flux(row: Mapping[str, Any]) -> str:
-    if row.get("flux") is None:
+    if row.get("n_sig") is None:
         return "-"
+    if row.get("flux") is None:
+        return f"n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g}"
     return f"{row['flux']:.3g} (n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g})"
 
 

@@ -2,6 +2,8 @@
 
 MAX_DECS = 10_000
 """Declinations of a grid; each has its own directory."""
+MAX_NAME = 150
+"""Characters of the name of a point: of a folder, and part of a node's name."""
 MAX_PER_FILE = 10**9
 """Trials of a file, 24 GB."""
 MAX_TRIALS = 10**12

@@ -27,7 +27,7 @@ class Task:
     priority : int
         The task with the largest goes first: the critical path is high, background skies are low.
     needs : tuple of str
-        Arguments that every node of the task has.
+        Arguments that every node of the task has; ``point`` may stand in place of ``dec``.
     file : str
         The output, relative to the run directory, if a run has just one.
     folder : str
@@ -84,7 +84,7 @@ class Task:
 
     @property
     def at_point(self) -> bool:
-        """Whether the task makes trials of one declination."""
+        """Whether the task makes trials of one point."""
         return self.is_stream and "dec" in self.needs
 
     @property

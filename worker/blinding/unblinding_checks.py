@@ -17,7 +17,7 @@ from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing, open_run
 from worker.spec.checklist import FIGURES, NAMES
-from worker.spec.point import Point
+from worker.spec.point import Point, Value
 from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
@@ -132,7 +132,7 @@ def _incomplete(run: Run) -> Iterator[str]:
             yield f"{layout.SCAN} (made from {n_skies:,} of {spec.scan.n_skies:,} skies)"
 
 
-def _n_planned(run: Run, task: str, **point: float) -> int:
+def _n_planned(run: Run, task: str, **point: Value) -> int:
     return sum(file.n for file in each_expected(run, task, **point))
 
 
@@ -179,11 +179,27 @@ def _n_sig_bias(run: Run) -> Check:
 
 def _bias_of(run: Run, level: float | None) -> Check:
     responses = {}
-    for dec in run.spec.background.decs:
-        arrays = store.load_arrays(run.path, layout.sig_collected(run.spec.at(dec), level))
+    for at in run.spec.all_points:
+        arrays = store.load_arrays(run.path, layout.sig_collected(at, level))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
-        responses[dec] = bias.response(bias.bias_table(fitted))
-    return bias.n_sig_bias(responses, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
+        responses[at] = bias.response(bias.bias_table(fitted))
+    decs = run.spec.background.decs
+    if not decs:
+        return _n_sig_bias_of_points(responses)
+    of_decs = dict(zip(decs, responses.values(), strict=True))
+    return bias.n_sig_bias(of_decs, run.spec.scan.dec_min_deg, run.spec.scan.dec_max_deg)
+
+
+def _n_sig_bias_of_points(responses: Mapping[Point, bias.Response | None]) -> Check:
+    """As `bias.n_sig_bias`, with the share of the points in place of that of the sky."""
+    bad = [str(at) for at, response in responses.items() if response is None or not response.good]
+    share = len(bad) / len(responses)
+    where = f": {'; '.join(bad[:6])}{' ...' if len(bad) > 6 else ''}" if bad else ""
+    sentence = (
+        f"one more injected event adds one fitted event, within the limits, at {len(responses) - len(bad)} of "
+        f"{len(responses)} points; not (or without signal trials that show it) at {len(bad)}{where}."
+    )
+    return Check("n_sig_bias", share, bias.MAX_AREA, share <= bias.MAX_AREA, sentence)
 
 
 def _enough_background(run: Run) -> Check:

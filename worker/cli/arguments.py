@@ -42,6 +42,7 @@ _ARGUMENTS = {
     "file": Argument("trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy"),
     "token": Argument("TOKEN"),
     "dec": Argument("5", -90, 90, " degrees"),
+    "point": Argument("window_days_100"),
     "n": Argument("1000", 1, 10**12),
     "n_sig": Argument("10", 0, 10**5, " events"),
     "gamma": Argument("2", 1, 4),
@@ -127,13 +128,20 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
             values[name] = None
             problems.append(str(error))
     problems += [
-        f"--{p.name} is missing{_example(p)}" for p in parameters.values() if p.required and p.name not in values
+        f"--{p.name} is missing{_example(p)}" for p in parameters.values() if _is_needed(p, values, parameters)
     ]
     if not problems:
         problems = _combination_problems(values)
     if problems:
         raise SpecError("\n".join(problems))
     return values
+
+
+def _is_needed(parameter: Parameter, values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> bool:
+    """Whether an argument is missing; a task of a point takes ``--dec`` or ``--point``."""
+    if parameter.name == "dec" and "point" in parameters and "point" not in values:
+        return "dec" not in values
+    return parameter.required and parameter.name not in values
 
 
 def argv(task: str, **args: Any) -> list[str]:
@@ -237,6 +245,8 @@ def _number(parameter: Parameter, text: str) -> float | int:
 
 def _combination_problems(values: Mapping[str, Any]) -> list[str]:
     """Problems that concern several arguments, or more than a range."""
+    if "dec" in values and "point" in values:
+        return [f"--dec and --point={values['point']}: a task has one point; keep one of them"]
     part, first = values.get("part", 0), values.get("first", 0)
     if part > first:
         return [f"--part={part}: must not be above --first={first}: a folder holds trials from --part on"]

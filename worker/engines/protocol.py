@@ -126,7 +126,7 @@ class Engine(Protocol):
     columns : dtype
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
-        Optional methods: "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`) and "explain".
+        Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain".
     deterministic : 'per-trial' or 'per-file'
         Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
     tolerance : float

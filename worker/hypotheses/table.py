@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from worker.base.errors import SpecError
+from worker.hypotheses.points.hypothesis import Points
 from worker.hypotheses.protocol import Ensemble, Hypothesis
 from worker.hypotheses.sky.hypothesis import WholeSky
 from worker.hypotheses.source_list.hypothesis import SourceList
 from worker.spec.sections import Spec
 
-HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {"healpix": WholeSky, "catalog": SourceList}
+HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {"healpix": WholeSky, "catalog": SourceList, "none": Points}
 
 
 def hypothesis_of(spec: Spec) -> Hypothesis:

@@ -19,7 +19,7 @@ PANELS = 18
 
 
 def panels(results: Results) -> Drawing:
-    """One small histogram per declination, with the chi2 fit."""
+    """One small histogram per point, with the chi2 fit."""
     shapes = results.require_shapes()
     shown = [shapes[i] for i in np.unique(np.linspace(0, len(shapes) - 1, PANELS).round().astype(int))]
     columns = min(6, len(shown))
@@ -30,26 +30,28 @@ def panels(results: Results) -> Drawing:
     step = 4 if last > 24 else 2
     top = max(_per_unit(shape, step).max() for shape in shown)
     for axis, shape in zip(grid.flat, shown, strict=False):
-        _panel(axis, shape, step, results.run.spec.background.fit)
+        _panel(axis, shape, step, results)
     for axis in grid.flat[len(shown) :]:
         axis.set_visible(False)
     low = min(1.0 / (shape.n * _width(step)) for shape in shown)
     grid[0, 0].set(xlim=(0, EDGES[last] + 1), ylim=(0.4 * low, 5.0 * max(top, low)))
     figure.supxlabel("TS", fontsize=14)
     figure.supylabel("trials per unit TS / all trials", fontsize=14)
-    what = f"{len(shown)} of {len(shapes)} declinations" if len(shown) < len(shapes) else "Every declination"
+    every = f"Every {results.points.what[:-1]}"
+    what = f"{len(shown)} of {len(shapes)} {results.points.what}" if len(shown) < len(shapes) else every
     return Drawing(
         figure,
         f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
         "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials.",
-        _histograms(shapes) | {"p_fit": [s.p_fit for s in shapes]},
+        _histograms(results) | {"p_fit": [s.p_fit for s in shapes]},
     )
 
 
-def _histograms(shapes: tuple[Shape, ...]) -> dict[str, object]:
-    """Trials with TS > 0 by bin at every declination, (n_dec, n_bins)."""
+def _histograms(results: Results) -> dict[str, object]:
+    """Trials with TS > 0 by bin for every point, (n_points, n_bins)."""
+    shapes, points = results.shapes, results.points
     return {
-        "dec_deg": [s.dec_deg for s in shapes],
+        **columns(points.names, [points.cells(s.at) for s in shapes]),
         "n": [s.n for s in shapes],
         "ts_edges": EDGES,
         "counts": [s.counts for s in shapes],
@@ -65,7 +67,8 @@ def _per_unit(shape: Shape, step: int) -> NDArray[np.float64]:
     return density
 
 
-def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
+def _panel(axis: Axes, shape: Shape, step: int, results: Results) -> None:
+    fit = results.run.spec.background.fit
     edges = EDGES[::step]
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, fill=True, alpha=0.35)
     axis.stairs(_per_unit(shape, step), edges, color=style.BLUE, linewidth=1.0)
@@ -73,7 +76,7 @@ def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
         # Mean of the fit over each bin: its density is infinite at 0 if ndof < 2. P(TS >= 0) is 1, P(TS > 0) is eta.
         above = np.append(shape.eta, shape.p_fit[1:])
         axis.plot(0.5 * (EDGES[1:] + EDGES[:-1]), -np.diff(above) / _width(1), color=style.RED, linewidth=1.5)
-    axis.set_title(style.dec_text(shape.dec_deg), fontsize=12, pad=3)
+    axis.set_title(results.points.text(shape.at), fontsize=12, pad=3)
     text = f"η {shape.eta:.3f}\nndof {shape.fits[fit].ndof:.2f}\nn {shape.n:,}"
     axis.text(0.96, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=10, linespacing=1.15)
     axis.tick_params(labelsize=10.5)
@@ -83,7 +86,7 @@ def _panel(axis: Axes, shape: Shape, step: int, fit: Fit) -> None:
 def heat(results: Results) -> Drawing:
     """The same histograms side by side, against sin(dec), with the thresholds."""
     shapes = results.require_shapes()
-    x = style.edges([s.sin_dec for s in shapes], -1.0, 1.0)
+    x = results.points.edges([s.at for s in shapes])
     last = max(int(np.flatnonzero(shape.counts).max(initial=3)) for shape in shapes) + 1
     last = min(max(last, int(1.08 * np.nanmax([s.thresholds[1] for s in shapes] + [0.0]) / EDGES[1])), len(EDGES) - 1)
     step = 2
@@ -96,18 +99,18 @@ def heat(results: Results) -> Drawing:
         shade = np.where(density > 0, density, np.nan)
         mesh = axis.pcolormesh(x, EDGES[::step], shade, cmap=style.COUNTS, norm=norm, rasterized=True)
         figure.colorbar(mesh, ax=axis, label="trials per unit TS / all trials", pad=0.01)
-    at = [s.sin_dec for s in shapes]
+    at = results.points.xs(s.at for s in shapes)
     axis.plot(at, [s.median[1] for s in shapes], "-", color=style.GREEN, label="median")
     axis.plot(at, [s.thresholds[0] for s in shapes], "--", color=style.SKY, label="3σ (one-sided)")
     axis.plot(at, [s.thresholds[1] for s in shapes], "-", color=style.BLUE, label="5σ (one-sided)")
-    style.sin_dec_axis(axis)
+    results.points.draw(axis)
     axis.set(ylim=(0, EDGES[last]), ylabel="TS")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     return Drawing(
         figure,
         "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
         "that is 3σ and 5σ. Above the last trials the thresholds rest on the chi2 fit.",
-        _histograms(shapes)
+        _histograms(results)
         | {"median": [s.median[1] for s in shapes], "ts_3sigma_5sigma": [s.thresholds for s in shapes]},
     )
 
@@ -115,7 +118,7 @@ def heat(results: Results) -> Drawing:
 def parameters(results: Results) -> Drawing:
     """eta, ndof, scale with loc, and median against sin(dec), with errors."""
     shapes = results.require_shapes()
-    x = np.array([s.sin_dec for s in shapes])
+    x = results.points.xs(s.at for s in shapes)
     figure = style.new(10.5, 7.0)
     (eta, ndof), (scale, median) = figure.subplots(2, 2, sharex=True)
     bar: Any = {"fmt": "o", "markersize": 3.5 if len(shapes) > 60 else 5.5}
@@ -142,31 +145,40 @@ def parameters(results: Results) -> Drawing:
     median.errorbar(x, m[:, 1], [m[:, 1] - m[:, 0], m[:, 2] - m[:, 1]], color=style.GREEN, **bar)
     median.set_ylabel("median TS")
     for axis in (eta, ndof, scale, median):
-        style.sin_dec_axis(axis, degrees=axis in (eta, ndof), label=axis in (scale, median))
+        results.points.draw(axis, degrees=axis in (eta, ndof), label=axis in (scale, median))
     return Drawing(
         figure,
         "What describes each background distribution, with one-sigma errors (η: binomial; ndof and scale: Fisher "
         "information; median: order statistics). Where η is below one half the median is exactly 0. The chi2 fits to "
         "TS > 0 have loc 0 and their scale fixed at 1 or free: how far they differ shows how far the shape is from a "
         "chi2.",
-        _parameters(shapes),
+        _parameters(results),
     )
 
 
-def _parameters(shapes: tuple[Shape, ...]) -> dict[str, list[float]]:
-    names: tuple[str, ...] = ("dec_deg", "n", "eta", "eta_error", "median", "median_low", "median_high")
+def _parameters(results: Results) -> dict[str, list[Any]]:
+    points = results.points
+    names: tuple[str, ...] = (*points.names, "n", "eta", "eta_error", "median", "median_low", "median_high")
     names += tuple(f"{name}_{fit}" for fit in FITS for name in ("ndof", "ndof_error", "scale", "scale_error"))
     return columns(
         names,
         [
-            (s.dec_deg, s.n, s.eta, s.eta_error, *(s.median[i] for i in (1, 0, 2)), *s.fits[FITS[0]], *s.fits[FITS[1]])
-            for s in shapes
+            (
+                *points.cells(s.at),
+                s.n,
+                s.eta,
+                s.eta_error,
+                *(s.median[i] for i in (1, 0, 2)),
+                *s.fits[FITS[0]],
+                *s.fits[FITS[1]],
+            )
+            for s in results.shapes
         ],
     )
 
 
 def survival(results: Results) -> Drawing:
-    """P(TS >= ts) by counting, by the fit, and as used, at three declinations."""
+    """P(TS >= ts) by counting, by the fit, and as used, at three points."""
     shapes, how = three(results.require_shapes()), results.run.spec.scan.survival
     figure = style.new(4.1 * len(shapes) + 0.4, 4.6)
     axes = figure.subplots(1, len(shapes), sharey=True, squeeze=False)[0]
@@ -181,7 +193,7 @@ def survival(results: Results) -> Drawing:
             p = float(nsigma_to_p(n_sigma))
             axis.axhline(p, color=style.GREY, linewidth=0.8)
             axis.text(31.5, 1.15 * p, f"{n_sigma:g}σ", ha="right", va="bottom", fontsize=10.5, color=style.GREY)
-        axis.set_title(style.dec_text(shape.dec_deg))
+        axis.set_title(results.points.text(shape.at))
         axis.set(xlabel="TS", xlim=(0, 32), yscale="log", ylim=(1e-8, 1.5))
         axis.minorticks_off()  # nine decades: they would fill the frame
         axis.grid(True)
@@ -195,12 +207,12 @@ def survival(results: Results) -> Drawing:
     }
     return Drawing(
         figure,
-        "Survival function of the background at three declinations: by counting, by the fit, and as the scan uses it. "
-        + ways[how],
+        f"Survival function of the background at three {results.points.what}: by counting, by the fit, and as the "
+        f"scan uses it. {ways[how]}",
         columns(
-            ("dec_deg", "ts", "p_counted", "p_fit", "p_used"),
+            (*results.points.names, "ts", "p_counted", "p_fit", "p_used"),
             [
-                (s.dec_deg, *row)
+                (*results.points.cells(s.at), *row)
                 for s in shapes
                 for row in zip(EDGES.tolist(), s.p_counted, s.p_fit, s.p_used, strict=True)
             ],

@@ -1,12 +1,8 @@
 """Bias of the fit: ns and gamma against injected n_sig."""
 
-import math
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from worker.engines.table import engine_of
@@ -19,18 +15,16 @@ KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawing:
-    """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per declination."""
-    rows, engine = results.rows("bias"), engine_of(results.run.spec)
+    """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per point."""
+    rows, engine, points = results.rows("bias"), engine_of(results.run.spec), results.points
     with_gamma = "gamma" in (engine.columns.names or ())
     figure = style.new(12.0, 4.9)
     ns, ratio, *others = figure.subplots(1, 2 + with_gamma)
-    norm = Normalize(-1, 1)
-    colors = mpl.colormaps["viridis"]
     alpha = 0.9 if len(rows) <= 20 else 0.35
     largest = 1.0
     for row in rows:
         table = _table(row)
-        look = {"color": colors(norm(math.sin(math.radians(row["dec_deg"])))), "alpha": alpha, "markersize": 4}
+        look = {"color": points.color(points.of(row)), "alpha": alpha, "markersize": 4}
         ns.errorbar(table[:, 0], table[:, 1], table[:, 2], fmt="o-", linewidth=1.0, **look)
         ratio.errorbar(
             table[:, 0], table[:, 1] / table[:, 0] - 1, table[:, 2] / table[:, 0], fmt="o-", linewidth=1.0, **look
@@ -53,13 +47,17 @@ def draw(results: Results) -> Drawing:
     for axis in axes:
         axis.set_xlabel("injected n_sig [events]")
         axis.grid(True)
-    figure.colorbar(ScalarMappable(norm, colors), ax=axes[-1], label=style.SIN_DEC)
+    points.colorbar(axes[-1])
     return Drawing(
         figure,
-        "For each declination (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some trials, so "
-        f"the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the fitted ns. "
+        f"For each {points.what[:-1]} (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some "
+        f"trials, so the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the "
+        "fitted ns. "
         f"Injected γ = {injected:g}{' (the first of the spectra)' if more else ''}.",
-        columns(("dec_deg", *KEYS), [(row["dec_deg"], *line) for row in rows for line in _table(row).tolist()]),
+        columns(
+            (*points.names, *KEYS),
+            [(*points.cells(points.of(row)), *line) for row in rows for line in _table(row).tolist()],
+        ),
     )
 
 

@@ -7,7 +7,6 @@ from worker.report import formats, tables
 from worker.report.hypotheses.part import Part
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
-from worker.report.style import dec_text
 
 _MEANING = {
     "semi-real": " Semi-real: measured events with the response of another selection, or with one of a formula. "
@@ -28,7 +27,7 @@ def search_sentence(results: Results) -> str:
     """One sentence: events, seasons, range."""
     seasons = (results.summary.get("data") or {}).get("seasons") or []
     spec, part = results.run.spec, part_of(results.run.spec)
-    what = part.searched(spec) if part else f"An analysis of kind {spec.scan.kind}"
+    what = part.searched(spec) if part else f"Trials of {len(spec.all_points)} {results.points.what}, without a scan"
     if not seasons:
         return f"{what}; the data are not prepared yet."
     events = sum(season["n_events"] for season in seasons)
@@ -76,14 +75,25 @@ def _fluxes(results: Results, kind: str) -> Card:
     }[kind]
     gammas = results.run.spec.signal.gammas
     title += f" (γ = {gammas[0]:g})"
-    rows = three(tables.by_dec(results, kind))
+    rows = three(tables.in_order(results, kind))
     if not rows:
         return Card(title, formats.NONE, ("not computed yet",))
-    with_flux = [row for row in tables.by_dec(results, kind) if row.get("flux")]
-    if not with_flux:
+    value = "flux" if results.has_flux else "n_sig"
+    known = [row for row in tables.in_order(results, kind) if row.get(value)]
+    if not known:
         return Card(title, formats.NONE, ("not bracketed by the trials: see below",))
-    best = min(with_flux, key=lambda row: float(row["flux"]))
-    notes = [f"{dec_text(row['dec_deg'])}: {formats.power(row.get('flux'), row.get('flux_error'))}" for row in rows]
-    unit, dec = formats.flux_unit(settings.flux_unit), dec_text(best["dec_deg"])
-    where = f"{unit} at dec {dec}, the best (E² dN/dE at {settings.e0_tev:g} TeV)"
+    best, points = min(known, key=lambda row: float(row[value])), results.points
+    at = f"at {'dec ' if points.on_sky else ''}{points.text(points.of(best))}, the best"
+    names = [points.text(points.of(row)) for row in rows]
+    if not results.has_flux:
+        notes = [
+            f"{name}: {formats.with_error(row.get('n_sig'), row.get('n_sig_error'))}"
+            for name, row in zip(names, rows, strict=True)
+        ]
+        return Card(title, formats.plain(float(best["n_sig"])), (f"n_sig {at}", *notes))
+    notes = [
+        f"{name}: {formats.power(row.get('flux'), row.get('flux_error'))}"
+        for name, row in zip(names, rows, strict=True)
+    ]
+    where = f"{formats.flux_unit(settings.flux_unit)} {at} (E² dN/dE at {settings.e0_tev:g} TeV)"
     return Card(title, formats.power(best["flux"], digits=2), (where, *notes))

@@ -5,7 +5,6 @@ from worker.engines.table import engine_of
 from worker.report.formats import enumeration
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
-from worker.report.style import dec_text
 from worker.spec.sections import Spec
 
 
@@ -14,23 +13,26 @@ def paragraphs(results: Results) -> list[str]:
     spec = results.run.spec
     method, part = engine_of(spec).method(), part_of(spec)
     scan = [_scan(spec, part.method(spec), results.sky)] if part else []
-    return [method.test_statistic, _trials(spec, method), *scan]
+    return [method.test_statistic, _trials(results, method), *scan]
 
 
-def _trials(spec: Spec, method: Method) -> str:
+def _trials(results: Results, method: Method) -> str:
+    spec, points = results.run.spec, results.points
     signal, sens = spec.signal, spec.sensitivity
-    decs = spec.background.decs
+    strength = "flux" if results.has_flux else "n_sig"
+    ends = (points.text(points.points[i]) for i in (0, -1))
+    between = f" from {' to '.join(ends)}" if points.on_sky else ""
     return (
-        f"{method.background}: {spec.background.n_trials:,} at each of {len(decs)} declinations from "
-        f"{dec_text(decs[0])} to {dec_text(decs[-1])}. Signal trials add {method.signal}: "
+        f"{method.background}: {spec.background.n_trials:,} at each of {len(points.points)} {points.what}{between}. "
+        f"Signal trials add {method.signal}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
         f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
-        f"The sensitivity is the flux at which {100 * sens.beta:g} % of the trials lie above "
+        f"The sensitivity is the {strength} at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median{_level(sens.threshold)}; the discovery potential that at which "
         f"{100 * sens.discovery_beta:g} % lie above "
         f"{enumeration(sens.nsigmas, 'or')}σ (one-sided). Their errors contain those of the thresholds. An upper limit "
-        f"is the flux at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the background "
-        f"median where that is larger.{_acceptance(sens.flux_error)}"
+        f"is the {strength} at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the "
+        f"background median where that is larger.{_acceptance(sens.flux_error)}"
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError
 from worker.hypotheses.hottest_spots import REGIONS, SPOT_DTYPE
+from worker.report.points import PointAxis
 from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -47,7 +48,7 @@ class Results:
         return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
 
     def rows(self, key: str) -> list[Row]:
-        """Per-declination rows of the summary, by declination.
+        """Rows of the summary for each point, in their order.
 
         Raises
         ------
@@ -57,7 +58,18 @@ class Results:
         rows = self.summary.get(key)
         if not rows:
             raise InputError(f"there is no {key} in {layout.SUMMARY}")
-        return sorted(rows, key=lambda row: float(row["dec_deg"]))
+        return self.points.sort(rows)
+
+    @cached_property
+    def points(self) -> PointAxis:
+        """The points of the analysis."""
+        return PointAxis(self.run.spec.all_points)
+
+    @property
+    def has_flux(self) -> bool:
+        """Whether results are fluxes; else they are in the strength of the engine, n_sig."""
+        rows = self.summary.get("sensitivity") or [{"unit": ""}]
+        return rows[0].get("unit") is not None
 
     @property
     def spectra(self) -> list[Row]:
@@ -79,13 +91,13 @@ class Results:
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
-        """Background distributions of the collected declinations, by declination."""
+        """Background distributions of the collected points, in their order."""
         shapes, spec = [], self.run.spec
-        for dec in spec.background.decs:
-            arrays = self._collected(layout.bg_collected(spec.at(dec)))
+        for at in spec.all_points:
+            arrays = self._collected(layout.bg_collected(at))
             if arrays is not None and int(arrays["n"].sum()) > 0:
                 ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-                shapes.append(shape_of(dec, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
+                shapes.append(shape_of(at, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
         return tuple(shapes)
 
     def require_shapes(self) -> tuple[Shape, ...]:
@@ -94,7 +106,7 @@ class Results:
         Raises
         ------
         InputError
-            If no declination is collected.
+            If no point is collected.
         """
         if not self.shapes:
             raise InputError("no background trials are collected")
@@ -155,7 +167,7 @@ def load(run: Run, place: Path | None = None) -> Results:
 
 
 def three(rows: Sequence[Any]) -> list[Any]:
-    """Three rows (south, middle, north) of rows sorted by declination; all rows if there are at most three."""
+    """Three rows (south, middle, north) of rows in the order of points; all rows if there are at most three."""
     picks = sorted({round(fraction * (len(rows) - 1)) for fraction in (1 / 6, 1 / 2, 5 / 6)}) if rows else []
     return [rows[i] for i in picks]
 

@@ -5,47 +5,56 @@ from typing import Any
 
 from worker.report import formats
 from worker.report.results import Results
-from worker.report.style import dec_text
-from worker.report.tables import Table, by_declination
+from worker.report.tables import Table
+from worker.spec.point import Point
 
 Row = Mapping[str, Any]
 
 
 def table(results: Results) -> Table:
-    """One row per declination and spectrum; none if the analysis is not adaptive."""
-    head = ("dec", "γ", "signal trials", "background trials", "rounds", "error of the sensitivity", "goal")
+    """One row per point and spectrum; none if the analysis is not adaptive."""
+    head = (
+        results.points.title,
+        "γ",
+        "signal trials",
+        "background trials",
+        "rounds",
+        "error of the sensitivity",
+        "goal",
+    )
     return Table(head, list(_rows(results)) if results.summary.get("rounds") else [])
 
 
 def _rows(results: Results) -> Iterator[tuple[str, ...]]:
-    background = {row["dec_deg"]: row["n"] for row in results.summary.get("background") or []}
+    points = results.points
+    background = {points.of(row): row["n"] for row in results.summary.get("background") or []}
     goal = results.run.spec.goal.sensitivity_error
     for part in results.spectra:
-        for row in by_declination(part.get("sensitivity")):
-            dec, gamma = row["dec_deg"], row["gamma"]
+        for row in points.sort(part.get("sensitivity")):
+            at, gamma = points.of(row), row["gamma"]
             yield (
-                dec_text(dec),
+                points.text(at),
                 f"{gamma:g}",
-                formats.plain(_signal_trials(results, dec, gamma)),
-                formats.plain(background.get(dec)),
-                str(_rounds_of(results, dec, gamma)),
+                formats.plain(_signal_trials(results, at, gamma)),
+                formats.plain(background.get(at)),
+                str(_rounds_of(results, at, gamma)),
                 _error(row),
                 _verdict(row, goal),
             )
 
 
-def _rounds_at(results: Results, dec: float, gamma: float) -> Iterator[Row]:
+def _rounds_at(results: Results, at: Point, gamma: float) -> Iterator[Row]:
     """Decisions of all rounds at a point."""
     for decision in results.summary["rounds"]:
-        yield from (row for row in decision["points"] if (row["dec_deg"], row["gamma"]) == (dec, gamma))
+        yield from (row for row in decision["points"] if (results.points.of(row), row["gamma"]) == (at, gamma))
 
 
-def _rounds_of(results: Results, dec: float, gamma: float) -> int:
-    return sum(bool(row["add"]) for row in _rounds_at(results, dec, gamma))
+def _rounds_of(results: Results, at: Point, gamma: float) -> int:
+    return sum(bool(row["add"]) for row in _rounds_at(results, at, gamma))
 
 
-def _signal_trials(results: Results, dec: float, gamma: float) -> int | None:
-    last = list(_rounds_at(results, dec, gamma))[-1:]
+def _signal_trials(results: Results, at: Point, gamma: float) -> int | None:
+    last = list(_rounds_at(results, at, gamma))[-1:]
     return last[0]["n_trials"] + sum(add["n"] for add in last[0]["add"]) if last else None
 
 

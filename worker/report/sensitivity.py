@@ -1,4 +1,4 @@
-"""Sensitivity and discovery potential against sin(dec), and the passing fractions behind them."""
+"""Sensitivity and discovery potential of every point, and the passing fractions behind them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,11 @@ from worker.report import formats, style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results, number, three
-from worker.report.tables import by_declination as sort
 from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
 
 Row = Mapping[str, Any]
-VALUES = ("dec_deg", "n_sig", "n_sig_error", "flux", "flux_error", "unit", "level")
+VALUES = ("n_sig", "n_sig_error", "flux", "flux_error", "unit", "level")
 KINDS = (("sensitivity", style.BLUE, "o"), ("discovery", style.RED, "s"))
 
 
@@ -38,21 +37,22 @@ def fluxes(results: Results) -> Drawing:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     gaps = 0
     for s in series:
-        x = np.array([math.sin(math.radians(row["dec_deg"])) for row in s.rows])
+        x = results.points.xs(results.points.of(row) for row in s.rows)
         _series(upper, x, s, "flux")
         _series(lower, x, s, "n_sig")
         open_x = x[[row.get("n_sig") is None for row in s.rows]]
         gaps += len(open_x)
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
     settings = results.run.spec.sensitivity
+    upper.set_visible(results.has_flux)
     upper.set_ylabel(f"E² dN/dE at {settings.e0_tev:g} TeV\n[{formats.flux_unit(settings.flux_unit)}]")
     if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")
-    upper.legend(fontsize=None if len(series) <= 3 else 9.5)
+    (upper if results.has_flux else lower).legend(fontsize=None if len(series) <= 3 else 9.5)
     lower.set(ylabel="n_sig [events]", ylim=(0, None))
-    style.sin_dec_axis(upper, label=False)
-    style.sin_dec_axis(lower, degrees=False)
+    results.points.draw(upper, label=False)
+    results.points.draw(lower, degrees=False)
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
@@ -65,7 +65,12 @@ def fluxes(results: Results) -> Drawing:
         "Bars: bootstrap of the trials, of the signal and of the thresholds; not in them is the shape of the fit "
         f"beyond the counted trials, see the check enough_background_trials.{note}",
         columns(
-            ("quantity", *VALUES), [(s.label, *(row.get(name) for name in VALUES)) for s in series for row in s.rows]
+            ("quantity", *results.points.names, *VALUES),
+            [
+                (s.label, *results.points.cells(results.points.of(row)), *(row.get(name) for name in VALUES))
+                for s in series
+                for row in s.rows
+            ],
         ),
     )
 
@@ -82,7 +87,7 @@ class Series(NamedTuple):
 
 def _all_series(results: Results) -> Iterator[Series]:
     """Sensitivity and discovery potentials of every spectrum."""
-    label = names(results)
+    label, sort = names(results), results.points.sort
     several = len(results.spectra) > 1
     for i, part in enumerate(results.spectra):
         suffix = f", γ = {part['sensitivity'][0]['gamma']:g}" if several and part.get("sensitivity") else ""
@@ -107,19 +112,20 @@ def _series(axis: Axes, x: Any, s: Series, value: str) -> None:
 
 
 def passing(results: Results) -> Drawing:
-    """Fraction of trials above the two thresholds against n_sig, at three declinations."""
-    sensitivity = {row["dec_deg"]: row for row in results.rows("sensitivity")}
-    discovery = {row["dec_deg"]: row for row in results.rows("discovery")}
-    decs = three(sorted(sensitivity.keys() & discovery.keys()))
-    figure = style.new(4.1 * len(decs) + 0.4, 4.8)
-    axes = figure.subplots(1, len(decs), sharey=True, squeeze=False)[0]
+    """Fraction of trials above the two thresholds against n_sig, at three points."""
+    points = results.points
+    sensitivity = {points.of(row): row for row in results.rows("sensitivity")}
+    discovery = {points.of(row): row for row in results.rows("discovery")}
+    some = three(sorted(sensitivity.keys() & discovery.keys(), key=points.x))
+    figure = style.new(4.1 * len(some) + 0.4, 4.8)
+    axes = figure.subplots(1, len(some), sharey=True, squeeze=False)[0]
     settings = results.run.spec.sensitivity
     median = "TS > median" + (" (randomised)" if settings.threshold == "randomised" else "")
     label = {"sensitivity": median, "discovery": f"TS > {settings.top_nsigma:g}σ"}
-    for axis, dec in zip(axes, decs, strict=True):
-        for (kind, color, marker), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True):
+    for axis, at in zip(axes, some, strict=True):
+        for (kind, color, marker), row in zip(KINDS, (sensitivity[at], discovery[at]), strict=True):
             _curve(axis, results, row, color, marker, label[kind])
-        axis.set_title(style.dec_text(dec))
+        axis.set_title(points.text(at))
         axis.set(xlabel="n_sig [events]", ylim=(-0.02, 1.04), xlim=(-0.5, None))
         axis.grid(True)
     axes[0].set_ylabel("fraction of trials above")
@@ -129,11 +135,11 @@ def passing(results: Results) -> Drawing:
         "Passing fractions with binomial errors, and the curve that was used: a chi2 CDF in n_sig (solid), or a "
         "monotone spline where that does not fit (dashed). Dotted: the asked fraction and the n_sig that reaches it.",
         columns(
-            ("dec_deg", "quantity", "threshold_ts", "n_sig", "fraction", "error"),
+            (*points.names, "quantity", "threshold_ts", "n_sig", "fraction", "error"),
             [
-                (dec, kind, row["threshold"], p.n_sig, p.fraction, p.error)
-                for dec in decs
-                for (kind, _, _), row in zip(KINDS, (sensitivity[dec], discovery[dec]), strict=True)
+                (*points.cells(at), kind, row["threshold"], p.n_sig, p.fraction, p.error)
+                for at in some
+                for (kind, _, _), row in zip(KINDS, (sensitivity[at], discovery[at]), strict=True)
                 for p in _points(results, row)
             ],
         ),
@@ -164,6 +170,6 @@ def _points(results: Results, row: Row) -> tuple[Point, ...]:
         return tuple(Point(**point) for point in row["points"])
     if row.get("threshold") is None:  # too few background trials for one
         return ()
-    signal = results.signal(results.run.spec.at(row["dec_deg"])) or {}
+    signal = results.signal(results.points.of(row)) or {}
     trials = {n_sig: point_trials["ts"] for n_sig, point_trials in signal.items()}
     return passing_points(trials, row["threshold"], row.get("threshold_share") or 0.0)

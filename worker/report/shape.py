@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.spec.point import Point
 from worker.stats.chi2 import Fit
 from worker.stats.distributions import TSD
 from worker.stats.significance import How
@@ -34,7 +35,7 @@ class Shape(NamedTuple):
 
     Attributes
     ----------
-    dec_deg : float
+    at : Point
     n, n_positive : int
         Trials, and those with TS > 0.
     counts : ndarray (len(EDGES) - 1,)
@@ -51,7 +52,7 @@ class Shape(NamedTuple):
         TS thresholds of `hybrid`; NaN without a fit.
     """
 
-    dec_deg: float
+    at: Point
     n: int
     n_positive: int
     counts: NDArray[np.int64]
@@ -73,13 +74,8 @@ class Shape(NamedTuple):
         """Binomial error of `eta`; at least that of a single trial."""
         return math.sqrt(max(self.eta * (1.0 - self.eta), 1.0 / self.n) / self.n)
 
-    @property
-    def sin_dec(self) -> float:
-        """Sine of the declination."""
-        return math.sin(math.radians(self.dec_deg))
 
-
-def shape_of(dec_deg: float, tsd: TSD, how: How = "hybrid") -> Shape:
+def shape_of(at: Point, tsd: TSD, how: How = "hybrid") -> Shape:
     """Summarise a distribution; `how` is the survival function of the scan."""
     counts = np.histogram(np.minimum(tsd.ts, EDGES[-1]), EDGES)[0]
     has_fit = tsd.chi2 is not None
@@ -87,7 +83,7 @@ def shape_of(dec_deg: float, tsd: TSD, how: How = "hybrid") -> Shape:
     low, middle, high = (tsd.quantile(min(max(0.5 + step, 0.0), 1.0)) for step in (-spread, 0.0, spread))
     nothing = np.full(len(EDGES), np.nan)
     return Shape(
-        dec_deg, tsd.n, len(tsd.ts), counts, {fit: _fitted(TSD(tsd.n, tsd.ts, fit)) for fit in FITS},
+        at, tsd.n, len(tsd.ts), counts, {fit: _fitted(TSD(tsd.n, tsd.ts, fit)) for fit in FITS},
         (low, middle, high), tsd.count(EDGES) / tsd.n, tsd.sf(EDGES, how) if has_fit or how != "fit" else nothing,
         tsd.sf(EDGES, "fit") if has_fit else nothing, tsd.joint.ts if tsd.joint else math.nan,
         (_threshold(tsd, 3.0), _threshold(tsd, 5.0)),

@@ -7,6 +7,7 @@ from worker.base import task_rows as tasks
 from worker.base.errors import InputError
 from worker.base.task_rows import ROWS
 from worker.blinding import unblinding_checks
+from worker.report.points import PointAxis
 from worker.rundir import input_digests, layout, rounds, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import is_cost
@@ -20,7 +21,9 @@ def summary(run: Run) -> dict[str, Any]:
     """All available results; a missing result is null."""
     results = {row.result: _result(run, task) for task, row in ROWS.items() if row.result and row.keys}
     sensitivity, background = results["sensitivity"] or {}, results["background"] or {}
+    labels = PointAxis(run.spec.all_points).names
     return {
+        **({"labels": labels} if run.spec.hypothesis.kind == "points" else {}),
         "name": run.spec.name,
         "digest": digest_of_numbers(run.spec),
         "data": _data(run),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.report import formats
-from worker.report.results import Results, number
+from worker.report.results import Results
 from worker.report.style import dec_text
 from worker.report.timing import duration, stages
 from worker.stats.distributions import N_JOINT
@@ -23,36 +23,38 @@ class Table(NamedTuple):
 
 
 def background(results: Results) -> Table:
-    """One row per declination."""
-    head = ("dec", "trials", "η", "ndof", "loc", "scale", "median TS", "TS at 3σ", "TS at 5σ")
+    """One row per point."""
+    points = results.points
+    head = (points.title, "trials", "η", "ndof", "loc", "scale", "median TS", "TS at 3σ", "TS at 5σ")
     return Table(
         head,
         [
             (
-                dec_text(row["dec_deg"]), formats.plain(row["n"]), formats.plain(row["eta"], 4),
+                points.text(points.of(row)), formats.plain(row["n"]), formats.plain(row["eta"], 4),
                 formats.with_error(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
                 formats.plain(row["scale"]), formats.plain(row["median"]), formats.signed(row.get("ts_3sigma")),
                 formats.signed(row.get("ts_5sigma")),
             )
-            for row in by_dec(results, "background")
+            for row in in_order(results, "background")
         ],
     )  # fmt: skip
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and declination: level of the sensitivity, and events, flux and curve of every quantity."""
+    """One row per spectrum and point: level of the sensitivity, and events, flux and curve of every quantity."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
     flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
-    head = ["dec", "level", "sensitivity n_sig", flux, "curve χ²/dof"]
+    points = results.points
+    head = [points.title, "level", "sensitivity n_sig", flux, "curve χ²/dof"]
     for n_sigma in reversed(settings.nsigmas):
         head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
     rows = []
     for part in results.spectra:
-        discovery = {(row["dec_deg"], row.get("nsigma")): row for row in _discovery_rows(part)}
-        for row in by_declination(part.get("sensitivity")):
-            cells = [dec_text(row["dec_deg"]), formats.plain(row.get("level"), 2), *_quantity_cells(row)]
+        discovery = {(points.of(row), row.get("nsigma")): row for row in _discovery_rows(part)}
+        for row in points.sort(part.get("sensitivity")):
+            cells = [points.text(points.of(row)), formats.plain(row.get("level"), 2), *_quantity_cells(row)]
             for n_sigma in reversed(settings.nsigmas):
-                cells += _quantity_cells(discovery.get((row["dec_deg"], n_sigma), {}))
+                cells += _quantity_cells(discovery.get((points.of(row), n_sigma), {}))
             rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
     return Table((head[0], "γ", *head[1:]) if len(gammas) > 1 else tuple(head), rows)
 
@@ -79,12 +81,12 @@ def not_bracketed(results: Results) -> list[str]:
     several = len(results.run.spec.signal.gammas) > 1
     out = []
     for part in results.spectra:
-        named = [("sensitivity", row) for row in by_declination(part.get("sensitivity"))]
-        named += [("discovery", row) for row in by_declination(_discovery_rows(part))]
+        named = [("sensitivity", row) for row in results.points.sort(part.get("sensitivity"))]
+        named += [("discovery", row) for row in results.points.sort(_discovery_rows(part))]
         for kind, row in named:
             if row.get("reason"):
                 which = f" and γ = {row['gamma']:g}" if several else ""
-                out.append(f"{kind} at {dec_text(row['dec_deg'])}{which}: {row['reason']}")
+                out.append(f"{kind} at {results.points.text(results.points.of(row))}{which}: {row['reason']}")
     return out
 
 
@@ -161,7 +163,7 @@ def _n_eff(post: Row) -> str:
 def _p_value_method(results: Results, spot: Row) -> str:
     """Whether a p-value is counted or from the fit (fewer than `N_JOINT` trials of the nearest declination above)."""
     dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
-    near = min(by_dec(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
+    near = min(in_order(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
     return " (counted)" if survival == "empirical" or (survival == "hybrid" and counted) else " (by the fit)"
 
@@ -247,11 +249,6 @@ def checks(results: Results) -> list[Verdict]:
     ]  # fmt: skip
 
 
-def by_dec(results: Results, key: str) -> list[Row]:
-    """Rows of the summary by declination; empty if missing."""
-    return by_declination(results.summary.get(key))
-
-
-def by_declination(rows: Any) -> list[Row]:
-    """Rows sorted by declination; empty for None."""
-    return sorted(rows or [], key=lambda row: number(row["dec_deg"]))
+def in_order(results: Results, key: str) -> list[Row]:
+    """Rows of the summary in the order of the points; empty if missing."""
+    return results.points.sort(results.summary.get(key))

@@ -3,10 +3,7 @@
 import math
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 
 from worker.base.errors import InputError
 from worker.blinding import unblinding_checks
@@ -26,17 +23,16 @@ POINTS = 300
 
 
 def uniform(results: Results) -> Drawing:
-    """P-values of odd trials in the distribution of even ones: fraction below p, over p, by declination."""
+    """P-values of odd trials in the distribution of even ones: fraction below p, over p, by point."""
     results.rows("background")
     spec = results.run.spec
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
-    norm, colors = Normalize(-1, 1), mpl.colormaps["viridis"]
-    decs = spec.background.decs
+    points = results.points
     n_odd = 1
-    drawn: list[tuple[float, float, float]] = []
-    for dec in decs:
-        even, odd = unblinding_checks.halves(results.run, spec.at(dec))
+    drawn: list[tuple[Any, ...]] = []
+    for point in points.points:
+        even, odd = unblinding_checks.halves(results.run, point)
         if even.eta == 0:
             continue
         n_odd = max(n_odd, len(odd))
@@ -44,9 +40,9 @@ def uniform(results: Results) -> Drawing:
         at = np.geomspace(10.0 / len(odd), 1.0, POINTS) if len(odd) > 10 else np.array([1.0])
         at = at[at <= even.eta]
         ratio = np.searchsorted(p, at, side="right") / len(p) / at
-        drawn += [(dec, float(a), float(r)) for a, r in zip(at, ratio, strict=True)]
-        color = colors(norm(math.sin(math.radians(dec))))
-        axis.plot(at, ratio, color=color, linewidth=1.1, alpha=0.9 if len(decs) <= 20 else 0.35)
+        drawn += [(*points.cells(point), float(a), float(r)) for a, r in zip(at, ratio, strict=True)]
+        color = points.color(point)
+        axis.plot(at, ratio, color=color, linewidth=1.1, alpha=0.9 if len(points.points) <= 20 else 0.35)
     at = np.geomspace(10.0 / n_odd, 1.0, POINTS) if n_odd > 10 else np.array([0.5, 1.0])
     low, high = clopper_pearson(np.round(at * n_odd), n_odd, 0.9545)
     axis.fill_between(at, low / at, high / at, color=style.GREY, alpha=0.3, linewidth=0, label="95 % of one sample")
@@ -54,13 +50,13 @@ def uniform(results: Results) -> Drawing:
     axis.set(xscale="log", xlabel="p", ylabel="fraction of trials with p-value ≤ p, over p", ylim=(0.3, 1.7))
     axis.grid(True)
     axis.legend(loc="lower right")
-    figure.colorbar(ScalarMappable(norm, colors), ax=axis, label=style.SIN_DEC, pad=0.01)
+    points.colorbar(axis, pad=0.01)
     return Drawing(
         figure,
         "P-values of every second background trial, from the distribution that the other half makes: on the dashed "
-        "line they are uniform below η. One line per declination (colour). Both halves fluctuate, so a line leaves the "
-        "band more often than one sample would.",
-        columns(("dec_deg", "p", "fraction_over_p"), drawn),
+        f"line they are uniform below η. One line per {points.what[:-1]} (colour). Both halves fluctuate, so a line "
+        "leaves the band more often than one sample would.",
+        columns((*points.names, "p", "fraction_over_p"), drawn),
     )
 
 
@@ -69,9 +65,9 @@ def thresholds(results: Results) -> Drawing:
     results.rows("background")
     spec = results.run.spec
     n_sigma = spec.sensitivity.top_nsigma
-    points = [spec.at(dec) for dec in spec.background.decs]
-    rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, at), n_sigma) for at in points])
-    x = np.sin(np.radians(spec.background.decs))
+    points = results.points
+    rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, at), n_sigma) for at in points.points])
+    x = points.xs(points.points)
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
     look: Any = {"markersize": 3.5 if len(x) > 60 else 6}
@@ -79,7 +75,7 @@ def thresholds(results: Results) -> Drawing:
     for column, name, color, marker in zip((0, 1), names, (style.BLUE, style.ORANGE), "os", strict=True):
         axis.plot(x, rows[:, column], marker, color=color, label=f"{n_sigma:g}σ, chi2 fit with {name}", **look)
     axis.plot(x, rows[:, 2], "v", color=style.GREEN, label="10 trials lie above", **look)
-    style.sin_dec_axis(axis)
+    points.draw(axis)
     axis.set(ylabel="TS", ylim=(0, None))
     axis.legend(loc="lower center", ncols=3)
     return Drawing(
@@ -88,8 +84,8 @@ def thresholds(results: Results) -> Drawing:
         f"{n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials that "
         "differ there say that the trials do not decide it.",
         columns(
-            ("dec_deg", "ts_scale1", "ts_free", "ts_10_above"),
-            [(dec, *row) for dec, row in zip(spec.background.decs, rows.tolist(), strict=True)],
+            (*points.names, "ts_scale1", "ts_free", "ts_10_above"),
+            [(*points.cells(at), *row) for at, row in zip(points.points, rows.tolist(), strict=True)],
         ),
     )
 

@@ -145,7 +145,8 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
 
 
 def _point(args: dict[str, Any]) -> str:
-    return "_".join(f"{key}_{args[key]:g}" for key in ("dec", "n_sig", "gamma") if args.get(key) is not None)
+    parts = {key: args[key] for key in ("dec", "point", "n_sig", "gamma") if args.get(key) is not None}
+    return "_".join(f"{key}_{value if isinstance(value, str) else f'{value:g}'}" for key, value in parts.items())
 
 
 def _agreement(run: Run, what: str) -> str:

@@ -13,7 +13,7 @@ from worker.base.errors import SpecError
 from worker.base.task_rows import ROWS
 from worker.rundir.cuts import Cut
 from worker.spec.levels import gamma_level, nsig_level
-from worker.spec.point import Point
+from worker.spec.point import Point, Value
 
 _BAND = re.compile(r"([0-9]{1,6})of([0-9]{1,6})")
 
@@ -64,7 +64,7 @@ def part_address(part: int) -> dict[str, int]:
     return {PART: part} if part else {}
 
 
-def point(task: str, args: Mapping[str, float]) -> tuple[Any, ...]:
+def point(task: str, args: Mapping[str, Value]) -> tuple[Any, ...]:
     """Return the stream of a node: task and address, without the folder of its files."""
     return (task, *sorted((key, value) for key, value in args.items() if key != PART))
 

@@ -15,6 +15,7 @@ from worker.base import shell
 from worker.base.errors import InputError
 from worker.base.task_rows import ROWS
 from worker.rundir import layout, planfile, rounds
+from worker.spec.point import Value
 from worker.spec.sections import Spec
 from worker.spec.specfile import load_resolved, text_digest
 
@@ -71,7 +72,7 @@ class Expected(NamedTuple):
     band : (int, int) or None
         (band, bands) if the file has one declination band of a map.
     point : mapping
-        The address of its node: ``dec`` (deg), ``n_sig``, ``nside``; empty for the scan.
+        The address of its node: ``dec`` (deg) or ``point``, ``n_sig``, ``nside``; empty for the scan.
     """
 
     path: PurePosixPath
@@ -79,7 +80,7 @@ class Expected(NamedTuple):
     seed: int
     first: int
     band: tuple[int, int] | None
-    point: Mapping[str, float]
+    point: Mapping[str, Any]
 
 
 def open_run(path: str | Path) -> Run:
@@ -121,7 +122,7 @@ def run_before_round(run: Run, number: int) -> Run:
     return replace(run, last_round=number - 1)
 
 
-def expected(run: Run, task: str, **point: float) -> list[Expected]:
+def expected(run: Run, task: str, **point: Value) -> list[Expected]:
     """Files of a task at a point, in the order of the stream; keys that are left out match every value.
 
     Raises
@@ -137,7 +138,7 @@ def expected(run: Run, task: str, **point: float) -> list[Expected]:
     return list(each_expected(run, task, **point))
 
 
-def each_expected(run: Run, task: str, **point: float) -> Iterator[Expected]:
+def each_expected(run: Run, task: str, **point: Value) -> Iterator[Expected]:
     """As `expected`, as an iterator: a plan may have a million files."""
     for node in nodes(run, task, **point):
         yield from files_of_node(node)
@@ -164,7 +165,7 @@ def wrong_address(file: Expected, args: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {args.get(key)} instead of {v}" for key, v in expected.items() if args.get(key) != v)
 
 
-def missing(run: Run, task: str, **point: float) -> list[Expected]:
+def missing(run: Run, task: str, **point: Value) -> list[Expected]:
     """Return the files of `expected` that are absent; each folder is listed once, contents are checked when loaded."""
     absent: list[Expected] = []
     for node in nodes(run, task, **point):
@@ -178,7 +179,7 @@ def missing(run: Run, task: str, **point: float) -> list[Expected]:
     return absent
 
 
-def nodes(run: Run, task: str, **point: float) -> list[Mapping[str, Any]]:
+def nodes(run: Run, task: str, **point: Value) -> list[Mapping[str, Any]]:
     """Return the nodes of a task whose address has exactly the values of `point`; InputError if there is none."""
     of_task = [node for node in run.plan["nodes"] if node["task"] == task]
     matching = [node for node in of_task if all(node["args"].get(key) == value for key, value in point.items())]
@@ -203,17 +204,21 @@ def _listing(folder: Path) -> set[str]:
         raise InputError(f"{folder}: cannot be listed: {error.strerror}; check its permissions and the disk") from None
 
 
-def _no_such_point(run: Run, task: str, of_task: list[Mapping[str, Any]], point: Mapping[str, float]) -> str:
+def _no_such_point(run: Run, task: str, of_task: list[Mapping[str, Any]], point: Mapping[str, Any]) -> str:
     plan = run.path / layout.PLAN
     if not of_task:
         return f"{plan}: the plan has no task {task}; it has {', '.join(dict.fromkeys(_tasks(run)))}"
-    asked = " ".join(f"{key}={value:g}" for key, value in point.items())
+    asked = " ".join(f"{key}={_shown(value)}" for key, value in point.items())
     for key, value in point.items():
         values = sorted({node["args"][key] for node in of_task if key in node["args"]})
         if value not in values:
-            shown = ", ".join(f"{v:g}" for v in values[:12]) + (", ..." if len(values) > 12 else "")
+            shown = ", ".join(map(_shown, values[:12])) + (", ..." if len(values) > 12 else "")
             return f"{plan}: the plan has no {task} at {asked}; its values of {key} are {shown or 'none'}"
     return f"{plan}: the plan has no {task} at {asked}, though each of these values occurs in it"
+
+
+def _shown(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _tasks(run: Run) -> Iterator[str]:
@@ -237,7 +242,7 @@ def _check_streams(run: Run, plan_nodes: Iterable[Mapping[str, Any]]) -> None:
     for point, end in ends.items():
         task, address = point[0], point[1:]
         if end != n_trials[task]:
-            at = " ".join(f"{key}={value:g}" for key, value in address)
+            at = " ".join(f"{key}={_shown(value)}" for key, value in address)
             raise InputError(
                 f"{run.path / layout.PLAN}: the files of {task} {at or 'together'} do not hold the {n_trials[task]} "
                 f"trials that the spec asks for, each once; {planfile.cure(run.path)}"

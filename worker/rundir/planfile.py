@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from worker.base import shell
-from worker.base.bounds import MAX_TRIALS
+from worker.base.bounds import MAX_NAME, MAX_TRIALS
 from worker.base.errors import InputError
 from worker.base.reading import MAX_JSON, file_bytes, json_value, opened
 from worker.base.task_rows import ROWS
@@ -40,7 +40,11 @@ Position = Annotated[int, Field(ge=0, le=2 * MAX_TRIALS)]
 Count = Annotated[int, Field(ge=1, le=MAX_TRIALS)]
 
 
-Address = Annotated[int, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)] | Annotated[Number, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)]
+Address = (
+    Annotated[int, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)]
+    | Annotated[Number, Field(ge=-MAX_TRIALS, le=MAX_TRIALS)]
+    | Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]+$", max_length=MAX_NAME)]
+)
 
 
 class NodeForm(Model):
@@ -61,7 +65,10 @@ class NodeForm(Model):
         if self.task not in ROWS:
             refuse(("task", f"found {self.task}; tasks are {', '.join(ROWS)}"))
         row = ROWS[self.task]
-        lacks = [key for key in row.needs if key not in self.args]
+        wrong = [key for key, value in self.args.items() if isinstance(value, str) != (key == "point")]
+        if wrong:
+            refuse((f"args.{wrong[0]}", f"found {self.args[wrong[0]]!r}"))
+        lacks = [key for key in row.needs if key not in self.args and not (key == "dec" and "point" in self.args)]
         if lacks:
             refuse(("args", f"{self.task} needs {', '.join(lacks)}"))
         if bool(self.file) == row.has_many_files:
@@ -146,8 +153,11 @@ def loads(raw: bytes | str, where: str, needed: Iterable[str], cure: str) -> dic
         form = _FORM.validate_json(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        place = ".".join(map(str, fault["loc"])) or "the file"
         why = fault["msg"].replace("Input should be", "must be").replace("Field required", "is missing")
+        inner = fault["ctx"]["faults"][0] if fault["type"] == "faults" else None
+        if inner:
+            why = inner[1]
+        place = ".".join(map(str, (*fault["loc"], *inner[:1]) if inner else fault["loc"])) or "the file"
         raise InputError(f"{where}: is not a plan: {place}: {why}; {cure}") from None
     _check_head(dict(form), where, needed, cure)
     nodes = [{**dict(node), "cuts": Cuts(node.cuts)} for node in form.nodes]

@@ -75,9 +75,9 @@ def decision(run: Path, number: int) -> dict[str, Any] | None:
         decided = json_value(data)
         check(decided, {"round": int, "added": dict, "background": list, "points": list})
         for row in decided["background"]:
-            _check_row(row, {"dec_deg": NUMBER}, {})
+            _check_row(row, {}, {})
         for row in decided["points"]:
-            _check_row(row, {"dec_deg": NUMBER, "gamma": NUMBER, "n_trials": int}, {"n_sig": NUMBER})
+            _check_row(row, {"gamma": NUMBER, "n_trials": int}, {"n_sig": NUMBER})
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: is not a decision of the judge ({type(error).__name__}: {error}); remove it and run "

@@ -47,6 +47,14 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
+    "hypothesis": Hint("what is tested", "{kind: sky}"),
+    "hypothesis.kind": Hint(
+        "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"
+    ),
+    "points": Hint(
+        "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
+        "[{dec_deg: 5}, {dec_deg: 30}]",
+    ),
     "background": Hint(
         "background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"
     ),
@@ -83,7 +91,7 @@ HINTS: dict[str, Hint] = {
         "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
     ),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
-    "scan.kind": Hint("healpix (the whole sky) or catalog (a list of sources)", "healpix"),
+    "scan.kind": Hint("healpix (the whole sky), catalog (a list of sources) or none", "healpix"),
     "scan.file": Hint(
         "CSV with the columns name, ra_deg, dec_deg; relative to this file; ${VAR} is replaced", "sources.csv"
     ),

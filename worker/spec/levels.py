@@ -30,6 +30,16 @@ def nsig_level(n_sig: float, places: int = 1) -> str:
     return f"{n_sig:0{4 + places}.{places}f}"
 
 
+def exact(value: float) -> str:
+    """A number that reads back exactly: ``5``, ``0.4``."""
+    return repr(value + 0.0).removesuffix(".0")
+
+
+def word(level: str) -> str:
+    """A level as part of the name of a node: ``+005`` -> ``p005``, ``-000.40`` -> ``m000d40``."""
+    return level.replace("+", "p").replace("-", "m").replace(".", "d")
+
+
 def gamma_level(gamma: float) -> str:
     """``2.000``: three decimals, as csky users write it."""
     return f"{gamma:.3f}"

@@ -122,7 +122,7 @@ def _explain(error: Any, data: Mapping[str, Any], lines: Mapping[Path, int]) -> 
     line = _line(path, lines)
     if kind == "faults":
         for key, text in context["faults"]:
-            place = (*path, *key.split(".")) if key else path
+            place = (*path, *(int(word) if word.isdigit() else word for word in key.split("."))) if key else path
             yield Problem(place, _line(place, lines), text)
     elif kind == "missing":
         yield Problem(path, line, f"missing{example(path)}")

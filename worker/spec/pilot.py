@@ -38,9 +38,10 @@ class KindCost(Model):
 
 
 class Reach(Model):
-    """Estimates of the sensitivity and the highest discovery potential (events) of a declination."""
+    """Estimates of the sensitivity and the highest discovery potential (events) of a point: a declination or a name."""
 
-    dec_deg: DecDeg
+    dec_deg: DecDeg | None = None
+    point: str | None = None
     gamma: Number | None = None
     sensitivity: Positive
     discovery: Positive

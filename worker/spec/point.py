@@ -1,24 +1,26 @@
 """Points of an analysis: what background and signal trials are made of, such as a source at a declination."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from worker.spec import levels
 
 Value = str | float
+Labels = tuple[tuple[str, Value], ...]
 
 
 class SourceModel(NamedTuple):
-    """Where signal is, for an engine; tuples (n_sources,), so that an engine can cache its work by model.
+    """Where signal is, for an engine; tuples, so that an engine can cache its work by model.
 
     Attributes
     ----------
-    dec : tuple of float, rad
-    extension : tuple of float, rad
+    dec : tuple of float (n_sources,), rad
+        Empty if the labels of the point tell no declination.
+    extension : tuple of float (n_sources,), rad
         Width of the Gaussian from which the directions of injected events are drawn; 0: a point.
     """
 
@@ -37,7 +39,7 @@ class Point:
     folder : PurePosixPath
         Of its files, below that of a task: ``dec/+005``. The last part is its name.
     args : mapping
-        Arguments of its tasks, and its address in plan.json: ``{"dec": 5.0}``.
+        Arguments of its tasks, and its address in plan.json: ``{"dec": 5.0}``, or ``{"point": name}``.
     labels : mapping
         Columns of its rows in results: ``{"dec_deg": 5.0}``.
     model : SourceModel
@@ -45,11 +47,17 @@ class Point:
 
     address: tuple[Value, ...]
     folder: PurePosixPath = field(compare=False)
-    args: Mapping[str, float] = field(compare=False)
+    args: Mapping[str, Value] = field(compare=False)
     labels: Mapping[str, Value] = field(compare=False)
     model: SourceModel = field(compare=False)
 
-    def signal_args(self, gamma: float | None) -> dict[str, float]:
+    @property
+    def dec_deg(self) -> float | None:
+        """Its declination (deg); None if it has none."""
+        dec = self.labels.get("dec_deg")
+        return None if isinstance(dec, str) else dec
+
+    def signal_args(self, gamma: float | None) -> dict[str, Value]:
         """Arguments of tasks with signal; `gamma` if there are several spectra."""
         return {**self.args, **({} if gamma is None else {"gamma": gamma})}
 
@@ -62,6 +70,26 @@ def _text(name: str, value: Value) -> str:
     if isinstance(value, str):
         return f"{name} {value}"
     return f"{name.removesuffix('_deg')} {value:g}{' deg' if name.endswith('_deg') else ''}"
+
+
+class ByLabels:
+    """Points by the labels in a row of results or of a decision."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        self._points: dict[Labels, Point] = {tuple(sorted(point.labels.items())): point for point in points}
+        names = {tuple(name for name, _ in labels) for labels in self._points}
+        self._names = sorted(names, key=lambda some: (-len(some), some))  # all labels of a row before some of them
+
+    def of(self, row: Mapping[str, Any]) -> Point | None:
+        """The point whose labels the row has; None if there is none."""
+        for names in self._names:
+            try:
+                point = self._points.get(tuple((name, row[name]) for name in names))
+            except (KeyError, TypeError):  # another label, or a value that cannot be one
+                continue
+            if point is not None:
+                return point
+        return None
 
 
 def declination(dec_deg: float, places: int = 0, extension_deg: float = 0.0) -> Point:

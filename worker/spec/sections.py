@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
-from worker.spec import angles, levels, size_limits
+from worker.spec import angles, free_points, levels, size_limits
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
     Affects,
@@ -23,6 +23,7 @@ from worker.spec.fields import (
     refuse,
     require_distinct_names,
 )
+from worker.spec.free_points import FreePoints
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
 from worker.spec.pilot import Pilot
 from worker.spec.point import Point, declination
@@ -164,7 +165,7 @@ class Likelihood(Model):
 class Background(Model):
     """Background trials on a declination grid."""
 
-    dec_deg: Annotated[DecGrid, Affects("declinations: files of the others stay")]
+    dec_deg: Annotated[DecGrid | None, Affects("declinations: files of the others stay")]
     n_trials: Annotated[Count, MORE]
     trials_per_file: Annotated[Count, CUT] = 10000
     fit: Annotated[
@@ -180,10 +181,10 @@ class Background(Model):
 
     @property
     def decs(self) -> tuple[float, ...]:
-        """The grid, in degrees, increasing."""
+        """The grid, in degrees, increasing; empty if the hypothesis has other points."""
         if isinstance(self.dec_deg, DecRange):
             return self.dec_deg.values()
-        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # rings of an invalid scan section
+        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # none, or rings of an invalid scan section
 
 
 class Signal(Model):
@@ -299,6 +300,12 @@ def _switch(value: Any) -> Any:
     return {True: {}, False: {"max_rounds": 0}}[value] if isinstance(value, bool) else value
 
 
+class Hypothesis(Model):
+    """What is tested: a declination grid with a scan of skies, or points that the spec lists."""
+
+    kind: Annotated[Literal["sky", "points"], Affects("what is tested: other points, other files")] = "sky"
+
+
 class Spec(Model):
     """The whole analysis."""
 
@@ -313,6 +320,8 @@ class Spec(Model):
     ]
     data: Data
     likelihood: Likelihood = Likelihood()
+    hypothesis: Hypothesis = Hypothesis()
+    points: FreePoints = ()
     background: Background
     signal: Signal
     sensitivity: Sensitivity = Sensitivity()
@@ -330,6 +339,16 @@ class Spec(Model):
     @classmethod
     def _write_out_rings(cls, document: Any) -> Any:
         return on_rings(document, _maps)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_skies(cls, document: Any) -> Any:
+        return free_points.without_skies(document)
+
+    @model_validator(mode="after")
+    def _its_points(self) -> Self:
+        refuse(*free_points.spec_faults(self))
+        return self
 
     @model_validator(mode="after")
     def _a_background_for_every_ring(self) -> Self:
@@ -364,6 +383,8 @@ class Spec(Model):
     @property
     def all_points(self) -> tuple[Point, ...]:
         """Points with background and signal trials, in the order of the plan."""
+        if self.hypothesis.kind == "points":
+            return free_points.all_points(self.points, self.signal.extension_deg)
         return self.scan.points(self.background.decs, self.signal.extension_deg)
 
     def at(self, dec_deg: float) -> Point:
@@ -371,8 +392,20 @@ class Spec(Model):
         return declination(dec_deg, levels.decimals(self.background.decs), self.signal.extension_deg)
 
     def point_of(self, args: Mapping[str, Any]) -> Point:
-        """Point of the arguments of a task, which are the address of its node in the plan."""
-        return self.at(args["dec"])
+        """Point of the arguments of a task, which are the address of its node in the plan.
+
+        Raises
+        ------
+        SpecError
+            The spec has no point of that name.
+        """
+        if "point" not in args:
+            return self.at(args["dec"])
+        point = free_points.named(self.points, args["point"], self.signal.extension_deg)
+        if point is None:
+            names = ", ".join(at.folder.name for at in self.all_points[:12])
+            raise SpecError(f"--point={args['point']}: the spec has no such point; it has {names or 'none'}")
+        return point
 
     @property
     def healpix(self) -> HealpixScan:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from worker.spec.sections import Spec
 
 MAX_POINTS = 50_000
-"""Declinations x spectra x n_sig; each is a node with its own folder."""
+"""Points x spectra x n_sig; each is a node with its own folder."""
 MAX_PROCESSES = 2_000_000
 """Of a kind, each with a file: a year of a thousand slots at four hours each."""
 
@@ -21,11 +21,12 @@ def faults(spec: "Spec") -> list[tuple[str, str]]:
 
 
 def _points(spec: "Spec") -> Iterator[tuple[str, str]]:
-    signal, n_decs = spec.signal, len(spec.background.decs)
-    n = n_decs * len(signal.gammas) * len(signal.n_sig)
+    signal, n_tested = spec.signal, len(spec.all_points)
+    n = n_tested * len(signal.gammas) * len(signal.n_sig)
     if n > MAX_POINTS:
-        found = f"found {len(signal.n_sig):,} values, which with {n_decs:,} declinations and {len(signal.gammas)} "
-        cure = f"at most {MAX_POINTS:,}: write fewer n_sig or fewer declinations"
+        what = "points" if spec.points else "declinations"
+        found = f"found {len(signal.n_sig):,} values, which with {n_tested:,} {what} and {len(signal.gammas)} "
+        cure = f"at most {MAX_POINTS:,}: write fewer n_sig or fewer {what}"
         yield "signal.n_sig", f"{found}spectra are {n:,} points; a plan has {cure}"
 
 
@@ -34,10 +35,10 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
     if spec.resources.target_hours is not None:
         return
     background, signal, scan = spec.background, spec.signal, spec.scan
-    n_decs = len(background.decs)
-    n_points = n_decs * len(signal.gammas) * len(signal.n_sig)
+    n_tested = len(spec.all_points)
+    n_points = n_tested * len(signal.gammas) * len(signal.n_sig)
     for place, n, size, times in (
-        ("background.trials_per_file", background.n_trials, background.trials_per_file, n_decs),
+        ("background.trials_per_file", background.n_trials, background.trials_per_file, n_tested),
         ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
         ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, scan.sky_bands),
     ):

@@ -16,15 +16,16 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import measure
+from worker.spec.point import Value
 from worker.tasks import context, scans
 
 Trials = NDArray[np.void]
 
 
-def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
-    """All background trials of one declination: positive TS (even and odd trials apart) and their number."""
+def collect_bg(path: Path, dec: float | None, allow_missing: bool, point: str | None = None) -> None:
+    """All background trials of one point: positive TS (even and odd trials apart) and their number."""
     run = open_run(path)
-    at = context.point(run, dec)
+    at = context.point(run.spec, dec, point)
     rel = layout.bg_collected(at)
     digest = context.trial_digest(run, BG_TRIALS)
     with measure(COLLECT_BG, dict(at.args)) as meter:
@@ -42,16 +43,18 @@ def collect_bg(path: Path, dec: float, allow_missing: bool) -> None:
         _save(run, rel, arrays, files, meter.record(len(ts)))
 
 
-def collect_sig(path: Path, dec: float, allow_missing: bool, gamma: float | None = None) -> None:
-    """All signal trials of one declination and spectrum: ts, ns, gamma by n_sig."""
+def collect_sig(
+    path: Path, dec: float | None, allow_missing: bool, gamma: float | None = None, point: str | None = None
+) -> None:
+    """All signal trials of one point and spectrum: ts, ns, gamma by n_sig."""
     run = open_run(path)
     level = context.level_of(run.spec.signal, gamma)
-    at = context.point(run, dec)
+    at = context.point(run.spec, dec, point)
     rel = layout.sig_collected(at, level)
     digest = context.signal_digest(run, gamma)
-    point = at.signal_args(level)
-    with measure(COLLECT_SIG, point) as meter:
-        files, holes = present_files(run, SIG_TRIALS, allow_missing, **point)
+    args = at.signal_args(level)
+    with measure(COLLECT_SIG, args) as meter:
+        files, holes = present_files(run, SIG_TRIALS, allow_missing, **args)
         arrays: dict[str, NDArray[Any]] = {"n_missing": np.array(holes)}
         n_sigs = sorted({f.point["n_sig"] for f in files})
         arrays["n_sig"] = np.array(n_sigs)
@@ -104,7 +107,7 @@ def _observed(run: Run) -> Sky:
     return Sky("scrambled", "scrambled: right ascensions are not real", values, run.path, layout.map_file)
 
 
-def present_files(run: Run, task: str, allow_missing: bool, **point: float) -> tuple[list[Expected], int]:
+def present_files(run: Run, task: str, allow_missing: bool, **point: Value) -> tuple[list[Expected], int]:
     """The planned files that exist, and the number of missing ones.
 
     Raises

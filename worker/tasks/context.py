@@ -179,16 +179,23 @@ def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:
     return replace(dataset, seasons=tuple(seasons))
 
 
-def point(run: Run, dec_deg: float) -> Point:
-    """Point of a task's argument ``--dec``, on the background grid or not.
+def point(spec: Spec, dec_deg: float | None, name: str | None = None) -> Point:
+    """Point of a task's argument ``--point``, or ``--dec``: on the background grid or not.
 
     Raises
     ------
     SpecError
-        A declination off the grid would have no directory name of its own with that many decimals.
+        The spec has no such point, or not the kind of points of this argument, or a declination off the grid would
+        have no directory name of its own.
     """
-    places = levels.decimals(run.spec.background.decs)
-    known = dec_deg in run.spec.background.decs or run.spec.small_angles
+    if spec.hypothesis.kind == "points":
+        return _listed(spec, dec_deg, name)
+    if name is not None:
+        raise SpecError(f"--point={name}: the points of this analysis are declinations; write --dec=DEC in its place")
+    if dec_deg is None:
+        raise SpecError(f"--dec is missing; write e.g. --dec={spec.background.decs[0]:g}")
+    places = levels.decimals(spec.background.decs)
+    known = dec_deg in spec.background.decs or spec.small_angles
     note = None if known else units.dec_note(dec_deg)
     if abs(round(dec_deg, places) - dec_deg) > 1e-9:
         raise SpecError(
@@ -197,4 +204,14 @@ def point(run: Run, dec_deg: float) -> Point:
         )
     if note:
         print(f"--dec={dec_deg:g}: {note}")
-    return run.spec.at(dec_deg)
+    return spec.at(dec_deg)
+
+
+def _listed(spec: Spec, dec_deg: float | None, name: str | None) -> Point:
+    """Point of a spec with a list of points."""
+    example = spec.all_points[0].folder.name
+    if dec_deg is not None:
+        raise SpecError(f"--dec={dec_deg:g}: this analysis has a list of points; write e.g. --point={example}")
+    if name is None:
+        raise SpecError(f"--point is missing; write e.g. --point={example}")
+    return spec.point_of({"point": name})

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
+from worker.engines.table import engine_of
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import point as points
@@ -165,8 +166,10 @@ def _no_value(row: dict[str, Any], point: PointTrials, what: str, error: Excepti
     return row | {"n_sig": None, "n_sig_error": None, "flux": None, "flux_error": None, "reason": str(error)}
 
 
-def unit(run: Run) -> str:
-    """Unit of every flux of a run: E^2 dN/dE with the energy unit of the spec."""
+def unit(run: Run) -> str | None:
+    """Unit of every flux of a run, E^2 dN/dE with the energy unit of the spec; None if the engine tells no flux."""
+    if "flux" not in engine_of(run.spec).supports:
+        return None
     return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
 
 
@@ -186,7 +189,7 @@ def flux_per_event(run: Run, at: points.Point, gamma: float) -> float:
 
 
 def _values(run: Run, point: PointTrials, n_sig: NSig) -> dict[str, Any]:
-    flux = flux_per_event(run, point.at, point.gamma)
+    flux = math.nan if unit(run) is None else flux_per_event(run, point.at, point.gamma)
     return finite_or_null(
         {
             "n_sig": n_sig.n_sig, "n_sig_error": n_sig.error, "flux": n_sig.n_sig * flux,

@@ -75,8 +75,10 @@ class Limits:
             return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": reasons[0]}
         n_sig = sum(weight * part["n_sig"] for weight, part in grid_limits)
         error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in grid_limits))
-        flux = flux_rows.flux_per_event(self.run, self.run.spec.at(target.dec), gamma)
-        return row | {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
+        known = flux_rows.unit(self.run) is not None
+        flux = flux_rows.flux_per_event(self.run, self.run.spec.at(target.dec), gamma) if known else math.nan
+        values = {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
+        return row | flux_rows.finite_or_null(values)
 
     def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
         """Limit at a grid declination; every TS below the median has the limit of the median (one cache entry)."""

@@ -28,7 +28,7 @@ ENOUGH = 0.95
 """Larger n_sig are skipped if this fraction of the trials passes the highest threshold."""
 
 
-def reach(path: Path, dec: float, seed: int) -> dict[str, object]:
+def reach(path: Path, dec: float | None, seed: int, point: str | None = None) -> dict[str, object]:
     """Estimate from background trials and from signal trials of increasing n_sig; writes the file for the pilot.
 
     Raises
@@ -37,7 +37,7 @@ def reach(path: Path, dec: float, seed: int) -> dict[str, object]:
         No n_sig is large enough, or too few trials have TS > 0 for a threshold.
     """
     run = open_run(path)
-    at = context.point(run, dec)
+    at = context.point(run.spec, dec, point)
     background = TSD.from_trials(stream(run, at, seed).trials(context.engine(run), 0, N_BACKGROUND)["ts"])
     points = [_reach(run, at, level, background, seed) for level in run.spec.signal.levels]
     answer: dict[str, object] = {"reach": [one.model_dump(mode="json", exclude_none=True) for one in points]}
@@ -61,7 +61,8 @@ def _reach(run: Run, at: Point, level: float | None, background: TSD, seed: int)
             f"{at}: a quick pass does not find where n_sig should lie ({error}): write a list in the "
             "place of signal.n_sig: goal"
         ) from None
-    return Reach(dec_deg=at.args["dec"], gamma=level, sensitivity=round(sensitivity, 3), discovery=round(discovery, 3))
+    of = {"dec_deg": at.dec_deg} if "dec" in at.args else {"point": at.folder.name}
+    return Reach(**of, gamma=level, sensitivity=round(sensitivity, 3), discovery=round(discovery, 3))
 
 
 def _rungs(run: Run, at: Point, level: float | None, threshold: float, seed: int) -> Mapping[float, F64]:

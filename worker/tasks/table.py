@@ -29,10 +29,19 @@ def prepare(*, run: str) -> None:
     task(Path(run))
 
 
-def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, part: int = 0) -> None:
-    """Background trials of one declination: TS, ns and gamma of scrambled data.
+def bg_trials(
+    *,
+    run: str,
+    dec: float | None = None,
+    n: int,
+    seed: int = 0,
+    first: int = 0,
+    part: int = 0,
+    point: str | None = None,
+) -> None:
+    """Background trials of one point: TS, ns and gamma of scrambled data.
 
-    Writes trials [first, first + n) of the stream of (dec, seed), the same ones however the stream is cut:
+    Writes trials [first, first + n) of the stream of (point, seed), the same ones however the stream is cut:
     RUN/trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy
 
     Parameters
@@ -49,6 +58,8 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, pa
         Where in the stream to begin.
     part : int
         The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
 
     Examples
     --------
@@ -56,21 +67,22 @@ def bg_trials(*, run: str, dec: float, n: int, seed: int = 0, first: int = 0, pa
     """
     with light_import():
         from worker.tasks.trials import bg_trials as task
-    task(Path(run), dec=dec, n=n, seed=seed, first=first, part=part)
+    task(Path(run), dec=dec, n=n, seed=seed, first=first, part=part, point=point)
 
 
 def sig_trials(
     *,
     run: str,
-    dec: float,
+    dec: float | None = None,
     n_sig: float,
     n: int,
     seed: int = 0,
     first: int = 0,
     gamma: float | None = None,
     part: int = 0,
+    point: str | None = None,
 ) -> None:
-    """Signal trials of one declination and signal strength: as bg_trials, with events injected.
+    """Signal trials of one point and signal strength: as bg_trials, with events injected.
 
     Writes RUN/trials/NAME/sig/dec/+005/nsig/010.0/trials__N_001000_seed_0000.npy
 
@@ -92,6 +104,8 @@ def sig_trials(
         Which of the spec's spectra, where it has several: RUN/trials/NAME/sig/gamma/2.000/dec/+005/...
     part : int
         The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
 
     Examples
     --------
@@ -99,7 +113,7 @@ def sig_trials(
     """
     with light_import():
         from worker.tasks.trials import sig_trials as task
-    task(Path(run), dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma, part=part)
+    task(Path(run), dec=dec, n_sig=n_sig, n=n, seed=seed, first=first, gamma=gamma, part=part, point=point)
 
 
 def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | None = None, part: int = 0) -> None:
@@ -159,8 +173,8 @@ def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 
     task(Path(run), nside=nside, band=band, bands=bands)
 
 
-def reach(*, run: str, dec: float, seed: int = 999) -> Answer:
-    """Quick pass of a pilot: where sensitivity and discovery potential of one declination lie, to some 10 %.
+def reach(*, run: str, dec: float | None = None, seed: int = 999, point: str | None = None) -> Answer:
+    """Quick pass of a pilot: where sensitivity and discovery potential of one point lie, to some 10 %.
 
     Writes RUN/trials/NAME/reach/dec/+005.json, which `signal: {n_sig: goal}` follows from.
 
@@ -173,10 +187,12 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Answer:
     seed : int
         File seed of its 20,000 background trials and of 400 signal trials each at n_sig 1, 2, 4, ... 256, as far as
         these are needed.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
 
     Returns
     -------
-    reach : list of {dec_deg, gamma, sensitivity, discovery}
+    reach : list of {dec_deg or point, gamma, sensitivity, discovery}
         For every spectrum, in events; the highest discovery potential.
 
     Examples
@@ -185,7 +201,7 @@ def reach(*, run: str, dec: float, seed: int = 999) -> Answer:
     """
     with light_import():
         from worker.tasks.sensitivity_estimate import reach as task
-    return task(Path(run), dec=dec, seed=seed)
+    return task(Path(run), dec=dec, seed=seed, point=point)
 
 
 def judge(*, run: str, round: int) -> Answer:  # noqa: A002 (the name of the flag)
@@ -210,8 +226,8 @@ def judge(*, run: str, round: int) -> Answer:  # noqa: A002 (the name of the fla
     return task(Path(run), number=round)
 
 
-def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
-    """Merge the background trials of one declination; every file that the plan promises must be there.
+def collect_bg(*, run: str, dec: float | None = None, allow_missing: bool = False, point: str | None = None) -> None:
+    """Merge the background trials of one point; every file that the plan promises must be there.
 
     Parameters
     ----------
@@ -221,6 +237,8 @@ def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
         Declination, a value of the background grid.
     allow_missing : bool
         Go on over missing files, and record them.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
 
     Examples
     --------
@@ -228,11 +246,18 @@ def collect_bg(*, run: str, dec: float, allow_missing: bool = False) -> None:
     """
     with light_import():
         from worker.tasks.collect import collect_bg as task
-    task(Path(run), dec=dec, allow_missing=allow_missing)
+    task(Path(run), dec=dec, allow_missing=allow_missing, point=point)
 
 
-def collect_sig(*, run: str, dec: float, gamma: float | None = None, allow_missing: bool = False) -> None:
-    """Merge the signal trials of one declination, all n_sig; every file that the plan promises must be there.
+def collect_sig(
+    *,
+    run: str,
+    dec: float | None = None,
+    gamma: float | None = None,
+    allow_missing: bool = False,
+    point: str | None = None,
+) -> None:
+    """Merge the signal trials of one point, all n_sig; every file that the plan promises must be there.
 
     Parameters
     ----------
@@ -244,6 +269,8 @@ def collect_sig(*, run: str, dec: float, gamma: float | None = None, allow_missi
         Which of the spec's spectra, where it has several.
     allow_missing : bool
         Go on over missing files, and record them.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
 
     Examples
     --------
@@ -251,11 +278,11 @@ def collect_sig(*, run: str, dec: float, gamma: float | None = None, allow_missi
     """
     with light_import():
         from worker.tasks.collect import collect_sig as task
-    task(Path(run), dec=dec, gamma=gamma, allow_missing=allow_missing)
+    task(Path(run), dec=dec, gamma=gamma, allow_missing=allow_missing, point=point)
 
 
 def distributions(*, run: str) -> None:
-    """Describe the background TS of every declination: eta, fit, median.
+    """Describe the background TS of every point: eta, fit, median.
 
     Parameters
     ----------
@@ -272,7 +299,7 @@ def distributions(*, run: str) -> None:
 
 
 def sensitivity(*, run: str) -> None:
-    """Sensitivity and discovery potential of every declination, in events and in TeV / cm^2 / s.
+    """Sensitivity and discovery potential of every point, in events and in TeV / cm^2 / s.
 
     Parameters
     ----------

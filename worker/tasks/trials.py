@@ -41,10 +41,12 @@ class Stream(NamedTuple):
             raise SpecError(f"signal trials at {self.at}, n_sig = {self.signal.n_sig:g}: {error}") from None
 
 
-def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int = 0) -> None:
-    """Background trials [first, first + n) of the stream of (dec, seed)."""
+def bg_trials(
+    path: Path, dec: float | None, n: int, seed: int, first: int, part: int = 0, point: str | None = None
+) -> None:
+    """Background trials [first, first + n) of the stream of a point and a seed."""
     run = open_run(path)
-    at = context.point(run, dec)
+    at = context.point(run.spec, dec, point)
     rel = layout.part_dir(layout.bg_dir(run.spec.name, at), part) / layout.trials_name(n, seed, first)
     args = {**at.args, "seed": seed, "first": first} | layout.part_address(part)
     output = Output(BG_TRIALS, rel, args, context.trial_digest(run, BG_TRIALS), n, context.columns(run))
@@ -52,13 +54,21 @@ def bg_trials(path: Path, dec: float, n: int, seed: int, first: int, part: int =
 
 
 def sig_trials(
-    path: Path, dec: float, n_sig: float, n: int, seed: int, first: int, gamma: float | None = None, part: int = 0
+    path: Path,
+    dec: float | None,
+    n_sig: float,
+    n: int,
+    seed: int,
+    first: int,
+    gamma: float | None = None,
+    part: int = 0,
+    point: str | None = None,
 ) -> None:
-    """Signal trials [first, first + n) of the stream of (dec, n_sig, spectrum, seed)."""
+    """Signal trials [first, first + n) of the stream of a point, n_sig, spectrum and seed."""
     run = open_run(path)
     places = levels.decimals([*run.spec.signal.n_sig])
     level = context.level_of(run.spec.signal, gamma)
-    at = context.point(run, dec)
+    at = context.point(run.spec, dec, point)
     folder = layout.sig_dir(run.spec.name, at, n_sig, places, level)
     if abs(round(n_sig, max(places, 1)) - n_sig) > 1e-9:
         raise SpecError(f"--n_sig={n_sig:g}: directories have {max(places, 1)} decimals; add it to signal.n_sig")

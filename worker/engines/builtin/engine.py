@@ -56,7 +56,7 @@ class Builtin:
     """
 
     columns = trials.TRIAL_DTYPE
-    supports = frozenset({"skies", "explain"})
+    supports = frozenset({"flux", "skies", "explain"})
     deterministic: Literal["per-trial", "per-file"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:

@@ -1,0 +1,1 @@
+"""Points without skies: each is tested by itself."""

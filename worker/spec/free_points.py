@@ -1,0 +1,180 @@
+"""The list ``points`` of a spec: points by labels that the engine understands, such as ``{dec_deg: 5}``."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from worker.base.bounds import MAX_DECS, MAX_NAME
+from worker.spec import levels
+from worker.spec.fields import Affects, Model, refuse
+from worker.spec.point import Labels, Point, SourceModel, Value
+
+if TYPE_CHECKING:
+    from worker.spec.sections import Spec
+
+LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
+TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+LARGEST = 1e12
+_COLUMNS = (
+    "added add beta bias bounded chi2 curve discovery dof engine eta first flux flux_error gamma gamma_median "
+    "loc median n n_sig n_sig_error n_trials ndof ndof_error name ns ns_error ns_mean ns_median nsigma offset "
+    "params part point points poisson quantities quantity reason round rows run scale seed sensitivity slope "
+    "threshold threshold_error ts ts_3sigma ts_5sigma unit wanted"
+)
+RESERVED = frozenset(_COLUMNS.split())
+"""Names of columns in results and of arguments of tasks, which no label may have."""
+
+LABELS: dict[str, frozenset[str] | None] = {"builtin": frozenset({"dec_deg"})}
+"""Labels that each engine reads, all of which a point must have; None: any."""
+
+
+class FreePoint(Model):
+    """One point: labels with numbers or texts."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={"additionalProperties": {"type": ["number", "string"]}, "minProperties": 1},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels(cls, labels: Any) -> Any:
+        if not isinstance(labels, Mapping):
+            return labels  # pydantic's message
+        refuse(*_faults(labels))
+        return {key: value if isinstance(value, str) else float(value) + 0.0 for key, value in labels.items()}
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.labels:
+            refuse(("", "found a point without labels; write e.g. {dec_deg: 5}"))
+        return self
+
+    def __hash__(self) -> int:
+        """Hash the labels."""
+        return hash(self.labels)
+
+    @property
+    def labels(self) -> Labels:
+        """Labels and values, in the order of the spec."""
+        return tuple((self.model_extra or {}).items())
+
+
+FreePoints = Annotated[
+    tuple[FreePoint, ...],
+    Field(max_length=MAX_DECS, strict=False),
+    Affects("points: files of the others stay"),
+]
+
+
+def _faults(labels: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in labels.items():
+        if not isinstance(key, str) or not LABEL.fullmatch(key) or key in RESERVED:
+            why = "is a column of the results" if key in RESERVED else "must be lower-case letters, digits and _"
+            yield "", f"found the label {str(key)[:40]!r}; it {why}: write another name, such as {{window_days: 100}}"
+        elif isinstance(value, str):
+            if not TEXT.fullmatch(value):
+                rule = "a text must be at most 64 letters, digits and _ . + -, beginning with a letter or a digit"
+                yield key, f"found {value[:40]!r}; {rule}: it names a folder"
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+            shown = str(value).lower() if isinstance(value, bool) else repr(value)
+            yield key, f"found {shown:.40}; must be a number up to {LARGEST:g}, or a text"
+        elif key == "dec_deg" and abs(value) > 90:
+            yield key, f"found {value:g}; a declination is between -90 and 90 degrees"
+
+
+def without_skies(document: Any) -> Any:
+    """Return the document of a ``hypothesis: {kind: points}`` with an empty grid and an empty scan, if it has none.
+
+    So is a document with points and no hypothesis, which has a message of its own.
+    """
+    if not isinstance(document, Mapping):
+        return document
+    hypothesis = document.get("hypothesis", {"kind": "points"} if document.get("points") else None)
+    if not isinstance(hypothesis, Mapping) or hypothesis.get("kind") != "points":
+        return document
+    background = document.get("background")
+    if isinstance(background, Mapping):
+        background = {"dec_deg": None, **background}
+    return {"scan": {"kind": "none"}, **document, "background": background}
+
+
+def spec_faults(spec: "Spec") -> Iterator[tuple[str, str]]:
+    """Key and sentence of what does not fit to the kind of hypothesis."""
+    has_grid, scan = spec.background.dec_deg is not None, spec.scan.kind
+    if spec.hypothesis.kind == "points":
+        if not spec.points:
+            yield "points", "missing; hypothesis.kind is points: write e.g. points: [{dec_deg: 5}, {dec_deg: 30}]"
+        if has_grid:
+            yield "background.dec_deg", "found a grid, and hypothesis.kind is points, which lists its own: leave it out"
+        if scan != "none":
+            yield "scan.kind", f"found {scan}; hypothesis.kind is points, which scans no sky: leave scan out"
+        yield from faults(spec.points, "builtin")
+        return
+    if spec.points:
+        text = f"found {len(spec.points)} points; they belong to hypothesis: {{kind: points}}: write that, or "
+        yield "points", f"{text}leave them out"
+    elif not has_grid:
+        yield "background.dec_deg", "found nothing; write e.g. dec_deg: {start: -85, stop: 85, step: 10}"
+
+
+def faults(points: Sequence[FreePoint], engine: str) -> Iterator[tuple[str, str]]:
+    """Key and sentence of each fault of the list: labels that the engine does not read, and equal names."""
+    known = LABELS[engine]
+    for i, point in enumerate(points):
+        labels = {key for key, _ in point.labels}
+        if known is not None and labels != known:
+            text = f"found the labels {', '.join(sorted(labels))}; the engine {engine} reads {', '.join(sorted(known))}"
+            yield f"points.{i}", f"{text}: write e.g. {{dec_deg: 5}}"
+    seen: dict[str, int] = {}
+    for i, point in enumerate(points):
+        name = levels.word(name_of(point.labels))
+        if name in seen:
+            yield f"points.{i}", f"has the same name as point {seen[name] + 1} of the list, {name}; write each once"
+        seen.setdefault(name, i)
+        if len(name) > MAX_NAME:
+            yield (
+                f"points.{i}",
+                f"its name would have {len(name)} characters, the most is {MAX_NAME}: shorten the labels",
+            )
+
+
+def name_of(labels: Labels) -> str:
+    """Name of the folder of a point: ``dec_deg_5__window_days_100``, by label."""
+    return "__".join(
+        f"{key}_{value if isinstance(value, str) else levels.exact(value)}" for key, value in sorted(labels)
+    )
+
+
+def all_points(points: Sequence[FreePoint], extension_deg: float) -> tuple[Point, ...]:
+    """The points in the order of the spec."""
+    return _points(tuple(point.labels for point in points), extension_deg)
+
+
+def named(points: Sequence[FreePoint], name: str, extension_deg: float) -> Point | None:
+    """The point with this name; None if there is none."""
+    return _by_name(tuple(point.labels for point in points), extension_deg).get(name)
+
+
+@lru_cache(maxsize=4)
+def _points(all_labels: tuple[Labels, ...], extension_deg: float) -> tuple[Point, ...]:
+    return tuple(_point(labels, extension_deg) for labels in all_labels)
+
+
+@lru_cache(maxsize=4)
+def _by_name(all_labels: tuple[Labels, ...], extension_deg: float) -> dict[str, Point]:
+    return {point.folder.name: point for point in _points(all_labels, extension_deg)}
+
+
+def _point(labels: Labels, extension_deg: float) -> Point:
+    """The address is that of the sorted labels: their order in the spec has no effect on trials."""
+    address: tuple[Value, ...] = tuple(part for label in sorted(labels) for part in label)
+    name, dec = name_of(labels), dict(labels).get("dec_deg")
+    sources = () if dec is None or isinstance(dec, str) else (math.radians(dec),)
+    model = SourceModel(sources, (math.radians(extension_deg),) * len(sources))
+    return Point(address, PurePosixPath("point") / name, {"point": name}, dict(labels), model)
