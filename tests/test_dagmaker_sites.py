@@ -112,6 +112,17 @@ def test_a_number_is_a_name_too_and_hours_stay_as_written(own_templates):
     assert json.dumps(sites.load("own").model_dump()["hold_failed_hours"]) == "12"
 
 
+@pytest.mark.parametrize(("text", "number"), [("1e3", 1000), ("010", 10), ("1_000", None), ("1:30", None)])
+def test_numbers_are_those_of_a_spec(own_templates, text, number):
+    """PyYAML's own reading of these is a text, 8, 1000 and 90."""
+    (own_templates / "own.yaml").write_text(f"max_idle: {text}\n")
+    if number is not None:
+        assert sites.load("own").max_idle == number
+        return
+    with pytest.raises(SpecError, match="max_idle: found"):
+        sites.load("own")
+
+
 def test_commands_for_the_submit_host(own_templates):
     (own_templates / "own.yaml").write_text(
         "transfer: true\npython: /p\ncommands: {+Slot: 1}\nlocal_commands: {+Host: 1}\n"

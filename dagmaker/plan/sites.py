@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_serializer, 
 from dagmaker.plan import templates
 from worker.base.errors import SpecError
 from worker.base.reading import file_bytes
-from worker.spec import messages
+from worker.spec import messages, reader
 from worker.spec.fields import Model, Positive, Whole, refuse
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskTable, known_tasks
@@ -162,8 +162,8 @@ def load(name: str) -> Site:
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise SpecError(f"site: {name}: there is no profile {path}; known sites are {known}")
     try:
-        site = validated(name, yaml.safe_load(file_bytes(path).decode()))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        site = validated(name, reader.values(file_bytes(path).decode()))
+    except (yaml.YAMLError, reader.UnreadableError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise SpecError(f"{path}: not YAML: {error}") from error
     except SpecError as error:
         raise SpecError(f"{path}: {error}") from None

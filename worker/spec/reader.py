@@ -75,6 +75,23 @@ for _tag, _pattern, _first in RESOLVERS:
     _Loader.add_implicit_resolver(_tag, _pattern, _first)
 
 
+class _Values(_Loader):
+    """Numbers as YAML 1.2 has them, without octal and sexagesimal ones."""
+
+
+_Values.add_constructor(_INT, lambda _, node: int(node.value))
+_Values.add_constructor(_FLOAT, lambda _, node: float(node.value.replace(".inf", "inf").replace(".nan", "nan")))
+
+
+def values(text: str) -> Any:
+    """Plain data of a text, such as the profile of a site; UnreadableError or yaml.YAMLError if it is not YAML."""
+    loader = _Values(_checked(text))
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def read(text: str) -> Document:
     """Read a text; UnreadableError if it is not exactly one YAML mapping."""
     loader = _Loader(_checked(text))
