@@ -13,6 +13,7 @@ from worker.blinding import unblinding_checks
 from worker.report import figures, produce
 from worker.report.hypotheses import sky
 from worker.rundir import layout, store
+from worker.rundir.ledger import open_run
 from worker.rundir.record import measure
 from worker.spec.checklist import FIGURES, NAMES
 from worker.spec.point import declination
@@ -34,7 +35,7 @@ def copy(done: Path, tmp_path: Path) -> Path:
 
 
 def of(run: Path) -> dict[str, unblinding_checks.Verdict]:
-    return {verdict.name: verdict for verdict in unblinding_checks.of_directory(run)}
+    return {verdict.name: verdict for verdict in unblinding_checks.verdicts(open_run(run))}
 
 
 def save(run: Path, rel, array) -> None:
@@ -44,7 +45,7 @@ def save(run: Path, rel, array) -> None:
 
 
 def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> None:
-    found = unblinding_checks.of_directory(done)
+    found = unblinding_checks.verdicts(open_run(done))
     assert tuple(verdict.name for verdict in found) == NAMES
     assert set(FIGURES) == set(NAMES)
     assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *sky.PART.plots)}
@@ -133,5 +134,5 @@ def test_each_check_sees_its_own_fault(copy: Path, damage, name: str, words: str
 
 
 def test_an_empty_run_passes_nothing_by_absence(tmp_path: Path) -> None:
-    found = unblinding_checks.of_directory(report_run.built(tmp_path / "run"))
+    found = unblinding_checks.verdicts(open_run(report_run.built(tmp_path / "run")))
     assert not any(verdict.passed for verdict in found)

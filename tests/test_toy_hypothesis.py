@@ -144,7 +144,7 @@ def test_the_report_shows_no_sky(run: Path) -> None:
 
 @pytest.mark.slow
 def test_checks_and_review_do_without_skies(run: Path) -> None:
-    verdicts = {verdict.name: verdict for verdict in unblinding_checks.of_directory(run)}
+    verdicts = {verdict.name: verdict for verdict in unblinding_checks.verdicts(open_run(run))}
     for name in ("files_complete", "enough_skies", "n_eff_bands", "ra_uniform", "smooth_map"):
         assert verdicts[name].passed, verdicts[name]
     found = audit.audit(run, 1, 1)

@@ -5,7 +5,7 @@ The report and unblinding use `verdicts`. A failed check that is not waived bloc
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS, multi_file_tasks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run, each_expected, missing, open_run
+from worker.rundir.ledger import Run, each_expected, missing
 from worker.spec.checklist import FIGURES, NAMES
 from worker.spec.point import Point, Value
 from worker.stats import bias, checks
@@ -64,17 +64,6 @@ def verdicts(run: Run) -> tuple[Verdict, ...]:
     large analysis. Unblinding is allowed if ``not any(v.blocks for v in verdicts(run))``.
     """
     return tuple(_verdict(run, name) for name in NAMES)
-
-
-def of_directory(path: str | Path) -> tuple[Verdict, ...]:
-    """As `verdicts`, from the path of a run directory.
-
-    Raises
-    ------
-    InputError
-        `path` is no run directory.
-    """
-    return verdicts(open_run(path))
 
 
 def blocking(checked: Iterable[Verdict]) -> tuple[Verdict, ...]:
