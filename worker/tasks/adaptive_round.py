@@ -15,6 +15,7 @@ from worker.base.compare import Rounding, value_differences
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
 from worker.rundir import input_digests, layout, store
+from worker.rundir import rounds as round_files
 from worker.rundir.ledger import Run, each_expected, open_run, run_before_round
 from worker.rundir.record import measure
 from worker.spec import effects, goals, levels
@@ -106,7 +107,8 @@ def valid_decision(run: Run, number: int) -> dict[str, Any] | None:
     A decision for other goals is valid too if it added trials: these exist, and the next round continues from them.
     """
     try:
-        decision: dict[str, Any] = store.load_json(run.path, layout.decision(number))
+        decided = round_files.decision(run.path, number)
+        decision = {key: value for key, value in (decided or {}).items() if key != "sha256"}  # as the file has it
         if decision["round"] != number or decision["inputs"] != inputs(run):
             return None
         added = decision["added"]["signal"] + decision["added"]["background"]
