@@ -85,16 +85,19 @@ def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal 
     yield from _before_unblinding(quotable)
     if cpu_h:
         local = _extra(times_for_one_more(quotable.counted), cpu_h.get("bg_trials", 0.0))
-        post_trial = _extra(times_for_one_more(quotable.post_trial), cpu_h.get("scan_trials", 0.0))
+        post_trial = ""
+        if quotable.n_skies:
+            factor = times_for_one_more(quotable.post_trial)
+            post_trial = f"; post-trial: {_extra(factor, cpu_h.get('scan_trials', 0.0))}"
         error = _extra(4.0, cpu_h.get("sig_trials", 0.0))
-        yield f"one more     local sigma: {local} of CPU time; post-trial: {post_trial}; half the error: {error}"
+        yield f"one more     local sigma: {local} of CPU time{post_trial}; half the error: {error}"
     if goal is not None:
         yield from _goal_lines(quotable, goal)
 
 
 def _before_unblinding(quotable: Quotable) -> Iterator[str]:
-    """Warnings if the checks enough_background_trials or enough_skies will fail."""
-    if not quotable.unblinding:
+    """Warnings if the checks enough_background_trials or enough_skies will fail; none without skies to unblind."""
+    if not quotable.unblinding or not quotable.n_skies:
         return
     needed = math.ceil(TAIL / tail(quotable.unblinding))
     rows = (

@@ -412,7 +412,7 @@ class Spec(Model):
         """The scan, if it is one of the whole sky; else SpecError is raised."""
         if isinstance(self.scan, HealpixScan):
             return self.scan
-        raise SpecError("this analysis scans a list of sources: there is no map of it; scan.kind is catalog")
+        raise SpecError(f"this analysis scans no whole sky: there is no map; scan.kind is {self.scan.kind}")
 
 
 def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
