@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pilot")
     (folder / "spec.yaml").write_text(text(**GOAL, resources="{pilot: pilot.json}"))  # which is not there yet
     short, long = probes.SHORT_S, probes.LONG_S
-    probes.SHORT_S, probes.LONG_S = 0.1, 1.0
+    probes.SHORT_S, probes.LONG_S = 0.05, 0.4
     try:
         said = io.StringIO()
         with redirect_stdout(said):

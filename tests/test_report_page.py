@@ -321,13 +321,17 @@ def test_the_count_of_processes_is_that_of_the_plan(done: Path) -> None:
 
 
 @pytest.mark.parametrize(("ks_p", "why"), [(3e-20, "do not follow its curve"), (None, "every sky has p = 1")])
-def test_a_run_without_n_eff_says_why(copy: Path, ks_p: float | None, why: str) -> None:
+def test_a_run_without_n_eff_says_why(
+    copy: Path, ks_p: float | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the skies do not follow the curve there is none, in the table and in the figure."""
     found = json.loads((copy / layout.POST_TRIAL).read_text())
     for part in (found["post_trial"], *found["regions"].values()):
         part |= {"n_eff": None, "n_eff_error": None, "p_eff": None, "ks_p": ks_p}
     report_run.write_result(copy, layout.POST_TRIAL, "post_trial", found)
-    produce.report(copy, None, None)
+    refresh(copy)
+    monkeypatch.setattr(figures, "chosen", lambda _: [plot("post_trial")])
+    page.write(open_run(copy))
     page_text = (copy / "report/index.html").read_text("utf-8")
     assert why in page_text
     assert "No curve for whole sky, north, south: the skies there follow that of no N_eff." in page_text
