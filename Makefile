@@ -36,7 +36,8 @@ run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RU
 
 test: $(READY) ## everything: style, types, all tests, on a real HTCondor pool too
 	@$(BIN)/python -m tests.needs
-	$(MAKE) lint
+	# pip mostly waits for the network, and so does not delay the checks of style
+	$(MAKE) -j2 --output-sync=target lint $(LOWEST)/.ready
 	$(MAKE) lowest TESTS="$(EACH_DEPENDENCY)"
 	$(PYTEST) --durations=10
 
