@@ -149,7 +149,8 @@ def test_a_run_of_points_has_results_by_label(run, capsys):
         assert [(row["sample"], row.get("window_days")) for row in rows[kind]] == [
             ("north+1", 100.0), ("north+1", 1.5), ("all", None),
         ]  # fmt: skip
-    assert not {key for row in rows["sensitivity"] for key in row} - {"sample", "window_days"} - free_points.RESERVED
+    columns = {key for kind in ("sensitivity", "discovery", "bias") for row in rows[kind] for key in row}
+    assert columns - {"sample", "window_days"} - free_points.RESERVED == set(), "a column that a label could hide"
     assert streams(run)["faults"] == []
     assert main(["report", f"--run={run}"]) == 0
     found = json.loads((run / layout.SUMMARY).read_text())
@@ -167,6 +168,6 @@ def test_a_run_of_points_has_results_by_label(run, capsys):
 
 @pytest.mark.slow
 def test_arguments_of_another_kind_are_refused(run, capsys):
-    for flag, text in (("--dec=5", "--point="), ("--point=none", NAMES[0]), ("--n=5", "--point is missing")):
-        assert main(["bg_trials", f"--run={run}", "--n=5", *([flag] if flag != "--n=5" else [])]) == 2
+    for flag, text in (("--dec=5", "--point="), ("--point=none", NAMES[0]), ("--seed=0", "--point=NAME")):
+        assert main(["bg_trials", f"--run={run}", "--n=5", flag]) == 2
         assert text in capsys.readouterr().err

@@ -174,7 +174,7 @@ def test_every_task_gets_its_arguments(words: str, args: dict[str, Any], calls: 
 FLAGS = "flags: --run --dec --n --seed --first --part --point --json"
 BAND = "must be BANDofBANDS with BAND from 0 to BANDS - 1; write e.g. --band=2of8"
 NO_RUN = "--run is missing; write e.g. --run=runs/example"
-NO_DEC = "--dec is missing; write e.g. --dec=5"
+NO_DEC = "--dec is missing; write e.g. --dec=5, or --point=NAME if the spec lists its points"
 NO_N = "--n is missing; write e.g. --n=1000"
 
 

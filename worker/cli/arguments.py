@@ -128,7 +128,9 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
             values[name] = None
             problems.append(str(error))
     problems += [
-        f"--{p.name} is missing{_example(p)}" for p in parameters.values() if _is_needed(p, values, parameters)
+        f"--{p.name} is missing{_example(p)}{_or_point(p, parameters)}"
+        for p in parameters.values()
+        if _is_needed(p, values, parameters)
     ]
     if not problems:
         problems = _combination_problems(values)
@@ -142,6 +144,10 @@ def _is_needed(parameter: Parameter, values: Mapping[str, Any], parameters: Mapp
     if parameter.name == "dec" and "point" in parameters and "point" not in values:
         return "dec" not in values
     return parameter.required and parameter.name not in values
+
+
+def _or_point(parameter: Parameter, parameters: Mapping[str, Parameter]) -> str:
+    return ", or --point=NAME if the spec lists its points" if parameter.name == "dec" and "point" in parameters else ""
 
 
 def argv(task: str, **args: Any) -> list[str]:
