@@ -86,6 +86,19 @@ def test_labels_are_those_of_matplotlib_without_its_formulas():
 
 
 @pytest.mark.slow
+def test_rows_of_a_picture_are_not_shifted():
+    """A width of 2.3 * 3 in is 827.9999999999999 dots, which matplotlib may round up: a vertical line stays one."""
+    with style.settings():
+        figure = style.new(2.3 * 3, 1.0)
+        figure.set_layout_engine(None)
+        axis = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axis.set_axis_off()
+        axis.axvline(0.5, color="black", linewidth=4)
+        dark = np.asarray(Image.open(io.BytesIO(style.png(figure))).convert("L")) < 128
+    columns = [set(np.flatnonzero(row)) for row in dark]
+    assert columns[0] and all(row == columns[0] for row in columns)
+
+
 def test_a_picture_is_opaque_and_as_large_as_its_figure():
     picture = Image.open(io.BytesIO(png()))
     assert (picture.mode, picture.size) == ("RGB", (6 * style.DPI, 5 * style.DPI))

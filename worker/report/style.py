@@ -89,7 +89,7 @@ def png(figure: Figure) -> bytes:
         figure.set_layout_engine(None)  # with an engine, even "none", matplotlib draws everything twice
     raw, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="raw")
-    size = int(figure.bbox.width), int(figure.bbox.height)
+    size = figure.canvas.get_width_height()  # as matplotlib rounds it
     opaque = Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")  # a quarter less to pack
     opaque.save(packed, "png", compress_level=3, dpi=(figure.dpi, figure.dpi))
     return packed.getvalue()
