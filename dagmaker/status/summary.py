@@ -38,7 +38,8 @@ def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     label = (summary.get("data") or {}).get("label", "unknown")
-    yield f"{summary.get('name', '?')}: {label} data, scrambled sky (the real sky was not touched)"
+    sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    yield f"{summary.get('name', '?')}: {label} data, {sky}"
 
 
 def _example_rows(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[Mapping[str, Any]]:

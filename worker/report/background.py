@@ -105,7 +105,8 @@ def heat(results: Results) -> Drawing:
     axis.plot(at, [s.thresholds[1] for s in shapes], "-", color=style.BLUE, label="5σ (one-sided)")
     results.points.draw(axis)
     axis.set(ylim=(0, EDGES[last]), ylabel="TS")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if results.points.on_sky else {}
+    axis.legend(**below, ncols=3)
     return Drawing(
         figure,
         "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "

@@ -83,7 +83,7 @@ def _fluxes(results: Results, kind: str) -> Card:
     if not known:
         return Card(title, formats.NONE, ("not bracketed by the trials: see below",))
     best, points = min(known, key=lambda row: float(row[value])), results.points
-    at = f"at {'dec ' if points.on_sky else ''}{points.text(points.of(best))}, the best"
+    at = f"at {'dec ' if points.on_sky else ''}{points.phrase(points.of(best))}, the best"
     names = [points.text(points.of(row)) for row in rows]
     if not results.has_flux:
         notes = [

@@ -50,6 +50,7 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "name": results.run.spec.name,
         "label": results.label,
         "sky": results.sky,
+        "point": results.points.what[:-1],
         "unblinded": unblinded.section(results),
         "searched": headline.search_sentence(results),
         "cards": headline.cards(results),

@@ -15,11 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from worker.report import style
+from worker.report import formats, style
 from worker.spec.point import ByLabels, Point
 
 Row = Mapping[str, Any]
 MOST_TICKS = 40
+WIDTH = 60
+"""Characters of the names of points beside each other."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class PointAxis:
     @property
     def title(self) -> str:
         """Heading of a column of points."""
-        return "dec" if self.on_sky else self.names[0] if len(self.names) == 1 else "point"
+        return "dec" if self.on_sky else ", ".join(self.names)
 
     @property
     def what(self) -> str:
@@ -70,12 +72,16 @@ class PointAxis:
         return tuple(point.labels.get(name, "") for name in self.names)
 
     def text(self, point: Point) -> str:
-        """A point as text: +5°, or its labels."""
-        if self.on_sky:
-            return style.dec_text(point.dec_deg or 0.0)
-        if len(self.names) == 1:
-            return ", ".join(f"{value:g}" if isinstance(value, float) else value for value in point.labels.values())
-        return str(point)
+        """A point as text: +5°, or the values of its labels."""
+        return style.dec_text(point.dec_deg or 0.0) if self.on_sky else ", ".join(self._values(point))
+
+    def phrase(self, point: Point) -> str:
+        """A point in a sentence: +5°, or its labels with their names."""
+        return self.text(point) if self.on_sky else str(point)
+
+    def _values(self, point: Point) -> list[str]:
+        values = (point.labels.get(name, formats.NONE) for name in self.names)
+        return [f"{value:g}" if isinstance(value, float) else value for value in values]
 
     def x(self, point: Point) -> float:
         """Place on the axis: sin(dec), or a whole number."""
@@ -102,8 +108,9 @@ class PointAxis:
         axis.set_xlim(-0.6, len(self.points) - 0.4)
         axis.grid(True)
         some = np.unique(np.linspace(0, len(self.points) - 1, MOST_TICKS).round().astype(int))
-        names = [self.text(self.points[i]) for i in some] if label else [""] * len(some)
-        axis.set_xticks(some, names, rotation=90 if max(map(len, names)) > 6 or len(some) > 12 else 0)
+        names = ["\n".join(self._values(self.points[i])) for i in some] if label else [""] * len(some)
+        longest = max(len(line) for name in names for line in name.split("\n"))
+        axis.set_xticks(some, names, rotation=90 if longest * len(some) > WIDTH else 0)
         if label:
             axis.set_xlabel(self.title)
 

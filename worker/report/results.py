@@ -39,7 +39,9 @@ class Results:
 
     @property
     def sky(self) -> str:
-        """Name of the observed sky: 'scrambled' until unblinding."""
+        """Name of the observed sky: 'scrambled' until unblinding; 'no' if none is scanned."""
+        if not self.run.spec.scan.has_skies:
+            return "no"
         return str((self.summary.get("scan") or {}).get("sky") or "scrambled")
 
     @property

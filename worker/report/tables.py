@@ -86,7 +86,7 @@ def not_bracketed(results: Results) -> list[str]:
         for kind, row in named:
             if row.get("reason"):
                 which = f" and γ = {row['gamma']:g}" if several else ""
-                out.append(f"{kind} at {results.points.text(results.points.of(row))}{which}: {row['reason']}")
+                out.append(f"{kind} at {results.points.phrase(results.points.of(row))}{which}: {row['reason']}")
     return out
 
 
