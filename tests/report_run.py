@@ -18,6 +18,7 @@ from worker.report import figures, style
 from worker.report.results import load
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
+from worker.spec.specfile import load as load_spec
 from worker.spec.specfile import loads
 from worker.tasks import collect, limits, prepare, results, scans, trials
 
@@ -74,6 +75,17 @@ def compute(run: Path) -> None:
     collect.collect_scan(run, False)
     results.post_trial(run)
     limits.upper_limits(run)
+
+
+def run_to_summary(spec: Path, run: Path) -> None:
+    """`dagmaker run` as far as results/summary.json: a file is in the way of the pages, which cost most."""
+    build(load_spec(spec), run)
+    pages = run / layout.REPORT.parent
+    pages.touch()
+    assert main(["run", str(spec), f"--run={run}", "--jobs=1"]) == 3
+    pages.unlink()
+    assert [log.name for log in run.glob("logs/failed_*")] == ["failed_report_0.log"]
+    assert (run / layout.SUMMARY).is_file()
 
 
 def run_without(run: Path, spec: Path) -> None:

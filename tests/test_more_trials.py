@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dagmaker.htcondor.build import build
-from dagmaker.local.run import run as run_here
+from tests.report_run import run_to_summary
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
@@ -39,14 +39,16 @@ def state(run: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.mark.slow
 def test_p_values_follow_more_trials_without_a_new_scan(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert run_here(loads(SPEC % {"n": 200, "way": "linear"}), run, 1).code == 0
+    run, spec = tmp_path / "run", tmp_path / "spec.yaml"
+    spec.write_text(SPEC % {"n": 200, "way": "linear"})
+    run_to_summary(spec, run)
     before, first = state(run), json.loads((run / layout.SUMMARY).read_text())
     assert first["background"][0]["n"] == 200
     maps = np.load(run / layout.map_file(4))
     skies = np.load(run / layout.skies_file())
 
-    assert run_here(loads(SPEC % {"n": 450, "way": "linear"}), run, 1).code == 0
+    spec.write_text(SPEC % {"n": 450, "way": "linear"})
+    run_to_summary(spec, run)
     after, second = state(run), json.loads((run / layout.SUMMARY).read_text())
     assert {name: after[name] for name in before} == before, "no trial and no scan was made again"
     new = set(after) - set(before)

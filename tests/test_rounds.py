@@ -37,16 +37,13 @@ adaptive: %s
 pytestmark = pytest.mark.slow
 
 
-def run_here(folder: Path, goal: float = 0.07, adaptive: str = "true") -> Path:
-    spec = folder / "spec.yaml"
-    spec.write_text(SPEC % (goal, adaptive))
-    assert main(["run", str(spec), f"--run={folder / 'run'}", "--jobs=1"]) == 0
-    return folder / "run"
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_here(tmp_path_factory.mktemp("rounds"))
+    """A run without the pages of its report; those of another are read in `test_bounds_are_kept_and_told`."""
+    folder = tmp_path_factory.mktemp("rounds")
+    (folder / "spec.yaml").write_text(SPEC % (0.07, "true"))
+    report_run.run_to_summary(folder / "spec.yaml", folder / "run")
+    return folder / "run"
 
 
 @pytest.fixture
@@ -251,7 +248,9 @@ def test_without_rounds_there_is_no_judge() -> None:
 
 
 def test_bounds_are_kept_and_told(tmp_path: Path) -> None:
-    run = run_here(tmp_path, 0.02, "{max_rounds: 2, max_signal_trials: 700}")
+    spec, run = tmp_path / "spec.yaml", tmp_path / "run"
+    spec.write_text(SPEC % (0.02, "{max_rounds: 2, max_signal_trials: 700}"))
+    assert main(["run", str(spec), f"--run={run}", "--jobs=1"]) == 0
     for number in (1, 2):
         assert all(p["n_trials"] + sum(a["n"] for a in p["add"]) <= 700 for p in decision(run, number)["points"])
     assert any(point["bounded"] for point in decision(run, 2)["points"])

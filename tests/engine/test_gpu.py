@@ -34,7 +34,6 @@ def compare(small, far=False):
     from worker.engines.cuda import trials as kernel
 
     if small:
-        sys.setswitchinterval(0.0005)  # the simulator's main thread polls all others, and holds Python's lock so long
         kernel.BLOCKS, skies.BLOCKS, skies.THREADS = 2, 2, 32  # blocks that take several trials, and one too many lanes
     if far:
         memory.FAR_ABOVE = 0

@@ -7,6 +7,7 @@ numba's simulator has no shuffles: the lanes exchange values in shared memory, a
 """
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from types import FunctionType
@@ -19,6 +20,8 @@ from numba import cuda as numba_cuda
 from worker.base.compiled import kernel
 
 SIMULATED: bool = vars(config)["ENABLE_CUDASIM"]
+if SIMULATED:  # its main thread polls all others; with Python's usual interval it does little else
+    sys.setswitchinterval(0.0005)
 
 
 class _Simulator:
