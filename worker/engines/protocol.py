@@ -28,6 +28,25 @@ class Signal(NamedTuple):
     gamma: float
 
 
+class Tilt(NamedTuple):
+    """A distribution from which background trials are drawn: that with a weak source at the tested position.
+
+    Attributes
+    ----------
+    n : float, events
+        Expected number of events that follow the source.
+    gamma : float
+        Its spectral index.
+    share : float
+        Fraction of the trials drawn from it, a multiple of 1/256; 0 for a tilt that is only evaluated, as a check.
+        The trials that remain are plain background trials.
+    """
+
+    n: float
+    gamma: float
+    share: float
+
+
 class Sources(NamedTuple):
     """Positions of sources; arrays (n,).
 
