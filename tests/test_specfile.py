@@ -330,6 +330,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 document["goal"] = {"sensitivity_error": 0.03}
             if keys[:-1] == ["resources", "tasks"]:
                 keys.insert(2, "scan_trials")
+            if keys[:-1] == ["background", "tilts"]:
+                keys, value = keys[:-1], [{"n": 10, "gamma": 2.6, "share": 0.25} | {keys[-1]: value}]
             for key in keys[:-1]:
                 target = target.setdefault(key, {})
             target[keys[-1]] = value

@@ -200,9 +200,10 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     stages = tuple(_stages(plan, spec))
     total_s = sum(stage.cpu_h for stage in stages) * 3600
     path_s = _path_s(plan, {stage.task: stage.longest_s for stage in stages})
+    tilted = 0 if spec.background.tail == "none" else spec.background.n_tail_trials
     quotable = Quotable(
         spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival,
-        spec.unblind.quote_nsigma, spec.unblind.waive,
+        spec.unblind.quote_nsigma, spec.unblind.waive, tilted,
     )  # fmt: skip
     n_clusters = clusters.count(plan)
     return Cost(

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 from dagmaker.cost.hours import hours
 from worker.spec import goals
-from worker.spec.goals import FIT_DECADES, SENSITIVITY_ERROR_1, TAIL, tail
+from worker.spec.goals import FIT_DECADES, SENSITIVITY_ERROR_1, TAIL, TILTED_SIGMA, tail
 from worker.spec.sections import Goal
 
 
@@ -25,6 +25,8 @@ class Quotable:
         `unblind.quote_nsigma`; the checks before unblinding require that trials and skies support it.
     waived : tuple of str
         Checks that are allowed to fail.
+    n_tilted : int
+        Tilted background trials per declination.
     """
 
     n_trials: int
@@ -33,10 +35,13 @@ class Quotable:
     survival: str = "hybrid"
     unblinding: float = 0.0
     waived: tuple[str, ...] = ()
+    n_tilted: int = 0
 
     @property
     def counted(self) -> float:
-        """Local significance with `TAIL` background trials above it."""
+        """Local significance with `TAIL` background trials above it, or that tilted trials reach."""
+        if self.n_tilted:
+            return TILTED_SIGMA
         return sigma(TAIL / self.n_trials) if self.n_trials > 2 * TAIL else 0.0
 
     @property
@@ -74,25 +79,38 @@ def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal 
         CPU time of bg_trials, sig_trials and scan_trials.
     goal : Goal, optional
     """
-    yield (
-        f"local        {quotable.counted:.2f} sigma is the largest significance with {TAIL} background trials above it "
-        f"(empirical), {quotable.fitted:.2f} with the fit"
-    )
+    if quotable.n_tilted:
+        yield _tilted(quotable)
+    else:
+        yield (
+            f"local        {quotable.counted:.2f} sigma is the largest significance with {TAIL} background trials "
+            f"above it (empirical), {quotable.fitted:.2f} with the fit"
+        )
     if quotable.n_skies:
         least = 1 / (quotable.n_skies + 1)
         yield f"post-trial   {quotable.post_trial:.2f} sigma (p >= {least:.2g}) is what the skies can show"
     yield f"error        of a sensitivity: about {100 * quotable.sensitivity_error:.2g} %, by its signal trials"
     yield from _before_unblinding(quotable)
     if cpu_h:
-        local = _extra(times_for_one_more(quotable.counted), cpu_h.get("bg_trials", 0.0))
+        tail_trials = "half the error of p at 5 sigma: " + _extra(4.0, cpu_h.get("tail_trials", 0.0))
+        local = "local sigma: " + _extra(times_for_one_more(quotable.counted), cpu_h.get("bg_trials", 0.0))
+        local = f"{tail_trials if quotable.n_tilted else local} of CPU time"
         post_trial = ""
         if quotable.n_skies:
             factor = times_for_one_more(quotable.post_trial)
             post_trial = f"; post-trial: {_extra(factor, cpu_h.get('scan_trials', 0.0))}"
         error = _extra(4.0, cpu_h.get("sig_trials", 0.0))
-        yield f"one more     local sigma: {local} of CPU time{post_trial}; half the error: {error}"
+        yield f"one more     {local}{post_trial}; half the error: {error}"
     if goal is not None:
         yield from _goal_lines(quotable, goal)
+
+
+def _tilted(quotable: Quotable) -> str:
+    percent = 100 * math.sqrt(goals.TILTED_SPREAD / quotable.n_tilted)
+    return (
+        f"local        {quotable.counted:g} sigma is the largest significance that tilts are chosen for; "
+        f"{percent:.2g} % is the error of p at 5 sigma, counted with {quotable.n_tilted:,} tilted trials"
+    )
 
 
 def _before_unblinding(quotable: Quotable) -> Iterator[str]:
@@ -100,8 +118,9 @@ def _before_unblinding(quotable: Quotable) -> Iterator[str]:
     if not quotable.unblinding or not quotable.n_skies:
         return
     needed = math.ceil(TAIL / tail(quotable.unblinding))
+    plain = 0 if quotable.n_tilted and quotable.unblinding <= TILTED_SIGMA else quotable.n_trials
     rows = (
-        ("enough_background_trials", "background.n_trials", quotable.n_trials),
+        ("enough_background_trials", "background.n_trials", plain),
         ("enough_skies", "scan.n_skies", quotable.n_skies),
     )
     for check, key, count in rows:
@@ -118,7 +137,7 @@ def _extra(times: float, now_h: float) -> str:
 
 def _goal_lines(quotable: Quotable, goal: Goal) -> Iterator[str]:
     """Which goals are reached, and the numbers of trials that the others need."""
-    largest = quotable.counted if quotable.survival == "empirical" else quotable.fitted
+    largest = quotable.counted if quotable.survival in ("empirical", "counted") else quotable.fitted
     rows = (
         ("local_sigma", goal.local_sigma, largest, "background.n_trials"),
         ("post_trial_sigma", goal.post_trial_sigma, quotable.post_trial, "scan.n_skies"),

@@ -14,6 +14,7 @@ from worker.spec.sections import Spec
 
 SEASON_S = 1.7  # read and clean a season and its response
 MADE_UP_S = 1.0  # the same for synthetic data
+TILTS_S = 0.5  # a pilot that chooses tilts
 FILE_S, TRIAL_S = 2e-4, 3e-8  # collect: per file, per trial
 DEC_S = 1.8e-3  # distributions: per declination
 CURVE_S, RESAMPLING_S = 0.01, 6.5e-5  # fit of a passing curve, and of one resampling
@@ -67,6 +68,7 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
     curves_s = points * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
     work_of = {
         "prepare": _prepare_s(spec),
+        "tail_pilot": TILTS_S * rates.events(spec) / rates.REFERENCE_EVENTS,
         "collect_bg": FILE_S * files + TRIAL_S * spec.background.n_trials,
         "collect_sig": FILE_S * files + TRIAL_S * spec.signal.n_trials * len(spec.signal.n_sig),
         "distributions": DEC_S * points,

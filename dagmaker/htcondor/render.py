@@ -130,7 +130,7 @@ def _submit_file(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, plac
         request=request,
         container_image=own.container_image or site.container_image,
         commands=_commands(site, own, local),
-        gpu=resources.gpu and ROWS[task].has_many_files,
+        gpu=resources.gpu and ROWS[task].on_device,
         max_memory_mb=max(min(site.max_memory_mb, resources.max_memory_mb or site.max_memory_mb), request.memory_mb),
         accounting_group=with_accounting_group(site, spec).accounting_group,
         python=submit_value(place.python if own_interpreter else str(site.python)),

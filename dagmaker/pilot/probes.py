@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from dagmaker.plan import rates
 from dagmaker.plan.processes import number
-from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
+from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS, TAIL_TRIALS
 from worker.spec.goals import LADDER
 from worker.spec.pilot import KindCost, Rate
 from worker.spec.point import Point
@@ -85,6 +85,9 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
     """A short and a long probe of every point; their difference contains no start time."""
     for at in subset(spec.all_points, MOST_POINTS):
         yield _trials(spec, BG_TRIALS, at, None)
+    if spec.background.tail == "tilted":
+        for at in subset(spec.all_points, MOST_POINTS):
+            yield _trials(spec, TAIL_TRIALS, at, None)
     for at in subset(spec.all_points, MOST_POINTS):
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
         for n_sig in subset(rungs, MOST_N_SIG):

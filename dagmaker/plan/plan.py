@@ -92,6 +92,26 @@ def background(spec: Spec, at: Point, more: Cut | None = None) -> tuple[Node, ..
     return _in_folders(node, _pieces_before(spec, tasks.BG_TRIALS, at, None, more))
 
 
+def tail(spec: Spec, at: Point) -> tuple[Node, ...]:
+    """Nodes of the tilted background trials of a point, after the pilot that chooses the tilts; none without."""
+    if spec.background.tail == "none":
+        return ()
+    name, file = levels.word(at.folder.name), layout.tilts_file(spec.name, at)
+    pilot = replace(
+        _single(f"tail_pilot_{name}", tasks.TAIL_PILOT, file, (tasks.PREPARE,), *at.args.items()), seed=SEED
+    )
+    node = Node(
+        name=f"tail_{name}",
+        task=tasks.TAIL_TRIALS,
+        args=tuple(at.args.items()),
+        seed=SEED,
+        dir=str(layout.tail_dir(spec.name, at)),
+        cuts=sizing.trials(spec, tasks.TAIL_TRIALS, at),
+        parents=(pilot.name,),
+    )
+    return (pilot, *_in_folders(node))
+
+
 def signal(spec: Spec, at: Point, gamma: float | None, n_sig: float, more: Cut | None = None) -> tuple[Node, ...]:
     """Nodes of signal trials of a point, as `background`; `gamma` if there are several spectra."""
     places = levels.decimals(spec.signal.n_sig)
@@ -114,9 +134,10 @@ def _signal_name(at: Point, gamma: float | None) -> str:
 
 def _points(spec: Spec) -> Iterator[Node]:
     for at in spec.all_points:
-        bg = background(spec, at)
+        bg = (*background(spec, at), *tail(spec, at))
         yield from bg
-        name, parents = f"collect_bg_{levels.word(at.folder.name)}", tuple(node.name for node in bg)
+        name = f"collect_bg_{levels.word(at.folder.name)}"
+        parents = tuple(node.name for node in bg if ROWS[node.task].at_point)
         yield _single(name, tasks.COLLECT_BG, layout.bg_collected(at), parents, *at.args.items())
         for gamma in spec.signal.levels:
             yield from _signal(spec, at, gamma)
@@ -161,7 +182,7 @@ def _skies(spec: Spec) -> Iterator[Node]:
 def make(spec: Spec, spec_digest: str) -> Plan:
     """The plan of an analysis.
 
-    prepare -> bg -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
+    prepare -> bg, tail_pilot -> tail -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
     prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, if skies are scanned
     collect_scan, sensitivity -> upper_limits -> report
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig, if the analysis is adaptive
@@ -170,11 +191,14 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     judges = tuple(_judges(spec, tuple(node.name for node in points if ROWS[node.task].at_point)))
     if judges:
         last = judges[-1].name
-        points = tuple(p if ROWS[p.task].at_point else replace(p, parents=(*p.parents, last)) for p in points)
-    bg, sig, collect_bg, collect_sig = (
+        after = (tasks.COLLECT_BG, tasks.COLLECT_SIG)
+        points = tuple(replace(p, parents=(*p.parents, last)) if p.task in after else p for p in points)
+    bg, pilots, tails, sig, collect_bg, collect_sig = (
         [node for node in points if node.task == task]
-        for task in (tasks.BG_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG)
-    )
+        for task in (
+            tasks.BG_TRIALS, tasks.TAIL_PILOT, tasks.TAIL_TRIALS, tasks.SIG_TRIALS, tasks.COLLECT_BG, tasks.COLLECT_SIG,
+        )
+    )  # fmt: skip
     of_skies = (
         _task_node(tasks.COLLECT_SCAN, tasks.DISTRIBUTIONS, *(node.name for node in skies)),
         _task_node(tasks.POST_TRIAL, tasks.COLLECT_SCAN),
@@ -182,7 +206,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     )
     nodes = (
         _task_node(tasks.PREPARE),
-        *bg, *sig, *judges, *collect_bg, *collect_sig, *skies,
+        *bg, *pilots, *tails, *sig, *judges, *collect_bg, *collect_sig, *skies,
         _task_node(tasks.DISTRIBUTIONS, *(node.name for node in collect_bg)),
         _task_node(tasks.SENSITIVITY, tasks.DISTRIBUTIONS, *(node.name for node in collect_sig)),
         *(of_skies if skies else ()),

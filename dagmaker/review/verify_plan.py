@@ -155,7 +155,7 @@ def _undecided(run: Path, whole: plan.Plan) -> Iterator[str]:
     """Files of trials in the plan's streams that no plan contains, for example of discarded rounds."""
     nodes = [node for node in whole.nodes if ROWS[node.task].at_point]
     decided = {f"{node.dir}/{name}" for node in nodes for name in processes.outputs(node)}
-    for path in sorted((run / "trials" / whole.name).glob(f"[bs][gi]*/**/trials__*_seed_{plan.SEED:04d}*.npy")):
+    for path in sorted((run / "trials" / whole.name).glob(f"[bst][gia]*/**/trials__*_seed_{plan.SEED:04d}*.npy")):
         name = str(path.relative_to(run))
         if name not in decided:
             yield f"{name}: no plan and no decision asked for it"

@@ -28,7 +28,9 @@ version: 1
 name: bits
 seed: 5
 data: {format: synthetic, n_events: 15000}
-background: {dec_deg: [-70, 5, 86], n_trials: 300}
+background:
+  {dec_deg: [-70, 5, 86], n_trials: 300, tail: tilted, n_tail_trials: 256,
+   tilts: [{n: 4, gamma: 1.3, share: 0.25}, {n: 12, gamma: 3, share: 0.5}]}
 signal: {n_sig: [4, 10, 25], n_trials: 60, cutoff_tev: 300}
 sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
 scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
@@ -37,7 +39,19 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
 COMPILED += tuple(
     f"engines.builtin.{name}"
-    for name in ("analysis", "background", "fit", "inject", "likelihood", "point", "response", "scan", "tables")
+    for name in (
+        "analysis",
+        "background",
+        "fit",
+        "inject",
+        "likelihood",
+        "mixture",
+        "point",
+        "response",
+        "scan",
+        "tables",
+        "tilted",
+    )
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")
 LIBM = re.compile(
@@ -52,7 +66,9 @@ def tasks(run: Path) -> Iterator[list[str]]:
     """The whole analysis but for its report, as words of the command line."""
     yield ["prepare"]
     opened = open_run(run)
-    for task in ("bg_trials", "sig_trials", "scan_trials", "scan_map"):
+    for dec in opened.spec.background.decs:
+        yield ["tail_pilot", f"--dec={dec:g}"]
+    for task in ("bg_trials", "tail_trials", "sig_trials", "scan_trials", "scan_map"):
         for e in expected(opened, task):
             point = [f"--{key}={value:g}" for key, value in e.point.items() if task != "scan_trials"]
             yield [task, *point, *([f"--n={e.n}", f"--seed={e.seed}", f"--first={e.first}"] if e.n else [])]

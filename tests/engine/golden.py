@@ -2,7 +2,8 @@
 
 The digest of a file of trials names the engine by its number alone, so a change of a bit without a new number would
 put two kinds of trials into one collection. What is held: the made-up data, densities and signal tables, trials of
-cells and of simulated events, of one season and of two, of points and of extended sources, a ring and a list.
+cells and of simulated events, of one season and of two, of points and of extended sources, tilted ones, a ring and a
+list.
 """
 
 import hashlib
@@ -19,10 +20,10 @@ from worker.base import healpix
 from worker.data.dataset import Dataset, Simulation
 from worker.data.prepared import content_digest
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import scan, trials
+from worker.engines.builtin import mixture, scan, trials
 from worker.engines.builtin.engine import ENGINE, analysis_of, spectrum_of
 from worker.engines.builtin.sources import SourceScanner
-from worker.engines.protocol import Sources
+from worker.engines.protocol import Sources, Tilt
 from worker.rundir import address
 from worker.spec.sections import Spec
 from worker.spec.specfile import loads
@@ -39,6 +40,7 @@ likelihood: {gamma_step: 0.0625%s}
 scan: {nside: 4, n_skies: 2, dec_min_deg: -40, dec_max_deg: 85}
 """
 WIDE = SPEC % (", cutoff_tev: 300, extension_deg: 1.0", ", extension_deg: 0.5")
+TILTS = (Tilt(4.0, 1.3, 0.25), Tilt(9.0, 2.6, 0.25), Tilt(15.0, 3.7, 0.375), Tilt(6.0, 2.0, 0.0))
 N = 12
 """Trials of each kind."""
 
@@ -54,6 +56,8 @@ def made() -> dict[str, str]:
     found |= _trials("two seasons", spec, analysis_of(_two(dataset), spec), (5.0,))
     found |= _trials("simulated", spec, analysis_of(_simulated(dataset), spec), (5.0,))
     found |= _trials("extended", loads(WIDE), analysis_of(dataset, loads(WIDE)), (5.0,))
+    found |= _tilted("cells", spec, one, spec.background.decs)
+    found |= _tilted("two seasons", spec, analysis_of(_two(dataset), spec), (5.0,))
     turn = scan.right_ascensions(one, address.scan_trials(spec, 0), 1)
     found["ring"] = _sum(scan.Scanner(one, healpix.rings_of(4)).ring(7, turn))
     places = Sources(np.radians([-30.0, 22.0, 60.0]), np.array([0.1, 0.5, 0.9]))
@@ -79,6 +83,16 @@ def _trials(name: str, spec: Spec, analysis: engine.Analysis, decs: tuple[float,
         )
         found[f"background, {name} {dec:g}"] = _sum(trials.run(analysis, point, background, 0, N))
         found[f"signal, {name} {dec:g}"] = _sum(trials.run(analysis, point, injected, 0, N, injector))
+    return found
+
+
+def _tilted(name: str, spec: Spec, analysis: engine.Analysis, decs: tuple[float, ...]) -> dict[str, str]:
+    found = {}
+    for dec in decs:
+        point = trials.point_at(analysis, np.radians(dec))
+        mixed = mixture.mixture_at(analysis, point, TILTS)
+        made = mixture.run(analysis, point, mixed, address.tail_trials(spec, spec.at(dec), 0), 0, N)
+        found[f"tilted, {name} {dec:g}"] = _sum(*mixed, *made)
     return found
 
 

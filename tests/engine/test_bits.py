@@ -50,9 +50,12 @@ def test_every_processor_makes_the_same_files(name, host, baseline, tmp_path):
     assert other["platform"]["compiled_for"] == PROCESSORS[name]["NUMBA_CPU_NAME"]
     assert not set(numpy_without(name).split()) & set(other["platform"]["numpy"])
     assert_same(host, other)
-    assert {"engines.builtin.point.run_trials", "engines.builtin.scan.fit_ring", "base.fmath.exp"} < set(
-        other["functions"]
-    )
+    assert {
+        "engines.builtin.point.run_trials",
+        "engines.builtin.scan.fit_ring",
+        "engines.builtin.tilted.run_tilted",
+        "base.fmath.exp",
+    } < set(other["functions"])
     assert other["fused"] == []
     assert other["libm"] == []
 

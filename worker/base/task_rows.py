@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 PREPARE = "prepare"
 BG_TRIALS, SIG_TRIALS, SCAN_TRIALS, SCAN_MAP = "bg_trials", "sig_trials", "scan_trials", "scan_map"
+TAIL_PILOT, TAIL_TRIALS = "tail_pilot", "tail_trials"
 JUDGE = "judge"
 COLLECT_BG, COLLECT_SIG, COLLECT_SCAN = "collect_bg", "collect_sig", "collect_scan"
 DISTRIBUTIONS, SENSITIVITY, POST_TRIAL = "distributions", "sensitivity", "post_trial"
@@ -48,6 +49,8 @@ class Task:
         Trials or pixels in a second of CPU time, with 138,322 events.
     memory_mb, million_mb : float, MB
         Peak memory up to 138,322 events, and what a million events add.
+    on_device : bool
+        A device makes its trials or skies if the spec has ``gpu: true``.
     start_s, start_inside_s : float, s
         CPU time that a new process takes beyond its work, and the part of it in the record of its output.
     """
@@ -69,6 +72,7 @@ class Task:
     per_s: float = 0.0
     memory_mb: int = 300
     million_mb: float = 0.0
+    on_device: bool = False
     start_s: float = 0.0
     start_inside_s: float = 0.0
 
@@ -103,21 +107,30 @@ ROWS: dict[str, Task] = {
     BG_TRIALS: Task(
         priority=50, needs=("dec",), folder="bg", n_trials="background.n_trials",
         per_file="background.trials_per_file", collected_by=COLLECT_BG, makes="background trials", cost_line=1,
-        per_s=55000.0, million_mb=115.0,
+        per_s=55000.0, million_mb=115.0, on_device=True,
+    ),
+    TAIL_PILOT: Task(
+        priority=55, needs=("dec",), makes="the tilts of a declination", recomputed=False, million_mb=115.0,
+        start_s=0.9, start_inside_s=0.2,
+    ),
+    TAIL_TRIALS: Task(
+        priority=50, needs=("dec",), folder="tail", n_trials="background.n_tail_trials",
+        per_file="background.tail_trials_per_file", collected_by=COLLECT_BG, makes="tilted background trials",
+        cost_line=1, per_s=20000.0, million_mb=115.0,
     ),
     SIG_TRIALS: Task(
         priority=40, needs=("dec", "n_sig"), folder="sig", n_trials="signal.n_trials",
         per_file="signal.trials_per_file", collected_by=COLLECT_SIG, makes="signal trials", cost_line=2,
-        per_s=26000.0, million_mb=115.0,
+        per_s=26000.0, million_mb=115.0, on_device=True,
     ),
     SCAN_TRIALS: Task(
         priority=20, folder="scan", n_trials="scan.n_skies", per_file="scan.skies_per_file",
         collected_by=COLLECT_SCAN, makes="background skies", unit="skies", cost_line=8, per_s=25000.0,
-        million_mb=130.0,
+        million_mb=130.0, on_device=True,
     ),
     SCAN_MAP: Task(
         priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one", cost_line=7,
-        per_s=25000.0, million_mb=130.0,
+        per_s=25000.0, million_mb=130.0, on_device=True,
     ),
     JUDGE: Task(
         priority=90, needs=("round",), keys=("round", "asked", "inputs", "added", "points"), recomputed=False,

@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS, multi_file_tasks
+from worker.base.task_rows import BG_TRIALS, SIG_TRIALS, TAIL_TRIALS, multi_file_tasks
+from worker.blinding import tail_checks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected, missing
 from worker.spec.checklist import FIGURES, NAMES
 from worker.spec.point import Point, Value
+from worker.spec.sections import Spec
 from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
+from worker.stats.significance import How
 
 _RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)
 
@@ -92,7 +95,8 @@ def _verdict(run: Run, name: str) -> Verdict:
 def _files_complete(run: Run) -> Check:
     """All planned files and results exist, and collections were made from all trials."""
     skies = run.spec.scan.has_skies
-    absent = [str(e.path) for task in multi_file_tasks() if skies or ROWS[task].at_point for e in missing(run, task)]
+    makes = {node["task"] for node in run.plan["nodes"]}
+    absent = [str(e.path) for task in multi_file_tasks() if task in makes for e in missing(run, task)]
     absent += [str(rel) for rel in (_RESULTS if skies else _RESULTS[:2]) if not (run.path / rel).exists()]
     absent += list(_incomplete(run))
     absent += [str(rel) for rel in _rounds(run) if not (run.path / rel).exists()]
@@ -112,6 +116,9 @@ def _incomplete(run: Run) -> Iterator[str]:
         rel = layout.bg_collected(at)
         planned = _n_planned(run, BG_TRIALS, **at.args)
         yield from _count_problem(run, rel, lambda arrays: int(arrays["n"].sum()), planned)
+        if spec.background.tail == "tilted":
+            planned = _n_planned(run, TAIL_TRIALS, **at.args)
+            yield from _count_problem(run, rel, lambda arrays: len(arrays["tail_ts"]), planned)
         for level in spec.signal.levels:
             rel = layout.sig_collected(at, level)
             yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **at.signal_args(level)))
@@ -144,9 +151,16 @@ def _p_uniform(run: Run) -> Check:
     for at in run.spec.all_points:
         even, odd = halves(run, at)
         if even.eta > 0:
-            how = run.spec.scan.survival if even.chi2 is not None else "empirical"
-            per_point.append(checks.p_uniform(even.sf(odd, how), even.eta, even.n, name=str(at)))
+            per_point.append(
+                checks.p_uniform(even.sf(odd, way_of_half(run.spec, even)), even.eta, even.n, name=str(at))
+            )
     return checks.combined("p_uniform", per_point)
+
+
+def way_of_half(spec: Spec, even: TSD) -> How:
+    """The spec's way to a p-value in a half of the plain trials, without the tilted ones that count their tail."""
+    counts = even.chi2 is None or spec.scan.survival == "counted"
+    return "empirical" if counts else spec.scan.survival
 
 
 def halves(run: Run, at: Point) -> tuple[TSD, np.ndarray]:
@@ -192,6 +206,8 @@ def _n_sig_bias_of_points(responses: Mapping[Point, bias.Response | None]) -> Ch
 
 
 def _enough_background(run: Run) -> Check:
+    if run.spec.background.tail == "tilted":
+        return tail_checks.enough(run)
     n_sigma = run.spec.sensitivity.top_nsigma
     reached = [_threshold_shift(hottest_spots.load_tsd(run, at), n_sigma) for at in run.spec.all_points]
     check = checks.enough_trials(
@@ -241,4 +257,5 @@ _CHECKS: Mapping[str, Callable[[Run], Check]] = {
     "n_sig_bias": _n_sig_bias,
     "enough_background_trials": _enough_background,
     "enough_skies": _enough_skies,
+    **{name: partial(tail_checks.check, name=name) for name in tail_checks.NAMES},
 }

@@ -28,6 +28,25 @@ class Signal(NamedTuple):
     gamma: float
 
 
+class Tilt(NamedTuple):
+    """A distribution from which background trials are drawn: that with a weak source at the tested position.
+
+    Attributes
+    ----------
+    n : float, events
+        Expected number of events that follow the source.
+    gamma : float
+        Its spectral index.
+    share : float
+        Fraction of the trials drawn from it, a multiple of 1/256; 0 for a tilt that is only evaluated, as a check.
+        The trials that remain are plain background trials.
+    """
+
+    n: float
+    gamma: float
+    share: float
+
+
 class Sources(NamedTuple):
     """Positions of sources; arrays (n,).
 
@@ -126,7 +145,8 @@ class Engine(Protocol):
     columns : dtype
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
-        Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain".
+        Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain", and
+        "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`).
     deterministic : 'per-trial' or 'per-file'
         Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
     tolerance : float
@@ -198,6 +218,40 @@ class Engine(Protocol):
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of `sources`."""
+
+    @property
+    def tail_columns(self) -> np.dtype[np.void]:
+        """Columns of tilted trials: those of `columns`, float64 ``log_w``, and ``log_l1``, ``log_l2``, ... of checks.
+
+        ``log_w`` is ln(dP / dQ) of the trial, for trials drawn from Q instead of the background P; ``log_l1`` is
+        ln(dQ_1 / dP) of the first tilt with a share of 0.
+        """
+
+    @property
+    def tail_version(self) -> int:
+        """Version of the bits of tilted trials, besides what `identity` says; it enters their digest."""
+
+    def tilts(self, at: Point, key: Key, tilts: Sequence[Tilt] | None = None) -> tuple[Tilt, ...]:
+        """Tilts for the tail of the TS distribution of a point, with those that are evaluated as a check.
+
+        Parameters
+        ----------
+        key : tuple of 2 int
+            Stream of the trials of a small pilot that chooses them.
+        tilts : sequence of Tilt, optional
+            Those of the user: there is no pilot.
+
+        Raises
+        ------
+        ValueError
+            The data or the likelihood do not allow them.
+        """
+
+    def tail_trials(self, at: Point, key: Key, first: int, n: int, tilts: Sequence[Tilt]) -> NDArray[np.void]:
+        """Tilted background trials [first, first + n) of the stream of `key`, (n,) of `tail_columns`.
+
+        Trial i may depend on the point, the key, the tilts and i, and on no other random number.
+        """
 
     def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""

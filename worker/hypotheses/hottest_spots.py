@@ -16,6 +16,7 @@ from worker.stats import bands, pvalues
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
+from worker.stats.tail import Tilted
 
 SPOT_DTYPE = np.dtype([(name, "<f8") for name in ("dec", "gamma", "mlog10p", "ns", "ra", "ts")])
 REGIONS = ("all", "north", "south")
@@ -34,9 +35,13 @@ def load_tsds(run: Run) -> dict[float, TSD]:
 
 def load_tsd(run: Run, at: Point) -> TSD:
     """Background TS distribution of a point; errors as `load_tsds`."""
-    arrays = store.load_arrays(run.path, layout.bg_collected(at))
+    return tsd_of(store.load_arrays(run.path, layout.bg_collected(at)), run.spec)
+
+
+def tsd_of(arrays: Mapping[str, Any], spec: Spec) -> TSD:
+    """Background TS distribution from the arrays of a collected file."""
     ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-    return TSD(int(arrays["n"].sum()), ts, run.spec.background.fit)
+    return TSD(int(arrays["n"].sum()), ts, spec.background.fit, Tilted.from_arrays(arrays))
 
 
 def background_spots(run: Run, region: str = "all") -> NDArray[np.void]:

@@ -110,7 +110,12 @@ def heat(results: Results) -> Drawing:
     return Drawing(
         figure,
         "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
-        "that is 3σ and 5σ. Above the last trials the thresholds rest on the chi2 fit.",
+        "that is 3σ and 5σ. "
+        + (
+            "Above the last trials of this kind the thresholds rest on the chi2 fit."
+            if results.run.spec.background.tail == "none"
+            else "Above the last trials of this kind the thresholds are counted with tilted trials."
+        ),
         _histograms(results)
         | {"median": [s.median[1] for s in shapes], "ts_3sigma_5sigma": [s.thresholds for s in shapes]},
     )
@@ -186,9 +191,17 @@ def survival(results: Results) -> Drawing:
     for axis, shape in zip(axes, shapes, strict=True):
         counted = np.where(shape.p_counted > 0, shape.p_counted, np.nan)
         axis.plot(EDGES, shape.p_fit, "--", color=style.RED, label="chi2 fit")
+        if how == "counted":
+            axis.plot(EDGES, shape.p_hybrid, ":", color=style.ORANGE, label="counted, then fit (hybrid)")
         axis.plot(EDGES, shape.p_used, "-", color=style.GREEN, linewidth=4, alpha=0.45, label=f"used ({how})")
-        axis.step(EDGES, counted, where="pre", color=style.BLUE, label="counted")
-        if how == "hybrid" and np.isfinite(shape.joint):
+        axis.step(
+            EDGES,
+            counted,
+            where="pre",
+            color=style.BLUE,
+            label="counted (plain trials)" if how == "counted" else "counted",
+        )
+        if how in ("hybrid", "counted") and np.isfinite(shape.joint):
             axis.axvline(shape.joint, color=style.GREY, linestyle=":")
         for n_sigma in (3.0, 4.0, 5.0):
             p = float(nsigma_to_p(n_sigma))
@@ -201,6 +214,8 @@ def survival(results: Results) -> Drawing:
     axes[0].set_ylabel("P(TS ≥ x)")
     axes[0].legend(loc="lower left")
     ways = {
+        "counted": "Plain trials are counted while at least 100 of them lie above (left of the dotted line), weighted "
+        "tilted trials beyond; what the fit, and counting continued by it, would say is drawn beside it and not used.",
         "hybrid": "Counting is used while at least 100 trials lie above (left of the dotted line), the fit beyond, "
         "scaled to be continuous there.",
         "fit": "The fit is used everywhere.",
@@ -211,11 +226,11 @@ def survival(results: Results) -> Drawing:
         f"Survival function of the background at three {results.points.what}: by counting, by the fit, and as the "
         f"scan uses it. {ways[how]}",
         columns(
-            (*results.points.names, "ts", "p_counted", "p_fit", "p_used"),
+            (*results.points.names, "ts", "p_counted", "p_fit", "p_hybrid", "p_used"),
             [
                 (*results.points.cells(s.at), *row)
                 for s in shapes
-                for row in zip(EDGES.tolist(), s.p_counted, s.p_fit, s.p_used, strict=True)
+                for row in zip(EDGES.tolist(), s.p_counted, s.p_fit, s.p_hybrid, s.p_used, strict=True)
             ],
         ),
     )

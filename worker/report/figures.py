@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from worker.base.errors import DagmakerError
-from worker.report import background, bias, coverage, numbers, sensitivity, style, timing, verdicts
+from worker.report import background, bias, coverage, numbers, sensitivity, style, tail, timing, verdicts
 from worker.report.hypotheses.table import part_of
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -43,7 +43,8 @@ SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing
 def chosen(results: Results) -> list[Plot]:
     """Figures of every run and of its hypothesis."""
     part = part_of(results.run.spec)
-    return sorted((*PLOTS, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
+    of_tail = () if results.run.spec.background.tail == "none" else TAIL
+    return sorted((*PLOTS, *of_tail, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
 
 
 PLOTS = (
@@ -59,6 +60,10 @@ PLOTS = (
     Plot("check_thresholds", "checks", "How far the trials reach", verdicts.thresholds),
     Plot("timing", "timing", "CPU time and memory", timing.draw),
 )
+
+
+TAIL = (Plot("check_tail", "checks", "Weights of tilted trials", tail.draw),)
+"""Figures of an analysis with tilted trials."""
 
 
 def make(results: Results, plot: Plot) -> FigureFiles:

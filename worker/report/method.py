@@ -76,6 +76,8 @@ def _scan(spec: Spec, what: str, sky: str) -> str:
     scan = spec.scan
     fit = {"scale1": "a chi2 fit (loc 0, scale 1)", "free": "a chi2 fit (loc 0, scale free)"}[spec.background.fit]
     ways = {
+        "counted": "by counting background trials: plain ones, and beyond the last hundred "
+        f"{spec.background.n_tail_trials:,} trials drawn from tilted distributions, with exact weights",
         "hybrid": f"by counting trials, and by {fit} beyond the last hundred",
         "fit": f"by {fit}",
         "empirical": "by counting trials",

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.hypotheses.hottest_spots import REGIONS, SPOT_DTYPE
+from worker.hypotheses.hottest_spots import REGIONS, SPOT_DTYPE, tsd_of
 from worker.report.points import PointAxis
 from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec.point import Point
-from worker.stats.distributions import TSD
 
 Row = Mapping[str, Any]
 
@@ -98,8 +97,7 @@ class Results:
         for at in spec.all_points:
             arrays = self._collected(layout.bg_collected(at))
             if arrays is not None and int(arrays["n"].sum()) > 0:
-                ts = np.sort(np.concatenate([arrays["ts_even"], arrays["ts_odd"]]))
-                shapes.append(shape_of(at, TSD(int(arrays["n"].sum()), ts, spec.background.fit), spec.scan.survival))
+                shapes.append(shape_of(at, tsd_of(arrays, spec), spec.scan.survival))
         return tuple(shapes)
 
     def require_shapes(self) -> tuple[Shape, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.spec.point import Point
-from worker.stats.chi2 import Fit
+from worker.stats.chi2 import Fit, TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.significance import How
 
@@ -44,12 +44,13 @@ class Shape(NamedTuple):
         With the scale fixed at 1, and free.
     median : tuple (low, value, high)
         With the interval of its order statistics.
-    p_counted, p_used, p_fit : ndarray (len(EDGES),)
-        P(TS >= edge): by counting; as used by the scan; by the fit of the spec (NaN without one).
+    p_counted, p_used, p_fit, p_hybrid : ndarray (len(EDGES),)
+        P(TS >= edge): by counting plain trials; as used by the scan; by the fit of the spec and by counting continued
+        with it (NaN without a fit).
     joint : float
-        TS at which `hybrid` changes from counting to the fit; NaN without a fit.
+        TS at which `hybrid` changes from counting to the fit, and `counted` to tilted trials; NaN without a fit.
     thresholds : tuple (3 sigma, 5 sigma)
-        TS thresholds of `hybrid`; NaN without a fit.
+        TS thresholds, counted if there are tilted trials, else of `hybrid`; NaN if they cannot be told.
     """
 
     at: Point
@@ -61,6 +62,7 @@ class Shape(NamedTuple):
     p_counted: F64
     p_used: F64
     p_fit: F64
+    p_hybrid: F64
     joint: float
     thresholds: tuple[float, float]
 
@@ -85,7 +87,8 @@ def shape_of(at: Point, tsd: TSD, how: How = "hybrid") -> Shape:
     return Shape(
         at, tsd.n, len(tsd.ts), counts, {fit: _fitted(TSD(tsd.n, tsd.ts, fit)) for fit in FITS},
         (low, middle, high), tsd.count(EDGES) / tsd.n, tsd.sf(EDGES, how) if has_fit or how != "fit" else nothing,
-        tsd.sf(EDGES, "fit") if has_fit else nothing, tsd.joint.ts if tsd.joint else math.nan,
+        tsd.sf(EDGES, "fit") if has_fit else nothing, tsd.sf(EDGES, "hybrid") if has_fit else nothing,
+        tsd.joint.ts if tsd.joint else math.nan,
         (_threshold(tsd, 3.0), _threshold(tsd, 5.0)),
     )  # fmt: skip
 
@@ -99,4 +102,7 @@ def _fitted(tsd: TSD) -> Fitted:
 
 
 def _threshold(tsd: TSD, n_sigma: float) -> float:
-    return float(tsd.isf_nsigma(n_sigma)) if tsd.chi2 is not None else math.nan
+    try:
+        return float(tsd.isf_nsigma(n_sigma)) if tsd.chi2 is not None or tsd.tilted is not None else math.nan
+    except TooFewTrialsError:
+        return math.nan

@@ -108,9 +108,12 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _record_costs(run, layout.DATA)}
     for at in run.spec.all_points:
+        if run.spec.background.tail == "tilted":
+            rows.setdefault(tasks.TAIL_PILOT, []).extend(_record_costs(run, layout.tilts_file(run.spec.name, at)))
         collected = [(tasks.SIG_TRIALS, layout.sig_collected(at, level)) for level in run.spec.signal.levels]
         for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(at)), *collected):
-            rows.setdefault(task, []).extend(_costs(run, layout.files_of(rel)))
+            for kind, costs in _by_task(run, task, rel).items():
+                rows.setdefault(kind, []).extend(costs)
             rows.setdefault(ROWS[task].collected_by, []).extend(_record_costs(run, rel))
     rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
     maps = each_expected(run, tasks.SCAN_MAP) if run.spec.scan.has_skies else ()
@@ -120,6 +123,16 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     rows[tasks.JUDGE] = [row for n in numbers for row in _costs(run, layout.timing_file(f"{tasks.JUDGE}_{n}"))]
     rows |= {task: _costs(run, layout.timing_file(task)) for task, row in ROWS.items() if row.timed}
     return rows
+
+
+def _by_task(run: Run, task: str, rel: PurePosixPath) -> dict[str, list[dict[str, Any]]]:
+    """Costs of the files that a collected file was made from; tilted trials are a kind of their own."""
+    of_tail = str(layout.tree(run.spec.name, tasks.TAIL_TRIALS)) + "/"
+    by_task: dict[str, list[dict[str, Any]]] = {task: []}
+    for row in _costs(run, layout.files_of(rel)):
+        kind = tasks.TAIL_TRIALS if str(row.get("path", "")).startswith(of_tail) else task
+        by_task.setdefault(kind, []).append(row)
+    return by_task
 
 
 def _costs(run: Run, rel: PurePosixPath) -> list[dict[str, Any]]:

@@ -161,10 +161,12 @@ def _n_eff(post: Row) -> str:
 
 
 def _p_value_method(results: Results, spot: Row) -> str:
-    """Whether a p-value is counted or from the fit (fewer than `N_JOINT` trials of the nearest declination above)."""
+    """Whether a p-value is counted, and by what trials, or fitted (fewer than `N_JOINT` of the nearest dec above)."""
     dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
     near = min(in_order(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
+    if survival == "counted":
+        return " (counted)" if counted else " (counted, by tilted trials)"
     return " (counted)" if survival == "empirical" or (survival == "hybrid" and counted) else " (by the fit)"
 
 

@@ -36,7 +36,7 @@ def uniform(results: Results) -> Drawing:
         if even.eta == 0:
             continue
         n_odd = max(n_odd, len(odd))
-        p = np.sort(even.sf(odd, spec.scan.survival if even.chi2 is not None else "empirical"))
+        p = np.sort(even.sf(odd, unblinding_checks.way_of_half(spec, even)))
         at = np.geomspace(10.0 / len(odd), 1.0, POINTS) if len(odd) > 10 else np.array([1.0])
         at = at[at <= even.eta]
         ratio = np.searchsorted(p, at, side="right") / len(p) / at

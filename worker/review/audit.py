@@ -8,7 +8,7 @@ from typing import Any
 from worker.base.errors import DagmakerError, InputError, RefusedError
 from worker.base.finding import Finding
 from worker.blinding import clearance, unblinding_log
-from worker.review import aggregates, files, pages, run_conditions, trial_files, unblinding, unknown_files
+from worker.review import aggregates, files, pages, run_conditions, tilts, trial_files, unblinding, unknown_files
 from worker.rundir.ledger import Run, open_run
 from worker.tasks import scratch_run
 
@@ -34,6 +34,7 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
     yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
+    yield from guarded("tilts chosen again", lambda: tilts.findings(run))
     yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))
     with scratch_run.create(run, trials=True, opened=not unblinding.why_closed(run)) as root:
         yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))

@@ -13,7 +13,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
 from worker.spec.point import Point
 from worker.stats.chi2 import TooFewTrialsError
-from worker.tasks import context
+from worker.tasks import file_kinds
 
 F64 = NDArray[np.float64]
 
@@ -35,14 +35,16 @@ class ChosenRows(NamedTuple):
 
 
 def trials(run: Run, task: str, files: Iterable[Expected]) -> Iterator[ChosenRows]:
-    """Background trials in the tail and at the median; signal trials nearest to their thresholds."""
+    """Background trials in the tail and at the median; signal and tilted trials nearest to the thresholds."""
     by_point: dict[tuple[tuple[str, float], ...], list[Expected]] = {}
     for file in files:
         by_point.setdefault(tuple(sorted(file.point.items())), []).append(file)
     for point, point_files in by_point.items():
-        ts = [store.load_array(run.path, file.path, file.n, context.columns(run))["ts"] for file in point_files]
+        dtype = file_kinds.KINDS[task].dtype(run)
+        ts = [store.load_array(run.path, file.path, file.n, dtype)["ts"] for file in point_files]
         all_ts = np.concatenate(ts)
-        chosen = _background(all_ts) if task == BG_TRIALS else _signal(run, run.spec.point_of(dict(point)), all_ts)
+        at = run.spec.point_of(dict(point))
+        chosen = _background(all_ts) if task == BG_TRIALS else _near_thresholds(run, at, all_ts)
         yield from _by_file(point_files, [len(part) for part in ts], chosen)
 
 
@@ -51,7 +53,7 @@ def _background(ts: F64) -> NDArray[np.int64]:
     return np.union1d(np.argsort(ts, kind="stable")[-n:], nearest(ts, float(np.median(ts))))
 
 
-def _signal(run: Run, at: Point, ts: F64) -> NDArray[np.int64]:
+def _near_thresholds(run: Run, at: Point, ts: F64) -> NDArray[np.int64]:
     chosen = np.empty(0, np.int64)
     for threshold in _thresholds(run, at):
         chosen = np.union1d(chosen, nearest(ts, threshold))

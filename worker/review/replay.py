@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
-from worker.base.task_rows import ROWS, SCAN_TRIALS, multi_file_tasks
+from worker.base.task_rows import ROWS, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
 from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
-from worker.tasks import context, scratch_run, trials
+from worker.tasks import context, scratch_run, tail
 
 MAX_TS_DEFICIT = 1e-3
 """Largest allowed difference by which the fitted TS is below that of the brute-force grid."""
@@ -119,13 +119,13 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
         _replay_sky(run, rel, args, trial, rows[trial])
         return {}
     at, k = run.spec.point_of(args), int(args["first"]) + trial
-    engine, stream = context.engine(run), trials.stream(run, at, args["seed"], args.get("n_sig"), args.get("gamma"))
+    engine, stream = context.engine(run), tail.stream_of(run, task, args, args["seed"])
     alone = stream.trials(engine, k, 1)[0]
     _require_equal(run, rel, trial, alone, rows[trial])
-    fit = {name: float(alone[name]) for name in engine.columns.names or ()}
+    fit = {name: float(alone[name]) for name in alone.dtype.names or ()}
     others = "".join(f", {name} {value:.4f}" for name, value in fit.items() if name != "ts")
     print(f"fit: TS {fit['ts']:.6f}{others}")
-    if "explain" not in engine.supports:
+    if "explain" not in engine.supports or task == TAIL_TRIALS:
         return {"fit": fit}
     explanation = engine.explain(at, stream.key, k, alone, stream.signal)
     print(*explanation.lines, sep="\n")

@@ -1,18 +1,22 @@
 """Whether a result is valid (loads, has its keys) and up to date (made from the present files)."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes, json_object
-from worker.base.task_rows import COLLECT_SCAN, JUDGE, ROWS
+from worker.base.task_rows import COLLECT_SCAN, JUDGE, ROWS, TAIL_PILOT
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
-from worker.tasks import adaptive_round
+from worker.tasks import adaptive_round, tail
 
-_READS = {row.collected_by: task for task, row in ROWS.items() if row.is_stream}
+_READS: dict[str, list[str]] = {}
+for _task, _row in ROWS.items():
+    if _row.is_stream:
+        _READS.setdefault(_row.collected_by, []).append(_task)
 
 
 def problem(run: Run, task: str, rel: PurePosixPath) -> str:
@@ -20,7 +24,7 @@ def problem(run: Run, task: str, rel: PurePosixPath) -> str:
     try:
         if rel.suffix == ".npz":
             store.load_record(run.path, rel)
-            store.load_arrays(run.path, rel)
+            store.load_arrays(run.path, rel, tail.pilot_digest(run) if task == TAIL_PILOT else None)
         elif rel.suffix == ".json":
             _check_json(run, task, rel)
         else:
@@ -66,14 +70,13 @@ def stale(run: Run, node: Mapping[str, Any], rel: PurePosixPath) -> str:
 
     A missing file is no difference here; it has a fault of its own.
     """
-    task = _READS.get(node["task"])
     if node["task"] == JUDGE:
         return _stale_decision(run, int(node["args"]["round"]))
-    if task is None:
-        return ""
-    point = node["args"] if ROWS[task].at_point else {}
-    made_from = {item["path"]: item["sha256"] for item in listed_files(run, rel, {"path", "sha256"})}
-    for file in each_expected(run, task, **point):
+    planned = {node["task"] for node in run.plan["nodes"]}
+    reads = [task for task in _READS.get(node["task"], ()) if task in planned]
+    made_from = {item["path"]: item["sha256"] for item in listed_files(run, rel, {"path", "sha256"})} if reads else {}
+    files = (each_expected(run, task, **(node["args"] if ROWS[task].at_point else {})) for task in reads)
+    for file in chain.from_iterable(files):
         path, sha256 = str(file.path), _recorded_sha256(run, file.path)
         if sha256 and path not in made_from:
             return f"was made without {path}"

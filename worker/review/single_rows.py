@@ -22,7 +22,7 @@ from worker.review import decisive_rows, replay
 from worker.review.decisive_rows import ChosenRows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, open_run
-from worker.tasks import context, trials
+from worker.tasks import context, file_kinds, tail
 
 MAX_FILES = 10_000
 """Largest number of files with randomly chosen rows."""
@@ -43,7 +43,7 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
     decisive = decisive_rows.skies(run, files) if of_sky else (list(decisive_rows.trials(run, task, files)), 0)
     chosen, left_out = decisive
     by_chance = _random_rows(files, n_rows) if n_rows else []
-    work = partial(_skies if of_sky else _trials, run.path)
+    work = partial(_skies, run.path) if of_sky else partial(_trials, run.path, task)
     wrong = _problems(work, _one_per_file([*chosen, *by_chance]), jobs)
     rows = sum(len(one.rows) for one in chosen)
     right = f"{rows:,} that decide results{f' ({left_out:,} hotter skies were left out)' if left_out else ''}"
@@ -102,11 +102,10 @@ def _problems(work: Callable[[ChosenRows], str], chosen: Sequence[ChosenRows], j
     return [text for text in map_in_processes(work, chosen, min(jobs, len(chosen)), chunksize=4) if text]
 
 
-def _trials(path: Path, chosen: ChosenRows) -> str:
+def _trials(path: Path, task: str, chosen: ChosenRows) -> str:
     run, file = open_run(path), chosen.file
-    rows = store.load_array(path, file.path, file.n, context.columns(run))
-    at = run.spec.point_of(file.point)
-    stream = trials.stream(run, at, file.seed, file.point.get("n_sig"), file.point.get("gamma"))
+    rows = store.load_array(path, file.path, file.n, file_kinds.KINDS[task].dtype(run))
+    stream = tail.stream_of(run, task, file.point, file.seed)
     engine = context.engine(run)
     again = (stream.trials(engine, file.first + row, 1) for row in chosen.rows)
     return _difference(run, chosen, rows, again)

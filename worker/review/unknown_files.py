@@ -1,9 +1,10 @@
 """Files in the folders of a run that belong neither to its plan nor to its results."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from worker.base.finding import SHOWN, Finding
+from worker.base.task_rows import TAIL_PILOT
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout
 from worker.rundir.ledger import Run, each_expected
@@ -34,6 +35,8 @@ def _plan_files(run: Run) -> Iterator[str]:
     for node in run.plan["nodes"]:
         if node["file"]:
             yield f"{node['dir']}/{node['file']}"
+            if node["task"] == TAIL_PILOT:  # a review makes no file of it again
+                yield str(layout.record_name(PurePosixPath(node["dir"]) / node["file"]))
     for number in range(1, run.spec.adaptive.max_rounds + 1):
         rounds = (layout.decision(number), layout.round_plan(number), layout.round_dag(number))
         yield from map(str, (*rounds, layout.timing_file(f"judge_{number}")))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.base.key import Key, key
-from worker.base.task_rows import BG_TRIALS, SCAN_TRIALS, SIG_TRIALS
+from worker.base.task_rows import BG_TRIALS, SCAN_TRIALS, SIG_TRIALS, TAIL_PILOT, TAIL_TRIALS
 from worker.spec.point import Point
 from worker.spec.sections import Spec
 
@@ -12,6 +12,16 @@ from worker.spec.sections import Spec
 def bg_trials(spec: Spec, at: Point, seed: int) -> Key:
     """Background trials of a point."""
     return key(spec.seed, BG_TRIALS, *at.address, int(seed))
+
+
+def tail_trials(spec: Spec, at: Point, seed: int) -> Key:
+    """Tilted background trials of a point."""
+    return key(spec.seed, TAIL_TRIALS, *at.address, int(seed))
+
+
+def tail_pilot(spec: Spec, at: Point) -> Key:
+    """Trials of the pilot that chooses the tilts of a point."""
+    return key(spec.seed, TAIL_PILOT, *at.address)
 
 
 def sig_trials(spec: Spec, at: Point, n_sig: float, seed: int, gamma: float) -> Key:
@@ -32,6 +42,8 @@ def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
     args, seed = node["args"], int(node.get("seed") or 0)
     makers = {
         BG_TRIALS: lambda: bg_trials(spec, spec.point_of(args), seed),
+        TAIL_PILOT: lambda: tail_pilot(spec, spec.point_of(args)),
+        TAIL_TRIALS: lambda: tail_trials(spec, spec.point_of(args), seed),
         SIG_TRIALS: lambda: sig_trials(
             spec, spec.point_of(args), args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0])
         ),

@@ -89,6 +89,16 @@ def bg_dir(name: str, at: Point) -> PurePosixPath:
     return tree(name, task_rows.BG_TRIALS) / at.folder
 
 
+def tail_dir(name: str, at: Point) -> PurePosixPath:
+    """Tilted background trials of a point."""
+    return tree(name, task_rows.TAIL_TRIALS) / at.folder
+
+
+def tilts_file(name: str, at: Point) -> PurePosixPath:
+    """Tilts of a point, as its pilot chose them: n, gamma and share."""
+    return trials_dir(name) / "tilts" / f"{at.folder}.npz"
+
+
 def sig_dir(name: str, at: Point, n_sig: float, nsig_places: int = 1, gamma: float | None = None) -> PurePosixPath:
     """Signal trials of a point and signal strength; `gamma` if there are several spectra."""
     return _of_gamma(tree(name, task_rows.SIG_TRIALS), gamma) / at.folder / "nsig" / nsig_level(n_sig, nsig_places)

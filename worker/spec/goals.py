@@ -11,6 +11,12 @@ WORD = "goal"
 N_SIG: Place = ("signal", "n_sig")
 TAIL = 10
 """Trials above a threshold that a counted significance needs: p is then known to a third."""
+COUNTED_TRIALS = 10_000
+"""Plain trials beside tilted ones: for the median, the fraction with TS > 0, and the agreement of the two."""
+TILTED_SIGMA = 5.5
+"""Largest significance at which the pilot makes tilted trials precise."""
+TILTED_SPREAD = 40.0
+"""Relative variance of p by one tilted trial at 5 sigma (docs/statistics.md): n trials give sqrt(40 / n)."""
 FIT_DECADES = 2
 """Decades of p beyond the counted ones in which the fitted tail is used (docs/planning.md)."""
 SENSITIVITY_ERROR_1 = 1.5
@@ -41,7 +47,9 @@ def tail(n_sigma: float) -> float:
 
 
 def background_trials(local_sigma: float, survival: str) -> int:
-    """Trials per declination for quoting a local significance, by counting or with the fit."""
+    """Plain trials per declination for quoting a local significance; tilted ones count the tail if it is counted."""
+    if survival == "counted":
+        return COUNTED_TRIALS
     decades = 0 if survival == "empirical" else FIT_DECADES
     return max(two_digits(TAIL / tail(local_sigma) / 10**decades), 1000)
 

@@ -67,6 +67,15 @@ HINTS: dict[str, Hint] = {
     "background.dec_deg.step": Hint("spacing, deg", "10"),
     "background.n_trials": Hint("trials per declination", "10000"),
     "background.trials_per_file": Hint("trials per process and file", "5000"),
+    "background.tail": Hint("tilted trials, which count the tail of TS to 5 sigma and beyond, or none", "tilted"),
+    "background.n_tail_trials": Hint("tilted trials per declination, a multiple of 256", "16384"),
+    "background.tail_trials_per_file": Hint("tilted trials per process and file", "16384"),
+    "background.tilts": Hint(
+        "pilot: 4,096 trials choose them at each declination; or a list of what tilted trials are drawn from", "pilot"
+    ),
+    "background.tilts.n": Hint("events expected at the source", "10"),
+    "background.tilts.gamma": Hint("their spectral index", "2.6"),
+    "background.tilts.share": Hint("fraction of the tilted trials, a multiple of 1/256; the rest are plain", "0.25"),
     "background.fit": Hint("chi2 fit of the positive TS: scale 1 and ndof free, or both free", "scale1"),
     "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
     "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma; a list for several spectra", "2.0"),
@@ -106,7 +115,7 @@ HINTS: dict[str, Hint] = {
     "scan.sky_bands": Hint("declination bands that each background sky is split into, a process each", "1"),
     "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
     "scan.interpolation": Hint("of p between background declinations; ring: none, each ring has its own", "linear"),
-    "scan.survival": Hint("p of a TS", "hybrid"),
+    "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "hybrid"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),
@@ -193,6 +202,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "ReleaseSeason": "data.seasons",
         "NumpySeason": "data.seasons",
         "DecRange": "background.dec_deg",
+        "SpecTilt": "background.tilts",
         **{section.__name__: "scan" for section in SCANS.values()},
         "TaskResources": ".".join(TASKS),
     }

@@ -1,6 +1,7 @@
 """Measurements of a pilot as a section of the spec: set-up time, time per unit and memory of each kind of task.
 
-The units are trials (bg_trials, sig_trials) and pixels (scan_trials, scan_map; a sky has as many as its scan).
+The units are trials (bg_trials, tail_trials, sig_trials) and pixels (scan_trials, scan_map; a sky has as many as its
+scan).
 """
 
 from typing import Annotated, Literal
@@ -57,6 +58,7 @@ class Pilot(Model):
     cpu: str
     prepared_mb: Positive | None = None
     bg_trials: KindCost | None = None
+    tail_trials: KindCost | None = None
     sig_trials: KindCost | None = None
     scan_trials: KindCost | None = None
     scan_map: KindCost | None = None

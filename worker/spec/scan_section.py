@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from worker.base.task_rows import COLLECT_SCAN, SCAN_MAP, SCAN_TRIALS
 from worker.spec.fields import Affects, Model
 from worker.spec.point import Point, declinations
+
+Survival = Literal["counted", "hybrid", "fit", "empirical"]
+"""How a TS becomes a local p-value; counted needs tilted trials."""
 
 Fault = tuple[str, str]
 """Key of the spec, and a sentence."""

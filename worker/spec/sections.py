@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
-from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS
-from worker.spec import angles, free_points, levels, size_limits
+from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS, TAIL_TRIALS
+from worker.spec import angles, free_points, levels, size_limits, tilts
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
     Affects,
@@ -39,6 +39,7 @@ from worker.spec.season import (
 )
 from worker.spec.sky_scan import HealpixScan
 from worker.spec.task_resources import TaskTable
+from worker.spec.tilts import Tilts
 
 Days = Annotated[Positive, Field(le=40000)]
 Energy = Annotated[Positive, Field(le=1e9)]  # TeV
@@ -162,12 +163,22 @@ class Likelihood(Model):
         return self
 
 
+TAIL_DEFAULT: Literal["none", "tilted"] = "none"
+
+
 class Background(Model):
     """Background trials on a declination grid."""
 
     dec_deg: Annotated[DecGrid | None, Affects("declinations: files of the others stay")]
     n_trials: Annotated[Count, MORE]
     trials_per_file: Annotated[Count, CUT] = 10000
+    tail: Annotated[
+        Literal["none", "tilted"],
+        Affects("tilted trials for the tail of TS: results are made again", again=(DISTRIBUTIONS,), decision=True),
+    ] = TAIL_DEFAULT
+    n_tail_trials: Annotated[Count, MORE] = 16384
+    tail_trials_per_file: Annotated[Count, CUT] = 16384
+    tilts: Annotated[Tilts, Affects("from what tilted trials are drawn: all of them", trials=(TAIL_TRIALS,))] = "pilot"
     fit: Annotated[
         Literal["scale1", "free"],
         Affects("p-values: results are made again from the same trials", again=(DISTRIBUTIONS,), decision=True),
@@ -177,6 +188,11 @@ class Background(Model):
     def _directories(self) -> Self:
         places = levels.decimals(self.decs)
         require_distinct_names("dec_deg", self.decs, [levels.dec_level(dec, places) for dec in self.decs])
+        return self
+
+    @model_validator(mode="after")
+    def _whole_blocks(self) -> Self:
+        refuse(*tilts.faults(self.n_tail_trials, self.tilts))
         return self
 
     @property
@@ -344,6 +360,25 @@ class Spec(Model):
     @classmethod
     def _without_skies(cls, document: Any) -> Any:
         return free_points.without_skies(document)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_the_tail(cls, document: Any) -> Any:
+        """With tilted trials p-values are counted, unless the spec says another way."""
+        if not isinstance(document, Mapping):
+            return document
+        background, scan = document.get("background"), document.get("scan")
+        if not (isinstance(background, Mapping) and isinstance(scan, Mapping)) or "survival" in scan:
+            return document
+        counts = background.get("tail", TAIL_DEFAULT) == "tilted"
+        return {**document, "scan": {**scan, "survival": "counted"}} if counts else document
+
+    @model_validator(mode="after")
+    def _tilted_trials_to_count(self) -> Self:
+        if self.scan.survival == "counted" and self.background.tail == "none":
+            text = "found counted, which needs tilted trials; write background: {tail: tilted}, or survival: hybrid"
+            refuse(("scan.survival", text))
+        return self
 
     @model_validator(mode="after")
     def _its_points(self) -> Self:

@@ -37,8 +37,10 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
     background, signal, scan = spec.background, spec.signal, spec.scan
     n_tested = len(spec.all_points)
     n_points = n_tested * len(signal.gammas) * len(signal.n_sig)
+    tail = background.n_tail_trials if background.tail == "tilted" else 0
     for place, n, size, times in (
         ("background.trials_per_file", background.n_trials, background.trials_per_file, n_tested),
+        ("background.tail_trials_per_file", tail, background.tail_trials_per_file, n_tested),
         ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
         ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, scan.sky_bands),
     ):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from worker.spec import edges, units
 from worker.spec.fields import Affects, Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
 from worker.spec.grid import ring_grid
-from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection
+from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection, Survival
 
 REGIONS = 3
 """Hottest spots of a map: whole sky, north, south."""
@@ -43,7 +43,7 @@ class HealpixScan(ScanSection):
     sky_bands: Annotated[int, Field(ge=1, le=512), CUT] = 1
     bands: Annotated[Whole, Field(ge=1, le=512), CUT_MAPS] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
-    survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "hybrid"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from worker.spec import catalog, edges, units
 from worker.spec.fields import Affects, Count, DecDeg, refuse
-from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, Fault, ScanSection
+from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, Fault, ScanSection, Survival
 
 
 class CatalogScan(ScanSection):
@@ -28,7 +28,7 @@ class CatalogScan(ScanSection):
     n_skies: Annotated[Count, MORE]
     skies_per_file: Annotated[Count, CUT] = 100
     interpolation: Literal["linear", "log"] = "linear"
-    survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "hybrid"
 
     @model_validator(mode="after")
     def _readable(self) -> Self:

@@ -1,4 +1,4 @@
-"""TS distribution of background trials: p-values by counting, by a chi2 fit, or by counting continued by the fit.
+"""TS distribution of background trials: p-values by counting, by a chi2 fit, or by counting continued by either.
 
 Every `PValue` has the method that was used.
 """
@@ -17,11 +17,12 @@ from worker.stats import counting
 from worker.stats.binomial import LEVEL, clopper_pearson
 from worker.stats.chi2 import Chi2Fit, Chi2Tail, Fit, TooFewTrialsError, fit_chi2, shape_variance
 from worker.stats.significance import How, PValue, nsigma_to_p, p_to_nsigma
+from worker.stats.tail import Counted, Tilted
 
 F64 = NDArray[np.float64]
 
 N_JOINT = 100
-"""`hybrid` counts while at least this many trials lie above (10 % error in p), then follows the fit."""
+"""`hybrid` and `counted` count while this many trials lie above (10 % error in p), then follow fit or tilted trials."""
 
 TS_TOLERANCE = 1e-3
 """A TS below zero by less than this (the fit's tolerance) is taken as 0; a smaller one is an error."""
@@ -47,6 +48,8 @@ class TSD:
         Positive TS values, sorted.
     fit : 'scale1' or 'free'
         Scale of the chi2 fit to `ts`: fixed to 1 (ndof free), or free.
+    tilted : Tilted, optional
+        Weighted trials, for the tail.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class TSD:
     n: int
     ts: F64
     fit: Fit = "scale1"
+    tilted: Tilted | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1 or len(self.ts) > self.n:
@@ -112,6 +116,11 @@ class TSD:
         return f"{head}, ndof={self.ndof:.3f}{scale}, median={self.median():.3f} (from fit {fitted:.3f}))"
 
     @property
+    def how(self) -> How:
+        """The default way to a p-value: 'counted' if there are tilted trials, else 'hybrid'."""
+        return "hybrid" if self.tilted is None else "counted"
+
+    @property
     def eta(self) -> float:
         """Fraction of trials with TS > 0."""
         return len(self.ts) / self.n
@@ -155,6 +164,14 @@ class TSD:
         """
         fit = self.chi2 or fit_chi2(self.ts, self.fit)  # the second raises, with the reason
         return Chi2Tail(self.eta, fit.ndof, fit.scale)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """The survival function without any fit; InputError without tilted trials."""
+        if self.tilted is None:
+            raise InputError("there are no tilted trials to count the tail with: background.tail is none")
+        joint = float(self.ts[-N_JOINT]) if len(self.ts) >= N_JOINT else 0.0
+        return Counted(self.n, self.ts, joint, self.tilted)
 
     @cached_property
     def joint(self) -> Joint | None:
@@ -208,15 +225,16 @@ class TSD:
         """
         return counting.count(self.ts, self.n, np.asarray(ts, dtype=np.float64))
 
-    def sf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
+    def sf(self, ts: ArrayLike, how: How | None = None) -> F64:
         """P(TS >= ts) of the background: 1 for ts <= 0, NaN for NaN.
 
         Parameters
         ----------
         ts : array_like, any shape
-        how : 'hybrid', 'fit' or 'empirical'
-            (k + 1) / (n + 1), k trials at or above; eta chi2.sf(ts / scale, ndof); or the first while
-            k >= `N_JOINT` and the second beyond, scaled to be continuous there.
+        how : 'counted', 'hybrid', 'fit' or 'empirical', optional
+            Plain trials while k >= `N_JOINT` of them lie at or above, tilted ones beyond; (k + 1) / (n + 1) while
+            k >= `N_JOINT` and eta chi2.sf(ts / scale, ndof) beyond, scaled to be continuous there; the second or the
+            first of these everywhere. By default the first if there are tilted trials, else the second.
 
         Returns
         -------
@@ -226,17 +244,19 @@ class TSD:
         ------
         TooFewTrialsError
             `how` is 'fit' and too few trials have TS > 0. ('hybrid' then counts.)
+        InputError
+            `how` is 'counted' and there are no tilted trials.
 
         Examples
         --------
         >>> TSD.from_trials([0.0, 1.0, 0.0, 4.0]).sf([0.0, 3.0], "empirical").tolist()
         [1.0, 0.4]
         """
-        return self._survival(ts, how, log=False)
+        return self._survival(ts, how or self.how, log=False)
 
-    def logsf(self, ts: ArrayLike, how: How = "hybrid") -> F64:
+    def logsf(self, ts: ArrayLike, how: How | None = None) -> F64:
         """Logarithm of `sf`, finite however large TS is."""
-        return self._survival(ts, how, log=True)
+        return self._survival(ts, how or self.how, log=True)
 
     def _survival(self, ts: ArrayLike, how: How, log: bool) -> F64:
         ts = np.asarray(ts, dtype=np.float64)
@@ -246,6 +266,8 @@ class TSD:
         return out
 
     def _positive(self, ts: F64, how: How, log: bool) -> F64:
+        if how == "counted":
+            return np.log(self.counted.sf(ts)) if log else self.counted.sf(ts)
         if how == "fit":
             return self.tail.logsf(ts) if log else self.tail.sf(ts)
         p = (self.count(ts) + 1.0) / (self.n + 1.0)
@@ -258,7 +280,7 @@ class TSD:
             out[far] = self.tail.logsf(tail) + shift if log else self.tail.sf(tail) * math.exp(shift)
         return out
 
-    def isf(self, p: ArrayLike, how: How = "hybrid") -> F64:
+    def isf(self, p: ArrayLike, how: How | None = None) -> F64:
         """Return the largest TS with ``sf(ts) >= p``; 0 inside the atom at TS = 0.
 
         Raises
@@ -266,11 +288,14 @@ class TSD:
         InputError
             p outside (0, 1].
         TooFewTrialsError
-            A counted p-value would need more trials: p <= 1 / (n + 1).
+            A counted p-value would need more trials: p <= 1 / (n + 1), or that of the last tilted trial.
         """
         p = np.asarray(p, dtype=np.float64)
         if not np.all((p > 0) & (p <= 1)):
             raise InputError(f"p = {p}: a p-value to invert lies in (0, 1]")
+        how = how or self.how
+        if how == "counted":
+            return self.counted.isf(p)
         if how == "fit":
             return self.tail.isf(p)
         if how == "empirical" or self.joint is None:
@@ -281,13 +306,13 @@ class TSD:
         fitted = self.tail.isf(np.where(far, p, at_joint) * math.exp(-self.joint.shift))
         return np.where(far, fitted, near)
 
-    def isf_nsigma(self, n_sigma: ArrayLike, how: How = "hybrid") -> F64:
+    def isf_nsigma(self, n_sigma: ArrayLike, how: How | None = None) -> F64:
         """Return the TS threshold of a one-sided significance.
 
         Parameters
         ----------
         n_sigma : array_like
-        how : 'hybrid', 'fit' or 'empirical'
+        how : 'counted', 'hybrid', 'fit' or 'empirical', optional
             As of `sf`.
 
         Returns
@@ -302,13 +327,13 @@ class TSD:
         """
         return self.isf(nsigma_to_p(n_sigma), how)
 
-    def pvalue(self, ts: float, how: How = "hybrid", level: float = LEVEL) -> PValue:
+    def pvalue(self, ts: float, how: How | None = None, level: float = LEVEL) -> PValue:
         """P-value of one TS with its method, counts and interval.
 
         Parameters
         ----------
         ts : float
-        how : 'hybrid', 'fit' or 'empirical'
+        how : 'counted', 'hybrid', 'fit' or 'empirical', optional
             As of `sf`.
         level : float
             Coverage of the interval.
@@ -323,16 +348,27 @@ class TSD:
         >>> print(f"{p.p} [{p.lo:.2f}, {p.hi:.2f}], {p.k} of {p.n}, by {p.way}")
         0.4 [0.04, 0.62], 1 of 4, by empirical
         """
-        k = int(self.count(ts))
+        how, k = how or self.how, int(self.count(ts))
         p = float(self.sf(ts, how))
         by_count = how == "empirical" or (how == "hybrid" and (self.joint is None or ts <= self.joint.ts))
         if ts <= 0:
             return PValue(1.0, how, k, self.n, 1.0, 1.0, "empirical", level)  # by definition: no error
+        if how == "counted":
+            return self._counted_pvalue(ts, p, k, level)
         if by_count:
             lo, hi = clopper_pearson(k, self.n, level)
-            return PValue(p, how, k, self.n, float(lo), float(hi), "empirical", level)
+            return PValue(p, how, k, self.n, float(lo), float(hi), "empirical", level, float(k))
         width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * self._log_error(ts, how))
         return PValue(p, how, k, self.n, p / width, min(p * width, 1.0), "fit", level)
+
+    def _counted_pvalue(self, ts: float, p: float, k: int, level: float) -> PValue:
+        counted = self.counted
+        tilted = counted.tilted
+        width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * counted.error(ts) / p)
+        lo, hi = p / width if ts <= tilted.ts[-1] else 0.0, min(p * width, 1.0)
+        if ts <= counted.joint:
+            return PValue(p, "counted", k, self.n, lo, hi, "empirical", level, (p / counted.error(ts)) ** 2)
+        return PValue(p, "counted", k, self.n, lo, hi, "tilted", level, tilted.n_effective(ts))
 
     def _log_error(self, ts: float, how: How) -> float:
         """Return the standard error of ln p: of the fitted shape, and of the count that sets its level."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 F64 = NDArray[np.float64]
-How = Literal["hybrid", "fit", "empirical"]
+How = Literal["counted", "hybrid", "fit", "empirical"]
 
 
 class PValue(NamedTuple):
@@ -17,16 +17,18 @@ class PValue(NamedTuple):
     Attributes
     ----------
     p : float
-    how : 'hybrid', 'fit' or 'empirical'
+    how : 'counted', 'hybrid', 'fit' or 'empirical'
         The requested method.
     k, n : int
         Trials with TS >= ts, and all trials.
     lo, hi : float
-        Interval of coverage `level`: Clopper-Pearson for counted trials, Fisher information (statistical error only)
-        for the fit.
-    way : 'fit' or 'empirical'
+        Interval of coverage `level`: Clopper-Pearson for counted trials, from the spread of the weights for tilted ones
+        (lo = 0 beyond the last one), Fisher information (statistical error only) for the fit.
+    way : 'tilted', 'fit' or 'empirical'
         The method used at this TS.
     level : float
+    n_effective : float
+        Number of plain trials at or above the TS that would give the same error; NaN for the fit.
     """
 
     p: float
@@ -35,8 +37,9 @@ class PValue(NamedTuple):
     n: int
     lo: float
     hi: float
-    way: Literal["fit", "empirical"]
+    way: Literal["tilted", "fit", "empirical"]
     level: float
+    n_effective: float = math.nan
 
 
 def nsigma_to_p(n_sigma: ArrayLike) -> F64:

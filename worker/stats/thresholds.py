@@ -80,7 +80,9 @@ def resampled_median(tsd: TSD, n_bootstrap: int, key: tuple[int, int]) -> F64:
 
 
 def resampled_threshold(tsd: TSD, n_sigma: float, n_bootstrap: int, key: tuple[int, int]) -> F64:
-    """The threshold `TSD.isf_nsigma` (hybrid) of resampled background trials, (n_bootstrap,).
+    """The threshold `TSD.isf_nsigma` (by default: counted or hybrid) of resampled background trials, (n_bootstrap,).
+
+    That of tilted trials is moved by its normal error, which covers what it says.
 
     Parameters
     ----------
@@ -97,7 +99,10 @@ def resampled_threshold(tsd: TSD, n_sigma: float, n_bootstrap: int, key: tuple[i
     """
     p, found = float(nsigma_to_p(n_sigma)), float(tsd.isf_nsigma(n_sigma))
     uniform = _uniform(key, n_bootstrap)
-    if tsd.joint is None or found <= tsd.joint.ts:
+    if tsd.tilted is not None and found > tsd.counted.joint:
+        error = tsd.tilted.isf_error(p)
+        return np.maximum(found + error * np.asarray(special.ndtri(uniform[:, 0])), 0.0)
+    if tsd.tilted is not None or tsd.joint is None or found <= tsd.joint.ts:
         moved = _quantiles(tsd, 1.0 - p, uniform[:, 0]) - tsd.quantile(1.0 - p)
         return np.maximum(found + moved, 0.0)
     level, ndof, scale = _tails(tsd, tsd.joint, special.ndtri(uniform))

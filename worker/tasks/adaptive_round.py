@@ -13,7 +13,7 @@ import numpy as np
 
 from worker.base.compare import Rounding, value_differences
 from worker.base.errors import InputError, SpecError
-from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS
+from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS, TAIL_TRIALS
 from worker.rundir import input_digests, layout, store
 from worker.rundir import rounds as round_files
 from worker.rundir.ledger import Run, each_expected, open_run, run_before_round
@@ -26,6 +26,7 @@ from worker.stats.adaptive import Quantity, Verdict
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.sensitivity import NotBracketedError
+from worker.stats.tail import Tilted
 from worker.tasks import collect, context, flux_rows
 
 DIGITS = 6
@@ -119,7 +120,8 @@ def valid_decision(run: Run, number: int) -> dict[str, Any] | None:
 
 def inputs(run: Run) -> dict[str, Any]:
     """Number and digest of all files of trials, from their records."""
-    files = [file.path for task in (BG_TRIALS, SIG_TRIALS) for file in each_expected(run, task)]
+    of_tail = (TAIL_TRIALS,) if run.spec.background.tail == "tilted" else ()
+    files = [file.path for task in (BG_TRIALS, *of_tail, SIG_TRIALS) for file in each_expected(run, task)]
     listed = [{"path": str(rel), "sha256": store.load_record(run.path, rel).sha256} for rel in files]
     return {"files": len(files), "sha256": input_digests.listing_digest(listed)}
 
@@ -152,7 +154,8 @@ def _background(run: Run, at: Point) -> TSD:
     files, _ = collect.present_files(run, BG_TRIALS, False, **at.args)
     digest = context.trial_digest(run, BG_TRIALS)
     ts = np.concatenate([collect.load(run, file, context.columns(run), digest)["ts"] for file in files])
-    return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit)
+    tilted = collect.tail_arrays(run, False, at)[0] if run.spec.background.tail == "tilted" else {}
+    return TSD(len(ts), np.sort(ts[ts > 0]), run.spec.background.fit, Tilted.from_arrays(tilted))
 
 
 def _point(run: Run, at: Point, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:

@@ -9,21 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError, RefusedError
-from worker.base.task_rows import BG_TRIALS, COLLECT_BG, COLLECT_SCAN, COLLECT_SIG, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
+from worker.base.task_rows import (
+    BG_TRIALS,
+    COLLECT_BG,
+    COLLECT_SCAN,
+    COLLECT_SIG,
+    SCAN_MAP,
+    SCAN_TRIALS,
+    SIG_TRIALS,
+    TAIL_TRIALS,
+)
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import BackgroundSkies, Sky
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import measure
-from worker.spec.point import Value
-from worker.tasks import context, scans
+from worker.spec.point import Point, Value
+from worker.tasks import context, scans, tail
 
 Trials = NDArray[np.void]
 
 
 def collect_bg(path: Path, dec: float | None, allow_missing: bool, point: str | None = None) -> None:
-    """All background trials of one point: positive TS (even and odd trials apart) and their number."""
+    """All background trials of one point: positive TS (even and odd trials apart) and their number.
+
+    And its tilted trials, if there are some: TS and ln of the weight, by increasing TS.
+    """
     run = open_run(path)
     at = context.point(run.spec, dec, point)
     rel = layout.bg_collected(at)
@@ -40,7 +52,21 @@ def collect_bg(path: Path, dec: float | None, allow_missing: bool, point: str | 
             "ts_even": np.sort(halves[0][halves[0] > 0]),
             "ts_odd": np.sort(halves[1][halves[1] > 0]),
         }
+        if run.spec.background.tail == "tilted":
+            tilted, more, tail_holes = tail_arrays(run, allow_missing, at)
+            arrays |= tilted | {"n_tail_missing": np.array(tail_holes)}
+            files += more
         _save(run, rel, arrays, files, meter.record(len(ts)))
+
+
+def tail_arrays(run: Run, allow_missing: bool, at: Point) -> tuple[dict[str, NDArray[Any]], list[Expected], int]:
+    """Tilted trials of a point by increasing TS, their files, and the number of missing files."""
+    files, holes = present_files(run, TAIL_TRIALS, allow_missing, **at.args)
+    digest = tail.digest_at(run, at)
+    rows = np.concatenate([load(run, file, tail.columns(run), digest) for file in files])
+    rows = rows[np.argsort(rows["ts"], kind="stable")]
+    names = [name for name in rows.dtype.names or () if name not in ("ns", "gamma")]
+    return {f"tail_{name}": np.ascontiguousarray(rows[name]) for name in names}, files, holes
 
 
 def collect_sig(

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS
+from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS, TAIL_TRIALS
 from worker.rundir.ledger import Expected, Run
-from worker.tasks import context, scans
+from worker.tasks import context, scans, tail
 
 
 class Kind(NamedTuple):
@@ -23,6 +23,7 @@ def _map_digest(run: Run, file: Expected) -> str:
 
 KINDS = {
     BG_TRIALS: Kind(context.columns, lambda run, _: context.trial_digest(run, BG_TRIALS)),
+    TAIL_TRIALS: Kind(tail.columns, lambda run, file: tail.digest_at(run, run.spec.point_of(file.point))),
     SIG_TRIALS: Kind(context.columns, lambda run, file: context.signal_digest(run, file.point.get("gamma"))),
     SCAN_TRIALS: Kind(scans.sky_dtype, lambda run, _: scans.scan_digest(run)),
     SCAN_MAP: Kind(scans.map_dtype, _map_digest),

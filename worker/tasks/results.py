@@ -35,6 +35,7 @@ def distributions(path: Path) -> None:
                 **at.labels, "n": tsd.n, "eta": tsd.eta, "ndof": tsd.ndof, "ndof_error": tsd.ndof_error,
                 "loc": tsd.loc, "scale": tsd.scale, "median": tsd.median(),
                 "ts_3sigma": _threshold(tsd, 3.0), "ts_5sigma": _threshold(tsd, 5.0),
+                **({} if tsd.tilted is None else {"tail": _tail(tsd)}),
             }
         )  # fmt: skip
         print(f"{at}: {tsd!r}")
@@ -72,6 +73,22 @@ def _spectrum(run: Run, level: float | None, backgrounds: Mapping[Point, TSD]) -
         out["discovery_lower"] += [flux_rows.discovery(run, point, n_sigma) for n_sigma in lower]
         out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
     return out
+
+
+def _tail(tsd: TSD) -> dict[str, Any]:
+    """Thresholds counted with tilted trials, with their errors; null beyond the last trial."""
+    counted, rows = tsd.counted, []
+    for n_sigma in (3.0, 4.0, 5.0):
+        ts = _threshold(tsd, n_sigma)
+        if ts is None:
+            rows.append({"n_sigma": n_sigma, **dict.fromkeys(("ts", "ts_error", "p_error", "n_effective"))})
+            continue
+        p = tsd.pvalue(ts)
+        error = counted.tilted.isf_error(p.p) if p.way == "tilted" else None
+        relative = counted.error(ts) / p.p if p.p < 1.0 else 0.0
+        row = {"n_sigma": n_sigma, "ts": ts, "ts_error": error, "p_error": relative, "n_effective": p.n_effective}
+        rows.append(flux_rows.finite_or_null(row))
+    return {"n": counted.tilted.n, "joint": counted.joint, "thresholds": rows}
 
 
 def _threshold(tsd: TSD, n_sigma: float) -> float | None:

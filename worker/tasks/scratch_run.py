@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker.base.errors import InputError, MachineError
-from worker.base.task_rows import ROWS, SCAN_TRIALS
+from worker.base.task_rows import ROWS, SCAN_TRIALS, TAIL_PILOT
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, files_of_node
 from worker.tasks import context
@@ -31,6 +31,9 @@ def create(run: Run, trials: bool = False, opened: bool = True) -> Iterator[Path
         for file in (layout.SPEC, layout.PLAN, layout.DATA.parent, layout.ROUNDS):
             if (run.path / file).exists():
                 (root / file).symlink_to((run.path / file).absolute())
+        for node in run.plan["nodes"]:
+            if node["task"] == TAIL_PILOT:
+                _link_tilts(run, root, PurePosixPath(node["dir"]) / node["file"])
         if trials:
             _link_trials(run, root)
             if opened and (run.path / layout.UNBLINDED).is_dir():
@@ -54,6 +57,13 @@ def disk_errors_as_machine_errors() -> Iterator[None]:
         if isinstance(error.__cause__, OSError):
             raise MachineError(f"{error}; a scratch directory lies in TMPDIR: set it to a folder with space") from error
         raise
+
+
+def _link_tilts(run: Run, root: Path, rel: PurePosixPath) -> None:
+    (root / rel.parent).mkdir(parents=True, exist_ok=True)
+    for file in (rel, layout.record_name(rel)):
+        if (run.path / file).exists():
+            (root / file).symlink_to((run.path / file).absolute())
 
 
 def _link_trials(run: Run, root: Path) -> None:

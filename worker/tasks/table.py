@@ -70,6 +70,71 @@ def bg_trials(
     task(Path(run), dec=dec, n=n, seed=seed, first=first, part=part, point=point)
 
 
+def tail_pilot(*, run: str, dec: float | None = None, point: str | None = None) -> None:
+    """Choose the tilts of one point: from what distributions its tilted background trials are drawn.
+
+    Writes RUN/trials/NAME/tilts/dec/+005.npz with n, gamma and share of every tilt: from 4,096 trials on a grid of
+    tilts, or those that the spec lists. Tilts with a share of 0 are evaluated as a check.
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
+
+    Examples
+    --------
+    worker tail_pilot --run=runs/example --dec=5
+    """
+    with light_import():
+        from worker.tasks.tail import tail_pilot as task
+    task(Path(run), dec=dec, point=point)
+
+
+def tail_trials(
+    *,
+    run: str,
+    dec: float | None = None,
+    n: int,
+    seed: int = 0,
+    first: int = 0,
+    part: int = 0,
+    point: str | None = None,
+) -> None:
+    """Tilted background trials of one point: as bg_trials, but most have a large TS, and each has a weight.
+
+    Writes TS, ns, gamma and ln of the weight of trials [first, first + n) of the stream of (point, seed), the same ones
+    however the stream is cut: RUN/trials/NAME/tail/dec/+005/trials__N_016384_seed_0000.npy
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    dec : float, deg
+        Declination, a value of the background grid.
+    n : int
+        Number of trials.
+    seed : int
+        File seed: another seed is another, independent stream.
+    first : int
+        Where in the stream to begin.
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of trials from this one on.
+    point : str
+        In place of `dec` if the spec lists its points: the name of one, such as window_days_100.
+
+    Examples
+    --------
+    worker tail_trials --run=runs/example --dec=5 --n=16384 --seed=0
+    """
+    with light_import():
+        from worker.tasks.tail import tail_trials as task
+    task(Path(run), dec=dec, n=n, seed=seed, first=first, part=part, point=point)
+
+
 def sig_trials(
     *,
     run: str,
@@ -371,7 +436,7 @@ def upper_limits(*, run: str) -> None:
 TASKS: dict[str, Callable[..., Answer | None]] = {
     task.__name__: task
     for task in (
-        prepare, bg_trials, sig_trials, scan_trials, scan_map, reach, judge, collect_bg, collect_sig, distributions,
-        sensitivity, collect_scan, post_trial, upper_limits,
+        prepare, bg_trials, tail_pilot, tail_trials, sig_trials, scan_trials, scan_map, reach, judge, collect_bg,
+        collect_sig, distributions, sensitivity, collect_scan, post_trial, upper_limits,
     )
 }  # fmt: skip

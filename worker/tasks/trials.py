@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
 from worker.base.key import Key
-from worker.base.task_rows import BG_TRIALS, SIG_TRIALS
-from worker.engines.protocol import Engine, Signal
+from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS
+from worker.engines.protocol import Engine, Signal, Tilt
 from worker.rundir import address, layout
 from worker.rundir.ledger import Run, open_run
 from worker.spec import levels
@@ -19,20 +19,23 @@ from worker.tasks.resume import Output, Work, produce
 
 
 class Stream(NamedTuple):
-    """A stream of trials: point, key, and injected signal."""
+    """A stream of trials: point, key, injected signal, and tilts of background trials if it has some."""
 
     at: Point
     key: Key
     signal: Signal | None
+    tilts: tuple[Tilt, ...] = ()
 
     def trials(self, engine: Engine, first: int, n: int) -> NDArray[np.void]:
-        """Trials [first, first + n), (n,) of the engine's columns.
+        """Trials [first, first + n), (n,) of the engine's columns, or of its columns of tilted trials.
 
         Raises
         ------
         SpecError
             This signal cannot be injected at this point.
         """
+        if self.tilts:
+            return engine.tail_trials(self.at, self.key, first, n, self.tilts)
         try:
             return engine.trials(self.at, self.key, first, n, self.signal)
         except ValueError as error:
@@ -50,7 +53,7 @@ def bg_trials(
     rel = layout.part_dir(layout.bg_dir(run.spec.name, at), part) / layout.trials_name(n, seed, first)
     args = {**at.args, "seed": seed, "first": first} | layout.part_address(part)
     output = Output(BG_TRIALS, rel, args, context.trial_digest(run, BG_TRIALS), n, context.columns(run))
-    _make(run, output, first, stream(run, at, seed))
+    make(run, output, first, stream(run, at, seed))
 
 
 def sig_trials(
@@ -77,14 +80,14 @@ def sig_trials(
     args = {**at.args, "n_sig": n_sig, "seed": seed, "first": first} | ({} if level is None else {"gamma": level})
     args |= layout.part_address(part)
     output = Output(SIG_TRIALS, rel, args, digest, n, context.columns(run))
-    _make(run, output, first, stream(run, at, seed, n_sig, gamma))
+    make(run, output, first, stream(run, at, seed, n_sig, gamma))
 
 
-def _make(run: Run, output: Output, first: int, source: Stream) -> None:
+def make(run: Run, output: Output, first: int, source: Stream) -> None:
     """Write a file of trials [first, first + n) of a stream unless it exists."""
 
     def set_up() -> Work:
-        engine = context.engine(run, device=True)
+        engine = context.engine(run, device=ROWS[output.task].on_device)
         return Work(output.n, engine.block, lambda start, count: source.trials(engine, first + start, count))
 
     produce(run, output, set_up)

@@ -11,12 +11,13 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, reference, scan, support, trials
+from worker.engines.builtin import analysis, mixture, reference, scan, support, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
+from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources
+from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources, Tilt
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -56,7 +57,8 @@ class Builtin:
     """
 
     columns = trials.TRIAL_DTYPE
-    supports = frozenset({"flux", "skies", "explain"})
+    tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
+    supports = frozenset({"flux", "skies", "explain", "tail"})
     deterministic: Literal["per-trial", "per-file"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
@@ -71,6 +73,7 @@ class Builtin:
             self._analysis = analysis_of(dataset, spec)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
+            self._mixture = lru_cache(maxsize=1)(self._mixture_at)
 
     def notes(self) -> list[tuple[str, ...]]:
         """Notes about densities that are limits, for each season."""
@@ -81,6 +84,9 @@ class Builtin:
         spec = self.spec
         for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
             self.trials(spec.all_points[0], (0, 0), 0, 1, signal)
+        if spec.background.tail == "tilted":
+            at = spec.all_points[0]
+            self.tail_trials(at, (0, 0), 0, 1, tilt_pilot.checks(self._analysis, self._point(at.model)))
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
@@ -91,6 +97,23 @@ class Builtin:
 
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
+
+    def tilts(self, at: Place, key: Key, tilts: Sequence[Tilt] | None = None) -> tuple[Tilt, ...]:
+        """Tilts chosen by a pilot of a point, on this core, or `tilts`; see `worker.engines.builtin.tilt_pilot`."""
+        point = self._point(at.model)
+        if tilts is None:
+            return tilt_pilot.tilts(self._analysis, point, key)
+        own = (*tilts, *tilt_pilot.checks(self._analysis, point))
+        mixture.mixture_at(self._analysis, point, own)  # raises
+        return own
+
+    def tail_trials(self, at: Place, key: Key, first: int, n: int, tilts: Sequence[Tilt]) -> NDArray[np.void]:
+        """Tilted background trials of a point, on this core; ValueError for tilts that the data do not allow."""
+        mixed = self._mixture(at.model, tuple(tilts))
+        return mixture.trials(self._analysis, self._point(at.model), tilts, mixed, key, first, n)
+
+    def _mixture_at(self, model: SourceModel, tilts: tuple[Tilt, ...]) -> Mixture:
+        return mixture.mixture_at(self._analysis, self._point(model), tilts)
 
     def flux(self, at: Place, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one event."""

@@ -109,7 +109,7 @@ def _steps(k0, k1, trial, first, words, steps, places):  # type: ignore[no-untyp
 
 
 @part
-def _draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-untyped-def]
+def draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-untyped-def]
     """Accepted events of one trial and a uniform number for each one's place in its window; returns how many."""
     n = c.n_always
     for i in range(n):
@@ -146,7 +146,7 @@ def _draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-
 
 
 @part
-def _spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no-untyped-def]
+def spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no-untyped-def]
     """Weights, rows and seasons of accepted events: gathered first, so that the arithmetic vectorises."""
     chord2, coscos, inverse = near[0], near[1], near[2]
     for i in range(n):
@@ -183,8 +183,8 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
     for s in range(n_data.size):
         inv_n[s] = 1.0 / n_events[s]
         rest[s] = n_events[s]
-    n = _draw_background(c, k0, k1, trial, index, place, batch)
-    _spatial(c, n, index, place, inv_n, w, row, season, near)
+    n = draw_background(c, k0, k1, trial, index, place, batch)
+    spatial(c, n, index, place, inv_n, w, row, season, near)
     if inject:
         n = add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
     for i in range(n):
