@@ -44,7 +44,8 @@ def test_what_is_no_file_is_refused_at_once(make, why, tmp_path):
         (b'{"a": -Infinity}', "-Infinity is no finite number"),
         (b'{"a": 1e999}', "1e999 is no finite number"),
         (b'{"a": 1, "a": 2}', "a key is there twice"),
-        (b"9" * 5000, "Exceeds the limit"),
+        (b"9" * 5000, "an integer of 5000 digits"),
+        (b'{"cpu_s": 1%s}' % (b"0" * 400), "an integer of 401 digits"),
         (b"\xff\xfe\x00", "truncated|invalid|decode"),
     ],
 )

@@ -16,6 +16,7 @@ MAX_JSON = 200_000_000
 """Bytes of a JSON file: ten times the plan of a million processes, the largest that we write."""
 Kinds = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float)
+_DIGITS = 300  # of an integer: each is also a finite float
 
 
 @contextmanager
@@ -66,7 +67,9 @@ def sha256(path: Path) -> str:
 def json_value(raw: bytes | str) -> Any:
     """Return the value of a JSON text; ValueError also for repeated keys, infinite numbers and deep nesting."""
     try:
-        return json.loads(raw, parse_constant=_number, parse_float=_number, object_pairs_hook=_object)
+        return json.loads(
+            raw, parse_constant=_number, parse_float=_number, parse_int=_integer, object_pairs_hook=_object
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -107,6 +110,12 @@ def _number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no finite number")
     return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"{text[:9]}... is an integer of {len(text)} digits")
+    return int(text)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
