@@ -12,6 +12,7 @@ import yaml
 from dagmaker.cli import main
 from tests.conftest import ROOT
 from tests.data_simulation import write_season
+from tests.report_run import run_to_summary
 from worker.data import synthetic
 
 pytestmark = pytest.mark.slow
@@ -39,16 +40,24 @@ FEWER_SOURCES: dict[str, dict[str, Any]] = {
 
 
 def run_example(
-    name: str, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch, fewer: dict[str, dict[str, Any]] = FEWER
+    name: str,
+    data: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fewer: dict[str, dict[str, Any]] = FEWER,
+    pages: bool = False,
 ) -> dict[str, Any]:
-    """Run an example with fewer trials; summary.json."""
+    """Run an example with fewer trials, and without the pages of the report unless `pages`; summary.json."""
     monkeypatch.setenv("DAGMAKER_DATA", str(data))
     spec = yaml.safe_load((ROOT / "examples" / name).read_text())
     for section, changes in fewer.items():
         spec[section] |= changes
     small = out / name
     small.write_text(yaml.safe_dump(spec))
-    assert main(["run", str(small), f"--run={out / 'run'}", "--jobs=1"]) == 0
+    if pages:
+        assert main(["run", str(small), f"--run={out / 'run'}", "--jobs=1"]) == 0
+    else:
+        run_to_summary(small, out / "run")
     return dict(json.loads((out / "run/results/summary.json").read_text()))
 
 
@@ -79,7 +88,7 @@ def test_track_release(icetracks_release: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    summary = run_example("catalog.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_SOURCES)
+    summary = run_example("catalog.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_SOURCES, pages=True)
     assert summary["data"]["label"] == "semi-real"
     scan = summary["scan"]
     assert (scan["sky"], scan["n_sources"], scan["n_skies"]) == ("scrambled", 10, 60)
@@ -108,7 +117,7 @@ def test_numpy_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of csky's format, made from the synthetic detector."""
     season = synthetic.make(1, 30_000, 300.0, sigma_max_deg=5.0).seasons[0]
     write_season(tmp_path / "ps_tracks", dataclasses.replace(season, name="IC86_2011"), 100_000)
-    summary = run_example("numpy_files.yaml", tmp_path, tmp_path, monkeypatch)
+    summary = run_example("numpy_files.yaml", tmp_path, tmp_path, monkeypatch, pages=True)
     (found,) = summary["data"]["seasons"]
     assert (found["name"], found["n_events"]) == ("IC86_2011", 30_000)
     flux = {row["dec_deg"]: row["flux"] for row in summary["sensitivity"]}

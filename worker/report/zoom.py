@@ -99,9 +99,10 @@ def _show(axis: Axes, shown: F64, layer: Layer, half: float) -> AxesImage:
     """One map of a tangent plane; white: no fitted value, grey: not scanned."""
     side = float(np.degrees(np.tan(half)))
     axis.set_facecolor(style.OUTSIDE)
-    blank = np.ma.masked_where(shown != -np.inf, np.ones(shown.shape))
     box: Any = {"origin": "lower", "extent": (side, -side, -side, side), "interpolation": "nearest"}
-    axis.imshow(blank, cmap="gray", vmin=0, vmax=1, **box)
+    unfitted = shown == -np.inf
+    if unfitted.any():  # two pictures in one panel take longer than all else in it
+        axis.imshow(np.ma.masked_where(~unfitted, np.ones(shown.shape)), cmap="gray", vmin=0, vmax=1, **box)
     image = axis.imshow(np.ma.masked_invalid(shown), cmap=layer.colors, norm=norm_of(layer, shown), **box)
     for color, width in (("white", 3.5), (style.BLUE, 1.8)):  # a ring, so that the spot itself is seen
         axis.plot(0, 0, "o", markersize=26, markerfacecolor="none", markeredgecolor=color, markeredgewidth=width)
