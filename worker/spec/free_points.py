@@ -24,7 +24,7 @@ _COLUMNS = (
     "added add beta bias bounded chi2 curve discovery dof engine eta first flux flux_error gamma gamma_median "
     "loc median n n_sig n_sig_error n_trials ndof ndof_error name ns ns_error ns_mean ns_median nsigma offset "
     "params part point points poisson quantities quantity reason round rows run scale seed sensitivity slope "
-    "threshold threshold_error ts ts_3sigma ts_5sigma unit wanted"
+    "tail threshold threshold_error ts ts_3sigma ts_5sigma unit wanted"
 )
 RESERVED = frozenset(_COLUMNS.split())
 """Names of columns in results and of arguments of tasks, which no label may have."""
