@@ -37,7 +37,9 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
 COMPILED += tuple(
     f"engines.builtin.{name}"
-    for name in ("analysis", "background", "fit", "inject", "likelihood", "point", "response", "scan", "tables")
+    for name in (
+        *("analysis", "background", "fit", "inject", "likelihood", "point", "response", "scan", "smoothing", "tables"),
+    )
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")
 LIBM = re.compile(
