@@ -10,12 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq, minimize_scalar
+from scipy.special import i0e
 
 GAMMAS = np.arange(1.0, 4.0 + 1e-9, 1 / 16)
+P_KERNEL, B_KERNEL, MOST = (1.2, 30.0), (1.0, 500.0), np.radians(10.0)  # least width (deg) and events
+E_WIDTH, E_EVENTS = 0.1, 100.0  # of log10 E
 FLOOR, LARGEST, CUT = np.radians(0.2), np.radians(5.0), 5.0
 STEP = 0.05  # of log10 E
-NODES = np.linspace(-1, 1, 201)  # of sin dec
-CENTRES = -1 + 0.01 * (np.arange(200) + 0.5)
+NODES = np.radians(np.linspace(-90, 90, 361))  # declinations
+CENTRES = np.radians(-89.75 + 0.5 * np.arange(360))
 
 
 class Season(NamedTuple):
@@ -83,15 +86,16 @@ def model(seasons: tuple[Season, ...]) -> Model:
 
 
 def _events(s: Season, lo: float, n_bins: int) -> dict[str, np.ndarray]:
-    dec, sin_dec = s.dec.astype(float), np.sin(s.dec.astype(float))
+    dec = s.dec.astype(float)
     e = np.clip(((s.log_e.astype(float) - lo) / STEP).astype(int), 0, n_bins - 1)
-    counts = np.zeros((200, n_bins))
-    np.add.at(counts, (np.minimum(((sin_dec + 1) / 0.01).astype(int), 199), e), 1)
-    p = kernel(0.02) @ counts.sum(axis=1)
-    p /= 0.01 * (p.sum() - 0.5 * (p[0] + p[-1]))  # trapezoids
-    b = np.array([energy_row(row) for row in kernel(0.04) @ counts])
-    x = (sin_dec + 1) / 0.01
-    k = np.clip(x.astype(int), 0, 199)
+    x = np.clip((np.degrees(dec) + 90) / 0.5, 0, 360)
+    k = np.minimum(x.astype(int), 359)
+    counts = np.zeros((360, n_bins))
+    np.add.at(counts, (k, e), 1)
+    p, _ = in_declination(counts.sum(axis=1)[:, None], *P_KERNEL)
+    p = p[:, 0] / (np.diff(NODES) @ line_integrals(p[:, 0]))
+    rows, peak = in_declination(counts, *B_KERNEL)
+    b = np.array([energy_row(row) for row in rows / peak[:, None]])
     t = x - k
     pb = (p[k] * (1 - t) + p[k + 1] * t) * (b[k, e] * (1 - t) + b[k + 1, e] * t)
     use = s.sigma > 0
@@ -99,24 +103,50 @@ def _events(s: Season, lo: float, n_bins: int) -> dict[str, np.ndarray]:
     return {name: value[use] for name, value in {"dec": dec, "sigma": sigma, "bin": e, "pb": pb}.items()}
 
 
-def kernel(width: float) -> np.ndarray:
-    """Gaussian weights of the bins of sin dec at the nodes, reflected at the poles, cut at five widths."""
-    total = np.zeros((201, 200))
-    for image in (CENTRES, -2 - CENTRES, 2 - CENTRES):
-        d = np.abs(image[None, :] - NODES[:, None])
-        total += np.where(d < 5 * width, np.exp(-0.5 * (d / width) ** 2), 0)
-    return total
+def sphere(dec: np.ndarray, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Von Mises-Fisher density per sin(dec), averaged over right ascension, cut at five widths."""
+    kappa = 1 / width**2
+    cosines = np.exp(kappa * (np.cos(dec - centre) - 1)) * i0e(kappa * np.cos(dec) * np.cos(centre))
+    return np.where(np.abs(dec - centre) < 5 * width, kappa / (1 - np.exp(-2 * kappa)) * cosines, 0)
+
+
+def in_declination(counts: np.ndarray, width_deg: float, events: float) -> tuple[np.ndarray, np.ndarray]:
+    """Events per sin(dec) at the nodes, and what one event at a node adds there; kernels hold so many events."""
+    every = counts.sum(axis=1)
+    widths = np.empty(361)
+    for k, dec in enumerate(NODES):
+        widths[k] = np.radians(width_deg)
+        while widths[k] < MOST and every @ sphere(dec, CENTRES, widths[k]) < events * sphere(dec, dec, widths[k]):
+            widths[k] = min(1.25 * widths[k], MOST)
+    each = (widths[1:] + widths[:-1]) / 2
+    return sphere(NODES[:, None], CENTRES[None, :], each[None, :]) @ counts, sphere(NODES, NODES, widths)
+
+
+def line_integrals(p: np.ndarray) -> np.ndarray:
+    """Means of p cos(dec) between nodes, p linear in between: Gauss-Legendre."""
+    places, weights = np.polynomial.legendre.leggauss(8)
+    t = (places + 1) / 2
+    dec = NODES[:-1, None] * (1 - t) + NODES[1:, None] * t
+    return (p[:-1, None] * (1 - t) + p[1:, None] * t) * np.cos(dec) @ weights / 2
 
 
 def energy_row(row: np.ndarray) -> np.ndarray:
-    """Smoothed over log10 E with both ends replaced by exponentials, sum 1."""
-    i = np.arange(len(row))
-    weight = np.where(np.abs(i[:, None] - i) <= 10, np.exp(-0.5 * ((i[:, None] - i) * STEP / 0.1) ** 2), 0)
-    out = (weight / weight.sum(axis=0)) @ row
-    few = min(100.0, 0.1 * out.sum())
+    """Smoothed over log10 E, in kernels of so many events, with both ends replaced by exponentials, sum 1."""
+    density = gaussians(np.full(len(row), E_WIDTH)) @ row
+    with np.errstate(divide="ignore"):
+        out = gaussians(np.minimum(E_WIDTH, E_EVENTS * STEP / (np.sqrt(2 * np.pi) * density))) @ row
+    few = min(30.0, 0.1 * out.sum())
     out = tail(out, few)
     out = tail(out[::-1], few)[::-1]
     return np.asarray(out / out.sum())
+
+
+def gaussians(widths: np.ndarray) -> np.ndarray:
+    """Share of each bin's content (columns) in each bin (rows); a bin's own kernel is cut at five widths."""
+    u = widths / STEP
+    apart = np.abs(np.subtract.outer(np.arange(len(u)), np.arange(len(u))))
+    weight = np.where(apart <= (5 * u).astype(int), np.exp(-0.5 * (apart / u) ** 2), 0)
+    return np.asarray(weight / weight.sum(axis=0))
 
 
 def tail(row: np.ndarray, few: float) -> np.ndarray:
@@ -134,28 +164,61 @@ def tail(row: np.ndarray, few: float) -> np.ndarray:
 
 def signal(m: Model, dec: float) -> tuple[list[CubicHermiteSpline], CubicHermiteSpline]:
     """f_j s_j(bin | gamma) of each season and the shares f_j, as cubic Hermite splines in gamma."""
-    weights = [expected(s, dec) for s in m.seasons]
-    total = sum(w.sum(axis=0) for w in weights)
-    tables = []
-    for s, weight in zip(m.seasons, weights, strict=True):
-        j = bin_of(s.dec_nu, dec)
-        spread = np.array([marginal(m, s.cells.get((i, j))) for i in range(len(weight))])
-        tables.append(hermite((weight.T @ spread) / total[:, None]))
-    return tables, hermite(np.array([w.sum(axis=0) / total for w in weights]).T)
+    events = [expected(m, s, dec) for s in m.seasons]
+    totals = [e[1] for e in events]
+    return [hermite(e[0] / sum(totals)[:, None]) for e in events], hermite(np.array(totals).T / sum(totals)[:, None])
 
 
-def expected(s: Season, dec: float) -> np.ndarray:
-    """Events per unit flux (E / 100 TeV)^-gamma in each bin of the smearing's neutrino energy, (n_e, n_gamma)."""
-    column = s.area[:, bin_of(s.area_sin_dec, np.sin(dec))]
-    out = np.zeros((len(s.log_e_nu) - 1, len(GAMMAS)))
-    for i in range(len(out)):
-        if (i, bin_of(s.dec_nu, dec)) not in s.cells:
-            continue
+def expected(m: Model, s: Season, dec: float) -> tuple[np.ndarray, np.ndarray]:
+    """Events per unit flux (E / 100 TeV)^-gamma, (n_gamma, n_bins) and (n_gamma,): linear in sin(dec) between nodes."""
+    edges_x = np.sin(s.dec_nu)
+    widths = np.diff(edges_x)
+    half = np.concatenate([[0], np.minimum(np.minimum(widths[1:], widths[:-1]) / 2, 0.04), [0]])
+    x = np.concatenate([s.area_sin_dec, middles(s.area_sin_dec), edges_x - half, edges_x + half])
+    x = np.unique(np.clip(x, -1, 1))
+    above = min(int(np.searchsorted(x, np.sin(dec), side="right")), len(x) - 1)
+    t = (np.sin(dec) - x[above - 1]) / (x[above] - x[above - 1])
+    low, high = (at_node(m, s, x[k], edges_x, half) for k in (above - 1, above))
+    return low[0] * (1 - t) + high[0] * t, low[1] * (1 - t) + high[1] * t
+
+
+def at_node(m: Model, s: Season, x: float, dec_edges: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same at a node: a column of the area, and the smearing of one or two bins."""
+    column = [np.interp(x, *broken_line(s.area_sin_dec, row)) for row in s.area]
+    spread, total = np.zeros((len(GAMMAS), m.n_bins)), np.zeros(len(GAMMAS))
+    mix = np.zeros(len(dec_edges) - 1)
+    j = min(int(np.searchsorted(dec_edges, x, side="right")) - 1, len(mix) - 1)
+    mix[j] = 1
+    for edge, other in ((j, j - 1), (j + 1, j + 1)):
+        away = abs(x - dec_edges[edge])
+        if 0 <= other < len(mix) and away < half[edge] - 1e-9:
+            mix[other] = (1 - away / half[edge]) / 2
+            mix[j] = 1 - mix[other]
+    for i in range(len(s.log_e_nu) - 1):
+        events = np.zeros(len(GAMMAS))
         for k, a in enumerate(column):
             lo, hi = max(s.log_e_nu[i], s.area_log_e[k]), min(s.log_e_nu[i + 1], s.area_log_e[k + 1])
             if hi - lo > 1e-9:
-                out[i] += a * np.array([flux(lo, hi, gamma) for gamma in GAMMAS])
-    return out * s.days * 86400
+                events += a * np.array([flux(lo, hi, gamma) for gamma in GAMMAS])
+        for n in np.flatnonzero(mix):
+            if (i, n) in s.cells:
+                spread += np.outer(events * mix[n], marginal(m, s.cells[i, n]))
+                total += events * mix[n]
+    return spread * s.days * 86400, total * s.days * 86400
+
+
+def middles(x: np.ndarray) -> np.ndarray:
+    return (x[1:] + x[:-1]) / 2
+
+
+def broken_line(edges_x: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The line through edges (harmonic means) and centres of bins that keeps the mean of every bin."""
+    with np.errstate(divide="ignore"):
+        inner = 2 / (1 / means[1:] + 1 / means[:-1])
+    at_edges = np.concatenate([means[:1], inner, means[-1:]])
+    centres = 2 * means - middles(at_edges)
+    order = np.argsort(np.concatenate([edges_x, middles(edges_x)]))
+    return np.concatenate([edges_x, middles(edges_x)])[order], np.concatenate([at_edges, centres])[order]
 
 
 def flux(lo: float, hi: float, gamma: float) -> float:
@@ -163,19 +226,13 @@ def flux(lo: float, hi: float, gamma: float) -> float:
     return 1e5 * (np.log(b / a) if gamma == 1 else (b ** (1 - gamma) - a ** (1 - gamma)) / (1 - gamma))
 
 
-def marginal(m: Model, cells: np.ndarray | None) -> np.ndarray:
+def marginal(m: Model, cells: np.ndarray) -> np.ndarray:
     """Share of each energy bin in cells that are flat in log10 E."""
-    if cells is None:
-        return np.zeros(m.n_bins)
     lo, hi, weight = ((c.astype(float)) for c in cells.T)
     a, b = (lo - m.lo) / STEP, (hi - m.lo) / STEP
     e = np.arange(m.n_bins)
     overlap = np.clip(np.minimum(b[:, None], e + 1) - np.maximum(a[:, None], e), 0, None)
     return np.asarray((weight / (b - a)) @ overlap)
-
-
-def bin_of(at: np.ndarray, value: float) -> int:
-    return int(np.clip(np.searchsorted(at, value + 1e-9, side="right") - 1, 0, len(at) - 2))
 
 
 def hermite(y: np.ndarray) -> CubicHermiteSpline:

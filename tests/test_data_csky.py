@@ -299,22 +299,25 @@ def test_energy_densities_are_normalised_and_agree_with_the_weights(season: Seas
             assert mean == pytest.approx((each * rows[:, 0]).sum() / each.sum(), abs=0.01)
 
 
-def test_sources_of_a_band_share_one_table_and_edges_belong_above(dataset: Dataset, simulation: Simulation) -> None:
-    analysis = engine.build(dataset, CUTS)
-    edge = float(np.arcsin(simulation.sin_dec[30]))
-    bins = [engine.response_bins(analysis, dec) for dec in (edge - 1e-4, edge, edge + 1e-4, np.pi / 2, -np.pi / 2)]
-    assert bins == [(29,), (30,), (30,), (49,), (0,)]
+def test_near_an_edge_a_source_has_the_events_of_both_bands(season: Season, simulation: Simulation) -> None:
+    edge = simulation.sin_dec[30]
+    half = 0.5 * (simulation.sin_dec[31] - edge)
+    decs = np.arcsin([edge - half, edge - 0.5 * half, edge, edge + 0.5 * half, edge + half, 1.0, -1.0])
+    bands = [of_season.weights_of_bands(season, float(dec)) for dec in decs]
+    wanted = [{29: 1.0}, {29: 0.75, 30: 0.25}, {29: 0.5, 30: 0.5}, {29: 0.25, 30: 0.75}, {30: 1.0}, {49: 1.0}, {0: 1.0}]
+    for found, want in zip(bands, wanted, strict=True):
+        assert {k: w for k, w in found.items() if w > 1e-6} == pytest.approx(want, abs=1e-6)
 
 
 def test_injected_events_are_simulated_ones_turned_to_the_source(dataset: Dataset, simulation: Simulation) -> None:
     """Energy, distance and sigma are those of one simulated event, and the position angle is kept."""
     analysis = engine.build(dataset, CUTS)
-    dec = DECS[2]
+    dec = float(np.arcsin(0.5 * (simulation.sin_dec[40] + simulation.sin_dec[41])))
     injector = trials.injector_at(analysis, dec, Spectrum(2.0), 2000.0, poisson=False)
     draws = np.empty((2001, 5))
     k0, k1 = key("test", 1)
     n = draw_signal(injector, np.uint64(k0), np.uint64(k1), np.uint64(0), draws)
-    rows = kernel.band_events(simulation, dec).astype(float)
+    rows = kernel.band_events(simulation, 40).astype(float)
     found = {tuple(row[2:5]): row for row in rows}
     used = np.array([found[tuple(draw[:3])] for draw in draws[:n]])
     psi, turn = used[:, 3], used[:, 5]
@@ -323,7 +326,7 @@ def test_injected_events_are_simulated_ones_turned_to_the_source(dataset: Datase
     other = np.sin(dec) * np.cos(psi) + np.cos(dec) * np.sin(psi) * np.cos(2 * np.pi * np.roll(turn, 1))
     assert np.abs(draws[:n, 3] - other).max() > 1e-3, "another event's angle is another place"
     # drawn in proportion to weight x flux
-    _, each = kernel.cells(simulation, dec, Spectrum(2.0))
+    _, each = kernel.cells(simulation, {40: 1.0}, Spectrum(2.0))
     p = each / each.sum()
     mean, spread = (p * rows[:, 0]).sum(), np.sqrt((p * rows[:, 0] ** 2).sum() - (p * rows[:, 0]).sum() ** 2)
     assert abs(used[:, 0].mean() - mean) < 4 * spread / np.sqrt(n)

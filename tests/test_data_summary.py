@@ -29,6 +29,7 @@ FILES = {"data.html", "data.txt", "data.json", "data_events.png", "data_response
     "data_events.npz",
     "data_response.csv",
 }
+DENSITIES = {"data_densities.png", "data_densities.csv"}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +127,7 @@ def test_of_a_run_before_and_after_it_is_prepared(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "run/report").exists()
     assert main(["prepare", f"--run={tmp_path / 'run'}"]) == 0
     assert main(["data_summary", f"--run={tmp_path / 'run'}"]) == 0
-    assert {path.name for path in (tmp_path / "run/report").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "run/report").iterdir()} == FILES | DENSITIES
     first = (tmp_path / "run/report/data.html").read_bytes()
     assert main(["data_summary", f"--run={tmp_path / 'run'}"]) == 0
     assert (tmp_path / "run/report/data.html").read_bytes() == first, "the same data, the same page"

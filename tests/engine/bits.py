@@ -40,17 +40,8 @@ COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
 COMPILED += tuple(
     f"engines.builtin.{name}"
     for name in (
-        "analysis",
-        "background",
-        "fit",
-        "inject",
-        "likelihood",
-        "mixture",
-        "point",
-        "response",
-        "scan",
-        "tables",
-        "tilted",
+        *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "response", "scan"),
+        *("smoothing", "tables", "tilted"),
     )
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")

@@ -4,10 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.integrate import quad, trapezoid
+from scipy.special import i0e
 
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import response
+from worker.engines.builtin import background, declination, response, smoothing
+from worker.engines.builtin import season as of_season
 from worker.engines.builtin.background import at_sin_dec, energy_bin
 from worker.engines.builtin.tables import hermite
 
@@ -39,7 +42,7 @@ def test_energy_densities_sum_to_one_and_are_positive(analysis):
 def test_signal_energy_density_sums_to_one(analysis):
     season = analysis.dataset.seasons[0]
     for dec in np.radians([-80, -30, 0, 5, 60, 89]):
-        s, expected = response.energy_density(season, dec, CUTS.gammas, analysis.grid)
+        s, expected = of_season.energy_density(season, dec, CUTS.gammas, analysis.grid)
         assert np.all(expected > 0)
         np.testing.assert_allclose(s.sum(axis=1), 1.0, rtol=1e-6)  # cells are float32
 
@@ -53,7 +56,7 @@ def test_one_event_more_does_not_decide_the_ratio(dataset, analysis):
     )
     season = dataclasses.replace(dataset.seasons[0], events=one_more)
     changed = engine.build(dataclasses.replace(dataset, seasons=(season,)), CUTS)
-    k = round((np.sin(40 * np.pi / 180) + 1) * 100)
+    k = (40 + 90) * 2
 
     def b_at(a):
         return a.energy[0, k, energy_bin(float(log_e), a.grid.lo, a.grid.n)]
@@ -65,7 +68,7 @@ def test_expected_events_against_plain_integration(analysis):
     """acceptance = T * integral of A_eff * flux, with scipy's quad over every bin of the area."""
     season = analysis.dataset.seasons[0]
     dec = np.radians(20.0)
-    area = season.area.area_cm2[:, response.area_bin(season.area, dec)]
+    area = declination.area_at(season.area, np.sin(dec))
     for spectrum in (response.Spectrum(2.0), response.Spectrum(3.2), response.Spectrum(2.0, 5.0)):
         total = 0.0
         for a, lo, hi in zip(area, season.area.log_e_nu, season.area.log_e_nu[1:], strict=False):
@@ -105,3 +108,86 @@ def test_hermite_is_continuous_in_value_and_slope():
     exact = np.exp(-np.outer(0.5 * (x[:-1] + x[1:]), rates))
     np.testing.assert_allclose(middle, exact, rtol=1e-3)
     np.testing.assert_allclose(middle[2:-2], exact[2:-2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("centre_deg", [-90.0, -89.8, -60.0, 0.0, 40.0, 88.0])
+def test_a_kernel_has_the_integral_1_up_to_the_poles(centre_deg):
+    """Against scipy's Bessel function; over the sphere, so that none of it is lost beyond a pole."""
+    dec, width = np.linspace(-np.pi / 2, np.pi / 2, 200_001), np.radians(3.0)
+    centre, kappa = np.radians(centre_deg), width**-2
+    exact = kappa / (1 - np.exp(-2 * kappa)) * np.exp(kappa * (np.cos(dec - centre) - 1))
+    exact *= i0e(kappa * np.cos(dec) * np.cos(centre))
+    assert trapezoid(exact * np.cos(dec), dec) == pytest.approx(1.0, abs=1e-6)
+    some = slice(None, None, 200)
+    found = [smoothing.zonal(float(d), float(centre), float(width)) for d in dec[some]]
+    np.testing.assert_allclose(found, exact[some], rtol=1e-12, atol=1e-290)
+
+
+def bright_pole(n):
+    """Declinations of events that are uniform on the sphere, three times as dense within 8 deg of the south pole."""
+    cap = 1 - np.cos(np.radians(8.0))
+    u = (np.arange(n) + 0.5) / n * (2 + 2 * cap)
+    return np.arcsin(np.where(u < 3 * cap, u / 3 - 1, u - 2 * cap - 1))
+
+
+def test_the_density_at_a_pole_is_that_of_the_events_there():
+    n = 200_000
+    dec = bright_pole(n)
+    found = background.estimate(dec, np.zeros(n, np.int64), 1).density
+    at = np.degrees(np.linspace(-np.pi / 2, np.pi / 2, found.size))
+    level = 1 / (2 + 2 * (1 - np.cos(np.radians(8.0))))
+    np.testing.assert_allclose(found[at < -86], 3 * level, rtol=0.02)
+    np.testing.assert_allclose(found[at > -74], level, rtol=0.02)
+    assert found[at > 89.9] == pytest.approx(level, rel=0.02)
+    # negative control: the fixed width 0.02 in sin(dec), reflected at the pole, of version 1
+    distance = np.sin(dec) + 1
+    fixed = 2 * np.exp(-0.5 * (distance / 0.02) ** 2).sum() / (n * 0.02 * np.sqrt(2 * np.pi))
+    assert fixed < 0.8 * 3 * level
+
+
+def in_upper_tails(b, bins, tails):
+    """Share of events beyond the upper quantiles of b; an event of a quantile's bin counts in part."""
+    beyond = np.cumsum(b[::-1])[::-1] - b
+    return [np.clip((q - beyond[bins]) / b[bins], 0, 1).mean() for q in tails]
+
+
+def test_as_many_events_lie_in_the_tails_of_b_as_it_says():
+    """Energies that rise steeply to a threshold and fall with a power law, everywhere alike."""
+    n, tails = 100_000, (0.1, 0.01)
+    u = (np.arange(n) + 0.5) * 0.6180339887498949 % 1
+    log_e = np.where(u < 0.1, 2.8 + np.log(u / 0.1) / 40, 2.8 - np.log((1 - u) / 0.9) / 8)
+    dec, bins = np.arcsin(np.linspace(-1, 1, n)), ((log_e - 2.0) / 0.05).astype(np.int64)
+    row = background.estimate(dec, bins, 140).energy[180]
+    assert in_upper_tails(row, bins, tails) == pytest.approx(tails, rel=0.05)
+    counts, fixed = np.bincount(bins, minlength=140).astype(float), np.empty(140)
+    smoothing.spread(counts, np.full(140, 0.1), 0.05, fixed)
+    assert in_upper_tails(fixed / fixed.sum(), bins, tails)[1] < 0.85 * tails[1], "the fixed width 0.1 is seen"
+
+
+def test_a_steep_spectrum_stays_as_steep():
+    """The second smoothing takes away what a Gaussian adds to an exponential, exp(slope^2 width^2 / 2)."""
+    row = 1e5 * np.exp(-0.4 * np.arange(60.0))
+    once, twice = np.empty(60), np.empty(60)
+    smoothing.spread(row, np.full(60, 0.1), 0.05, once)
+    smoothing.smooth_energy(row, 1e9, 0.1, 0.05, np.empty((3, 60)), twice)
+    middle = slice(15, 45)
+    assert (once / row)[middle] == pytest.approx(np.exp(0.5 * (0.4 * 2) ** 2), rel=0.02)
+    assert (twice / row)[middle] == pytest.approx(1.0, rel=0.1)
+    assert twice.sum() == pytest.approx(row.sum())
+
+
+def test_counts_against_densities_see_a_wrong_density(analysis):
+    counts = engine.counts_of(analysis, 0)
+    n = analysis.dataset.seasons[0].events.dec.size
+    assert counts.events.sum() == n
+    assert counts.expected.sum() == pytest.approx(n, rel=1e-6)
+
+    def chi2(found, expected):
+        return float(((found - expected) ** 2 / expected).sum())
+
+    assert chi2(counts.events, counts.expected) < stats.chi2(20).isf(0.01)
+    for q, above in zip(counts.tails[:2], counts.above[:2], strict=True):
+        assert chi2(above, q * counts.events) < stats.chi2(20).isf(0.01)
+    shifted = dataclasses.replace(analysis, energy=np.roll(analysis.energy, 1, axis=2))
+    off = engine.counts_of(shifted, 0)
+    assert chi2(off.above[0], off.tails[0] * off.events) > stats.chi2(20).isf(1e-6), "bins that are 0.05 too high"

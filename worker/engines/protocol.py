@@ -106,6 +106,27 @@ class Explanation(NamedTuple):
     max_ns: float
 
 
+class BandCounts(NamedTuple):
+    """Events of a season against its background densities, in bands of declination.
+
+    Attributes
+    ----------
+    edges : ndarray (n_bands + 1,)
+        In sin(dec).
+    events, expected : ndarray (n_bands,)
+    tails : ndarray (n_tails,)
+        Probabilities of the upper tail of the energy at the declination of an event.
+    above : ndarray (n_tails, n_bands)
+        Events in them; ``tails[:, None] * events`` are expected.
+    """
+
+    edges: F64
+    events: F64
+    expected: F64
+    tails: F64
+    above: F64
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
@@ -145,8 +166,8 @@ class Engine(Protocol):
     columns : dtype
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
-        Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain", and
-        "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`).
+        Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
+        "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities" (`band_counts`).
     deterministic : 'per-trial' or 'per-file'
         Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
     tolerance : float
@@ -255,3 +276,6 @@ class Engine(Protocol):
 
     def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""
+
+    def band_counts(self) -> Sequence[BandCounts]:
+        """Events against background densities, for each season."""

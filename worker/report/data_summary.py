@@ -1,6 +1,7 @@
 """data_summary: one page about the data of an analysis, from the prepared data of a run or from the files of a spec."""
 
 import base64
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,16 +12,15 @@ from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
 from worker.data.prepared import content_digest
 from worker.report import data as figures
+from worker.report import densities, style
 from worker.report import numbers as figure_numbers
-from worker.report import style
+from worker.report.plot import Drawing
 from worker.report.template import render
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec.sections import Spec
 from worker.spec.specfile import load
 from worker.tasks import context
-
-FIGURES = (("data_events", "Events", figures.events), ("data_response", "Response", figures.response))
 
 
 def of_run(path: Path) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> di
     """Write the page as HTML, text and JSON, and its figures; returns its numbers."""
     numbers = _numbers(spec, dataset)
     drawn = []
-    for name, title, draw in FIGURES:
+    for name, title, draw in _figures(spec, dataset):
         with style.settings():
-            figure = draw(dataset)
+            figure = draw()
             style.mark(figure.figure, f"{spec.name}: {dataset.label} data")
             png = style.png(figure.figure)
         write_all(folder, [Written(page.with_name(f"{name}.png"), png)])
@@ -70,6 +70,16 @@ def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> di
     seasons = [{**season, **_table_cells(season)} for season in numbers["seasons"]]
     store.save_text(folder, page, render("data.html.j2", {**numbers, "seasons": seasons, "figures": drawn}))
     return numbers
+
+
+def _figures(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, str, Callable[[], Drawing]]]:
+    """Name of the files, title, and function that draws the figure."""
+    yield "data_events", "Events", lambda: figures.events(dataset)
+    yield "data_response", "Response", lambda: figures.response(dataset)
+    counts = context.band_counts(dataset, spec)
+    if counts:
+        names = [season.name for season in dataset.seasons]
+        yield "data_densities", "Events against background densities", lambda: densities.draw(names, counts)
 
 
 def _numbers(spec: Spec, dataset: Dataset) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A data set prepared for the engine, and the likelihood model of one declination."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,10 @@ from worker.base.compiled import kernel
 from worker.data.dataset import Dataset
 from worker.engines.builtin import season
 from worker.engines.builtin.background import Background, EnergyGrid, energy_bin, estimate, event_density
+from worker.engines.builtin.pulls import band_counts
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.tables import SignalTable, signal_table
+from worker.engines.protocol import BandCounts
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -86,6 +89,11 @@ class Analysis:
         """Rows of a signal table."""
         return self.n_seasons * self.grid.n
 
+    @cached_property
+    def node_tables(self) -> season.NodeTables:
+        """Signal at the nodes of the response, from which the table of every declination is interpolated."""
+        return season.NodeTables(self.cuts.gammas, self.grid)
+
 
 @kernel
 def _describe(dec, log_e, lo, n, sin_dec, bins):  # type: ignore[no-untyped-def]
@@ -121,7 +129,7 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
         n = events.dec.size
         sin_dec, bins = np.empty(n), np.empty(n, np.int64)
         _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
-        background = estimate(sin_dec, bins, grid.n)
+        background = estimate(events.dec.astype(np.float64), bins, grid.n)
         sigma = events.sigma.astype(np.float64)
         usable = (sigma > 0) & (sigma <= cuts.sigma_max * (1 + 1e-6))
         sigma = np.maximum(sigma[usable], cuts.sigma_floor)
@@ -152,15 +160,18 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
     )
 
 
-def response_bins(analysis: Analysis, dec: float) -> tuple[int, ...]:
-    """Return the response bins of a declination; equal bins have equal signal tables."""
-    return tuple(k for s in analysis.dataset.seasons for k in season.bins(s, dec))
+def counts_of(analysis: Analysis, j: int) -> BandCounts:
+    """Events of season j against its background densities."""
+    events = analysis.dataset.seasons[j].events
+    sin_dec, bins = np.empty(events.dec.size), np.empty(events.dec.size, np.int64)
+    _describe(events.dec, events.log_e, analysis.grid.lo, analysis.grid.n, sin_dec, bins)
+    return band_counts(events.dec.astype(np.float64), bins, Background(analysis.density[j], analysis.energy[j]))
 
 
 def table_at(analysis: Analysis, dec: float) -> SignalTable:
     """The signal table of a source declination (rad)."""
-    pairs = [season.energy_density(s, dec, analysis.cuts.gammas, analysis.grid) for s in analysis.dataset.seasons]
-    return signal_table(analysis.cuts.gammas, [d for d, _ in pairs], [e for _, e in pairs])
+    pairs = [analysis.node_tables.at(s, dec) for s in analysis.dataset.seasons]
+    return signal_table(analysis.cuts.gammas, [events for events, _ in pairs], [expected for _, expected in pairs])
 
 
 def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:

@@ -1,12 +1,14 @@
 """Background densities from the data: p(sin dec) and b(log_e | sin dec), smooth and positive everywhere.
 
-Both are kernel estimates on fixed grids. Both are divisors, so each has a lower limit, which changes no bit where there
-are events (`worker.engines.builtin.support` finds declinations without events):
+Both are kernel estimates at nodes that are equidistant in declination (`worker.engines.builtin.smoothing`). Both are
+divisors, so each has a lower limit, which changes no bit where there are events (`worker.engines.builtin.support`
+finds declinations without events):
 
-- p(sin dec): Gaussian kernel, reflected at the poles, linear between nodes, integral 1 over [-1, 1].
-- b(log_e | sin dec): Gaussian kernels in sin dec and log_e. Beyond the energy that `TAIL_EVENTS` of a slice
-  exceed (or stay below), an exponential in log_e (a power law in energy) takes over. Its slope is given by the
-  median excess of those events: an extreme one moves it no more than any other. Each slice sums to 1.
+- p(sin dec): a kernel in declination whose width is an angle, linear between nodes, integral 1 over [-1, 1].
+- b(log_e | sin dec): kernels in declination and log_e. Beyond the energy that `tail_events` of a slice exceed (or stay
+  below), an exponential in log_e (a power law in energy) takes over. Its slope is given by the median excess of
+  those events: an extreme one moves it no more than any other. Each slice sums to 1.
+- Every kernel is as narrow as `BANDWIDTHS` says, or wider, so that it holds the events that `BANDWIDTHS` asks for.
 - A kernel of p has at least `LEAST_EVENTS`: no event is compatible with a mean of 1. (The integral is then above 1.)
 - A slice of b with fewer than `SLICE_EVENTS` is filled up to them with the spectrum of the whole season. A bin of a
   slice has at least `LEAST_SEEN` expected events between the lowest and the highest observed energy, and at least
@@ -20,15 +22,15 @@ from numpy.typing import NDArray
 
 from worker.base import fmath
 from worker.base.compiled import kernel
+from worker.engines.builtin import smoothing
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 
 LOG_E_STEP = 0.05
-SIN_DEC_STEP = 0.01
-DENSITY_BANDWIDTH = 0.02  # in sin dec
-ENERGY_BANDWIDTH = 0.1  # in log_e
-SLICE_BANDWIDTH = 0.04  # in sin dec, of the energy density
-TAIL_EVENTS = 100.0
+N_DEC = 360
+"""Bins of declination from pole to pole; their edges are the nodes of the densities."""
+RAD = 0.017453292519943295
 MAX_SLOPE = 30.0  # per dex, of an exponential tail
 MIN_SLOPE = 1.0
 LEAST_EVENTS = 1.0
@@ -36,6 +38,38 @@ SLICE_EVENTS = 10.0
 LEAST_SEEN = 1e-8
 LEAST_IN_BIN = 1e-12
 """Both are below the densities of any event, of background or signal, with a few hundred events or more."""
+
+
+class Bandwidths(NamedTuple):
+    """Widths of the kernels; the defaults have the largest cross-validated likelihood (`benchmarks/bandwidths.py`).
+
+    Attributes
+    ----------
+    p_width, p_events : float, rad, events
+        Least width of a kernel of p, and least number of events in it.
+    b_width, b_events : float, rad, events
+        Of the slices of b.
+    most_width : float, rad
+        No kernel in declination is wider.
+    energy_events : float
+        Events of a slice in a kernel of log_e.
+    energy_width : float
+        No kernel in log_e is wider.
+    tail_events : float
+        Events of a slice beyond which an exponential takes over, at either end.
+    """
+
+    p_width: float = 1.2 * RAD
+    p_events: float = 30.0
+    b_width: float = 1.0 * RAD
+    b_events: float = 500.0
+    most_width: float = 10.0 * RAD
+    energy_events: float = 100.0
+    energy_width: float = 0.1
+    tail_events: float = 30.0
+
+
+BANDWIDTHS = Bandwidths()
 
 
 class EnergyGrid(NamedTuple):
@@ -63,7 +97,7 @@ class Background(NamedTuple):
     Attributes
     ----------
     density : ndarray (n_nodes,)
-        p(sin dec) at `n_nodes` equidistant nodes over [-1, 1].
+        p(sin dec) at `n_nodes` nodes that are equidistant in declination, from pole to pole.
     energy : ndarray (n_nodes, n_bins)
         Probability of each energy bin at the same nodes; rows sum to 1.
     """
@@ -79,9 +113,16 @@ def energy_bin(log_e, lo, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _place(sin_dec, n_nodes):  # type: ignore[no-untyped-def]
+    """Where a declination lies among nodes that are equidistant from pole to pole, in steps."""
+    dec = fmath.asin(abs(sin_dec))
+    return ((dec if sin_dec >= 0.0 else -dec) / smoothing.PI + 0.5) * (n_nodes - 1)
+
+
+@kernel
 def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
-    """Linear interpolation of equidistant nodes over [-1, 1]."""
-    x = (sin_dec + 1.0) * (0.5 * (nodes.shape[0] - 1))
+    """Linear interpolation, in declination, of values at the nodes."""
+    x = _place(sin_dec, nodes.shape[0])
     i = min(max(int(x), 0), nodes.shape[0] - 2)
     t = x - i
     return nodes[i] * (1.0 - t) + nodes[i + 1] * t
@@ -90,49 +131,10 @@ def at_sin_dec(nodes, sin_dec):  # type: ignore[no-untyped-def]
 @kernel
 def event_density(density, energy, sin_dec, e):  # type: ignore[no-untyped-def]
     """p(sin dec) * b(bin e | sin dec) of one event."""
-    x = (sin_dec + 1.0) * (0.5 * (density.shape[0] - 1))
+    x = _place(sin_dec, density.shape[0])
     i = min(max(int(x), 0), density.shape[0] - 2)
     t = x - i
     return (density[i] * (1.0 - t) + density[i + 1] * t) * (energy[i, e] * (1.0 - t) + energy[i + 1, e] * t)
-
-
-@kernel
-def _smooth_sin_dec(counts, bandwidth, step, nodes, out):  # type: ignore[no-untyped-def]
-    """Kernel sums at `nodes` of histograms in sin dec (axis 0, bins of `step` from -1), reflected at the poles.
-
-    Added to `out`: to make an array takes numba longer to compile than the rest of such a function.
-    """
-    n_bins, n_columns = counts.shape
-    reach = 5.0 * bandwidth
-    for k in range(nodes.size):
-        for i in range(n_bins):
-            centre = -1.0 + (i + 0.5) * step
-            weight = 0.0
-            for mirror in range(3):
-                image = centre if mirror == 0 else (2.0 * mirror - 3.0) * 2.0 - centre
-                d = image - nodes[k]
-                if abs(d) < reach:
-                    weight += fmath.exp(-0.5 * (d / bandwidth) ** 2)
-            if weight > 0.0:
-                for e in range(n_columns):
-                    out[k, e] += weight * counts[i, e]
-
-
-@kernel
-def smooth_energy(row, bandwidth, step, out):  # type: ignore[no-untyped-def]
-    """A histogram smoothed with a Gaussian kernel in bins, keeping its sum; into `out`."""
-    n = row.size
-    reach = int(5.0 * bandwidth / step)
-    for i in range(n):
-        out[i] = 0.0
-    for i in range(n):
-        if row[i] == 0.0:
-            continue
-        total = 0.0
-        for j in range(max(i - reach, 0), min(i + reach + 1, n)):
-            total += fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
-        for j in range(max(i - reach, 0), min(i + reach + 1, n)):
-            out[j] += row[i] / total * fmath.exp(-0.5 * ((j - i) * step / bandwidth) ** 2)
 
 
 @kernel
@@ -161,10 +163,11 @@ def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
         left = right
 
 
-def _histogram(sin_dec: F64, bins: NDArray[np.int64], step: float, n_sin: int, n_energy: int) -> F64:
-    row = np.minimum(((sin_dec + 1.0) / step).astype(np.int64), n_sin - 1)
-    counts = np.bincount(row * n_energy + bins, minlength=n_sin * n_energy)
-    return counts.reshape(n_sin, n_energy).astype(np.float64)
+def _histogram(dec: F64, bins: I64, n_energy: int) -> F64:
+    """Events in bins of declination and energy, (N_DEC, n_energy); `dec` in rad."""
+    row = np.clip(((dec / smoothing.PI + 0.5) * N_DEC).astype(np.int64), 0, N_DEC - 1)
+    counts = np.bincount(row * n_energy + bins, minlength=N_DEC * n_energy)
+    return counts.reshape(N_DEC, n_energy).astype(np.float64)
 
 
 @kernel
@@ -176,9 +179,11 @@ def _total(row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _energy_rows(smoothed, step, tail_events, row, flipped, out):  # type: ignore[no-untyped-def]
-    for k in range(smoothed.shape[0]):
-        smooth_energy(smoothed[k], ENERGY_BANDWIDTH, step, row)
+def _energy_rows(slices, events, most, step, tail_events, scratch, out):  # type: ignore[no-untyped-def]
+    """Rows of b from the slices, both (n_nodes, n_bins); `scratch` (4, n_bins)."""
+    row, flipped = scratch[3], scratch[0]
+    for k in range(slices.shape[0]):
+        smoothing.smooth_energy(slices[k], events, most, step, scratch, row)
         few = min(tail_events, 0.1 * _total(row))
         _tail(row, step, few)
         for i in range(row.size):
@@ -191,42 +196,56 @@ def _energy_rows(smoothed, step, tail_events, row, flipped, out):  # type: ignor
             out[k, i] = row[i] / total
 
 
-def estimate(sin_dec: F64, bins: NDArray[np.int64], n_bins: int) -> Background:
+def estimate(dec: F64, bins: I64, n_bins: int, bandwidths: Bandwidths = BANDWIDTHS) -> Background:
     """Background densities of one season.
 
     Parameters
     ----------
-    sin_dec : ndarray (n,)
+    dec : ndarray (n,), rad
     bins : ndarray (n,), int64
         Energy bin of each event.
     n_bins : int
         Number of energy bins.
     """
-    counts = _histogram(sin_dec, bins, SIN_DEC_STEP, round(2 / SIN_DEC_STEP), n_bins)
-    nodes = np.linspace(-1.0, 1.0, round(2 / SIN_DEC_STEP) + 1)
-    sums = np.zeros((len(nodes), 1))
-    _smooth_sin_dec(counts.sum(axis=1)[:, None], DENSITY_BANDWIDTH, SIN_DEC_STEP, nodes, sums)
-    density = sums[:, 0]
-    integral = SIN_DEC_STEP * (density[1:] + density[:-1]).sum() / 2
-    rows = np.zeros((len(nodes), n_bins))
-    _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes, rows)
+    counts = _histogram(dec, bins, n_bins)
+    sums, peaks = _smooth(counts.sum(axis=1)[:, None], bandwidths.p_width, bandwidths.p_events, bandwidths.most_width)
+    # Not normalised again: a limit somewhere must not change a bit where there are events.
+    density = np.maximum(sums[:, 0], LEAST_EVENTS * peaks) / smoothing.integral(sums[:, 0])
+    rows = _slices(counts, bandwidths)
     lacking = np.maximum(SLICE_EVENTS - rows.sum(axis=1), 0.0)
     rows += lacking[:, None] * (counts.sum(axis=0) / counts.sum())
     energy = np.empty_like(rows)
-    _energy_rows(rows, LOG_E_STEP, TAIL_EVENTS, np.empty(n_bins), np.empty(n_bins), energy)
-    # Not normalised again: a limit somewhere must not change a bit where there are events.
-    return Background(
-        np.maximum(density, LEAST_EVENTS) / integral, np.maximum(energy, _least(counts) / rows.sum(axis=1)[:, None])
-    )
+    widths = bandwidths.energy_events, bandwidths.energy_width
+    _energy_rows(rows, *widths, LOG_E_STEP, bandwidths.tail_events, np.empty((4, n_bins)), energy)
+    return Background(density, np.maximum(energy, _least(counts) / rows.sum(axis=1)[:, None]))
 
 
-def slice_events(sin_dec: F64) -> F64:
-    """Number of events in the slice of b at each node, (n_nodes,), from the sines of the declinations (n,)."""
-    nodes = np.linspace(-1.0, 1.0, round(2 / SIN_DEC_STEP) + 1)
-    counts = _histogram(sin_dec, np.zeros(sin_dec.size, np.int64), SIN_DEC_STEP, nodes.size - 1, 1)
-    sums = np.zeros((nodes.size, 1))
-    _smooth_sin_dec(counts, SLICE_BANDWIDTH, SIN_DEC_STEP, nodes, sums)
-    return sums[:, 0]
+def _smooth(counts: F64, width: float, events: float, most: float) -> tuple[F64, F64]:
+    """Events per unit of sin(dec) at the nodes, (n_nodes, m), and what one event there adds to it, (n_nodes,)."""
+    widths, peaks = np.empty(N_DEC + 1), np.empty(N_DEC + 1)
+    smoothing.dec_widths(np.ascontiguousarray(counts.sum(axis=1)), width, events, most, widths)
+    smoothing.peaks(widths, peaks)
+    sums = np.zeros((N_DEC + 1, counts.shape[1]))
+    smoothing.smooth_dec(counts, widths, sums)
+    return sums, peaks
+
+
+def _slices(counts: F64, bandwidths: Bandwidths) -> F64:
+    """Number of events in the slice of b at each node, by energy: (n_nodes, n_bins)."""
+    sums, peaks = _smooth(counts, bandwidths.b_width, bandwidths.b_events, bandwidths.most_width)
+    return np.asarray(sums / peaks[:, None], dtype=np.float64)
+
+
+def slice_events(dec: F64) -> F64:
+    """Number of events in the slice of b at each node, (n_nodes,), from declinations (n,), rad."""
+    return _slices(_histogram(dec, np.zeros(dec.size, np.int64), 1), BANDWIDTHS)[:, 0]
+
+
+def kernel_events(dec: F64) -> F64:
+    """Number of events in the kernel of p at each node, (n_nodes,), from declinations (n,), rad."""
+    counts = _histogram(dec, np.zeros(dec.size, np.int64), 1)
+    sums, peaks = _smooth(counts, BANDWIDTHS.p_width, BANDWIDTHS.p_events, BANDWIDTHS.most_width)
+    return np.asarray(sums[:, 0] / peaks, dtype=np.float64)
 
 
 def _least(counts: F64) -> F64:

@@ -17,7 +17,7 @@ from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import Explanation, Method, RingScanner, Signal, Sources, Tilt
+from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, Tilt
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -26,7 +26,7 @@ from worker.spec.sections import Signal as Injected
 
 F64 = NDArray[np.float64]
 
-ENGINE = 3
+ENGINE = 4
 """Version of the bits of a trial, densities and signal tables included (tests/engine/golden.py): files of another
 version are foreign."""
 GPU_ENGINE = 2
@@ -58,7 +58,7 @@ class Builtin:
 
     columns = trials.TRIAL_DTYPE
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "explain", "tail"})
+    supports = frozenset({"flux", "skies", "explain", "tail", "densities"})
     deterministic: Literal["per-trial", "per-file"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
@@ -175,6 +175,10 @@ class Builtin:
             season = self._analysis.dataset.seasons[drawn.season[i]].name
             log_e = grid.edges[drawn.row[i] % grid.n]
             yield f"{'':20}{terms[i]:13.4f}{ratio[i]:9.4g}  {season}  {log_e:.2f}"
+
+    def band_counts(self) -> list[BandCounts]:
+        """Events against the background densities, for each season."""
+        return [analysis.counts_of(self._analysis, j) for j in range(self._analysis.n_seasons)]
 
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""

@@ -1,6 +1,6 @@
 """Signal of a source from the instrument response: acceptance and energy density s(log_e | dec, gamma).
 
-Declinations of the response are the published bins (step functions), energies are integrated exactly:
+The response is continuous in declination (`worker.engines.builtin.declination`). Energies are integrated exactly:
 effective area and smearing have different energy bins, so the flux is integrated over their intersections.
 """
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from worker.base import fmath
 from worker.base.compiled import kernel, part
-from worker.data.dataset import EffectiveArea, Season, Smearing
+from worker.data.dataset import Season, Smearing
+from worker.engines.builtin import declination
 from worker.engines.builtin.background import LOG_E_STEP, EnergyGrid
 
 F64 = NDArray[np.float64]
@@ -88,21 +89,6 @@ def _mix(weights: F64, marginals: F64, out: F64) -> None:
         out += weight[:, None] * marginal
 
 
-def area_bin(area: EffectiveArea, dec: float) -> int:
-    """Declination bin of the effective area; `dec` in rad."""
-    return bin_of(area.sin_dec, float(np.sin(dec)))
-
-
-def smearing_bin(smearing: Smearing, dec: float) -> int:
-    """Declination bin of the smearing; `dec` in rad."""
-    return bin_of(smearing.dec, dec)
-
-
-def bin_of(edges: F64, value: float) -> int:
-    """Bin of a value; a source on an edge belongs to the bin above it, whatever the last bit of a sine is."""
-    return int(np.clip(np.searchsorted(edges, value + 1e-9, side="right") - 1, 0, len(edges) - 2))
-
-
 def bin_cells(smearing: Smearing, energy: int, dec: int) -> NDArray[np.float32]:
     """Cells of one (E_nu, dec) bin, (n, 7); empty where the release has none."""
     k = energy * (len(smearing.dec) - 1) + dec
@@ -115,38 +101,54 @@ def _smearing(season: Season) -> Smearing:
     raise TypeError(f"{season.name} has simulated events: use worker.engines.builtin.season")
 
 
-def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
-    """Expected events in each neutrino-energy bin of the smearing per unit flux.
+def node_rates(season: Season, x: float, gammas: F64, log_cutoff: float = np.inf) -> dict[int, F64]:
+    """Expected rate in each neutrino-energy bin of the smearing at a node, by declination bin of the smearing.
 
     Flux: dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per GeV cm^2 s.
 
     Parameters
     ----------
-    dec : float, rad
+    x : float
+        sin(dec) of the node.
     gammas : ndarray (n_gamma,)
     log_cutoff : float
         log10(cutoff / GeV).
 
     Returns
     -------
-    ndarray (n_e, n_gamma), events
+    dict of ndarray (n_e, n_gamma), 1/s
         0 in bins without smearing, whose events are neither injected nor counted in a flux.
     """
     smearing = _smearing(season)
-    j = smearing_bin(smearing, dec)
-    out = np.zeros((len(smearing.log_e_nu) - 1, len(gammas)))
-    area = np.ascontiguousarray(season.area.area_cm2[:, area_bin(season.area, dec)])
-    _weights(season.area.log_e_nu, area, smearing.log_e_nu, gammas, log_cutoff, out)
-    for i in range(len(out)):
-        if len(bin_cells(smearing, i, j)) == 0:
-            out[i] = 0.0
-    return out * (season.livetime_days * SECONDS_PER_DAY)
+    rate = np.zeros((len(smearing.log_e_nu) - 1, len(gammas)))
+    area = declination.area_at(season.area, x)
+    _weights(season.area.log_e_nu, area, smearing.log_e_nu, gammas, log_cutoff, rate)
+    out = {}
+    for j, weight in declination.bin_weights(declination.smearing_edges(season), x):
+        filled = np.array([len(bin_cells(smearing, i, j)) > 0 for i in range(len(rate))])
+        out[j] = np.where(filled[:, None], rate * weight, 0.0)
+    return out
+
+
+def expected_events(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> dict[int, F64]:
+    """Expected events at a declination (rad), (n_e, n_gamma) by declination bin of the smearing; see `node_rates`."""
+    at = declination.nodes(season)
+    out: dict[int, F64] = {}
+    for k, weight in declination.node_weights(at, dec):
+        for j, rate in node_rates(season, float(at[k]), gammas, log_cutoff).items():
+            out[j] = out.get(j, 0.0) + rate * (weight * season.livetime_days * SECONDS_PER_DAY)
+    return out
+
+
+def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
+    """Expected events in each neutrino-energy bin of the smearing, (n_e, n_gamma), at a declination (rad)."""
+    total: F64 = np.sum(list(expected_events(season, dec, gammas, log_cutoff).values()), axis=0)
+    return total
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
     """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
-    weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)
-    return float(weights.sum())
+    return float(energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff).sum())
 
 
 def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
@@ -159,9 +161,12 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     expected : ndarray (n,)
     """
     smearing = _smearing(season)
-    j = smearing_bin(smearing, dec)
-    weights = energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)[:, 0]
-    parts = [(bin_cells(smearing, int(i), j), weights[i]) for i in np.flatnonzero(weights > 0)]
+    events = expected_events(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)
+    parts = [
+        (bin_cells(smearing, int(i), j), float(weights[i, 0]))
+        for j, weights in sorted(events.items())
+        for i in np.flatnonzero(weights[:, 0] > 0)
+    ]
     if not parts:
         return np.empty((0, 8), np.float32), np.empty(0)
     edges = np.concatenate([part[:, :6] for part, _ in parts])
@@ -170,23 +175,26 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     return np.column_stack([edges, turns]), expected
 
 
-def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) -> tuple[F64, F64]:
-    """Signal in bins of reconstructed energy.
+def energy_marginals(smearing: Smearing, dec_bin: int, grid: EnergyGrid) -> F64:
+    """Probability of each bin of reconstructed energy, (n_e, n_bins), in one declination bin of the smearing."""
+    out = np.zeros((len(smearing.log_e_nu) - 1, grid.n))
+    for i in range(len(out)):
+        _marginal(bin_cells(smearing, i, dec_bin), grid.lo, grid.n, out[i])
+    return out
 
-    Returns
-    -------
-    s : ndarray (n_gamma, n_bins)
-        Probability of each bin; rows sum to 1 (0 where nothing is accepted).
-    expected : ndarray (n_gamma,)
-        Events per unit flux, as in `energy_weights`.
+
+def node_energies(rates: dict[int, F64], marginals: dict[int, F64]) -> tuple[F64, F64]:
+    """Expected rate in bins of reconstructed energy, (n_gamma, n_bins), and in all, (n_gamma,), both in 1/s.
+
+    Parameters
+    ----------
+    rates : dict of ndarray (n_e, n_gamma), 1/s
+        From `node_rates`.
+    marginals : dict of ndarray (n_e, n_bins)
+        From `energy_marginals`, for the same declination bins.
     """
-    weights = energy_weights(season, dec, gammas)
-    smearing = _smearing(season)
-    j = smearing_bin(smearing, dec)
-    marginals = np.zeros((len(weights), grid.n))
-    for i in range(len(weights)):
-        _marginal(bin_cells(smearing, i, j), grid.lo, grid.n, marginals[i])
-    mixed = np.zeros((len(gammas), grid.n))
-    _mix(weights, marginals, mixed)
-    expected = weights.sum(axis=0)
-    return mixed / np.where(expected > 0, expected, 1.0)[:, None], expected
+    _, n_gamma = next(iter(rates.values())).shape
+    mixed = np.zeros((n_gamma, next(iter(marginals.values())).shape[1]))
+    for j, rate in rates.items():
+        _mix(rate, marginals[j], mixed)
+    return mixed, np.sum([rate.sum(axis=0) for rate in rates.values()], axis=0)

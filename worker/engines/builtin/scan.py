@@ -14,11 +14,10 @@ from worker.base import fmath, rng
 from worker.base.compiled import kernel
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, response_bins, table_at
+from worker.engines.builtin.analysis import Analysis, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.point import PI, windows
-from worker.engines.builtin.tables import SignalTable
 from worker.engines.builtin.work import EVENTS, counters
 
 F64 = NDArray[np.float64]
@@ -144,7 +143,6 @@ class Scanner:
         self.rings = rings
         self._keep = keep
         self._events: dict[int, RingEvents] = {}
-        self._tables: dict[tuple[int, ...], SignalTable] = {}
         most = int(rings.n_pix.max()) if rings.n_pix.size else 0
         self.count = counters()
         self._start = np.zeros(most + 1, np.int64)
@@ -163,15 +161,6 @@ class Scanner:
             self._events[r] = events
         return events
 
-    def _table(self, r: int) -> SignalTable:
-        dec = float(self.rings.dec[r])
-        bins = response_bins(self.analysis, dec)
-        if bins not in self._tables:
-            if not self._keep:
-                self._tables.clear()  # rings come in order of declination: a left bin does not return
-            self._tables[bins] = table_at(self.analysis, dec)
-        return self._tables[bins]
-
     def ring(self, r: int, turn: F64) -> F64:
         """TS, ns and gamma of every pixel of ring r.
 
@@ -184,7 +173,7 @@ class Scanner:
         -------
         ndarray (count, 3)
         """
-        events, table = self._ring_events(r), self._table(r)
+        events, table = self._ring_events(r), table_at(self.analysis, float(self.rings.dec[r]))
         count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
         start, fill = self._start[: count + 1], self._fill[:count]
         n = _count_pairs(events, turn, shift, count, start)

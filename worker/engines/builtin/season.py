@@ -4,18 +4,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.data.dataset import Season, Simulation
-from worker.engines.builtin import response, simulated
+from worker.engines.builtin import declination, response, simulated
 from worker.engines.builtin.background import EnergyGrid
 from worker.engines.builtin.response import SECONDS_PER_DAY, Spectrum
 
 F64 = NDArray[np.float64]
 
 
-def bins(season: Season, dec: float) -> tuple[int, ...]:
-    """Return the response bins of a declination (rad); equal bins have equal signals."""
-    if isinstance(season.smearing, Simulation):
-        return (simulated.band_at(season.smearing, dec),)
-    return response.area_bin(season.area, dec), response.smearing_bin(season.smearing, dec)
+class NodeTables:
+    """Expected events in bins of reconstructed energy at the nodes of a response, each computed when first needed.
+
+    Seasons that have the same response (the same arrays) share what is computed.
+
+    Parameters
+    ----------
+    gammas : ndarray (n_gamma,)
+        Equidistant.
+    grid : EnergyGrid
+    """
+
+    def __init__(self, gammas: F64, grid: EnergyGrid) -> None:
+        self._gammas = gammas
+        self._grid = grid
+        self._nodes: dict[tuple[int, int], F64] = {}
+        self._rates: dict[tuple[int, int, int], tuple[F64, F64]] = {}
+        self._marginals: dict[tuple[int, int], F64] = {}
+
+    def at(self, season: Season, dec: float) -> tuple[F64, F64]:
+        """Signal in bins of reconstructed energy, at a declination (rad).
+
+        Returns
+        -------
+        events : ndarray (n_gamma, n_bins)
+            Expected events for dN/dE = (E / 100 TeV)^-gamma per (GeV cm^2 s).
+        expected : ndarray (n_gamma,)
+            In all bins.
+        """
+        key = id(season.area), id(season.smearing)
+        if key not in self._nodes:
+            self._nodes[key] = declination.nodes(season)
+        nodes = self._nodes[key]
+        events, expected = np.zeros((len(self._gammas), self._grid.n)), np.zeros(len(self._gammas))
+        for k, weight in declination.node_weights(nodes, dec):
+            if (*key, k) not in self._rates:
+                self._rates[*key, k] = self._at_node(season, float(nodes[k]))
+            node, total = self._rates[*key, k]
+            factor = weight * season.livetime_days * SECONDS_PER_DAY
+            events += node * factor
+            expected += total * factor
+        return events, expected
+
+    def _at_node(self, season: Season, x: float) -> tuple[F64, F64]:
+        if isinstance(season.smearing, Simulation):
+            return simulated.node_energies(season.smearing, x, self._gammas, self._grid)
+        rates = response.node_rates(season, x, self._gammas)
+        for j in rates:
+            if (id(season.smearing), j) not in self._marginals:
+                self._marginals[id(season.smearing), j] = response.energy_marginals(season.smearing, j, self._grid)
+        return response.node_energies(rates, {j: self._marginals[id(season.smearing), j] for j in rates})
 
 
 def energy_range(season: Season) -> tuple[float, float]:
@@ -40,17 +86,15 @@ def energy_density(season: Season, dec: float, gammas: F64, grid: EnergyGrid) ->
     expected : ndarray (n_gamma,)
         Events for dN/dE = (E / 100 TeV)^-gamma per (GeV cm^2 s).
     """
-    if not isinstance(season.smearing, Simulation):
-        return response.energy_density(season, dec, gammas, grid)
-    s, per_second = simulated.energy_density(season.smearing, dec, gammas, grid)
-    return s, per_second * (season.livetime_days * SECONDS_PER_DAY)
+    events, expected = NodeTables(gammas, grid).at(season, dec)
+    return events / np.where(expected > 0, expected, 1.0)[:, None], expected
 
 
 def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
     """Cells (n, 8) of `inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
     if not isinstance(season.smearing, Simulation):
         return response.cells(season, dec, spectrum)
-    cells_, per_second = simulated.cells(season.smearing, dec, spectrum)
+    cells_, per_second = simulated.cells(season.smearing, weights_of_bands(season, dec), spectrum)
     return cells_, per_second * (season.livetime_days * SECONDS_PER_DAY)
 
 
@@ -58,5 +102,15 @@ def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
     """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
     if not isinstance(season.smearing, Simulation):
         return response.acceptance(season, dec, spectrum)
-    _, per_second = simulated.cells(season.smearing, dec, spectrum)
+    _, per_second = simulated.cells(season.smearing, weights_of_bands(season, dec), spectrum)
     return float(per_second.sum() * (season.livetime_days * SECONDS_PER_DAY))
+
+
+def weights_of_bands(season: Season, dec: float) -> dict[int, float]:
+    """Bands whose simulated events are mixed at a declination (rad), and their weights (their sum is 1)."""
+    at, edges = declination.nodes(season), declination.smearing_edges(season)
+    out: dict[int, float] = {}
+    for k, weight in declination.node_weights(at, dec):
+        for band, share in declination.bin_weights(edges, float(at[k])):
+            out[band] = out.get(band, 0.0) + weight * share
+    return out

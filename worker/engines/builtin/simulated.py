@@ -1,7 +1,8 @@
 """Signal of a source from the simulated events of its declination band, weighted with the spectrum.
 
 A band is a range of the sine of the true declination. Its events are rotated to the source, with distance and position
-angle of the reconstructed direction, energy and angular error. All sources of a band share one signal table.
+angle of the reconstructed direction, energy and angular error. Near the edge of a band the events of both bands are
+used (`worker.engines.builtin.declination`).
 """
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.data.dataset import Simulation
-from worker.engines.builtin.background import ENERGY_BANDWIDTH, LOG_E_STEP, EnergyGrid, energy_bin, smooth_energy
-from worker.engines.builtin.response import LN10, PIVOT, Spectrum, bin_of
+from worker.engines.builtin import declination, smoothing
+from worker.engines.builtin.background import BANDWIDTHS, LOG_E_STEP, EnergyGrid, energy_bin
+from worker.engines.builtin.response import LN10, PIVOT, Spectrum
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -42,19 +44,25 @@ def _fold(events, gammas, lo, n, out):  # type: ignore[no-untyped-def]
             weight *= ratio
 
 
-def band_at(simulation: Simulation, dec: float) -> int:
-    """Number of the band of a source declination (rad)."""
-    return bin_of(simulation.sin_dec, float(np.sin(dec)))
+@kernel
+def _count(events, lo, n, out):  # type: ignore[no-untyped-def]
+    """Histogram of reconstructed energy without weights, into `out` (n,)."""
+    for i in range(events.shape[0]):
+        out[energy_bin(np.float64(events[i, 2]), lo, n)] += 1.0
 
 
-def band_events(simulation: Simulation, dec: float) -> F32:
-    """Simulated events (n, 6) of the band of a source declination (rad)."""
-    k = band_at(simulation, dec)
-    return simulation.events[simulation.start[k] : simulation.start[k + 1]]
+def band_events(simulation: Simulation, band: int) -> F32:
+    """Simulated events (n, 6) of a band."""
+    return simulation.events[simulation.start[band] : simulation.start[band + 1]]
 
 
-def cells(simulation: Simulation, dec: float, spectrum: Spectrum) -> tuple[F32, F64]:
+def cells(simulation: Simulation, bands: dict[int, float], spectrum: Spectrum) -> tuple[F32, F64]:
     """Simulated events as cells without extent.
+
+    Parameters
+    ----------
+    bands : dict of float
+        Weight of each band.
 
     Returns
     -------
@@ -63,34 +71,47 @@ def cells(simulation: Simulation, dec: float, spectrum: Spectrum) -> tuple[F32, 
     expected : ndarray (n,), 1/s
         For dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s).
     """
-    events = band_events(simulation, dec)
-    expected = np.empty(len(events))
-    _expected(events, spectrum.gamma, spectrum.log_cutoff, expected)
-    return np.repeat(events[:, 2:6], 2, axis=1), expected
+    parts, rates = [], []
+    for band, weight in sorted(bands.items()):
+        events = band_events(simulation, band)
+        expected = np.empty(len(events))
+        _expected(events, spectrum.gamma, spectrum.log_cutoff, expected)
+        parts.append(np.repeat(events[:, 2:6], 2, axis=1))
+        rates.append(expected * weight)
+    return np.concatenate(parts), np.concatenate(rates)
 
 
-def energy_density(simulation: Simulation, dec: float, gammas: F64, grid: EnergyGrid) -> tuple[F64, F64]:
-    """Signal in bins of reconstructed energy, smoothed with the kernel of the background's energy density.
+def node_energies(simulation: Simulation, x: float, gammas: F64, grid: EnergyGrid) -> tuple[F64, F64]:
+    """Signal in bins of reconstructed energy at sin(dec) = x, smoothed as `_smoothed` says.
 
     Parameters
     ----------
-    dec : float, rad
     gammas : ndarray (n_gamma,)
         Equidistant.
 
     Returns
     -------
-    s : ndarray (n_gamma, n_bins)
-        Probability of each bin; rows sum to 1 (0 where nothing is accepted).
-    expected : ndarray (n_gamma,), 1/s
+    rate : ndarray (n_gamma, n_bins), 1/s
         Per unit flux.
+    total : ndarray (n_gamma,), 1/s
+    """
+    rate = np.zeros((len(gammas), grid.n))
+    for band, weight in declination.bin_weights(simulation.sin_dec, x):
+        rate += _smoothed(band_events(simulation, band), gammas, grid) * weight
+    return rate, rate.sum(axis=1)
+
+
+def _smoothed(events: F32, gammas: F64, grid: EnergyGrid) -> F64:
+    """Rate of the events of a band in bins of reconstructed energy, (n_gamma, n_bins), 1/s.
+
+    Smoothed as the background is, with kernels that hold as many simulated events, whatever their weights.
     """
     folded = np.zeros((len(gammas), grid.n))
-    _fold(band_events(simulation, dec), gammas, grid.lo, grid.n, folded)
-    expected: F64 = folded.sum(axis=1)
-    if not expected.any():
-        return folded, expected
-    smooth = np.empty_like(folded)
-    for row, out in zip(folded, smooth, strict=True):
-        smooth_energy(row, ENERGY_BANDWIDTH, LOG_E_STEP, out)
-    return smooth / np.where(expected > 0, expected, 1.0)[:, None], expected
+    _fold(events, gammas, grid.lo, grid.n, folded)
+    counts, widths, scratch = np.zeros(grid.n), np.empty(grid.n), np.empty(grid.n)
+    _count(events, grid.lo, grid.n, counts)
+    smoothing.energy_widths(counts, BANDWIDTHS.energy_events, BANDWIDTHS.energy_width, LOG_E_STEP, scratch, widths)
+    out = np.empty_like(folded)
+    for row, smooth in zip(folded, out, strict=True):
+        smoothing.spread(row, widths, LOG_E_STEP, smooth)
+    return out

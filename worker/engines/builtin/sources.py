@@ -4,6 +4,7 @@ Sky k is that of an all-sky scan, and a source at the centre of a pixel has the 
 """
 
 import math
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, response_bins, table_at
+from worker.engines.builtin.analysis import Analysis, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.point import PI, windows
 from worker.engines.builtin.scan import right_ascensions
-from worker.engines.builtin.tables import SignalTable
 from worker.engines.protocol import Sources
 
 F64 = NDArray[np.float64]
@@ -26,6 +26,8 @@ CACHE_BYTES = 200_000_000
 """Memory for windows of sources; those of further sources are computed again for every block."""
 BLOCK_BYTES = 64_000_000
 """Right ascensions of the skies of one block."""
+TABLES = 256
+"""Signal tables that are kept; those of further sources are computed again for every block."""
 
 
 class Near(NamedTuple):
@@ -88,7 +90,7 @@ class SourceScanner:
         self.block = max(int(BLOCK_BYTES / (8 * max(analysis.sky.dec.size, 1))), 1)
         self._near: dict[int, Near] = {}
         self._bytes = 0
-        self._tables: dict[tuple[int, ...], SignalTable] = {}
+        self._table = lru_cache(TABLES)(partial(table_at, analysis))
         size = analysis.sky.dec.size + LANES
         self._work = workspace(size, analysis.n_rows, analysis.n_seasons)
         self._events = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
@@ -104,12 +106,6 @@ class SourceScanner:
                 self._near[i] = events
                 self._bytes += size
         return events
-
-    def _table(self, dec: float) -> SignalTable:
-        bins = response_bins(self.analysis, dec)
-        if bins not in self._tables:
-            self._tables[bins] = table_at(self.analysis, dec)
-        return self._tables[bins]
 
     def skies(self, key: tuple[int, int], first: int, count: int) -> F64:
         """TS, ns and gamma of every source in skies [first, first + count).

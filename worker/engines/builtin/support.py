@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worker.base.errors import InputError, SpecError
 from worker.data.dataset import Dataset, Season
 from worker.engines.builtin.analysis import Analysis, table_at
-from worker.engines.builtin.background import DENSITY_BANDWIDTH, ENERGY_BANDWIDTH, energy_bin, slice_events
+from worker.engines.builtin.background import energy_bin, kernel_events, slice_events
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -19,13 +19,16 @@ LEAST_SEASON = 50
 """Events of a season."""
 LEAST_NEAR = 5
 """Events of a season within `NEAR` of a source, or a fifth of those of a uniform season, whichever is fewer."""
-NEAR = 2 * DENSITY_BANDWIDTH
+NEAR = 0.04
+"""In sin(dec)."""
+LEAST_RANGE = 0.1
+"""Of log10(E / GeV), that the middle 90 % of the events of a season cover."""
 FEW = 1000
 """A season with fewer events is noted."""
 LEAST_SHARE = 0.01
 """A season with a smaller share of a source's events needs no background there."""
-UNEXPECTED = 1e-6
-"""An event is noted if its bin of energy expects fewer events of its slice; ordinary samples stay above 1e-3."""
+UNEXPECTED = 1e-4
+"""An event is noted if its bin of energy expects fewer events of its slice; real seasons stay above 2e-4."""
 _LEAVE_OUT = "Leave it out of data.seasons, or read more events"
 
 
@@ -45,7 +48,7 @@ def require_seasons(dataset: Dataset) -> None:
                 f"densities in declination and energy are estimated from them. {_LEAVE_OUT}"
             )
         low, high = np.quantile(season.events.log_e, [0.05, 0.95])
-        if high - low < ENERGY_BANDWIDTH:
+        if high - low < LEAST_RANGE:
             raise InputError(
                 f"{season.name}: 90 % of the events have log10(E / GeV) between {low:g} and {high:g}: that is no "
                 "measured energy, and the likelihood divides by its distribution. Correct the column of the energy, "
@@ -157,8 +160,9 @@ def _few_note(season: Season) -> tuple[str, ...]:
     n = season.events.dec.size
     if n >= FEW:
         return ()
+    near = float(np.median(kernel_events(season.events.dec.astype(np.float64))))
     return (
-        f"only {n} events: the background densities rest on about {n * NEAR:.0f} of them at each declination, "
+        f"only {n} events: the background densities rest on about {near:.0f} of them at each declination, "
         "and TS on densities that are known to tens of per cent",
     )
 
@@ -177,10 +181,10 @@ def _empty_note(analysis: Analysis, season: int) -> tuple[str, ...]:
 
 def _extreme_note(analysis: Analysis, season: int) -> tuple[str, ...]:
     events = analysis.dataset.seasons[season].events
-    sin_dec = np.sin(events.dec.astype(np.float64))
+    dec = events.dec.astype(np.float64)
     bins = np.array([energy_bin(float(e), analysis.grid.lo, analysis.grid.n) for e in events.log_e])
-    nodes = np.rint((sin_dec + 1.0) * 0.5 * (analysis.density.shape[1] - 1)).astype(np.int64)
-    expected = slice_events(sin_dec)[nodes] * analysis.energy[season, nodes, bins]
+    nodes = np.rint((dec / np.pi + 0.5) * (analysis.density.shape[1] - 1)).astype(np.int64)
+    expected = slice_events(dec)[nodes] * analysis.energy[season, nodes, bins]
     odd = np.flatnonzero(expected < UNEXPECTED)
     if not odd.size:
         return ()

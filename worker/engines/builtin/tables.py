@@ -56,13 +56,13 @@ def hermite(values: F64) -> F64:
     return np.stack([v[:-1], left, 3.0 * step - 2.0 * left - right, left + right - 2.0 * step], axis=1)
 
 
-def signal_table(gammas: F64, densities: list[F64], expected: list[F64]) -> SignalTable:
-    """Combine the seasons' energy densities, each (n_gamma, n_bins), and expected events, each (n_gamma,).
+def signal_table(gammas: F64, events: list[F64], expected: list[F64]) -> SignalTable:
+    """Combine the seasons' expected events by energy bin, each (n_gamma, n_bins), and in all, each (n_gamma,).
 
     Where no season accepts anything the shares are equal, so that the table stays finite.
     """
     total = np.sum(expected, axis=0)
-    equal = 1.0 / len(expected)
-    shares = np.array([np.where(total > 0, e / np.where(total > 0, total, 1.0), equal) for e in expected]).T
-    rows = np.concatenate([d * shares[:, j : j + 1] for j, d in enumerate(densities)], axis=1)
+    divisor = np.where(total > 0, total, 1.0)
+    shares = np.array([np.where(total > 0, e / divisor, 1.0 / len(expected)) for e in expected]).T
+    rows = np.concatenate(events, axis=1) / divisor[:, None]
     return SignalTable(gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)))

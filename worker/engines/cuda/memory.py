@@ -4,7 +4,7 @@ Arrays are parts of a few flat ones, given by their offsets: slices would need m
 shares its processor with seventeen others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,15 +140,27 @@ else:
         return _mine(doubles, singles, shorts, count, room, far, block, is_far)
 
 
-def model_of(tables: list[SignalTable]) -> tuple[Any, ...]:
-    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share)."""
-    gammas = tables[0].gammas
-    coef, share = (np.stack(parts).reshape(-1) for parts in zip(*((t.coef, t.share) for t in tables), strict=True))
-    node = np.zeros((len(tables), len(tables[0].node), on_lanes(gammas.size)), np.float32)
+def model_of(tables: Iterable[SignalTable], n: int) -> tuple[Any, ...]:
+    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share).
+
+    Parameters
+    ----------
+    tables : iterable of SignalTable
+        Made and copied one after the other.
+    n : int
+        How many there are.
+    """
     for i, table in enumerate(tables):
-        node[i, :, : gammas.size] = table.node
+        if i == 0:
+            coef, share = (np.empty((n, part.size)) for part in (table.coef, table.share))
+            node = np.zeros((n, len(table.node), on_lanes(table.gammas.size)), np.float32)
+        coef[i], share[i] = table.coef.reshape(-1), table.share.reshape(-1)
+        node[i, :, : table.gammas.size] = table.node
     node = node.reshape(*node.shape[:2], -1, COLUMNS).swapaxes(1, 2)  # a block of rows for as many gammas as lanes take
-    moved: tuple[Any, ...] = to_device((gammas, node.reshape(-1), (coef.astype(np.float32), coef), share))
+    flat = coef.reshape(-1)
+    moved: tuple[Any, ...] = to_device(
+        (table.gammas, node.reshape(-1), (flat.astype(np.float32), flat), share.reshape(-1))
+    )
     return moved
 
 

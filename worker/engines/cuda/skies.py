@@ -15,9 +15,8 @@ from worker.base.compiled import kernel
 from worker.base.errors import InputError
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, response_bins, table_at
+from worker.engines.builtin.analysis import Analysis, table_at
 from worker.engines.builtin.scan import ring_events
-from worker.engines.builtin.tables import SignalTable
 from worker.engines.cuda import warp
 from worker.engines.cuda.fit import count_rest, fit, model_at
 from worker.engines.cuda.memory import Room, model_of, plain, shared, to_device
@@ -186,7 +185,7 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data,
     events, by_season, _, work, slopes = mine
     rest, n_events, _ = by_season
     ring, place = pixels
-    ring_dec, ring_wide, ring_table, spacing, shift = rings
+    ring_dec, ring_wide, spacing, shift = rings
     for p in range(block, out.shape[0], blocks):
         r = ring[p]
         dec, turn = ring_dec[r], (place[p] + shift[r]) * spacing[r]
@@ -202,7 +201,7 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data,
             _weigh(U64(n), at, sky, limit, events)
             warp.sync()
             count_rest(U64(n), events, n_events, rest)
-            model = model_at(ring_table[r], tables, sizes)
+            model = model_at(r, tables, sizes)
             ts, ns, gamma = fit(U64(n), events, 0, 0, rest, n_events, model, work, slopes)
         if cuda.threadIdx.x == 0:
             out[p, 0] = ts
@@ -271,31 +270,18 @@ class Scanner:
             (
                 (np.repeat(np.arange(rings.dec.size, dtype=np.int32), rings.n_pix),
                  np.concatenate([np.arange(k, dtype=np.int32) for k in rings.n_pix])),
-                (rings.dec, _wide(self._cells, rings.dec), self._tables(), 1.0 / rings.n_pix, rings.shift),
+                (rings.dec, _wide(self._cells, rings.dec), 1.0 / rings.n_pix, rings.shift),
                 self._cells,
             )
         )  # fmt: skip
         self._n_data = cuda.to_device(analysis.n_data)
+        self._model = model_of((table_at(analysis, float(dec)) for dec in rings.dec), rings.dec.size)
         self._ends = np.concatenate([[0], np.cumsum(rings.n_pix)])
         n = int(self._ends[-1])
         self._out = cuda.device_array((n, 3), np.float64)
         self._sky: F64 = cuda.pinned_array((n, 3), np.float64)  # twice as fast to copy to as other memory
         self._turn: F64 | None = None
         self._make_room(self._most())
-
-    def _tables(self) -> I32:
-        """Signal tables of all rings, on the device; which one each ring has."""
-        known: dict[tuple[int, ...], int] = {}
-        tables: list[SignalTable] = []
-        index = []
-        for dec in self.rings.dec:
-            bins = response_bins(self.analysis, float(dec))
-            if bins not in known:
-                known[bins] = len(tables)
-                tables.append(table_at(self.analysis, float(dec)))
-            index.append(known[bins])
-        self._model = model_of(tables)
-        return np.array(index, np.int32)
 
     def _most(self) -> int:
         """About the largest number of events near a pixel."""

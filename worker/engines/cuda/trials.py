@@ -193,7 +193,7 @@ def run(
     candidates = point.candidates._replace(event=point.candidates.event.astype(EVENT))
     kernel = _far_kernel if room.is_far else _kernel
     kernel[blocks, LANES, 0, room.shared_bytes](
-        to_device(candidates), injector is not None, to_device(what), model_of([point.table]),
+        to_device(candidates), injector is not None, to_device(what), model_of([point.table], 1),
         cuda.to_device(analysis.n_data), (np.uint64(key[0]), np.uint64(key[1]), np.uint64(first)), room.sizes,
         room.far(blocks), out,
     )  # fmt: skip
