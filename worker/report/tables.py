@@ -25,19 +25,29 @@ class Table(NamedTuple):
 def background(results: Results) -> Table:
     """One row per point."""
     points = results.points
-    head = (points.title, "trials", "η", "ndof", "loc", "scale", "median TS", "TS at 3σ", "TS at 5σ")
+    of_tail = results.run.spec.background.tail == "tilted"
+    thresholds = ("TS at 3σ", "TS at 4σ", "TS at 5σ", "effective trials") if of_tail else ("TS at 3σ", "TS at 5σ")
     return Table(
-        head,
+        (points.title, "trials", "η", "ndof", "loc", "scale", "median TS", *thresholds),
         [
             (
                 points.text(points.of(row)), formats.plain(row["n"]), formats.plain(row["eta"], 4),
                 formats.with_error(row["ndof"], row.get("ndof_error")), formats.plain(row["loc"]),
-                formats.plain(row["scale"]), formats.plain(row["median"]), formats.signed(row.get("ts_3sigma")),
-                formats.signed(row.get("ts_5sigma")),
+                formats.plain(row["scale"]), formats.plain(row["median"]), *_thresholds(row, of_tail),
             )
             for row in in_order(results, "background")
         ],
     )  # fmt: skip
+
+
+def _thresholds(row: Row, of_tail: bool) -> tuple[str, ...]:
+    """Thresholds of a background distribution: with errors, and effective trials at 5 sigma, if they are counted."""
+    if not of_tail:
+        return formats.signed(row.get("ts_3sigma")), formats.signed(row.get("ts_5sigma"))
+    found = row["tail"]["thresholds"]
+    effective = found[-1]["n_effective"]
+    cells = (formats.with_error(one["ts"], one["ts_error"]) for one in found)
+    return (*cells, formats.NONE if effective is None else f"{effective:,.0f}")
 
 
 def sensitivity(results: Results) -> Table:

@@ -24,8 +24,8 @@ _COLUMNS = (
     "acceptance_factor add added beta bias bounded chi2 curve discovery dof engine eta file first flux "
     "flux_error gamma gamma_median k key kind level loc log_w median method n n_eff n_sig n_sig_error n_trials "
     "name ndof ndof_error ns ns_error ns_mean ns_median nsigma offset offset_error params part point points "
-    "poisson quantities quantity reason round rows run scale seed sensitivity slope slope_error task threshold "
-    "threshold_error threshold_share ts ts_3sigma ts_5sigma unit wanted"
+    "poisson quantities quantity reason round rows run scale seed sensitivity slope slope_error tail task "
+    "threshold threshold_error threshold_share ts ts_3sigma ts_5sigma unit wanted"
 )
 RESERVED = frozenset(_COLUMNS.split())
 """Names of columns in results and of arguments of tasks, which no label may have."""
