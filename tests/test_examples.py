@@ -18,7 +18,7 @@ from worker.data import synthetic
 pytestmark = pytest.mark.slow
 
 FEWER: dict[str, dict[str, Any]] = {
-    "background": {"dec_deg": [-45, 5, 45], "n_trials": 1500, "trials_per_file": 750},
+    "background": {"dec_deg": [-45, 5, 45], "n_trials": 1500, "trials_per_file": 750, "n_tail_trials": 1024},
     "signal": {"n_sig": [2, 4, 8, 14, 22], "n_trials": 200},
     "scan": {
         "nside": 8,
@@ -33,7 +33,7 @@ FEWER: dict[str, dict[str, Any]] = {
 
 
 FEWER_SOURCES: dict[str, dict[str, Any]] = {
-    "background": {"dec_deg": [-35, 5, 45], "n_trials": 1500, "trials_per_file": 750},
+    "background": {"dec_deg": [-35, 5, 45], "n_trials": 1500, "trials_per_file": 750, "n_tail_trials": 1024},
     "signal": {"n_sig": [2, 4, 8, 14, 24, 50], "n_trials": 150},
     "scan": {"file": str(ROOT / "examples" / "sources.csv"), "n_skies": 60, "skies_per_file": 25},
 }

@@ -11,7 +11,11 @@ from worker.base import rng
 from worker.engines.builtin import mixture, tilt_pilot, trials
 from worker.engines.builtin.reference import ts_at
 from worker.engines.protocol import Tilt
+from worker.stats import tail_checks
+from worker.stats.distributions import TSD
 from worker.stats.shares import best_shares, whole_shares
+from worker.stats.significance import nsigma_to_p
+from worker.stats.tail import Tilted
 
 KEY = rng.key("tilted", 1)
 DEC = np.radians(5.0)
@@ -202,3 +206,37 @@ def test_whole_shares_keep_their_least_and_their_sum():
 def test_wrong_tilts_are_refused(analysis, point, tilts, text):
     with pytest.raises(ValueError, match=text):
         mixture.mixture_at(analysis, point, tilts)
+
+
+def checked(analysis, point, plain, tilts, change=lambda mixed: mixed):
+    """Names of the checks before unblinding that 4,096 trials of some tilts fail, beside plain trials."""
+    mixed = change(mixture.mixture_at(analysis, point, tilts))
+    rows, log_l = mixture.run(analysis, point, mixed, KEY, 0, 4096)
+    order = np.argsort(rows[:, 0], kind="stable")
+    tail = Tilted(rows[order, 0], rows[order, 3])
+    at = [float(tail.isf(nsigma_to_p(n_sigma))) for n_sigma in (3.0, 5.0)]
+    failed = {"tail_weights"} if not all(tail_checks.weights(tail, ts, "here").passed for ts in at) else set()
+    evaluated = [np.zeros(4096), *(log_l[:, k] for k, tilt in enumerate(tilts) if tilt.share == 0.0)]
+    means = [tail_checks.mean_weight(rows[:, 3], values, "here", "a tilt") for values in evaluated]
+    agree = tail_checks.agreement(TSD(len(plain), np.sort(plain["ts"][plain["ts"] > 0]), "scale1", tail), "here")
+    failed |= set() if agree.passed else {"tail_agrees"}
+    return failed | {"tail_covers" for mean in means if not tail_checks.coverage(mean).passed}
+
+
+def test_a_bad_mixture_is_seen_by_a_check(analysis, point, plain):
+    right = tilt_pilot.tilts(analysis, point, KEY)
+    assert checked(analysis, point, plain, right) == set()
+    soft_alone = (Tilt(18.0, 3.8, 0.9375), *tilt_pilot.checks(analysis, point))
+    assert "tail_weights" in checked(analysis, point, plain, soft_alone), "no hard tilts"
+    largest = int(np.argmax([tilt.share for tilt in right]))
+
+    def dropped(mixed):
+        share = mixed.share.copy()
+        share[largest + 1] = 0.0
+        return mixed._replace(share=share)
+
+    def wrong_z(mixed):
+        return mixed._replace(log_z=mixed.log_z + 0.3)
+
+    assert "tail_covers" in checked(analysis, point, plain, right, dropped)
+    assert "tail_agrees" in checked(analysis, point, plain, right, wrong_z)
