@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dagmaker.htcondor import rounds
 from dagmaker.htcondor.build import build
 from dagmaker.pilot import probes
 from dagmaker.plan import processes
 from dagmaker.plan.plan import make, of_json, write
 from dagmaker.status import summary
 from tests.toy_engine import Toy
-from worker.base.errors import SpecError
+from worker.base.errors import InputError, SpecError
 from worker.cli.main import main
 from worker.engines import table
 from worker.report.points import PointAxis
@@ -138,6 +139,15 @@ def test_a_row_with_more_labels_is_not_that_of_a_point_with_fewer(any_labels):
     axis = PointAxis(points)
     assert axis.names == ("sample", "window_days")
     assert [axis.cells(at) for at in points] == [("all", ""), ("all", 3.0)]
+
+
+@pytest.mark.parametrize("label", [{"dec_deg": 7.0}, {"dec_deg": "x"}, {"dec_deg": [5.0]}, {}])
+def test_a_decision_about_another_point_is_refused(label):
+    spec, row = loads(TEXT % DECS), {"gamma": 2.0, "add": [{"first": 300, "n": 50}]}
+    decided = {"round": 1, "background": [{"dec_deg": 5.0, **row}], "points": []}
+    assert [dict(node.args) for node in rounds.nodes_of(spec, 1, decided)] == [{"point": "dec_deg_5"}]
+    with pytest.raises(InputError, match=r"round_1\.json: names a point"):
+        rounds.nodes_of(spec, 1, {**decided, "background": [{**label, **row}]})
 
 
 @pytest.mark.slow
