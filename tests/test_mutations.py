@@ -67,7 +67,7 @@ GOOD = {"dec_deg": 5.0, "gamma": 2.0, "n_trials": 60, "add": [{"n_sig": 1.0, "fi
 @pytest.mark.parametrize(
     "change",
     [
-        {"dec_deg": "x"}, {"gamma": None}, {"n_trials": [1]}, {"add": [{"n_sig": 1.0, "first": 0, "n": [None]}]},
+        {"gamma": None}, {"n_trials": [1]}, {"add": [{"n_sig": 1.0, "first": 0, "n": [None]}]},
         {"add": {}}, {"add": [None]}, {"add": [{"first": 0, "n": 10}]},
         {"add": [{"n_sig": 1.0, "first": -1, "n": 10}]}, {"add": [{"n_sig": 1.0, "first": 0, "n": 10**400}]},
     ],

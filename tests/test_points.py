@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dagmaker.htcondor import rounds
 from dagmaker.htcondor.build import build
 from dagmaker.pilot import probes
 from dagmaker.plan import processes
 from dagmaker.plan.plan import make, of_json, write
 from dagmaker.status import summary
 from tests.toy_engine import Toy
-from worker.base.errors import SpecError
+from worker.base.errors import InputError, SpecError
 from worker.cli.main import main
 from worker.engines import table
+from worker.report import figures
 from worker.report.points import PointAxis
 from worker.review import trial_files
 from worker.review.streams import streams
@@ -42,15 +44,14 @@ TASKS = {"prepare", "bg_trials", "sig_trials", "collect_bg", "collect_sig", "dis
 
 
 class Windows(Toy):
-    """The toy, with an excess that grows with the window."""
+    """The toy, with an excess that grows with the window, and without a flux."""
+
+    supports = frozenset()
 
     def trials(self, at, key, first, n, signal=None):
         out = super().trials(at, key, first, n, signal)
         out["ns"] *= 1.0 + np.log10(at.labels.get("window_days", 1.0))
         return out
-
-    def flux(self, at, gamma):
-        return 1e-12
 
 
 @pytest.fixture
@@ -111,6 +112,15 @@ def test_a_wrong_point_is_refused_with_its_place(points, place, found):
     assert found in str(error.value)
 
 
+def test_a_grid_without_a_scan():
+    grid = (TEXT % DECS).replace(
+        "hypothesis: {kind: points}\npoints: [{dec_deg: 5}, {dec_deg: 30}]", "scan: {kind: none}"
+    )
+    plan = make(loads(grid.replace("{n_trials: 300,", "{dec_deg: [5], n_trials: 300,")), "")
+    assert set(plan.tasks()) == TASKS
+    assert dict(plan.nodes[1].args) == {"dec": 5.0}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place"),
     [
@@ -140,6 +150,15 @@ def test_a_row_with_more_labels_is_not_that_of_a_point_with_fewer(any_labels):
     assert [axis.cells(at) for at in points] == [("all", ""), ("all", 3.0)]
 
 
+@pytest.mark.parametrize("label", [{"dec_deg": 7.0}, {"dec_deg": "x"}, {"dec_deg": [5.0]}, {}])
+def test_a_decision_about_another_point_is_refused(label):
+    spec, row = loads(TEXT % DECS), {"gamma": 2.0, "add": [{"first": 300, "n": 50}]}
+    decided = {"round": 1, "background": [{"dec_deg": 5.0, **row}], "points": []}
+    assert [dict(node.args) for node in rounds.nodes_of(spec, 1, decided)] == [{"point": "dec_deg_5"}]
+    with pytest.raises(InputError, match=r"round_1\.json: names a point"):
+        rounds.nodes_of(spec, 1, {**decided, "background": [{**label, **row}]})
+
+
 @pytest.mark.slow
 def test_a_run_of_points_has_results_by_label(run, capsys):
     opened = open_run(run)
@@ -151,14 +170,17 @@ def test_a_run_of_points_has_results_by_label(run, capsys):
         ]  # fmt: skip
     columns = {key for kind in ("sensitivity", "discovery", "bias") for row in rows[kind] for key in row}
     assert columns - {"sample", "window_days"} - free_points.RESERVED == set(), "a column that a label could hide"
+    assert {(row["flux"], row["unit"]) for row in rows["sensitivity"]} == {(None, None)}
+    assert all(row["n_sig"] > 0 for row in rows["sensitivity"])
     assert streams(run)["faults"] == []
     assert main(["report", f"--run={run}"]) == 0
     found = json.loads((run / layout.SUMMARY).read_text())
     assert found["labels"] == ["window_days", "sample"]
-    assert any("1.5, north+1" in line for line in summary.lines(run))
+    assert any("1.5, north+1" in line and "n_sig" in line for line in summary.lines(run))
     page = (run / layout.REPORT).read_text()
     assert "window_days 100, sample north+1" in page and "not complete" not in page
-    assert not list((run / "report/figures").glob("*error*"))
+    names = {plot.name for plot in figures.PLOTS}
+    assert {path.stem for path in (run / "report/figures").glob("*.png")} == names
     file = expected(opened, "sig_trials", point=NAMES[0], n_sig=10.0)[0].path
     capsys.readouterr()
     assert main(["replay", f"--run={run}", f"--file={file}", "--trial=3"]) == 0
@@ -166,8 +188,8 @@ def test_a_run_of_points_has_results_by_label(run, capsys):
     assert set(verdicts) == {"same"}
 
 
-@pytest.mark.slow
-def test_arguments_of_another_kind_are_refused(run, capsys):
+def test_arguments_of_another_kind_are_refused(any_labels, tmp_path, capsys):
+    run = build(loads(TEXT % WINDOWS), tmp_path / "run").run
     for flag, text in (("--dec=5", "--point="), ("--point=none", NAMES[0]), ("--seed=0", "--point=NAME")):
         assert main(["bg_trials", f"--run={run}", "--n=5", flag]) == 2
         assert text in capsys.readouterr().err

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
+from worker.base.errors import InputError
 from worker.report import formats, style
 from worker.spec.point import ByLabels, Point
 
@@ -61,10 +62,11 @@ class PointAxis:
         return {point: float(i) for i, point in enumerate(self.points)}
 
     def of(self, row: Row) -> Point:
-        """Point of a row of results; ValueError if the spec has no such point."""
+        """Point of a row of results or of a decision; InputError if the spec has no such point."""
         point = self._by_labels.of(row)
         if point is None:
-            raise ValueError(f"no point of the spec has the labels of this row: {', '.join(row)[:200]}")
+            shown = str(dict(row))[:200]
+            raise InputError(f"a row of results names no point of the spec: {shown}; make the results again")
         return point
 
     def cells(self, point: Point) -> tuple[Any, ...]:
