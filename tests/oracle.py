@@ -134,7 +134,10 @@ def energy_row(row: np.ndarray) -> np.ndarray:
     """Smoothed over log10 E, in kernels of so many events, with both ends replaced by exponentials, sum 1."""
     density = gaussians(np.full(len(row), E_WIDTH)) @ row
     with np.errstate(divide="ignore"):
-        out = gaussians(np.minimum(E_WIDTH, E_EVENTS * STEP / (np.sqrt(2 * np.pi) * density))) @ row
+        smooth = gaussians(np.minimum(E_WIDTH, E_EVENTS * STEP / (np.sqrt(2 * np.pi) * density)))
+    first = smooth @ row
+    out = first * (smooth @ np.divide(row, first, out=np.zeros_like(row), where=first > 0)) / smooth.sum(axis=1)
+    out *= row.sum() / out.sum()
     few = min(30.0, 0.1 * out.sum())
     out = tail(out, few)
     out = tail(out[::-1], few)[::-1]
@@ -170,7 +173,7 @@ def signal(m: Model, dec: float) -> tuple[list[CubicHermiteSpline], CubicHermite
 
 
 def expected(m: Model, s: Season, dec: float) -> tuple[np.ndarray, np.ndarray]:
-    """Events per unit flux (E / 100 TeV)^-gamma, (n_gamma, n_bins) and (n_gamma,): linear in sin(dec) between nodes."""
+    """Events per unit flux (E / 100 TeV)^-gamma, (n_gamma, n_bins) and (n_gamma,): both linear in sin(dec)."""
     edges_x = np.sin(s.dec_nu)
     widths = np.diff(edges_x)
     half = np.concatenate([[0], np.minimum(np.minimum(widths[1:], widths[:-1]) / 2, 0.04), [0]])
@@ -179,7 +182,9 @@ def expected(m: Model, s: Season, dec: float) -> tuple[np.ndarray, np.ndarray]:
     above = min(int(np.searchsorted(x, np.sin(dec), side="right")), len(x) - 1)
     t = (np.sin(dec) - x[above - 1]) / (x[above] - x[above - 1])
     low, high = (at_node(m, s, x[k], edges_x, half) for k in (above - 1, above))
-    return low[0] * (1 - t) + high[0] * t, low[1] * (1 - t) + high[1] * t
+    total = low[1] * (1 - t) + high[1] * t
+    shape = low[0] / low[1][:, None] * (1 - t) + high[0] / high[1][:, None] * t
+    return shape * total[:, None], total
 
 
 def at_node(m: Model, s: Season, x: float, dec_edges: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,9 +17,9 @@ from worker.data.dataset import Dataset, Season, Simulation
 from worker.data.prepared import content_digest, pack, unpack
 from worker.data.simulation import turned
 from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import declination, trials
 from worker.engines.builtin import season as of_season
 from worker.engines.builtin import simulated as kernel
-from worker.engines.builtin import trials
 from worker.engines.builtin.inject import draw_signal
 from worker.engines.builtin.response import Spectrum
 from worker.spec.season_files import closest, simulation_of
@@ -300,13 +300,16 @@ def test_energy_densities_are_normalised_and_agree_with_the_weights(season: Seas
 
 
 def test_near_an_edge_a_source_has_the_events_of_both_bands(season: Season, simulation: Simulation) -> None:
-    edge = simulation.sin_dec[30]
-    half = 0.5 * (simulation.sin_dec[31] - edge)
-    decs = np.arcsin([edge - half, edge - 0.5 * half, edge, edge + 0.5 * half, edge + half, 1.0, -1.0])
-    bands = [of_season.weights_of_bands(season, float(dec)) for dec in decs]
-    wanted = [{29: 1.0}, {29: 0.75, 30: 0.25}, {29: 0.5, 30: 0.5}, {29: 0.25, 30: 0.75}, {30: 1.0}, {49: 1.0}, {0: 1.0}]
-    for found, want in zip(bands, wanted, strict=True):
-        assert {k: w for k, w in found.items() if w > 1e-6} == pytest.approx(want, abs=1e-6)
+    edges = simulation.sin_dec
+    half = 0.5 * (edges[31] - edges[30])
+    places = (edges[30] - 0.5 * half, edges[30], edges[30] + 0.5 * half)
+    shares = ({29: 0.75, 30: 0.25}, {29: 0.5, 30: 0.5}, {29: 0.25, 30: 0.75})
+    for x, share in zip(places, shares, strict=True):
+        cells_, expected = of_season.cells(season, float(np.arcsin(x)), Spectrum(2.0))
+        known = {tuple(row) for row in kernel.band_events(simulation, 29)[:, 2:6].tolist()}
+        from_29 = np.array([tuple(row[::2]) in known for row in cells_.tolist()])
+        assert dict(declination.bin_weights(edges, x)) == pytest.approx(share)
+        assert expected[from_29].sum() / expected.sum() == pytest.approx(share[29], abs=1e-6)
 
 
 def test_injected_events_are_simulated_ones_turned_to_the_source(dataset: Dataset, simulation: Simulation) -> None:
@@ -326,7 +329,7 @@ def test_injected_events_are_simulated_ones_turned_to_the_source(dataset: Datase
     other = np.sin(dec) * np.cos(psi) + np.cos(dec) * np.sin(psi) * np.cos(2 * np.pi * np.roll(turn, 1))
     assert np.abs(draws[:n, 3] - other).max() > 1e-3, "another event's angle is another place"
     # drawn in proportion to weight x flux
-    _, each = kernel.cells(simulation, {40: 1.0}, Spectrum(2.0))
+    _, each = kernel.cells(simulation, float(np.sin(dec)), Spectrum(2.0))
     p = each / each.sum()
     mean, spread = (p * rows[:, 0]).sum(), np.sqrt((p * rows[:, 0] ** 2).sum() - (p * rows[:, 0]).sum() ** 2)
     assert abs(used[:, 0].mean() - mean) < 4 * spread / np.sqrt(n)

@@ -1,7 +1,9 @@
 """Interpolation of the response in declination.
 
 A release publishes means over bins of declination. Here the response is a continuous function of x = sin(dec) that is
-tabulated at nodes; between two nodes the expected events of every cell are linear in x.
+tabulated at nodes. Between two nodes the number of expected events is linear in x, and so is their distribution over
+the cells. (If instead the events of each cell were linear, the node with most events would decide the distribution
+nearly everywhere between them, and TS would have a step at the other: soft spectra have up to 1000 times more.)
 
 - Effective area: linear between the edges and the centres of its bins. An edge has the harmonic mean of its two bins, a
   centre the value with which the mean of the bin is the published one. The harmonic mean is at most twice the smaller
@@ -58,6 +60,25 @@ def node_weights(at: F64, dec: float) -> tuple[Weighted, ...]:
     i = int(np.clip(np.searchsorted(at, x, side="right") - 1, 0, len(at) - 2))
     t = min(max((x - float(at[i])) / float(at[i + 1] - at[i]), 0.0), 1.0)
     return _not_zero(Weighted(i, 1.0 - t), Weighted(i + 1, t))
+
+
+def mixed(weights: tuple[Weighted, ...], totals: list[F64]) -> tuple[F64, list[F64]]:
+    """Return the expected events, and the factor of the cells of each node, from the expected events at the nodes.
+
+    Parameters
+    ----------
+    weights : tuple of Weighted
+        From `node_weights`.
+    totals : list of ndarray (n_gamma,)
+        At its nodes. One where nothing is accepted has no part in the distribution.
+    """
+    expected = np.sum([part.weight * total for part, total in zip(weights, totals, strict=True)], axis=0)
+    parts = [np.where(total > 0.0, part.weight, 0.0) for part, total in zip(weights, totals, strict=True)]
+    whole = np.sum(parts, axis=0)
+    scale = expected / np.where(whole > 0.0, whole, 1.0)
+    return expected, [
+        scale * part / np.where(total > 0.0, total, 1.0) for part, total in zip(parts, totals, strict=True)
+    ]
 
 
 def bin_weights(edges: F64, x: float) -> tuple[Weighted, ...]:

@@ -133,11 +133,20 @@ def node_rates(season: Season, x: float, gammas: F64, log_cutoff: float = np.inf
 def expected_events(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> dict[int, F64]:
     """Expected events at a declination (rad), (n_e, n_gamma) by declination bin of the smearing; see `node_rates`."""
     at = declination.nodes(season)
+    weights = declination.node_weights(at, dec)
+    nodes = [node_rates(season, float(at[part.number]), gammas, log_cutoff) for part in weights]
+    _, factors = declination.mixed(weights, [total_rate(rates) for rates in nodes])
     out: dict[int, F64] = {}
-    for k, weight in declination.node_weights(at, dec):
-        for j, rate in node_rates(season, float(at[k]), gammas, log_cutoff).items():
-            out[j] = out.get(j, 0.0) + rate * (weight * season.livetime_days * SECONDS_PER_DAY)
+    for rates, factor in zip(nodes, factors, strict=True):
+        for j, rate in rates.items():
+            out[j] = out.get(j, 0.0) + rate * (factor * season.livetime_days * SECONDS_PER_DAY)
     return out
+
+
+def total_rate(rates: dict[int, F64]) -> F64:
+    """Expected rate of all bins, (n_gamma,), 1/s."""
+    total: F64 = np.sum([rate.sum(axis=0) for rate in rates.values()], axis=0)
+    return total
 
 
 def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
@@ -197,4 +206,4 @@ def node_energies(rates: dict[int, F64], marginals: dict[int, F64]) -> tuple[F64
     mixed = np.zeros((n_gamma, next(iter(marginals.values())).shape[1]))
     for j, rate in rates.items():
         _mix(rate, marginals[j], mixed)
-    return mixed, np.sum([rate.sum(axis=0) for rate in rates.values()], axis=0)
+    return mixed, total_rate(rates)

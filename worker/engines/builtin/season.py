@@ -44,15 +44,17 @@ class NodeTables:
         if key not in self._nodes:
             self._nodes[key] = declination.nodes(season)
         nodes = self._nodes[key]
-        events, expected = np.zeros((len(self._gammas), self._grid.n)), np.zeros(len(self._gammas))
-        for k, weight in declination.node_weights(nodes, dec):
+        weights = declination.node_weights(nodes, dec)
+        for k, _ in weights:
             if (*key, k) not in self._rates:
                 self._rates[*key, k] = self._at_node(season, float(nodes[k]))
-            node, total = self._rates[*key, k]
-            factor = weight * season.livetime_days * SECONDS_PER_DAY
-            events += node * factor
-            expected += total * factor
-        return events, expected
+        tables = [self._rates[*key, k] for k, _ in weights]
+        seconds = season.livetime_days * SECONDS_PER_DAY
+        expected, factors = declination.mixed(weights, [total for _, total in tables])
+        events = np.zeros((len(self._gammas), self._grid.n))
+        for (node, _), factor in zip(tables, factors, strict=True):
+            events += node * (factor * seconds)[:, None]
+        return events, expected * seconds
 
     def _at_node(self, season: Season, x: float) -> tuple[F64, F64]:
         if isinstance(season.smearing, Simulation):
@@ -94,23 +96,24 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     """Cells (n, 8) of `inject.Injector` and the expected events (n,) in each, at a declination (rad)."""
     if not isinstance(season.smearing, Simulation):
         return response.cells(season, dec, spectrum)
-    cells_, per_second = simulated.cells(season.smearing, weights_of_bands(season, dec), spectrum)
-    return cells_, per_second * (season.livetime_days * SECONDS_PER_DAY)
+    at, weights = _nodes_around(season, dec)
+    nodes = [simulated.cells(season.smearing, x, spectrum) for x in at]
+    _, factors = declination.mixed(weights, [rate.sum(keepdims=True) for _, rate in nodes])
+    seconds = season.livetime_days * SECONDS_PER_DAY
+    expected = [rate * (factor * seconds) for (_, rate), factor in zip(nodes, factors, strict=True)]
+    return np.concatenate([cells_ for cells_, _ in nodes]), np.concatenate(expected)
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
     """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
     if not isinstance(season.smearing, Simulation):
         return response.acceptance(season, dec, spectrum)
-    _, per_second = simulated.cells(season.smearing, weights_of_bands(season, dec), spectrum)
-    return float(per_second.sum() * (season.livetime_days * SECONDS_PER_DAY))
+    _, expected = cells(season, dec, spectrum)
+    return float(expected.sum())
 
 
-def weights_of_bands(season: Season, dec: float) -> dict[int, float]:
-    """Bands whose simulated events are mixed at a declination (rad), and their weights (their sum is 1)."""
-    at, edges = declination.nodes(season), declination.smearing_edges(season)
-    out: dict[int, float] = {}
-    for k, weight in declination.node_weights(at, dec):
-        for band, share in declination.bin_weights(edges, float(at[k])):
-            out[band] = out.get(band, 0.0) + weight * share
-    return out
+def _nodes_around(season: Season, dec: float) -> tuple[list[float], tuple[declination.Weighted, ...]]:
+    """Nodes around a declination (rad), in sin(dec), and their weights."""
+    at = declination.nodes(season)
+    weights = declination.node_weights(at, dec)
+    return [float(at[part.number]) for part in weights], weights

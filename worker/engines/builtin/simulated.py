@@ -56,13 +56,8 @@ def band_events(simulation: Simulation, band: int) -> F32:
     return simulation.events[simulation.start[band] : simulation.start[band + 1]]
 
 
-def cells(simulation: Simulation, bands: dict[int, float], spectrum: Spectrum) -> tuple[F32, F64]:
-    """Simulated events as cells without extent.
-
-    Parameters
-    ----------
-    bands : dict of float
-        Weight of each band.
+def cells(simulation: Simulation, x: float, spectrum: Spectrum) -> tuple[F32, F64]:
+    """Simulated events as cells without extent, at a node: sin(dec) = x.
 
     Returns
     -------
@@ -72,7 +67,7 @@ def cells(simulation: Simulation, bands: dict[int, float], spectrum: Spectrum) -
         For dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s).
     """
     parts, rates = [], []
-    for band, weight in sorted(bands.items()):
+    for band, weight in declination.bin_weights(simulation.sin_dec, x):
         events = band_events(simulation, band)
         expected = np.empty(len(events))
         _expected(events, spectrum.gamma, spectrum.log_cutoff, expected)
