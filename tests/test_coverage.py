@@ -14,6 +14,7 @@ from scipy import stats
 
 from dagmaker.htcondor.build import build
 from worker.base import rng
+from worker.base.key import Key
 from worker.engines.protocol import Signal, Sources
 from worker.hypotheses import hottest_spots
 from worker.rundir.ledger import Run, open_run
@@ -65,8 +66,17 @@ def run(icetracks_release: Path, tmp_path_factory: pytest.TempPathFactory) -> Ru
 def ts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int, stream: int) -> np.ndarray:
     """TS of n trials of a stream of its own."""
     signal = Signal(n_sig, gamma) if n_sig > 0 else None
-    key = rng.key("coverage", dec, gamma, float(n_sig), stream)
-    return context.engine(run).trials(run.spec.at(dec), key, 0, n, signal)
+    return context.engine(run).trials(run.spec.at(dec), key_of(dec, gamma, n_sig, stream), 0, n, signal)
+
+
+def key_of(dec: float, gamma: float, n_sig: float, stream: int) -> Key:
+    """Address of a stream of its own."""
+    return rng.key("coverage", dec, gamma, float(n_sig), stream)
+
+
+def counts_of(run: Run, dec: float, gamma: float, n_sig: float, n: int) -> np.ndarray:
+    """Numbers of injected events of the trials of stream 0."""
+    return context.engine(run).signal_counts(key_of(dec, gamma, n_sig, 0), 0, n, n_sig)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +87,8 @@ def trials(run: Run) -> dict[tuple[float, float], flux_rows.PointTrials]:
         background = TSD.from_trials(ts_of(run, dec, 0.0, 0.0, 8000, 0)["ts"])
         for gamma, grid in GRIDS.items():
             signal = {float(n): ts_of(run, dec, gamma, n, 700, 0) for n in grid}
-            found[dec, gamma] = flux_rows.PointTrials(run.spec.at(dec), gamma, background, signal)
+            counts = {n: counts_of(run, dec, gamma, n, 700) for n in signal}
+            found[dec, gamma] = flux_rows.PointTrials(run.spec.at(dec), gamma, background, signal, counts)
     return found
 
 

@@ -194,7 +194,7 @@ def test_counts_follow_from_the_goal() -> None:
         text(n_bg="goal", n_trials="goal", n_skies="goal")
         + "goal: {local_sigma: 5, post_trial_sigma: 3, sensitivity_error: 0.03}\n"
     )
-    assert (made.background.n_trials, made.scan.n_skies, made.signal.n_trials) == (350_000, 740, 2500)
+    assert (made.background.n_trials, made.scan.n_skies, made.signal.n_trials) == (350_000, 740, 1400)
     found = Quotable(made.background.n_trials, made.scan.n_skies, made.signal.n_trials)
     assert [line for line in lines(found, None, made.goal) if line.startswith("goal")] == [
         "goal         local_sigma: 5: reached",
@@ -231,13 +231,20 @@ def test_a_grid_has_points_on_both_sides_of_every_crossing(pairs: list[tuple[flo
     assert all(high / low < 1.6 for low, high in pairwise(grid))
 
 
+def test_strata_of_a_goal_are_whole_numbers_without_wide_gaps() -> None:
+    grid = goals.strata_grid([{"sensitivity": 3.0, "discovery": 9.0}, {"sensitivity": 4.0, "discovery": 12.0}])
+    assert grid[:8] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert all(low < high <= low + max(1, 0.5 * low**0.5) for low, high in pairwise(grid))
+    assert 18 + 4 * 18**0.5 <= grid[-1] < 40
+
+
 def test_goals_out_of_reach_name_the_counts() -> None:
     goal = specfile.loads(text() + "goal: {local_sigma: 5, post_trial_sigma: 3, sensitivity_error: 0.03}\n").goal
     told = list(lines(Quotable(10_000, 100, 1000), None, goal))
     assert told[-3:] == [
         "goal         local_sigma: 5: needs background.n_trials: 350,000",
         "goal         post_trial_sigma: 3: needs scan.n_skies: 740",
-        "goal         sensitivity_error: 0.03: needs signal.n_trials: 2,500",
+        "goal         sensitivity_error: 0.03: needs signal.n_trials: 1,400",
     ]
 
 

@@ -30,7 +30,17 @@ API = {
     },
 }
 """What a notebook calls: docs/api.md shows it."""
-RESULTS = ("SkyMap", "Chi2Fit", "NSig", "PValue", "PostTrial", "TooFewTrialsError", "NotBracketedError", "Analysis")
+RESULTS = (
+    "SkyMap",
+    "Chi2Fit",
+    "NSig",
+    "StrataNSig",
+    "PValue",
+    "PostTrial",
+    "TooFewTrialsError",
+    "NotBracketedError",
+    "Analysis",
+)
 """Of these, what comes back: functions of the API show it."""
 CODES = {
     "GL06": "a section that numpydoc does not know",

@@ -15,8 +15,10 @@ from worker.cli.main import main
 from worker.engines import table
 from worker.engines.builtin.engine import Builtin
 from worker.review import replay, trial_files
+from worker.rundir import address
 from worker.rundir.ledger import files_of_node, open_run
 from worker.spec.specfile import loads
+from worker.tasks import context
 
 SPEC = """
 version: 1
@@ -49,6 +51,7 @@ def test_an_engine_with_skies_goes_from_run_to_unblinding(tmp_path):
     assert np.load(run / FILE).dtype == Toy.columns
     summary = json.loads((run / "results/summary.json").read_text())
     assert [row["n_sig"] > 0 and row["flux"] > 0 for row in summary["sensitivity"]] == [True, True]
+    assert {row["method"] for row in summary["sensitivity"]} == {"strata"}
     assert summary["bias"][0]["rows"][0]["gamma_median"] is None
     [season] = summary["data"]["seasons"]
     assert season["notes"][-1].endswith("has 2000 counts")
@@ -98,6 +101,10 @@ def test_an_engine_without_skies_has_all_but_a_scan(toy_run, capsys):
         assert "the engine of this analysis has no skies (it has: flux, trials); " in capsys.readouterr().err
     assert main(["report", f"--run={toy_run}"]) == 0
     assert (toy_run / "report/figures/bias.png").exists()
+    rows = json.loads((toy_run / "results/sensitivity.json").read_text())["sensitivity"]
+    assert {row["method"] for row in rows} == {"curve"}
+    assert all("the engine" in row["method_reason"] for row in rows), "strata were asked for"
+    assert rows[0]["method_reason"] in (toy_run / "report/report.md").read_text()
     assert list(findings(toy_run).values()) == ["same"] * 4
     file = toy_run / FILE
     forged = np.load(file)
@@ -137,6 +144,21 @@ def test_digests_of_the_builtin_engine():
     assert Builtin(gpu, None).identity == of | {"device": "cuda 2"}
 
 
+def test_strata_are_trials_with_exact_numbers_of_events():
+    """Their addresses and digests are those of ``poisson: false``: files of the one are valid for the other."""
+    exact, strata = (
+        loads((SPEC % "").replace("signal: {", f"signal: {{{key}, ")) for key in ("poisson: false", "strata: true")
+    )
+    poisson = loads(SPEC % "")
+    keys = [address.sig_trials(spec, spec.at(30.0), 10.0, 0, 2.0) for spec in (exact, strata, poisson)]
+    assert keys[0] == keys[1] != keys[2]
+    addresses = [context.signal_address(spec.signal) for spec in (exact, strata, poisson)]
+    assert addresses[0] == addresses[1] != addresses[2]
+    assert addresses[2] == {"cutoff_tev": None, "gamma": 2.0, "poisson": True}, "digests of older runs stay"
+    assert [*Builtin(strata, None).signal_counts(keys[1], 0, 3, 10.0)] == [10, 10, 10]
+    assert len({*Builtin(poisson, None).signal_counts(keys[2], 0, 50, 10.0)}) > 5
+
+
 def test_what_an_engine_lacks_is_refused():
-    with pytest.raises(SpecError, match=r"has no explain \(it has: flux, skies, trials\)"):
+    with pytest.raises(SpecError, match=r"has no explain \(it has: flux, skies, strata, trials\)"):
         table.require(ToySkies(loads(SPEC % ""), None), "explain")

@@ -242,6 +242,25 @@ def test_a_round_needs_no_profile_of_the_site_where_dagman_calls_it(
     assert main(["repair", str(copy)]) == 0
 
 
+def test_strata_reach_the_goal_with_shares_of_their_own(tmp_path: Path) -> None:
+    """40 trials for each number of events, then rounds: n_sig is the mean of a Poisson number all the same."""
+    (tmp_path / "spec.yaml").write_text(
+        (SPEC % (0.07, "true")).replace(
+            "{n_sig: [1, 2, 3], n_trials: 60,", f"{{strata: true, n_sig: {[*range(1, 16)]}, n_trials: 40,"
+        )
+    )
+    run = tmp_path / "run"
+    assert main(["run", str(tmp_path / "spec.yaml"), f"--run={run}", "--jobs=1"]) == 0
+    rows = json.loads((run / layout.SENSITIVITY).read_bytes())["sensitivity"]
+    assert all(row["n_sig_error"] <= 0.07 * row["n_sig"] for row in rows)
+    assert {(row["method"], row["n_sig_is"]) for row in rows} == {("strata", "poisson mean")}
+    for row in rows:
+        trials = {k: n for k, n in zip(row["strata"]["k"], row["strata"]["n"], strict=True) if k > 0}
+        assert {*trials} >= set(range(1, 16)), "exact numbers of events"
+        assert max(trials, key=trials.__getitem__) < 2 * row["n_sig"], "most trials where they count most"
+    assert {line.verdict for line in said(run).values()} == {"same"}
+
+
 def test_without_rounds_there_is_no_judge() -> None:
     spec = specfile.loads(SPEC % (0.07, "false"))
     assert "judge" not in plan.make(spec, "").tasks()

@@ -36,14 +36,14 @@ def test_a_key_without_words_has_those_of_its_section():
 
 
 def test_what_every_trial_depends_on():
-    signal = ["signal.gamma", "signal.cutoff_tev", "signal.extension_deg", "signal.poisson"]
+    signal = ["signal.gamma", "signal.cutoff_tev", "signal.extension_deg", "signal.poisson", "signal.strata"]
     assert list(effects.identity()) == ["name", "seed", "data", "likelihood", *signal]
 
 
 def test_what_a_decision_follows_from():
     assert effects.keys("decision") == {
         "background": {"fit", "tail"},
-        "sensitivity": {"beta", "threshold", "discovery_beta", "discovery_nsigma", "n_bootstrap"},
+        "sensitivity": {"beta", "threshold", "discovery_beta", "discovery_nsigma", "n_bootstrap", "method"},
         "scan": {"survival"},
         "goal": {"local_sigma", "sensitivity_error", "discovery_error"},
         "adaptive": {"max_signal_trials", "max_background_trials"},

@@ -177,7 +177,7 @@ def test_bracket(dec: float, expected: list[tuple[float, float]]) -> None:
 def test_a_limit_that_the_trials_do_not_reach_says_what_to_add(done: Path) -> None:
     row = limits.Limits(open_run(done)).of(limits.Target("A", 5.0, 500.0))[0]
     assert row["flux"] is None
-    assert "needs n_sig above 50" in row["reason"]
+    assert "add n_sig up to about" in row["reason"]
 
 
 def test_several_spectra_have_a_level_and_results_of_their_own(done: Path, summary: dict) -> None:

@@ -52,8 +52,11 @@ class Toy:
 class ToySkies(Toy):
     """The toy over a sky: TS of a place is the excess of events, of any declination, in a window around it."""
 
-    supports = frozenset({"flux", "skies"})
+    supports = frozenset({"flux", "skies", "strata"})
     block, sources = 1, None
+
+    def signal_counts(self, key, first, n, n_sig):
+        return np.array([np.random.default_rng([*key, first + i]).poisson(n_sig) for i in range(n)])
 
     def scrambled(self, key, sky):
         return np.random.default_rng([*key, sky]).random(sum(s.events.dec.size for s in self.seasons))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from worker.notebook import Analysis, SkyMap, open_analysis
-    from worker.stats import TSD, find_n_sig, ts_to_p
+    from worker.stats import TSD, find_n_sig, find_n_sig_by_strata, ts_to_p
 
 _HOME = {
     "Analysis": "worker.notebook",
@@ -19,10 +19,11 @@ _HOME = {
     "open_analysis": "worker.notebook",
     "TSD": "worker.stats",
     "find_n_sig": "worker.stats",
+    "find_n_sig_by_strata": "worker.stats",
     "ts_to_p": "worker.stats",
 }
 
-__all__ = ["TSD", "Analysis", "SkyMap", "find_n_sig", "open_analysis", "ts_to_p"]
+__all__ = ["TSD", "Analysis", "SkyMap", "find_n_sig", "find_n_sig_by_strata", "open_analysis", "ts_to_p"]
 
 
 def __getattr__(name: str) -> Any:

@@ -128,6 +128,39 @@ class Analysis:
         except ValueError as error:
             raise SpecError(f"trials at {at}, n_sig={n_sig:g}: {error}") from None
 
+    def injected(
+        self, dec_deg: float | str, n: int, n_sig: float, *, seed: int = 0, first: int = 0, gamma: float | None = None
+    ) -> NDArray[np.int64]:
+        """Number of injected events in each of the signal trials that `trials` gives.
+
+        Parameters
+        ----------
+        dec_deg, n, n_sig, seed, first, gamma
+            As of `trials`.
+
+        Returns
+        -------
+        ndarray (n,)
+
+        Raises
+        ------
+        SpecError
+            If the engine does not tell it, or a fixed number of events is not whole.
+
+        Examples
+        --------
+        >>> ana = open_analysis("tutorial.yaml")
+        >>> ana.injected(dec_deg=5, n=3, n_sig=10)
+        array([ 8, 12, 13])
+        """
+        key = address.sig_trials(
+            self.spec, self._point(dec_deg), n_sig, seed, context.gamma_of(self.spec.signal, gamma)
+        )
+        try:
+            return require(self._engine, "strata").signal_counts(key, first, n, n_sig)
+        except ValueError as error:
+            raise SpecError(f"n_sig={n_sig:g}: {error}") from None
+
     def _point(self, dec_deg: float | str) -> Point:
         """Point of a declination, with a warning if it seems to be in radians; or the point of a name."""
         if isinstance(dec_deg, str):

@@ -6,7 +6,7 @@ from typing import Any
 
 from dagmaker.cost import disk, small_task_costs
 from dagmaker.cost.hours import hours
-from dagmaker.cost.significance_reach import Quotable
+from dagmaker.cost.significance_reach import Quotable, way_of
 from dagmaker.plan import clusters, rates, sites, sizing
 from dagmaker.plan.plan import Node, Plan
 from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS
@@ -203,7 +203,7 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     tilted = 0 if spec.background.tail == "none" else spec.background.n_tail_trials
     quotable = Quotable(
         spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival,
-        spec.unblind.quote_nsigma, spec.unblind.waive, tilted,
+        spec.unblind.quote_nsigma, spec.unblind.waive, tilted, way_of(spec),
     )  # fmt: skip
     n_clusters = clusters.count(plan)
     return Cost(

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from dagmaker.cost.hours import hours
 from worker.spec import goals
 from worker.spec.goals import FIT_DECADES, SENSITIVITY_ERROR_1, TAIL, TILTED_SIGMA, tail
-from worker.spec.sections import Goal
+from worker.spec.sections import Goal, Spec
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Quotable:
         Checks that are allowed to fail.
     n_tilted : int
         Tilted background trials per declination.
+    way : str
+        How n_sig is found: a key of `worker.spec.goals.SENSITIVITY_ERROR_1`.
     """
 
     n_trials: int
@@ -36,6 +38,7 @@ class Quotable:
     unblinding: float = 0.0
     waived: tuple[str, ...] = ()
     n_tilted: int = 0
+    way: str = "strata"
 
     @property
     def counted(self) -> float:
@@ -57,7 +60,12 @@ class Quotable:
     @property
     def sensitivity_error(self) -> float:
         """Relative error of a sensitivity at a typical declination."""
-        return SENSITIVITY_ERROR_1 / math.sqrt(self.n_signal)
+        return SENSITIVITY_ERROR_1[self.way] / math.sqrt(self.n_signal)
+
+
+def way_of(spec: Spec) -> str:
+    """How n_sig will be found: `Quotable.way`."""
+    return "exact" if spec.signal.strata else spec.sensitivity.method
 
 
 def sigma(p: float) -> float:
@@ -155,4 +163,4 @@ def _goal_lines(quotable: Quotable, goal: Goal) -> Iterator[str]:
 def _needed(key: str, goal_value: float, quotable: Quotable) -> int:
     if key == "local_sigma":
         return goals.background_trials(goal_value, quotable.survival)
-    return goals.skies(goal_value) if key == "post_trial_sigma" else goals.signal_trials(goal_value)
+    return goals.skies(goal_value) if key == "post_trial_sigma" else goals.signal_trials(goal_value, quotable.way)

@@ -10,7 +10,7 @@ from typing import Any
 from dagmaker.columns import Column, table
 from dagmaker.cost import cost, small_task_costs
 from dagmaker.cost.hours import hours
-from dagmaker.cost.significance_reach import Quotable
+from dagmaker.cost.significance_reach import Quotable, way_of
 from dagmaker.cost.significance_reach import lines as quotable_lines
 from dagmaker.htcondor import eventlog, submitfile
 from dagmaker.htcondor.rounds import read_plan
@@ -163,7 +163,8 @@ def _quotable(run: Path, spec: Spec) -> Quotable | None:
     try:
         summary = json_object(run / layout.SUMMARY, {"background": list, "post_trial": dict})
         n_bg = min(int(row["n"]) for row in summary["background"])
-        return Quotable(n_bg, int(summary["post_trial"]["n"]), spec.signal.n_trials, spec.scan.survival)
+        n_skies = int(summary["post_trial"]["n"])
+        return Quotable(n_bg, n_skies, spec.signal.n_trials, spec.scan.survival, way=way_of(spec))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -79,9 +79,9 @@ def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
 def _flux(row: Mapping[str, Any]) -> str:
     if row.get("n_sig") is None:
         return "-"
-    if row.get("flux") is None:
-        return f"n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g}"
-    return f"{row['flux']:.3g} (n_sig {row['n_sig']:.3g} ± {row['n_sig_error']:.2g})"
+    error = row.get("n_sig_error")
+    events = f"n_sig {row['n_sig']:.3g} ± {'-' if error is None else f'{error:.2g}'}"
+    return events if row.get("flux") is None else f"{row['flux']:.3g} ({events})"
 
 
 def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:

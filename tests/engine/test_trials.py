@@ -92,6 +92,8 @@ def test_poisson_counts_and_fixed_counts(analysis):
         draws = np.empty((injector.count_cdf.size, 5))
         k = [np.uint64(x) for x in KEY]
         rows[fixed] = np.array([draw_signal(injector, *k, np.uint64(t), draws) for t in range(3000)])
+        counts = trials.signal_counts(KEY, 1000, 2000, 6.0, poisson=not fixed)
+        np.testing.assert_array_equal(counts, rows[fixed][1000:])
     assert np.all(rows[True] == 6)
     assert abs(rows[False].mean() - 6) < 4 * np.sqrt(6 / 3000)
     assert rows[False].var() == pytest.approx(6, rel=0.12)

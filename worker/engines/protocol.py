@@ -19,7 +19,7 @@ class Signal(NamedTuple):
     Attributes
     ----------
     n_sig : float, events
-        Their mean number, or their exact number if the spec says ``poisson: false``.
+        Their mean number, or their exact number if ``signal.draws_poisson`` of the spec is false.
     gamma : float
         Spectral index, one of the spec's.
     """
@@ -167,7 +167,8 @@ class Engine(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities" (`band_counts`).
+        "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities"
+        (`band_counts`).
     deterministic : 'per-trial' or 'per-file'
         Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
     tolerance : float
@@ -214,6 +215,12 @@ class Engine(Protocol):
         ------
         ValueError
             If such a signal cannot be injected.
+        """
+
+    def signal_counts(self, key: Key, first: int, n: int, n_sig: float) -> NDArray[np.int64]:
+        """Number of injected events in each of the trials [first, first + n) of `trials`, (n,); called without data.
+
+        Trials with the same number of events must have the same distribution, whatever their n_sig.
         """
 
     def flux(self, at: Point, gamma: float) -> float:

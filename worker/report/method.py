@@ -13,7 +13,7 @@ def paragraphs(results: Results) -> list[str]:
     spec = results.run.spec
     method, part = engine_of(spec).method(), part_of(spec)
     scan = [_scan(spec, part.method(spec), results.sky)] if part else []
-    return [method.test_statistic, _trials(results, method), *scan]
+    return [method.test_statistic, f"{_trials(results, method)} {_n_sig(results)}", *scan]
 
 
 def _trials(results: Results, method: Method) -> str:
@@ -34,6 +34,21 @@ def _trials(results: Results, method: Method) -> str:
         f"is the {strength} at which {100 * sens.beta:g} % of the trials exceed the TS that was fitted, or the "
         f"background median where that is larger.{_acceptance(sens.flux_error)}"
     )
+
+
+def _n_sig(results: Results) -> str:
+    """How n_sig was found, and why in another way than the spec asks for."""
+    rows = [row for part in results.spectra for kind in ("sensitivity", "discovery") for row in part.get(kind) or ()]
+    methods = {row.get("method", "curve") for row in rows} or {results.run.spec.sensitivity.method}
+    what = "the mean of a Poisson number of events" if results.run.spec.signal.poisson else "an exact number of events"
+    ways = {
+        "strata": "from trials sorted by their number k of injected events: the passing fractions of all k, "
+        "non-decreasing in k and weighted with the probabilities of k, give the passing fraction at any n_sig",
+        "curve": "from a curve through the passing fractions at the n_sig of the trials",
+    }
+    found = " or ".join(ways[method] for method in sorted(methods))
+    reasons = sorted({row["method_reason"] for row in rows if row.get("method_reason")})
+    return f"n_sig, {what}, is found {found}" + "".join(f" ({reason})" for reason in reasons) + "."
 
 
 def _acceptance(error: float) -> str:

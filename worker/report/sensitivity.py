@@ -1,7 +1,7 @@
 """Sensitivity and discovery potential of every point, and the passing fractions behind them."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +11,11 @@ from worker.report import formats, style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results, number, three
+from worker.stats.binomial import fraction_error
 from worker.stats.passing import Point, passing_points
 from worker.stats.sensitivity import NSig
+from worker.stats.strata import Strata
+from worker.stats.strata import passing as strata_passing
 
 Row = Mapping[str, Any]
 VALUES = ("n_sig", "n_sig_error", "flux", "flux_error", "unit", "level")
@@ -62,8 +65,8 @@ def fluxes(results: Results) -> Drawing:
     return Drawing(
         figure,
         f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
-        "Bars: bootstrap of the trials, of the signal and of the thresholds; not in them is the shape of the fit "
-        f"beyond the counted trials, see the check enough_background_trials.{note}",
+        "Bars: errors from the numbers of signal trials and of background trials behind the thresholds; not in them is "
+        f"the shape of the fit beyond the counted trials, see the check enough_background_trials.{note}",
         columns(
             ("quantity", *results.points.names, *VALUES),
             [
@@ -132,18 +135,45 @@ def passing(results: Results) -> Drawing:
     axes[-1].legend(loc="lower right")
     return Drawing(
         figure,
-        "Passing fractions with binomial errors, and the curve that was used: a chi2 CDF in n_sig (solid), or a "
-        "monotone spline where that does not fit (dashed). Dotted: the asked fraction and the n_sig that reaches it.",
+        _passing_caption([*sensitivity.values(), *discovery.values()]),
         columns(
-            (*points.names, "quantity", "threshold_ts", "n_sig", "fraction", "error"),
+            (*points.names, "quantity", "threshold_ts", "trials_of", "events", "fraction", "error"),
             [
-                (*points.cells(at), kind, row["threshold"], p.n_sig, p.fraction, p.error)
+                (*points.cells(at), kind, row["threshold"], *values)
                 for at in some
                 for (kind, _, _), row in zip(KINDS, (sensitivity[at], discovery[at]), strict=True)
-                for p in _points(results, row)
+                for values in _fractions(results, row)
             ],
         ),
     )
+
+
+def _passing_caption(rows: Iterable[Row]) -> str:
+    methods = {row.get("method", "curve") for row in rows}
+    texts = {
+        "strata": "Full symbols: trials by the n_sig that they were made for. Open: the same trials by their exact "
+        "number of injected events. Line: what these give for every n_sig.",
+        "curve": "Passing fractions, and the curve that was used: a chi2 CDF in n_sig (solid), or a monotone spline "
+        "where that does not fit (dashed).",
+    }
+    parts = [text for method, text in texts.items() if method in methods]
+    return " ".join([*parts, "Errors are binomial. Dotted: the asked fraction and the n_sig that reaches it."])
+
+
+def _fractions(results: Results, row: Row) -> Iterator[tuple[str, float, float, float]]:
+    """Trials of one n_sig, or of one exact number of events: which, its value, passing fraction, and error."""
+    for p in _points(results, row):
+        yield "n_sig", p.n_sig, p.fraction, p.error
+    if row.get("strata"):
+        counted = strata_of(row)
+        errors = fraction_error(counted.passed, counted.n)
+        for k, fraction, error in zip(counted.k, counted.passed / counted.n, errors, strict=True):
+            yield "k", float(k), float(fraction), float(error)
+
+
+def strata_of(row: Row) -> Strata:
+    """The strata of a row."""
+    return Strata(*(np.array(row["strata"][name], dtype=np.float64) for name in Strata._fields))
 
 
 def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, label: str) -> None:
@@ -154,15 +184,28 @@ def _curve(axis: Axes, results: Results, row: Row, color: str, marker: str, labe
     axis.errorbar(x, [p.fraction for p in points], [p.error for p in points], fmt=marker, color=color, label=label)
     if row.get("n_sig") is None:
         return
+    crossing = row["n_sig"] / (row.get("acceptance_factor") or 1.0)
+    axis.plot([-0.5, crossing, crossing], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
+    if row.get("strata"):
+        _mixture(axis, row, max(x[-1], crossing), color, marker)
+        return
     params = row.get("params")
     curve = NSig(
         row["n_sig"], number(row.get("n_sig_error")), row["beta"], row["threshold"], row["curve"], math.nan, 0,
         tuple(params) if params else None, points, 0,
     )  # fmt: skip
-    crossing = row["n_sig"] / (row.get("acceptance_factor") or 1.0)
     fine = np.linspace(x[0], x[-1], 300)
     axis.plot(fine, curve.passing(fine), color=color, linestyle="-" if params else "--")
-    axis.plot([-0.5, crossing, crossing], [row["beta"], row["beta"], 0], ":", color=color, linewidth=1.4)
+
+
+def _mixture(axis: Axes, row: Row, largest: float, color: str, marker: str) -> None:
+    """Passing fraction against n_sig, and fractions of the exact numbers of events behind it."""
+    counted = strata_of(row)
+    fine = np.linspace(0.0, min(largest, counted.k[-1]), 300)
+    axis.plot(fine, strata_passing(counted, fine, row["n_sig_is"] == "poisson mean"), color=color)
+    shown = counted.k <= largest
+    fraction = (counted.passed / counted.n)[shown]
+    axis.plot(counted.k[shown], fraction, marker, color=color, markersize=4, markerfacecolor="white", alpha=0.6)
 
 
 def _points(results: Results, row: Row) -> tuple[Point, ...]:

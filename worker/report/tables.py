@@ -51,13 +51,13 @@ def _thresholds(row: Row, of_tail: bool) -> tuple[str, ...]:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and point: level of the sensitivity, and events, flux and curve of every quantity."""
+    """One row per spectrum and point: level of the sensitivity, and events, flux and way of every quantity."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
     flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
     points = results.points
-    head = [points.title, "level", "sensitivity n_sig", flux, "curve χ²/dof"]
+    head = [points.title, "level", "sensitivity n_sig", flux, "found by"]
     for n_sigma in reversed(settings.nsigmas):
-        head += [f"discovery n_sig, {n_sigma:g}σ", flux, "curve χ²/dof"]
+        head += [f"discovery n_sig, {n_sigma:g}σ", flux, "found by"]
     rows = []
     for part in results.spectra:
         discovery = {(points.of(row), row.get("nsigma")): row for row in _discovery_rows(part)}
@@ -76,14 +76,20 @@ def _discovery_rows(part: Row) -> list[Row]:
 def _quantity_cells(row: Row) -> tuple[str, str, str]:
     if row.get("n_sig") is None:
         return ("not bracketed", formats.NONE, formats.NONE)
-    fit = formats.NONE if row.get("chi2") is None else f"{row['chi2']:.1f} / {row['dof']}"
-    if row.get("curve") != "chi2":
-        fit += " (spline used)"
     return (
         formats.with_error(row["n_sig"], row.get("n_sig_error")),
         formats.power(row["flux"], row.get("flux_error")),
-        fit,
+        _method(row),
     )
+
+
+def _method(row: Row) -> str:
+    """Strata with the largest number of injected events, or the curve with its chi2."""
+    if row.get("method") == "strata":
+        exact = "" if row["n_sig_is"] == "poisson mean" else ", exact numbers"
+        return f"strata, k ≤ {row['k_max']:g}{exact}"
+    fit = "curve" if row.get("chi2") is None else f"curve, χ²/dof {row['chi2']:.1f} / {row['dof']}"
+    return fit + (" (spline used)" if row.get("curve") != "chi2" else "")
 
 
 def not_bracketed(results: Results) -> list[str]:

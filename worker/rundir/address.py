@@ -27,7 +27,7 @@ def tail_pilot(spec: Spec, at: Point) -> Key:
 def sig_trials(spec: Spec, at: Point, n_sig: float, seed: int, gamma: float) -> Key:
     """Signal trials of a point."""
     signal = spec.signal
-    spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.poisson))
+    spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.draws_poisson))
     extension = (float(signal.extension_deg),) if signal.extension_deg else ()
     return key(spec.seed, SIG_TRIALS, *at.address, float(n_sig), *spectrum, *extension, int(seed))
 

@@ -19,8 +19,10 @@ TILTED_SPREAD = 40.0
 """Relative variance of p by one tilted trial at 5 sigma (docs/statistics.md): n trials give sqrt(40 / n)."""
 FIT_DECADES = 2
 """Decades of p beyond the counted ones in which the fitted tail is used (docs/planning.md)."""
-SENSITIVITY_ERROR_1 = 1.5
-"""Relative error of a sensitivity from one trial per n_sig; falls with the root of their number (docs/planning.md)."""
+SENSITIVITY_ERROR_1 = {"curve": 1.5, "strata": 1.1, "exact": 0.6}
+"""Relative error of a sensitivity from one trial per n_sig; falls with the root of their number (docs/planning.md).
+
+By `sensitivity.method`; exact: with ``signal.strata: true``, from one trial per number of events."""
 
 LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 """Values of n_sig at which a pilot estimates sensitivities and discovery potentials."""
@@ -59,9 +61,9 @@ def skies(post_trial_sigma: float) -> int:
     return two_digits(1 / tail(post_trial_sigma) - 1)
 
 
-def signal_trials(error: float) -> int:
-    """Trials per declination and n_sig for that relative error of the sensitivity."""
-    return max(two_digits((SENSITIVITY_ERROR_1 / error) ** 2), 100)
+def signal_trials(error: float, way: str) -> int:
+    """Trials per declination and n_sig for that error of the sensitivity; `way` is a key of `SENSITIVITY_ERROR_1`."""
+    return max(two_digits((SENSITIVITY_ERROR_1[way] / error) ** 2), 100)
 
 
 def two_digits(count: float) -> int:
@@ -77,6 +79,19 @@ def n_sig_grid(reach: Sequence[Mapping[str, float]]) -> list[float]:
     steps = math.ceil(math.log(high / low) / math.log(RATIO))
     values = (low * (high / low) ** (i / steps) for i in range(steps + 1))
     return sorted({max(round(value, 1) if value < 10 else float(round(value)), 0.1) for value in values})
+
+
+def strata_grid(reach: Sequence[Mapping[str, float]]) -> list[float]:
+    """Return exact numbers of events whose mixtures give every n_sig up to `ABOVE` times the largest of a pilot.
+
+    All from 1 up to four standard deviations above it, half a standard deviation apart where that is more than one
+    event.
+    """
+    high = ABOVE * max(max(point["discovery"], point["sensitivity"]) for point in reach)
+    values = [1.0]
+    while values[-1] < high + 4.0 * math.sqrt(high):
+        values.append(values[-1] + max(int(0.5 * math.sqrt(values[-1])), 1))
+    return values
 
 
 def fill(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
@@ -104,7 +119,8 @@ def _fill_n_sig(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Proble
         return []
     pilot = resources.get("pilot") if isinstance(resources, dict) else None
     reach = pilot.get("reach") if isinstance(pilot, dict) else None
-    signal["n_sig"] = n_sig_grid(reach) if reach else list(LADDER)
+    grid = strata_grid if signal.get("strata") is True else n_sig_grid
+    signal["n_sig"] = grid(reach) if reach else list(LADDER)
     if reach:
         return []
     text = (
@@ -115,15 +131,22 @@ def _fill_n_sig(data: dict[str, Any], lines: Mapping[Place, int]) -> list[Proble
 
 
 def for_pilot(data: dict[str, Any]) -> None:
-    """Change a spec in `data` to that of its pilot run: no pilot, and `LADDER` instead of ``n_sig: goal``."""
+    """Change a spec in `data` to that of its pilot run: no pilot, no strata, and `LADDER` for ``n_sig: goal``."""
     if isinstance(resources := data.get("resources"), dict):
         resources.pop("pilot", None)
     if isinstance(signal := data.get("signal"), dict) and signal.get("n_sig") == WORD:
         signal["n_sig"] = list(LADDER)
+        signal.pop("strata", None)  # the estimate needs Poisson numbers
 
 
 def _count(key: str, value: float, data: Mapping[str, Any]) -> int:
     if key == "local_sigma":
         scan = data.get("scan")
         return background_trials(value, str(scan.get("survival")) if isinstance(scan, dict) else "hybrid")
-    return skies(value) if key == "post_trial_sigma" else signal_trials(value)
+    if key == "post_trial_sigma":
+        return skies(value)
+    if data["signal"].get("strata") is True:
+        return signal_trials(value, "exact")
+    sensitivity = data.get("sensitivity")
+    is_curve = isinstance(sensitivity, dict) and sensitivity.get("method") == "curve"
+    return signal_trials(value, "curve" if is_curve else "strata")

@@ -82,6 +82,7 @@ HINTS: dict[str, Hint] = {
     "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
     "signal.extension_deg": Hint("Gaussian width of the injected source, deg; 0: a point", "0.5"),
     "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
+    "signal.strata": Hint("inject exactly n_sig events, and mix the results to Poisson numbers", "true"),
     "signal.n_sig": Hint("numbers of signal events, increasing; `goal`: as the pilot found", "[2, 6, 14, 30]"),
     "signal.n_trials": Hint("trials per declination and n_sig", "1000"),
     "signal.trials_per_file": Hint("trials per process and file", "1000"),
@@ -96,6 +97,7 @@ HINTS: dict[str, Hint] = {
     "sensitivity.e0_tev": Hint("fluxes are E^2 dN/dE at this energy, TeV", "100.0"),
     "sensitivity.flux_unit": Hint("TeV, GeV or erg, per cm^2 and second", "TeV"),
     "sensitivity.n_bootstrap": Hint("resamplings for the errors", "200"),
+    "sensitivity.method": Hint("strata (trials sorted by their number of injected events) or curve", "strata"),
     "sensitivity.flux_error": Hint(
         "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
     ),

@@ -211,9 +211,27 @@ class Signal(Model):
     cutoff_tev: Energy | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
+    strata: bool = False
     n_sig: Annotated[NSigList, Affects("signal strengths: files of the others stay")]
     n_trials: Annotated[Count, MORE]
     trials_per_file: Annotated[Count, CUT] = 10000
+
+    @model_validator(mode="after")
+    def _strata_are_mixed(self) -> Self:
+        odd = [n_sig for n_sig in self.n_sig if n_sig != int(n_sig)]
+        if self.strata and not self.poisson:
+            refuse(
+                ("strata", "found true with poisson: false; strata are mixed to Poisson numbers: leave one of them out")
+            )
+        if self.strata and odd:
+            text = f"found {odd[0]:g}; with strata: true they are exact numbers of events: write whole numbers"
+            refuse(("n_sig", f"{text}, e.g. {max(round(odd[0]), 1)}"))
+        return self
+
+    @property
+    def draws_poisson(self) -> bool:
+        """Whether a trial has a Poisson number of events; else it has exactly n_sig."""
+        return self.poisson and not self.strata
 
     @model_validator(mode="after")
     def _directories(self) -> Self:
@@ -244,6 +262,7 @@ class Sensitivity(Model):
     e0_tev: Energy = 100.0
     flux_unit: Literal["TeV", "GeV", "erg"] = "TeV"
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000), DECISION] = 200
+    method: Annotated[Literal["strata", "curve"], DECISION] = "strata"
     flux_error: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
 
     @property
@@ -396,6 +415,13 @@ class Spec(Model):
         if self.adaptive.max_rounds and goals == (None, None, None):
             text = "found rounds, but no goal that they could reach; write e.g. goal: {sensitivity_error: 0.03}"
             refuse(("adaptive", text))
+        return self
+
+    @model_validator(mode="after")
+    def _strata_are_read(self) -> Self:
+        if self.signal.strata and self.sensitivity.method != "strata":
+            text = f"found {self.sensitivity.method}, which cannot mix exact numbers of events; write method: strata"
+            refuse(("sensitivity.method", f"{text}, or leave out signal.strata"))
         return self
 
     @model_validator(mode="after")

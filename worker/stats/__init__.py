@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from worker.stats.pvalues import log_p, mlog10p, ts_to_p
     from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig
     from worker.stats.significance import PValue, nsigma_to_p, p_to_nsigma, trials_needed
+    from worker.stats.strata import StrataNSig, find_n_sig_by_strata
 
 _HOMES = {
     "binomial": ("clopper_pearson",),
@@ -25,6 +26,7 @@ _HOMES = {
     "posttrial": ("PostTrial", "effective_trials", "parametrised", "post_trial"),
     "pvalues": ("log_p", "mlog10p", "ts_to_p"),
     "sensitivity": ("NSig", "NotBracketedError", "find_n_sig"),
+    "strata": ("StrataNSig", "find_n_sig_by_strata"),
     "significance": ("PValue", "nsigma_to_p", "p_to_nsigma", "trials_needed"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -37,10 +39,12 @@ __all__ = [
     "NotBracketedError",
     "PValue",
     "PostTrial",
+    "StrataNSig",
     "TooFewTrialsError",
     "clopper_pearson",
     "effective_trials",
     "find_n_sig",
+    "find_n_sig_by_strata",
     "fit_chi2",
     "log_p",
     "mlog10p",

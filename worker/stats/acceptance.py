@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.stats.sensitivity import NotBracketedError, NSig
+from worker.stats.strata import StrataNSig
 
 F64 = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ WIDTH = 6.0
 """Half width of the integration, in units of the relative error."""
 
 
-def with_acceptance_error(found: NSig, relative: float) -> NSig:
+def with_acceptance_error(found: NSig | StrataNSig, relative: float) -> NSig | StrataNSig:
     """Return the n_sig, at nominal acceptance, at which the mean passing fraction reaches beta.
 
     The factor e is normally distributed around 1 with the width `relative`, cut at 0. Beyond the largest n_sig with
@@ -28,15 +29,15 @@ def with_acceptance_error(found: NSig, relative: float) -> NSig:
 
     Parameters
     ----------
-    found : NSig
+    found : NSig or StrataNSig
         Without this error.
     relative : float
         Relative error of the acceptance, >= 0; with 0 `found` is returned.
 
     Returns
     -------
-    NSig
-        n_sig and error multiplied by the same factor.
+    NSig or StrataNSig
+        n_sig and errors multiplied by the same factor.
 
     Raises
     ------
@@ -62,6 +63,8 @@ def with_acceptance_error(found: NSig, relative: float) -> NSig:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if mean_passing(middle) >= found.beta else (middle, high)
     factor = high / found.n_sig
+    if isinstance(found, StrataNSig):
+        return replace(found, n_sig=high, error=found.error * factor, error_signal=found.error_signal * factor)
     return replace(found, n_sig=high, error=found.error * factor)
 
 

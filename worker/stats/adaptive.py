@@ -1,8 +1,9 @@
 """Whether a sensitivity or discovery potential is precise enough, and the trials that would make it so.
 
 With the slope s = d(fraction) / d(ln n_sig) where the curve crosses beta, N trials there give an error of ln n_sig of
-sqrt(beta (1 - beta) / N) / s. New trials are placed around the crossing, at `AROUND`, so that the shape of the curve
-is measured. All rules are functions of counts.
+sqrt(v / N) / s; v is beta (1 - beta) for a curve, and the mean variance at known number of events for strata. New
+trials are placed around the crossing, at `AROUND`, so that the shape of the curve is measured. All rules are functions
+of counts.
 """
 
 import math
@@ -10,11 +11,15 @@ from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from worker.spec.goals import two_digits
 from worker.stats.passing import Point
 from worker.stats.sensitivity import NSig
+from worker.stats.strata import StrataNSig
 
-RULE = 1
+RULE = 2
 """Version of the decisions; those of another version are kept, and not compared."""
 AROUND = (0.7, 0.85, 1.0, 1.2, 1.45)
 """Where trials are added, in units of the crossing."""
@@ -30,6 +35,8 @@ MORE_BACKGROUND = 10.0
 """Largest factor of background trials in a round."""
 LEAST = 100
 """Smallest number of trials that a round adds to a point."""
+LEAST_OF_STRATUM = 10
+"""The same for an exact number of events."""
 EXPLORE = 200
 """Trials of a point in the search for a crossing."""
 STEPS = (1.4, 2.0, 2.8, 4.0)
@@ -58,6 +65,11 @@ class Quantity(NamedTuple):
         d(fraction) / d(ln n_sig) at the crossing.
     reason : str
         Why there is no crossing.
+    variance : float or None
+        Of the passing weight of one trial near the crossing; None: beta (1 - beta). With strata it is smaller, since
+        the number of injected events is known.
+    weights : ndarray (k_max,) or None
+        `StrataNSig.weights` if trials are made with exactly 1, 2, ... k_max events.
     """
 
     goal: float
@@ -68,6 +80,8 @@ class Quantity(NamedTuple):
     slope: float
     points: tuple[Point, ...]
     reason: str = ""
+    variance: float | None = None
+    weights: NDArray[np.float64] | None = None
 
 
 class Verdict(NamedTuple):
@@ -88,12 +102,29 @@ class Verdict(NamedTuple):
     background: float
 
 
-def quantity(goal: float, beta: float, result: NSig, result_signal: NSig) -> Quantity:
-    """Return a quantity with a crossing; the bootstrap of `result_signal` has a fixed threshold."""
-    low, high = 0.9 * result.n_sig, min(1.1 * result.n_sig, result.points[-1].n_sig)
+def quantity(
+    goal: float, beta: float, result: NSig | StrataNSig, result_signal: NSig | StrataNSig, exact: bool = False
+) -> Quantity:
+    """Return a quantity with a crossing.
+
+    Parameters
+    ----------
+    result_signal : NSig or StrataNSig
+        Its error is that with a fixed threshold.
+    exact : bool
+        Trials are made with an exact number of events, and mixed.
+    """
+    low, high = 0.9 * result.n_sig, 1.1 * result.n_sig
+    if isinstance(result, NSig):
+        high = min(high, result.points[-1].n_sig)
     below, above = (float(value) for value in result.passing([low, high]))
     slope = (above - below) / math.log(high / low)
-    return Quantity(goal, beta, result.n_sig, result.error, result_signal.error, slope, result.points)
+    variance = result.variance if isinstance(result, StrataNSig) else None
+    weights = result.weights if exact and isinstance(result, StrataNSig) else None
+    return Quantity(
+        goal, beta, result.n_sig, result.error, result_signal.error, slope, result.points, variance=variance,
+        weights=weights,
+    )  # fmt: skip
 
 
 def verdict(quantity: Quantity, decimals: int) -> Verdict:
@@ -103,7 +134,7 @@ def verdict(quantity: Quantity, decimals: int) -> Verdict:
     known_n_sig = [point.n_sig for point in quantity.points]
     low, high = (factor * counting_slope(quantity.beta, quantity.n_sig) for factor in SLOPES)
     slope, n_near = min(max(quantity.slope, low), high), _near(quantity)
-    variance = quantity.beta * (1.0 - quantity.beta)
+    variance = quantity.beta * (1.0 - quantity.beta) if quantity.variance is None else quantity.variance
     least = math.sqrt(variance / max(n_near, 1)) / high
     error = max(quantity.error / quantity.n_sig, least) if math.isfinite(quantity.error) else 1.0
     if error <= quantity.goal:
@@ -116,6 +147,8 @@ def verdict(quantity: Quantity, decimals: int) -> Verdict:
     n = SPREAD * variance / slope**2 * max(1.0 / remaining - 1.0 / max(signal, 1e-9) ** 2, 0.0)
     if n == 0.0:
         return Verdict("short", {}, factor)  # the threshold alone
+    if quantity.weights is not None:
+        return Verdict("short" if n_near else "wide", _best_shares(quantity, math.sqrt(remaining) * slope), factor)
     width = min(max(1.0, error / 0.1), 2.5)
     n_sig_values = [quantity.n_sig * step**width for step in AROUND]
     each = max(LEAST, math.ceil(n / len(n_sig_values)))
@@ -126,6 +159,23 @@ def verdict(quantity: Quantity, decimals: int) -> Verdict:
 def counting_slope(beta: float, n_sig: float) -> float:
     """d(fraction) / d(ln n_sig) where the number of events alone decides: a Gaussian of width sqrt(n_sig) at `beta`."""
     return NormalDist().pdf(NormalDist().inv_cdf(beta)) * math.sqrt(n_sig)
+
+
+def _best_shares(quantity: Quantity, error: float) -> dict[float, int]:
+    """Return trials of exact numbers of events for an `error` of the passing fraction.
+
+    The sum of (w_k^2 / m_k) is smallest, for a fixed number of trials, if m_k is in proportion to w_k. Trials that are
+    there count.
+    """
+    assert quantity.weights is not None
+    total = float(quantity.weights.sum())
+    present = {point.n_sig: point.n for point in quantity.points}
+    add = {}
+    for k, weight in enumerate(quantity.weights.tolist(), 1):
+        n = math.ceil(weight * total / error**2) - present.get(float(k), 0)
+        if n >= LEAST_OF_STRATUM:
+            add[float(k)] = two_digits(n)
+    return add
 
 
 def _near(quantity: Quantity) -> int:
@@ -181,4 +231,5 @@ def bounded(add: Mapping[float, int], most: int) -> dict[float, int]:
     if total <= most:
         return dict(add)
     scaled = {n_sig: n * most // total for n_sig, n in add.items()}
-    return scaled if min(scaled.values(), default=0) >= LEAST // 2 else {}
+    least = LEAST // 2 if min(add.values()) >= LEAST else LEAST_OF_STRATUM // 2
+    return scaled if min(scaled.values(), default=0) >= least else {}

@@ -34,6 +34,30 @@ def isotonic(fraction: F64, weight: F64) -> F64:
     return np.asarray(lowest.max(axis=1))
 
 
+def pool_adjacent(value: F64, weight: F64) -> tuple[F64, F64]:
+    """As `isotonic` for one row, by pooling adjacent violators: memory and time grow with P only.
+
+    Parameters
+    ----------
+    value, weight : ndarray (P,); weight > 0
+
+    Returns
+    -------
+    fitted, total : ndarray (P,)
+        Non-decreasing values, and the weight of all that were pooled into each.
+    """
+    blocks: list[tuple[float, float, int]] = []  # sum, weight, length
+    for v, w in zip(value.tolist(), weight.tolist(), strict=True):
+        moment, total, length = v * w, w, 1
+        while blocks and blocks[-1][0] * total > moment * blocks[-1][1]:
+            last = blocks.pop()
+            moment, total, length = moment + last[0], total + last[1], length + last[2]
+        blocks.append((moment, total, length))
+    lengths = [length for _, _, length in blocks]
+    fitted, totals = ([m / t for m, t, _ in blocks], [t for _, t, _ in blocks])
+    return np.repeat(fitted, lengths), np.repeat(totals, lengths)
+
+
 def crossing(n_sig: F64, fraction: F64, beta: float) -> F64:
     """Return the n_sig at which a PCHIP spline through each row reaches `beta`; NaN where it does not.
 

@@ -84,6 +84,12 @@ def counts_above(
     return np.stack(columns, axis=1)
 
 
+def weights(ts: ArrayLike, threshold: float, share: float = 0.0) -> F64:
+    """Passing weight of each trial, (n_trials,): 1 with TS > threshold, `share` with TS = threshold, else 0."""
+    values = np.asarray(ts, dtype=np.float64)
+    return np.asarray((values > threshold) + share * (values == threshold), dtype=np.float64)
+
+
 def background_point(tsd: TSD, threshold: float, share: float = 0.0) -> Point:
     """Count the background trials of a distribution, without expanding its zeros; `share` as of `passing_points`."""
     above = len(tsd.ts) - int(np.searchsorted(tsd.ts, threshold, side="right")) if threshold >= 0 else tsd.n

@@ -16,7 +16,7 @@ from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, JUDGE, SIG_TRIALS, TAIL_TRIALS
 from worker.rundir import input_digests, layout, store
 from worker.rundir import rounds as round_files
-from worker.rundir.ledger import Run, each_expected, open_run, run_before_round
+from worker.rundir.ledger import Expected, Run, each_expected, open_run, run_before_round
 from worker.rundir.record import measure
 from worker.spec import effects, goals, levels
 from worker.spec.point import Point
@@ -27,7 +27,7 @@ from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.sensitivity import NotBracketedError
 from worker.stats.tail import Tilted
-from worker.tasks import collect, context, flux_rows
+from worker.tasks import collect, context, flux_rows, trials
 
 DIGITS = 6
 """Significant digits in a decision; counts are rounded to two digits, to be the same on every machine."""
@@ -161,7 +161,7 @@ def _background(run: Run, at: Point) -> TSD:
 def _point(run: Run, at: Point, level: float | None, background: TSD) -> tuple[dict[str, Any], float]:
     """Decision of a point and spectrum, and the factor by which background trials should grow."""
     trials_at = _trials(run, at, level, background)
-    places = max(levels.decimals(run.spec.signal.n_sig), 1)
+    places = 0 if run.spec.signal.strata else max(levels.decimals(run.spec.signal.n_sig), 1)
     judged = [(what, quantity, adaptive.verdict(quantity, places)) for what, quantity in _quantities(run, trials_at)]
     needed, factor = adaptive.merged_requests(verdict for _, _, verdict in judged)
     present = {n_sig: len(trials) for n_sig, trials in trials_at.trials.items()}
@@ -181,11 +181,16 @@ def _point(run: Run, at: Point, level: float | None, background: TSD) -> tuple[d
 def _trials(run: Run, at: Point, level: float | None, background: TSD) -> flux_rows.PointTrials:
     files, _ = collect.present_files(run, SIG_TRIALS, False, **at.signal_args(level))
     digest = context.signal_digest(run, level)
-    by_n_sig: dict[float, list[Any]] = {}
+    by_n_sig: dict[float, list[Expected]] = {}
     for file in files:
-        by_n_sig.setdefault(file.point["n_sig"], []).append(collect.load(run, file, context.columns(run), digest))
-    trials = {n_sig: np.concatenate(by_n_sig[n_sig]) for n_sig in sorted(by_n_sig)}
-    return flux_rows.PointTrials(at, context.gamma_of(run.spec.signal, level), background, trials)
+        by_n_sig.setdefault(file.point["n_sig"], []).append(file)
+    loaded, counts = {}, {}
+    for n_sig in sorted(by_n_sig):
+        loaded[n_sig] = np.concatenate([collect.load(run, f, context.columns(run), digest) for f in by_n_sig[n_sig]])
+        injected = trials.injected_counts(run, by_n_sig[n_sig])
+        if injected is not None:
+            counts[n_sig] = injected
+    return flux_rows.PointTrials(at, context.gamma_of(run.spec.signal, level), background, loaded, counts or None)
 
 
 class _Goal(NamedTuple):
@@ -219,7 +224,7 @@ def _quantity(run: Run, trials_at: flux_rows.PointTrials, goal: _Goal) -> Quanti
         exact = flux_rows.crossing(run, goal.kind, trials_at, threshold.exact, goal.n_sigma or 0.0)
     except NotBracketedError as error:
         return Quantity(goal.goal, beta, None, None, None, 0.0, flux_rows.points_of(trials_at, threshold), str(error))
-    return adaptive.quantity(goal.goal, beta, n_sig, exact)
+    return adaptive.quantity(goal.goal, beta, n_sig, exact, run.spec.signal.strata)
 
 
 def _row(what: str, quantity: Quantity, verdict: Verdict) -> dict[str, Any]:

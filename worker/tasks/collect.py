@@ -26,7 +26,7 @@ from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import measure
 from worker.spec.point import Point, Value
-from worker.tasks import context, scans, tail
+from worker.tasks import context, scans, tail, trials
 
 Trials = NDArray[np.void]
 
@@ -72,7 +72,7 @@ def tail_arrays(run: Run, allow_missing: bool, at: Point) -> tuple[dict[str, NDA
 def collect_sig(
     path: Path, dec: float | None, allow_missing: bool, gamma: float | None = None, point: str | None = None
 ) -> None:
-    """All signal trials of one point and spectrum: ts, ns, gamma by n_sig."""
+    """All signal trials of one point and spectrum: ts, ns, gamma and number of injected events by n_sig."""
     run = open_run(path)
     level = context.level_of(run.spec.signal, gamma)
     at = context.point(run.spec, dec, point)
@@ -87,6 +87,9 @@ def collect_sig(
         for i, n_sig in enumerate(n_sigs):
             files_of_n_sig = [f for f in files if f.point["n_sig"] == n_sig]
             arrays[f"trials_{i}"] = np.concatenate([load(run, f, context.columns(run), digest) for f in files_of_n_sig])
+            counts = trials.injected_counts(run, files_of_n_sig)
+            if counts is not None:
+                arrays[f"counts_{i}"] = counts
         _save(run, rel, arrays, files, meter.record(sum(f.n for f in files)))
 
 

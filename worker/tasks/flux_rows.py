@@ -12,15 +12,19 @@ from worker.engines.table import engine_of
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import point as points
+from worker.stats import strata
 from worker.stats.acceptance import with_acceptance_error
+from worker.stats.binomial import LEVEL
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
-from worker.stats.passing import Point, background_point, counts_above, passing_points
+from worker.stats.passing import Point, background_point, counts_above, passing_points, weights
 from worker.stats.sensitivity import NotBracketedError, NSig, find_n_sig_from_points
+from worker.stats.strata import Strata, StrataNSig
 from worker.stats.thresholds import Threshold, median, resampled_threshold
 from worker.tasks import context
 
 F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
 LEVEL_TOLERANCE = 0.01
 """A level this close to 1/2 needs no word: the median of 10,000 trials is known to 0.005 of its rank."""
 IN_TEV = {"TeV": 1.0, "GeV": 1e-3, "erg": 1 / 1.602176634}  # exact: the charge of the electron, CODATA 2018
@@ -36,12 +40,15 @@ class PointTrials(NamedTuple):
         Of the injected spectrum.
     background : TSD
     trials : mapping of n_sig to ndarray of the engine's columns
+    counts : mapping of n_sig to ndarray of int, optional
+        Number of injected events of each trial; None if it is not known.
     """
 
     at: points.Point
     gamma: float
     background: TSD
     trials: Mapping[float, NDArray[np.void]]
+    counts: Mapping[float, I32] | None = None
 
     @property
     def ts(self) -> dict[float, F64]:
@@ -59,7 +66,23 @@ def load(run: Run, at: points.Point, level: float | None, background: TSD) -> Po
     """
     arrays = store.load_arrays(run.path, layout.sig_collected(at, level))
     trials = {float(n): arrays[f"trials_{i}"] for i, n in enumerate(arrays["n_sig"])}
-    return PointTrials(at, context.gamma_of(run.spec.signal, level), background, trials)
+    counts = {float(n): arrays[f"counts_{i}"] for i, n in enumerate(arrays["n_sig"]) if f"counts_{i}" in arrays}
+    gamma = context.gamma_of(run.spec.signal, level)
+    return PointTrials(at, gamma, background, trials, counts if counts.keys() == trials.keys() else None)
+
+
+def method_of(run: Run, point: PointTrials) -> dict[str, str]:
+    """How n_sig is found (``method``), and why not by strata if the spec asks for them (``method_reason``)."""
+    if run.spec.sensitivity.method == "curve":
+        return {"method": "curve"}
+    if point.counts is not None:
+        return {"method": "strata"}
+    reason = (
+        "the numbers of injected events are not in the collected trials: run collect_sig again"
+        if "strata" in engine_of(run.spec).supports
+        else "the engine does not tell the number of injected events of a trial"
+    )
+    return {"method": "curve", "method_reason": f"not by strata: {reason}"}
 
 
 def sensitivity(run: Run, point: PointTrials) -> dict[str, Any]:
@@ -118,7 +141,8 @@ def limit(run: Run, point: PointTrials, ts: float) -> dict[str, Any]:
 
 def _head(run: Run, kind: str, point: PointTrials, threshold: float | None) -> dict[str, Any]:
     beta = beta_of(run, kind)
-    return {**point.at.labels, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
+    head = {**point.at.labels, "gamma": point.gamma, "beta": beta, "threshold": threshold, "unit": unit(run)}
+    return head | method_of(run, point)
 
 
 def _row(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma: float = 0.0) -> dict[str, Any]:
@@ -140,7 +164,7 @@ def points_of(point: PointTrials, threshold: Threshold) -> tuple[Point, ...]:
     return background_point(point.background, ts, share), *passing_points(point.ts, ts, share)
 
 
-def crossing(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma: float = 0.0) -> NSig:
+def crossing(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_sigma: float = 0.0) -> NSig | StrataNSig:
     """The n_sig at which the fraction beta passes; its error includes that of the threshold, if it has one.
 
     Raises
@@ -148,11 +172,42 @@ def crossing(run: Run, kind: str, point: PointTrials, threshold: Threshold, n_si
     NotBracketedError
         The trials do not bracket it.
     """
+    if method_of(run, point)["method"] == "strata":
+        return _from_strata(run, kind, point, threshold)
     key = address.bootstrap(run.spec, kind, point.at, point.gamma, n_sigma)
     fractions, moved = points_of(point, threshold), threshold.moved
     counts = None if moved is None else counts_above(fractions, point.ts, moved, threshold.shares)
     beta, n_bootstrap = beta_of(run, kind), run.spec.sensitivity.n_bootstrap
     return find_n_sig_from_points(fractions, threshold.ts, beta, n_bootstrap, key, counts)
+
+
+def _from_strata(run: Run, kind: str, point: PointTrials, threshold: Threshold) -> StrataNSig:
+    moved = None
+    if threshold.moved is not None:
+        low, high = (_moved(threshold, 0.5 * (1.0 + side * LEVEL)) for side in (-1, 1))
+        moved = strata_of(point, low), strata_of(point, high)
+    return strata.find_n_sig_from_strata(
+        strata_of(point, threshold), threshold.ts, beta_of(run, kind), run.spec.signal.poisson,
+        points_of(point, threshold), moved,
+    )  # fmt: skip
+
+
+def _moved(threshold: Threshold, level: float) -> Threshold:
+    """The resampled threshold below which a fraction `level` of them lies; with the same TS a larger share is lower."""
+    assert threshold.moved is not None
+    shares = np.zeros(len(threshold.moved)) if threshold.shares is None else threshold.shares
+    order = np.lexsort((-shares, threshold.moved))
+    at = order[round(level * (len(order) - 1))]
+    return Threshold(float(threshold.moved[at]), float(shares[at]))
+
+
+def strata_of(point: PointTrials, threshold: Threshold) -> Strata:
+    """All trials by their number of injected events, and how many of them pass."""
+    assert point.counts is not None
+    ts = np.concatenate([point.trials[n_sig]["ts"] for n_sig in point.counts])
+    counts = np.concatenate([*point.counts.values()])
+    background = background_point(point.background, threshold.ts, threshold.share)
+    return strata.count(background, counts, weights(ts, threshold.ts, threshold.share))
 
 
 def beta_of(run: Run, kind: str) -> float:
@@ -188,16 +243,28 @@ def flux_per_event(run: Run, at: points.Point, gamma: float) -> float:
     return flux / IN_TEV[run.spec.sensitivity.flux_unit]
 
 
-def _values(run: Run, point: PointTrials, n_sig: NSig) -> dict[str, Any]:
+def _values(run: Run, point: PointTrials, n_sig: NSig | StrataNSig) -> dict[str, Any]:
     flux = math.nan if unit(run) is None else flux_per_event(run, point.at, point.gamma)
-    return finite_or_null(
-        {
-            "n_sig": n_sig.n_sig, "n_sig_error": n_sig.error, "flux": n_sig.n_sig * flux,
-            "flux_error": n_sig.error * flux, "curve": n_sig.curve, "chi2": n_sig.chi2, "dof": n_sig.dof,
-            "params": list(n_sig.params) if n_sig.params else None,
-            "points": [p._asdict() for p in n_sig.points],
-        }
-    )  # fmt: skip
+    values = {
+        "n_sig": n_sig.n_sig, "n_sig_error": n_sig.error, "flux": n_sig.n_sig * flux, "flux_error": n_sig.error * flux,
+        **(_of_strata(n_sig) if isinstance(n_sig, StrataNSig) else _of_curve(n_sig)),
+        "points": [p._asdict() for p in n_sig.points],
+    }  # fmt: skip
+    return finite_or_null(values)
+
+
+def _of_curve(n_sig: NSig) -> dict[str, Any]:
+    params = list(n_sig.params) if n_sig.params else None
+    return {"curve": n_sig.curve, "chi2": n_sig.chi2, "dof": n_sig.dof, "params": params}
+
+
+def _of_strata(n_sig: StrataNSig) -> dict[str, Any]:
+    """Columns of the strata, the largest number of events, and what n_sig is: mean of a Poisson law, or exact."""
+    columns = {name: [float(value) for value in column] for name, column in n_sig.strata._asdict().items()}
+    return {
+        "n_sig_is": "poisson mean" if n_sig.poisson else "exact number",
+        "error_signal": n_sig.error_signal, "k_max": columns["k"][-1], "strata": columns,
+    }  # fmt: skip
 
 
 def finite_or_null(row: Mapping[str, Any]) -> dict[str, Any]:

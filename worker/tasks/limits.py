@@ -25,6 +25,9 @@ from worker.stats.distributions import TSD
 from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
 
+WAY = ("method", "method_reason")
+"""Keys of a limit that say how it was found, the same at all declinations of a run."""
+
 
 def _inputs(run: Run) -> dict[str, str]:
     trials = input_digests.collected(run, COLLECT_BG, COLLECT_SIG)
@@ -74,11 +77,13 @@ class Limits:
             print(f"upper limit of {target.name}, gamma = {gamma:g}: {reasons[0]}")
             return row | dict.fromkeys(("n_sig", "n_sig_error", "flux", "flux_error")) | {"reason": reasons[0]}
         n_sig = sum(weight * part["n_sig"] for weight, part in grid_limits)
-        error = math.sqrt(sum((weight * (part["n_sig_error"] or 0.0)) ** 2 for weight, part in grid_limits))
+        errors = [math.inf if part["n_sig_error"] is None else part["n_sig_error"] for _, part in grid_limits]
+        error = math.sqrt(sum((weight * e) ** 2 for (weight, _), e in zip(grid_limits, errors, strict=True)))
         known = flux_rows.unit(self.run) is not None
         flux = flux_rows.flux_per_event(self.run, self.run.spec.at(target.dec), gamma) if known else math.nan
         values = {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
-        return row | flux_rows.finite_or_null(values)
+        first = grid_limits[0][1]
+        return row | flux_rows.finite_or_null(values) | {key: first[key] for key in WAY if key in first}
 
     def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
         """Limit at a grid declination; every TS below the median has the limit of the median (one cache entry)."""
@@ -86,7 +91,7 @@ class Limits:
 
     def _on_grid(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
         row = flux_rows.limit(self.run, self._at(dec, level), ts)
-        return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")}
+        return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")} | {k: row[k] for k in WAY if k in row}
 
     def _load(self, dec: float, level: float | None) -> flux_rows.PointTrials:
         tsd: TSD = self._tsd(dec)

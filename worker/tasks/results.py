@@ -53,6 +53,10 @@ def sensitivity(path: Path) -> None:
     run = open_run(path)
     backgrounds = {at: hottest_spots.load_tsd(run, at) for at in run.spec.all_points}
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
+    for reason in sorted(
+        {row["method_reason"] for part in every for row in part["sensitivity"] if "method_reason" in row}
+    ):
+        print(reason)
     note = flux_rows.level_note(every[0]["sensitivity"])
     settings = run.spec.sensitivity
     quoted = {"unit": flux_rows.unit(run), "e0_tev": settings.e0_tev, "level_note": note}

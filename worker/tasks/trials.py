@@ -1,5 +1,6 @@
 """bg_trials, sig_trials: one file of pseudo-experiments of one point."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from worker.base.errors import SpecError
 from worker.base.key import Key
 from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS
 from worker.engines.protocol import Engine, Signal, Tilt
+from worker.engines.table import engine_of
 from worker.rundir import address, layout
-from worker.rundir.ledger import Run, open_run
+from worker.rundir.ledger import Expected, Run, open_run
 from worker.spec import levels
 from worker.spec.point import Point
 from worker.tasks import context
@@ -91,6 +93,19 @@ def make(run: Run, output: Output, first: int, source: Stream) -> None:
         return Work(output.n, engine.block, lambda start, count: source.trials(engine, first + start, count))
 
     produce(run, output, set_up)
+
+
+def injected_counts(run: Run, files: Iterable[Expected]) -> NDArray[np.int32] | None:
+    """Number of injected events of each trial of planned files, from its address; None if the engine has no strata."""
+    engine = engine_of(context.without_device(run.spec))
+    if "strata" not in engine.supports:
+        return None
+    counts = []
+    for file in files:
+        n_sig = file.point["n_sig"]
+        source = stream(run, run.spec.point_of(file.point), file.seed, n_sig, file.point.get("gamma"))
+        counts.append(engine.signal_counts(source.key, file.first, file.n, n_sig))
+    return np.concatenate(counts).astype(np.int32)
 
 
 def stream(run: Run, at: Point, seed: int, n_sig: float | None = None, gamma: float | None = None) -> Stream:

@@ -58,7 +58,7 @@ class Builtin:
 
     columns = trials.TRIAL_DTYPE
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "explain", "tail", "densities"})
+    supports = frozenset({"flux", "skies", "explain", "tail", "strata", "densities"})
     deterministic: Literal["per-trial", "per-file"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
@@ -84,6 +84,7 @@ class Builtin:
         spec = self.spec
         for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
             self.trials(spec.all_points[0], (0, 0), 0, 1, signal)
+        self.signal_counts((0, 0), 0, 1, spec.signal.n_sig[0])
         if spec.background.tail == "tilted":
             at = spec.all_points[0]
             self.tail_trials(at, (0, 0), 0, 1, tilt_pilot.checks(self._analysis, self._point(at.model)))
@@ -97,6 +98,10 @@ class Builtin:
 
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
+
+    def signal_counts(self, key: Key, first: int, n: int, n_sig: float) -> NDArray[np.int64]:
+        """Number of signal events of trials [first, first + n) of the stream of `key`; needs no data."""
+        return trials.signal_counts(key, first, n, n_sig, self.spec.signal.draws_poisson)
 
     def tilts(self, at: Place, key: Key, tilts: Sequence[Tilt] | None = None) -> tuple[Tilt, ...]:
         """Tilts chosen by a pilot of a point, on this core, or `tilts`; see `worker.engines.builtin.tilt_pilot`."""
@@ -183,7 +188,7 @@ class Builtin:
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
         like, signal = self.spec.likelihood, self.spec.signal
-        count = "a Poisson number of events with mean n_sig" if signal.poisson else "exactly n_sig events"
+        count = "a Poisson number of events with mean n_sig" if signal.draws_poisson else "exactly n_sig events"
         *some, last = (f"{gamma:g}" for gamma in signal.gammas)
         indices = f"{', '.join(some)} or {last}" if some else last
         cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
@@ -223,7 +228,7 @@ def _point_at(analysis_: analysis.Analysis, model: SourceModel) -> Point:
 def _injector_at(analysis_: analysis.Analysis, section: Injected, model: SourceModel, signal: Signal) -> Injector:
     [extension] = model.extension
     spectrum = spectrum_of(section, signal.gamma)
-    return trials.injector_at(analysis_, _dec(model), spectrum, signal.n_sig, section.poisson, extension)
+    return trials.injector_at(analysis_, _dec(model), spectrum, signal.n_sig, section.draws_poisson, extension)
 
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:

@@ -60,6 +60,18 @@ class Injector(NamedTuple):
     extension: float
 
 
+class CountLaw(NamedTuple):
+    """Law of the number of injected events.
+
+    Attributes
+    ----------
+    count_cdf : ndarray (n_max + 1,)
+        As of `Injector`.
+    """
+
+    count_cdf: F64
+
+
 @kernel
 def _search(cdf, u):  # type: ignore[no-untyped-def]
     """First index whose cumulative probability exceeds u."""
@@ -95,6 +107,13 @@ def signal_count(j, k0, k1, trial):  # type: ignore[no-untyped-def]
     """Number of signal events of one trial."""
     a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
     return _search(j.count_cdf, rng.unit52(a, b))
+
+
+@kernel
+def signal_counts(law, k0, k1, first, out):  # type: ignore[no-untyped-def]
+    """Number of signal events of trials first, first + 1, ..., into `out` (n,), int64; `law` is a `CountLaw`."""
+    for i in range(out.size):
+        out[i] = signal_count(law, k0, k1, first + np.uint64(i))
 
 
 @part

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import fmath
-from worker.engines.builtin import maximum
+from worker.engines.builtin import inject, maximum
 from worker.engines.builtin.analysis import Analysis, signal_cells, table_at
-from worker.engines.builtin.inject import Injector
+from worker.engines.builtin.inject import CountLaw, Injector
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.point import BATCH, EVENT, PI, Candidates, draw_trial, hazards, run_trials, windows
 from worker.engines.builtin.response import Spectrum
@@ -89,6 +89,24 @@ def poisson_cdf(mean: float) -> F64:
     return cdf / total
 
 
+def count_cdf(n_sig: float, poisson: bool) -> F64:
+    """P(number of signal events <= i) for i = 0, 1, ...; ValueError if a fixed number is not whole."""
+    if poisson:
+        return poisson_cdf(n_sig) if n_sig > 0 else np.ones(1)
+    if n_sig != int(n_sig):
+        raise ValueError(f"a fixed number of events must be whole, not {n_sig}: use poisson: true")
+    return np.concatenate([np.zeros(int(n_sig)), np.ones(1)])
+
+
+def signal_counts(key: tuple[int, int], first: int, n: int, n_sig: float, poisson: bool) -> NDArray[np.int64]:
+    """Number of signal events of trials first ... first + n - 1 of the stream of `key`, (n,)."""
+    out = np.empty(n, np.int64)
+    inject.signal_counts(
+        CountLaw(count_cdf(n_sig, poisson)), np.uint64(key[0]), np.uint64(key[1]), np.uint64(first), out
+    )
+    return out
+
+
 def injector_at(
     analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, poisson: bool = True, extension: float = 0.0
 ) -> Injector:
@@ -106,12 +124,7 @@ def injector_at(
     total = expected.sum() if n_sig > 0 else 1.0
     if total <= 0:
         raise ValueError(f"no acceptance for gamma = {spectrum.gamma} at dec = {np.degrees(dec):.3f} deg")
-    if poisson:
-        counts = poisson_cdf(n_sig) if n_sig > 0 else np.ones(1)
-    elif n_sig != int(n_sig):
-        raise ValueError(f"a fixed number of events must be whole, not {n_sig}: use poisson: true")
-    else:
-        counts = np.concatenate([np.zeros(int(n_sig)), np.ones(1)])
+    counts = count_cdf(n_sig, poisson)
     cdf = np.cumsum(expected)
     return Injector(
         counts,
@@ -175,13 +188,13 @@ def run(
     -------
     ndarray (n,) of `TRIAL_DTYPE`: ts, ns, gamma
     """
-    inject = injector is not None
+    with_signal = injector is not None
     signal = injector if injector is not None else no_signal(analysis, point.dec)
     scratch_arrays = _scratch(analysis, point, signal)
     work = workspace(scratch_arrays[0].size, analysis.n_rows, analysis.n_seasons, count)
     out = np.empty((n, 3))
     run_trials(
-        point.candidates, inject, signal, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
+        point.candidates, with_signal, signal, point.table, analysis.n_data, np.uint64(key[0]), np.uint64(key[1]),
         np.uint64(first), scratch_arrays, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
     return maximum.require(out, f"trials at dec {math.degrees(point.dec):.4g} deg").view(TRIAL_DTYPE)[:, 0]
