@@ -43,7 +43,7 @@ def test_what_every_trial_depends_on():
 def test_what_a_decision_follows_from():
     assert effects.keys("decision") == {
         "background": {"fit", "tail"},
-        "sensitivity": {"beta", "discovery_beta", "discovery_nsigma", "n_bootstrap"},
+        "sensitivity": {"beta", "threshold", "discovery_beta", "discovery_nsigma", "n_bootstrap"},
         "scan": {"survival"},
         "goal": {"local_sigma", "sensitivity_error", "discovery_error"},
         "adaptive": {"max_signal_trials", "max_background_trials"},
