@@ -69,6 +69,7 @@ def compute(run: Path) -> None:
         scans.scan_map(run, int(e.point["nside"]), *(e.band or (0, 1)))
     for dec in opened.spec.background.decs:
         collect.collect_bg(run, dec, False)
+    for dec in opened.spec.signal_decs:
         collect.collect_sig(run, dec, False)
     results.distributions(run)
     results.sensitivity(run)

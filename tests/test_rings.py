@@ -8,7 +8,7 @@ import pytest
 
 from dagmaker.plan import plan
 from tests import report_run
-from worker.base.errors import InputError
+from worker.base.errors import InputError, SpecError
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout
 from worker.rundir.ledger import open_run
@@ -66,6 +66,70 @@ def test_one_ring_less_is_refused() -> None:
     decs = loads(SPEC).background.decs
     with pytest.raises(InputError, match=r"write background\.dec_deg: rings"):
         mlog10p({dec: Chi2Tail(0.5, 1.0) for dec in decs[1:]}, np.radians(decs), 1.0, "ring")
+
+
+SHORT = """
+version: 1
+name: rings
+seed: 3
+data: {format: synthetic, n_events: 5000}
+background: {}
+signal: {n_sig: [3, 12, 30], n_trials: 10}
+scan: {nside: 32, n_skies: 5, dec_min_deg: -60, dec_max_deg: 80}
+"""
+
+
+def test_a_map_has_rings_by_default_and_signal_trials_at_few_of_them() -> None:
+    spec = loads(SHORT)
+    every = ring_decs(32)
+    rings = tuple(every[(every >= -60) & (every <= 80)])
+    assert spec.background.decs == rings
+    assert (spec.scan.interpolation, spec.background.n_trials) == ("ring", 7500)
+    assert len(spec.signal_decs) == 15
+    assert (spec.signal_decs[0], spec.signal_decs[-1]) == (rings[0], rings[-1]), "every position has an upper limit"
+    assert set(spec.signal_decs) < set(rings)
+    assert max(np.diff(spec.signal_decs)) < 12
+    assert loads_resolved(resolved_text(spec)) == spec
+    nodes = plan.make(spec, "").nodes
+    for task, decs in (("bg_trials", rings), ("sig_trials", spec.signal_decs), ("collect_sig", spec.signal_decs)):
+        assert {dict(node.args)["dec"] for node in nodes if node.task == task} == set(decs)
+
+
+@pytest.mark.parametrize(("quoted", "n"), [(1.5, 5000), (3, 7500), (4, 320_000)])
+def test_as_many_trials_as_the_quoted_significance_takes(quoted: float, n: int) -> None:
+    """10 / p of them, in two digits."""
+    assert loads(f"{SHORT}unblind: {{quote_nsigma: {quoted}}}\n").background.n_trials == n
+
+
+def test_a_grid_is_interpolated_as_before() -> None:
+    spec = loads(
+        SHORT.replace("background: {}", "background: {dec_deg: {start: -60, stop: 80, step: 20}, n_trials: 50}")
+    )
+    assert (spec.scan.interpolation, spec.signal_decs, spec.signal.dec_deg) == ("linear", spec.background.decs, None)
+    assert spec.background.n_trials == 50
+
+
+def test_signal_trials_have_a_grid_of_their_own() -> None:
+    own = "signal: {dec_deg: {start: -60, stop: 80, step: 35},"
+    spec = loads(SHORT.replace("signal: {", own))
+    assert spec.signal_decs == (-60, -25, 10, 45, 80)
+    assert set(spec.background.decs) == {*loads(SHORT).background.decs, -60, -25, 10, 45, 80}
+    with pytest.raises(SpecError, match=r"signal\.dec_deg: reaches from -60 to 45, and the scan from"):
+        loads(SHORT.replace("signal: {", own.replace("80", "45")))
+    grid = SHORT.replace("background: {}", "background: {dec_deg: {start: -60, stop: 80, step: 20}}")
+    assert loads(grid.replace("signal: {", "signal: {dec_deg: [-60, 0, 80],")).signal_decs == (-60, 0, 80)
+    with pytest.raises(SpecError, match=r"signal\.dec_deg: found -25 and 2 more without background trials"):
+        loads(grid.replace("signal: {", own))
+    rings = loads(SHORT.replace("signal: {", "signal: {dec_deg: rings,"))
+    assert rings.signal_decs == rings.background.decs
+
+
+def test_rings_belong_to_a_map() -> None:
+    catalog = (
+        SHORT.partition("scan:")[0] + 'scan: {kind: catalog, sources: "name,ra_deg,dec_deg\\na,10,20\\n", n_skies: 5}'
+    )
+    with pytest.raises(SpecError, match=r"background\.dec_deg: found rings, but scan\.kind is catalog"):
+        loads(catalog)
 
 
 @pytest.mark.slow

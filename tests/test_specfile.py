@@ -304,6 +304,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         document = json.loads(json.dumps(MINIMAL))
         document["background"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
+        if keys[:2] == ["signal", "dec_deg"]:
+            document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         value = reader.read(f"x: {hint.example}\n").data["x"]
         if keys[0] == "data" and len(keys) > 1:
             section = {

@@ -14,6 +14,7 @@ from worker.spec.sections import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
 FILES_PER_FOLDER = 1000  # more makes a network disk slow for everybody
+MANY_RESULTS = 5000  # the same for files that are written once and read once: two for each declination
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class StageCost:
 
     Attributes
     ----------
-    processes, trials, files, files_per_folder : int
+    processes, jobs, trials, files, files_per_folder : int
+        Fewer jobs than processes on a pool where a job makes several processes.
     cpu_h, start_h : float, hours
         Sum over all processes, and the part of it that they spend starting.
     longest_s : float, s
@@ -35,6 +37,7 @@ class StageCost:
 
     task: str
     processes: int
+    jobs: int
     trials: int
     files: int
     files_per_folder: int
@@ -88,7 +91,7 @@ class Cost:
     @property
     def local_h(self) -> float:
         """CPU hours of `dagmaker run` with one worker, which starts once."""
-        return self.cpu_h - sum(s.start_h for s in self.stages) + max(s.start_h / s.processes for s in self.stages)
+        return self.cpu_h - sum(s.start_h for s in self.stages) + max(s.start_h / s.jobs for s in self.stages)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
@@ -128,16 +131,17 @@ def _stages(plan: Plan, spec: Spec) -> Iterator[StageCost]:
         nodes = [node for node in plan.nodes if node.task == task]
         processes = sum(node.n_processes for node in nodes)
         work = [all_work[node.name] for node in nodes]
-        start_s = small_task_costs.start(spec, task).total_s
+        start_s, jobs = small_task_costs.start(spec, task).total_s, clusters.n_jobs(task, nodes)
+        each = [s / node.n_processes for s, node in zip(work, nodes, strict=True)]
         folders: dict[str, int] = {}
         for node in nodes:
             folders[node.dir] = folders.get(node.dir, 0) + 2 * node.n_processes  # array and record of each process
         yield StageCost(
-            task=task, processes=processes, trials=sum(node.n_trials for node in nodes),
+            task=task, processes=processes, jobs=jobs, trials=sum(node.n_trials for node in nodes),
             files=sum(folders.values()), files_per_folder=max(folders.values()),
-            cpu_h=(sum(work) + start_s * processes) / 3600,
-            start_h=start_s * processes / 3600,
-            longest_s=max(start_s + s / node.n_processes for s, node in zip(work, nodes, strict=True)),
+            cpu_h=(sum(work) + start_s * jobs) / 3600,
+            start_h=start_s * jobs / 3600,
+            longest_s=start_s + clusters.calls_per_job(task, nodes) * max(each),
             memory_mb=rates.memory_mb(spec, task),
             request_mb=sizing.request(spec, site, task).memory_mb,
             disk_mb=disk.asked_mb(plan, spec, site, task),
@@ -157,7 +161,7 @@ def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
     for stage in stages:
         row = ROWS[stage.task]
         key = "resources.target_hours" if sized else row.per_file
-        if stage.files_per_folder > FILES_PER_FOLDER:
+        if stage.files_per_folder > (FILES_PER_FOLDER if row.is_stream else MANY_RESULTS):
             cure = f"raise {key}" if row.is_stream else "use a coarser grid"
             yield f"{stage.task}: {stage.files_per_folder} files in one folder (more than {FILES_PER_FOLDER}): {cure}"
         start_s = small_task_costs.start(spec, stage.task).total_s
@@ -183,12 +187,10 @@ def _rounds(spec: Spec) -> Iterator[str]:
     signal = max(most.max_signal_trials - spec.signal.n_trials * len(spec.signal.n_sig), 0)
     background = max(most.max_background_trials - spec.background.n_trials, 0)
     top = spec.signal.n_sig[-1]
-    cpu_s = sum(
-        signal * len(spec.signal.gammas) * rates.of(spec, SIG_TRIALS).unit_s(at.dec_deg, top)
-        + background * rates.of(spec, BG_TRIALS).unit_s(at.dec_deg)
-        for at in points
-    )
-    signals = signal * len(points) * len(spec.signal.gammas)
+    injected, spectra = spec.signal_points, len(spec.signal.gammas)
+    cpu_s = sum(signal * spectra * rates.of(spec, SIG_TRIALS).unit_s(at.dec_deg, top) for at in injected)
+    cpu_s += sum(background * rates.of(spec, BG_TRIALS).unit_s(at.dec_deg) for at in points)
+    signals = signal * len(injected) * spectra
     yield (
         f"rounds       at most {most.max_rounds}, of at most {signals:,} signal and "
         f"{background * len(points):,} background trials more: +{hours(cpu_s / 3600)} of CPU time"

@@ -60,12 +60,12 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
     files : int
         Files of its parents.
     """
-    points, spectra = len(spec.all_points), len(spec.signal.gammas)
+    points, injected_at, spectra = len(spec.all_points), len(spec.signal_points), len(spec.signal.gammas)
     curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
     scan = spec.scan
     pixels = sum(map(scan.positions, scan.nsides))
-    injected = points * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
-    curves_s = points * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
+    injected = injected_at * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
+    curves_s = injected_at * spectra * (1 + len(spec.sensitivity.nsigmas)) * curve_s + CURVE_TRIAL_S * injected
     work_of = {
         "prepare": _prepare_s(spec),
         "tail_pilot": TILTS_S * rates.events(spec) / rates.REFERENCE_EVENTS,

@@ -6,6 +6,7 @@ from dagmaker.htcondor.jobs import ProcessKey, seconds
 from dagmaker.plan import processes
 from dagmaker.plan.plan import Node, Plan
 from worker.base.reading import text_or_empty
+from worker.cli.several import JOINT
 
 
 class Batches:
@@ -18,8 +19,13 @@ class Batches:
         self._outputs: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, dict[str, tuple[Node, int]]] = {}
 
+    def calls(self, key: ProcessKey) -> tuple[str, ...]:
+        """Task and flags of every process that a job makes; empty if its list is gone (the run was built again)."""
+        argv = self.argv(key)
+        return () if argv is None else tuple(argv.split(f" {JOINT} "))
+
     def argv(self, key: ProcessKey) -> str | None:
-        """Task and flags of a process; None if its list is gone (the run was built again)."""
+        """Task and flags of a job, those of several joined by `JOINT`; None as for `calls`."""
         name, process = key
         if name not in self._lines:
             text = text_or_empty(self.run / "batches" / f"{name}.txt")

@@ -88,7 +88,7 @@ def pairs(spec: Spec) -> Iterator[tuple[Probe, Probe]]:
     if spec.background.tail == "tilted":
         for at in subset(spec.all_points, MOST_POINTS):
             yield _trials(spec, TAIL_TRIALS, at, None)
-    for at in subset(spec.all_points, MOST_POINTS):
+    for at in subset(spec.signal_points, MOST_POINTS):
         rungs = LADDER[:6] if spec.signal.n_sig == LADDER else spec.signal.n_sig
         for n_sig in subset(rungs, MOST_N_SIG):
             yield _trials(spec, SIG_TRIALS, at, n_sig)

@@ -15,7 +15,7 @@ from worker.spec.sections import Spec
 def probes(spec: Spec) -> Iterator[Probe]:
     """A process for each of a few points; none unless the spec has ``signal.n_sig: goal``."""
     if spec.signal.n_sig == LADDER:
-        for at in subset(spec.all_points, MOST_POINTS):
+        for at in subset(spec.signal_points, MOST_POINTS):
             yield Probe(("reach", *point_flags(at), f"--seed={SEED}"), (at.dec_deg, None, None), 0, 0, at)
 
 

@@ -133,13 +133,14 @@ def _signal_name(at: Point, gamma: float | None) -> str:
 
 
 def _points(spec: Spec) -> Iterator[Node]:
+    injected = frozenset(spec.signal_points)
     for at in spec.all_points:
         bg = (*background(spec, at), *tail(spec, at))
         yield from bg
         name = f"collect_bg_{levels.word(at.folder.name)}"
         parents = tuple(node.name for node in bg if ROWS[node.task].at_point)
         yield _single(name, tasks.COLLECT_BG, layout.bg_collected(at), parents, *at.args.items())
-        for gamma in spec.signal.levels:
+        for gamma in spec.signal.levels if at in injected else ():
             yield from _signal(spec, at, gamma)
 
 

@@ -29,10 +29,10 @@ def find(
         The last submission.
     """
     problems: dict[str, Problem] = {}
-    for key in (*jobs.failed, *jobs.removed):
-        argv = batches.argv(key)
-        place = batches.plan_position(task, argv) if argv else None
-        if argv is None or place is None:
+    calls = [(key, argv) for key in (*jobs.failed, *jobs.removed) for argv in batches.calls(key)]
+    for key, argv in calls:
+        place = batches.plan_position(task, argv)
+        if place is None:
             continue  # process of an earlier plan
         node, position = place
         path = PurePosixPath(node.dir) / batches.output(node, position)
@@ -86,7 +86,7 @@ def _lost(
         if not batches.written_before(name, dag.submitted):
             continue  # the list of processes is newer: numbers have changed
         for number in positions:
-            argv = batches.argv((name, number))
-            place = batches.plan_position(task, argv) if argv else None
-            if argv and place and place[1] not in done[place[0].name]:
-                yield Problem(task, None, None, "", (name, number), argv, lost=True)
+            for argv in batches.calls((name, number)):
+                place = batches.plan_position(task, argv)
+                if place and place[1] not in done[place[0].name]:
+                    yield Problem(task, None, None, "", (name, number), argv, lost=True)

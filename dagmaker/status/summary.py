@@ -98,6 +98,11 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
         f"dec {math.degrees(spot['dec']):+.2f}°, TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, "
         f"-log10 p {spot['mlog10p']:.2f}"
     )
+    error = spot.get("p_interpolation_error")
+    if error:
+        yield f"its local p is interpolated between declinations, and off by a factor of about {math.exp(error):.2f}"
+    elif error is None and "p_interpolation_error" in spot:
+        yield "its local p is interpolated between two declinations: its error is unknown"
 
 
 def _post_trial(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -119,6 +119,7 @@ def _incomplete(run: Run) -> Iterator[str]:
         if spec.background.tail == "tilted":
             planned = _n_planned(run, TAIL_TRIALS, **at.args)
             yield from _count_problem(run, rel, lambda arrays: len(arrays["tail_ts"]), planned)
+    for at in spec.signal_points:
         for level in spec.signal.levels:
             rel = layout.sig_collected(at, level)
             yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **at.signal_args(level)))
@@ -182,11 +183,11 @@ def _n_sig_bias(run: Run) -> Check:
 
 def _bias_of(run: Run, level: float | None) -> Check:
     responses = {}
-    for at in run.spec.all_points:
+    for at in run.spec.signal_points:
         arrays = store.load_arrays(run.path, layout.sig_collected(at, level))
         fitted = {float(n): arrays[f"trials_{i}"]["ns"] for i, n in enumerate(arrays["n_sig"])}
         responses[at] = bias.response(bias.bias_table(fitted))
-    decs = run.spec.background.decs
+    decs = run.spec.signal_decs
     if not decs:
         return _n_sig_bias_of_points(responses)
     of_decs = dict(zip(decs, responses.values(), strict=True))

@@ -13,7 +13,7 @@ from typing import Any
 from worker.base.atomic import reason
 from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError
 from worker.base.output import safe_streams
-from worker.cli import document
+from worker.cli import document, several
 from worker.cli.arguments import Parameter, argv, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     with safe_streams() as out:
-        code = _main(words)
+        code = several.exit_code(several.split(words), _main, STOPPED) if several.JOINT in words else _main(words)
     return document.exit_code(code, words, out)
 
 

@@ -12,7 +12,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec.point import Point
 from worker.spec.sections import Spec
-from worker.stats import bands, pvalues
+from worker.stats import bands, interpolated, pvalues
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
@@ -58,6 +58,13 @@ def background_spots(run: Run, region: str = "all") -> NDArray[np.void]:
 def p_map(spec: Spec, tsds: Mapping[float, TSD], dec: NDArray[np.float64], ts: NDArray[np.float64]) -> Any:
     """-log10 p with the interpolation and the survival function of the spec."""
     return mlog10p(tsds, dec, ts, spec.scan.interpolation, spec.scan.survival)
+
+
+def local_p(spec: Spec, tsds: Mapping[float, TSD], dec: float, ts: float) -> dict[str, float | str | None]:
+    """Interval, method and interpolation error of a local p-value (`dec` in rad), by name; null if unknown."""
+    found = interpolated.pvalue(tsds, dec, ts, spec.scan.interpolation, spec.scan.survival)
+    error = None if np.isnan(found.interpolation_error) else found.interpolation_error
+    return {"p_lo": found.lo, "p_hi": found.hi, "p_way": found.way, "p_interpolation_error": error}
 
 
 def n_eff_bands(

@@ -1,64 +1,84 @@
 """Bias of the fit: ns and gamma against injected n_sig."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from worker.engines.table import engine_of
 from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
-from worker.report.results import Results, number
+from worker.report.results import Results, Row, number
 
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawing:
-    """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per point."""
-    rows, engine, points = results.rows("bias"), engine_of(results.run.spec), results.points
+    """Mean fitted ns, its relative bias, and median gamma if it is fitted; a row for each of two spectra."""
+    spectra, engine, points = _spectra(results), engine_of(results.run.spec), results.points
     with_gamma = "gamma" in (engine.columns.names or ())
-    figure = style.new(12.0, 4.9)
-    ns, ratio, *others = figure.subplots(1, 2 + with_gamma)
-    alpha = 0.9 if len(rows) <= 20 else 0.35
-    largest = 1.0
-    for row in rows:
-        table = _table(row)
-        look = {"color": points.color(points.of(row)), "alpha": alpha, "markersize": 4}
-        ns.errorbar(table[:, 0], table[:, 1], table[:, 2], fmt="o-", linewidth=1.0, **look)
-        ratio.errorbar(
-            table[:, 0], table[:, 1] / table[:, 0] - 1, table[:, 2] / table[:, 0], fmt="o-", linewidth=1.0, **look
-        )
-        for gamma in others:
-            gamma.plot(table[:, 0], table[:, 3], "o-", linewidth=1.0, **look)
-        largest = max(largest, float(table[:, 0].max(initial=0.0)))
-    line = {"color": style.BLACK, "linestyle": "--", "zorder": 5}
-    ns.plot([0, 1.05 * largest], [0, 1.05 * largest], **line)
-    ratio.axhline(0, **line)
-    ratio.axhspan(-0.05, 0.05, color=style.GREY, alpha=0.25, linewidth=0)
-    injected, *more = results.run.spec.signal.gammas
-    for gamma in others:
-        gamma.axhline(injected, **line)
-        low, high = gamma.get_ylim()
-        gamma.set(ylabel="median fitted γ", ylim=(min(low, injected - 0.3), max(high, injected + 0.3)))
-    ns.set(ylabel="mean fitted ns [events]", xlim=(0, None), ylim=(0, None))
-    ratio.set(ylabel="mean fitted ns / injected − 1", ylim=_span([_table(row) for row in rows]))
-    axes = (ns, ratio, *others)
-    for axis in axes:
-        axis.set_xlabel("injected n_sig [events]")
-        axis.grid(True)
-    points.colorbar(axes[-1])
+    figure = style.new(12.0, 0.5 + 4.4 * len(spectra))
+    axes = figure.subplots(len(spectra), 2 + with_gamma, squeeze=False)
+    for line, (gamma, rows) in zip(axes, spectra.items(), strict=True):
+        _spectrum(results, line, gamma, rows)
+        points.colorbar(line[-1])
+    shown = [f"{gamma:g}" for gamma in spectra]
     return Drawing(
         figure,
         f"For each {points.what[:-1]} (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some "
         f"trials, so the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the "
-        "fitted ns. "
-        f"Injected γ = {injected:g}{' (the first of the spectra)' if more else ''}.",
+        f"fitted ns. Injected γ = {shown[0] if len(shown) == 1 else ' (above) and '.join(shown) + ' (below)'}.",
         columns(
-            (*points.names, *KEYS),
-            [(*points.cells(points.of(row)), *line) for row in rows for line in _table(row).tolist()],
+            ("gamma", *points.names, *KEYS),
+            [
+                (gamma, *points.cells(points.of(row)), *line)
+                for gamma, rows in spectra.items()
+                for row in rows
+                for line in _table(row).tolist()
+            ],
         ),
     )
+
+
+def _spectra(results: Results) -> dict[float, list[Row]]:
+    """Rows of the hardest and the softest injected spectrum."""
+    gammas, points = results.run.spec.signal.gammas, results.points
+    results.rows("bias")
+    parts = zip(gammas, results.spectra, strict=False)
+    ends = {gamma: part["bias"] for gamma, part in parts if gamma in (gammas[0], gammas[-1]) and part.get("bias")}
+    return {gamma: points.sort(rows) for gamma, rows in ends.items()}
+
+
+def _spectrum(results: Results, axes: Sequence[Axes], injected: float, rows: list[Row]) -> None:
+    """Draw ns, its relative bias, and gamma of one spectrum."""
+    ns, ratio, *others = axes
+    points = results.points
+    alpha = 0.9 if len(rows) <= 20 else 0.35
+    largest = 1.0
+    for row in rows:
+        table = _table(row)
+        look: Any = {"color": points.color(points.of(row)), "alpha": alpha, "markersize": 4, "linewidth": 1.0}
+        ns.errorbar(table[:, 0], table[:, 1], table[:, 2], fmt="o-", **look)
+        ratio.errorbar(table[:, 0], table[:, 1] / table[:, 0] - 1, table[:, 2] / table[:, 0], fmt="o-", **look)
+        for gamma in others:
+            gamma.plot(table[:, 0], table[:, 3], "o-", **look)
+        largest = max(largest, float(table[:, 0].max(initial=0.0)))
+    line: Any = {"color": style.BLACK, "linestyle": "--", "zorder": 5}
+    ns.plot([0, 1.05 * largest], [0, 1.05 * largest], **line)
+    ratio.axhline(0, **line)
+    ratio.axhspan(-0.05, 0.05, color=style.GREY, alpha=0.25, linewidth=0)
+    for gamma in others:
+        gamma.axhline(injected, **line)
+        low, high = gamma.get_ylim()
+        gamma.set(ylabel="median fitted γ", ylim=(min(low, injected - 0.3), max(high, injected + 0.3)))
+    ns.set(ylabel=f"mean fitted ns, γ = {injected:g} [events]", xlim=(0, None), ylim=(0, None))
+    ratio.set(ylabel="mean fitted ns / injected − 1", ylim=_span([_table(row) for row in rows]))
+    for axis in axes:
+        axis.set_xlabel("injected n_sig [events]")
+        axis.grid(True)
 
 
 def _span(tables: list[NDArray[np.float64]]) -> tuple[float, float]:

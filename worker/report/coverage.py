@@ -49,7 +49,7 @@ def signal_counts(results: Results) -> dict[tuple[Point, float], int]:
     if bias:
         return {(points.of(one), float(row["n_sig"])): int(row["n"]) for one in bias for row in one["rows"]}
     counts = {}
-    for at in points.points:
+    for at in results.run.spec.signal_points:
         for n_sig, trials in (results.signal(at) or {}).items():
             counts[at, n_sig] = len(trials)
     return counts

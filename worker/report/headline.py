@@ -7,6 +7,7 @@ from worker.report import formats, tables
 from worker.report.hypotheses.part import Part
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
+from worker.tasks.flux_rows import LEVEL_TOLERANCE
 
 _MEANING = {
     "semi-real": " Semi-real: measured events with the response of another selection, or with one of a formula. "
@@ -87,13 +88,19 @@ def _fluxes(results: Results, kind: str) -> Card:
     names = [points.text(points.of(row)) for row in rows]
     if not results.has_flux:
         notes = [
-            f"{name}: {formats.with_error(row.get('n_sig'), row.get('n_sig_error'))}"
+            f"{name}: {formats.with_error(row.get('n_sig'), row.get('n_sig_error'))}{_level(row)}"
             for name, row in zip(names, rows, strict=True)
         ]
-        return Card(title, formats.plain(float(best["n_sig"])), (f"n_sig {at}", *notes))
+        return Card(title, formats.plain(float(best["n_sig"])), (f"n_sig {at}{_level(best)}", *notes))
     notes = [
-        f"{name}: {formats.power(row.get('flux'), row.get('flux_error'))}"
+        f"{name}: {formats.power(row.get('flux'), row.get('flux_error'))}{_level(row)}"
         for name, row in zip(names, rows, strict=True)
     ]
-    where = f"{formats.flux_unit(settings.flux_unit)} {at} (E² dN/dE at {settings.e0_tev:g} TeV)"
+    where = f"{formats.flux_unit(settings.flux_unit)} {at} (E² dN/dE at {settings.e0_tev:g} TeV){_level(best)}"
     return Card(title, formats.power(best["flux"], digits=2), (where, *notes))
+
+
+def _level(row: Mapping[str, Any]) -> str:
+    """The level of a sensitivity if it is not 1/2: the background median is TS = 0."""
+    level = row.get("level")
+    return "" if level is None or level >= 0.5 - LEVEL_TOLERANCE else f" (a test of level {level:.2f})"

@@ -22,11 +22,13 @@ def _trials(results: Results, method: Method) -> str:
     strength = "flux" if results.has_flux else "n_sig"
     ends = (points.text(points.points[i]) for i in (0, -1))
     between = f" from {' to '.join(ends)}" if points.on_sky else ""
+    n_injected = len(spec.signal_points)
+    where = "each" if n_injected == len(points.points) else f"{n_injected}"
     return (
         f"{method.background}: {spec.background.n_trials:,} at each of {len(points.points)} {points.what}{between}. "
         f"Signal trials add {method.signal}: "
         f"{signal.n_trials:,} for each of {len(signal.n_sig)} n_sig between {signal.n_sig[0]:g} and "
-        f"{signal.n_sig[-1]:g}. {_rounds(spec)}"
+        f"{signal.n_sig[-1]:g}, at {where} of them. {_rounds(spec)}"
         f"The sensitivity is the {strength} at which {100 * sens.beta:g} % of the trials lie above "
         f"the background median{_level(sens.threshold)}; the discovery potential that at which "
         f"{100 * sens.discovery_beta:g} % lie above "

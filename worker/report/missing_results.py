@@ -18,8 +18,12 @@ def sentences(results: Results) -> list[str]:
         return []
     path, points, levels = results.run.path, results.run.spec.all_points, results.run.spec.signal.levels
     background = sum((path / layout.bg_collected(at)).exists() for at in points)
-    signal = sum(all((path / layout.sig_collected(at, level)).exists() for level in levels) for at in points)
-    out.append(f"Collected: background trials at {background} of {len(points)} points, signal trials at {signal}.")
+    injected = results.run.spec.signal_points
+    signal = sum(all((path / layout.sig_collected(at, level)).exists() for level in levels) for at in injected)
+    out.append(
+        f"Collected: background trials at {background} of {len(points)} points, signal trials at {signal} of "
+        f"{len(injected)}."
+    )
     out += _files(results)
     out.append(
         f"To make what is missing, run the same command again: `dagmaker run` or `condor_submit_dag` on "

@@ -11,7 +11,7 @@ from worker.report import formats, style
 from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.scan import NAMES
-from worker.report.tables import Table
+from worker.report.tables import Table, interpolation_error
 from worker.rundir import layout, store
 from worker.stats.significance import nsigma_to_p
 
@@ -30,7 +30,7 @@ def table(results: Results) -> Table:
     """One row per source, the hottest first; a limit in events and as a flux for each spectrum."""
     scan = results.summary.get("scan") or {}
     gammas = results.run.spec.signal.gammas
-    head = ["source", "RA", "dec", "TS", "fitted ns", "fitted γ", "−log₁₀ p", "p (local)"]
+    head = ["source", "RA", "dec", "TS", "fitted ns", "fitted γ", "−log₁₀ p", "p (local)", "interpolation"]
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
         head += [f"n_sig limit{which}", f"flux limit{which}"]
@@ -42,6 +42,7 @@ def table(results: Results) -> Table:
             formats.signed(source["ts"]), formats.signed(source["ns"]),
             formats.signed(source["gamma"]) if source["ns"] > 0 else formats.NONE,
             formats.signed(source["mlog10p"]), formats.p_value(source["p"]),
+            interpolation_error(source),
         ]  # fmt: skip
         for row in limits.get(source["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]

@@ -107,10 +107,12 @@ def timing(run: Run) -> dict[str, dict[str, float]]:
 
 def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {tasks.PREPARE: _record_costs(run, layout.DATA)}
+    injected = frozenset(run.spec.signal_points)
     for at in run.spec.all_points:
         if run.spec.background.tail == "tilted":
             rows.setdefault(tasks.TAIL_PILOT, []).extend(_record_costs(run, layout.tilts_file(run.spec.name, at)))
-        collected = [(tasks.SIG_TRIALS, layout.sig_collected(at, level)) for level in run.spec.signal.levels]
+        spectra = run.spec.signal.levels if at in injected else ()
+        collected = [(tasks.SIG_TRIALS, layout.sig_collected(at, level)) for level in spectra]
         for task, rel in ((tasks.BG_TRIALS, layout.bg_collected(at)), *collected):
             for kind, costs in _by_task(run, task, rel).items():
                 rows.setdefault(kind, []).extend(costs)

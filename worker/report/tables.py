@@ -157,6 +157,8 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": formats.degrees(float(np.degrees(spot["dec"]))),
         "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _p_value_method(results, spot),
+        "68 % interval of p (local)": interval({"lo": spot.get("p_lo"), "hi": spot.get("p_hi")}),
+        "interpolation error of p (local)": interpolation_error(spot),
         "TS": formats.signed(spot["ts"]),
         "fitted ns": formats.signed(spot["ns"]),
         "fitted γ": formats.signed(spot["gamma"]) + at_bound,
@@ -169,6 +171,16 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     }
 
 
+def interpolation_error(spot: Row) -> str:
+    """Factor by which a local p-value may be off between declinations; in no interval."""
+    if "p_interpolation_error" not in spot:
+        return formats.NONE
+    error = spot["p_interpolation_error"]
+    if error is None:
+        return "unknown: fewer than three declinations"
+    return f"× or ÷ {np.exp(error):.2f}" if error else "none: own background trials"
+
+
 def _n_eff(post: Row) -> str:
     """Effective number of positions, or why there is none."""
     if post and post.get("n_eff") is None:
@@ -178,6 +190,8 @@ def _n_eff(post: Row) -> str:
 
 def _p_value_method(results: Results, spot: Row) -> str:
     """Whether a p-value is counted, and by what trials, or fitted (fewer than `N_JOINT` of the nearest dec above)."""
+    if "p_way" in spot:
+        return {"empirical": " (counted)", "tilted": " (counted, by tilted trials)"}.get(spot["p_way"], " (by the fit)")
     dec_deg, survival = float(np.degrees(spot["dec"])), results.run.spec.scan.survival
     near = min(in_order(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT

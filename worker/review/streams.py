@@ -72,7 +72,7 @@ def of_plan(run: Run, faults: list[str]) -> Iterator[Stream]:
             faults.append(f"{node['name']}: how the task {node['task']} addresses its random numbers is not known")
     yield from of_point.values()
     yield Stream("the sky that stands in for the real one", address.observed(run.spec))
-    for at in run.spec.all_points:
+    for at in run.spec.signal_points:
         yield from _bootstraps(run.spec, at)
     if run.spec.data.format == "synthetic":
         yield Stream("made-up events", address.synthetic(run.spec.seed))

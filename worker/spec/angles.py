@@ -3,11 +3,27 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from worker.spec import units
+from worker.spec import edges, units
 from worker.spec.scan_section import Fault
 
 if TYPE_CHECKING:
     from worker.spec.sections import Spec
+
+
+def grid_faults(spec: "Spec") -> list[Fault]:
+    """Return key and sentence of each fault of the declinations with trials, other than units and range."""
+    decs = spec.background.decs
+    if spec.background.dec_deg == "rings":
+        text = (
+            f"found rings, but scan.kind is {spec.scan.kind}: there is no map with rings of pixels; write a range, a "
+        )
+        return [("background.dec_deg", f"{text}list of degrees or sources")]
+    alone = [dec for dec in spec.signal_decs if dec not in set(decs)]
+    if alone:
+        text = f"found {alone[0]:g}{f' and {len(alone) - 1} more' if alone[1:] else ''} without background trials, "
+        text += "which give the thresholds; choose declinations of background.dec_deg, or add these there"
+        return [("signal.dec_deg", text)]
+    return [*spec.scan.faults(decs)]
 
 
 def faults(spec: "Spec") -> list[Fault]:
@@ -16,7 +32,16 @@ def faults(spec: "Spec") -> list[Fault]:
     decs = spec.background.decs
     if unit_faults or not decs:  # a range in radians is not to be widened
         return unit_faults
-    return [*spec.scan.beyond(decs, spec.background.dec_deg)]
+    beyond = [*spec.scan.beyond(decs, spec.background.dec_deg)]
+    return beyond or [*_without_limits(spec)]
+
+
+def _without_limits(spec: "Spec") -> Iterator[Fault]:
+    """Tested positions beyond the signal trials: they would have no upper limit."""
+    decs, tested = spec.signal_decs, sorted(spec.scan.decs_deg)
+    if spec.scan.has_skies and edges.beyond(decs, tested):
+        text = f"reaches from {decs[0]:g} to {decs[-1]:g}, and the scan from {tested[0]:g} to {tested[-1]:g} deg: "
+        yield "signal.dec_deg", text + "beyond the grid there is no upper limit; widen it, or leave it out"
 
 
 def _units(spec: "Spec") -> Iterator[Fault]:

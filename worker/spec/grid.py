@@ -1,6 +1,6 @@
 """Grids of declination, signal strength, spectral index and significance in the spec."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
@@ -49,23 +49,6 @@ def _grid_kind(value: Any) -> str | None:
     if value == RINGS:
         return RINGS
     return "list" if isinstance(value, (list, tuple)) else None
-
-
-def on_rings(document: Any, nsides: Callable[[Any], tuple[tuple[int, ...], float, float] | None]) -> Any:
-    """Return the document with ``background.dec_deg: rings`` replaced by the declinations of the scan's rings.
-
-    Parameters
-    ----------
-    nsides : callable
-        Returns nsides and range (deg) of the raw scan section; None if it is wrong, which has its own message.
-    """
-    background = document.get("background") if isinstance(document, Mapping) else None
-    if not isinstance(background, Mapping) or background.get("dec_deg") != RINGS:
-        return document
-    rings = nsides(document.get("scan"))
-    if rings is None:
-        return document
-    return {**document, "background": {**background, "dec_deg": ring_grid(*rings)}}
 
 
 def ring_grid(nsides: tuple[int, ...], low: float, high: float) -> tuple[float, ...]:

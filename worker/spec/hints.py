@@ -59,13 +59,16 @@ HINTS: dict[str, Hint] = {
         "background trials on a declination grid", "{dec_deg: {start: -85, stop: 85, step: 10}, n_trials: 10000}"
     ),
     "background.dec_deg": Hint(
-        "declinations in degrees, a range or a list; rings: every ring of the scan; sources: those of the list",
+        "declinations in degrees, a range or a list; rings: every ring of the scan, which is the default of a map; "
+        "sources: those of the list",
         "{start: -85, stop: 85, step: 10}",
     ),
     "background.dec_deg.start": Hint("first declination, deg", "-85"),
     "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
     "background.dec_deg.step": Hint("spacing, deg", "10"),
-    "background.n_trials": Hint("trials per declination", "10000"),
+    "background.n_trials": Hint(
+        "trials per declination; left out: so many that unblind.quote_nsigma is counted, 5000 at least", "10000"
+    ),
     "background.trials_per_file": Hint("trials per process and file", "5000"),
     "background.tail": Hint("tilted trials, which count the tail of TS to 5 sigma and beyond, or none", "tilted"),
     "background.n_tail_trials": Hint("tilted trials per declination, a multiple of 256", "16384"),
@@ -77,12 +80,20 @@ HINTS: dict[str, Hint] = {
     "background.tilts.gamma": Hint("their spectral index", "2.6"),
     "background.tilts.share": Hint("fraction of the tilted trials, a multiple of 1/256; the rest are plain", "0.25"),
     "background.fit": Hint("chi2 fit of the positive TS: scale 1 and ndof free, or both free", "scale1"),
-    "signal": Hint("signal trials at every declination of the grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
+    "signal": Hint("signal trials on a declination grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
     "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma; a list for several spectra", "2.0"),
     "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
     "signal.extension_deg": Hint("Gaussian width of the injected source, deg; 0: a point", "0.5"),
     "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
     "signal.strata": Hint("inject exactly n_sig events, and mix the results to Poisson numbers", "true"),
+    "signal.dec_deg": Hint(
+        "declinations in degrees, of those with background trials; null: all of them, and where these are rings about "
+        "every tenth degree",
+        "{start: -85, stop: 85, step: 10}",
+    ),
+    "signal.dec_deg.start": Hint("first declination, deg", "-85"),
+    "signal.dec_deg.stop": Hint("last declination, deg (included)", "85"),
+    "signal.dec_deg.step": Hint("spacing, deg", "10"),
     "signal.n_sig": Hint("numbers of signal events, increasing; `goal`: as the pilot found", "[2, 6, 14, 30]"),
     "signal.n_trials": Hint("trials per declination and n_sig", "1000"),
     "signal.trials_per_file": Hint("trials per process and file", "1000"),
@@ -116,7 +127,9 @@ HINTS: dict[str, Hint] = {
     "scan.skies_per_file": Hint("skies per process and file", "10"),
     "scan.sky_bands": Hint("declination bands that each background sky is split into, a process each", "1"),
     "scan.bands": Hint("declination bands that each map of the observed sky is split into", "4"),
-    "scan.interpolation": Hint("of p between background declinations; ring: none, each ring has its own", "linear"),
+    "scan.interpolation": Hint(
+        "of p between background declinations; ring: none, each ring has its own (default with dec_deg: rings)", "log"
+    ),
     "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "hybrid"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),

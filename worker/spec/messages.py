@@ -225,7 +225,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
     if not section:
         return list(Spec.model_fields)
-    inner: dict[Path, type[Model]] = {("background", "dec_deg"): DecRange, ("resources", "tasks"): TaskResources}
+    inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
+    inner["resources", "tasks"] = TaskResources
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
 
@@ -236,7 +237,7 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
         return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
     if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
         return ("scan", *loc[2:])
-    if loc[:2] == ("background", "dec_deg"):
+    if loc[:2] in (("background", "dec_deg"), ("signal", "dec_deg")):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list", "rings")))
     if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("one", "list")))

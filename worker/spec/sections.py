@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS, TAIL_TRIALS
-from worker.spec import angles, free_points, levels, size_limits, tilts
+from worker.spec import angles, free_points, levels, map_defaults, size_limits, tilts
 from worker.spec.checklist import CheckName
 from worker.spec.fields import (
     Affects,
@@ -24,7 +24,7 @@ from worker.spec.fields import (
     require_distinct_names,
 )
 from worker.spec.free_points import FreePoints
-from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas, on_rings
+from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
 from worker.spec.pilot import Pilot
 from worker.spec.point import Point, declination
 from worker.spec.scan import Scan
@@ -54,6 +54,7 @@ DataFolder = Annotated[
 ]
 CUT = Affects("how streams are cut into files: the trials are the same, the files are not", decides="nothing")
 MORE = Affects("more or fewer trials of the same streams")
+DECS = Affects("declinations: files of the others stay")
 DECISION = Affects(decision=True)
 BOUND = Affects(decides="rounds", decision=True)
 APPROVAL = Affects(decides="nothing")
@@ -169,8 +170,8 @@ TAIL_DEFAULT: Literal["none", "tilted"] = "none"
 class Background(Model):
     """Background trials on a declination grid."""
 
-    dec_deg: Annotated[DecGrid | None, Affects("declinations: files of the others stay")]
-    n_trials: Annotated[Count, MORE]
+    dec_deg: Annotated[DecGrid | None, DECS] = "rings"
+    n_trials: Annotated[Count, MORE] = map_defaults.N_TRIALS
     trials_per_file: Annotated[Count, CUT] = 10000
     tail: Annotated[
         Literal["none", "tilted"],
@@ -198,13 +199,18 @@ class Background(Model):
     @property
     def decs(self) -> tuple[float, ...]:
         """The grid, in degrees, increasing; empty if the hypothesis has other points."""
-        if isinstance(self.dec_deg, DecRange):
-            return self.dec_deg.values()
-        return self.dec_deg if isinstance(self.dec_deg, tuple) else ()  # none, or rings of an invalid scan section
+        return _values(self.dec_deg)
+
+
+def _values(grid: Any) -> tuple[float, ...]:
+    """Return the declinations of a grid; none without one, and for rings of an invalid scan section."""
+    if isinstance(grid, DecRange):
+        return grid.values()
+    return grid if isinstance(grid, tuple) else ()
 
 
 class Signal(Model):
-    """Signal trials: injected spectra and the n_sig grid, at every background declination."""
+    """Signal trials: injected spectra, and the grids of declinations and n_sig."""
 
     affects = Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))
     gamma: Gammas = 2.0
@@ -212,6 +218,7 @@ class Signal(Model):
     extension_deg: Extension = 0.0
     poisson: bool = True
     strata: bool = False
+    dec_deg: Annotated[DecGrid | None, DECS] = None
     n_sig: Annotated[NSigList, Affects("signal strengths: files of the others stay")]
     n_trials: Annotated[Count, MORE]
     trials_per_file: Annotated[Count, CUT] = 10000
@@ -373,7 +380,7 @@ class Spec(Model):
     @model_validator(mode="before")
     @classmethod
     def _write_out_rings(cls, document: Any) -> Any:
-        return on_rings(document, _maps)
+        return map_defaults.fill(document, _maps)
 
     @model_validator(mode="before")
     @classmethod
@@ -406,7 +413,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _a_background_for_every_ring(self) -> Self:
-        refuse(*self.scan.faults(self.background.decs))
+        refuse(*angles.grid_faults(self))
         return self
 
     @model_validator(mode="after")
@@ -434,6 +441,19 @@ class Spec(Model):
     def _countable(self) -> Self:
         refuse(*size_limits.faults(self))
         return self
+
+    @property
+    def signal_decs(self) -> tuple[float, ...]:
+        """Declinations of the signal trials, in degrees, increasing; each has background trials too."""
+        return _values(self.signal.dec_deg) or self.background.decs
+
+    @property
+    def signal_points(self) -> tuple[Point, ...]:
+        """Points with signal trials, in the order of the plan."""
+        if self.signal.dec_deg is None:
+            return self.all_points
+        chosen = frozenset(self.signal_decs)
+        return tuple(at for at in self.all_points if at.dec_deg in chosen)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -476,8 +496,8 @@ class Spec(Model):
         raise SpecError(f"this analysis scans no whole sky: there is no map; scan.kind is {self.scan.kind}")
 
 
-def _maps(section: Any) -> tuple[tuple[int, ...], float, float] | None:
-    """Return nsides and range of a raw scan section; None if it is wrong."""
+def _maps(section: Any) -> map_defaults.Rings | None:
+    """Return nsides and range of a raw scan section; None if it is no map, or wrong."""
     try:
         scan = HealpixScan.model_validate(section)
     except ValidationError:

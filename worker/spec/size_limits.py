@@ -21,7 +21,7 @@ def faults(spec: "Spec") -> list[tuple[str, str]]:
 
 
 def _points(spec: "Spec") -> Iterator[tuple[str, str]]:
-    signal, n_tested = spec.signal, len(spec.all_points)
+    signal, n_tested = spec.signal, len(spec.signal_points)
     n = n_tested * len(signal.gammas) * len(signal.n_sig)
     if n > MAX_POINTS:
         what = "points" if spec.points else "declinations"
@@ -36,7 +36,7 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
         return
     background, signal, scan = spec.background, spec.signal, spec.scan
     n_tested = len(spec.all_points)
-    n_points = n_tested * len(signal.gammas) * len(signal.n_sig)
+    n_points = len(spec.signal_points) * len(signal.gammas) * len(signal.n_sig)
     tail = background.n_tail_trials if background.tail == "tilted" else 0
     for place, n, size, times in (
         ("background.trials_per_file", background.n_trials, background.trials_per_file, n_tested),

@@ -80,7 +80,7 @@ def _p_error(tsd: TSD, p: float, how: How) -> float:
         value = tsd.pvalue(float(tsd.isf(p, how)), how)
     except TooFewTrialsError:  # beyond the trials: the error of a count of less than one
         return 1.0
-    return 0.5 * math.log(value.hi / value.lo)
+    return math.log(value.hi / value.p)
 
 
 def measured(dec: F64, n_positions: NDArray[np.int64], mlog10p: F64, p_errors: Sequence[float]) -> tuple[Band, ...]:

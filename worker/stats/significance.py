@@ -29,6 +29,9 @@ class PValue(NamedTuple):
     level : float
     n_effective : float
         Number of plain trials at or above the TS that would give the same error; NaN for the fit.
+    interpolation_error : float
+        One-sigma error of ln p from interpolation between declinations (`worker.stats.interpolated`), not contained in
+        the interval. 0: the declination has trials of its own; NaN: unknown.
     """
 
     p: float
@@ -40,6 +43,7 @@ class PValue(NamedTuple):
     way: Literal["tilted", "fit", "empirical"]
     level: float
     n_effective: float = math.nan
+    interpolation_error: float = 0.0
 
 
 def nsigma_to_p(n_sigma: ArrayLike) -> F64:

@@ -128,11 +128,11 @@ def inputs(run: Run) -> dict[str, Any]:
 
 def decide(run: Run, number: int) -> dict[str, Any]:
     """The decision of a round, from the files before it."""
-    points, backgrounds = [], []
+    points, backgrounds, injected = [], [], frozenset(run.spec.signal_points)
     for at in run.spec.all_points:
         background = _background(run, at)
         factor_needed = 1.0
-        for level in run.spec.signal.levels:
+        for level in run.spec.signal.levels if at in injected else ():
             decided, factor = _point(run, at, level, background)
             points.append(decided)
             factor_needed = max(factor_needed, factor)

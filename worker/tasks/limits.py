@@ -69,7 +69,7 @@ class Limits:
 
     def _row(self, target: Target, level: float | None) -> dict[str, Any]:
         gamma = context.gamma_of(self.run.spec.signal, level)
-        parts = bracket(self.run.spec.background.decs, target.dec)
+        parts = bracket(self.run.spec.signal_decs, target.dec)
         grid_limits = [(weight, self._limited(dec, level, target.ts)) for dec, weight in parts]
         row: dict[str, Any] = {"gamma": gamma}
         reasons = [part["reason"] for _, part in grid_limits if part["n_sig"] is None]
@@ -108,8 +108,8 @@ def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:
     """
     if edges.beyond(decs, [dec]):
         raise InputError(
-            f"dec = {dec:g} deg lies beyond the background grid, which reaches from {decs[0]:g} to {decs[-1]:g} deg: "
-            "no upper limit can be told there; widen background.dec_deg"
+            f"dec = {dec:g} deg lies beyond the signal trials, which reach from {decs[0]:g} to {decs[-1]:g} deg: "
+            "no upper limit can be told there; widen signal.dec_deg"
         )
     i = int(np.searchsorted(decs, dec, side="right"))
     if i == 0:

@@ -45,13 +45,13 @@ def distributions(path: Path) -> None:
 
 @timed(lambda run: input_digests.collected(run, COLLECT_BG, COLLECT_SIG) | input_digests.data(run))
 def sensitivity(path: Path) -> None:
-    """Sensitivity and discovery potential of every point and spectrum, in events and as a flux.
+    """Sensitivity and discovery potential of every spectrum and point with signal trials, in events and as a flux.
 
     The first spectrum has the keys `sensitivity`, `discovery` (at the highest threshold), `discovery_lower` (at the
     others) and `bias`; those of the others are in `more_spectra`.
     """
     run = open_run(path)
-    backgrounds = {at: hottest_spots.load_tsd(run, at) for at in run.spec.all_points}
+    backgrounds = {at: hottest_spots.load_tsd(run, at) for at in run.spec.signal_points}
     every = [_spectrum(run, level, backgrounds) for level in run.spec.signal.levels]
     for reason in sorted(
         {row["method_reason"] for part in every for row in part["sensitivity"] if "method_reason" in row}

@@ -27,7 +27,10 @@ def write_maps(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
         dec = np.repeat(scanned.dec, scanned.n_pix)
         heat = hottest_spots.p_map(spec, tsds, dec, values["ts"])
         _write(nside, scanned, np.array([heat, values["ts"], values["ns"], values["gamma"]]), sky)
-        maps[str(nside)] = _hottest_pixels(spec, scanned, heat, values)
+        maps[str(nside)] = {
+            region: {**spot, **hottest_spots.local_p(spec, tsds, spot["dec"], spot["ts"])}
+            for region, spot in _hottest_pixels(spec, scanned, heat, values).items()
+        }
         if nside == scan.nside:
             hot = maps[str(nside)]
     return {"sky": sky.name, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"),

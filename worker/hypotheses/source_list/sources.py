@@ -62,7 +62,7 @@ def sky_result(spec: Spec, row: Rows, tsds: Tsds, sky: str) -> dict[str, Any]:
         {
             "name": source.name, "ra_deg": source.ra_deg, "dec_deg": source.dec_deg, "ts": float(row["ts"][i]),
             "ns": float(row["ns"][i]), "gamma": float(row["gamma"][i]), "mlog10p": float(heat[i]),
-            "p": float(10.0 ** -heat[i]),
+            "p": float(10.0 ** -heat[i]), **hottest_spots.local_p(spec, tsds, float(dec[i]), float(row["ts"][i])),
         }
         for i, source in enumerate(entries)
     ]  # fmt: skip
