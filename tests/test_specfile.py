@@ -318,6 +318,12 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 section = {"format": "icetracks" if keys[2] == "response" else "numpy", "dir": "/d"}
                 value = [{"name": "A", keys[2]: value}]
             document["data"] = {**section, keys[1]: value}
+        elif keys[0] == "engine" and len(keys) > 1 and keys[1] != "kind":
+            del document["data"], document["scan"], document["background"]["dec_deg"]
+            document |= {"hypothesis": {"kind": "points"}, "points": [{"dec_deg": 5}]}
+            document["engine"] = {"kind": "plugin", "path": "my_engine.py", keys[1]: value}
+            if keys[1] == "name":
+                del document["engine"]["path"]
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
