@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engines.table import engine_of
 from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results, number
+from worker.tasks import context
 
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawing:
     """Mean fitted ns, its relative bias, and median gamma if it is fitted; one line per point."""
-    rows, engine, points = results.rows("bias"), engine_of(results.run.spec), results.points
+    rows, engine, points = results.rows("bias"), context.engine_facts(results.run), results.points
     with_gamma = "gamma" in (engine.columns.names or ())
     figure = style.new(12.0, 4.9)
     ns, ratio, *others = figure.subplots(1, 2 + with_gamma)
