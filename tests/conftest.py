@@ -42,6 +42,7 @@ TOGETHER = dict.fromkeys(
         "tests/test_coverage.py",
         "tests/test_examples.py",
         "tests/test_data_real.py",
+        "tests/test_plugin_adapters.py",
     ),
     "real data",
 )

@@ -303,9 +303,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
     for place, hint in HINTS.items():
         document = json.loads(json.dumps(MINIMAL))
         document["background"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
+        document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
-        if keys[:2] == ["signal", "dec_deg"]:
-            document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         value = reader.read(f"x: {hint.example}\n").data["x"]
         if keys[0] == "data" and len(keys) > 1:
             section = {
@@ -320,11 +319,17 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 section = {"format": "icetracks" if keys[2] == "response" else "numpy", "dir": "/d"}
                 value = [{"name": "A", keys[2]: value}]
             document["data"] = {**section, keys[1]: value}
+        elif keys[0] == "engine" and len(keys) > 1 and keys[1] != "kind":
+            del document["data"], document["scan"], document["background"]["dec_deg"], document["signal"]["dec_deg"]
+            document |= {"hypothesis": {"kind": "points"}, "points": [{"dec_deg": 5}]}
+            document["engine"] = {"kind": "plugin", "path": "my_engine.py", keys[1]: value}
+            if keys[1] == "name":
+                del document["engine"]["path"]
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
         elif keys == ["points"]:
-            del document["background"]["dec_deg"], document["scan"]
+            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}
         else:
             target = document

@@ -27,7 +27,7 @@ from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
-from worker.tasks import context
+from worker.tasks import context, plugin_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -347,4 +347,5 @@ def open_analysis(path: str | Path) -> Analysis:
     else:
         spec = specfile.load(path)
         dataset = data.read(spec)
-    return Analysis(spec, dataset, engine_of(context.without_device(spec), dataset))
+    folder = plugin_files.folder(Path(path)) if Path(path).is_dir() else Path(getattr(spec.engine, "folder", "") or "")
+    return Analysis(spec, dataset, engine_of(context.without_device(spec), dataset, folder))

@@ -11,13 +11,15 @@ from dagmaker.commands.run import abort, repair, restore, round, status, submit 
 from dagmaker.result import Result
 
 
-def check(*, spec: str) -> Result:
+def check(*, spec: str, engine: bool = False) -> Result:
     """Check a spec: every problem at once, each with its place in the file and the cure.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
+    engine : bool
+        Load the engine too, and try whether it is as deterministic as it says (seconds; for plug-ins).
 
     Returns
     -------
@@ -33,6 +35,8 @@ def check(*, spec: str) -> Result:
         Seasons that use the response or simulation of another season.
     notes : list of str
         Allowed settings that are worth a second look.
+    engine : list of {verdict, what, found}
+        What --engine found; empty without it.
 
     Examples
     --------
@@ -51,12 +55,23 @@ def check(*, spec: str) -> Result:
     if decs:
         points = f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
     line = (
-        f"{spec}: good: {loaded.name}, {loaded.data.format} data, {_sky_area(sources)}{points}, "
+        f"{spec}: good: {loaded.name}, {_made_from(loaded)}, {_sky_area(sources)}{points}, "
         f"{work.n_processes:,} processes"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
-    return Result({**head, "processes": work.n_processes, "takes": takes, "notes": notes}, lines)
+    document = {**head, "processes": work.n_processes, "takes": takes, "notes": notes, "engine": []}
+    if not engine:
+        return Result(document, lines)
+    from dagmaker.review import engine_check
+
+    findings = engine_check.findings(spec)
+    return Result({**document, "engine": [one._asdict() for one in findings]}, [*lines, *engine_check.lines(findings)])
+
+
+def _made_from(spec: Any) -> str:
+    """The data, or the plug-in that has its own."""
+    return f"plug-in {spec.engine.label}" if spec.engine.kind == "plugin" else f"{spec.data.format} data"
 
 
 def _sky_area(sources: Any) -> str:

@@ -158,6 +158,10 @@ def _path_s(plan: Plan, longest: dict[str, float]) -> float:
 
 def _warnings(stages: tuple[StageCost, ...], spec: Spec) -> Iterator[str]:
     sized = spec.resources.target_hours is not None
+    if spec.engine.kind == "plugin" and spec.resources.pilot is None:
+        yield (
+            f"times are a guess: {rates.PLUGIN_TRIAL_S:g} s for each trial of the plug-in; `dagmaker pilot` measures it"
+        )
     for stage in stages:
         row = ROWS[stage.task]
         key = "resources.target_hours" if sized else row.per_file

@@ -27,7 +27,7 @@ def prepared_mb(spec: Spec) -> float:
     pilot = spec.resources.pilot
     if pilot is not None and pilot.prepared_mb is not None:
         return pilot.prepared_mb
-    if spec.data.format == "numpy":  # the number of simulated events is only in the files
+    if spec.data.format in ("numpy", "engine"):  # what a season or a plug-in holds is only in its files
         return float(spec.resources.request_disk_mb)
     return PREPARED_MB + EVENT_BYTES * rates.events(spec) / 1e6
 

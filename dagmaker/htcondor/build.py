@@ -5,7 +5,6 @@ change, seed and likelihood may not.
 """
 
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -46,7 +45,14 @@ class Built(NamedTuple):
 def identity(spec: Spec) -> dict[str, object]:
     """Values that every trial depends on: changing one makes another analysis."""
     gammas = spec.signal.gammas if len(spec.signal.gammas) == 1 else "several"  # gamma is then part of the paths
-    return {key: attrgetter(key)(spec) for key in effects.identity()} | {"signal.gamma": gammas}
+    return {key: _value(spec, key) for key in effects.identity()} | {"signal.gamma": gammas}
+
+
+def _value(spec: Spec, key: str) -> object:
+    """Value of a key such as ``signal.poisson``; None if this kind of section has no such key."""
+    section, _, name = key.partition(".")
+    values = getattr(spec, section)
+    return getattr(values, "class_" if name == "class" else name, None) if name else values
 
 
 def refuse_foreign(run: Path, spec: Spec) -> None:

@@ -23,6 +23,7 @@ NEVER_RETRIED = (2, 3, 4)
 SANDBOX = PurePosixPath("sandbox")  # folders that are sent with a job without a shared disk
 SANDBOX_FOLDERS = ("partial", "trials")
 INPUT_FILES = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
+PLUGIN_FILES = (layout.ENGINE, layout.ENGINE_FILES)  # besides, of a plug-in; its code is in the spec
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,15 @@ def path_problem(run: PurePosixPath, site: Site) -> str:
     return ""
 
 
-def _transferred(run: PurePosixPath) -> str:
+def _transferred(run: PurePosixPath, spec: Spec) -> str:
     """Input files of a job without a shared disk.
 
     The sandbox has an absolute path, so that HTCondor transfers its content. It contains the head of plan.json, which
     is all that a worker reads, and empty folders: if an output folder is missing, HTCondor holds a failed process
     whatever its exit code is.
     """
-    return ", ".join([*map(str, INPUT_FILES), list_item(f"{run / SANDBOX}/")])
+    files = (*INPUT_FILES, *(PLUGIN_FILES if spec.engine.kind == "plugin" else ()))
+    return ", ".join([*map(str, files), list_item(f"{run / SANDBOX}/")])
 
 
 def _hold_reason() -> str:
@@ -137,7 +139,7 @@ def _submit_file(task: str, many: bool, p: Plan, *, spec: Spec, site: Site, plac
         run=argument("." if sandbox else run), run_dir=submit_value(run), initial_dir=submit_value(run),
         log_dir=submit_value(str(log_dir(site, place.run))),
         environment=" ".join(argument(f"{key}={value}") for key, value in environment.items()),
-        transfer_in=_transferred(place.run) if sandbox else "",
+        transfer_in=_transferred(place.run, spec) if sandbox else "",
         resumes=steps and resources.time_limit_hours is not None,
         stopped=StoppedError.exit_code, never_retried=NEVER_RETRIED,
         retry_until=" || ".join(f"ExitCode =?= {code}" for code in NEVER_RETRIED),

@@ -12,6 +12,7 @@ from worker.spec.sections import Spec
 # Measured like the rates in `worker.base.task_rows`.
 START_S = 0.45  # of a process, before and after its work
 REFERENCE_EVENTS = 138322
+PLUGIN_TRIAL_S = 0.03  # of a plug-in that no pilot measured: SkyLLH's on one season
 RING_MB = 8.6  # per nside of a sky scan: an event is in the windows of several rings
 EVENTS_PER_SEASON = 110000  # larger seasons of the published track releases
 
@@ -65,6 +66,8 @@ def of(spec: Spec, task: str) -> Kind:
     if measured is not None:
         return Kind(measured.start_s, measured.start_unit_s, math.ceil(measured.memory_mb), measured.rates, True)
     row = ROWS[task]
+    if spec.engine.kind == "plugin":
+        return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=PLUGIN_TRIAL_S, unit_s_error=0.0),), False)
     unit_s = events(spec) / REFERENCE_EVENTS / (spec.scan.fits_per_s if row.scans_skies else row.per_s)
     return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 

@@ -118,6 +118,6 @@ def _memory_mb(spec: Spec, task: str) -> int:
     if resources.target_hours is None and needed <= resources.request_memory_mb:
         return resources.request_memory_mb
     memory = math.ceil(needed * MEMORY_MARGIN / STEP_MB) * STEP_MB
-    if spec.data.format == "numpy" and resources.pilot is None:  # the number of simulated events is only in the files
+    if spec.data.format in ("numpy", "engine") and resources.pilot is None:  # what they hold is only in their files
         memory = max(memory, resources.request_memory_mb)
     return memory if resources.max_memory_mb is None else min(memory, resources.max_memory_mb)

@@ -37,8 +37,11 @@ def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
-    label = (summary.get("data") or {}).get("label", "unknown")
+    data = summary.get("data") or {}
+    label = data.get("label", "unknown")
     sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    if data.get("format") == "engine":
+        sky = "the blindness of this engine is its own"
     yield f"{summary.get('name', '?')}: {label} data, {sky}"
 
 

@@ -51,14 +51,18 @@ def spec_page(schema: Schema) -> Iterator[str]:
     yield from _table(schema, "The file", "", dict(top), schema.get("required", ()))
     for key, part in schema["properties"].items():
         for model in _parts(schema, part):
-            title = f"`{key}`" + (f" with `format: {_format(model)}`" if _format(model) else "")
+            title = f"`{key}`" + (
+                f" with `{_chosen_by(model)}`" if _chosen_by(model) and len(_parts(schema, part)) > 1 else ""
+            )
             yield from _table(
                 schema, title, model.get("description", ""), model["properties"], model.get("required", ())
             )
 
 
-def _format(model: Schema) -> str:
-    return str(model["properties"].get("format", {}).get("const", ""))
+def _chosen_by(model: Schema) -> str:
+    """``format: numpy``, ``kind: plugin``: the key that tells the models of a section apart."""
+    found = ((key, model["properties"].get(key, {}).get("const")) for key in ("format", "kind"))
+    return next((f"{key}: {word}" for key, word in found if word), "")
 
 
 def _parts(schema: Schema, part: Schema) -> list[Schema]:

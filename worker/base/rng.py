@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from worker.base.compiled import kernel, part
 from worker.base.key import key
 
-__all__ = ["block", "key", "philox", "uniforms", "unit32", "unit52"]
+__all__ = ["block", "key", "philox", "trial_keys", "uniforms", "unit32", "unit52"]
 
-BACKGROUND, COUNT, SIGNAL, SKY, OTHER, TILT, PLACE = range(7)
+BACKGROUND, COUNT, SIGNAL, SKY, OTHER, TILT, PLACE, PLUGIN = range(8)
 """Streams: the purpose of a draw. Draws of one trial for two purposes never share a counter."""
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -108,3 +108,23 @@ def uniforms(key: tuple[int, int], stream: int, trial: int, n: int) -> NDArray[n
     out = np.empty(n)
     _uniforms(np.uint64(key[0]), np.uint64(key[1]), np.uint64(stream), np.uint64(trial), out)
     return out
+
+
+def trial_keys(key: tuple[int, int], first: int, n: int) -> NDArray[np.uint64]:
+    """One 64-bit key for each of the trials [first, first + n), for code that has random numbers of its own.
+
+    Parameters
+    ----------
+    key : tuple of 2 int
+        From `key`.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
+    trial = np.uint64(first) + np.arange(n, dtype=np.uint64)
+    zero = np.zeros(n, np.uint64)
+    words = zero, zero + np.uint64(PLUGIN), trial & _LOW, trial >> _32
+    high, low, _, _ = philox.py_func(*words, np.uint64(key[0]), np.uint64(key[1]))  # numpy is fast enough
+    keys: NDArray[np.uint64] = (high << _32) | low
+    return keys

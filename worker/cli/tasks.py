@@ -87,6 +87,26 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     )
 
 
+def check_engine(*, spec: str) -> Answer:
+    """Load the engine of a spec, and try its determinism: what `dagmaker check --engine` rests on.
+
+    Prints one JSON object per line: verdict (same, note, fault), what, found. The same keys are given again, to another
+    process, cut, one by one, and in another order. Exit code 2 if something differs that the plug-in says is the same.
+
+    Parameters
+    ----------
+    spec : str
+        The YAML file of the analysis.
+
+    Examples
+    --------
+    worker check_engine --spec=analysis.yaml
+    """
+    with light_import():
+        from worker.tasks.engine_check import check_engine as task
+    return task(Path(spec))
+
+
 def streams(*, run: str) -> Answer:
     """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
 
@@ -221,5 +241,6 @@ def serve() -> None:
 
 
 TASKS: dict[str, Callable[..., Answer | None]] = table.TASKS | {
-    task.__name__: task for task in (report, verify, data_summary, streams, rounds, replay, audit, unblind, serve)
+    task.__name__: task
+    for task in (report, verify, data_summary, check_engine, streams, rounds, replay, audit, unblind, serve)
 }

@@ -45,6 +45,10 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
             band_sin_dec=data.mc_band_sin_dec,
             progress=progress,
         )
+    if data.format == "engine":
+        from worker.data.dataset import Dataset
+
+        return Dataset(data.label, ())
     from worker.data.synthetic import make
 
     return make(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)
@@ -75,6 +79,8 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
         from worker.data import csky
 
         return csky.read_positions(Path(data.dir), data.entries, sigma_max_deg=sigma_max_deg)
+    if data.format == "engine":
+        return ()
     from worker.data import synthetic
 
     return synthetic.read_positions(spec.seed, data.n_events, sigma_max_deg=sigma_max_deg)

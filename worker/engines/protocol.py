@@ -155,8 +155,8 @@ class SourceScanner(Protocol):
         """As `skies`, for the skies `turns`, one per row, into `out`."""
 
 
-class Engine(Protocol):
-    """Makes trials; called with a spec and its data (None if only members without data are used).
+class Described(Protocol):
+    """What is known of an engine without its data, or without its code if that is a plug-in.
 
     Attributes
     ----------
@@ -169,25 +169,33 @@ class Engine(Protocol):
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities"
         (`band_counts`).
-    deterministic : 'per-trial' or 'per-file'
-        Whether a trial has the same bits in any file, or only if the whole file is made again; for reviews.
+    deterministic : 'per-trial', 'per-file' or 'no'
+        Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
         Largest difference of TS in a review, which runs without a device; 0 if bits must be the same.
     block : int
         Trials per block; a task can be stopped between two blocks.
+    """
+
+    identity: Any
+    columns: np.dtype[np.void]
+    supports: frozenset[str]
+    deterministic: Literal["per-trial", "per-file", "no"]
+    tolerance: float
+    block: int
+
+    def method(self) -> Method:
+        """Description of the trials."""
+
+
+class Engine(Described, Protocol):
+    """Makes trials; called with a spec and its data (None if only members without data are used).
 
     Notes
     -----
     With ``resources: {gpu: true}`` in its spec an engine may use a device. A task that must run without one, such as
     a review, gives it the spec with ``gpu: false``.
     """
-
-    identity: Any
-    columns: np.dtype[np.void]
-    supports: frozenset[str]
-    deterministic: Literal["per-trial", "per-file"]
-    tolerance: float
-    block: int
 
     def notes(self) -> Sequence[tuple[str, ...]]:
         """Warnings about the data, as sentences for each season."""
@@ -231,9 +239,6 @@ class Engine(Protocol):
         ValueError
             If nothing is detected from there.
         """
-
-    def method(self) -> Method:
-        """Description of the trials."""
 
     def scrambled(self, key: Key, sky: int) -> F64:
         """Sky number `sky` of the stream of `key`: a right ascension in turns for every event that is fitted."""

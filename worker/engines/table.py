@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from worker.base.errors import SpecError
 from worker.base.startup import light_import
@@ -21,11 +22,27 @@ def builtin() -> Maker:
 
 
 ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}
+"""Engines of this package; others are plug-ins."""
 
 
-def engine_of(spec: Spec, dataset: Dataset | None = None) -> Engine:
-    """Return the engine of a spec; InputError or SpecError if it cannot use the data. Trials need data."""
-    return ENGINES["builtin"]()(spec, dataset)  # the only kind that a spec can name
+def engine_of(spec: Spec, dataset: Dataset | None = None, folder: Path = Path()) -> Engine:
+    """Return the engine of a spec; trials need data.
+
+    Parameters
+    ----------
+    folder : Path
+        Files of a plug-in.
+
+    Raises
+    ------
+    InputError, SpecError
+        It cannot use the data, or is a plug-in that cannot be used.
+    """
+    if spec.engine.kind == "plugin":
+        from worker.engines.plugin.engine import Plugin
+
+        return Plugin(spec, dataset, folder)
+    return ENGINES[spec.engine.kind]()(spec, dataset)
 
 
 def require(engine: Engine, what: str) -> Engine:

@@ -7,18 +7,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from worker.engines.table import engine_of
 from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results, Row, number
+from worker.tasks import context
 
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
 def draw(results: Results) -> Drawing:
     """Mean fitted ns, its relative bias, and median gamma if it is fitted; a row for each of two spectra."""
-    spectra, engine, points = _spectra(results), engine_of(results.run.spec), results.points
+    spectra, engine, points = _spectra(results), context.engine_facts(results.run), results.points
     with_gamma = "gamma" in (engine.columns.names or ())
     figure = style.new(12.0, 0.5 + 4.4 * len(spectra))
     axes = figure.subplots(len(spectra), 2 + with_gamma, squeeze=False)

@@ -15,6 +15,7 @@ from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import versions
 from worker.rundir.revision import revision
+from worker.spec.engine import PluginEngine
 
 Entity = dict[str, Any]
 
@@ -48,6 +49,13 @@ def crate(run: Run) -> Entity:
     return {"@context": _CONTEXT, "@graph": [_descriptor(), _root(run, parts), *parts, *_actions(run, results)]}
 
 
+def _what(run: Run, label: str) -> str:
+    if isinstance(run.spec.engine, PluginEngine):
+        return f"Pseudo-experiments of {run.spec.engine.label} with {label} data: distributions, sensitivities"
+    made = "pseudo-experiments, sensitivities, sky scan, post-trial p-value"
+    return f"A search for neutrino point sources in {label} data ({run.spec.data.format}): {made}"
+
+
 def _descriptor() -> Entity:
     return {
         "@id": str(layout.CRATE),
@@ -64,8 +72,7 @@ def _root(run: Run, parts: list[Entity]) -> Entity:
         "@id": "./",
         "@type": "Dataset",
         "name": run.spec.name,
-        "description": f"A search for neutrino point sources in {label} data ({data.format}), made by dagmaker from "
-        f"{layout.SPEC}: pseudo-experiments, sensitivities, sky scan, post-trial p-value",
+        "description": f"{_what(run, label)}, made by dagmaker from {layout.SPEC}",
         "datePublished": datetime.now(UTC).date().isoformat(),
         "identifier": f"sha256:{run.plan['spec_digest']}",
         "hasPart": [{"@id": part["@id"]} for part in parts],

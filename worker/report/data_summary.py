@@ -7,7 +7,7 @@ from typing import Any
 
 from worker import data
 from worker.base.atomic import Written, write_all
-from worker.base.errors import InputError
+from worker.base.errors import InputError, SpecError
 from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
 from worker.data.prepared import content_digest
@@ -53,6 +53,8 @@ def of_spec(spec_path: Path, output: Path) -> dict[str, Any]:
 
 def write(folder: Path, page: PurePosixPath, spec: Spec, dataset: Dataset) -> dict[str, Any]:
     """Write the page as HTML, text and JSON, and its figures; returns its numbers."""
+    if not dataset.seasons:
+        raise SpecError(f"{spec.name}: the plug-in reads its own data: there is no page about them")
     numbers = _numbers(spec, dataset)
     drawn = []
     for name, title, draw in _figures(spec, dataset):

@@ -7,6 +7,7 @@ from worker.report import formats, tables
 from worker.report.hypotheses.part import Part
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
+from worker.spec.engine import PluginEngine
 from worker.tasks.flux_rows import LEVEL_TOLERANCE
 
 _MEANING = {
@@ -29,6 +30,8 @@ def search_sentence(results: Results) -> str:
     seasons = (results.summary.get("data") or {}).get("seasons") or []
     spec, part = results.run.spec, part_of(results.run.spec)
     what = part.searched(spec) if part else f"Trials of {len(spec.all_points)} {results.points.what}, without a scan"
+    if isinstance(spec.engine, PluginEngine):
+        return f"{what}, made by the plug-in {spec.engine.label}, which reads its own data."
     if not seasons:
         return f"{what}; the data are not prepared yet."
     events = sum(season["n_events"] for season in seasons)
@@ -75,7 +78,7 @@ def _fluxes(results: Results, kind: str) -> Card:
         "discovery": f"Discovery potential, {settings.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
-    title += f" (γ = {gammas[0]:g})"
+    title += f" (γ = {gammas[0]:g})" if results.reads_gamma else ""
     rows = three(tables.in_order(results, kind))
     if not rows:
         return Card(title, formats.NONE, ("not computed yet",))

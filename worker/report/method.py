@@ -1,17 +1,17 @@
 """The method in one paragraph, with the values of the spec."""
 
 from worker.engines.protocol import Method
-from worker.engines.table import engine_of
 from worker.report.formats import enumeration
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.spec.sections import Spec
+from worker.tasks import context
 
 
 def paragraphs(results: Results) -> list[str]:
     """Likelihood and trials, then the scan and the post-trial p-value."""
     spec = results.run.spec
-    method, part = engine_of(spec).method(), part_of(spec)
+    method, part = context.engine_facts(results.run).method(), part_of(spec)
     scan = [_scan(spec, part.method(spec), results.sky)] if part else []
     return [method.test_statistic, f"{_trials(results, method)} {_n_sig(results)}", *scan]
 

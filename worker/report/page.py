@@ -51,6 +51,7 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "label": results.label,
         "sky": results.sky,
         "point": results.points.what[:-1],
+        "plugin": results.run.spec.engine.kind == "plugin",
         "unblinded": unblinded.section(results),
         "searched": headline.search_sentence(results),
         "cards": headline.cards(results),

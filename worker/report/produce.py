@@ -36,7 +36,7 @@ def write_pages(run: Run, place: Path | None = None) -> None:
     from worker.report import data_summary, page
 
     with startup.only_new_garbage():  # reference cycles of figures take 60 MB
-        if (run.path / layout.DATA).exists():
+        if (run.path / layout.DATA).exists() and run.spec.data.format != "engine":
             data_summary.write_of(run)
             print(f"-> {layout.DATA_PAGE}")
         page.write(run, place)

@@ -5,6 +5,7 @@ from worker.base.errors import InputError
 from worker.report.results import Results
 from worker.rundir import layout, store
 from worker.rundir.record import versions
+from worker.spec.engine import PluginEngine
 
 LENGTH = 16
 """Characters of a digest that are shown."""
@@ -21,6 +22,9 @@ def facts(results: Results) -> list[tuple[str, str]]:
         ("data", f"{results.label} ({run.spec.data.format})"),
         ("spec digest", str(run.plan["spec_digest"])[:LENGTH]),
     ]
+    if isinstance(run.spec.engine, PluginEngine):
+        files = ", ".join(f"{name} {sha256[:LENGTH]}" for name, sha256 in run.spec.engine.sha256.items())
+        out.append(("plug-in", f"{run.spec.engine.label}{f' ({files})' if files else ''}"))
     if data.get("digest"):
         out.append(("data digest", str(data["digest"])[:LENGTH]))
     used = made_with(results)

@@ -16,6 +16,7 @@ from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec.point import Point
+from worker.tasks import plugin_files
 
 Row = Mapping[str, Any]
 
@@ -46,7 +47,18 @@ class Results:
     @property
     def mark(self) -> str:
         """Text on every figure that names its data."""
-        return f"{self.run.spec.name}: {self.label} data, {self.sky} sky"
+        own = self.run.spec.engine.kind == "plugin"
+        return f"{self.run.spec.name}: {self.label} data{'' if own else f', {self.sky} sky'}"
+
+    @property
+    def reads_gamma(self) -> bool:
+        """Whether trials depend on the spectral index of the spec: a plug-in says what it reads."""
+        if self.run.spec.engine.kind == "builtin":
+            return True
+        try:
+            return "gamma" in plugin_files.facts(self.run).reads
+        except InputError:  # not prepared yet
+            return False
 
     def rows(self, key: str) -> list[Row]:
         """Rows of the summary for each point, in their order.

@@ -8,7 +8,17 @@ from typing import Any
 from worker.base.errors import DagmakerError, InputError, RefusedError
 from worker.base.finding import Finding
 from worker.blinding import clearance, unblinding_log
-from worker.review import aggregates, files, pages, run_conditions, tilts, trial_files, unblinding, unknown_files
+from worker.review import (
+    aggregates,
+    files,
+    pages,
+    plugin,
+    run_conditions,
+    tilts,
+    trial_files,
+    unblinding,
+    unknown_files,
+)  # fmt: skip
 from worker.rundir.ledger import Run, open_run
 from worker.tasks import scratch_run
 
@@ -32,6 +42,7 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     """All comparisons; if a damaged file prevents one, this is a fault and the others continue."""
     holes: set[str] = set()
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
+    yield from guarded("the plug-in", lambda: plugin.findings(run))
     yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
     yield from guarded("tilts chosen again", lambda: tilts.findings(run))

@@ -10,7 +10,7 @@ from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
 from worker.base.task_rows import ROWS, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
-from worker.engines.table import engine_of
+from worker.engines.plugin.engine import Plugin
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.tasks import context, scratch_run, tail
@@ -31,6 +31,7 @@ def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
     rel = path_in_run(run, file)
     more: dict[str, Any] = {}
     if trial is None:
+        _require_repeatable(run)
         with scratch_run.create(run) as root:
             text = difference(run, rel, root)
         if text:
@@ -41,6 +42,14 @@ def replay(path: Path, file: str, trial: int | None) -> dict[str, Any]:
         task, args = scratch_run.task_and_arguments(run, rel)
         more = _replay_trial(run, rel, trial, task, args)
     return {"reproduced": True, "file": str(rel), "task": task, "arguments": args, "trial": trial, **more}
+
+
+def _require_repeatable(run: Run) -> None:
+    if context.engine_facts(run).deterministic == "no":
+        raise SpecError(
+            "--file: the engine of this run never makes the same trials again (deterministic = 'no'); "
+            "`dagmaker review` compares their distributions"
+        )
 
 
 def path_in_run(run: Run, file: str) -> PurePosixPath:
@@ -67,7 +76,7 @@ def difference(run: Run, rel: PurePosixPath, root: Path) -> str:
         return f"its record is that of {task} {_flags(args)}, which makes a file of another name"
     stored = file_bytes(run.path / rel)
     store.remove(root, rel)
-    return "" if remade == stored else _first_difference(remade, stored, engine_of(run.spec).tolerance)
+    return "" if remade == stored else _first_difference(remade, stored, context.engine_facts(run).tolerance)
 
 
 def equal_rows(remade: NDArray[np.void], stored: NDArray[np.void], tolerance: float) -> NDArray[np.bool_]:
@@ -111,8 +120,9 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     if not (row := ROWS.get(task)) or not row.is_stream:
         raise SpecError(f"--trial={trial}: {rel} holds no trials; leave --trial out")
     rows = store.load_array(run.path, rel)
-    if engine_of(run.spec).deterministic == "per-file":
+    if context.engine_facts(run).deterministic == "per-file":
         raise SpecError("--trial: this engine makes the same trials again only as a whole file; leave --trial out")
+    _require_repeatable(run)
     if not 0 <= trial < len(rows):
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
     if row.scans_skies:
@@ -125,6 +135,9 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     fit = {name: float(alone[name]) for name in alone.dtype.names or ()}
     others = "".join(f", {name} {value:.4f}" for name, value in fit.items() if name != "ts")
     print(f"fit: TS {fit['ts']:.6f}{others}")
+    if isinstance(engine, Plugin):
+        for line in engine.lines(at, stream.key, k, stream.signal):
+            print(line)
     if "explain" not in engine.supports or task == TAIL_TRIALS:
         return {"fit": fit}
     explanation = engine.explain(at, stream.key, k, alone, stream.signal)
@@ -150,12 +163,12 @@ def _point(args: dict[str, Any]) -> str:
 
 
 def _agreement(run: Run, what: str) -> str:
-    tolerance = engine_of(run.spec).tolerance
+    tolerance = context.engine_facts(run).tolerance
     return f"TS within {tolerance:g}" if tolerance else f"the same {what}"
 
 
 def _require_equal(run: Run, rel: PurePosixPath, trial: int, alone: Any, row: Any) -> None:
-    if not equal_rows(np.atleast_2d(alone), np.atleast_2d(row), engine_of(run.spec).tolerance)[0]:
+    if not equal_rows(np.atleast_2d(alone), np.atleast_2d(row), context.engine_facts(run).tolerance)[0]:
         raise InputError(
             f"{run.path / rel}: trial {trial}: not reproduced: {row_text(row)} in the file, alone {row_text(alone)}"
         )

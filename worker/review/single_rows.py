@@ -16,7 +16,6 @@ from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.pools import map_in_processes
 from worker.base.task_rows import ROWS
-from worker.engines.table import engine_of
 from worker.hypotheses.table import ensemble_of
 from worker.review import decisive_rows, replay
 from worker.review.decisive_rows import ChosenRows
@@ -34,7 +33,7 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
     """Findings of one kind of trials; `whole`: files that were recomputed as a whole."""
     if not ROWS[task].is_stream or not files:
         return
-    if engine_of(run.spec).deterministic == "per-file":
+    if context.engine_facts(run).deterministic != "per-trial":
         text = "left out, those that decide results too: this engine makes the same trials again only as a whole file"
         yield Finding("note", f"{task}: rows made again alone", text)
         return
@@ -133,7 +132,7 @@ def _refitted(path: Path, chosen: ChosenRows) -> str:
 
 
 def _difference(run: Run, chosen: ChosenRows, rows: NDArray[np.void], again: Iterator[NDArray[np.void]]) -> str:
-    tolerance = engine_of(run.spec).tolerance
+    tolerance = context.engine_facts(run).tolerance
     for row, alone in zip(chosen.rows, again, strict=True):
         if not replay.equal_rows(alone, rows[row : row + 1], tolerance)[0]:
             return (

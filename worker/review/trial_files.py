@@ -11,11 +11,11 @@ from worker.base import finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.pools import map_in_processes
-from worker.engines.table import engine_of
-from worker.review import replay, single_rows
+from worker.engines.plugin.calls import PluginError
+from worker.review import distributions, replay, single_rows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, each_expected, open_run
-from worker.tasks import scratch_run
+from worker.tasks import context, scratch_run
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
@@ -24,11 +24,14 @@ def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Fin
     for task in kinds:
         present = [file for file in each_expected(run, task) if str(file.path) not in absent]
         random_files = _random_files(present, sample)
+        if context.engine_facts(run).deterministic == "no":
+            yield distributions.finding_of(run, task, present, random_files)
+            continue
         chosen = list({file.path: file for file in [*_files_with_largest_ts(run, present), *random_files]}.values())
         texts = list(_replayed(run.path, [file.path for file in chosen], jobs))
         names = ", ".join(str(PurePosixPath(*file.path.parts[2:])) for file in chosen[:3])
         names += ", ..." if len(chosen) > 3 else ""
-        tolerance = engine_of(run.spec).tolerance
+        tolerance = context.engine_facts(run).tolerance
         how = f"TS within {tolerance:g}" if tolerance else "bit by bit"
         what = f"{task}: files made again from the prepared data, {how}"
         yield finding.of(
@@ -75,7 +78,7 @@ def _replay_files(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
         for rel in files:
             try:
                 text = replay.difference(run, rel, root)
-            except (InputError, RefusedError, SpecError) as error:
+            except (InputError, PluginError, RefusedError, SpecError) as error:
                 text = str(error)
             except OSError as error:
                 text = f"cannot be read ({error.strerror})"

@@ -8,6 +8,7 @@ from worker.base.task_rows import TAIL_PILOT
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout
 from worker.rundir.ledger import Run, each_expected
+from worker.tasks import plugin_files
 
 _FOLDERS = (
     "prepared", "sealed", "openings", "trials", "collected", "results", "report", "rounds", "unblinded", "review",
@@ -28,6 +29,7 @@ def finding(run: Run, root: Path) -> Finding:
 
 def _plan_files(run: Run) -> Iterator[str]:
     files = [layout.DATA, layout.SEALED]
+    yield from map(str, plugin_files.paths(run))
     for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"]):
         files += [file.path for file in each_expected(run, task)]
     yield from map(str, files)

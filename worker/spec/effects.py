@@ -18,7 +18,7 @@ def of(key: str) -> Affects | None:
     effect: Affects | None = None
     models: tuple[type[Model], ...] = (Spec,)
     for word in key.split("."):
-        fields = [model.model_fields[word] for model in models if word in model.model_fields]
+        fields = [model.by_key()[word] for model in models if word in model.by_key()]
         models = tuple(model for field in fields for model in _models(field.annotation))
         marks = [mark for field in fields for mark in field.metadata if isinstance(mark, Affects)]
         for own in [*marks, *(model.affects for model in models if model.affects)][:1]:
@@ -40,7 +40,7 @@ def keys(flag: Literal["identity", "decision"]) -> dict[str, set[str]]:
 def of_section(section: str) -> tuple[str, ...]:
     """Return the keys of all kinds of a section; none for a single value."""
     models = _models(Spec.model_fields[section].annotation)
-    return tuple(dict.fromkeys(key for model in models for key in model.model_fields))
+    return tuple(dict.fromkeys(key for model in models for key in model.by_key()))
 
 
 def identity() -> Iterator[str]:

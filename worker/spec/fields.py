@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from worker.base.bounds import MAX_TRIALS
@@ -62,6 +63,11 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     affects: ClassVar[Affects | None] = None
+
+    @classmethod
+    def by_key(cls) -> dict[str, FieldInfo]:
+        """Return the fields by their keys in a spec: ``class`` for the attribute ``class_``."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
     def __hash__(self) -> int:
         """Hash all values, tables by rows, so that a spec can be the key of a cache."""

@@ -30,7 +30,7 @@ _COLUMNS = (
 RESERVED = frozenset(_COLUMNS.split())
 """Names of columns in results and of arguments of tasks, which no label may have."""
 
-LABELS: dict[str, frozenset[str] | None] = {"builtin": frozenset({"dec_deg"})}
+LABELS: dict[str, frozenset[str] | None] = {"builtin": frozenset({"dec_deg"}), "plugin": None}
 """Labels that each engine reads, all of which a point must have; None: any."""
 
 
@@ -115,7 +115,7 @@ def spec_faults(spec: "Spec") -> Iterator[tuple[str, str]]:
             yield "background.dec_deg", "found a grid, and hypothesis.kind is points, which lists its own: leave it out"
         if scan != "none":
             yield "scan.kind", f"found {scan}; hypothesis.kind is points, which scans no sky: leave scan out"
-        yield from faults(spec.points, "builtin")
+        yield from faults(spec.points, spec.engine.kind)
         return
     if spec.points:
         text = f"found {len(spec.points)} points; they belong to hypothesis: {{kind: points}}: write that, or "

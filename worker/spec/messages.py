@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
 from worker.spec.grid import DecRange
 from worker.spec.hints import example
@@ -175,7 +176,7 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
     """Return the problem of a word that is not allowed."""
     place: Path
     if kind == "union_tag_not_found":
-        if path == ("scan",):
+        if path in (("scan",), ("engine",)):
             return Problem(
                 path,
                 _line(path, lines),
@@ -189,7 +190,7 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
             rule = "that is for a list of sources, and scan has none: write scan: {kind: catalog, file: sources.csv}"
         return Problem(path, _line(path, lines), f"found {show(value)}; {rule}")
     if kind == "union_tag_invalid":
-        key = "kind" if path == ("scan",) else "format"
+        key = "kind" if path in (("scan",), ("engine",)) else "format"
         place = (*path, key)
         value_found = value[key]
         words = [word.strip(" '") for word in context["expected_tags"].split(",")]
@@ -223,6 +224,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section == ("scan",):
         return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
+    if section == ("engine",):
+        return list(ENGINES[data["engine"].get("kind", "builtin")].by_key())
     if not section:
         return list(Spec.model_fields)
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
@@ -235,8 +238,9 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
     """Return pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
         return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
-    if loc[:1] == ("scan",) and loc[1:2] and loc[1] in SCANS:
-        return ("scan", *loc[2:])
+    for section, kinds in (("scan", SCANS), ("engine", ENGINES)):
+        if loc[:1] == (section,) and loc[1:2] and loc[1] in kinds:
+            return (section, *loc[2:])
     if loc[:2] in (("background", "dec_deg"), ("signal", "dec_deg")):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list", "rings")))
     if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):

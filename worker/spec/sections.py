@@ -9,7 +9,9 @@ from worker.base.bounds import MAX_ROUNDS
 from worker.base.errors import SpecError
 from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS, TAIL_TRIALS
 from worker.spec import angles, free_points, levels, map_defaults, size_limits, tilts
+from worker.spec import engine as engines
 from worker.spec.checklist import CheckName
+from worker.spec.engine import BuiltinEngine, Engine
 from worker.spec.fields import (
     Affects,
     Count,
@@ -123,13 +125,22 @@ class IC86First(Model):
     irfs_config: Name = "IC86"
 
 
+class EngineData(Model):
+    """No data here: a plug-in reads its own."""
+
+    affects = DATA
+    format: Literal["engine"] = "engine"
+    label: Annotated[Literal["real", "semi-real", "synthetic", "the engine's own"], LABEL] = "the engine's own"
+
+
 FORMATS: dict[str, type[Model]] = {
     "synthetic": Synthetic,
     "icetracks": IceTracks,
     "ic86_2011": IC86First,
     "numpy": NumpyFiles,
+    "engine": EngineData,
 }
-Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles, Field(discriminator="format")]
+Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles | EngineData, Field(discriminator="format")]
 
 
 Extension = Annotated[Number, Field(ge=0, le=10)]
@@ -360,6 +371,7 @@ class Spec(Model):
         Field(ge=0, lt=2**63),
         Affects("every random number: nothing of the one belongs to the other", identity=True),
     ]
+    engine: Engine = BuiltinEngine()
     data: Data
     likelihood: Likelihood = Likelihood()
     hypothesis: Hypothesis = Hypothesis()
@@ -414,6 +426,11 @@ class Spec(Model):
     @model_validator(mode="after")
     def _a_background_for_every_ring(self) -> Self:
         refuse(*angles.grid_faults(self))
+        return self
+
+    @model_validator(mode="after")
+    def _who_reads_the_data(self) -> Self:
+        refuse(*engines.faults(self))
         return self
 
     @model_validator(mode="after")

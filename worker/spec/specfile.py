@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from worker.base.errors import SpecError
-from worker.spec import characters, goals, hints, messages, paths, pilot_file, season_files, sources
+from worker.spec import characters, engine, goals, hints, messages, paths, pilot_file, season_files, sources
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec
@@ -93,6 +93,7 @@ def digest(obj: Any) -> str:
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the spec, with meanings and examples, for editors."""
     schema = Spec.model_json_schema()
+    schema["required"].remove("data")  # a plug-in reads its own
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "dagmaker analysis spec, version 1"
     hints.describe(schema)
@@ -136,7 +137,10 @@ def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) 
     problems: list[Problem] = list(document.problems)
     if for_pilot:
         goals.for_pilot(document.data)
+    if engine.is_plugin(document.data):
+        document.data.setdefault("data", {"format": "engine"})
     if base is not None:
+        problems += engine.freeze(document.data, document.lines, base)
         problems += paths.expand(document.data, document.lines, base)
         problems += pilot_file.insert(document.data, document.lines, base)
         problems += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in problems))

@@ -15,7 +15,7 @@ from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import SIG_TRIALS
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engines.protocol import BandCounts, Engine
+from worker.engines.protocol import BandCounts, Described, Engine
 from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -23,6 +23,7 @@ from worker.spec import effects, levels, units
 from worker.spec.point import Point
 from worker.spec.sections import Signal, Spec
 from worker.spec.specfile import digest
+from worker.tasks import plugin_files
 
 
 def data_digest(run: Run) -> str:
@@ -43,7 +44,7 @@ def data_digest(run: Run) -> str:
 def trial_digest(run: Run, kind: str, **more: Any) -> str:
     """Digest of data, seed, engine and `more`: all that a file of trials depends on besides its address."""
     base = {"kind": kind, "data": data_digest(run), "seed": run.spec.seed, **more}
-    return digest({**engine_of(run.spec).identity, **base})
+    return digest({**engine_facts(run).identity, **base})
 
 
 def gamma_of(signal: Signal, gamma: float | None) -> float:
@@ -102,12 +103,30 @@ def engine(run: Run, device: bool = False) -> Engine:
         The data are not prepared, or the engine cannot use them.
     """
     spec = run.spec if device and not _device_is_off.get() else without_device(run.spec)
-    return _engine(run.path, data_digest(run), spec)
+    made = _engine(run.path, data_digest(run), spec)
+    if spec.engine.kind == "plugin":
+        plugin_files.require_same(run, made)
+    return made
+
+
+def engine_facts(run: Run) -> Described:
+    """What is known of the engine without making trials: of a plug-in, what `worker prepare` has written down.
+
+    Raises
+    ------
+    InputError
+        A plug-in was not prepared.
+    """
+    if run.spec.engine.kind == "builtin":
+        return engine_of(run.spec)
+    from worker.engines.plugin.engine import Described as Plugin
+
+    return Plugin(run.spec, plugin_files.facts(run))
 
 
 def columns(run: Run) -> np.dtype[np.void]:
     """Columns of a file of trials."""
-    return engine_of(run.spec).columns
+    return engine_facts(run).columns
 
 
 def skies(run: Run, device: bool = False) -> Engine:
@@ -117,7 +136,7 @@ def skies(run: Run, device: bool = False) -> Engine:
 
 @lru_cache(maxsize=1)
 def _engine(path: Path, content: str, spec: Spec) -> Engine:
-    return engine_of(spec, _dataset(path, content))
+    return engine_of(spec, _dataset(path, content), plugin_files.folder(path))
 
 
 def dataset_of(run: Run) -> Dataset:
@@ -145,6 +164,8 @@ def with_engine_notes(dataset: Dataset, spec: Spec) -> Dataset:
     InputError, SpecError
         The engine cannot use them.
     """
+    if not dataset.seasons:  # those of a plug-in
+        return dataset
     return _with_notes(dataset, engine_of(without_device(spec), dataset).notes())
 
 
@@ -165,6 +186,8 @@ def described(run: Run) -> Dataset:
 
 
 def _or_refusal(dataset: Dataset, of: Callable[[], Engine]) -> Dataset:
+    if not dataset.seasons:  # those of a plug-in
+        return dataset
     try:
         return _with_notes(dataset, of().notes())
     except (InputError, SpecError) as error:
@@ -173,6 +196,8 @@ def _or_refusal(dataset: Dataset, of: Callable[[], Engine]) -> Dataset:
 
 def band_counts(dataset: Dataset, spec: Spec) -> Sequence[BandCounts]:
     """Events against the background densities, for each season; none if the engine has no densities or refuses."""
+    if not dataset.seasons:  # those of a plug-in
+        return ()
     try:
         engine = engine_of(without_device(spec), dataset)
     except (InputError, SpecError):

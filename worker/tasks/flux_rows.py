@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
-from worker.engines.table import engine_of
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Run
 from worker.spec import point as points
@@ -79,7 +78,7 @@ def method_of(run: Run, point: PointTrials) -> dict[str, str]:
         return {"method": "strata"}
     reason = (
         "the numbers of injected events are not in the collected trials: run collect_sig again"
-        if "strata" in engine_of(run.spec).supports
+        if "strata" in context.engine_facts(run).supports
         else "the engine does not tell the number of injected events of a trial"
     )
     return {"method": "curve", "method_reason": f"not by strata: {reason}"}
@@ -223,7 +222,7 @@ def _no_value(row: dict[str, Any], point: PointTrials, what: str, error: Excepti
 
 def unit(run: Run) -> str | None:
     """Unit of every flux of a run, E^2 dN/dE with the energy unit of the spec; None if the engine tells no flux."""
-    if "flux" not in engine_of(run.spec).supports:
+    if "flux" not in context.engine_facts(run).supports:
         return None
     return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
 

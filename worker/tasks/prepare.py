@@ -15,17 +15,19 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.rundir.revision import modified
-from worker.tasks import blinded_positions, context
+from worker.tasks import blinded_positions, context, plugin_files
 
 
 def prepare(path: Path) -> None:
-    """Write RUN/prepared/data.npz unless it exists."""
+    """Write RUN/prepared/data.npz unless it exists; of a plug-in also engine.json and what it prepares."""
     run = open_run(path)
     args = _inputs(run)
     if _is_done(run, args):
         print(f"already done: {layout.DATA}")
         return
     with measure(PREPARE, args) as meter:
+        if run.spec.engine.kind == "plugin":
+            plugin_files.prepare(run)
         dataset = context.with_engine_notes(data.read(run.spec, _progress if sys.stderr.isatty() else None), run.spec)
         for season in dataset.seasons:
             print(f"{season.name}: {season.events.dec.size} events, {season.livetime_days:.1f} days ({dataset.label})")
@@ -37,6 +39,8 @@ def prepare(path: Path) -> None:
     final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
     store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
+    if run.spec.engine.kind == "plugin":
+        return
     blinded_positions.seal(run)
     engine, ensemble = context.engine(run), hypothesis_of(run.spec).ensemble()
     engine.prepare()
@@ -57,9 +61,10 @@ def _is_done(run: Run, args: dict[str, Any]) -> bool:
     if store.state(run.path, layout.DATA, None, None, None) != "done":
         return False
     try:
-        return dict(store.load_record(run.path, layout.DATA).args) == args
+        same = dict(store.load_record(run.path, layout.DATA).args) == args
     except InputError:
         return False
+    return same and (run.spec.engine.kind == "builtin" or plugin_files.is_prepared(run))
 
 
 def _progress(fraction: float) -> None:

@@ -97,9 +97,9 @@ def make(run: Run, output: Output, first: int, source: Stream) -> None:
 
 def injected_counts(run: Run, files: Iterable[Expected]) -> NDArray[np.int32] | None:
     """Number of injected events of each trial of planned files, from its address; None if the engine has no strata."""
-    engine = engine_of(context.without_device(run.spec))
-    if "strata" not in engine.supports:
+    if "strata" not in context.engine_facts(run).supports:
         return None
+    engine = engine_of(context.without_device(run.spec))
     counts = []
     for file in files:
         n_sig = file.point["n_sig"]

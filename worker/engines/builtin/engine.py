@@ -59,7 +59,7 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
     supports = frozenset({"flux", "skies", "explain", "tail", "strata", "densities"})
-    deterministic: Literal["per-trial", "per-file"] = "per-trial"
+    deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
         self.spec, self._gpu = spec, spec.resources.gpu

@@ -1,0 +1,1 @@
+"""Engines outside this package: loaded, called with care, and what they return is checked."""
