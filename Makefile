@@ -14,8 +14,8 @@ LOWEST := .venv-lowest
 JOBS ?= $(shell nproc)
 SPEC ?= analysis.yaml
 RUN ?= runs/example
-# Processes of pytest. The tests of a pool mostly wait, so one more than there are cores.
-WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + 1 : 8 )))
+# Processes of pytest. The tests of a pool mostly wait, so there is one more than cores for each pool: in CI there are two.
+WORKERS ?= $(shell n=$$(nproc); echo $$(( n < 8 ? n + $(if $(filter true,$(CI)),2,1) : 8 )))
 PYTEST := $(BIN)/pytest -n $(WORKERS)
 FAST := "not slow and not pool"
 # What `make test` runs with the lowest versions: some tests of each dependency. `make lowest` alone runs all fast ones.
