@@ -112,6 +112,13 @@ def test_a_wrong_point_is_refused_with_its_place(points, place, found):
     assert found in str(error.value)
 
 
+def test_tilted_trials_are_counted_without_a_sky_too():
+    tilted = (TEXT % DECS).replace("{n_trials: 300,", "{tail: tilted, n_trials: 300,")
+    assert loads(tilted).scan.survival == "counted"
+    nodes = [node for node in make(loads(tilted), "").nodes if node.task == "tail_trials"]
+    assert [dict(node.args) for node in nodes] == [{"point": "dec_deg_5"}, {"point": "dec_deg_30"}]
+
+
 def test_a_grid_without_a_scan():
     grid = (TEXT % DECS).replace(
         "hypothesis: {kind: points}\npoints: [{dec_deg: 5}, {dec_deg: 30}]", "scan: {kind: none}"

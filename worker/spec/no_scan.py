@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from worker.spec.scan_section import DECISION, KIND, SCAN, ScanSection
+from worker.spec.scan_section import DECISION, KIND, SCAN, ScanSection, Survival
 
 
 class NoScan(ScanSection):
@@ -19,4 +19,4 @@ class NoScan(ScanSection):
 
     affects = SCAN
     kind: Annotated[Literal["none"], KIND]
-    survival: Annotated[Literal["hybrid", "fit", "empirical"], DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "hybrid"

@@ -396,11 +396,6 @@ class Spec(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_skies(cls, document: Any) -> Any:
-        return free_points.without_skies(document)
-
-    @model_validator(mode="before")
-    @classmethod
     def _count_the_tail(cls, document: Any) -> Any:
         """With tilted trials p-values are counted, unless the spec says another way."""
         if not isinstance(document, Mapping):
@@ -410,6 +405,11 @@ class Spec(Model):
             return document
         counts = background.get("tail", TAIL_DEFAULT) == "tilted"
         return {**document, "scan": {**scan, "survival": "counted"}} if counts else document
+
+    @model_validator(mode="before")  # before the one above: pydantic calls the last of these first
+    @classmethod
+    def _without_skies(cls, document: Any) -> Any:
+        return free_points.without_skies(document)
 
     @model_validator(mode="after")
     def _tilted_trials_to_count(self) -> Self:
