@@ -159,7 +159,7 @@ def point_of(section: Injected, labels: Mapping[str, Any], signal: Signal | None
     return {
         **labels,
         "n_sig": 0.0 if signal is None else float(signal.n_sig),
-        "poisson": section.poisson,
+        "poisson": section.draws_poisson,
         "gamma": float(section.gammas[0] if signal is None else signal.gamma),
         "cutoff_tev": section.cutoff_tev,
         "extension_deg": section.extension_deg,
