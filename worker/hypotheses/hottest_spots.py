@@ -110,7 +110,7 @@ def with_local_p(spec: Spec, tsds: Mapping[float, TSD], result: dict[str, Any]) 
 
 def _local_p(spec: Spec, tsds: Mapping[float, TSD], spot: Mapping[str, Any]) -> list[dict[str, Any]]:
     weights = pvalues.shares(tsds, np.array([spot["dec"]]), np.ones(1), spec.scan.interpolation)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for dec_deg, weight in weights.items():
         p = tsds[dec_deg].pvalue(spot["ts"])
         effective = p.n_effective if np.isfinite(p.n_effective) else None
