@@ -209,3 +209,25 @@ def test_a_collection_is_stale_without_a_tail_file(copy):
     faults = {fault["node"]: fault for fault in verify.verify(copy, 1)["faults"]}
     assert faults["collect_bg_p005"]["state"] == "stale"
     assert "/tail/" in faults["collect_bg_p005"]["why"]
+
+
+def test_a_spot_says_how_well_its_p_is_known(run):
+    opened = open_run(run)
+    tsds = hottest_spots.load_tsds(opened)
+    spots = {"regions": {"all": {"dec": np.radians(-10.0), "ts": 14.0}, "north": {"dec": np.radians(5.0), "ts": 0.0}}}
+    found = hottest_spots.with_local_p(opened.spec, tsds, spots)["regions"]
+    south, north = found["all"]["local"]
+    assert (south["dec_deg"], north["dec_deg"]) == (-40.0, 5.0)
+    assert south["weight"] + north["weight"] == pytest.approx(1.0)
+    p = south["weight"] * south["p"] + north["weight"] * north["p"]
+    heat = float(hottest_spots.p_map(opened.spec, tsds, np.array(np.radians(-10.0)), np.array(14.0)))
+    assert -np.log10(p) == pytest.approx(heat)
+    for row in (south, north):
+        assert row["way"] == "tilted"
+        assert 0 < row["lo"] < row["p"] < row["hi"]
+        assert row["n_effective"] > 50
+    assert found["north"]["local"] == [
+        {"dec_deg": 5.0, "weight": 1.0, "p": 1.0, "lo": 1.0, "hi": 1.0, "way": "empirical", "n_effective": None}
+    ]
+    fitted = opened.spec.model_copy(update={"scan": opened.spec.scan.model_copy(update={"survival": "fit"})})
+    assert hottest_spots.with_local_p(fitted, tsds, spots) == spots

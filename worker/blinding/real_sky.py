@@ -25,7 +25,7 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     tsds, label = hottest_spots.load_tsds(run), context.dataset_of(run).label
     values, remark = partial(_values, run, turn, jobs), f"real positions of {label} data"
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
-    result = ensemble_of(run.spec).sky_result(sky, tsds)
+    result = hottest_spots.with_local_p(run.spec, tsds, ensemble_of(run.spec).sky_result(sky, tsds))
     result["post_trial_regions"] = {
         region: flux_rows.finite_or_null(
             post_trial(spot["mlog10p"], hottest_spots.background_spots(run, region)["mlog10p"])._asdict()

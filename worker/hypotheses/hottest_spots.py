@@ -103,6 +103,29 @@ def n_eff_check(run: Run) -> Check:
     return bands.check(rows)
 
 
+def with_local_p(spec: Spec, tsds: Mapping[float, TSD], result: dict[str, Any]) -> dict[str, Any]:
+    """The result of a sky whose spots say how well their local p is known, if it is counted with tilted trials.
+
+    ``local`` has a row for each of the declinations between which p is interpolated: p with its way, effective number
+    of trials and interval, and the weight of the declination.
+    """
+    if spec.scan.survival != "counted":
+        return result
+    regions = {region: {**spot, "local": _local_p(spec, tsds, spot)} for region, spot in result["regions"].items()}
+    return {**result, "regions": regions}
+
+
+def _local_p(spec: Spec, tsds: Mapping[float, TSD], spot: Mapping[str, Any]) -> list[dict[str, Any]]:
+    weights = pvalues.shares(tsds, np.array([spot["dec"]]), np.ones(1), spec.scan.interpolation)
+    rows: list[dict[str, Any]] = []
+    for dec_deg, weight in weights.items():
+        p = tsds[dec_deg].pvalue(spot["ts"])
+        effective = p.n_effective if np.isfinite(p.n_effective) else None
+        rows.append({"dec_deg": dec_deg, "weight": weight, "p": p.p, "lo": p.lo, "hi": p.hi, "way": p.way})
+        rows[-1]["n_effective"] = effective
+    return rows
+
+
 def in_region(spec: Spec, region: str, dec: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mask of the declinations (rad) in a region: the whole sky, or north or south of the split."""
     if region == "all":

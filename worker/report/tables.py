@@ -188,6 +188,17 @@ def _n_eff(post: Row) -> str:
     return formats.with_error(post.get("n_eff"), post.get("n_eff_error"))
 
 
+def _counted(local: Sequence[Row]) -> str:
+    """How a counted p-value was obtained, and how well it is known at the worst declination that it comes from."""
+    if not local or all(row["p"] == 1.0 for row in local):
+        return ""
+    worst = min((row for row in local if row["p"] < 1.0), key=lambda row: row["n_effective"])
+    way = "tilted trials" if any(row["way"] == "tilted" for row in local) else "plain trials"
+    if worst["lo"] == 0.0:
+        return f" (counted with {way}: beyond the last of them, p is smaller)"
+    return f" (counted with {way}: as well as {worst['n_effective']:,.0f} plain ones beyond it would)"
+
+
 def _p_value_method(results: Results, spot: Row) -> str:
     """Whether a p-value is counted, and by what trials, or fitted (fewer than `N_JOINT` of the nearest dec above)."""
     if "p_way" in spot:
@@ -196,7 +207,7 @@ def _p_value_method(results: Results, spot: Row) -> str:
     near = min(in_order(results, "background"), key=lambda row: abs(row["dec_deg"] - dec_deg), default=None)
     counted = near is not None and 10.0 ** -spot["mlog10p"] * near["n"] >= N_JOINT
     if survival == "counted":
-        return " (counted)" if counted else " (counted, by tilted trials)"
+        return _counted(spot.get("local") or ())
     return " (counted)" if survival == "empirical" or (survival == "hybrid" and counted) else " (by the fit)"
 
 

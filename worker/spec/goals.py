@@ -15,8 +15,8 @@ COUNTED_TRIALS = 10_000
 """Plain trials beside tilted ones: for the median, the fraction with TS > 0, and the agreement of the two."""
 TILTED_SIGMA = 5.5
 """Largest significance at which the pilot makes tilted trials precise."""
-TILTED_SPREAD = 40.0
-"""Relative variance of p by one tilted trial at 5 sigma (docs/statistics.md): n trials give sqrt(40 / n)."""
+TILTED_SPREAD = 20.0
+"""Relative variance of p by one tilted trial at 5 sigma (docs/statistics.md): n trials give sqrt(20 / n)."""
 FIT_DECADES = 2
 """Decades of p beyond the counted ones in which the fitted tail is used (docs/planning.md)."""
 SENSITIVITY_ERROR_1 = {"curve": 1.5, "strata": 1.1, "exact": 0.6}

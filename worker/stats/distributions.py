@@ -354,21 +354,12 @@ class TSD:
         if ts <= 0:
             return PValue(1.0, how, k, self.n, 1.0, 1.0, "empirical", level)  # by definition: no error
         if how == "counted":
-            return self._counted_pvalue(ts, p, k, level)
+            return self.counted.pvalue(ts, k, level)
         if by_count:
             lo, hi = clopper_pearson(k, self.n, level)
             return PValue(p, how, k, self.n, float(lo), float(hi), "empirical", level, float(k))
         width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * self._log_error(ts, how))
         return PValue(p, how, k, self.n, p / width, min(p * width, 1.0), "fit", level)
-
-    def _counted_pvalue(self, ts: float, p: float, k: int, level: float) -> PValue:
-        counted = self.counted
-        tilted = counted.tilted
-        width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * counted.error(ts) / p)
-        lo, hi = p / width if ts <= tilted.ts[-1] else 0.0, min(p * width, 1.0)
-        if ts <= counted.joint:
-            return PValue(p, "counted", k, self.n, lo, hi, "empirical", level, (p / counted.error(ts)) ** 2)
-        return PValue(p, "counted", k, self.n, lo, hi, "tilted", level, tilted.n_effective(ts))
 
     def _log_error(self, ts: float, how: How) -> float:
         """Return the standard error of ln p: of the fitted shape, and of the count that sets its level."""

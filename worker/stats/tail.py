@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError
 from worker.stats.chi2 import TooFewTrialsError
-from worker.stats.significance import p_to_nsigma
+from worker.stats.significance import PValue, p_to_nsigma
 
 F64 = NDArray[np.float64]
 
@@ -162,3 +162,12 @@ class Counted(NamedTuple):
         stored = np.append(self.ts, 0.0)  # the last entry serves the atom
         near = stored[np.where((k >= 1) & (k <= len(self.ts)), len(self.ts) - k, len(self.ts))]
         return np.where(far, np.maximum(beyond, self.joint), near)
+
+    def pvalue(self, ts: float, k: int, level: float) -> PValue:
+        """P-value of a TS > 0 that `k` plain trials reach, with its interval of coverage `level`."""
+        p, error = float(self.sf(np.asarray(ts))), self.error(ts)
+        width = math.exp(float(p_to_nsigma(0.5 * (1.0 - level))) * error / p)
+        lo, hi = p / width if ts <= self.tilted.ts[-1] else 0.0, min(p * width, 1.0)
+        if ts <= self.joint:
+            return PValue(p, "counted", k, self.n, lo, hi, "empirical", level, (p / error) ** 2)
+        return PValue(p, "counted", k, self.n, lo, hi, "tilted", level, self.tilted.n_effective(ts))

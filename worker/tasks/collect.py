@@ -99,7 +99,7 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
     ensemble, main = ensemble_of(run.spec), run.spec.scan.main_nside
     with measure(COLLECT_SCAN, {"nside": main} if main else {}) as meter:
         tsds = hottest_spots.load_tsds(run)
-        result = ensemble.sky_result(_observed(run), tsds)
+        result = hottest_spots.with_local_p(run.spec, tsds, ensemble.sky_result(_observed(run), tsds))
         files, holes = present_files(run, SCAN_TRIALS, allow_missing)
         digest = scans.scan_digest(run)
         background = ensemble.background(files, lambda file: load(run, file, ensemble.sky_dtype, digest), tsds)
