@@ -41,7 +41,7 @@ LEAST_IN_BIN = 1e-12
 
 
 class Bandwidths(NamedTuple):
-    """Widths of the kernels; the defaults have the largest cross-validated likelihood (`benchmarks/bandwidths.py`).
+    """Widths of the kernels; the defaults are chosen by cross-validated likelihood (`benchmarks/bandwidths.py`).
 
     Attributes
     ----------
