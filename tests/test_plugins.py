@@ -15,6 +15,7 @@ import yaml
 from scipy import stats
 
 from dagmaker.htcondor.build import build
+from dagmaker.status import failures
 from worker.base import rng
 from worker.base.arrays import npy_bytes
 from worker.base.errors import SpecError
@@ -129,6 +130,18 @@ def test_a_stopped_process_goes_on_between_two_calls(tmp_path, monkeypatch, caps
     assert main(["replay", f"--run={run}", f"--file={BG}", "--trial=7"]) == 0
     key = address.bg_trials(open_run(run).spec, open_run(run).spec.all_points[0], 0)
     assert f"the key of this trial is {rng.trial_keys(key, 7, 1)[0]}" in capsys.readouterr().out
+
+
+def test_the_files_of_a_plugin_travel_with_a_job_where_no_disk_is_shared(tmp_path, monkeypatch):
+    monkeypatch.setenv("USER", "somebody")
+    (tmp_path / "table.npz").write_text("one")
+    document = yaml.safe_load(spec_file(tmp_path, inputs=["table.npz"]).read_text())
+    build(specfile.loads(yaml.safe_dump({**document, "site": "ospool"}), base=tmp_path), tmp_path / "run")
+    for task, travels in (("bg_trials", True), ("prepare", False)):
+        text = (tmp_path / "run" / f"{task}.sub").read_text()
+        files = re.findall(r"transfer_input_files = (.*)", text)
+        assert bool(files) == travels
+        assert not travels or {"prepared/engine.json", "prepared/engine", "analysis.yaml"} <= {*files[0].split(", ")}
 
 
 def test_what_a_plugin_prints_goes_to_the_log(tmp_path, capfd):
@@ -351,5 +364,7 @@ def test_a_crash_and_a_hang_in_compiled_code_show_the_line_of_the_plugin(fault, 
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == (-signal.SIGABRT if fault == "crash" else 1)
     assert all(text in done.stderr for text in CRASHES[fault])
-    assert "in trials" in done.stderr or "in spoiled" in done.stderr
+    line = failures.crash_place(done.stderr)
+    assert re.fullmatch(r" in toy.py, line \d+ \((spoiled|<lambda>)\)", line)
+    assert failures.crash_place('Traceback (most recent call last):\n  File "toy.py", line 3, in trials\n') == ""
     assert not list(run.glob("trials/**/*.npy"))

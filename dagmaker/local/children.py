@@ -17,6 +17,7 @@ from typing import IO
 
 from dagmaker import interpreter
 from dagmaker.plan.processes import Process, Reply
+from dagmaker.status import failures
 
 COMMAND = ("-m", "worker", "serve")
 
@@ -73,13 +74,14 @@ class Child:
     def _death(self) -> Reply | None:
         code = self._popen.wait()
         self._stderr.seek(0)
-        last = self._stderr.read()[-4000:].decode(errors="replace")
+        text = self._stderr.read().decode(errors="replace")
         process, self.process = self.process, None
         if process is None:
             return None
         cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"the worker process ended with {code}"
+        cause += failures.crash_place(text)
         wall = time.monotonic() - self.since
-        return Reply(process, code or 1, "\n".join(filter(None, (last.strip(), cause))), wall, 0.0)
+        return Reply(process, code or 1, "\n".join(filter(None, (text[-4000:].strip(), cause))), wall, 0.0)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the child and its own children."""

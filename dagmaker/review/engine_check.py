@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from dagmaker import interpreter
 from dagmaker.review import verdict
+from dagmaker.status import failures
 from worker.base.errors import DagmakerError, SpecError
 from worker.base.finding import Finding
+
+_PREFIX = "worker check_engine: "
 
 
 def findings(spec: str) -> list[Finding]:
@@ -25,8 +28,10 @@ def findings(spec: str) -> list[Finding]:
     if done.returncode == 0:
         return found
     print(*verdict.text(one for one in found if one.verdict != "fault"), sep="\n", file=sys.stderr)
-    messages = [line.removeprefix("worker check_engine: ") for line in done.stderr.splitlines() if line.strip()]
-    text = "\n".join(messages) or f"the worker ended with {done.returncode}: the engine ended its process"
+    own = [line.removeprefix(_PREFIX) for line in done.stderr.splitlines() if line.startswith(_PREFIX)]
+    print(*(line for line in done.stderr.splitlines() if not line.startswith(_PREFIX)), sep="\n", file=sys.stderr)
+    ended = f"the engine ended its process: {failures.cause(done.returncode)}{failures.crash_place(done.stderr)}"
+    text = "\n".join(own) or ended
     raise SpecError(text) if done.returncode == SpecError.exit_code else DagmakerError(text)
 
 

@@ -145,6 +145,8 @@ def _failed(
             first = group[0]
             file = submits[task].error_file(*first.process_key)
             message_lines = tail(file)
+            if place := failures.crash_place(text_or_empty(file, TAIL_BYTES) if file else ""):
+                message_lines = (f"the process ended{place}",)
             hosts = sorted({item.host for item in group})
             only = f", all on {hosts[0]}" if len(hosts) == 1 < min(len(group), len(hosts_of.get(task, ()))) else ""
             yield Cause(

@@ -10,6 +10,9 @@ from dagmaker.plan.processes import Reply
 from worker.base import shell
 from worker.base.errors import EXIT_CODES
 
+_CRASH = re.compile(r'most recent call first\):\s+File "([^"\n]+)", line (\d+) in ([^\n]+)')
+"""The first line of a traceback of Python's faulthandler."""
+
 
 class Failure(NamedTuple):
     """A process that will not be started again.
@@ -78,3 +81,9 @@ def table(failed: Sequence[Failure], run: Path, limit: int = 20) -> list[str]:
     if len(groups) > limit:
         lines.append(f"... and {len(groups) - limit} more causes; see {run / 'logs'}")
     return lines
+
+
+def crash_place(err: str) -> str:
+    """`` in toy.py, line 87 (spoiled)``: where Python was when compiled code crashed or hung; empty if unknown."""
+    found = _CRASH.findall(err)
+    return "" if not found else " in {}, line {} ({})".format(Path(found[-1][0]).name, *found[-1][1:])
