@@ -96,7 +96,12 @@ def make(run: Run, output: Output, first: int, source: Stream) -> None:
 
 
 def injected_counts(run: Run, files: Iterable[Expected]) -> NDArray[np.int32] | None:
-    """Number of injected events of each trial of planned files, from its address; None if the engine has no strata."""
+    """Number of injected events of each trial of planned files, from its address.
+
+    None if numbers are drawn and the engine has no strata.
+    """
+    if not run.spec.signal.draws_poisson:
+        return np.concatenate([np.full(file.n, round(file.point["n_sig"]), np.int32) for file in files])
     if "strata" not in context.engine_facts(run).supports:
         return None
     engine = engine_of(context.without_device(run.spec))
