@@ -219,9 +219,9 @@ def draw(seasons: list[Season], path: Path) -> None:
         column[0].set_title(season.name)
         column[2].set_xlabel("sin(dec)")
     for axis, text in zip(
-        axes[:, 0], ("events", "events in the upper 10 % of b", "in the upper 1 % of b"), strict=True
+        axes[:, 0], ("pull of events", "in the upper 10 % of b", "in the upper 1 % of b"), strict=True
     ):
-        axis.set_ylabel(f"pull of {text}")
+        axis.set_ylabel(text)
     for axis in axes.flat:
         axis.axhline(0, color="0.3", linewidth=0.8)
         axis.axhspan(-2, 2, color="0.93", zorder=0)
