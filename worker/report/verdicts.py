@@ -7,6 +7,7 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.blinding import unblinding_checks
+from worker.blinding.tail_checks import threshold
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.sky.checks import peaks
 from worker.report import style
@@ -17,6 +18,7 @@ from worker.stats import bands
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
+from worker.stats.significance import nsigma_to_p
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
 
 POINTS = 300
@@ -61,9 +63,10 @@ def uniform(results: Results) -> Drawing:
 
 
 def thresholds(results: Results) -> Drawing:
-    """TS of the discovery significance with either fit, and the TS that ten trials exceed."""
+    """TS of the discovery significance, counted and with either fit, and the TS that ten trials exceed."""
     results.rows("background")
     spec = results.run.spec
+    counted = spec.background.tail == "tilted"
     n_sigma = spec.sensitivity.top_nsigma
     points = results.points
     rows = np.array([_thresholds(hottest_spots.load_tsd(results.run, at), n_sigma) for at in points.points])
@@ -75,29 +78,40 @@ def thresholds(results: Results) -> Drawing:
     for column, name, color, marker in zip((0, 1), names, (style.BLUE, style.ORANGE), "os", strict=True):
         axis.plot(x, rows[:, column], marker, color=color, label=f"{n_sigma:g}σ, chi2 fit with {name}", **look)
     axis.plot(x, rows[:, 2], "v", color=style.GREEN, label="10 trials lie above", **look)
+    if counted:
+        axis.errorbar(x, rows[:, 3], rows[:, 4], fmt="x", color=style.BLACK, label=f"{n_sigma:g}σ, counted", **look)
     points.draw(axis)
     axis.set(ylabel="TS", ylim=(0, None))
     axis.legend(loc="lower center", ncols=3)
+    rests = (
+        f"The {n_sigma:g}σ threshold is counted with tilted trials (crosses, with errors); what two fits of the plain "
+        "trials would say is drawn beside it and not used."
+        if counted
+        else f"The {n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials "
+        "that differ there say that the trials do not decide it."
+    )
     return Drawing(
         figure,
-        f"How far the background trials reach: up to the triangles p-values are counted (ten trials lie above). The "
-        f"{n_sigma:g}σ threshold lies beyond and rests on the shape of the tail; two fits of the same trials that "
-        "differ there say that the trials do not decide it.",
+        f"How far plain background trials reach: up to the triangles they are counted (ten of them lie above). {rests}",
         columns(
-            (*points.names, "ts_scale1", "ts_free", "ts_10_above"),
+            (*points.names, "ts_scale1", "ts_free", "ts_10_above", "ts_counted", "ts_counted_error"),
             [(*points.cells(at), *row) for at, row in zip(points.points, rows.tolist(), strict=True)],
         ),
     )
 
 
-def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float]:
+def _thresholds(tsd: TSD, n_sigma: float) -> tuple[float, float, float, float, float]:
+    """TS with scale 1, with a free scale, that ten trials exceed, and counted with its error; NaN for what is not."""
     out = []
     for fit in ("scale1", "free"):
         try:
             out.append(float(TSD(tsd.n, tsd.ts, fit).isf_nsigma(n_sigma)))
         except TooFewTrialsError:
             out.append(math.nan)
-    return out[0], out[1], float(tsd.ts[-10]) if len(tsd.ts) >= 10 else math.nan
+    counted = error = math.nan
+    if tsd.tilted is not None and (ts := threshold(tsd, n_sigma)) < math.inf:
+        counted, error = ts, tsd.tilted.isf_error(float(nsigma_to_p(n_sigma)))
+    return out[0], out[1], float(tsd.ts[-10]) if len(tsd.ts) >= 10 else math.nan, counted, error
 
 
 def n_eff(results: Results) -> Drawing:
