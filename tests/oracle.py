@@ -33,7 +33,7 @@ class Season(NamedTuple):
     area: np.ndarray
     log_e_nu: np.ndarray
     dec_nu: np.ndarray
-    cells: dict[tuple[int, int], np.ndarray]  # columns log_e_lo, log_e_hi, weight
+    cells: dict[tuple[int, int], np.ndarray]  # columns log_e_lo, log_e_hi, psi_lo, psi_hi, sigma_lo, sigma_hi, weight
 
 
 def read(folder: Path, season: str, config: str) -> Season:
@@ -43,7 +43,7 @@ def read(folder: Path, season: str, config: str) -> Season:
     area = np.loadtxt(folder / "irfs" / f"{config}_effectiveArea.csv")
     with (folder / "irfs" / f"{config}_smearing.csv").open() as file:
         filled = [line for line in file if not line.rstrip().endswith("0.000000000e+00")]
-    smearing = np.loadtxt(filled, usecols=(0, 1, 2, 3, 4, 5, 10))
+    smearing = np.loadtxt(filled, usecols=range(11))
     sigma_deg = np.where((events[:, 1] > 0) & (events[:, 1] <= 5.0), events[:, 1], 0.0)
     area_e, area_dec = edges(area[:, 0], area[:, 1]), edges(area[:, 2], area[:, 3])
     i, j = np.searchsorted(area_e, area[:, 0]), np.searchsorted(area_dec, area[:, 2])
@@ -54,7 +54,8 @@ def read(folder: Path, season: str, config: str) -> Season:
     cells = {}
     for key in {(int(a), int(b)) for a, b in zip(*at, strict=True)}:
         mine = smearing[(at[0] == key[0]) & (at[1] == key[1])][:, 4:]
-        mine[:, 2] /= mine[:, 2].sum()
+        mine[:, 2:6] = np.radians(mine[:, 2:6])
+        mine[:, 6] /= mine[:, 6].sum()
         cells[key] = mine.astype(np.float32)
     order = np.lexsort((np.radians(sigma_deg), events[:, 2], events[:, 0]))
     columns = np.radians(events[:, 0]), np.radians(sigma_deg), events[:, 2]
@@ -100,7 +101,8 @@ def _events(s: Season, lo: float, n_bins: int) -> dict[str, np.ndarray]:
     pb = (p[k] * (1 - t) + p[k + 1] * t) * (b[k, e] * (1 - t) + b[k + 1, e] * t)
     use = s.sigma > 0
     sigma = np.maximum(s.sigma.astype(float), FLOOR)
-    return {name: value[use] for name, value in {"dec": dec, "sigma": sigma, "bin": e, "pb": pb}.items()}
+    columns = {"dec": dec, "sigma": sigma, "bin": e, "pb": pb, "sin_dec": np.sin(dec)}
+    return {name: value[use] for name, value in columns.items()}
 
 
 def sphere(dec: np.ndarray, centre: np.ndarray, width: np.ndarray) -> np.ndarray:
@@ -233,7 +235,7 @@ def flux(lo: float, hi: float, gamma: float) -> float:
 
 def marginal(m: Model, cells: np.ndarray) -> np.ndarray:
     """Share of each energy bin in cells that are flat in log10 E."""
-    lo, hi, weight = ((c.astype(float)) for c in cells.T)
+    lo, hi, weight = cells[:, [0, 1, 6]].astype(float).T
     a, b = (lo - m.lo) / STEP, (hi - m.lo) / STEP
     e = np.arange(m.n_bins)
     overlap = np.clip(np.minimum(b[:, None], e + 1) - np.maximum(a[:, None], e), 0, None)
@@ -248,24 +250,38 @@ def hermite(y: np.ndarray) -> CubicHermiteSpline:
     return CubicHermiteSpline(GAMMAS, y, slope)
 
 
+def gaussian(_: int, ev: dict[str, np.ndarray], psi: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Which events have S > 0, and S of those for a soft spectrum and for a hard one."""
+    use = psi < CUT * ev["sigma"]
+    s = np.exp(-0.5 * (psi[use] / ev["sigma"][use]) ** 2) / (2 * np.pi * ev["sigma"][use] ** 2)
+    return use, s, s
+
+
+def hardness(gamma: float) -> float:
+    """How hard a spectrum is: 0 from 3.2 on, 1 up to 2."""
+    t = np.clip((3.2 - gamma) / 1.2, 0, 1)
+    return float(3 * t**2 - 2 * t**3)
+
+
 def ts_of(
-    m: Model, tables: tuple, ra: float, dec: float, right_ascensions: list[np.ndarray]
+    m: Model, tables: tuple, ra: float, dec: float, right_ascensions: list[np.ndarray], space=gaussian
 ) -> tuple[float, float, float]:
     """Largest TS, its ns and gamma. Right ascensions (rad): those of the events with a usable sigma, by season."""
     splines, shares = tables
     near = []
-    for ev, event_ra, s in zip(m.events, right_ascensions, m.seasons, strict=True):
+    for j, (ev, event_ra, s) in enumerate(zip(m.events, right_ascensions, m.seasons, strict=True)):
         chord2 = np.sin((ev["dec"] - dec) / 2) ** 2 + np.cos(ev["dec"]) * np.cos(dec) * np.sin((event_ra - ra) / 2) ** 2
         psi = 2 * np.arcsin(np.sqrt(np.minimum(chord2, 1)))
-        use = psi < CUT * ev["sigma"]
-        spatial = np.exp(-0.5 * (psi[use] / ev["sigma"][use]) ** 2) / (2 * np.pi * ev["sigma"][use] ** 2)
-        near.append((spatial * 2 * np.pi / ev["pb"][use], ev["bin"][use], float(len(s.dec))))
+        use, soft, hard = space(j, ev, psi)
+        over = 2 * np.pi / ev["pb"][use]
+        near.append((soft * over, hard * over, ev["bin"][use], float(len(s.dec))))
 
     def best_ns(gamma: float) -> tuple[float, float]:
         """TS and ns at one gamma."""
-        f = shares(gamma)
+        f, m = shares(gamma), hardness(gamma)
         y, rest = [], []
-        for j, (w, e, n) in enumerate(near):
+        for j, (soft, hard, e, n) in enumerate(near):
+            w = (1 - m) * soft + m * hard
             y.append(w * splines[j](gamma)[e] / n - f[j] / n)  # (ns_j / N_j) (W - 1) over ns, with ns_j = ns f_j
             rest.append((n - len(w), f[j] / n))
         terms = np.concatenate(y)

@@ -346,7 +346,7 @@ def test_events_without_a_usable_sigma_carry_no_signal(tmp_path: Path, cells: Se
     injector = trials.injector_at(analysis, 0.5, Spectrum(2.0), 400.0, poisson=False)
     background, both = (trials.draw(analysis, point, key("t", 1), 0, j) for j in (None, injector))
     # half of them, less those beyond 5 sigma
-    assert 100 < len(both.w) - len(background.w) < 230
+    assert 100 < len(both.row) - len(background.row) < 230
     assert both.n_events[0] - background.n_events[0] == 400
 
 

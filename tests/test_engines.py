@@ -137,7 +137,9 @@ def test_digests_of_the_builtin_engine():
     spec = loads(SPEC % "")
     of = Builtin(spec, None).identity
     like = spec.likelihood.model_dump(mode="json")
-    assert of == {"engine": 4, "likelihood": {key: like[key] for key in like if key != "extension_deg"}}
+    assert of == {"engine": 4, "likelihood": {key: like[key] for key in like if key not in ("extension_deg", "psf")}}
+    near = spec.model_copy(update={"likelihood": spec.likelihood.model_copy(update={"psf": "response"})})
+    assert Builtin(near, None).identity["likelihood"]["psf"] == "response"
     wide = spec.model_copy(update={"likelihood": spec.likelihood.model_copy(update={"extension_deg": 0.5})})
     assert Builtin(wide, None).identity["likelihood"]["extension_deg"] == 0.5
     gpu = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": True})})

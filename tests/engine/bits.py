@@ -40,8 +40,8 @@ COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
 COMPILED += tuple(
     f"engines.builtin.{name}"
     for name in (
-        *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "response", "scan"),
-        *("smoothing", "tables", "tilted"),
+        *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "psf", "psf_tables", "response"),
+        *("scan", "sigma_density", "smoothing", "tables", "tilted"),
     )
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")

@@ -52,9 +52,10 @@ def fitted_ns(analysis, n_sig, n_trials, as_assumed):
             w.append(np.exp(-0.5 * (psi / sigma) ** 2) / sigma**2 / density)
             rows.append(e)
         total = analysis.n_data + n
-        weights = np.r_[background.w * background.n_events[0], w, np.zeros(8)] / total
+        weights = np.zeros((2, background.row.size + len(w) + 8))
+        weights[0, :-8] = np.r_[background.w[0] * background.n_events[0], w] / total
         row = np.r_[background.row, rows, np.zeros(8)].astype(np.int32)
-        m = background.w.size + len(w)
+        m = background.row.size + len(w)
         zeros = np.zeros(row.size, np.int32)
         work = workspace(row.size, analysis.n_rows, 1)
         out[t] = profile(2.0, float(n_sig), 1e-9, m, weights, row, zeros, total - m, total, point.table, work)[0]

@@ -66,7 +66,7 @@ def test_the_assumed_extension_widens_sigma_and_nothing_else(analysis, wide):
         sigma = np.hypot(np.maximum(draws[:n, 2], CUTS.sigma_floor), what.cuts.extension)
         inside = (draws[:n, 1] < CUTS.cut * sigma) & (draws[:n, 2] <= CUTS.sigma_max)
         exponent = np.exp(-0.5 * (draws[:n, 1] / sigma) ** 2) / sigma**2
-        tail = one.w[-inside.sum() :]
+        tail = one.w[0, -inside.sum() :]
         # W over S is what the density of the background makes of it: the same event, so the ratio is a density.
         assert len(tail) == inside.sum() > 0
         assert np.all(tail / exponent[inside] > 0)

@@ -91,7 +91,7 @@ def test_two_seasons_add_up(two_seasons):
         for j in (0, 1):
             mine = drawn.season == j
             n_j, ns_j = drawn.n_events[j], ns * share[j]
-            ratio = drawn.w[mine] * n_j * signal[drawn.row[mine]] / share[j]  # W = S / B * R
+            ratio = drawn.w[0, mine] * n_j * signal[drawn.row[mine]] / share[j]  # W = S / B * R
             total += np.log1p(ns_j / n_j * (ratio - 1)).sum() + (n_j - mine.sum()) * np.log1p(-ns_j / n_j)
         assert fitted["ts"][t] == pytest.approx(max(2 * total, 0), abs=1e-8)
     # the first season has 100 days to 80, and twice the area

@@ -28,7 +28,7 @@ def difference(theirs, ours):
     return [*(float(abs(theirs[:, k] - ours[:, k]).max()) for k in range(3)), int((ours[:, 0] > 0).sum())]
 
 
-def compare(small, far=False):
+def compare(small, far=False, psf="gaussian"):
     """Both kernels against the CPU."""
     from worker.engines.cuda import SIMULATED, Scanner, memory, run, skies
     from worker.engines.cuda import trials as kernel
@@ -37,7 +37,7 @@ def compare(small, far=False):
         kernel.BLOCKS, skies.BLOCKS, skies.THREADS = 2, 2, 32  # blocks that take several trials, and one too many lanes
     if far:
         memory.FAR_ABOVE = 0
-    analysis = engine.build(data.read(loads(SPEC % (2_500 if small else 40_000))), CUTS)
+    analysis = engine.build(data.read(loads(SPEC % (2_500 if small else 40_000))), CUTS._replace(psf=psf))
     point = trials.point_at(analysis, DEC)
     out = {"simulated": SIMULATED}
     n = 3 if small else 20_000
@@ -72,9 +72,9 @@ def in_process(call, **env):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("far", [False, True])
-def test_simulated_device_agrees_with_the_cpu(far):
-    found = in_process(f"compare(True, {far})", NUMBA_ENABLE_CUDASIM="1")
+@pytest.mark.parametrize(("far", "psf"), [(False, "gaussian"), (True, "response")])
+def test_simulated_device_agrees_with_the_cpu(far, psf):
+    found = in_process(f"compare(True, {far}, {psf!r})", NUMBA_ENABLE_CUDASIM="1")
     assert found.pop("simulated")
     for name, (ts, ns, gamma, positive) in found.items():
         assert ts < 1e-5, name

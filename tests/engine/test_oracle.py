@@ -15,8 +15,11 @@ CUTS = engine.Cuts(oracle.GAMMAS, 5.0, float(np.radians(0.2)), float(np.radians(
 TOLERANCE = 1e-6
 
 
-def compare(analysis, model, nside, n_rings, n_random, n_hottest):
-    """Differences of TS at positions all over the sky, for one scramble of numpy's; and the TS."""
+def compare(analysis, model, nside, n_rings, n_random, n_hottest, space=None):
+    """Differences of TS at positions all over the sky, for one scramble of numpy's; and the TS.
+
+    `space`: an `oracle_psf.Space`, or a Gaussian.
+    """
     generator = np.random.default_rng(4)
     turn = generator.random(analysis.sky.dec.size)
     by_season = [turn[analysis.sky.season == j] * 2 * np.pi for j in range(analysis.n_seasons)]
@@ -27,11 +30,13 @@ def compare(analysis, model, nside, n_rings, n_random, n_hottest):
         engine_says = scanner.ring(int(r), turn)
         dec = float(rings.dec[r])
         tables = oracle.signal(model, dec)
+        density = space.at(dec) if space else oracle.gaussian
+        tables = space.shares(tables, dec) if space else tables
         n_pix = int(rings.n_pix[r])
         hottest = np.argsort(engine_says[:, 0])[-n_hottest:]
         for p in {*generator.integers(n_pix, size=n_random).tolist(), *hottest.tolist()}:
             ra = (p + rings.shift[r]) * 2 * np.pi / n_pix
-            ts, ns, gamma = oracle.ts_of(model, tables, ra, dec, by_season)
+            ts, ns, gamma = oracle.ts_of(model, tables, ra, dec, by_season, density)
             off.append(ts - engine_says[p, 0])
             found.append((ts, ns, gamma, *engine_says[p]))
     return np.abs(off), np.array(found)
@@ -59,7 +64,7 @@ def as_read(season: Season) -> oracle.Season:
     """The arrays of a season in the oracle's own form."""
     n = len(season.smearing.dec) - 1
     start, cells = season.smearing.start, season.smearing.cells
-    filled = {divmod(k, n): cells[start[k] : start[k + 1], [0, 1, 6]] for k in np.flatnonzero(np.diff(start))}
+    filled = {divmod(k, n): cells[start[k] : start[k + 1]] for k in np.flatnonzero(np.diff(start))}
     return oracle.Season(
         season.livetime_days, *season.events, season.area.log_e_nu, season.area.sin_dec, season.area.area_cm2,
         season.smearing.log_e_nu, season.smearing.dec, {(int(i), int(j)): c for (i, j), c in filled.items()},

@@ -56,9 +56,9 @@ def test_pixels_against_plain_numpy(analysis):
         psi = 2 * np.arcsin(np.linalg.norm(events - np.array(healpy.pix2vec(nside, pixel))[:, None], axis=0) / 2)
         near = np.flatnonzero(psi < analysis.cuts.cut * sky.sigma)
         dec = float(np.pi / 2 - healpy.pix2ang(nside, pixel)[0])
+        w = sky.weight[near] * np.exp(-0.5 * (psi[near] / sky.sigma[near]) ** 2)
         drawn = trials.Drawn(
-            sky.weight[near] * np.exp(-0.5 * (psi[near] / sky.sigma[near]) ** 2),
-            sky.row[near], sky.season[near], analysis.n_data - near.size, analysis.n_data,
+            np.stack([w, 0 * w]), sky.row[near], sky.season[near], analysis.n_data - near.size, analysis.n_data,
         )  # fmt: skip
         table = trials.table_at(analysis, dec)
         ts = reference.ts_at(drawn, table, out[pixel, 1:2], out[pixel, 2])[0]

@@ -47,8 +47,8 @@ def scrambled(analysis, point, n):
         source = np.array([np.cos(point.dec), 0.0, np.sin(point.dec)])
         psi = 2 * np.arcsin(np.minimum(np.linalg.norm(x - source[:, None], axis=0) / 2, 1))
         near = np.flatnonzero(psi < cuts.cut * sky.sigma)
-        w = np.zeros(near.size + 8)
-        w[: near.size] = sky.weight[near] * np.exp(-0.5 * (psi[near] / sky.sigma[near]) ** 2)
+        w = np.zeros((2, near.size + 8))
+        w[0, : near.size] = sky.weight[near] * np.exp(-0.5 * (psi[near] / sky.sigma[near]) ** 2)
         rest = analysis.n_data - near.size
         out[t] = fit(
             near.size, w, sky.row[near], sky.season[near], rest, analysis.n_data, point.table, work, np.empty(49)
@@ -66,6 +66,7 @@ def test_direct_drawing_is_the_same_distribution_as_scrambling(analysis, dec_deg
     assert abs((direct > 0).mean() - (full > 0).mean()) < 4 * np.sqrt(0.5 / 1500)
     event = point.candidates.event.copy()
     event["weight"] *= 1.3
+    event["hard"] *= 1.3
     heavy = point._replace(candidates=point.candidates._replace(event=event))
     assert ks_2samp(trials.run(analysis, heavy, KEY, 0, 1500)["ts"], full).pvalue < 1e-3, "negative control"
 
@@ -74,7 +75,7 @@ def test_number_of_accepted_events_is_right(analysis):
     """The mean number of events with S > 0 is the sum of window / 2 pi, with binomial spread."""
     point = trials.point_at(analysis, np.radians(5.0))
     p = point.candidates.event["half_window"] * 2 / np.pi
-    counts = np.array([trials.draw(analysis, point, KEY, t).w.size for t in range(400)])
+    counts = np.array([trials.draw(analysis, point, KEY, t).row.size for t in range(400)])
     error = np.sqrt((p * (1 - p)).sum() / 400)
     assert abs(counts.mean() - p.sum()) < 4 * error
     assert counts.var() == pytest.approx((p * (1 - p)).sum(), rel=0.35)

@@ -61,10 +61,11 @@ def _models(annotation: Any) -> Iterator[type[Model]]:
 def address(section: str, values: Model) -> dict[str, Any]:
     """Return the values of a section on which trials depend.
 
-    An extension of 0 is left out, as in older versions. Strata are trials with exact numbers of events: ``poisson`` is
-    false, and what becomes of them is no part of it.
+    What older versions did not have is left out where its value is theirs. Strata are trials with exact numbers of
+    events: ``poisson`` is false, and what becomes of them is no part of it.
     """
     data = values.model_dump(mode="json", include=keys("identity")[section])
     if data.pop("strata", False):
         data["poisson"] = False
-    return {key: value for key, value in data.items() if key != "extension_deg" or value}
+    old = {"extension_deg": 0.0, "psf": "gaussian"}
+    return {key: value for key, value in data.items() if key not in old or value != old[key]}

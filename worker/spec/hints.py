@@ -58,6 +58,10 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_floor_deg": Hint("a smaller angular error is raised to this, deg", "0.2"),
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
+    "likelihood.psf": Hint(
+        "signal density: a Gaussian of each event's sigma, or the distributions of psi and sigma in the response",
+        "response",
+    ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
         "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.data.dataset import Dataset
-from worker.engines.builtin import season
+from worker.engines.builtin import psf, season, sigma_density
 from worker.engines.builtin.background import Background, EnergyGrid, energy_bin, estimate, event_density
+from worker.engines.builtin.psf import Bins, Psf
+from worker.engines.builtin.psf_tables import PsfTables
 from worker.engines.builtin.pulls import band_counts
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.tables import SignalTable, signal_table
@@ -26,7 +28,8 @@ FLUX_PIVOT_TEV = 100.0
 class Cuts(NamedTuple):
     """Bounds and cuts of the likelihood (see `worker.spec.sections.Likelihood`); angles in rad.
 
-    `extension` is the Gaussian width of the source that the likelihood assumes: S has sqrt(sigma^2 + extension^2).
+    `extension` is the Gaussian width of the source that the likelihood assumes: sigma is sqrt(sigma^2 + extension^2) in
+    S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`.
     """
 
     gammas: F64
@@ -34,6 +37,7 @@ class Cuts(NamedTuple):
     sigma_floor: float
     sigma_max: float
     extension: float = 0.0
+    psf: str = "gaussian"
 
 
 class Sky(NamedTuple):
@@ -44,8 +48,10 @@ class Sky(NamedTuple):
     dec, sigma : ndarray, rad
         sigma as in S: raised to the floor, and widened by the assumed extension.
     weight : ndarray
-        1 / (sigma^2 p b N_season).
+        1 / (sigma^2 p b N_season), b with the density of sigma.
     row, season : ndarray, int32
+    shape, cell : ndarray, int32
+        Rows of `Psf.mix` and `Psf.factor`.
     address : ndarray, int64
         Index of the event among all events, usable or not: its address in the random stream of a sky.
     """
@@ -55,6 +61,8 @@ class Sky(NamedTuple):
     weight: F64
     row: I32
     season: I32
+    shape: I32
+    cell: I32
     address: NDArray[np.int64]
 
 
@@ -69,6 +77,12 @@ class Analysis:
     density : ndarray (n_seasons, n_nodes)
     energy : ndarray (n_seasons, n_nodes, n_bins)
         Background densities, see `worker.engines.builtin.background.Background`.
+    bins : Bins
+        Of sigma, and classes of energy.
+    sigma : ndarray (n_seasons, n_nodes, n_bins, n_sigma)
+        Background density of sigma, see `worker.engines.builtin.sigma_density`; 1 for ``psf: gaussian``.
+    tables : PsfTables or None
+        None for ``psf: gaussian``.
     """
 
     dataset: Dataset
@@ -78,6 +92,9 @@ class Analysis:
     n_data: F64
     density: F64
     energy: F64
+    bins: Bins
+    sigma: F64
+    tables: PsfTables | None
 
     @property
     def n_seasons(self) -> int:
@@ -103,14 +120,61 @@ def _describe(dec, log_e, lo, n, sin_dec, bins):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _event_weights(sin_dec, sigma, bins, density, energy, n_events, out):  # type: ignore[no-untyped-def]
+def _event_weights(sin_dec, sigma, bins, density, energy, n_events, table, sigma_bins, out):  # type: ignore[no-untyped-def]
     for i in range(sigma.size):
-        out[i] = 1.0 / (sigma[i] * sigma[i] * event_density(density, energy, sin_dec[i], bins[i]) * n_events)
+        of_sigma = psf.sigma_probability(table, sin_dec[i], bins[i], sigma_bins[i])
+        b = event_density(density, energy, sin_dec[i], bins[i]) * of_sigma
+        out[i] = 1.0 / (sigma[i] * sigma[i] * b * n_events)
+
+
+@kernel
+def _sigma_bins(bins, sigma, out):  # type: ignore[no-untyped-def]
+    for i in range(sigma.size):
+        out[i] = psf.sigma_bin(bins, sigma[i])
 
 
 def _grid(dataset: Dataset) -> EnergyGrid:
     ranges = [season.energy_range(s) for s in dataset.seasons]
     return EnergyGrid.covering(min(lo for lo, _ in ranges), max(hi for _, hi in ranges))
+
+
+class _Season(NamedTuple):
+    """What the events of one season give."""
+
+    sky: Sky
+    background: Background
+    sigma: F64
+
+
+def _season(dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins, first: int) -> _Season:
+    """Densities of season j and its events with their weights; `first`: how many events the seasons before have."""
+    events = dataset.seasons[j].events
+    n = events.dec.size
+    sin_dec, bins = np.empty(n), np.empty(n, np.int64)
+    _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
+    background = estimate(events.dec.astype(np.float64), bins, grid.n)
+    measured = events.sigma.astype(np.float64)
+    usable = (measured > 0) & (measured <= cuts.sigma_max * (1 + 1e-6))
+    sigma, of_sigma = np.maximum(measured, cuts.sigma_floor), np.empty(n, np.int64)
+    _sigma_bins(groups, sigma, of_sigma)
+    table = np.ones((2, grid.n, 1))
+    if cuts.psf == "response":
+        table = sigma_density.estimate(sin_dec, bins, np.where(usable, of_sigma, groups.n_sigma), groups)
+    sigma = sigma[usable]
+    if cuts.extension > 0.0:
+        sigma = np.sqrt(sigma * sigma + cuts.extension * cuts.extension)
+    e, b, weight = bins[usable], of_sigma[usable], np.empty(sigma.size)
+    _event_weights(
+        sin_dec[usable], sigma, e, background.density, background.energy, float(n), table, b, weight
+    )  # fmt: skip
+    row = e + j * grid.n
+    shape = (j * groups.n_classes + e // groups.per_class) * groups.n_sigma + b
+    season_, cell = np.full(sigma.size, j, np.int32), (row * groups.n_sigma + b).astype(np.int32)
+    sky = Sky(
+        events.dec[usable].astype(np.float64), sigma, weight, row.astype(np.int32), season_, shape.astype(np.int32),
+        cell, first + np.flatnonzero(usable),
+    )  # fmt: skip
+    return _Season(sky, background, table)
 
 
 def build(dataset: Dataset, cuts: Cuts) -> Analysis:
@@ -121,42 +185,23 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
     dataset : Dataset
         Every season must have events.
     """
-    grid = _grid(dataset)
-    backgrounds: list[Background] = []
-    skies: list[Sky] = []
-    offset = 0
-    for j, events in enumerate(s.events for s in dataset.seasons):
-        n = events.dec.size
-        sin_dec, bins = np.empty(n), np.empty(n, np.int64)
-        _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
-        background = estimate(events.dec.astype(np.float64), bins, grid.n)
-        sigma = events.sigma.astype(np.float64)
-        usable = (sigma > 0) & (sigma <= cuts.sigma_max * (1 + 1e-6))
-        sigma = np.maximum(sigma[usable], cuts.sigma_floor)
-        if cuts.extension > 0.0:
-            sigma = np.sqrt(sigma * sigma + cuts.extension * cuts.extension)
-        weight = np.empty(sigma.size)
-        _event_weights(sin_dec[usable], sigma, bins[usable], background.density, background.energy, float(n), weight)
-        skies.append(
-            Sky(
-                events.dec[usable].astype(np.float64),
-                sigma,
-                weight,
-                (bins[usable] + j * grid.n).astype(np.int32),
-                np.full(sigma.size, j, np.int32),
-                offset + np.flatnonzero(usable),
-            )
-        )
-        backgrounds.append(background)
-        offset += n
+    grid, sizes = _grid(dataset), [s.events.dec.size for s in dataset.seasons]
+    bins, tables = Bins.gaussian(grid.n), None
+    if cuts.psf == "response":
+        bins = Bins.of(grid.n, cuts.sigma_floor, cuts.sigma_max)
+        tables = PsfTables(dataset.seasons, grid, bins, cuts.sigma_floor, cuts.sigma_max, cuts.cut, cuts.extension)
+    made = [_season(dataset, j, cuts, grid, bins, sum(sizes[:j])) for j in range(len(sizes))]
     return Analysis(
         dataset,
         cuts,
         grid,
-        Sky(*(np.concatenate(column) for column in zip(*skies, strict=True))),
-        np.array([float(s.events.dec.size) for s in dataset.seasons]),
-        np.array([b.density for b in backgrounds]),
-        np.array([b.energy for b in backgrounds]),
+        Sky(*(np.concatenate(column) for column in zip(*(one.sky for one in made), strict=True))),
+        np.array([float(n) for n in sizes]),
+        np.array([one.background.density for one in made]),
+        np.array([one.background.energy for one in made]),
+        bins,
+        np.array([one.sigma for one in made]),
+        tables,
     )
 
 
@@ -168,10 +213,19 @@ def counts_of(analysis: Analysis, j: int) -> BandCounts:
     return band_counts(events.dec.astype(np.float64), bins, Background(analysis.density[j], analysis.energy[j]))
 
 
+def psf_at(analysis: Analysis, dec: float) -> Psf:
+    """The point-spread functions of a source declination (rad)."""
+    if analysis.tables is None:
+        return psf.gaussian(analysis.n_seasons, analysis.grid.n, analysis.cuts.cut)
+    return analysis.tables.at(dec)
+
+
 def table_at(analysis: Analysis, dec: float) -> SignalTable:
     """The signal table of a source declination (rad)."""
     pairs = [analysis.node_tables.at(s, dec) for s in analysis.dataset.seasons]
-    return signal_table(analysis.cuts.gammas, [events for events, _ in pairs], [expected for _, expected in pairs])
+    inside = None if analysis.tables is None else analysis.tables.at(dec).inside
+    events, expected = [events for events, _ in pairs], [expected for _, expected in pairs]
+    return signal_table(analysis.cuts.gammas, events, expected, inside)
 
 
 def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:

@@ -38,6 +38,17 @@ GPU_BLOCK = 1 << 17
 PROMISED = 1e-3
 """Largest difference of TS between device and CPU."""
 _SHOWN = 8
+_SIGNAL_DENSITY = {
+    "gaussian": "The signal density is a Gaussian in angular distance with each event's σ",
+    "response": "The signal density is the distribution of σ and of the distance in units of σ that the response gives "
+    "for the event's energy and the declination of the source, and that of the background has the σ of the data",
+}
+_BIAS = {
+    "gaussian": "What remains at large n_sig comes from simplifications of the likelihood: at one energy, signal and "
+    "background differ in σ, and it does not know.",
+    "response": "What remains at large n_sig comes from the densities: they are known in bins only, and for spectra "
+    "other than γ = 2 and 3.2 the signal density is interpolated.",
+}
 
 
 class Builtin:
@@ -170,10 +181,11 @@ class Builtin:
     def _events(self, drawn: Drawn, point: Point, ns: float, gamma: float) -> Iterator[str]:
         signal, share = reference.table_and_share(point.table, gamma)
         n = drawn.n_events[drawn.season]
-        ratio = drawn.w * signal[drawn.row] * n / share[drawn.season]
-        terms = 2 * np.log1p(ns * (drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]))
+        weight = reference.weights_at(drawn, gamma) * signal[drawn.row]
+        ratio = weight * n / share[drawn.season]
+        terms = 2 * np.log1p(ns * (weight - (share / drawn.n_events)[drawn.season]))
         total, rest = int(drawn.n_events.sum()), int(drawn.rest.sum())
-        yield f"events: {total:,}, {len(drawn.w)} of them with S > 0; the other {rest:,} enter through N"
+        yield f"events: {total:,}, {len(drawn.row)} of them with S > 0; the other {rest:,} enter through N"
         yield "the largest terms of TS:     term    S/B R  season  log10(E/GeV) from"
         grid = self._analysis.grid
         for i in np.argsort(-terms, kind="stable")[:_SHOWN]:
@@ -201,15 +213,14 @@ class Builtin:
         return Method(
             f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
             f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
-            f"global maximum is taken; TS is twice the log of the likelihood ratio. The signal density is a Gaussian "
-            f"in angular distance with each event's σ (at least {like.sigma_floor_deg:g}°; events above "
-            f"{like.sigma_max_deg:g}° stay in the count without signal density), cut at {like.cut_n_sigma:g}σ. The "
-            f"energy ratio is tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities "
-            f"come from the data.",
+            f"global maximum is taken; TS is twice the log of the likelihood ratio. {_SIGNAL_DENSITY[like.psf]} (σ is "
+            f"at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
+            f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is "
+            f"tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities come from the "
+            "data.",
             "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly",
             f"{count} of a power law of index {indices}{cutoff}{extended}",
-            "What remains at large n_sig comes from simplifications of the likelihood: at one energy, signal and "
-            "background differ in σ, and it does not know.",
+            _BIAS[like.psf],
         )
 
 
@@ -247,6 +258,7 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
         float(np.radians(likelihood.sigma_floor_deg)),
         float(np.radians(likelihood.sigma_max_deg)),
         float(np.radians(likelihood.extension_deg)),
+        likelihood.psf,
     )
 
 

@@ -36,7 +36,8 @@ def _node_slope(v, i):  # type: ignore[no-untyped-def]
 def _rises_between(slopes):  # type: ignore[no-untyped-def]
     """Whether the interpolated slope at ns = 0 is positive somewhere between nodes where it is not.
 
-    The slope is a sum of the tables' cubics, hence the cubic through its own node values.
+    The slope is a sum of the tables' cubics, hence the cubic through its own node values (nearly, where S depends on
+    gamma).
     """
     for k in range(slopes.size - 1):
         a, b, right = slopes[k], _node_slope(slopes, k), _node_slope(slopes, k + 1)
@@ -93,7 +94,7 @@ def _counts(slopes, g, top, coarse):  # type: ignore[no-untyped-def]
 @part
 def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Where the profile is largest, to the tolerances of a search: gamma, ns."""
-    gammas, _, _, _ = model
+    gammas, _, _, _, _, _ = model
     best_gamma, best_ns, best = gammas[top], 0.0, 0.0
     last = slopes.size - 1
     coarse = max(int(COARSE / (gammas[1] - gammas[0]) + 0.5), 1)
@@ -138,8 +139,8 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     ----------
     n : int
         Events with S > 0.
-    w : ndarray (>= n,)
-        S / (B b N_season), without the signal energy density.
+    w : ndarray (2, >= n)
+        S / (B b N_season), without the signal energy density: for a soft spectrum, and the change to a hard one.
     row, season : ndarray (>= n,), int32
         Row of the signal table and season of each event.
     rest : ndarray (n_seasons,)
@@ -157,8 +158,8 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     ts, ns, gamma : float
         Where TS = 0 exactly, gamma is the node with the largest slope at ns = 0.
     """
-    gammas, node, _, _ = model
-    work[-1][SLOPES] += slopes_at_zero(n, w, row, node, work[0], slopes) * slopes.size
+    gammas, node, _, _, total, hard = model
+    work[-1][SLOPES] += slopes_at_zero(n, w, row, node, total, hard, work[0], work[1], slopes) * slopes.size
     top = 0
     for g in range(slopes.size):
         if slopes[g] > slopes[top]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from worker.base import fmath, rng
 from worker.base.compiled import kernel, part
 from worker.engines.builtin.background import energy_bin, event_density
+from worker.engines.builtin.psf import Bins, Psf, cell_of, height, shape_of, sigma_bin, sigma_probability
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
@@ -32,13 +33,12 @@ class Injector(NamedTuple):
     sin_dec, cos_dec : float
         Of the source.
     sigma_floor, sigma_max : float, rad
-    cut : float
-        S = 0 beyond this many sigma.
     grid_lo : float
         Lower edge of the energy bins.
-    n_bins : int
     density, energy : ndarray (n_seasons, n_nodes), (n_seasons, n_nodes, n_bins)
         Background densities, for W of injected events.
+    bins, sigma, psf
+        Bins of sigma, its background density, and the point-spread functions, see `analysis.Analysis`.
     assumed_extension, extension : float, rad
         Gaussian width of the source: in the likelihood, and of the injected events.
     """
@@ -51,11 +51,12 @@ class Injector(NamedTuple):
     cos_dec: float
     sigma_floor: float
     sigma_max: float
-    cut: float
     grid_lo: float
-    n_bins: int
     density: F64
     energy: F64
+    bins: Bins
+    sigma: F64
+    psf: Psf
     assumed_extension: float
     extension: float
 
@@ -160,27 +161,36 @@ def draw_signal(j, k0, k1, trial, draws):  # type: ignore[no-untyped-def]
 
 @part
 def weigh_event(j, draws, i, inv_n):  # type: ignore[no-untyped-def]
-    """Weight, row and season of signal event i; the weight is -1 where S = 0."""
-    weight, s, e = -1.0, int(draws[i, 4]), 0
+    """Weights for a soft and a hard spectrum, row and season of signal event i; the weights are -1 where S = 0."""
+    weight, more, s = -1.0, -1.0, int(draws[i, 4])
+    e = energy_bin(draws[i, 0], j.grid_lo, j.bins.n_bins)
+    row = s * j.bins.n_bins + e
     sigma = max(draws[i, 2], j.sigma_floor)
     psi = draws[i, 1]
     if sigma <= j.sigma_max:
+        b = sigma_bin(j.bins, sigma)
+        shape = shape_of(j.bins, s, e, b)
         if j.assumed_extension > 0.0:
             sigma = math.sqrt(sigma * sigma + j.assumed_extension * j.assumed_extension)
-        if psi < j.cut * sigma:
-            e = energy_bin(draws[i, 0], j.grid_lo, j.n_bins)
+        if psi < j.psf.cut[shape] * sigma:
             background = event_density(j.density[s], j.energy[s], draws[i, 3], e)
-            weight = fmath.exp(-0.5 * psi * psi / (sigma * sigma)) / (sigma * sigma * background) * inv_n[s]
-    return weight, s * j.n_bins + e, s
+            background *= sigma_probability(j.sigma[s], draws[i, 3], e, b)
+            x = 0.5 * psi * psi / (sigma * sigma)
+            soft, hard = height(j.psf.mix, shape, fmath.exp(-x * j.psf.narrow))
+            cell = cell_of(j.bins, row, b)
+            weight = soft * j.psf.factor[cell, 0] / (sigma * sigma * background) * inv_n[s]
+            more = hard * j.psf.factor[cell, 1] / (sigma * sigma * background) * inv_n[s]
+    return weight, more, row, s
 
 
 @part
 def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no-untyped-def]
     """Append the signal events with S > 0; returns the new number of events with S > 0."""
     for i in range(n_signal):
-        weight, r, s = weigh_event(j, draws, i, inv_n)
+        weight, more, r, s = weigh_event(j, draws, i, inv_n)
         if weight >= 0.0:
-            w[n] = weight
+            w[0, n] = weight
+            w[1, n] = more - weight
             row[n] = r
             season[n] = s
             n += 1

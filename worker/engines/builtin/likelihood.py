@@ -1,7 +1,8 @@
 """The likelihood ratio of one source position at fixed gamma, and its best ns.
 
-Notation (METHOD): per event, y(gamma) = w T(gamma)[row] - q(gamma)[season], with w = S / (B b N_season) and
-q = f_season / N_season; then
+Notation (METHOD): per event, y(gamma) = w(gamma) T(gamma)[row] - q(gamma)[season], with w = S / (B b N_season) and
+q = f_season / N_season. S depends on gamma a little: w = w[0] + m(gamma) w[1], with the weight for a soft spectrum in
+w[0] and in w[1] how much more it is for a hard one (0 for ``psf: gaussian``), see `hardness`. Then
 
     TS / 2 = sum_i ln(1 + ns y_i) + sum_seasons R ln(1 - ns q),     R = N - N' events with S = 0.
 
@@ -19,6 +20,15 @@ from worker.engines.builtin.work import PROFILES, TERMS, counters
 I64 = NDArray[np.int64]
 
 LANES = 32
+HARD, SOFT = 2.0, 3.2
+"""Spectra of which S of an energy and sigma is tabulated (`worker.engines.builtin.psf_tables`)."""
+
+
+@kernel
+def hardness(gamma):  # type: ignore[no-untyped-def]
+    """m(gamma) and its derivative: 1 for HARD and below, 0 for SOFT and above, and a smooth step between."""
+    t = min(max((SOFT - gamma) / (SOFT - HARD), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t), -6.0 * t * (1.0 - t) / (SOFT - HARD)
 
 
 @kernel
@@ -40,22 +50,26 @@ def _lanes_sum(acc):  # type: ignore[no-untyped-def]
 
 
 @part
-def slopes_at_zero(n, w, row, node, by_row, out):  # type: ignore[no-untyped-def]
-    """Slope of TS / 2 in ns at ns = 0, at every gamma node: sum_i w_i T_i(gamma) - 1; into `out`.
+def slopes_at_zero(n, w, row, node, total, hard, by_row, more, out):  # type: ignore[no-untyped-def]
+    """Slope of TS / 2 in ns at ns = 0, at every gamma node: sum_i w_i T_i(gamma) - `total`; into `out`.
 
-    Weights are summed by row first, into the scratch `by_row` (n_rows,); returns the rows that were not empty.
+    Weights are summed by row first, into the scratch `by_row` and `more` (n_rows,); returns the rows that were not
+    empty. `hard` (n_gamma,) is m at the nodes.
     """
     fill(by_row, 0.0)
+    fill(more, 0.0)
     for i in range(n):
-        by_row[row[i]] += w[i]
-    fill(out, -1.0)
+        by_row[row[i]] += w[0, i]
+        more[row[i]] += w[1, i]
+    for g in range(out.size):
+        out[g] = -total[g]
     used = 0
     for r in range(by_row.size):
         if by_row[r] != 0.0:
             used += 1
             values = node[r]
             for g in range(out.size):
-                out[g] += by_row[r] * values[g]
+                out[g] += (by_row[r] + hard[g] * more[r]) * values[g]
     return used
 
 
@@ -76,12 +90,14 @@ def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # t
 
 
 @part
-def _terms(n, w, row, season, table, q, dtable, dq, y, dy):  # type: ignore[no-untyped-def]
+def _terms(n, w, m, dm, row, season, table, q, dtable, dq, y, dy):  # type: ignore[no-untyped-def]
     """Terms y of every event and their derivatives in gamma, padded with zeros to whole lanes; returns the length."""
+    soft, more = w[0], w[1]
     for i in range(n):
         r, s = np.uint32(row[i]), np.uint32(season[i])  # unsigned: no check for indices from the end, so it vectorises
-        y[i] = w[i] * table[r] - q[s]
-        dy[i] = w[i] * dtable[r] - dq[s]
+        weight = soft[i] + m * more[i]
+        y[i] = weight * table[r] - q[s]
+        dy[i] = weight * dtable[r] + dm * more[i] * table[r] - dq[s]
     padded = (n + LANES - 1) // LANES * LANES
     for i in range(n, padded):
         y[i] = 0.0
@@ -191,11 +207,12 @@ def _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count):  # type: ignore[no
 @kernel
 def profile(gamma, ns, tolerance, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Best ns at `gamma`, TS / 2 there and its derivative in gamma."""
-    gammas, _, coef, share = model
+    gammas, _, coef, share, _, _ = model
     table, dtable, y, dy, q, dq, acc, acc2, count = work
     count[PROFILES] += 1
     _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq)
-    padded = _terms(n, w, row, season, table, q, dtable, dq, y, dy)
+    m, dm = hardness(gamma)
+    padded = _terms(n, w, m, dm, row, season, table, q, dtable, dq, y, dy)
     ns = _maximise_ns(ns, tolerance, padded, y, rest, q, acc, acc2, count)
     value = log_likelihood_ratio(ns, padded, y, rest, q, acc, count)
     return ns, value, _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count)

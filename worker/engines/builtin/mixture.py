@@ -11,8 +11,9 @@ from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis
-from worker.engines.builtin.likelihood import workspace
+from worker.engines.builtin.likelihood import hardness, workspace
 from worker.engines.builtin.point import PI
+from worker.engines.builtin.psf import height
 from worker.engines.builtin.tables import SignalTable
 from worker.engines.builtin.tilted import Mixture, following, run_tilted
 from worker.engines.builtin.trials import Point, no_signal, scratch
@@ -56,18 +57,22 @@ def nodes() -> tuple[F64, F64]:
 
 @kernel
 def mean_weights(c, n_data, x, weight, out):  # type: ignore[no-untyped-def]
-    """Mean of the likelihood's w over uniform right ascension for each candidate, into `out` (n,).
+    """Means of the likelihood's w over uniform right ascension for each candidate, into `out` (2, n), as in `fit`.
 
     S has the same value on both sides of the source, so that x in [0, 1] covers half of the window.
     """
-    for i in range(out.size):
+    for i in range(out.shape[1]):
         event = c.event[i]
-        total = 0.0
+        soft, hard = 0.0, 0.0
         for j in range(x.size):
             s = fmath.sin(x[j] * event.half_window)
             angle2 = fmath.angle2_from_chord2(4.0 * (event.sin2_ddec + event.coscos * s * s))
-            total += weight[j] * fmath.exp(-angle2 * event.inv_2sigma2)
-        out[i] = event.weight / n_data[event.season] * (event.half_window * (2.0 / PI)) * total
+            a, b = height(c.psf.mix, event.psf, fmath.exp(-angle2 * event.inv_2sigma2 * c.psf.narrow))
+            soft += weight[j] * a
+            hard += weight[j] * b
+        window = event.half_window * (2.0 / PI)
+        out[0, i] = event.weight / n_data[event.season] * window * soft
+        out[1, i] = event.hard / n_data[event.season] * window * hard - out[0, i]
 
 
 @kernel
@@ -112,18 +117,18 @@ def mixture_at(analysis: Analysis, point: Point, tilts: Sequence[Tilt]) -> Mixtu
     n_tilts, candidates = len(tilts), point.candidates
     n = np.array([tilt.n for tilt in tilts], np.float64)
     table, q = np.empty((n_tilts, analysis.n_rows)), np.empty((n_tilts, analysis.n_seasons))
-    mean, hazard = np.empty(candidates.hazard.size), np.empty((n_tilts, candidates.hazard.size))
+    mean, hazard = np.empty((2, candidates.hazard.size)), np.empty((n_tilts, candidates.hazard.size))
     mean_weights(candidates, analysis.n_data, *nodes(), mean)
-    log_z = np.empty(n_tilts)
+    log_z, hard = np.empty(n_tilts), np.array([hardness(tilt.gamma)[0] for tilt in tilts])
     for k, tilt in enumerate(tilts):
         _set_gamma(point.table, tilt.gamma, table[k], q[k])
         q[k] /= analysis.n_data
         if not tilt.n * q[k].max() < LARGEST:
             most = most_events(analysis, point, tilt.gamma)
             raise ValueError(f"a tilt of {tilt.n:g} events is too much for these data: {most:.3g} are the most")
-        log_z[k] = following(candidates, mean, tilt.n, table[k], q[k], analysis.n_data, hazard[k])
+        log_z[k] = following(candidates, mean, hard[k], tilt.n, table[k], q[k], analysis.n_data, hazard[k])
     share = np.array([plain, *counts], np.float64) / PATTERN
-    return Mixture(pattern([plain, *counts]), share, n, table, q, log_z, hazard)
+    return Mixture(pattern([plain, *counts]), share, n, table, q, hard, log_z, hazard)
 
 
 def most_events(analysis: Analysis, point: Point, gamma: float) -> float:

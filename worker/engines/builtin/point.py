@@ -17,6 +17,7 @@ from worker.base import fmath, rng
 from worker.base.compiled import kernel, part
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.inject import add_signal, draw_signal
+from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.work import EVENTS
 
 F64 = NDArray[np.float64]
@@ -33,9 +34,11 @@ EVENT = np.dtype(
         ("sin2_ddec", "f8"),  # sin^2 of half the declination difference
         ("coscos", "f8"),  # product of the cosines of the declinations
         ("inv_2sigma2", "f8"),  # rad^-2
-        ("weight", "f8"),  # 1 / (sigma^2 p b): W without the exponential and without the signal energy density
+        ("weight", "f8"),  # factor / (sigma^2 p b), soft: W without h and without the signal energy density
+        ("hard", "f8"),  # the same for a hard spectrum
         ("row", "i4"),
         ("season", "i4"),
+        ("psf", "i4"),  # row of `Psf.mix`
     ],
     align=True,  # or a GPU reads it byte by byte
 )
@@ -51,27 +54,29 @@ class Candidates(NamedTuple):
     guide : ndarray (n_guide,), int32
         First event whose cumulative hazard exceeds i / n_guide of the total.
     event : ndarray (n,) of `EVENT`
-        What the likelihood needs of each event, together: an event is one look-up in memory, not seven.
+        What the likelihood needs of each event, together: an event is one look-up in memory, not nine.
+    psf : Psf
     """
 
     n_always: int
     hazard: F64
     guide: I32
     event: NDArray[np.void]
+    psf: Psf
 
 
 @kernel
-def windows(dec, event_dec, sigma, cut, half, sin2, coscos):  # type: ignore[no-untyped-def]
+def windows(dec, event_dec, reach, half, sin2, coscos):  # type: ignore[no-untyped-def]
     """Half of the half-width of each event's right-ascension window at a source declination.
 
     -1 where S = 0 for every right ascension, pi / 2 where S > 0 for every one. Also sin^2(ddec / 2) and the
-    product of cosines. All arrays (n,), rad.
+    product of cosines. All arrays (n,), rad; S = 0 beyond `reach`.
     """
     cos_source = fmath.cos(dec)
     for i in range(event_dec.size):
         half[i] = -1.0
         ddec = abs(event_dec[i] - dec)
-        radius = cut * sigma[i]
+        radius = reach[i]
         if not ddec < radius:
             continue
         s = fmath.sin(0.5 * ddec)
@@ -149,6 +154,7 @@ def draw_background(c, k0, k1, trial, index, place, batch):  # type: ignore[no-u
 def spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no-untyped-def]
     """Weights, rows and seasons of accepted events: gathered first, so that the arithmetic vectorises."""
     chord2, coscos, inverse = near[0], near[1], near[2]
+    mix, narrow = c.psf.mix, c.psf.narrow
     for i in range(n):
         event = c.event[index[i]]
         place[i] = (2.0 * place[i] - 1.0) * event.half_window
@@ -157,7 +163,8 @@ def spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no
         inverse[i] = event.inv_2sigma2
         row[i] = event.row
         season[i] = event.season
-        w[i] = event.weight * inv_n[season[i]]
+        w[0, i] = event.weight * inv_n[season[i]]
+        w[1, i] = event.hard * inv_n[season[i]]
     for i in range(n):
         s = fmath.sin(place[i])
         chord2[i] = 4.0 * (chord2[i] + coscos[i] * s * s)
@@ -166,7 +173,11 @@ def spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no
         if chord2[i] > fmath.ANGLE_SERIES:
             place[i] = fmath.angle2_far(chord2[i])
     for i in range(n):
-        w[i] *= fmath.exp(-place[i] * inverse[i])
+        place[i] = fmath.exp(-place[i] * inverse[i] * narrow)
+    for i in range(n):
+        soft, hard = height(mix, c.event[index[i]].psf, place[i])
+        w[0, i] *= soft
+        w[1, i] = w[1, i] * hard - w[0, i]
 
 
 @part  # of two kernels, but a process needs one of them

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.engines.builtin.likelihood import HARD, SOFT
 from worker.engines.builtin.tables import SignalTable
 from worker.engines.builtin.trials import Drawn
 
@@ -17,6 +18,12 @@ def table_and_share(table: SignalTable, gamma: float) -> tuple[F64, F64]:
     return powers @ table.coef[k], powers @ table.share[k]
 
 
+def weights_at(drawn: Drawn, gamma: float) -> F64:
+    """Weights of the events at one gamma, (n,)."""
+    t = float(np.clip((SOFT - gamma) / (SOFT - HARD), 0.0, 1.0))
+    return np.asarray(drawn.w[0] + t * t * (3.0 - 2.0 * t) * drawn.w[1])
+
+
 def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     """TS at many ns and one gamma.
 
@@ -29,7 +36,7 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     ndarray (n,)
     """
     signal, share = table_and_share(table, gamma)
-    y = drawn.w * signal[drawn.row] - (share / drawn.n_events)[drawn.season]
+    y = weights_at(drawn, gamma) * signal[drawn.row] - (share / drawn.n_events)[drawn.season]
     inside = np.log1p(ns[:, None] * y[None, :]).sum(axis=1)
     outside = (drawn.rest * np.log1p(-ns[:, None] * (share / drawn.n_events)[None, :])).sum(axis=1)
     return np.asarray(2.0 * (inside + outside), dtype=np.float64)

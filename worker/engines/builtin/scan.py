@@ -14,10 +14,11 @@ from worker.base import fmath, rng
 from worker.base.compiled import kernel
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, table_at
+from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.work import EVENTS, counters
 
 F64 = NDArray[np.float64]
@@ -31,6 +32,11 @@ class RingEvents(NamedTuple):
     ----------
     event : int64, into `Sky`
     half : float64, rad, half of the half-width of the right-ascension window
+    weight : (n, 2) float64
+        As `Sky.weight`, times the factor of the point-spread function, for a soft spectrum and a hard one.
+    limit : float64
+        S = 0 where x = psi^2 / (2 sigma^2) is not smaller.
+    psf : Psf
     """
 
     event: I64
@@ -38,16 +44,22 @@ class RingEvents(NamedTuple):
     sin2: F64
     coscos: F64
     inv_2sigma2: F64
+    weight: F64
+    limit: F64
+    psf: Psf
 
 
 def ring_events(analysis: Analysis, dec: float) -> RingEvents:
     """Events with a right-ascension window at a declination (rad)."""
-    sky = analysis.sky
+    sky, psf = analysis.sky, psf_at(analysis, dec)
     half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
     index = np.flatnonzero(half >= 0)
-    sigma = sky.sigma[index]
-    return RingEvents(index, half[index], sin2[index], coscos[index], 0.5 / (sigma * sigma))
+    sigma, cut = sky.sigma[index], psf.cut[sky.shape[index]]
+    weight = sky.weight[index, None] * psf.factor[sky.cell[index]]
+    return RingEvents(
+        index, half[index], sin2[index], coscos[index], 0.5 / (sigma * sigma), weight, 0.5 * cut * cut, psf
+    )
 
 
 @kernel
@@ -88,12 +100,12 @@ def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-
 
 
 @kernel
-def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, season):  # type: ignore[no-untyped-def]
+def _fill_pairs(events, sky, turn, shift, count, start, fill, w, row, season):  # type: ignore[no-untyped-def]
     """Weights of every (pixel, event) pair with S > 0; pixel p owns start[p] : fill[p]."""
     for p in range(count):
         fill[p] = start[p]
     spacing = 1.0 / count
-    limit = 0.5 * cut * cut
+    mix, narrow = events.psf.mix, events.psf.narrow
     for i in range(events.event.size):
         k = events.event[i]
         lo, n = _pixel_range(turn[k], events.half[i], shift, count)
@@ -102,10 +114,12 @@ def _fill_pairs(events, sky, turn, cut, shift, count, start, fill, w, row, seaso
             delta -= np.floor(delta + 0.5)
             s = fmath.sin(PI * delta)
             x = fmath.angle2_from_chord2(4.0 * (events.sin2[i] + events.coscos[i] * s * s)) * events.inv_2sigma2[i]
-            if x < limit:
+            if x < events.limit[i]:
                 q = p % count
                 at = fill[q]
-                w[at] = sky.weight[k] * fmath.exp(-x)
+                soft, hard = height(mix, sky.shape[k], fmath.exp(-x * narrow))
+                w[0, at] = events.weight[i, 0] * soft
+                w[1, at] = events.weight[i, 1] * hard - w[0, at]
                 row[at] = sky.row[k]
                 season[at] = sky.season[k]
                 fill[q] = at + 1
@@ -121,7 +135,9 @@ def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out
         for i in range(a, b):
             rest[season[i]] -= 1.0
         work[-1][EVENTS] += b - a
-        out[p, 0], out[p, 1], out[p, 2] = fit(b - a, w[a:b], row[a:b], season[a:b], rest, n_data, model, work, slopes)
+        out[p, 0], out[p, 1], out[p, 2] = fit(
+            b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, model, work, slopes
+        )
 
 
 class Scanner:
@@ -130,7 +146,7 @@ class Scanner:
     Parameters
     ----------
     keep : bool
-        Keep the events of every ring in memory (for many skies; about 40 bytes per event and ring).
+        Keep the events of every ring in memory (for many skies; about 64 bytes per event and ring).
 
     Attributes
     ----------
@@ -153,7 +169,7 @@ class Scanner:
 
     def _space(self, size: int) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
         self._work = workspace(size, self.analysis.n_rows, self.analysis.n_seasons, self.count)
-        return np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
+        return np.empty((2, size)), np.empty(size, np.int32), np.empty(size, np.int32)
 
     def _ring_events(self, r: int) -> RingEvents:
         events = self._events.get(r) or ring_events(self.analysis, float(self.rings.dec[r]))
@@ -177,10 +193,10 @@ class Scanner:
         count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
         start, fill = self._start[: count + 1], self._fill[:count]
         n = _count_pairs(events, turn, shift, count, start)
-        if n > self._pairs[0].size:
+        if n > self._pairs[1].size:
             self._pairs = self._space(n + n // 4)
         w, row, season = self._pairs
-        _fill_pairs(events, self.analysis.sky, turn, self.analysis.cuts.cut, shift, count, start, fill, w, row, season)
+        _fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, w, row, season)
         out = np.empty((count, 3))
         fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
         return maximum.require(out, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")

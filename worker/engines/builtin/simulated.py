@@ -51,6 +51,13 @@ def _count(events, lo, n, out):  # type: ignore[no-untyped-def]
         out[energy_bin(np.float64(events[i, 2]), lo, n)] += 1.0
 
 
+def expected(events: F32, gamma: float) -> F64:
+    """Expected events per second and unit flux of each simulated event (n, 6), for a power law; (n,)."""
+    out = np.empty(len(events))
+    _expected(events, gamma, np.inf, out)
+    return out
+
+
 def band_events(simulation: Simulation, band: int) -> F32:
     """Simulated events (n, 6) of a band."""
     return simulation.events[simulation.start[band] : simulation.start[band + 1]]

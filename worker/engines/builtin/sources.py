@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, table_at
+from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
 from worker.engines.protocol import Sources
 
@@ -46,18 +47,17 @@ class Near(NamedTuple):
 
 def near(analysis: Analysis, dec: float) -> Near:
     """Events with a right-ascension window at a declination (rad)."""
-    sky = analysis.sky
+    sky, psf = analysis.sky, psf_at(analysis, dec)
     half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
     index = np.flatnonzero(half >= 0)
     return Near(index.astype(np.int32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
 
 
 @kernel
-def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w, row, season, out):  # type: ignore[no-untyped-def]
+def _skies(near, dec, at, turns, sky, psf, n_data, model, work, rest, slopes, w, row, season, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of one source in every sky of a block: out (n_skies, 3)."""
     cos_source = fmath.cos(dec)
-    limit = 0.5 * cut * cut
     for k in range(turns.shape[0]):
         n = 0
         for j in range(n_data.size):
@@ -72,8 +72,11 @@ def _skies(near, dec, at, turns, sky, cut, n_data, model, work, rest, slopes, w,
             s = fmath.sin(PI * delta)
             chord2 = 4.0 * (half_ddec * half_ddec + cos_source * fmath.cos(sky.dec[e]) * s * s)
             x = fmath.angle2_from_chord2(chord2) * (0.5 / (sky.sigma[e] * sky.sigma[e]))
-            if x < limit:
-                w[n] = sky.weight[e] * fmath.exp(-x)
+            cut, factor = psf.cut[sky.shape[e]], psf.factor[sky.cell[e]]
+            if x < 0.5 * cut * cut:
+                soft, hard = height(psf.mix, sky.shape[e], fmath.exp(-x * psf.narrow))
+                w[0, n] = sky.weight[e] * factor[0] * soft
+                w[1, n] = sky.weight[e] * factor[1] * hard - w[0, n]
                 row[n] = sky.row[e]
                 season[n] = sky.season[e]
                 rest[season[n]] -= 1.0
@@ -90,10 +93,11 @@ class SourceScanner:
         self.block = max(int(BLOCK_BYTES / (8 * max(analysis.sky.dec.size, 1))), 1)
         self._near: dict[int, Near] = {}
         self._bytes = 0
+        self._psfs: dict[int, Psf] = {}
         self._table = lru_cache(TABLES)(partial(table_at, analysis))
         size = analysis.sky.dec.size + LANES
         self._work = workspace(size, analysis.n_rows, analysis.n_seasons)
-        self._events = np.empty(size), np.empty(size, np.int32), np.empty(size, np.int32)
+        self._events = np.empty((2, size)), np.empty(size, np.int32), np.empty(size, np.int32)
         self._rest = np.empty(analysis.n_seasons)
         self._slopes = np.empty(analysis.cuts.gammas.size)
 
@@ -106,6 +110,11 @@ class SourceScanner:
                 self._near[i] = events
                 self._bytes += size
         return events
+
+    def _psf(self, i: int) -> Psf:
+        if i not in self._psfs:
+            self._psfs[i] = psf_at(self.analysis, float(self.sources.dec[i]))
+        return self._psfs[i]
 
     def skies(self, key: tuple[int, int], first: int, count: int) -> F64:
         """TS, ns and gamma of every source in skies [first, first + count).
@@ -128,11 +137,11 @@ class SourceScanner:
 
     def at(self, turns: F64, out: F64) -> None:
         """Fit every source in the skies whose right ascensions (n_skies, n_events), in turns, are given; into `out`."""
-        cuts, sky = self.analysis.cuts, self.analysis.sky
+        sky = self.analysis.sky
         for i in range(len(self.sources.dec)):
             dec, rows = float(self.sources.dec[i]), np.empty((len(turns), 3))
             _skies(
-                self._near_of(i), dec, float(self.sources.turn[i]), turns, sky, cuts.cut, self.analysis.n_data,
+                self._near_of(i), dec, float(self.sources.turn[i]), turns, sky, self._psf(i), self.analysis.n_data,
                 self._table(dec), self._work, self._rest, self._slopes, *self._events, rows,
             )  # fmt: skip
             out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")

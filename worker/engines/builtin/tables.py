@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.engines.builtin.likelihood import hardness
+
 F64 = NDArray[np.float64]
 
 
@@ -24,13 +26,20 @@ class SignalTable(NamedTuple):
     coef : ndarray (n_gamma - 1, 4, n_rows)
         T in piece k = sum_p coef[k, p] t^p with t = (gamma - gammas[k]) / step in [0, 1].
     share : ndarray (n_gamma - 1, 4, n_seasons)
-        f_j in the same form.
+        f_j in the same form, times the share of the season's signal within the cut of S. Signal beyond it counts as
+        distributed like background: so ns is the number of all signal events, and S has the right integral.
+    total : ndarray (n_gamma,)
+        Sum of the shares at the nodes.
+    hard : ndarray (n_gamma,)
+        m of `worker.engines.builtin.likelihood.hardness` at the nodes.
     """
 
     gammas: F64
     node: F64
     coef: F64
     share: F64
+    total: F64
+    hard: F64
 
 
 def hermite(values: F64) -> F64:
@@ -56,13 +65,22 @@ def hermite(values: F64) -> F64:
     return np.stack([v[:-1], left, 3.0 * step - 2.0 * left - right, left + right - 2.0 * step], axis=1)
 
 
-def signal_table(gammas: F64, events: list[F64], expected: list[F64]) -> SignalTable:
+def signal_table(gammas: F64, events: list[F64], expected: list[F64], inside: F64 | None = None) -> SignalTable:
     """Combine the seasons' expected events by energy bin, each (n_gamma, n_bins), and in all, each (n_gamma,).
 
-    Where no season accepts anything the shares are equal, so that the table stays finite.
+    Where no season accepts anything the shares are equal, so that the table stays finite. `inside` (2, n_rows) is
+    the share of the signal of each row within the cut of S, for a soft spectrum and a hard one; None: all of it.
     """
     total = np.sum(expected, axis=0)
     divisor = np.where(total > 0, total, 1.0)
     shares = np.array([np.where(total > 0, e / divisor, 1.0 / len(expected)) for e in expected]).T
     rows = np.concatenate(events, axis=1) / divisor[:, None]
-    return SignalTable(gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)))
+    total, hard = np.ones(len(gammas)), np.array([hardness(gamma)[0] for gamma in gammas])
+    if inside is not None:
+        outside = 1.0 - inside[0] - hard[:, None] * (inside[1] - inside[0])
+        lost = np.cumsum((rows * outside).reshape(*shares.shape, -1), axis=2)[:, :, -1]
+        shares = shares - lost
+        total = np.cumsum(shares, axis=1)[:, -1]
+    return SignalTable(
+        gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)), total, hard
+    )

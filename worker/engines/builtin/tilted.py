@@ -22,6 +22,7 @@ from worker.base.compiled import kernel, part
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, log_likelihood_ratio
 from worker.engines.builtin.point import draw_background, spatial
+from worker.engines.builtin.psf import height
 from worker.engines.builtin.work import EVENTS
 
 F64 = NDArray[np.float64]
@@ -45,6 +46,8 @@ class Mixture(NamedTuple):
         T at gamma_k.
     q : ndarray (K, n_seasons)
         Share of each season in the signal over its number of events, at gamma_k.
+    hard : ndarray (K,)
+        m of `worker.engines.builtin.likelihood.hardness` at gamma_k.
     log_z : ndarray (K,)
         ln Z_k, summed over all events.
     hazard : ndarray (K, n_candidates)
@@ -56,28 +59,29 @@ class Mixture(NamedTuple):
     n: F64
     table: F64
     q: F64
+    hard: F64
     log_z: F64
     hazard: F64
 
 
 @kernel
-def following(c, mean, n, table, q, n_data, hazard):  # type: ignore[no-untyped-def]
+def following(c, mean, hard, n, table, q, n_data, hazard):  # type: ignore[no-untyped-def]
     """Cumulative hazards of following the source of `n` events, into `hazard` (n_candidates,); returns ln Z.
 
     Parameters
     ----------
-    mean : ndarray (n_candidates,)
-        Mean of w over uniform right ascension.
-    table, q : ndarray (n_rows,), (n_seasons,)
+    mean : ndarray (2, n_candidates)
+        Means of w over uniform right ascension.
+    hard, table, q : float, ndarray (n_rows,), ndarray (n_seasons,)
         At the spectral index of the tilt.
     """
     at, log_z = 0.0, 0.0
     for s in range(n_data.size):
         log_z += n_data[s] * fmath.log(1.0 - n * q[s])
-    for i in range(mean.size):
+    for i in range(hazard.size):
         event = c.event[i]
         uniform = 1.0 - n * q[event.season]
-        change = fmath.log((uniform + n * mean[i] * table[event.row]) / uniform)
+        change = fmath.log((uniform + n * (mean[0, i] + hard * mean[1, i]) * table[event.row]) / uniform)
         at += change
         log_z += change
         hazard[i] = at
@@ -108,7 +112,18 @@ def _chosen(hazard, k0, k1, trial, picked):  # type: ignore[no-untyped-def]
 
 
 @part
-def _place(event, k0, k1, trial, number):  # type: ignore[no-untyped-def]
+def _accept(psf, event, hard, angle2, nearest):  # type: ignore[no-untyped-def]
+    """Weight w at a squared distance over that at the nearest one, for a tilt of hardness `hard`."""
+    if psf.mix.shape[1] == 1:
+        return fmath.exp(-(angle2 - nearest) * event.inv_2sigma2)
+    soft, other = height(psf.mix, event.psf, fmath.exp(-angle2 * event.inv_2sigma2 * psf.narrow))
+    most_soft, most_other = height(psf.mix, event.psf, fmath.exp(-nearest * event.inv_2sigma2 * psf.narrow))
+    largest = (1.0 - hard) * event.weight * most_soft + hard * event.hard * most_other
+    return ((1.0 - hard) * event.weight * soft + hard * event.hard * other) / largest
+
+
+@part
+def _place(psf, event, hard, k0, k1, trial, number):  # type: ignore[no-untyped-def]
     """Place in its window, in (0, 1), of the event that is number `number` among those that follow the source.
 
     By rejection: a uniform place is accepted with the probability w / (largest w in the window). NaN if none is.
@@ -120,13 +135,13 @@ def _place(event, k0, k1, trial, number):  # type: ignore[no-untyped-def]
         place = rng.unit52(a, b)
         s = fmath.sin((2.0 * place - 1.0) * event.half_window)
         angle2 = fmath.angle2_from_chord2(4.0 * (event.sin2_ddec + event.coscos * s * s))
-        if rng.unit52(d, e) < fmath.exp(-(angle2 - nearest) * event.inv_2sigma2):
+        if rng.unit52(d, e) < _accept(psf, event, hard, angle2, nearest):
             return place
     return np.nan
 
 
 @part
-def _follow(c, hazard, k0, k1, trial, n, index, place, picked):  # type: ignore[no-untyped-def]
+def _follow(c, hazard, hard, k0, k1, trial, n, index, place, picked):  # type: ignore[no-untyped-def]
     """Move the events that follow the source of a tilt to their places; returns the number of accepted events."""
     n_picked = _chosen(hazard, k0, k1, trial, picked)
     kept, p = 0, 0
@@ -140,7 +155,7 @@ def _follow(c, hazard, k0, k1, trial, n, index, place, picked):  # type: ignore[
         kept += 1
     for j in range(n_picked):
         index[kept] = picked[j]
-        place[kept] = _place(c.event[picked[j]], k0, k1, trial, j)
+        place[kept] = _place(c.psf, c.event[picked[j]], hard, k0, k1, trial, j)
         kept += 1
     return kept
 
@@ -151,10 +166,10 @@ def _log_ratios(n, w, row, season, rest, mixture, work, out):  # type: ignore[no
     y, acc, count = work[2], work[6], work[8]
     padded = (n + LANES - 1) // LANES * LANES
     for k in range(mixture.n.size):
-        table, q = mixture.table[k], mixture.q[k]
+        table, q, hard = mixture.table[k], mixture.q[k], mixture.hard[k]
         for i in range(n):
             r, s = np.uint32(row[i]), np.uint32(season[i])
-            y[i] = w[i] * table[r] - q[s]
+            y[i] = (w[0, i] + hard * w[1, i]) * table[r] - q[s]
         for i in range(n, padded):
             y[i] = 0.0
         out[k] = log_likelihood_ratio(mixture.n[k], padded, y, rest, q, acc, count) - mixture.log_z[k]
@@ -187,7 +202,7 @@ def run_tilted(c, mixture, model, n_data, k0, k1, first, scratch, work, slopes, 
         n = draw_background(c, k0, k1, trial, index, place, batch)
         k = mixture.pattern[trial % np.uint64(mixture.pattern.size)]
         if k > 0:
-            n = _follow(c, mixture.hazard[k - 1], k0, k1, trial, n, index, place, picked)
+            n = _follow(c, mixture.hazard[k - 1], mixture.hard[k - 1], k0, k1, trial, n, index, place, picked)
         spatial(c, n, index, place, inv_n, w, row, season, near)
         for s in range(n_data.size):
             rest[s] = n_data[s]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from worker.base import fmath
 from worker.engines.builtin import inject, maximum
-from worker.engines.builtin.analysis import Analysis, signal_cells, table_at
+from worker.engines.builtin.analysis import Analysis, psf_at, signal_cells, table_at
 from worker.engines.builtin.inject import CountLaw, Injector
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.point import BATCH, EVENT, PI, Candidates, draw_trial, hazards, run_trials, windows
@@ -34,9 +34,9 @@ class Point(NamedTuple):
 
 def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     """Background events that can have S > 0 at a declination (rad)."""
-    sky = analysis.sky
+    sky, psf = analysis.sky, psf_at(analysis, dec)
     half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, sky.sigma, analysis.cuts.cut, half, sin2, coscos)
+    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
     inside = np.flatnonzero(half >= 0)
     always = half[inside] >= 0.5 * PI
     order = np.concatenate([inside[always], inside[~always]])
@@ -50,10 +50,12 @@ def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     event["coscos"] = coscos[order]
     event["inv_2sigma2"] = 0.5 / (sigma * sigma)
     # N grows by the injected events: divided by N later
-    event["weight"] = sky.weight[order] * analysis.n_data[sky.season[order]]
+    for k, name in enumerate(("weight", "hard")):
+        event[name] = sky.weight[order] * psf.factor[sky.cell[order], k] * analysis.n_data[sky.season[order]]
     event["row"] = sky.row[order]
     event["season"] = sky.season[order]
-    return Candidates(n_always, hazard, _guide(hazard, n_always), event)
+    event["psf"] = sky.shape[order]
+    return Candidates(n_always, hazard, _guide(hazard, n_always), event, psf)
 
 
 def _guide(hazard: F64, n_always: int) -> I32:
@@ -135,11 +137,12 @@ def injector_at(
         fmath.cos(dec),
         analysis.cuts.sigma_floor,
         analysis.cuts.sigma_max,
-        analysis.cuts.cut,
         analysis.grid.lo,
-        analysis.grid.n,
         analysis.density,
         analysis.energy,
+        analysis.bins,
+        analysis.sigma,
+        psf_at(analysis, dec),
         analysis.cuts.extension,
         extension,
     )
@@ -161,7 +164,7 @@ def scratch(analysis: Analysis, size: int, injector: Injector) -> tuple[Any, ...
     return (
         np.empty(size, np.int64),
         np.empty(size),
-        np.empty(size),
+        np.empty((2, size)),
         np.empty(size, np.int32),
         np.empty(size, np.int32),
         np.empty(seasons),
@@ -201,7 +204,7 @@ def run(
 
 
 class Drawn(NamedTuple):
-    """The events of one trial with S > 0: weights S / (B b N), rows, seasons; events without S; all events."""
+    """The events of one trial with S > 0: weights S / (B b N) as in `fit`, rows, seasons; events without S; all."""
 
     w: F64
     row: NDArray[np.int32]
@@ -219,4 +222,4 @@ def draw(analysis: Analysis, point: Point, key: tuple[int, int], trial: int, inj
         np.uint64(key[0]), np.uint64(key[1]), np.uint64(trial), scratch_arrays,
     )  # fmt: skip
     _, _, w, row, season, rest, n_events, *_ = scratch_arrays
-    return Drawn(w[:n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())
+    return Drawn(w[:, :n].copy(), row[:n].copy(), season[:n].copy(), rest.copy(), n_events.copy())

@@ -5,8 +5,9 @@ only by the square of that. At the end ns and TS are computed in double precisio
 warps of a processor are in different places of it, and its cache for instructions holds 8,000.
 
 The arguments that `worker.engines.builtin.fit.fit` only hands on are other ones here. `w` is what a warp knows of its
-events (`worker.engines.cuda.memory.shared`), `row` and `season` are not used; the model is (gammas, node, coef, share),
-each but the first a flat array with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one.
+events (`worker.engines.cuda.memory.shared`), `row` and `season` are not used; the model is (gammas, node, coef, share,
+total, hard): flat arrays with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one, but for
+the first and the last, which all tables share. Of an event, `v` is how much more it weighs for a hard spectrum.
 """
 
 import numpy as np
@@ -27,17 +28,18 @@ SMALL = np.float32(0.01)
 @device
 def model_at(index, tables, sizes):  # type: ignore[no-untyped-def]
     """The model of table `index` of several."""
-    gammas, node, coef, share = tables
+    gammas, node, coef, share, total, hard = tables
     t, rows, seasons = U64(index), U64(sizes[2]), U64(sizes[3])
     columns, pieces = U64(on_lanes(gammas.size)), U64(gammas.size - 1)
     at_piece = t * FOUR * pieces
-    return gammas, (node, t * columns * rows), (coef, at_piece * rows), (share, at_piece * seasons)
+    at_share, at_total = at_piece * seasons, t * U64(gammas.size)
+    return gammas, (node, t * columns * rows), (coef, at_piece * rows), (share, at_share), (total, at_total), hard
 
 
 @device
 def count_rest(n, events, n_events, rest):  # type: ignore[no-untyped-def]
     """Events with S = 0 of every season, into `rest`."""
-    _, _, _, shorts, _, season = events
+    _, _, _, _, shorts, _, season = events
     for s in range(rest.size):
         here = np.float64(n)
         if rest.size > 1:
@@ -53,20 +55,24 @@ def count_rest(n, events, n_events, rest):  # type: ignore[no-untyped-def]
 
 
 @device
-def _slopes_at_zero(n, events, unused, node, n_rows, out):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def _slopes_at_zero(n, events, unused, node, total, hard, n_rows, unused_2, out):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """As `worker.engines.builtin.likelihood.slopes_at_zero`: a lane owns two gammas, and meets every event."""
-    singles, w, _, shorts, row, _ = events
+    singles, w, v, _, shorts, row, _ = events
     values, first = node
+    totals, first_total = total
     for start in range(0, out.size, COLUMNS):
         g = start + cuda.threadIdx.x
         h = g + LANES
         at = first + U64(start) * n_rows + U64(cuda.threadIdx.x)
-        here, there = -ONE, -ONE
+        here = -totals[first_total + U64(g)] if g < out.size else ZERO
+        there = -totals[first_total + U64(h)] if h < out.size else ZERO
+        m_here = hard[g] if g < out.size else ZERO
+        m_there = hard[h] if h < out.size else ZERO
         i = U64(0)
         while i < n:
-            weight, r = singles[w + i], at + shorts[row + i] * U64(COLUMNS)
-            here += weight * values[r]
-            there += weight * values[r + STEP]
+            weight, more, r = singles[w + i], singles[v + i], at + shorts[row + i] * U64(COLUMNS)
+            here += (weight + m_here * more) * values[r]
+            there += (weight + m_there * more) * values[r + STEP]
             i += U64(1)
         if g < out.size:
             out[g] = here
@@ -119,20 +125,20 @@ def _set_gamma(gamma, gammas, coef, share, n_events, n_rows, search):  # type: i
 
 
 @device
-def _set_terms(n, events, search):  # type: ignore[no-untyped-def]
+def _set_terms(n, events, m, search):  # type: ignore[no-untyped-def]
     """Terms y of every event; a lane reads later what it wrote itself."""
-    singles, w, y, shorts, row, season = events
+    singles, w, v, y, shorts, row, season = events
     tables, table, q, _ = search
     i = U64(cuda.threadIdx.x)
     while i < n:
         t = tables[U64(table + shorts[row + i])]
-        singles[y + i] = singles[w + i] * t - q[shorts[season + i]]
+        singles[y + i] = (singles[w + i] + m * singles[v + i]) * t - q[shorts[season + i]]
         i += STEP
 
 
 @device
 def _derivatives(ns, n, events, rest, q, acc, acc2, count):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    singles, _, y, _, _, _ = events
+    singles, _, _, y, _, _, _ = events
     at = np.float32(ns)
     first, second = ZERO, ZERO
     i = U64(cuda.threadIdx.x)
@@ -153,12 +159,12 @@ def _derivatives(ns, n, events, rest, q, acc, acc2, count):  # type: ignore[no-u
 
 
 @device
-def _value_and_slope(ns, n, events, rest, n_rows, search):  # type: ignore[no-untyped-def]
+def _value_and_slope(ns, n, events, rest, m, dm, n_rows, search):  # type: ignore[no-untyped-def]
     """As `log_likelihood_ratio` and `_gamma_slope` of the builtin `likelihood`, in one sweep over the events.
 
     ln(1 + x) is its series where x is small: rounding 1 + x would err the same way for all events of little weight.
     """
-    singles, w, y, shorts, row, season = events
+    singles, w, v, y, shorts, row, season = events
     tables, table, q, dq = search
     dtable = table + n_rows
     at = np.float32(ns)
@@ -166,11 +172,13 @@ def _value_and_slope(ns, n, events, rest, n_rows, search):  # type: ignore[no-un
     i = U64(cuda.threadIdx.x)
     while i < n:
         t = tables[dtable + shorts[row + i]]
+        more = singles[v + i]
+        change = (singles[w + i] + m * more) * t + dm * more * tables[U64(table + shorts[row + i])]
         x = at * singles[y + i]
         log = warp.log32(ONE + x)
         series = x * (ONE - x * (HALF - x * THIRD))
         value += np.float64(series if abs(x) < SMALL else log)
-        slope += np.float64(warp.ratio(singles[w + i] * t - dq[shorts[season + i]], ONE + x))
+        slope += np.float64(warp.ratio(change - dq[shorts[season + i]], ONE + x))
         i += STEP
     j = U64(cuda.threadIdx.x)
     while j < q.size:
@@ -185,22 +193,24 @@ _maximise_ns = warp.rebound(likelihood._maximise_ns, _derivatives=_derivatives)
 
 @device
 def _profile(gamma, ns, tolerance, n, events, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    gammas, _, coef, share = model
+    gammas, _, coef, share, _, _ = model
     n_rows, search, _, count = work
     _, _, q, _ = search
     _set_gamma(gamma, gammas, coef, share, n_events, n_rows, search)
-    _set_terms(n, events, search)
+    m, dm = likelihood.hardness(gamma)
+    m32, dm32 = np.float32(m), np.float32(dm)
+    _set_terms(n, events, m32, search)
     ns = _maximise_ns(ns, tolerance, n, events, rest, q, count, count, count)
-    value, slope = _value_and_slope(ns, n, events, rest, n_rows, search)
+    value, slope = _value_and_slope(ns, n, events, rest, m32, dm32, n_rows, search)
     return ns, value, slope
 
 
 @device
 def _exact_term(i, events, end):  # type: ignore[no-untyped-def]
-    singles, w, _, shorts, row, season = events
-    doubles, table, q = end
+    singles, w, v, _, shorts, row, season = events
+    doubles, table, q, m = end
     t = doubles[U64(table + shorts[row + i])]
-    return singles[w + i] * t - q[shorts[season + i]]
+    return (singles[w + i] + m * singles[v + i]) * t - q[shorts[season + i]]
 
 
 @device
@@ -250,7 +260,7 @@ _maximise_ns_exactly = warp.rebound(likelihood._maximise_ns, _derivatives=_exact
 @device
 def _profile_at_best(gamma, ns, tolerance, n, events, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Where the search has ended: its tables are overwritten by those in double precision."""
-    gammas, _, ((_, values), first), (shares, first_share) = model
+    gammas, _, ((_, values), first), (shares, first_share), _, _ = model
     n_rows, _, end, count = work
     doubles, table, q = end
     k, t, _ = _piece(gamma, gammas)
@@ -267,7 +277,8 @@ def _profile_at_best(gamma, ns, tolerance, n, events, row, season, rest, n_event
         q[j] = value / n_events[j]
         j += STEP
     warp.sync()
-    y = (events, end)
+    m, _ = likelihood.hardness(gamma)
+    y = (events, (doubles, table, q, m))
     ns = _maximise_ns_exactly(ns, tolerance, n, y, rest, q, count, count, count)
     return ns, _exact_log_likelihood_ratio(ns, n, y, rest, q), 0.0
 

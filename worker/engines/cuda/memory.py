@@ -21,8 +21,8 @@ MOST_SHARED = 48 * 1024
 FAR_ABOVE = MOST_SHARED
 """Bytes above which events lie in the device's memory."""
 
-EVENT_BYTES = 12
-"""Of an event: its weight and term in single precision, its row and season in 16 bits."""
+EVENT_BYTES = 16
+"""Of an event: its weights for two spectra and its term in single precision, its row and season in 16 bits."""
 
 FEW = 1 << 12
 """Warps in flight where each has its events in the device's memory."""
@@ -77,28 +77,28 @@ class Room(NamedTuple):
     def far(self, blocks: int) -> tuple[Any, Any, Any]:
         """Device arrays for the blocks' events, of no size where shared memory holds them, and injected ones."""
         events, injected = self.sizes[:2]
-        size = 2 * blocks * events if self.is_far else 1
+        size = blocks * events if self.is_far else 1
         return (
-            cuda.device_array(size, np.float32),
-            cuda.device_array(size, np.uint16),
+            cuda.device_array(3 * size, np.float32),
+            cuda.device_array(2 * size, np.uint16),
             cuda.device_array((blocks, injected, 5), np.float64),
         )
 
 
 @device
 def _near(singles, shorts, room):  # type: ignore[no-untyped-def]
-    """A warp's events: array of weights and terms, their offsets, array of rows and seasons, their offsets."""
+    """A warp's events: array of weights (two) and terms, their offsets, array of rows and seasons, their offsets."""
     events, _, rows, seasons, gammas = room
     size, first = U64(events), U64(2 * _doubles(rows, seasons, gammas))
-    row = U64(2 * (first + 2 * size))
-    return singles, first, U64(first + size), shorts, row, U64(row + size)
+    row = U64(2 * (first + 3 * size))
+    return singles, first, U64(first + size), U64(first + 2 * size), shorts, row, U64(row + size)
 
 
 @device
 def _far(far, room, block):  # type: ignore[no-untyped-def]
     size = U64(room[0])
-    first = U64(2 * size * U64(block))
-    return far[0], first, U64(first + size), far[1], first, U64(first + size)
+    first, short = U64(3 * size * U64(block)), U64(2 * size * U64(block))
+    return far[0], first, U64(first + size), U64(first + 2 * size), far[1], short, U64(short + size)
 
 
 @device
@@ -141,7 +141,7 @@ else:
 
 
 def model_of(tables: Iterable[SignalTable], n: int) -> tuple[Any, ...]:
-    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share).
+    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share, total, hard).
 
     Parameters
     ----------
@@ -153,14 +153,15 @@ def model_of(tables: Iterable[SignalTable], n: int) -> tuple[Any, ...]:
     for i, table in enumerate(tables):
         if i == 0:
             coef, share = (np.empty((n, part.size)) for part in (table.coef, table.share))
+            total = np.empty((n, table.gammas.size), np.float32)
             node = np.zeros((n, len(table.node), on_lanes(table.gammas.size)), np.float32)
         coef[i], share[i] = table.coef.reshape(-1), table.share.reshape(-1)
+        total[i] = table.total
         node[i, :, : table.gammas.size] = table.node
     node = node.reshape(*node.shape[:2], -1, COLUMNS).swapaxes(1, 2)  # a block of rows for as many gammas as lanes take
-    flat = coef.reshape(-1)
-    moved: tuple[Any, ...] = to_device(
-        (table.gammas, node.reshape(-1), (flat.astype(np.float32), flat), share.reshape(-1))
-    )
+    flat, hard = coef.reshape(-1), table.hard.astype(np.float32)
+    model = table.gammas, node.reshape(-1), (flat.astype(np.float32), flat), share.reshape(-1), total.reshape(-1), hard
+    moved: tuple[Any, ...] = to_device(model)
     return moved
 
 

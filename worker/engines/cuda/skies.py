@@ -15,7 +15,8 @@ from worker.base.compiled import kernel
 from worker.base.errors import InputError
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
-from worker.engines.builtin.analysis import Analysis, table_at
+from worker.engines.builtin.analysis import Analysis, psf_at, table_at
+from worker.engines.builtin.psf import height
 from worker.engines.builtin.scan import ring_events
 from worker.engines.cuda import warp
 from worker.engines.cuda.fit import count_rest, fit, model_at
@@ -64,6 +65,27 @@ class Events(NamedTuple):
     weight: F64
     row: NDArray[np.uint16]
     season: NDArray[np.uint16]
+    shape: NDArray[np.uint16]
+    cell: I32
+
+
+class Psfs(NamedTuple):
+    """Point-spread functions of all rings, as `worker.engines.builtin.psf.Psf`, one after the other.
+
+    Attributes
+    ----------
+    n_shapes, n_cells : int
+        Of one ring.
+    limit : float64
+        Of x, as in `worker.engines.builtin.scan.RingEvents`.
+    """
+
+    narrow: float
+    n_shapes: int
+    n_cells: int
+    mix: NDArray[np.float32]
+    limit: F64
+    factor: NDArray[np.float32]
 
 
 def cells_of(reach: F64) -> Cells:
@@ -97,35 +119,36 @@ def _sort(turn, band_start, turns, start, order):  # type: ignore[no-untyped-def
 def _place(order, turn, dec, of_event, events):  # type: ignore[no-untyped-def]
     """Unit vectors and properties of the events in the order of their cells."""
     j = cuda.grid(1)
-    inverse, weight, row, season = of_event
-    x, y, z, to_inverse, to_weight, to_row, to_season = events
+    inverse, weight, row, season, shape, cell = of_event
+    x, y, z, to_inverse, to_weight, to_row, to_season, to_shape, to_cell = events
     if j < order.size:
         i = order[j]
         sine, cosine = fmath.sincos_turns(turn[i])
         cos_dec = fmath.cos(dec[i])
         x[j], y[j], z[j] = cos_dec * cosine, cos_dec * sine, fmath.sin(dec[i])
         to_inverse[j], to_weight[j], to_row[j], to_season[j] = inverse[i], weight[i], row[i], season[i]
+        to_shape[j], to_cell[j] = shape[i], cell[i]
 
 
 @device
 def _chord2(j, at, sky):  # type: ignore[no-untyped-def]
     """Square of the chord between event j and a place."""
-    x, y, z, _, _, _, _ = sky
+    x, y, z = sky[0], sky[1], sky[2]
     dx, dy, dz = x[j] - at[0], y[j] - at[1], z[j] - at[2]
     return dx * dx + dy * dy + dz * dz
 
 
 @device
-def _take(begin, end, at, sky, limit, room, n, events):  # type: ignore[no-untyped-def]
+def _take(begin, end, at, sky, limit, ring, room, n, events):  # type: ignore[no-untyped-def]
     """List the events begin ... end - 1 that can have S > 0 at `at`; the new number of events, -1 without room."""
-    inverse = sky[3]
-    singles, _, y, _, _, _ = events
+    inverse, shape = sky[3], sky[7]
+    singles, _, _, y, _, _, _ = events
     start, stop = U64(begin), U64(end)
     while start < stop:
         j = start + U64(cuda.threadIdx.x)
         near = False
         if j < stop:
-            near = _chord2(j, at, sky) * inverse[j] < limit  # the angle is larger than the chord
+            near = _chord2(j, at, sky) * inverse[j] < limit[ring + shape[j]]  # the angle is larger than the chord
         k, more = warp.place(near)
         if n + more > room:
             return -1
@@ -137,23 +160,29 @@ def _take(begin, end, at, sky, limit, room, n, events):  # type: ignore[no-untyp
 
 
 @device
-def _weigh(n, at, sky, limit, events):  # type: ignore[no-untyped-def]
+def _weigh(n, at, sky, psfs, r, events):  # type: ignore[no-untyped-def]
     """Weights of the n listed events; 0 where S = 0, which is to the likelihood as if the event were not there."""
-    _, _, _, inverse, weight, rows, seasons = sky
-    singles, w, y, shorts, row, season = events
+    _, _, _, inverse, weight, rows, seasons, shapes, cells = sky
+    singles, w, v, y, shorts, row, season = events
     i = U64(cuda.threadIdx.x)
     while i < n:
         j = U64(singles[y + i])
         exponent = fmath.angle2_from_chord2(_chord2(j, at, sky)) * inverse[j]
-        singles[w + i] = weight[j] * warp.exp32(np.float32(-exponent)) if exponent < limit else 0.0
+        s = r * psfs.n_shapes + shapes[j]
+        soft, hard = height(psfs.mix, s, warp.exp32(np.float32(-exponent * psfs.narrow)))
+        cell = r * psfs.n_cells + cells[j]
+        inside = weight[j] if exponent < psfs.limit[s] else 0.0
+        soft, hard = inside * psfs.factor[cell, 0] * soft, inside * psfs.factor[cell, 1] * hard
+        singles[w + i] = soft
+        singles[v + i] = hard - soft
         shorts[row + i] = rows[j]
         shorts[season + i] = seasons[j]
         i += STEP
 
 
 @device
-def _gather(dec, turn, at, cells, wide, start, sky, limit, room, events):  # type: ignore[no-untyped-def]
-    """Events with S > 0 at a pixel, from all classes; how many, -1 without room.
+def _gather(dec, turn, at, cells, wide, start, sky, limit, ring, room, events):  # type: ignore[no-untyped-def]
+    """Events with S > 0 at a pixel, from all classes; how many, -1 without room. `ring`: where its `limit` begins.
 
     `wide` (n_classes,): half of the right ascensions, in turns, that a class reaches at this declination. What a band
     has within reach is one stretch of its cells, or two where it crosses right ascension 0.
@@ -174,14 +203,14 @@ def _gather(dec, turn, at, cells, wide, start, sky, limit, room, events):  # typ
                 a, b = max(left, 0), min(right, turns - 1)
                 if part == 1:
                     a, b = (left + turns, turns - 1) if left < 0 else (0, right - turns)
-                n = _take(start[first + a], start[first + b + 1], at, sky, limit, room, n, events)
+                n = _take(start[first + a], start[first + b + 1], at, sky, limit, ring, room, n, events)
                 if n < 0:
                     return -1
     return n
 
 
 @device
-def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out):  # type: ignore[no-untyped-def]
+def _some_pixels(block, blocks, pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, mine, out):  # type: ignore[no-untyped-def]
     events, by_season, _, work, slopes = mine
     rest, n_events, _ = by_season
     ring, place = pixels
@@ -192,13 +221,15 @@ def _some_pixels(block, blocks, pixels, rings, cells, start, sky, limit, n_data,
         sine, cosine = fmath.sincos_turns(turn)
         cos_dec = fmath.cos(dec)
         at = (cos_dec * cosine, cos_dec * sine, fmath.sin(dec))
-        n = _gather(dec, turn, at, cells, ring_wide[r], start, sky, limit, sizes[0], events)
+        n = _gather(
+            dec, turn, at, cells, ring_wide[r], start, sky, psfs.limit, r * psfs.n_shapes, sizes[0], events
+        )  # fmt: skip
         ts, ns, gamma = NO_ROOM, 0.0, 0.0
         warp.sync()
         if n >= 0:
             for s in range(cuda.threadIdx.x, n_data.size, LANES):
                 n_events[s] = n_data[s]
-            _weigh(U64(n), at, sky, limit, events)
+            _weigh(U64(n), at, sky, psfs, r, events)
             warp.sync()
             count_rest(U64(n), events, n_events, rest)
             model = model_at(r, tables, sizes)
@@ -214,18 +245,18 @@ _pixels = plain(_some_pixels)
 
 
 @warp.jit
-def _kernel(pixels, rings, cells, start, sky, limit, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
+def _kernel(pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
     mine = shared(sizes, far, cuda.blockIdx.x, False)
     _pixels(
-        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out
+        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, mine, out
     )  # fmt: skip
 
 
 @warp.jit
-def _far_kernel(pixels, rings, cells, start, sky, limit, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
+def _far_kernel(pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, far, out):  # type: ignore[no-untyped-def]
     mine = shared(sizes, far, cuda.blockIdx.x, True)
     _pixels(
-        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, limit, n_data, tables, sizes, mine, out
+        cuda.blockIdx.x, cuda.gridDim.x, pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, mine, out
     )  # fmt: skip
 
 
@@ -262,10 +293,11 @@ class Scanner:
         self._start = np.zeros(int(self._cells.first[-1]) + 1, np.int32)
         self._order = np.empty(sky.dec.size, np.int32)
         self._fixed = to_device(
-            (sky.dec, (0.5 / sky.sigma**2, sky.weight, sky.row.astype(np.uint16), sky.season.astype(np.uint16)))
+            (sky.dec, (0.5 / sky.sigma**2, sky.weight, sky.row.astype(np.uint16), sky.season.astype(np.uint16),
+             sky.shape.astype(np.uint16), sky.cell))
         )  # fmt: skip
         n = sky.dec.size
-        self._events = tuple(cuda.device_array(n, t) for t in (*(np.float64,) * 5, np.uint16, np.uint16))
+        self._events = tuple(cuda.device_array(n, t) for t in (*(np.float64,) * 5, *(np.uint16,) * 3, np.int32))
         self._constant = to_device(
             (
                 (np.repeat(np.arange(rings.dec.size, dtype=np.int32), rings.n_pix),
@@ -274,6 +306,7 @@ class Scanner:
                 self._cells,
             )
         )  # fmt: skip
+        self._psf = self._psfs()
         self._n_data = cuda.to_device(analysis.n_data)
         self._model = model_of((table_at(analysis, float(dec)) for dec in rings.dec), rings.dec.size)
         self._ends = np.concatenate([[0], np.cumsum(rings.n_pix)])
@@ -282,6 +315,16 @@ class Scanner:
         self._sky: F64 = cuda.pinned_array((n, 3), np.float64)  # twice as fast to copy to as other memory
         self._turn: F64 | None = None
         self._make_room(self._most())
+
+    def _psfs(self) -> Psfs:
+        """Point-spread functions of all rings, on the device."""
+        made = [psf_at(self.analysis, float(dec)) for dec in self.rings.dec]
+        mix, cut, factor = (np.concatenate(columns) for columns in list(zip(*made, strict=True))[1:4])
+        n_shapes, n_cells = made[0].cut.size, len(made[0].factor)
+        moved: Psfs = to_device(
+            Psfs(made[0].narrow, n_shapes, n_cells, mix.astype(np.float32), 0.5 * cut * cut, factor.astype(np.float32))
+        )
+        return moved
 
     def _most(self) -> int:
         """About the largest number of events near a pixel."""
@@ -310,11 +353,10 @@ class Scanner:
         _place[threads, THREADS](order, cuda.to_device(turn), *self._fixed, self._events)
         start = cuda.to_device(self._start)
         pixels, rings, cells = self._constant
-        limit = 0.5 * self.analysis.cuts.cut**2
         while True:
             kernel = _far_kernel if self._room.is_far else _kernel
             kernel[self._blocks, LANES, 0, self._room.shared_bytes](
-                pixels, rings, cells, start, self._events, limit, self._n_data, self._model, self._room.sizes,
+                pixels, rings, cells, start, self._events, self._psf, self._n_data, self._model, self._room.sizes,
                 self._far, self._out,
             )  # fmt: skip
             self._out.copy_to_host(self._sky)

@@ -10,6 +10,7 @@ from worker.engines.builtin import maximum, trials
 from worker.engines.builtin.analysis import Analysis
 from worker.engines.builtin.inject import Injector, draw_event, signal_count, weigh_event
 from worker.engines.builtin.point import EVENT as CPU_EVENT
+from worker.engines.builtin.psf import height
 from worker.engines.cuda import warp
 from worker.engines.cuda.fit import count_rest, fit, model_at
 from worker.engines.cuda.memory import Room, model_of, plain, shared, to_device
@@ -23,7 +24,7 @@ NO_ROOM = -1.0
 F32 = np.float32
 
 EVENT = np.dtype([(name, "f4" if CPU_EVENT[name].kind == "f" else "u2") for name in CPU_EVENT.names or ()], align=True)
-"""`worker.engines.builtin.point.EVENT` in single precision: 24 bytes."""
+"""`worker.engines.builtin.point.EVENT` in single precision: 32 bytes."""
 
 
 @device
@@ -54,12 +55,16 @@ def _angle2(c2):  # type: ignore[no-untyped-def]
 @device
 def _weigh(c, i, unit, inv_n, k, events):  # type: ignore[no-untyped-def]
     """Candidate i, at a uniform place in its window, becomes event k."""
-    singles, w, _, shorts, row, season = events
+    singles, w, v, _, shorts, row, season = events
     event = c.event[i]
     s = _sin(F32(2.0 * unit - 1.0) * event["half_window"])
     angle2 = _angle2(F32(4.0) * (event["sin2_ddec"] + event["coscos"] * s * s))
-    weight = event["weight"] * F32(inv_n[U64(event["season"])])
-    singles[w + k] = weight * warp.exp32(-angle2 * event["inv_2sigma2"])
+    inv = F32(inv_n[U64(event["season"])])
+    term = warp.exp32(-angle2 * event["inv_2sigma2"] * F32(c.psf.narrow))
+    soft, hard = height(c.psf.mix, U64(event["psf"]), term)
+    weight = event["weight"] * inv * soft
+    singles[w + k] = weight
+    singles[v + k] = event["hard"] * inv * hard - weight
     shorts[row + k] = event["row"]
     shorts[season + k] = event["season"]
 
@@ -106,7 +111,7 @@ def _background(c, k0, k1, trial, inv_n, room, events):  # type: ignore[no-untyp
 @device
 def _one_trial(c, inject, injector, n_data, k0, k1, trial, room, events, by_season, draws):  # type: ignore[no-untyped-def]
     """Draw one trial into the arrays of the warp; returns the number of events with S > 0, -1 without room."""
-    singles, w, _, shorts, row, season = events
+    singles, w, v, _, shorts, row, season = events
     rest, n_events, inv_n = by_season
     n_signal = 0
     if inject:
@@ -127,13 +132,14 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, room, events, by_seas
         return -1
     for start in range(0, n_signal, LANES):
         i = start + cuda.threadIdx.x
-        weight, r, s = -1.0, 0, 0
+        weight, more_hard, r, s = -1.0, -1.0, 0, 0
         if i < n_signal:
-            weight, r, s = weigh_event(injector, draws, i, inv_n)
+            weight, more_hard, r, s = weigh_event(injector, draws, i, inv_n)
         k, more = warp.place(weight >= 0.0)
         if weight >= 0.0:
             at = U64(n + k)
             singles[w + at] = weight
+            singles[v + at] = more_hard - weight
             shorts[row + at] = r
             shorts[season + at] = s
         n += more
@@ -190,7 +196,10 @@ def run(
     room = room_for(analysis, point, what)
     out = cuda.device_array((n, 3), np.float64)
     blocks = room.blocks(n, BLOCKS)
-    candidates = point.candidates._replace(event=point.candidates.event.astype(EVENT))
+    psf = point.candidates.psf
+    candidates = point.candidates._replace(
+        event=point.candidates.event.astype(EVENT), psf=psf._replace(mix=psf.mix.astype(F32))
+    )
     kernel = _far_kernel if room.is_far else _kernel
     kernel[blocks, LANES, 0, room.shared_bytes](
         to_device(candidates), injector is not None, to_device(what), model_of([point.table], 1),

@@ -1,0 +1,173 @@
+"""`python -m benchmarks.psf RUN OUT.json [PART ...]`: the likelihood with ``psf: response`` against ``psf: gaussian``.
+
+RUN is a prepared run directory. Parts: `cost` (CPU time of a trial), `bias` (fitted over injected ns), `discovery`
+(n_sig of the discovery potential at 3 sigma, counted), `foreign` (the same of the last season, with the response of the
+season before it in the likelihood: a response that does not inject).
+"""
+
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.base import rng
+from worker.data.dataset import Dataset
+from worker.data.prepared import unpack
+from worker.engines.builtin import analysis as engine
+from worker.engines.builtin import trials
+from worker.engines.builtin.inject import Injector
+from worker.engines.builtin.response import Spectrum
+from worker.rundir import layout, store
+
+F64 = NDArray[np.float64]
+
+GAMMAS = np.arange(1.0, 4.0 + 1e-9, 1 / 16)
+CUTS = engine.Cuts(GAMMAS, 5.0, float(np.radians(0.2)), float(np.radians(5.0)))
+PSFS = ("gaussian", "response")
+BIAS_DECS = (-60.0, -30.0, -5.0, 5.0, 30.0, 60.0)
+DISCOVERY_DECS = (-30.0, 0.0, 5.0, 30.0, 60.0)
+SPECTRA = (2.0, 3.2)
+KEY, OTHER_KEY = rng.key("psf background"), rng.key("psf signal")
+P3 = 1.0 - NormalDist().cdf(3.0)
+N_BIAS, N_BACKGROUND, N_SIGNAL = 1000, 200_000, 3000
+
+
+def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
+    """Mean fitted ns over injected events, by declination, spectrum and number of events."""
+    rows = []
+    for dec_deg in BIAS_DECS:
+        for gamma in SPECTRA:
+            for n in (10, 20, 50):
+                row: dict[str, Any] = {"dec": dec_deg, "gamma": gamma, "n": n}
+                for name, analysis in analyses.items():
+                    dec = float(np.radians(dec_deg))
+                    injector = trials.injector_at(analysis, dec, Spectrum(gamma), float(n), False)
+                    found = trials.run(analysis, trials.point_at(analysis, dec), OTHER_KEY, 0, N_BIAS, injector)["ns"]
+                    row[name] = [float(found.mean() / n), float(found.std() / n / np.sqrt(N_BIAS))]
+                rows.append(row)
+                print(row, flush=True)
+    return rows
+
+
+def crossing(ts: list[F64], n_sig: F64, threshold: float) -> tuple[float, float]:
+    """Where half of the trials are above the threshold, and its error; the passing share is linear between n_sig."""
+    share = np.array([np.mean(one > threshold) for one in ts])
+    k = int(np.clip(np.searchsorted(share, 0.5), 1, len(share) - 1))
+    slope = (share[k] - share[k - 1]) / (n_sig[k] - n_sig[k - 1])
+    at = n_sig[k - 1] + (0.5 - share[k - 1]) / slope
+    return float(at), float(0.5 / np.sqrt(len(ts[0])) / slope)
+
+
+def discovery(analyses: dict[str, engine.Analysis], source: engine.Analysis | None = None) -> list[dict[str, Any]]:
+    """n_sig of the discovery potential at 3 sigma; signal of `source` if given."""
+    rows = []
+    for dec_deg in DISCOVERY_DECS:
+        dec = float(np.radians(dec_deg))
+        points = {name: trials.point_at(analysis, dec) for name, analysis in analyses.items()}
+        thresholds = {}
+        for name, analysis in analyses.items():
+            ts = trials.run(analysis, points[name], KEY, 0, N_BACKGROUND)["ts"]
+            thresholds[name] = float(np.quantile(ts, 1.0 - P3))
+        for gamma in SPECTRA:
+            row: dict[str, Any] = {"dec": dec_deg, "gamma": gamma}
+            for name, analysis in analyses.items():
+                row[name] = _discovery(analysis, points[name], thresholds[name], Spectrum(gamma), source)
+            row["ratio"] = row["response"][0] / row["gaussian"][0]
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def _discovery(
+    analysis: engine.Analysis,
+    point: trials.Point,
+    threshold: float,
+    spectrum: Spectrum,
+    source: engine.Analysis | None,
+) -> tuple[float, float]:
+    def passing(n_sig: float, n: int, first: int) -> F64:
+        injector = injector_of(analysis, point.dec, spectrum, n_sig, source)
+        found: F64 = trials.run(analysis, point, OTHER_KEY, first, n, injector)["ts"]
+        return found
+
+    low = 1.0
+    while np.mean(passing(2.0 * low, 300, 0) > threshold) < 0.5:
+        low *= 1.3
+    grid = low * np.linspace(1.2, 2.6, 6)
+    return crossing([passing(float(n), N_SIGNAL, 0) for n in grid], grid, threshold)
+
+
+def injector_of(
+    analysis: engine.Analysis, dec: float, spectrum: Spectrum, n_sig: float, source: engine.Analysis | None
+) -> Injector:
+    """Signal drawn from the response of `source`, weighed as `analysis` does."""
+    injector = trials.injector_at(analysis, dec, spectrum, n_sig)
+    if source is None:
+        return injector
+    drawn = trials.injector_at(source, dec, spectrum, n_sig)
+    return injector._replace(cell_cdf=drawn.cell_cdf, cells=drawn.cells, season=drawn.season)
+
+
+def cost(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
+    """CPU time of background and signal trials, in microseconds, in turns."""
+    rows = []
+    for dec_deg in (-45.0, 5.0, 60.0):
+        for n_sig in (0.0, 10.0):
+            dec, n = float(np.radians(dec_deg)), 20_000 if n_sig == 0.0 else 5000
+            jobs = {
+                name: (a, trials.point_at(a, dec), trials.injector_at(a, dec, Spectrum(2.0), n_sig) if n_sig else None)
+                for name, a in analyses.items()
+            }
+            times: dict[str, list[float]] = {name: [] for name in jobs}
+            for _ in range(6):
+                for name, (analysis, point, injector) in jobs.items():
+                    begin = time.process_time()
+                    trials.run(analysis, point, KEY, 0, n, injector)
+                    times[name].append(1e6 * (time.process_time() - begin) / n)
+            row: dict[str, Any] = {"dec": dec_deg, "n_sig": n_sig}
+            row |= {name: float(np.median(t[1:])) for name, t in times.items()}
+            row["ratio"] = row["response"] / row["gaussian"]
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def both(dataset: Dataset) -> dict[str, engine.Analysis]:
+    """The data set prepared in both ways."""
+    return {psf: engine.build(dataset, CUTS._replace(psf=psf)) for psf in PSFS}
+
+
+def foreign(dataset: Dataset) -> list[dict[str, Any]]:
+    """Discovery of the last season alone, with the response of the season before it in the likelihood."""
+    *_, other, last = dataset.seasons
+    strange = replace(dataset, seasons=(replace(last, smearing=other.smearing, area=other.area),))
+    own = replace(dataset, seasons=(last,))
+    return discovery(both(strange), engine.build(own, CUTS))
+
+
+def main(run: Path, out: Path, parts: list[str]) -> None:
+    """Measure and write the parts."""
+    dataset = unpack(store.load_arrays(run, layout.DATA))
+    analyses = both(dataset)
+    jobs = {
+        "cost": lambda: cost(analyses),
+        "bias": lambda: bias(analyses),
+        "discovery": lambda: discovery(analyses),
+        "foreign": lambda: foreign(dataset),
+    }
+    found = json.loads(out.read_text()) if out.exists() else {}
+    for part in parts or jobs:
+        begin = time.process_time()
+        found[part] = jobs[part]()
+        print(f"{part}: {time.process_time() - begin:.0f} CPU s")
+        out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
