@@ -75,7 +75,7 @@ def test_one_rule_for_the_end_of_a_grid() -> None:
     assert beyond([0.0, 10.0], [-0.002, 5.0, 10.002]) == [-0.002, 10.002]
     assert bracket([0.0, 10.0], 10 + 0.9 * EDGE_DEG) == [(10.0, 1.0)]
     for dec in (-0.002, 10.002, 45.0):
-        with pytest.raises(InputError, match=r"lies beyond the background grid, which reaches from 0 to 10 deg"):
+        with pytest.raises(InputError, match=r"lies beyond .* from 0 to 10 deg"):
             bracket([0.0, 10.0], dec)
 
 
