@@ -33,9 +33,10 @@ PSFS = ("gaussian", "response")
 BIAS_DECS = (-60.0, -30.0, -5.0, 5.0, 30.0, 60.0)
 DISCOVERY_DECS = (-30.0, 0.0, 5.0, 30.0, 60.0)
 SPECTRA = (2.0, 3.2)
+N_EVENTS = (10, 20, 50)
 KEY, OTHER_KEY = rng.key("psf background"), rng.key("psf signal")
 P3 = 1.0 - NormalDist().cdf(3.0)
-N_BIAS, N_BACKGROUND, N_SIGNAL = 1000, 200_000, 3000
+N_BIAS, N_BACKGROUND, N_SIGNAL = 500, 100_000, 2000
 
 
 def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
     rows = []
     for dec_deg in BIAS_DECS:
         for gamma in SPECTRA:
-            for n in (10, 20, 50):
+            for n in N_EVENTS:
                 row: dict[str, Any] = {"dec": dec_deg, "gamma": gamma, "n": n}
                 for name, analysis in analyses.items():
                     dec = float(np.radians(dec_deg))
@@ -151,8 +152,28 @@ def foreign(dataset: Dataset) -> list[dict[str, Any]]:
     return discovery(both(strange), engine.build(own, CUTS))
 
 
+def _ratio(row: dict[str, Any]) -> str:
+    (near, near_error), (flat, flat_error) = row["response"], row["gaussian"]
+    return f"{near / flat:.2f} ± {near / flat * np.hypot(near_error / near, flat_error / flat):.2f}"
+
+
+def page(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Rows of the tables of docs/engine.md."""
+    lines = []
+    for row in found.get("bias", []):
+        if row["n"] == N_EVENTS[0]:
+            lines.append(f"| {row['dec']:+.0f}, {row['gamma']:g} ")
+        place = [r for r in found["bias"] if (r["dec"], r["gamma"]) == (row["dec"], row["gamma"])]
+        if row["n"] == N_EVENTS[-1]:
+            lines[-1] += "".join(f"| {r[psf][0]:.2f} ± {r[psf][1]:.2f} " for psf in PSFS for r in place) + "|"
+    for dec in DISCOVERY_DECS:
+        parts = [row for part in ("discovery", "foreign") for row in found.get(part, []) if row["dec"] == dec]
+        lines.append(f"| {dec:+.0f} | " + " | ".join(_ratio(row) for row in parts) + " |")
+    return "\n".join([*lines, *(f"CPU {row}" for row in found.get("cost", []))])
+
+
 def main(run: Path, out: Path, parts: list[str]) -> None:
-    """Measure and write the parts."""
+    """Measure and write the parts, and print the tables of all that are in the file."""
     dataset = unpack(store.load_arrays(run, layout.DATA))
     analyses = both(dataset)
     jobs = {
@@ -167,6 +188,7 @@ def main(run: Path, out: Path, parts: list[str]) -> None:
         found[part] = jobs[part]()
         print(f"{part}: {time.process_time() - begin:.0f} CPU s")
         out.write_text(json.dumps(found, indent=1) + "\n")
+    print(page(found))
 
 
 if __name__ == "__main__":
