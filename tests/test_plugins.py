@@ -222,6 +222,10 @@ def test_what_the_spec_asks_and_the_plugin_does_not_read_is_refused(tmp_path, ca
     assert main(["prepare", f"--run={tmp_path / 'run'}"]) == 2
     said = capsys.readouterr().err
     assert "signal.gamma: found 2.5" in said and "signal.poisson: found False" in said
+    document["signal"] = {"strata": True, "n_sig": [1, 2, 5], "n_trials": 40}
+    build(specfile.loads(yaml.safe_dump(document), base=tmp_path), tmp_path / "strata")
+    assert main(["prepare", f"--run={tmp_path / 'strata'}"]) == 2
+    assert "signal.strata: found True" in capsys.readouterr().err
 
 
 def test_another_version_of_the_plugin_is_refused_and_makes_files_foreign_once_adopted(tmp_path, capsys):

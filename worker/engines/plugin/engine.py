@@ -179,12 +179,16 @@ def point_text(point: dict[str, Any]) -> str:
 def unread(spec: Spec, reads: Sequence[str]) -> list[tuple[str, str]]:
     """Return key and sentence of everything in the spec that a plug-in would not read."""
     signal, usual, label = spec.signal, Injected.model_fields, plugin_section(spec).label
-    why = f"the plug-in {label} does not read it (it reads: {', '.join(reads) or 'nothing'}): leave it out"
-    return [
-        (f"signal.{key}", f"found {getattr(signal, key)}; {why}")
+    keys = [
+        key
         for key in ("gamma", "cutoff_tev", "extension_deg", "poisson")
         if key not in reads and getattr(signal, key) != usual[key].default
     ]
+    if signal.strata and "poisson" not in reads:  # strata inject exact numbers
+        keys.append("strata")
+    why = f"the plug-in {label} does not read it (it reads: {', '.join(reads) or 'nothing'}): leave it out"
+    of_strata = f"strata need exact numbers of events, and the plug-in {label} does not read poisson: leave strata out"
+    return [(f"signal.{k}", f"found {getattr(signal, k)}; {of_strata if k == 'strata' else why}") for k in keys]
 
 
 @lru_cache(maxsize=2)
