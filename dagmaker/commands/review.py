@@ -132,6 +132,8 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
         Hottest spot (ra, dec in rad, ra_deg, dec_deg, ts, ns, gamma, mlog10p), of the whole sky and of each region.
     post_trial, post_trial_regions : object
         p with its interval lo to hi, k of n background skies, and the parametrised p.
+    better_hemisphere : object
+        Region with the smaller post-trial p, and this p corrected for the choice (p_of_two); null without two regions.
     upper_limits, made_from : object
         Limits of the hottest spots or sources; sha256 of the files that it rests on, by path.
     nside, map_nside, maps : optional
