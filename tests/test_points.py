@@ -175,7 +175,9 @@ def test_a_run_of_points_has_results_by_label(run, capsys):
         assert [(row["sample"], row.get("window_days")) for row in rows[kind]] == [
             ("north+1", 100.0), ("north+1", 1.5), ("all", None),
         ]  # fmt: skip
-    columns = {key for kind in ("sensitivity", "discovery", "bias") for row in rows[kind] for key in row}
+    rows |= json.loads((run / layout.BACKGROUND).read_text())
+    kinds = ("sensitivity", "discovery", "bias", "background")
+    columns = {key for kind in kinds for row in rows[kind] for key in row}
     assert columns - {"sample", "window_days"} - free_points.RESERVED == set(), "a column that a label could hide"
     assert {(row["flux"], row["unit"]) for row in rows["sensitivity"]} == {(None, None)}
     assert all(row["n_sig"] > 0 for row in rows["sensitivity"])

@@ -21,11 +21,12 @@ LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 LARGEST = 1e12
 _COLUMNS = (
-    "acceptance_factor add added beta bias bounded chi2 curve discovery dof engine eta file first flux "
-    "flux_error gamma gamma_median k key kind level loc log_w median method n n_eff n_sig n_sig_error n_trials "
-    "name ndof ndof_error ns ns_error ns_mean ns_median nsigma offset offset_error params part point points "
-    "poisson quantities quantity reason round rows run scale seed sensitivity slope slope_error tail task "
-    "threshold threshold_error threshold_share ts ts_3sigma ts_5sigma unit wanted"
+    "acceptance_factor add added beta bias bounded chi2 curve discovery dof engine error eta file first flux "
+    "flux_error gamma gamma_median joint k k_max key kind level loc log_w median method method_reason n n_eff "
+    "n_effective n_sig n_sig_error n_sig_is n_trials name ndof ndof_error ns ns_error ns_mean ns_median nsigma "
+    "offset offset_error p_error params part point points poisson quantities quantity reason round rows run "
+    "scale seed sensitivity slope slope_error state strata tail task threshold threshold_error threshold_share "
+    "thresholds ts ts_3sigma ts_5sigma ts_error unit wanted what"
 )
 RESERVED = frozenset(_COLUMNS.split())
 """Names of columns in results and of arguments of tasks, which no label may have."""

@@ -91,14 +91,14 @@ def sensitivity(run: Run, point: PointTrials) -> dict[str, Any]:
     return _row(run, "sensitivity", point, threshold) | {"threshold_share": threshold.share, "level": level}
 
 
-def level_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
+def level_note(rows: Sequence[Mapping[str, Any]], what: str = "declinations") -> str | None:
     """What levels below 1/2 mean, in a sentence; None if the levels of all rows are 1/2 to one percent."""
     off = sorted(row["level"] for row in rows if row["threshold"] == 0 and row["level"] < 0.5 - LEVEL_TOLERANCE)
     if not off:
         return None
     between = f"{off[0]:.2f}" if len(off) == 1 else f"{off[0]:.2f} to {off[-1]:.2f}"
     return (
-        f"at {len(off)} of {len(rows)} declinations the background median is TS = 0, and TS > 0 is a test of "
+        f"at {len(off)} of {len(rows)} {what} the background median is TS = 0, and TS > 0 is a test of "
         f"level {between}, not 1/2: compare likelihoods with sensitivity.threshold: randomised, whose level is 1/2"
     )
 
