@@ -193,6 +193,7 @@ def outcome(root: Path, name: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_mutated_files_are_read_or_refused_in_words(name: str, tmp_path: Path, watched: None) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     WRITERS[name](tmp_path / "data")
     signal.setitimer(signal.ITIMER_PROF, 0)
     assert outcome_unwatched(tmp_path, name) == "read"
@@ -214,7 +215,7 @@ def test_mutated_files_are_read_or_refused_in_words(name: str, tmp_path: Path, w
     for case, end in ends.items():
         assert all(c.isprintable() or c == "\n" for c in end), case
         assert len(end) < 3000, case
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST_KB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < max(MOST_KB, 1.1 * before)  # others ran before it
 
 
 def outcome_unwatched(root: Path, name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from dagmaker.htcondor.build import build
 from tests import report_run
-from worker.blinding import unblinding_checks
+from worker.blinding import tail_checks, unblinding_checks
 from worker.report import figures, produce
 from worker.report.hypotheses import sky
 from worker.rundir import layout, store
@@ -48,7 +48,7 @@ def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> 
     found = unblinding_checks.verdicts(open_run(done))
     assert tuple(verdict.name for verdict in found) == NAMES
     assert set(FIGURES) == set(NAMES)
-    assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *sky.PART.plots)}
+    assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *figures.TAIL, *sky.PART.plots)}
     assert all(verdict.sentence.endswith(".") for verdict in found)
     failed = {verdict.name for verdict in found if not verdict.passed}
     assert failed == {"enough_background_trials", "enough_skies", "smooth_map"}  # 400 trials, 8 skies, nside 4
@@ -135,4 +135,6 @@ def test_each_check_sees_its_own_fault(copy: Path, damage, name: str, words: str
 
 def test_an_empty_run_passes_nothing_by_absence(tmp_path: Path) -> None:
     found = unblinding_checks.verdicts(open_run(report_run.built(tmp_path / "run")))
-    assert not any(verdict.passed for verdict in found)
+    assert {verdict.name for verdict in found if verdict.passed} == set(
+        tail_checks.NAMES
+    )  # it asks for no tilted trials

@@ -1,5 +1,6 @@
 """All results that are made from trials: recomputed in a scratch directory and compared file by file."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -51,6 +52,9 @@ def summary_findings(run: Run, root: Path) -> Iterator[Finding]:
         return
     stored_costs = stored.pop("timing", None) if isinstance(stored, dict) else None
     remade.pop("timing", None)
+    if isinstance(stored, dict) and isinstance(stored.get("made_from"), dict):
+        for stage, inputs in remade["made_from"].items():
+            _take_digests(run, root, stored["made_from"].get(stage), inputs)
     rounding = compare.Rounding()
     wrong = [f"{layout.SUMMARY}: {text}" for text in compare.value_differences(stored, remade, rounding)]
     yield finding.of(what, wrong, f"{compare.count_numbers(remade):,} numbers, all equal", rounding)
@@ -137,10 +141,30 @@ def _record_difference(run: Run, root: Path, rel: PurePosixPath, unlike: Sequenc
         stored, remade = (from_json(store.load_json(path, rel)).as_json() for path in (run.path, root))
     except (InputError, ValueError) as error:
         return _error_text(root, run, error)
+    _take_digests(run, root, stored.get("inputs"), remade.get("inputs"))
     for record in (stored, remade):
         for key in unlike:
             record.pop(key, None)
     return "; ".join(list(compare.value_differences(stored, remade, compare.Rounding()))[:3])
+
+
+def _take_digests(run: Run, root: Path, stored: Any, remade: Any) -> None:
+    """Copy digests of inputs from `stored` to `remade` where each is that of its own file.
+
+    The two files are compared by themselves, and on another processor their last digits may differ.
+    """
+    if not isinstance(stored, dict) or not isinstance(remade, dict):
+        return
+    for path, digest in remade.items():
+        if stored.get(path) not in (None, digest) and (stored[path], digest) == (
+            _sha(run.path / path),
+            _sha(root / path),
+        ):
+            remade[path] = stored[path]
+
+
+def _sha(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _without_costs(path: Path) -> Any:
