@@ -33,12 +33,12 @@ def test_what_is_counted_is_right_everywhere(rows: list[calibration.Row]) -> Non
 
 
 def test_the_fit_is_biased_where_the_docs_say(rows: list[calibration.Row]) -> None:
-    """Beyond 3 sigma right at -45 deg, wrong by a half and more at the others: the test has the power."""
+    """Beyond 3 sigma right at -45 deg, too many by 1.4 at 5 deg (error 0.1, so a pull above 4) and by 2.8 at 45 deg."""
     fits = {row.dec_deg: row for row in rows if row.label == "fit, scale 1"}
     assert fits[5.0].uniform < 0.005
     assert fits[5.0].at[0].pull > 5
-    assert fits[5.0].at[0].ratio == pytest.approx(1.28, abs=0.05)
-    assert fits[5.0].at[1].pull > 5
+    assert fits[5.0].at[0].ratio == pytest.approx(1.23, abs=0.05)
+    assert fits[5.0].at[1].pull > 4
     assert fits[45.0].at[1].pull > 5
     assert abs(fits[-45.0].at[1].pull) < 3
 

@@ -190,7 +190,7 @@ class Analysis:
         --------
         >>> ana = open_analysis("tutorial.yaml")
         >>> ana.distribution(dec_deg=5, n=1000)
-        TSD(1000 trials, eta=0.484, ndof=1.137, median=0.000 (from fit 0.000))
+        TSD(1000 trials, eta=0.480, ndof=1.175, median=0.000 (from fit 0.000))
         """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
@@ -217,7 +217,7 @@ class Analysis:
         --------
         >>> ana = open_analysis("tutorial.yaml")
         >>> print(f"{ana.flux(dec_deg=5, n_sig=10):.2e}")
-        4.39e-12
+        4.35e-12
         """
         at = self._point(dec_deg)
         try:
@@ -261,7 +261,7 @@ class Analysis:
         >>> ana = open_analysis("tutorial.yaml")
         >>> sky = ana.scan(nside=4)
         >>> print(f"{sky.ts.size} pixels, the largest TS is {np.nanmax(sky.ts):.1f}")
-        192 pixels, the largest TS is 8.3
+        192 pixels, the largest TS is 8.8
         """
         of = self.spec.healpix
         nside = of.nside if nside is None else nside

@@ -58,9 +58,11 @@ def interpolation_error(
 
     Parameters
     ----------
-    tsds, ts, interpolation, how
+    tsds
         As of `pvalue`.
     dec : float, rad
+    ts, interpolation, how
+        As of `pvalue`.
 
     Returns
     -------

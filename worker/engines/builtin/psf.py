@@ -11,6 +11,7 @@ Two numbers of an event say which numbers are its own: its shape (season, class 
 (row of the signal table, bin of sigma), which has the probability of this sigma for signal of this energy.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -98,7 +99,8 @@ def sigma_bin(bins, sigma):  # type: ignore[no-untyped-def]
     """Bin of an angular error (rad); those beyond the ends belong to the first or last bin."""
     if bins.n_sigma == 1:
         return 0
-    return min(max(int(np.floor((fmath.log(sigma) - bins.lo) / bins.step)), 0), bins.n_sigma - 1)
+    left = int(math.floor((fmath.log(sigma) - bins.lo) / bins.step))  # noqa: RUF046  (a float on the device)
+    return min(max(left, 0), bins.n_sigma - 1)
 
 
 @kernel
