@@ -66,7 +66,7 @@ def test_condor_dag_checker_finds_nothing(spec: Path, tmp_path: Path) -> None:
     dag = analysis.build(spec, tmp_path / "run") / "analysis.dag"
     found = verdict(checker, dag)
     assert "Errors" not in found, found["Errors"]
-    assert (found["TotalNodes"], found["FinalNode"]) == (54, "report")
+    assert (found["TotalNodes"], found["FinalNode"]) == (76, "report")
     dag.write_text(dag.read_text().replace("CHILD collect_scan", "CHILD nowhere"))
     [fault] = verdict(checker, dag)["Errors"]
     assert "undefined nodes: Children [nowhere]" in fault["Reason"]

@@ -75,7 +75,7 @@ def finished(pool: Pool, tiny_spec: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_what_was_deleted_and_what_was_truncated_is_made_again_and_nothing_else(pool: Pool, finished: Path) -> None:
     run = finished
-    assert dagmaker(pool, "repair", str(run)) == (0, f"{run}: 27 files checked, nothing is missing or corrupt\n")
+    assert dagmaker(pool, "repair", str(run)) == (0, f"{run}: 31 files checked, nothing is missing or corrupt\n")
     before, starts = analysis.final_bytes(run), events.starts(run)
     times = {file: file.stat().st_mtime_ns for file in run.glob("trials/**/*.npy")}
     [deleted] = run.glob("trials/**/bg/dec/+020/*_first_0000100.npy")
@@ -86,7 +86,7 @@ def test_what_was_deleted_and_what_was_truncated_is_made_again_and_nothing_else(
 
     code, said = dagmaker(pool, "repair", str(run))
     assert code == 0, said
-    assert "27 files checked: 1 absent, 1 corrupt" in said
+    assert "31 files checked: 1 absent, 1 corrupt" in said
     assert not truncated.exists()
     assert client.wait(pool, submitted(pool, run, "--repair")) == 0, analysis.errors(run)
 
