@@ -92,6 +92,11 @@ def held_out(season: Season, how: Estimate) -> Score:
 FORMER_NODES = np.linspace(-1, 1, 201)
 
 
+def now(dec: F64, bins: I64, n_bins: int, bandwidths: Bandwidths = BANDWIDTHS) -> Background:
+    """The present densities."""
+    return estimate(dec, bins[:, None], n_bins, bandwidths)
+
+
 def former(dec: F64, bins: I64, n_bins: int) -> Background:
     """Fixed widths 0.02 and 0.04 in sin(dec) and 0.1 in log_e; at the nodes of the present densities."""
     counts = np.zeros((200, n_bins))
@@ -151,7 +156,7 @@ def choices(seasons: list[Season]) -> Iterator[str]:
     """Sum of the log-likelihood of all seasons for one width at a time, relative to the chosen one."""
 
     def total(widths: Bandwidths) -> tuple[float, ...]:
-        scores = [held_out(season, partial(estimate, bandwidths=widths)) for season in seasons]
+        scores = [held_out(season, partial(now, bandwidths=widths)) for season in seasons]
         return tuple(float(score.p.sum() + score.b.sum()) for score in scores)
 
     best = total(BANDWIDTHS)
@@ -174,9 +179,12 @@ def by_band(seasons: list[Season]) -> Iterator[str]:
     yield "| season | what | all | worst band | its sin(dec) | bands worse by more than twice the error |"
     yield "|---|---|---|---|---|---|"
     for season in seasons:
-        now, then = held_out(season, estimate), held_out(season, former)
+        present, then = held_out(season, now), held_out(season, former)
         band = np.clip(((np.sin(season.dec) + 1) * 10).astype(int), 0, N_BANDS - 1)
-        for what, a, b, more in (("p", now.p, then.p, now.expected - then.expected), ("b", now.b, then.b, 0.0)):
+        for what, a, b, more in (
+            ("p", present.p, then.p, present.expected - then.expected),
+            ("b", present.b, then.b, 0.0),
+        ):
             gain = np.bincount(band, a - b, N_BANDS) - more
             error = np.sqrt(np.bincount(band, (a - b) ** 2, N_BANDS))
             k = int(np.argmin(gain))
@@ -190,7 +198,7 @@ def against_data(seasons: list[Season]) -> Iterator[str]:
     yield f"| season | densities | chi2 of p / 20 | {' | '.join(f'upper {q:g}: chi2 / bands, ratio' for q in TAILS)} |"
     yield f"|---|---|---|{'---|' * len(TAILS)}"
     for season in seasons:
-        for label, how in (("former", former), ("now", estimate)):
+        for label, how in (("former", former), ("now", now)):
             c = band_counts(season.dec, season.bins, how(season.dec, season.bins, season.n_bins))
             tails = []
             for above, expected in zip(c.above, c.tails[:, None] * c.events, strict=True):
@@ -211,7 +219,7 @@ def draw(seasons: list[Season], path: Path) -> None:
     figure, axes = plt.subplots(3, len(seasons), figsize=(3.4 * len(seasons) + 1, 7), layout="constrained", sharex=True)
     axes = axes.reshape(3, -1)
     for column, season in zip(axes.T, seasons, strict=True):
-        for how, color, label in ((former, "0.6", "fixed widths in sin(dec)"), (estimate, "C0", "now")):
+        for how, color, label in ((former, "0.6", "fixed widths in sin(dec)"), (now, "C0", "now")):
             c = band_counts(season.dec, season.bins, how(season.dec, season.bins, season.n_bins))
             rows = [(c.events, c.expected), (c.above[0], c.tails[0] * c.events), (c.above[1], c.tails[1] * c.events)]
             for axis, (found, expected) in zip(column, rows, strict=True):

@@ -133,7 +133,7 @@ def bright_pole(n):
 def test_the_density_at_a_pole_is_that_of_the_events_there():
     n = 200_000
     dec = bright_pole(n)
-    found = background.estimate(dec, np.zeros(n, np.int64), 1).density
+    found = background.estimate(dec, np.zeros((n, 1), np.int64), 1).density
     at = np.degrees(np.linspace(-np.pi / 2, np.pi / 2, found.size))
     level = 1 / (2 + 2 * (1 - np.cos(np.radians(8.0))))
     np.testing.assert_allclose(found[at < -86], 3 * level, rtol=0.02)
@@ -157,11 +157,29 @@ def test_as_many_events_lie_in_the_tails_of_b_as_it_says():
     u = (np.arange(n) + 0.5) * 0.6180339887498949 % 1
     log_e = np.where(u < 0.1, 2.8 + np.log(u / 0.1) / 40, 2.8 - np.log((1 - u) / 0.9) / 8)
     dec, bins = np.arcsin(np.linspace(-1, 1, n)), ((log_e - 2.0) / 0.05).astype(np.int64)
-    row = background.estimate(dec, bins, 140).energy[180]
+    row = background.estimate(dec, bins[:, None], 140).energy[180]
     assert in_upper_tails(row, bins, tails) == pytest.approx(tails, rel=0.05)
     counts, fixed = np.bincount(bins, minlength=140).astype(float), np.empty(140)
     smoothing.spread(counts, np.full(140, 0.1), 0.05, fixed)
     assert in_upper_tails(fixed / fixed.sum(), bins, tails)[1] < 0.85 * tails[1], "the fixed width 0.1 is seen"
+
+
+def test_rounded_energies_give_the_density_of_the_energies():
+    """To 0.1, as in the first-year release, they lie in every other bin of 0.05."""
+    n = 50_000
+    u = (np.arange(n) + 0.5) * 0.6180339887498949 % 1
+    log_e, dec = 3.0 - np.log1p(-u) / 3, np.arcsin(np.linspace(-1, 1, n))
+
+    def row(at):
+        return background.estimate(dec, ((at - 2.5) / 0.05).astype(np.int64), 140).energy[180]
+
+    rounded = np.float64(np.float32(np.round(log_e, 1)))
+    assert background.places(log_e).shape == (n, 1)
+    assert background.places(rounded).shape == (n, 4)
+    flat = slice(12, 40)
+    right = row(log_e[:, None])[flat]
+    assert row(background.places(rounded))[flat] == pytest.approx(right, rel=0.25)
+    assert (row(rounded[:, None])[flat] / right).min() < 0.1, "the comb is seen"
 
 
 def test_a_steep_spectrum_stays_as_steep():

@@ -68,7 +68,7 @@ def build(pool: Pool, folder: Path, site: str, profile: dict[str, Any], resource
     env = pool.env | {templates.VARIABLE: str(own), "USER": "somebody"}
     done = analysis.dagmaker("build", str(spec), f"--run={folder / 'run'}", env=env)
     assert done.returncode == 0, done.stderr
-    assert "submit files: 13 are good" in done.stdout
+    assert "submit files: 15 are good" in done.stdout
     late = pool.install.version() >= (24, 2, 1)
     assert ("left out: max_idle" in done.stdout) == (bool(values["max_idle"]) and not late)
     return folder / "run"

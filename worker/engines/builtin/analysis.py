@@ -11,7 +11,14 @@ from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.data.dataset import Dataset
 from worker.engines.builtin import psf, season, sigma_density
-from worker.engines.builtin.background import Background, EnergyGrid, energy_bin, estimate, event_density
+from worker.engines.builtin.background import (
+    Background,
+    EnergyGrid,
+    energy_bin,
+    estimate,
+    event_density,
+    places,
+)
 from worker.engines.builtin.psf import Bins, Psf
 from worker.engines.builtin.psf_tables import PsfTables
 from worker.engines.builtin.pulls import band_counts
@@ -138,6 +145,14 @@ def _grid(dataset: Dataset) -> EnergyGrid:
     return EnergyGrid.covering(min(lo for lo, _ in ranges), max(hi for _, hi in ranges))
 
 
+def _bins_of_places(log_e: NDArray[np.float32], grid: EnergyGrid) -> NDArray[np.int64]:
+    """Energy bins in which each event is counted, (n, m)."""
+    at = places(log_e.astype(np.float64))
+    bins, unused = np.empty(at.size, np.int64), np.empty(at.size)
+    _describe(np.zeros(at.size, np.float32), at.ravel().astype(np.float32), grid.lo, grid.n, unused, bins)
+    return bins.reshape(at.shape)
+
+
 class _Season(NamedTuple):
     """What the events of one season give."""
 
@@ -152,7 +167,7 @@ def _season(dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins
     n = events.dec.size
     sin_dec, bins = np.empty(n), np.empty(n, np.int64)
     _describe(events.dec, events.log_e, grid.lo, grid.n, sin_dec, bins)
-    background = estimate(events.dec.astype(np.float64), bins, grid.n)
+    background = estimate(events.dec.astype(np.float64), _bins_of_places(events.log_e, grid), grid.n)
     measured = events.sigma.astype(np.float64)
     usable = (measured > 0) & (measured <= cuts.sigma_max * (1 + 1e-6))
     sigma, of_sigma = np.maximum(measured, cuts.sigma_floor), np.empty(n, np.int64)

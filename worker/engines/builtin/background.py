@@ -163,11 +163,25 @@ def _tail(row, step, tail_events):  # type: ignore[no-untyped-def]
         left = right
 
 
+def places(log_e: F64) -> F64:
+    """Energies at which events are counted, (n, m): m places in the interval to which energies were rounded, or 1.
+
+    Bins narrower than the rounding would be empty and full in turn. Energies are taken for rounded if each value
+    occurs ten times or more on average; the smallest difference of two values is then the interval.
+    """
+    values = np.unique(np.round(log_e, 4))
+    if values.size < 2 or values.size * 10 > log_e.size:
+        return log_e[:, None]
+    width = float(np.diff(values).min())
+    m = max(1, 2 * round(width / LOG_E_STEP))
+    return np.asarray(log_e[:, None] + width * ((np.arange(m) + 0.5) / m - 0.5))
+
+
 def _histogram(dec: F64, bins: I64, n_energy: int) -> F64:
-    """Events in bins of declination and energy, (N_DEC, n_energy); `dec` in rad."""
+    """Events in bins of declination and energy, (N_DEC, n_energy); `dec` (n,) in rad, `bins` (n, m)."""
     row = np.clip(((dec / smoothing.PI + 0.5) * N_DEC).astype(np.int64), 0, N_DEC - 1)
-    counts = np.bincount(row * n_energy + bins, minlength=N_DEC * n_energy)
-    return counts.reshape(N_DEC, n_energy).astype(np.float64)
+    counts = np.bincount((row[:, None] * n_energy + bins).ravel(), minlength=N_DEC * n_energy)
+    return counts.reshape(N_DEC, n_energy) / float(bins.shape[1])
 
 
 @kernel
@@ -202,8 +216,8 @@ def estimate(dec: F64, bins: I64, n_bins: int, bandwidths: Bandwidths = BANDWIDT
     Parameters
     ----------
     dec : ndarray (n,), rad
-    bins : ndarray (n,), int64
-        Energy bin of each event.
+    bins : ndarray (n, m), int64
+        Energy bins of each event, which counts 1 / m in each (see `places`).
     n_bins : int
         Number of energy bins.
     """
@@ -238,12 +252,12 @@ def _slices(counts: F64, bandwidths: Bandwidths) -> F64:
 
 def slice_events(dec: F64) -> F64:
     """Number of events in the slice of b at each node, (n_nodes,), from declinations (n,), rad."""
-    return _slices(_histogram(dec, np.zeros(dec.size, np.int64), 1), BANDWIDTHS)[:, 0]
+    return _slices(_histogram(dec, np.zeros((dec.size, 1), np.int64), 1), BANDWIDTHS)[:, 0]
 
 
 def kernel_events(dec: F64) -> F64:
     """Number of events in the kernel of p at each node, (n_nodes,), from declinations (n,), rad."""
-    counts = _histogram(dec, np.zeros(dec.size, np.int64), 1)
+    counts = _histogram(dec, np.zeros((dec.size, 1), np.int64), 1)
     sums, peaks = _smooth(counts, BANDWIDTHS.p_width, BANDWIDTHS.p_events, BANDWIDTHS.most_width)
     return np.asarray(sums[:, 0] / peaks, dtype=np.float64)
 

@@ -190,7 +190,7 @@ def add_signal(j, draws, n_signal, n, inv_n, w, row, season):  # type: ignore[no
         weight, more, r, s = weigh_event(j, draws, i, inv_n)
         if weight >= 0.0:
             w[0, n] = weight
-            w[1, n] = more - weight
+            w[1, n] = 0.0 if more == weight else more - weight  # infinite where b is 0: the fit is refused, not NaN
             row[n] = r
             season[n] = s
             n += 1
