@@ -25,7 +25,7 @@ def test_where_nothing_lacks_only_the_work_is_said(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(needs, "NEEDS", {"a thing": needs.Need("its tests", lambda: "")})
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     assert list(needs.header("")) == [
-        "dagmaker: every test, on a real HTCondor pool too: about 30 CPU minutes, so 6 minutes on 5 idle cores"
+        "dagmaker: every test, on a real HTCondor pool too: about 43 CPU minutes, so 9 minutes on 5 idle cores"
     ]
     assert list(needs.header(None)) == []
     assert not needs.needs("a thing").args[0]
