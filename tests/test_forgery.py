@@ -19,7 +19,7 @@ from dagmaker.review import unknown_files, verify_plan
 from worker.base.arrays import npy_bytes, npz_bytes
 from worker.review import aggregates, files, pages, trial_files
 from worker.review import unknown_files as unknown
-from worker.rundir import store
+from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
 from worker.tasks import scratch_run
 
@@ -212,3 +212,22 @@ def test_a_forged_result_is_named(forged_results, name):
 )
 def test_what_a_reader_would_be_shown_is_told(forged_results, said):
     assert said in forged_results
+
+
+@pytest.mark.parametrize("lie", [False, True])
+def test_a_digest_of_an_input_that_differs_is_accepted_only_if_it_is_that_of_its_file(finished_run, tmp_path, lie):
+    """Another processor may round an input otherwise; a digest that is that of no file is a forgery all the same."""
+    run, root = (Path(shutil.copytree(finished_run, tmp_path / name)) for name in ("run", "root"))
+    forge(root, "results/scan.json", lambda path: path.read_bytes() + b"\n")
+    record = layout.timing_file("upper_limits")
+    if lie:
+        right = hashlib.sha256((run / layout.SCAN).read_bytes()).hexdigest()
+        for rel in (record, layout.SUMMARY):
+            path = run / rel
+            assert right in path.read_text(encoding="utf-8")
+            path.write_text(path.read_text(encoding="utf-8").replace(right, "0" * 64), encoding="utf-8")
+    opened = open_run(run)
+    of_record = aggregates._record_difference(opened, root, record, ())
+    of_summary = next(aggregates.summary_findings(opened, root))
+    assert ("inputs.results/scan.json" in of_record) is lie, of_record
+    assert (of_summary.verdict, "made_from" in of_summary.found) == (("fault", True) if lie else ("same", False))
