@@ -133,7 +133,7 @@ def test_each_check_sees_its_own_fault(copy: Path, damage, name: str, words: str
     assert words in verdict.sentence
 
 
-def test_an_empty_run_passes_nothing_by_absence(tmp_path: Path) -> None:
+def test_an_empty_run_passes_only_what_it_does_not_ask_for(tmp_path: Path) -> None:
     found = unblinding_checks.verdicts(open_run(report_run.built(tmp_path / "run")))
     assert {verdict.name for verdict in found if verdict.passed} == set(
         tail_checks.NAMES
