@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import fmath, rng
-from worker.base.compiled import kernel
+from worker.base.compiled import kernel, part
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
@@ -23,6 +23,11 @@ from worker.engines.builtin.work import EVENTS, counters
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+
+NEARLY = 1e-6
+"""Pixels by which a window is widened, for rounding."""
+BATCH = 1024
+"""Pairs of event and pixel that are weighed together, at least."""
 
 
 class RingEvents(NamedTuple):
@@ -78,51 +83,102 @@ def right_ascensions(analysis: Analysis, key: tuple[int, int], sky: int) -> F64:
 
 @kernel
 def _pixel_range(turn, half, shift, count):  # type: ignore[no-untyped-def]
-    """First pixel and number of pixels of a ring within a window; one too many at each end does no harm."""
-    width = half * (2.0 / PI)  # half-width in turns is 2 half / (2 pi)
-    if width >= 1.0:
+    """First pixel and number of pixels of a ring within a window, with those that are off by rounding."""
+    width = half * (1.0 / PI)  # half-width in turns is 2 half / (2 pi)
+    if width >= 0.5:
         return 0, count
-    lo = int(np.floor((turn - 0.5 * width) * count - shift))
-    hi = int(np.ceil((turn + 0.5 * width) * count - shift))
+    lo = int(np.ceil((turn - width) * count - shift - NEARLY))
+    hi = int(np.floor((turn + width) * count - shift + NEARLY))
     return lo, min(hi - lo + 1, count)
 
 
 @kernel
 def _count_pairs(events, turn, shift, count, start):  # type: ignore[no-untyped-def]
-    start[:] = 0
-    for i in range(events.event.size):
+    """Give pixel p of a ring the places start[p] : start[p + 1]; returns the number of pairs (event, pixel)."""
+    for p in range(count + 1):
+        start[p] = 0
+    always = 0
+    for i in range(events.event.size):  # the number of pairs rises by 1 at the first pixel, and falls after the last
         lo, n = _pixel_range(turn[events.event[i]], events.half[i], shift, count)
-        for p in range(lo, lo + n):
-            start[p % count + 1] += 1
+        if n >= count:
+            always += 1
+        elif n > 0:
+            lo -= count * int(np.floor(lo / count))
+            start[lo] += 1
+            if lo + n <= count:
+                start[lo + n] -= 1
+            else:
+                start[0] += 1
+                start[lo + n - count] -= 1
+    here, total = always, 0
     for p in range(count):
-        start[p + 1] += start[p]
-    return start[count]
+        here += start[p]
+        start[p] = total
+        total += here
+    start[count] = total
+    return total
+
+
+@part
+def _weigh(n, events, sky, narrow, index, value, chord2):  # type: ignore[no-untyped-def]
+    """Replace `value`, differences of right ascension in turns, by exp(-x narrow); x goes into `chord2`.
+
+    `index` says which of `events` each is of. Loops without branches, over all pairs: the compiler makes vectors of them.
+    """
+    for j in range(n):
+        i = index[j]
+        delta = value[j] - np.floor(value[j] + 0.5)
+        s = fmath.sin(PI * delta)
+        chord2[j] = 4.0 * (events.sin2[i] + events.coscos[i] * s * s)
+    for j in range(n):
+        value[j] = fmath.angle2_near(chord2[j])
+    for j in range(n):
+        if chord2[j] > fmath.ANGLE_SERIES:
+            value[j] = fmath.angle2_far(chord2[j])
+    for j in range(n):
+        chord2[j] = value[j] * events.inv_2sigma2[index[j]]
+    for j in range(n):
+        value[j] = fmath.exp(-chord2[j] * narrow)
 
 
 @kernel
-def _fill_pairs(events, sky, turn, shift, count, start, fill, w, row, season):  # type: ignore[no-untyped-def]
-    """Weights of every (pixel, event) pair with S > 0; pixel p owns start[p] : fill[p]."""
+def _fill_pairs(events, sky, turn, shift, count, start, fill, batch, w, row, season):  # type: ignore[no-untyped-def]
+    """Weights of every (pixel, event) pair with S > 0; pixel p owns start[p] : fill[p].
+
+    Pairs are made in batches, in the order of events.
+    """
+    index, pixel, value, chord2 = batch
     for p in range(count):
         fill[p] = start[p]
     spacing = 1.0 / count
     mix, narrow = events.psf.mix, events.psf.narrow
-    for i in range(events.event.size):
-        k = events.event[i]
-        lo, n = _pixel_range(turn[k], events.half[i], shift, count)
-        for p in range(lo, lo + n):
-            delta = turn[k] - (p + shift) * spacing  # turns, possibly off by whole turns
-            delta -= np.floor(delta + 0.5)
-            s = fmath.sin(PI * delta)
-            x = fmath.angle2_from_chord2(4.0 * (events.sin2[i] + events.coscos[i] * s * s)) * events.inv_2sigma2[i]
-            if x < events.limit[i]:
-                q = p % count
+    n_events, n = events.event.size, 0
+    for i in range(n_events):
+        lo, m = _pixel_range(turn[events.event[i]], events.half[i], shift, count)
+        first = lo - count * int(np.floor(lo / count))
+        for p in range(lo, lo + m):
+            index[n] = i
+            pixel[n] = first
+            value[n] = turn[events.event[i]] - (p + shift) * spacing
+            n += 1
+            first += 1
+            if first == count:
+                first = 0
+        if n + count <= index.size and i + 1 < n_events:
+            continue
+        _weigh(n, events, sky, narrow, index, value, chord2)
+        for j in range(n):
+            e = index[j]
+            if chord2[j] < events.limit[e]:
+                k, q = events.event[e], pixel[j]
                 at = fill[q]
-                soft, hard = height(mix, sky.shape[k], fmath.exp(-x * narrow))
-                w[0, at] = events.weight[i, 0] * soft
-                w[1, at] = events.weight[i, 1] * hard - w[0, at]
+                soft, hard = height(mix, sky.shape[k], value[j])
+                w[0, at] = events.weight[e, 0] * soft
+                w[1, at] = events.weight[e, 1] * hard - w[0, at]
                 row[at] = sky.row[k]
                 season[at] = sky.season[k]
                 fill[q] = at + 1
+        n = 0
 
 
 @kernel
@@ -163,6 +219,7 @@ class Scanner:
         self.count = counters()
         self._start = np.zeros(most + 1, np.int64)
         self._fill = np.zeros(most + 1, np.int64)
+        self._batch = tuple(np.empty(most + BATCH, kind) for kind in (np.uint32, np.uint32, np.float64, np.float64))
         self._pairs = self._space(1)
         self._rest = np.empty(analysis.n_seasons)
         self._slopes = np.empty(analysis.cuts.gammas.size)
@@ -196,7 +253,7 @@ class Scanner:
         if n > self._pairs[1].size:
             self._pairs = self._space(n + n // 4)
         w, row, season = self._pairs
-        _fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, w, row, season)
+        _fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, self._batch, w, row, season)
         out = np.empty((count, 3))
         fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
         return maximum.require(out, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")
