@@ -5,7 +5,8 @@ its right-ascension window in fixed order (counting sort): the bits of a pixel d
 """
 
 import math
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.point import PI, windows
 from worker.engines.builtin.psf import Psf, height
-from worker.engines.builtin.work import EVENTS, counters
+from worker.engines.builtin.tables import SignalTable
+from worker.engines.builtin.work import EVENTS, TERMS, counters
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -28,6 +30,16 @@ NEARLY = 1e-6
 """Pixels by which a window is widened, for rounding."""
 BATCH = 1024
 """Pairs of event and pixel that are weighed together, at least."""
+RANGES = 4
+"""Ranges of gamma with an upper bound of TS of their own, besides that for all gammas."""
+LEFT_OUT = -1.0
+"""TS of a pixel that was not fitted."""
+SMALL = 0.01
+"""Terms of the likelihood that count as linear in ns in an upper bound."""
+DECREMENT = 0.1
+"""Of Newton's method, at which an upper bound of TS is known: TS / 2 is then at most DECREMENT**2 larger."""
+MARGIN = 1.0 + 1e-6
+"""For rounding."""
 
 
 class RingEvents(NamedTuple):
@@ -181,19 +193,132 @@ def _fill_pairs(events, sky, turn, shift, count, start, fill, batch, w, row, sea
         n = 0
 
 
+class Ranges(NamedTuple):
+    """Upper bounds of a signal table over ranges of gamma, the first of which has all gammas.
+
+    Attributes
+    ----------
+    tallest : ndarray (1 + RANGES, n_rows)
+        Of T.
+    least : ndarray (1 + RANGES, n_seasons)
+        Lower bounds of the shares, hence of q N.
+    """
+
+    tallest: F64
+    least: F64
+
+
+def ranges_of(table: SignalTable) -> Ranges:
+    """Bounds of a signal table: a cubic piece lies between its four Bezier points."""
+    high, low = _bezier(table.coef).max(1), _bezier(table.share).min(1)
+    ends = np.linspace(0, len(high), RANGES + 1).round().astype(int)
+    parts = [slice(None), *map(slice, ends[:-1], ends[1:])]
+    return Ranges(np.array([high[part].max(0) for part in parts]), np.array([low[part].min(0) for part in parts]))
+
+
+def _bezier(coef: F64) -> F64:
+    a, b, c, d = coef[:, 0], coef[:, 1], coef[:, 2], coef[:, 3]
+    return np.stack([a, a + b / 3.0, a + (2.0 * b + c) / 3.0, a + b + c + d], axis=1)
+
+
+@part
+def count_rest(n_data, season, rest):  # type: ignore[no-untyped-def]
+    """Number of events of each season without those of `season`, into `rest`."""
+    for j in range(n_data.size):
+        rest[j] = n_data[j]
+    for i in range(season.size):
+        rest[season[i]] -= 1.0
+
+
 @kernel
-def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, out):  # type: ignore[no-untyped-def]
-    """TS, ns, gamma of every pixel of a ring, into `out` (count, 3)."""
-    for p in range(out.shape[0]):
+def _bound(n, w, row, season, rest, n_data, tallest, least, work):  # type: ignore[no-untyped-def]
+    """Upper bound of TS over all ns and a range of gamma, of which `tallest` and `least` are bounds of T and q N.
+
+    With the largest w and T and the smallest q every term y = w T - q is at least that of a fit. Small terms count as
+    ns y instead of ln(1 + ns y), so that few are left. Newton's method for the rest ends where its decrement d is
+    small: the maximum of such a sum (self-concordant) is at most -d - ln(1 - d) higher (Nesterov, Introductory
+    lectures on convex optimization, 2004, theorem 4.1.11).
+    """
+    y, q, count = work[2], work[4], work[-1]
+    slope = 0.0
+    for j in range(n_data.size):
+        q[j] = least[j] / n_data[j]
+        slope -= rest[j] * q[j]
+    large, first = 0, slope
+    for i in range(n):
+        r, s = np.uint32(row[i]), np.uint32(season[i])
+        term = max(w[0, i], w[0, i] + w[1, i]) * tallest[r] - q[s]
+        y[large] = term
+        first += term
+        if term > SMALL:
+            large += 1
+        else:
+            slope += term
+    count[TERMS] += n
+    if first <= 0.0:
+        return 0.0
+    if slope >= 0.0:
+        return np.inf
+    lo, hi = 0.0, -large / slope  # sum of y / (1 + ns y) <= large / ns
+    ns = min(0.5 * hi, 1.0)
+    for _ in range(100):
+        first, second = slope, 0.0
+        for i in range(large):
+            d = y[i] / (1.0 + ns * y[i])
+            first += d
+            second += d * d
+        count[TERMS] += large
+        if first * first < DECREMENT * DECREMENT * second:
+            break
+        if first > 0.0:
+            lo = ns
+        else:
+            hi = ns
+        new = ns + first / second
+        ns = new if lo < new < hi else 0.5 * (lo + hi)
+    total = slope * ns
+    for i in range(large):
+        total += fmath.log(1.0 + ns * y[i])
+    return 2.0 * (total + DECREMENT * DECREMENT) * MARGIN
+
+
+@kernel
+def bounds_of_ring(start, fill, w, row, season, n_data, tallest, least, work, rest, out):  # type: ignore[no-untyped-def]
+    """Upper bound of TS of every pixel of a ring, into `out`."""
+    for p in range(out.size):
         a, b = start[p], fill[p]
-        for j in range(n_data.size):
-            rest[j] = n_data[j]
-        for i in range(a, b):
-            rest[season[i]] -= 1.0
+        count_rest(n_data, season[a:b], rest)
+        out[p] = _bound(b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[0], least[0], work)
+
+
+@kernel
+def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, order, bound, ranges, out):  # type: ignore[no-untyped-def]
+    """TS, ns, gamma of pixels of a ring, into `out` (count, 3), from the one with the largest `bound` on.
+
+    Ends where no bound is as large as the largest TS; TS is LEFT_OUT of the others.
+    """
+    tallest, least = ranges
+    best = 0.0
+    for p in order:
+        out[p, 0] = LEFT_OUT
+    for p in order:
+        if bound[p] < best:
+            break
+        a, b = start[p], fill[p]
+        count_rest(n_data, season[a:b], rest)
+        if best > 0.0 and bound[p] < np.inf:
+            larger = False
+            for k in range(1, tallest.shape[0]):
+                larger = larger or best <= _bound(
+                    b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[k], least[k], work
+                )
+            if not larger:
+                continue
         work[-1][EVENTS] += b - a
         out[p, 0], out[p, 1], out[p, 2] = fit(
             b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, model, work, slopes
         )
+        best = max(best, out[p, 0])
 
 
 class Scanner:
@@ -214,11 +339,12 @@ class Scanner:
         self.analysis = analysis
         self.rings = rings
         self._keep = keep
+        self._ranges = lru_cache(maxsize=rings.dec.size if keep else 1)(self._ranges_of)
         self._events: dict[int, RingEvents] = {}
         most = int(rings.n_pix.max()) if rings.n_pix.size else 0
         self.count = counters()
         self._start = np.zeros(most + 1, np.int64)
-        self._fill = np.zeros(most + 1, np.int64)
+        self._end = np.zeros(most + 1, np.int64)
         self._batch = tuple(np.empty(most + BATCH, kind) for kind in (np.uint32, np.uint32, np.float64, np.float64))
         self._pairs = self._space(1)
         self._rest = np.empty(analysis.n_seasons)
@@ -246,14 +372,46 @@ class Scanner:
         -------
         ndarray (count, 3)
         """
-        events, table = self._ring_events(r), table_at(self.analysis, float(self.rings.dec[r]))
+        count = self._fill(r, turn)
+        return self._fit(r, np.arange(count), np.full(count, np.inf))
+
+    def largest(self, r: int, turn: F64) -> tuple[int, F64]:
+        """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,).
+
+        Pixels that cannot have it are not fitted: their upper bound is below the TS of another pixel.
+        """
+        count = self._fill(r, turn)
+        bound = np.empty(count)
+        bounds_of_ring(*self._filled(count), self.analysis.n_data, *self._ranges(r), self._work, self._rest, bound)
+        bound[np.isnan(bound)] = np.inf  # the fit tells what is wrong
+        out = self._fit(r, np.argsort(-bound, kind="stable"), bound)
+        pixel = int(np.argmax(out[:, 0]))
+        return pixel, out[pixel]
+
+    def _fill(self, r: int, turn: F64) -> int:
+        """Assign the events to the pixels of a ring; returns the number of pixels."""
+        events = self._ring_events(r)
         count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
-        start, fill = self._start[: count + 1], self._fill[:count]
+        start, fill = self._start[: count + 1], self._end[:count]
         n = _count_pairs(events, turn, shift, count, start)
         if n > self._pairs[1].size:
             self._pairs = self._space(n + n // 4)
-        w, row, season = self._pairs
-        _fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, self._batch, w, row, season)
-        out = np.empty((count, 3))
-        fit_ring(start, fill, w, row, season, self.analysis.n_data, table, self._work, self._rest, self._slopes, out)
-        return maximum.require(out, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")
+        _fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, self._batch, *self._pairs)
+        return count
+
+    def _ranges_of(self, r: int) -> Ranges:
+        return ranges_of(table_at(self.analysis, float(self.rings.dec[r])))
+
+    def _filled(self, count: int) -> tuple[NDArray[Any], ...]:
+        return self._start[: count + 1], self._end[:count], *self._pairs
+
+    def _fit(self, r: int, order: I64, bound: F64) -> F64:
+        """Fit the pixels of a ring in an order of falling upper bounds, as `fit_ring`."""
+        dec = float(self.rings.dec[r])
+        table, out = table_at(self.analysis, dec), np.empty((len(order), 3))
+        fit_ring(
+            *self._filled(len(order)), self.analysis.n_data, table, self._work, self._rest, self._slopes, order, bound,
+            self._ranges(r), out,
+        )  # fmt: skip
+        maximum.require(out[out[:, 0] != LEFT_OUT], f"ring at dec {math.degrees(dec):.4g} deg")
+        return out
