@@ -41,7 +41,7 @@ COMPILED += tuple(
     f"engines.builtin.{name}"
     for name in (
         *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "psf", "psf_tables", "response"),
-        *("scan", "sigma_density", "smoothing", "tables", "tilted"),
+        *("bounds", "pairs", "scan", "sigma_density", "smoothing", "tables", "tilted"),
     )
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")

@@ -133,6 +133,9 @@ class RingScanner(Protocol):
     def ring(self, r: int, turn: F64, /) -> F64:
         """TS, ns and gamma of every pixel of ring r, (n_pix, 3), in the sky that `Engine.scrambled` gives."""
 
+    def largest(self, r: int, turn: F64, /) -> tuple[int, F64]:
+        """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
+
 
 class SourceScanner(Protocol):
     """Fits a list of sources.

@@ -16,8 +16,8 @@ from worker.base.errors import InputError
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
+from worker.engines.builtin.pairs import ring_events
 from worker.engines.builtin.psf import height
-from worker.engines.builtin.scan import ring_events
 from worker.engines.cuda import warp
 from worker.engines.cuda.fit import count_rest, fit, model_at
 from worker.engines.cuda.memory import Room, model_of, plain, shared, to_device
@@ -77,7 +77,7 @@ class Psfs(NamedTuple):
     n_shapes, n_cells : int
         Of one ring.
     limit : float64
-        Of x, as in `worker.engines.builtin.scan.RingEvents`.
+        Of x, as in `worker.engines.builtin.pairs.RingEvents`.
     """
 
     narrow: float
@@ -344,6 +344,12 @@ class Scanner:
             self.sky(turn)
         found: F64 = self._sky[self._ends[r] : self._ends[r + 1]].copy()
         return found
+
+    def largest(self, r: int, turn: F64) -> tuple[int, F64]:
+        """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
+        found = self.ring(r, turn)
+        pixel = int(np.argmax(found[:, 0]))
+        return pixel, found[pixel]
 
     def sky(self, turn: F64) -> F64:
         """TS, ns and gamma of all pixels, (n_pix, 3); the next sky overwrites them."""

@@ -26,14 +26,9 @@ def maxima(scanner: RingScanner, chosen: healpix.Rings, turn: NDArray[np.float64
     """The largest TS of every ring of a sky, (n_rings,) of `RING_DTYPE`; `turn` from `Engine.scrambled`."""
     out = np.empty(len(chosen.dec), RING_DTYPE)
     for r in range(len(chosen.dec)):
-        out[r] = _largest(scanner.ring(r, turn), int(chosen.first[r]))
+        pixel, fitted = scanner.largest(r, turn)
+        out[r] = (int(chosen.first[r]) + pixel, *fitted)
     return out
-
-
-def _largest(ring: NDArray[np.float64], first: int) -> tuple[int, float, float, float]:
-    """The pixel with the largest TS (ties: the lowest pixel)."""
-    p = int(np.argmax(ring[:, 0]))
-    return first + p, ring[p, 0], ring[p, 1], ring[p, 2]
 
 
 def values(scanner: RingScanner, turn: NDArray[np.float64], first: int, count: int) -> NDArray[np.void]:
