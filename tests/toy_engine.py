@@ -76,6 +76,11 @@ class ToySkies(Toy):
         n = int(self.rings.n_pix[r])
         return self._windows((np.arange(n) + self.rings.shift[r]) * (1.0 / n), turn)
 
+    def largest(self, r, turn):
+        ring = self.ring(r, turn)
+        pixel = int(np.argmax(ring[:, 0]))
+        return pixel, ring[pixel]
+
     def skies(self, key, first, count):
         return np.stack([self._windows(self.sources.turn, self.scrambled(key, first + i)) for i in range(count)])
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import fmath
-from worker.base.compiled import kernel
+from worker.base.compiled import kernel, part
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
+from worker.engines.builtin.bounds import count_rest
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.point import PI, windows
@@ -36,12 +37,12 @@ class Near(NamedTuple):
 
     Attributes
     ----------
-    event : int32, into `Sky`
+    event : uint32, into `Sky`
     reach : float32, turns
         Half-width of the right-ascension window, rounded up.
     """
 
-    event: NDArray[np.int32]
+    event: NDArray[np.uint32]
     reach: NDArray[np.float32]
 
 
@@ -51,36 +52,60 @@ def near(analysis: Analysis, dec: float) -> Near:
     half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
     windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
     index = np.flatnonzero(half >= 0)
-    return Near(index.astype(np.int32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
+    return Near(index.astype(np.uint32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
+
+
+@part
+def _weigh(n, sky, dec, narrow, event, value, chord2, near):  # type: ignore[no-untyped-def]
+    """Replace `value`, differences of right ascension in turns, by exp(-x narrow); x goes into `chord2`.
+
+    Loops without branches: the compiler makes vector code of them.
+    """
+    cos_source = fmath.cos(dec)
+    for j in range(n):
+        value[j] = fmath.sin(PI * value[j])
+    for j in range(n):
+        near[j] = sky.dec[event[j]]
+    for j in range(n):
+        half_ddec = fmath.sin(0.5 * abs(near[j] - dec))
+        chord2[j] = 4.0 * (half_ddec * half_ddec + cos_source * fmath.cos(near[j]) * value[j] * value[j])
+    for j in range(n):
+        value[j] = fmath.angle2_near(chord2[j])
+    for j in range(n):
+        if chord2[j] > fmath.ANGLE_SERIES:
+            value[j] = fmath.angle2_far(chord2[j])
+    for j in range(n):
+        sigma = sky.sigma[event[j]]
+        chord2[j] = value[j] * (0.5 / (sigma * sigma))
+    for j in range(n):
+        value[j] = fmath.exp(-chord2[j] * narrow)
 
 
 @kernel
-def _skies(near, dec, at, turns, sky, psf, n_data, model, work, rest, slopes, w, row, season, out):  # type: ignore[no-untyped-def]
+def _skies(near, dec, at, turns, sky, psf, n_data, model, work, rest, slopes, batch, w, row, season, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of one source in every sky of a block: out (n_skies, 3)."""
-    cos_source = fmath.cos(dec)
+    event, value, chord2, scratch = batch
     for k in range(turns.shape[0]):
-        n = 0
-        for j in range(n_data.size):
-            rest[j] = n_data[j]
+        m = 0
         for i in range(near.event.size):
-            e = near.event[i]
-            delta = turns[k, e] - at
+            delta = turns[k, near.event[i]] - at
             delta -= np.floor(delta + 0.5)
-            if abs(delta) > near.reach[i]:
-                continue
-            half_ddec = fmath.sin(0.5 * abs(sky.dec[e] - dec))
-            s = fmath.sin(PI * delta)
-            chord2 = 4.0 * (half_ddec * half_ddec + cos_source * fmath.cos(sky.dec[e]) * s * s)
-            x = fmath.angle2_from_chord2(chord2) * (0.5 / (sky.sigma[e] * sky.sigma[e]))
+            if abs(delta) <= near.reach[i]:
+                event[m], value[m] = near.event[i], delta
+                m += 1
+        _weigh(m, sky, dec, psf.narrow, event, value, chord2, scratch)
+        n = 0
+        for i in range(m):
+            e = event[i]
             cut, factor = psf.cut[sky.shape[e]], psf.factor[sky.cell[e]]
-            if x < 0.5 * cut * cut:
-                soft, hard = height(psf.mix, sky.shape[e], fmath.exp(-x * psf.narrow))
+            if chord2[i] < 0.5 * cut * cut:
+                soft, hard = height(psf.mix, sky.shape[e], value[i])
                 w[0, n] = sky.weight[e] * factor[0] * soft
                 w[1, n] = sky.weight[e] * factor[1] * hard - w[0, n]
                 row[n] = sky.row[e]
                 season[n] = sky.season[e]
-                rest[season[n]] -= 1.0
                 n += 1
+        count_rest(n_data, season[:n], rest)
         out[k, 0], out[k, 1], out[k, 2] = fit(n, w, row, season, rest, n_data, model, work, slopes)
 
 
@@ -97,6 +122,7 @@ class SourceScanner:
         self._table = lru_cache(TABLES)(partial(table_at, analysis))
         size = analysis.sky.dec.size + LANES
         self._work = workspace(size, analysis.n_rows, analysis.n_seasons)
+        self._batch = (np.empty(size, np.uint32), *np.empty((3, size)))
         self._events = np.empty((2, size)), np.empty(size, np.int32), np.empty(size, np.int32)
         self._rest = np.empty(analysis.n_seasons)
         self._slopes = np.empty(analysis.cuts.gammas.size)
@@ -142,6 +168,6 @@ class SourceScanner:
             dec, rows = float(self.sources.dec[i]), np.empty((len(turns), 3))
             _skies(
                 self._near_of(i), dec, float(self.sources.turn[i]), turns, sky, self._psf(i), self.analysis.n_data,
-                self._table(dec), self._work, self._rest, self._slopes, *self._events, rows,
+                self._table(dec), self._work, self._rest, self._slopes, self._batch, *self._events, rows,
             )  # fmt: skip
             out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")
