@@ -7,7 +7,7 @@ from dagmaker.cost import cost, significance_reach
 from dagmaker.cost.cost import Cost, StageCost
 from dagmaker.cost.hours import hours
 from dagmaker.plan.plan import Plan
-from worker.spec.sections import Goal
+from worker.spec.run_sections import Goal
 
 _COLUMNS = (
     Column("stage", 14), Column("processes", 11), Column("trials", 14), Column("files", 11, 4),

@@ -8,7 +8,8 @@ from statistics import NormalDist
 from dagmaker.cost.hours import hours
 from worker.spec import goals
 from worker.spec.goals import FIT_DECADES, SENSITIVITY_ERROR_1, TAIL, TILTED_SIGMA, tail
-from worker.spec.sections import Goal, Spec
+from worker.spec.run_sections import Goal
+from worker.spec.sections import Spec
 
 
 @dataclass(frozen=True)

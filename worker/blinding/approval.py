@@ -9,7 +9,8 @@ from worker.blinding.clearance import Clearance
 from worker.rundir import layout
 from worker.rundir.ledger import Run
 from worker.spec.numbers import deciding
-from worker.spec.sections import Spec, Unblind
+from worker.spec.run_sections import Unblind
+from worker.spec.sections import Spec
 from worker.spec.specfile import load, load_resolved
 
 KEYS = ("approved_by", "date", "reason")

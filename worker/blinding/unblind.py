@@ -15,7 +15,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import versions
 from worker.rundir.revision import revision
-from worker.spec.sections import Unblind
+from worker.spec.run_sections import Unblind
 from worker.tasks import blinded_positions, scratch_run
 
 AGAIN = f"{unblinding_log.OPENED} again"

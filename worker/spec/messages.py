@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
 from worker.spec.grid import DecRange
@@ -15,7 +16,7 @@ from worker.spec.hints import example
 from worker.spec.problem import Path, Problem
 from worker.spec.scan import SCANS
 from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
-from worker.spec.sections import FORMATS, Spec
+from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
 _MUST = {

@@ -20,7 +20,8 @@ from worker.rundir.ledger import Expected, Run, each_expected, open_run, run_bef
 from worker.rundir.record import measure
 from worker.spec import effects, goals, levels
 from worker.spec.point import Point
-from worker.spec.sections import Adaptive, Goal, Spec
+from worker.spec.run_sections import Adaptive, Goal
+from worker.spec.sections import Spec
 from worker.stats import adaptive
 from worker.stats.adaptive import Quantity, Verdict
 from worker.stats.chi2 import TooFewTrialsError

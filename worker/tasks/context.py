@@ -21,8 +21,9 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import effects, levels, units
 from worker.spec.point import Point
-from worker.spec.sections import Signal, Spec
+from worker.spec.sections import Spec
 from worker.spec.specfile import digest
+from worker.spec.trial_sections import Signal
 from worker.tasks import plugin_files
 
 

@@ -33,7 +33,7 @@ FLUX_PIVOT_TEV = 100.0
 
 
 class Cuts(NamedTuple):
-    """Bounds and cuts of the likelihood (see `worker.spec.sections.Likelihood`); angles in rad.
+    """Bounds and cuts of the likelihood (see `worker.spec.trial_sections.Likelihood`); angles in rad.
 
     `extension` is the Gaussian width of the source that the likelihood assumes: sigma is sqrt(sigma^2 + extension^2) in
     S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`.

@@ -21,8 +21,9 @@ from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
-from worker.spec.sections import Likelihood, Spec
-from worker.spec.sections import Signal as Injected
+from worker.spec.sections import Spec
+from worker.spec.trial_sections import Likelihood
+from worker.spec.trial_sections import Signal as Injected
 
 F64 = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ from worker.engines.plugin.contract import Facts
 from worker.engines.protocol import Method, Signal
 from worker.spec.engine import PluginEngine
 from worker.spec.point import Point
-from worker.spec.sections import Signal as Injected
 from worker.spec.sections import Spec
+from worker.spec.trial_sections import Signal as Injected
 
 WHOLE_FILE = 1 << 62
 """Trials of a call, if a file must be made at once."""
