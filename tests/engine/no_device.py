@@ -120,7 +120,7 @@ def one_lane():
             to[...] = values[order]
 
     trials._kernel = trials._far_kernel = Recorder(run_trials)
-    skies._kernel, skies._place = Recorder(run_pixels), Recorder(put)
+    skies._kernel, skies.place_events = Recorder(run_pixels), Recorder(put)
     return trials.run, skies.Scanner
 
 
@@ -131,7 +131,7 @@ def launches(analysis, point, key, injector, rings, turn):
     from worker.engines.cuda import memory, skies, trials
 
     found, real, most = [], memory.cuda, memory.FAR_ABOVE
-    kernels = [(m, n) for m in (trials, skies) for n in ("_kernel", "_far_kernel", "_place") if hasattr(m, n)]
+    kernels = [(m, n) for m in (trials, skies) for n in ("_kernel", "_far_kernel", "place_events") if hasattr(m, n)]
     for module, name in kernels:
         kernel = getattr(module, name).py_func
         setattr(module, name, Recorder(lambda *args, kernel=kernel: found.append((kernel, tuple(map(typeof, args))))))

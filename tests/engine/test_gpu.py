@@ -147,7 +147,7 @@ def compile_for_a_device():
 @pytest.mark.slow
 def test_kernels_compile_for_a_device_that_is_not_here():
     """The simulator runs them as Python; a device wants types."""
-    names = ["skies._far_kernel", "skies._kernel", "skies._place", "trials._far_kernel", "trials._kernel"]
+    names = ["cells.place_events", "skies._far_kernel", "skies._kernel", "trials._far_kernel", "trials._kernel"]
     assert in_process("compile_for_a_device()") == [f"worker.engines.cuda.{name}" for name in names]
 
 

@@ -5,13 +5,11 @@ what can matter to a pixel lies in one stretch of memory per class and band. The
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import fmath
-from worker.base.compiled import kernel
 from worker.base.errors import InputError
 from worker.base.healpix import Rings
 from worker.engines.builtin import maximum
@@ -19,6 +17,7 @@ from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.pairs import ring_events
 from worker.engines.builtin.psf import height
 from worker.engines.cuda import warp
+from worker.engines.cuda.cells import Psfs, cells_of, place_events, sort_events, wide_classes
 from worker.engines.cuda.fit import count_rest, fit, model_at
 from worker.engines.cuda.memory import Room, model_of, plain, shared, to_device
 from worker.engines.cuda.warp import LANES, STEP, U64, cuda, device
@@ -29,105 +28,9 @@ I32 = NDArray[np.int32]
 BLOCKS = 1 << 17
 """Warps in flight; each takes every so many-th pixel."""
 THREADS = 128
-REACH_DEG = (2.0, 4.0, 8.0, 16.0)
-"""Classes of reach; a last one takes what reaches farther."""
 SIGMAS = 6.0
 NO_ROOM = -1.0
 MOST_EVENTS = 1 << 24
-
-
-class Cells(NamedTuple):
-    """Declination bands and right-ascension cells of each class of reach; arrays (n_classes,).
-
-    Attributes
-    ----------
-    reach, height : float64, rad
-        Farthest reach, and height of a band.
-    turns : int32
-        Cells of a band.
-    first : int32
-        First cell, counted over all classes.
-    """
-
-    reach: F64
-    height: F64
-    turns: I32
-    first: I32
-
-
-class Events(NamedTuple):
-    """All events in the order of their cells; arrays (n,)."""
-
-    x: F64
-    y: F64
-    z: F64
-    inv_2sigma2: F64
-    weight: F64
-    row: NDArray[np.uint16]
-    season: NDArray[np.uint16]
-    shape: NDArray[np.uint16]
-    cell: I32
-
-
-class Psfs(NamedTuple):
-    """Point-spread functions of all rings, as `worker.engines.builtin.psf.Psf`, one after the other.
-
-    Attributes
-    ----------
-    n_shapes, n_cells : int
-        Of one ring.
-    limit : float64
-        Of x, as in `worker.engines.builtin.pairs.RingEvents`.
-    """
-
-    narrow: float
-    n_shapes: int
-    n_cells: int
-    mix: NDArray[np.float32]
-    limit: F64
-    factor: NDArray[np.float32]
-
-
-def cells_of(reach: F64) -> Cells:
-    """Cells for events of these reaches (n,), rad."""
-    most = float(reach.max())
-    limits = np.array([*(r for r in np.radians(REACH_DEG) if r < most), most])
-    height = np.minimum(limits, math.pi)
-    turns = np.maximum((4.0 * math.pi / limits).astype(np.int32), 1)
-    bands = np.ceil(math.pi / height).astype(np.int32) + 1
-    first = np.concatenate([[0], np.cumsum(bands * turns)]).astype(np.int32)
-    return Cells(limits, height, turns, first)
-
-
-@kernel
-def _sort(turn, band_start, turns, start, order):  # type: ignore[no-untyped-def]
-    """Counting sort of the events by cell: event order[j] for start[cell] <= j < start[cell + 1]."""
-    for i in range(start.size):
-        start[i] = 0
-    for i in range(turn.size):
-        start[band_start[i] + int(turn[i] * turns[i]) + 1] += 1
-    for i in range(1, start.size):
-        start[i] += start[i - 1]
-    at = start.copy()
-    for i in range(turn.size):
-        cell = band_start[i] + int(turn[i] * turns[i])
-        order[at[cell]] = i
-        at[cell] += 1
-
-
-@warp.jit
-def _place(order, turn, dec, of_event, events):  # type: ignore[no-untyped-def]
-    """Unit vectors and properties of the events in the order of their cells."""
-    j = cuda.grid(1)
-    inverse, weight, row, season, shape, cell = of_event
-    x, y, z, to_inverse, to_weight, to_row, to_season, to_shape, to_cell = events
-    if j < order.size:
-        i = order[j]
-        sine, cosine = fmath.sincos_turns(turn[i])
-        cos_dec = fmath.cos(dec[i])
-        x[j], y[j], z[j] = cos_dec * cosine, cos_dec * sine, fmath.sin(dec[i])
-        to_inverse[j], to_weight[j], to_row[j], to_season[j] = inverse[i], weight[i], row[i], season[i]
-        to_shape[j], to_cell[j] = shape[i], cell[i]
 
 
 @device
@@ -260,15 +163,6 @@ def _far_kernel(pixels, rings, cells, start, sky, psfs, n_data, tables, sizes, f
     )  # fmt: skip
 
 
-def _wide(cells: Cells, dec: F64) -> F64:
-    """Half of the right ascensions (turns) within reach at declinations (n,), for each class: (n, n_classes)."""
-    wide = np.full((dec.size, cells.reach.size), 0.5)
-    for c, reach in enumerate(cells.reach):
-        inside = np.abs(dec) + reach < 0.5 * math.pi - 1e-9
-        wide[inside, c] = np.arcsin(math.sin(reach) / np.cos(dec[inside])) / (2.0 * math.pi) + 1e-9
-    return wide
-
-
 class Scanner:
     """As the builtin `scan.Scanner`, on the device: the first ring of a sky that is asked for brings all of them.
 
@@ -302,7 +196,7 @@ class Scanner:
             (
                 (np.repeat(np.arange(rings.dec.size, dtype=np.int32), rings.n_pix),
                  np.concatenate([np.arange(k, dtype=np.int32) for k in rings.n_pix])),
-                (rings.dec, _wide(self._cells, rings.dec), 1.0 / rings.n_pix, rings.shift),
+                (rings.dec, wide_classes(self._cells, rings.dec), 1.0 / rings.n_pix, rings.shift),
                 self._cells,
             )
         )  # fmt: skip
@@ -353,10 +247,10 @@ class Scanner:
 
     def sky(self, turn: F64) -> F64:
         """TS, ns and gamma of all pixels, (n_pix, 3); the next sky overwrites them."""
-        _sort(turn, self._band_start, self._turns, self._start, self._order)
+        sort_events(turn, self._band_start, self._turns, self._start, self._order)
         order = cuda.to_device(self._order)
         threads = -(-self._order.size // THREADS)
-        _place[threads, THREADS](order, cuda.to_device(turn), *self._fixed, self._events)
+        place_events[threads, THREADS](order, cuda.to_device(turn), *self._fixed, self._events)
         start = cuda.to_device(self._start)
         pixels, rings, cells = self._constant
         while True:
