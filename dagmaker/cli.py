@@ -1,6 +1,7 @@
 """`dagmaker COMMAND ...`: argv is checked against the command's signature before anything runs."""
 
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from dagmaker.result import Result
 from worker.base.atomic import reason
 from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
 from worker.base.output import safe_streams
-from worker.cli.main import document, for_fire, parse, signature, typed
+from worker.cli.main import call, document, for_fire, parse, signature, typed
 
 _HELP = ("-h", "--help", "help")
 
@@ -83,7 +84,7 @@ def _run(command: str, words: Sequence[str]) -> int:
     results: list[Result] = []
     with document.stdout_kept_free() if as_json else nullcontext():
         fire.Fire(
-            lambda **arguments: results.append(COMMANDS[command](**arguments)),
+            lambda **arguments: results.append(call(COMMANDS[command], arguments)),
             command=for_fire(values),
             name=f"dagmaker {typed(command)}",
         )
@@ -125,9 +126,12 @@ def _help(command: str) -> str:
             words.append("DIR" if parameter.name == "run" else parameter.name.upper())
         elif parameter.kind is bool:
             words.append(f"[--{parameter.name}]")
+        elif parameter.kind is tuple:
+            words.append(f"[--{parameter.name}=KEY=VALUE ...]")
         elif parameter.required:
             words.append(f"--{parameter.name}={'DIR' if parameter.name == 'run' else parameter.name.upper()}")
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
     usage = " ".join(["usage: dagmaker", typed(command), *words])
-    return f"{usage}\n\n{inspect.getdoc(COMMANDS[command])}\n\n{document.HELP}"
+    about = re.sub(r"(?m)^(\w+)_ :", r"\1 :", inspect.getdoc(COMMANDS[command]) or "")  # ``from_`` is typed --from
+    return f"{usage}\n\n{about}\n\n{document.HELP}"

@@ -82,7 +82,7 @@ def test_schema_is_json(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["build", "SPEC", "--run=RUN", "--fast"], "unknown flag --fast; flags: --spec --run"),
+        (["build", "SPEC", "--run=RUN", "--fast"], "unknown flag --fast; did you mean set?; flags: --spec --run --set"),
         (["build", "SPEC", "--runn=RUN"], "unknown flag --runn; did you mean run?"),
         (["build", "SPEC", "RUN"], "stray word; every argument is written --name=value"),
         (["build", "SPEC"], "--run is missing"),
@@ -90,7 +90,7 @@ def test_schema_is_json(capsys):
         (["build", "SPEC", "--spec=SPEC", "--run=RUN"], "--spec is given twice"),
         (["run", "SPEC", "--run=RUN", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes"),
         (["run", "SPEC", "--run=RUN", "--jobs=many"], "--jobs=many: must be a whole number"),
-        (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: check, pilot, plan"),
+        (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: init, check, pilot, plan"),
         (["status"], "--run is missing"),
     ],
 )
@@ -163,7 +163,7 @@ def test_example_specs_are_the_analysis_on_other_data(name, tmp_path, monkeypatc
     [
         (["verify-plan", "--x=1"], "dagmaker verify-plan: unknown flag --x"),
         (["verify_plan", "--x=1"], "dagmaker verify-plan: unknown flag --x"),
-        (["verify-plann"], "did you mean verify-plan?; commands: check, pilot"),
+        (["verify-plann"], "did you mean verify-plan?; commands: init, check, pilot"),
         (["data", "fetch", "--x=1"], "dagmaker data fetch: unknown flag --x"),
         (["run", "a.yaml", "--run=x", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes; write e.g. --jobs=2"),
         (["round", "R", "--round=-1"], "--round=-1: must be from 1 to 10; write e.g. --round=1"),

@@ -9,15 +9,18 @@ from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
 from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
 from dagmaker.result import Result
+from worker.base.errors import SpecError
 
 
-def check(*, spec: str, engine: bool = False) -> Result:
+def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Result:
     """Check a spec: every problem at once, each with its place in the file and the cure.
 
     Parameters
     ----------
     spec : str
         The YAML file of the analysis.
+    set_ : tuple of str
+        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
     engine : bool
         Load the engine too, and try whether it is as deterministic as it says (seconds; for plug-ins).
 
@@ -45,7 +48,7 @@ def check(*, spec: str, engine: bool = False) -> Result:
     from dagmaker.plan import plan, sites
     from worker.spec.specfile import load, taken
 
-    loaded = load(spec)
+    loaded = load(spec, set_)
     sites.load(loaded.site)
     work = plan.make(loaded, "")
     decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
@@ -61,6 +64,8 @@ def check(*, spec: str, engine: bool = False) -> Result:
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
     document = {**head, "processes": work.n_processes, "takes": takes, "notes": notes, "engine": []}
+    if engine and set_:
+        raise SpecError("--engine: reads the file itself, without --set; write the change into the file")
     if not engine:
         return Result(document, lines)
     from dagmaker.review import engine_check
@@ -83,7 +88,7 @@ def _sky_area(sources: Any) -> str:
     return f"{len(sources):,} source{'s' if len(sources) > 1 else ''} ({where}), "
 
 
-def plan(*, spec: str, slots: int = 2) -> Result:
+def plan(*, spec: str, set_: tuple[str, ...] = (), slots: int = 2) -> Result:
     """Show the work of a spec: stages, processes, trials, files, CPU hours, memory, wall time.
 
     Also the load on DAGMan, and the largest significance that can be quoted without extrapolation.
@@ -91,7 +96,9 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     Parameters
     ----------
     spec : str
-        The YAML file of the analysis.
+        The YAML file of the analysis, or a run directory.
+    set_ : tuple of str
+        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
     slots : int
         Slots (cores) for the estimate of the wall time.
 
@@ -124,16 +131,19 @@ def plan(*, spec: str, slots: int = 2) -> Result:
     from dagmaker import columns
     from dagmaker.cost import cost, plan_text
     from dagmaker.plan import plan as plans
+    from dagmaker.review.verify_plan import frozen_spec
     from worker.spec.specfile import load
 
-    loaded = load(spec)
+    if Path(spec).is_dir() and set_:
+        raise SpecError(f"--set: {spec} is a run, whose spec is frozen; write the path of a spec")
+    loaded = frozen_spec(Path(spec)) if Path(spec).is_dir() else load(spec, set_)
     work = plans.make(loaded, "")
     total = cost.estimate(work, loaded, slots)
     lines = plan_text.lines(work, total, loaded.goal, columns.terminal_width())
     return Result({"name": work.name, **total.as_json()}, lines)
 
 
-def build(*, spec: str, run: str, dot: bool = False) -> Result:
+def build(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = None, dot: bool = False) -> Result:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
     Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
@@ -145,6 +155,10 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
         The YAML file of the analysis.
     run : str
         The run directory; made if it does not exist.
+    set_ : tuple of str
+        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
+    from_ : str
+        Another run directory, from which files of trials are taken over that would be the same here, to the bit.
     dot : bool
         Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
@@ -163,24 +177,26 @@ def build(*, spec: str, run: str, dot: bool = False) -> Result:
     """
     from dagmaker.htcondor import dag_check
     from dagmaker.htcondor.build import build as make
+    from dagmaker.local import takeover
     from worker.base import shell
     from worker.rundir import layout
     from worker.spec.specfile import load
 
-    built = make(load(spec), Path(run), dot)
-    notes = [*built.notes, *dag_check.verdicts(built.run)]
+    built = make(load(spec, set_), Path(run), dot)
+    taken = takeover.take_over(built.run, Path(from_)) if from_ else []
+    notes = [*built.notes, *dag_check.verdicts(built.run), *taken]
     document = {"name": built.plan.name, "run": built.run, "processes": built.plan.n_processes}
     lines = [
         *notes,
         f"{built.run}: {built.plan.n_processes:,} processes; {built.changed} files written, {built.same} as they were",
         f"on a pool: {shell.dagmaker('submit', built.run)}        "
         f"(or {shell.command('condor_submit_dag', built.run / layout.DAG)})",
-        f"here:      {shell.dagmaker('run', spec, f'--run={run}', '--jobs=2')}",
+        f"here:      {shell.dagmaker('run', spec, f'--run={run}', *(f'--set={c}' for c in set_), '--jobs=2')}",
     ]
     return Result({**document, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 
 
-def run(*, spec: str, run: str, jobs: int = 1) -> Result:
+def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = None, jobs: int = 1) -> Result:
     """Build and run on this machine, with progress. After a stop or kill the same command continues.
 
     Parameters
@@ -189,6 +205,10 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
         The YAML file of the analysis.
     run : str
         The run directory; made if it does not exist.
+    set_ : tuple of str
+        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
+    from_ : str
+        Another run directory, from which files of trials are taken over that would be the same here, to the bit.
     jobs : int
         Worker processes, one core each.
 
@@ -210,7 +230,7 @@ def run(*, spec: str, run: str, jobs: int = 1) -> Result:
     from dagmaker.local.run import run as run_here
     from worker.spec.specfile import load
 
-    return run_here(load(spec), Path(run), jobs)
+    return run_here(load(spec, set_), Path(run), jobs, None if from_ is None else Path(from_))
 
 
 def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
@@ -247,6 +267,31 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     return fetch(name, Path(output), base_url)
 
 
+def init(*, kind: str = "sky", output: str = "analysis.yaml") -> Result:
+    """Write a small spec to begin with; it runs as it is, in minutes, on made-up data.
+
+    Parameters
+    ----------
+    kind : str
+        sky (a scan of the whole sky), sources (a list of sources), or points (trials at points, without skies).
+    output : str
+        The file; never overwritten.
+
+    Returns
+    -------
+    output : str
+        The file that was written.
+
+    Examples
+    --------
+    dagmaker init sources --output=my_sources.yaml
+    """
+    from dagmaker.plan import starters
+
+    path = starters.write(kind, Path(output))
+    return Result({"output": path}, [f"{path}: written; next: dagmaker check {path}"])
+
+
 def schema() -> Result:
     """Print the JSON Schema of the spec, for editors that complete and check YAML.
 
@@ -268,14 +313,15 @@ def schema() -> Result:
 COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
-        check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan, review,
-        unblind, diff, data_fetch, schema,
+        init, check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan,
+        review, unblind, diff, data_fetch, schema,
     )
 }  # fmt: skip
 
 POSITIONAL = {
     **dict.fromkeys(("check", "pilot", "plan", "build", "run"), ("spec",)),
     "diff": ("a", "b"),
+    "init": ("kind",),
     "data_fetch": ("name",),
     **dict.fromkeys(
         ("submit", "round", "status", "efficiency", "repair", "restore", "abort", "verify_plan", "review", "unblind"),

@@ -6,7 +6,13 @@ from dagmaker.result import Result
 
 
 def pilot(
-    *, spec: str, run: str | None = None, output: str = "pilot.json", pool: bool = False, limit_s: int = 300
+    *,
+    spec: str,
+    run: str | None = None,
+    set_: tuple[str, ...] = (),
+    output: str = "pilot.json",
+    pool: bool = False,
+    limit_s: int = 300,
 ) -> Result:
     """Run a few processes of every kind and measure them; writes the costs that the plan uses.
 
@@ -21,6 +27,8 @@ def pilot(
         The YAML file of the analysis.
     run : str
         Folder for the pilot's own run directory; a temporary one if not given. With --pool: one that jobs see.
+    set_ : tuple of str
+        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
     output : str
         The file to write.
     pool : bool
@@ -48,7 +56,7 @@ def pilot(
     from worker.base.errors import SpecError
     from worker.spec.specfile import load
 
-    loaded = load(spec, for_pilot=True)
+    loaded = load(spec, set_, for_pilot=True)
     if pool and run is None:
         raise SpecError("--pool: write --run=DIR too, a folder that jobs of the pool can see")
     measure = pilot_on_pool if pool else pilots.pilot

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dagmaker import lock
 from dagmaker.htcondor import build, queued, rounds
+from dagmaker.local import finished, takeover
 from dagmaker.local.children import Children
 from dagmaker.local.schedule import Schedule
 from dagmaker.plan.presence import Presence
@@ -176,12 +177,17 @@ def execute(built: build.Built, jobs: int, screen: Display, command: Sequence[st
     return Outcome(_code(runner.failed) if runner.failed else 0, tuple(runner.failed), schedule.blocked())
 
 
-def run(spec: Spec, directory: Path, jobs: int) -> Result:
-    """Build and run a spec, with progress."""
+def run(spec: Spec, directory: Path, jobs: int, old: Path | None = None) -> Result:
+    """Build and run a spec, with progress; trials of the run `old` that hold are taken over."""
     path = build.make_directory(directory)
     with lock.held(path):
         queued.refuse(path, "worked in from here too")
         built = build.build_locked(spec, path)
+        if not built.changed and finished.is_unchanged(path):
+            since = f"{path}: complete, and no file changed since: nothing to do"
+            return Result(_document(built, (), (), summary.read(path)), [*summary.lines(path), "", since])
+        for line in takeover.take_over(path, old) if old else ():
+            print(line, flush=True)
         screen = display.choose()
         try:
             outcome = execute(built, jobs, screen)
@@ -190,15 +196,23 @@ def run(spec: Spec, directory: Path, jobs: int) -> Result:
                 f"{error}: what is finished is kept; the same command goes on from there:\n"
                 f"    {shell.dagmaker('run', path / layout.SPEC, f'--run={path}', f'--jobs={jobs}')}"
             ) from None
-    document = {
-        "name": spec.name,
-        "run": str(built.run),
-        "failed": [failure.as_json() for failure in outcome.failed],
-        "not_started": list(outcome.blocked),
-        "summary": None if outcome.failed else summary.read(built.run),
-    }
+        if not outcome.failed:
+            finished.save(path)
+    document = _document(built, outcome.failed, outcome.blocked, None if outcome.failed else summary.read(built.run))
     lines = _report(outcome, built.run) if outcome.failed else summary.lines(built.run)
     return Result(document, lines, outcome.code if outcome.failed else 0)
+
+
+def _document(
+    built: build.Built, failed: Sequence[Failure], blocked: Sequence[str], results: dict[str, Any] | None
+) -> dict[str, Any]:
+    return {
+        "name": built.spec.name,
+        "run": str(built.run),
+        "failed": [failure.as_json() for failure in failed],
+        "not_started": list(blocked),
+        "summary": results,
+    }
 
 
 def _report(outcome: Outcome, run: Path) -> list[str]:

@@ -34,6 +34,10 @@ class Argument(NamedTuple):
 _ARGUMENTS = {
     "run": Argument("runs/example"),
     "spec": Argument("analysis.yaml"),
+    "from": Argument("runs/old"),
+    "old": Argument("runs/old"),
+    "set": Argument("signal.gamma=3"),
+    "kind": Argument("sky"),
     "a": Argument("runs/example"),
     "b": Argument("analysis.yaml"),
     "name": Argument("icetracks_14yr"),
@@ -64,7 +68,7 @@ _ARGUMENTS = {
 
 
 class Parameter(NamedTuple):
-    """A parameter of a task: its kind (str, int, float or bool) and default, if any."""
+    """A parameter of a task: its kind (str, int, float, bool; tuple: given several times) and default, if any."""
 
     name: str
     kind: type
@@ -90,10 +94,23 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
         word = task if tasks is TASKS else typed(task)
         raise SpecError(f"there is no {kind} {word[:60]!r}{_did_you_mean(word, names)}; {kind}s: {', '.join(names)}")
     found = {
-        name: Parameter(name, _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default)
+        flag_of(name): Parameter(
+            flag_of(name), _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default
+        )
         for name, parameter in inspect.signature(tasks[task]).parameters.items()
     }
     return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
+
+
+def flag_of(name: str) -> str:
+    """The flag of a parameter: ``from_`` is written --from."""
+    return name.removesuffix("_")
+
+
+def call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a function with arguments by their flags."""
+    return function(**{name: values[flag_of(name)] for name in inspect.signature(function).parameters
+                       if flag_of(name) in values})  # fmt: skip
 
 
 def typed(command: str) -> str:
@@ -119,6 +136,9 @@ def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any
     problems: list[str] = []
     given = _split(words, parameters, problems)
     for name, text in given:
+        if parameters[name].kind is tuple and text:
+            values[name] = (*values.get(name, ()), text)
+            continue
         if name in values:
             problems.append(f"--{name} is given twice; keep one of them")
             continue
@@ -281,6 +301,8 @@ def _value_text(value: Any) -> str:
 
 def _kind(annotation: Any) -> type:
     """The type of ``float`` and of ``float | None``."""
+    if get_origin(annotation) is tuple:
+        return tuple
     if get_origin(annotation) is not None or isinstance(annotation, type(int | None)):
         annotation = next(kind for kind in get_args(annotation) if kind is not NoneType)
     return annotation if isinstance(annotation, type) else str

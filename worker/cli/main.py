@@ -14,10 +14,10 @@ from worker.base.atomic import reason
 from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError
 from worker.base.output import safe_streams
 from worker.cli import document, several
-from worker.cli.arguments import Parameter, argv, for_fire, parse, signature, typed
+from worker.cli.arguments import Parameter, argv, call, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
-__all__ = ["TASKS", "Parameter", "argv", "document", "for_fire", "main", "parse", "signature", "typed"]
+__all__ = ["TASKS", "Parameter", "argv", "call", "document", "for_fire", "main", "parse", "signature", "typed"]
 
 STOPPED = 85
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -69,7 +69,9 @@ def _run(task: str, words: Sequence[str]) -> int:
     try:
         with document.stdout_kept_free() if as_json else nullcontext() as captured:
             fire.Fire(
-                lambda **given: answers.append(TASKS[task](**given)), command=for_fire(values), name=f"worker {task}"
+                lambda **given: answers.append(call(TASKS[task], given)),
+                command=for_fire(values),
+                name=f"worker {task}",
             )
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -87,6 +87,28 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     )
 
 
+def take_over(*, run: str, old: str) -> Answer:
+    """Take over files of trials of another run that hold for this one: what `dagmaker build --from` rests on.
+
+    Files are linked, or copied. They hold if data, likelihood, engine, seed, signal and address are the same; names of
+    folders may differ. Prints the number of files of each task.
+
+    Parameters
+    ----------
+    run : str
+        The run directory, with its data prepared.
+    old : str
+        The other run directory.
+
+    Examples
+    --------
+    worker take_over --run=runs/new --old=runs/old
+    """
+    with light_import():
+        from worker.tasks.take_over import take_over as task
+    return task(Path(run), Path(old))
+
+
 def check_engine(*, spec: str) -> Answer:
     """Load the engine of a spec, and try its determinism: what `dagmaker check --engine` rests on.
 
@@ -242,5 +264,5 @@ def serve() -> None:
 
 TASKS: dict[str, Callable[..., Answer | None]] = table.TASKS | {
     task.__name__: task
-    for task in (report, verify, data_summary, check_engine, streams, rounds, replay, audit, unblind, serve)
+    for task in (report, verify, take_over, data_summary, check_engine, streams, rounds, replay, audit, unblind, serve)
 }

@@ -55,6 +55,7 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     yield from guarded("allowed holes", lambda: run_conditions.holes(holes))
     yield from guarded("the checks", lambda: run_conditions.checks(run))
     yield from guarded("versions and code", lambda: run_conditions.software(run))
+    yield from guarded("origin of trials", lambda: run_conditions.origins(run))
     yield from guarded("the real sky", lambda: unblinding.findings(run, jobs))
 
 

@@ -6,10 +6,11 @@ from pathlib import PurePosixPath
 from worker import data
 from worker.base.errors import DagmakerError, InputError
 from worker.base.finding import SHOWN, Finding
+from worker.base.task_rows import multi_file_tasks
 from worker.blinding import unblinding_checks
 from worker.data.prepared import content_digest
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run
+from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import IS_VERSION, Record, versions
 from worker.rundir.revision import revision
 
@@ -78,6 +79,21 @@ def software(run: Run) -> Iterator[Finding]:
         yield Finding("note" if edited else "same", "the code of the run", f"is the code that reviews it; {text}")
     else:
         yield Finding("note", "the code of the run", f"is not the code that reviews it; {text}")
+
+
+def origins(run: Run) -> Iterator[Finding]:
+    """Files of trials that were taken over from other runs; they were checked like all others."""
+    count: dict[str, int] = {}
+    for task in multi_file_tasks():
+        for file in each_expected(run, task) if any(node["task"] == task for node in run.plan["nodes"]) else ():
+            try:
+                origin = store.load_record(run.path, file.path).origin.get("run")
+            except InputError:
+                continue
+            if origin:
+                count[origin] = count.get(origin, 0) + 1
+    for origin, n in sorted(count.items()):
+        yield Finding("note", "origin of trials", f"{n:,} files were taken over from the run {origin}")
 
 
 def _records(run: Run) -> Iterator[Record]:

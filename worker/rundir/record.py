@@ -21,7 +21,7 @@ from worker.rundir.revision import revision
 PACKAGES = ("dagmaker", "astropy", "fire", "healpy", "llvmlite", "numba", "numpy", "pydantic", "pyyaml", "scipy")
 """Packages that compute, compile, read the spec or write the maps."""
 _FIELDS = ("task", "args", "digest", "n", "sha256", "wall_s", "cpu_s", "max_rss_mb", "host", "cpu", "versions")
-_LATER = ("code", "inputs", "outputs")  # records of the first version do not have these
+_LATER = ("code", "inputs", "outputs", "origin")  # records of the first version do not have these
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Record:
     inputs, outputs : dict
         Sha256 by path of inputs that `digest` does not cover (see `worker.rundir.input_digests`), and of outputs
         without records of their own.
+    origin : dict
+        ``run`` and ``file`` from which the output was taken over (`worker.tasks.take_over`); empty if it was made here.
     """
 
     task: str
@@ -61,11 +63,12 @@ class Record:
     code: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data in a fixed order, without empty inputs and outputs."""
+        """Return plain data in a fixed order, without empty inputs, outputs and origin."""
         data = asdict(self)
-        return {key: value for key, value in data.items() if value or key not in ("inputs", "outputs")}
+        return {key: value for key, value in data.items() if value or key not in ("inputs", "outputs", "origin")}
 
     def with_sha256(self, sha256: str) -> "Record":
         """Return the record with this sha256."""

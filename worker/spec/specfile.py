@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from worker.base.errors import SpecError
+from worker.spec import changes as edits
 from worker.spec import characters, engine, goals, hints, messages, paths, pilot_file, season_files, sources
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
@@ -18,11 +20,13 @@ from worker.spec.text import NotTextError, read_text
 _HEADER = "# The resolved spec: every default written out. A run belongs to these very bytes: change nothing here.\n"
 
 
-def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
+def load(path: str | Path, changes: Sequence[str] = (), *, for_pilot: bool = False) -> Spec:
     """Read a spec that a user wrote.
 
     Parameters
     ----------
+    changes : sequence of str
+        ``key=value``, in place of what the file says.
     for_pilot : bool
         Return the spec that `dagmaker pilot` runs: without a pilot, and with test values for ``n_sig: goal``.
 
@@ -32,7 +36,7 @@ def load(path: str | Path, *, for_pilot: bool = False) -> Spec:
         With every problem, one line each: file, line, path in the document, what was found, the cure.
     """
     path = Path(path)
-    return _spec(_text(path), str(path), path.parent, for_pilot=for_pilot)
+    return _spec(_text(path), str(path), path.parent, changes, for_pilot=for_pilot)
 
 
 def loads(text: str, where: str = "spec", base: Path | None = None) -> Spec:
@@ -128,13 +132,13 @@ def _text(path: Path) -> str:
         raise SpecError(f"{path}: {failure}") from None
 
 
-def _spec(text: str, where: str, base: Path | None, *, for_pilot: bool = False) -> Spec:
+def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (), *, for_pilot: bool = False) -> Spec:
     """Read, resolve paths (unless `base` is None), validate, look for files: all problems at once."""
     try:
         document = read(text)
     except UnreadableError as failure:
         raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
-    problems: list[Problem] = list(document.problems)
+    problems: list[Problem] = [*document.problems, *edits.apply(document.data, document.lines, changes)]
     if for_pilot:
         goals.for_pilot(document.data)
     if engine.is_plugin(document.data):
