@@ -15,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 
 from worker.cli.main import main
+from worker.engines import builtin
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads
 
@@ -36,13 +38,9 @@ sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
 scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
 """
 ROOT = Path(__file__).resolve().parents[2]
-COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
-COMPILED += tuple(
-    f"engines.builtin.{name}"
-    for name in (
-        *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "psf", "psf_tables", "response"),
-        *("bounds", "pairs", "scan", "sigma_density", "smoothing", "tables", "tilted"),
-    )
+COMPILED = (
+    *("base.rng", "base.fmath"),
+    *(f"engines.builtin.{module.name}" for module in iter_modules(builtin.__path__)),
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")
 LIBM = re.compile(

@@ -8,7 +8,7 @@ from tests.engine.conftest import CUTS, with_another
 from tests.engine.test_oracle import as_read, compare
 from worker.base import healpix, rng
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import mixture, psf, psf_tables, scan, trials
+from worker.engines.builtin import mixture, psf, psf_cells, psf_mixture, scan, trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.protocol import Sources, Tilt
@@ -34,7 +34,7 @@ def test_one_gaussian_with_a_cut_is_the_gaussian():
 def test_tables_are_distributions(response, dec_deg):
     """S has the share of the signal within its cut; sigma has sum 1 with the unusable ones; all is positive."""
     tables = engine.psf_at(response, np.radians(dec_deg))
-    variance = psf_tables.WIDEST / 2.0 ** np.arange(psf_tables.N_SCALES)
+    variance = psf_mixture.WIDEST / 2.0 ** np.arange(psf_mixture.N_SCALES)
     for k in (0, 1):
         share = tables.mix[:, :, k] * variance
         assert share.min() >= 0
@@ -53,7 +53,7 @@ def test_tables_are_distributions(response, dec_deg):
 
 def test_tables_are_continuous_in_declination(response):
     """Across the edges and the middles of the response's bins."""
-    edges = psf_tables.nodes(response.dataset.seasons[0])
+    edges = psf_cells.nodes(response.dataset.seasons[0])
     for sin_dec in (edges[3], 0.5 * (edges[3] + edges[4])):
         below, above = (engine.psf_at(response, np.arcsin(sin_dec + d)) for d in (-1e-9, 1e-9))
         for a, b in zip(below[1:], above[1:], strict=True):
@@ -62,12 +62,12 @@ def test_tables_are_continuous_in_declination(response):
 
 def test_a_known_mixture_is_found():
     """Psi of a wide and a narrow Gaussian in known shares; the negative control is one Gaussian of their mean."""
-    integrals = np.empty((psf_tables.N_SCALES, psf_tables.U2_BINS + 2))
-    psf_tables._integrals(integrals)
+    integrals = np.empty((psf_mixture.N_SCALES, psf_cells.U2_BINS + 2))
+    psf_mixture.integrals_of(integrals)
     np.testing.assert_allclose(integrals.sum(axis=1), 1.0)
     truth = 0.7 * integrals[5] + 0.3 * integrals[2]
-    share, scratch = np.empty(psf_tables.N_SCALES), np.empty(psf_tables.N_SCALES)
-    psf_tables._fit(1e4 * truth, integrals, share, scratch)
+    share, scratch = np.empty(psf_mixture.N_SCALES), np.empty(psf_mixture.N_SCALES)
+    psf_mixture.fit(1e4 * truth, integrals, share, scratch)
     found = np.cumsum(share @ integrals)
     assert np.abs(found - np.cumsum(truth)).max() < 0.01
     one = 1 - np.exp(-0.5 * oracle_psf.U2[1:] / (0.7 + 0.3 * 8))
