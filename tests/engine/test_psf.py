@@ -62,13 +62,13 @@ def test_tables_are_continuous_in_declination(response):
 
 def test_a_known_mixture_is_found():
     """Psi of a wide and a narrow Gaussian in known shares; the negative control is one Gaussian of their mean."""
-    integrals = np.empty((psf_mixture.N_SCALES, psf_cells.U2_BINS + 2))
+    integrals = np.empty((psf_cells.U2_BINS + 2, psf_mixture.N_SCALES))
     psf_mixture.integrals_of(integrals)
-    np.testing.assert_allclose(integrals.sum(axis=1), 1.0)
-    truth = 0.7 * integrals[5] + 0.3 * integrals[2]
+    np.testing.assert_allclose(integrals.sum(axis=0), 1.0)
+    truth = 0.7 * integrals[:, 5] + 0.3 * integrals[:, 2]
     share, scratch = np.empty(psf_mixture.N_SCALES), np.empty(psf_mixture.N_SCALES)
     psf_mixture.fit(1e4 * truth, integrals, share, scratch)
-    found = np.cumsum(share @ integrals)
+    found = np.cumsum(integrals @ share)
     assert np.abs(found - np.cumsum(truth)).max() < 0.01
     one = 1 - np.exp(-0.5 * oracle_psf.U2[1:] / (0.7 + 0.3 * 8))
     assert np.abs(one - np.cumsum(truth)).max() > 0.1

@@ -31,16 +31,16 @@ CLASS_BANDWIDTH = 0.15
 
 @kernel
 def integrals_of(out):  # type: ignore[no-untyped-def]
-    """Probability of every bin of (psi / sigma)^2 for each Gaussian, into `out` (n_scales, n_u2)."""
-    for k in range(out.shape[0]):
+    """Probability of every bin of (psi / sigma)^2 for each Gaussian, into `out` (n_u2, n_scales)."""
+    for k in range(out.shape[1]):
         variance = WIDEST
         for _ in range(k):
             variance *= 0.5
         left = 1.0
         edge = LEAST_U2
-        for u in range(out.shape[1]):
-            right = fmath.exp(-0.5 * edge / variance) if u < out.shape[1] - 1 else 0.0
-            out[k, u] = left - right
+        for u in range(out.shape[0]):
+            right = fmath.exp(-0.5 * edge / variance) if u < out.shape[0] - 1 else 0.0
+            out[u, k] = left - right
             left = right
             edge *= 1.4142135623730951
 
@@ -48,7 +48,7 @@ def integrals_of(out):  # type: ignore[no-untyped-def]
 @kernel
 def fit(counts, integrals, share, mix):  # type: ignore[no-untyped-def]
     """Shares of the Gaussians in a histogram (n_u2,) by expectation maximisation, into `share`; `mix` is scratch."""
-    n_scales, n_u2 = integrals.shape
+    n_u2, n_scales = integrals.shape
     content = 0.0
     for u in range(n_u2):
         content += counts[u]
@@ -58,12 +58,14 @@ def fit(counts, integrals, share, mix):  # type: ignore[no-untyped-def]
         for k in range(n_scales):
             mix[k] = 0.0
         for u in range(n_u2):
-            expected = 0.0
-            for k in range(n_scales):
-                expected += share[k] * integrals[k, u]
             if counts[u] > 0.0:
+                row = integrals[u]  # a row of all Gaussians: so the loops over them vectorise
+                expected = 0.0
                 for k in range(n_scales):
-                    mix[k] += counts[u] / content * share[k] * integrals[k, u] / expected
+                    expected += share[k] * row[k]
+                part = counts[u] / content
+                for k in range(n_scales):
+                    mix[k] += part * share[k] * row[k] / expected
         for k in range(n_scales):
             share[k] = mix[k]
 
@@ -123,7 +125,7 @@ def shapes_of(shapes: F64, bins: Bins, limit: float) -> tuple[F64, F64]:
     smooth = np.zeros((2, bins.n_classes, bins.n_sigma * n_u2))
     for part_, out in zip(shapes, smooth, strict=True):
         add_near(part_.reshape(bins.n_classes, -1), CLASS_BANDWIDTH, bins.per_class * LOG_E_STEP, out)
-    integrals = np.empty((N_SCALES, n_u2))
+    integrals = np.empty((n_u2, N_SCALES))
     integrals_of(integrals)
     pooled = _pooled(shapes[0].reshape(bins.n_classes, bins.n_sigma, n_u2), integrals)
     sums, (squares, plain) = smooth[0].reshape(-1, n_u2), smooth[1].reshape(-1, n_u2)[:, :2].T.copy()
@@ -143,6 +145,6 @@ def _pooled(shapes: F64, integrals: F64) -> F64:
     total = float(np.cumsum(every)[-1])
     scale = POOLED / total if total > 0.0 else 0.0
     prior, out = np.empty_like(every), np.zeros_like(by_sigma)
-    with_prior(every * scale, integrals[GAUSSIAN : GAUSSIAN + 1], 1.0, prior)
+    with_prior(every * scale, integrals[:, GAUSSIAN][None].copy(), 1.0, prior)
     with_prior(by_sigma * scale, np.repeat(prior, len(by_sigma), axis=0), PRIOR, out)
     return np.asarray(out)
