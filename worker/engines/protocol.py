@@ -1,6 +1,6 @@
 """Interface of an engine, which makes the trials of a spec and its data; tasks call only these members."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -203,8 +203,15 @@ class Engine(Described, Protocol):
     def notes(self) -> Sequence[tuple[str, ...]]:
         """Warnings about the data, as sentences for each season."""
 
-    def prepare(self) -> None:
-        """Do work that all processes of a run share, such as compilation."""
+    def prepare(self) -> Mapping[str, NDArray[Any]]:
+        """Do work that all processes of a run share, such as compilation.
+
+        Returns
+        -------
+        mapping of str to ndarray
+            What the engine is made with in later processes with the same spec and data: it may save time, but must not
+            change a result.
+        """
 
     def trials(self, at: Point, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`.

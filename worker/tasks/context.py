@@ -24,7 +24,7 @@ from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.specfile import digest
 from worker.spec.trial_sections import Signal
-from worker.tasks import plugin_files
+from worker.tasks import engine_tables, plugin_files
 
 
 def data_digest(run: Run) -> str:
@@ -137,7 +137,10 @@ def skies(run: Run, device: bool = False) -> Engine:
 
 @lru_cache(maxsize=1)
 def _engine(path: Path, content: str, spec: Spec) -> Engine:
-    return engine_of(spec, _dataset(path, content), plugin_files.folder(path))
+    if spec.engine.kind == "plugin":
+        return engine_of(spec, _dataset(path, content), plugin_files.folder(path))
+    kept = engine_tables.kept(path, content, engine_of(without_device(spec)).identity)
+    return engine_of(spec, _dataset(path, content), kept=kept)
 
 
 def dataset_of(run: Run) -> Dataset:

@@ -11,6 +11,8 @@ sin dec between the centres of these bins.
 - S ends where `psf_mixture.CONTAINED` of the signal is inside, and never beyond ``likelihood.cut_n_sigma``.
 """
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ from worker.engines.builtin import psf_cells, psf_mixture
 from worker.engines.builtin.background import LOG_E_STEP, EnergyGrid
 from worker.engines.builtin.likelihood import HARD, SOFT
 from worker.engines.builtin.psf import Bins, Psf
-from worker.engines.builtin.psf_mixture import WIDEST
+from worker.engines.builtin.psf_mixture import N_SCALES, WIDEST
 from worker.engines.builtin.sigma_density import LOG_E_BANDWIDTH, PRIOR, WIDE_BANDWIDTH, add_near, with_prior
 
 F64 = NDArray[np.float64]
@@ -38,6 +40,20 @@ class Stratum(NamedTuple):
     cut: F64
     factor: F64
     inside: F64
+
+    @classmethod
+    def of_flat(cls, flat: F64, bins: Bins) -> "Stratum":
+        """Inverse of `flat`; ValueError if it has another length."""
+        n_shapes = bins.n_classes * bins.n_sigma
+        shapes = (n_shapes, N_SCALES, 2), (n_shapes,), (bins.n_bins * bins.n_sigma, 2), (2, bins.n_bins)
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        if flat.shape != (ends[-1],):
+            raise ValueError(f"a table of the point-spread function has the shape {flat.shape}, not ({ends[-1]},)")
+        return cls(*(part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)))
+
+    def flat(self) -> F64:
+        """All tables in one array."""
+        return np.concatenate([part.ravel() for part in self])
 
 
 @kernel
@@ -77,8 +93,14 @@ def _factor(joint: F64, bins: Bins) -> F64:
     return np.ascontiguousarray(_conditional(joint, LOG_E_BANDWIDTH, wide, PRIOR)[:, : bins.n_sigma]).reshape(-1)
 
 
+def _name(season: int, k: int) -> str:
+    return f"psf{season}.{k}"
+
+
 class PsfTables:
-    """Tables of all seasons, made when a source of their declination is asked for first.
+    """Tables of all seasons, read or made when a source of their declination is asked for first.
+
+    Seasons that have the same response (the same arrays) share them.
 
     Parameters
     ----------
@@ -87,6 +109,8 @@ class PsfTables:
         Largest cut, in sigma.
     extension : float, rad
         Width of the source that the likelihood assumes.
+    kept : mapping of str to ndarray
+        What `kept` returned for the same data and likelihood, or a part of it.
     """
 
     def __init__(
@@ -98,24 +122,36 @@ class PsfTables:
         sigma_max: float,
         cut: float,
         extension: float,
+        kept: Mapping[str, F64],
     ) -> None:
         self._seasons, self._grid, self._bins = seasons, grid, bins
         self._limits = sigma_floor, sigma_max, extension
-        self._cut = cut
+        self._cut, self._kept = cut, kept
+        responses = [(id(season.area), id(season.smearing)) for season in seasons]
+        self._first = [responses.index(response) for response in responses]
         self._edges = [psf_cells.nodes(season) for season in seasons]
         self._made: dict[tuple[int, int], Stratum] = {}
 
     def stratum(self, season: int, k: int) -> Stratum:
         """Tables of declination bin k of a season."""
+        season = self._first[season]
         if (season, k) not in self._made:
-            soft, hard = (self._of_spectrum(season, k, gamma) for gamma in GAMMAS)
-            self._made[season, k] = Stratum(
-                np.stack([soft.mix, hard.mix], axis=-1),
-                np.maximum(soft.cut, hard.cut),
-                np.stack([soft.factor, hard.factor], axis=-1),
-                np.stack([soft.inside, hard.inside]),
-            )
+            flat = self._kept.get(_name(season, k))
+            self._made[season, k] = self._make(season, k) if flat is None else Stratum.of_flat(flat, self._bins)
         return self._made[season, k]
+
+    def kept(self) -> dict[str, F64]:
+        """All tables that were asked for, to be kept in a file."""
+        return {_name(*key): stratum.flat() for key, stratum in self._made.items()}
+
+    def _make(self, season: int, k: int) -> Stratum:
+        soft, hard = (self._of_spectrum(season, k, gamma) for gamma in GAMMAS)
+        return Stratum(
+            np.stack([soft.mix, hard.mix], axis=-1),
+            np.maximum(soft.cut, hard.cut),
+            np.stack([soft.factor, hard.factor], axis=-1),
+            np.stack([soft.inside, hard.inside]),
+        )
 
     def _of_spectrum(self, season: int, k: int, gamma: float) -> Stratum:
         bins = self._bins
