@@ -22,7 +22,7 @@ class Toy:
     supports = frozenset({"flux"})
     deterministic, tolerance, block = "per-trial", 0.0, 40
 
-    def __init__(self, spec, dataset, kept):
+    def __init__(self, spec, dataset, kept=None):
         self.seasons = () if dataset is None else dataset.seasons
 
     def notes(self):

@@ -1,6 +1,8 @@
 """Further findings for the certificate: raw data, missing files, failed checks, versions and code."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import PurePosixPath
 
 from worker import data
@@ -46,7 +48,8 @@ def tables(run: Run) -> Iterator[Finding]:
         yield Finding("note", what, "there is none: every process makes what it needs")
         return
     written = store.load_arrays(run.path, layout.TABLES)
-    again = engine_of(context.without_device(run.spec), context.dataset_of(run)).prepare()
+    with redirect_stdout(StringIO()):  # an engine may print, and findings are lines of stdout
+        again = engine_of(context.without_device(run.spec), context.dataset_of(run)).prepare()
     same = engine_tables.same(written, again)
     text = f"{len(written)} arrays with the same bits" if same else "other arrays than the engine makes from the data"
     yield Finding("same" if same else "fault", what, text)
