@@ -8,7 +8,7 @@ from tests.engine.conftest import CUTS, with_another
 from tests.engine.test_oracle import as_read, compare
 from worker.base import healpix, rng
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import mixture, psf, psf_cells, psf_mixture, scan, trials
+from worker.engines.builtin import mixture, psf, psf_cells, psf_curves, psf_mixture, scan, trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.protocol import Sources, Tilt
@@ -58,6 +58,18 @@ def test_tables_are_continuous_in_declination(response):
         below, above = (engine.psf_at(response, np.arcsin(sin_dec + d)) for d in (-1e-9, 1e-9))
         for a, b in zip(below[1:], above[1:], strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_curves_of_the_report(response, analysis):
+    """Those of a Gaussian are the Rayleigh law; those of the response have most of the signal, nearer to the source."""
+    for dec_deg in (5.0, 40.0):
+        flat, own = (psf_curves.curves(what, np.radians(dec_deg), 2.0) for what in (analysis, response))
+        rayleigh = flat.ratio * np.exp(-0.5 * flat.ratio**2)
+        np.testing.assert_allclose(flat.density, np.broadcast_to(rayleigh, flat.density.shape), rtol=1e-12, atol=1e-15)
+        inside = np.trapezoid(own.density, own.ratio)
+        assert np.all((inside > 0.8) & (inside <= 1.0))
+        assert np.all(np.diff(own.log_e) > 0)
+        assert np.abs(own.density - rayleigh).max() > 0.05
 
 
 def test_a_known_mixture_is_found():

@@ -15,7 +15,7 @@ from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import SIG_TRIALS
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engines.protocol import BandCounts, Described, Engine
+from worker.engines.protocol import Described, Engine
 from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -198,15 +198,15 @@ def _or_refusal(dataset: Dataset, of: Callable[[], Engine]) -> Dataset:
         return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
 
 
-def band_counts(dataset: Dataset, spec: Spec) -> Sequence[BandCounts]:
-    """Events against the background densities, for each season; none if the engine has no densities or refuses."""
+def with_densities(dataset: Dataset, spec: Spec) -> Engine | None:
+    """The engine, if it has densities and accepts the data."""
     if not dataset.seasons:  # those of a plug-in
-        return ()
+        return None
     try:
         engine = engine_of(without_device(spec), dataset)
     except (InputError, SpecError):
-        return ()
-    return engine.band_counts() if "densities" in engine.supports else ()
+        return None
+    return engine if "densities" in engine.supports else None
 
 
 def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:

@@ -11,13 +11,13 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, mixture, reference, scan, support, tilt_pilot, trials
+from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, Tilt
+from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -203,6 +203,10 @@ class Builtin:
     def band_counts(self) -> list[BandCounts]:
         """Events against the background densities, for each season."""
         return [analysis.counts_of(self._analysis, j) for j in range(self._analysis.n_seasons)]
+
+    def spread(self, at: Place, gamma: float) -> SpreadCurves:
+        """Density of psi / sigma at three energies; see `worker.engines.builtin.psf_curves`."""
+        return psf_curves.curves(self._analysis, _dec(at.model), gamma)
 
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
