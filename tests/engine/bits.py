@@ -1,7 +1,8 @@
 """`python -m tests.engine.bits RUN`: a small analysis from data to p-values, and what its results are made of.
 
 Run as a process of its own, with an environment that chooses a processor and a C library; see `test_bits`.
-Prints one JSON object: sha256 of every file, the numbers of the final results, and what the compiled code contains.
+Prints one JSON object: sha256 of every file and of what golden.json holds, the numbers of the final results, and what
+the compiled code contains.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.engine import golden
 from worker.cli.main import main
 from worker.engines import builtin
 from worker.rundir.ledger import expected, open_run
@@ -161,12 +163,14 @@ def run_all(run: Path) -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     run_all(folder)
+    golden_bits = golden.made()  # lists of sources, simulated events and both signal densities besides
     code = engine()
     print(
         json.dumps(
             {
                 "platform": platform(),
                 "sums": sums(folder),
+                "golden": golden_bits,
                 "results": results(folder),
                 "functions": sorted(code),
                 "fused": found(FUSED, code),
