@@ -3,7 +3,7 @@
 RUN is a prepared run directory. Parts: `cost` (CPU time of a trial), `bias` (fitted over injected ns), `discovery`
 (n_sig of the discovery potential at 3 sigma: the threshold from tilted trials, n_sig from trials with exact numbers of
 events), `foreign` (the same of the last season, with the response of the season before it in the likelihood: a
-response that does not inject).
+response that does not inject), `figure` (OUT.png, the point-spread function at +5 deg; only if it is named).
 """
 
 import json
@@ -21,9 +21,10 @@ from worker.base import rng
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import mixture, tilt_pilot, trials
+from worker.engines.builtin import mixture, psf_curves, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.response import Spectrum
+from worker.report import spread, style
 from worker.rundir import layout, store
 from worker.stats.strata import Strata, StrataNSig, find_n_sig_from_strata
 from worker.stats.tail import Tilted
@@ -170,6 +171,13 @@ def foreign(dataset: Dataset) -> list[dict[str, Any]]:
     return discovery(both(strange), engine.build(own, CUTS))
 
 
+def figure(analysis: engine.Analysis, file: Path) -> None:
+    """The figure of docs/engine.md."""
+    with style.settings():
+        drawn = spread.draw(psf_curves.curves(analysis, float(np.radians(5.0)), SPECTRA[0]), 5.0, SPECTRA[0])
+        file.write_bytes(style.png(drawn.figure))
+
+
 def _ratio(row: dict[str, Any]) -> str:
     (near, near_error), (flat, flat_error) = row["response"], row["gaussian"]
     return f"{near / flat:.2f} ± {near / flat * np.hypot(near_error / near, flat_error / flat):.2f}"
@@ -201,7 +209,9 @@ def main(run: Path, out: Path, parts: list[str]) -> None:
         "foreign": lambda: foreign(dataset),
     }
     found = json.loads(out.read_text()) if out.exists() else {}
-    for part in parts or jobs:
+    if "figure" in parts:
+        figure(analyses["response"], out.with_suffix(".png"))
+    for part in [part for part in parts if part != "figure"] if parts else jobs:
         begin = time.process_time()
         found[part] = jobs[part]()
         print(f"{part}: {time.process_time() - begin:.0f} CPU s", flush=True)

@@ -4,10 +4,10 @@ RUN is a prepared run directory. Log-likelihood of held-out events, a fifth at a
 four fifths, for the chosen widths and for neighbouring ones. Printed is the gain over the chosen width, with an error
 from its spread over the events (signal: over declination bins and parts):
 
-- background: b(sigma | E, sin dec) of the events of each season, and chi2 of their counts in 20 bands of sin(dec) with
+- background: b(sigma | E, sin dec), of all events together, and chi2 of their counts in 20 bands of sin(dec) with
   sigma above and below its median at the energy;
 - signal: s(sigma | E) and p(psi / sigma | E, sigma) of the cells of the response, which are its simulated events, per
-  1,000 events of gamma = 3.2 and 2, in six bins of declination of each season.
+  1,000 events of gamma = 3.2 and 2: the mean over six bins of declination of each season.
 """
 
 import sys
@@ -89,8 +89,11 @@ def at(table: F64, sin_dec: F64, bins: I64, column: I64) -> F64:
     return np.asarray(whole[k, bins, column] * (1.0 - x + k) + whole[k + 1, bins, column] * (x - k))
 
 
-def chi2(analysis: engine.Analysis, j: int) -> tuple[float, int]:
-    """Counts against b(sigma | E, sin dec), which has seen these events: sigma beyond the median, in 20 bands."""
+def chi2(analysis: engine.Analysis, j: int) -> tuple[float, int, float]:
+    """Chi2, its bands and the largest difference (relative) of events with sigma below the median, in 20 bands.
+
+    The density has seen these events.
+    """
     sin_dec, bins, column = described(analysis, j)
     table = analysis.sigma[j]
     below = np.array([at(table, sin_dec, bins, np.full(bins.size, b)) for b in range(analysis.bins.n_sigma)])
@@ -102,7 +105,8 @@ def chi2(analysis: engine.Analysis, j: int) -> tuple[float, int]:
         np.bincount(band, values, 20) for values in ((column <= middle).astype(float), p, p * (1.0 - p))
     )
     some = variance > 5.0
-    return float(((found - expected) ** 2 / np.where(some, variance, 1.0))[some].sum()), int(some.sum())
+    off = (found - expected)[some]
+    return float((off**2 / variance[some]).sum()), int(some.sum()), float(np.abs(off / expected[some]).max())
 
 
 class Cells:
@@ -142,7 +146,7 @@ class Cells:
                 held = part[i][0]
                 if i == 1:  # as the density on the sphere
                     held = held / max(float(held.sum()), 1e-300)
-                out.append(1000.0 * float((held * log_p(total - part[i])).sum()) / PARTS**i)
+                out.append(1000.0 / N_DECS * float((held * log_p(total - part[i])).sum()) / PARTS**i)
         return np.array(out)
 
     def _sigma(self, joint: F64) -> F64:
@@ -160,22 +164,28 @@ class Cells:
 def rows(dataset: Dataset) -> Iterator[str]:
     """Lines of the tables of docs/engine.md."""
     analysis = engine.build(dataset, CUTS._replace(psf="response"))
-    yield "| what, season | width | " + " | ".join(f"x {factor:g}" for factor in FACTORS) + " |"
+    yield "| what | width | " + " | ".join(f"x {factor:g}" for factor in FACTORS) + " |"
     yield "|---|---|" + "---|" * len(FACTORS)
-    for j, season in enumerate(dataset.seasons):
-        for name, names in BACKGROUND.items():
-            yield _row(f"b(sigma), {season.name}", name, names, lambda j=j: background(analysis, j))  # type: ignore[misc]
-        for gamma in psf_tables.GAMMAS:
-            cells = Cells(analysis, j, gamma)
-            for name, names in SIGNAL.items():
-                of_psi = names[0][0] is psf_mixture
-                what = "p(psi / sigma)" if of_psi else "s(sigma)"
-                score = cells.psi if of_psi else cells.sigma
-                yield _row(f"{what}, {season.name}, gamma {gamma:g}", name, names, score)
+    seasons = range(analysis.n_seasons)
+    for name, names in BACKGROUND.items():
+        yield _row("b(sigma)", name, names, lambda: np.concatenate([background(analysis, j) for j in seasons]))
+    for gamma in psf_tables.GAMMAS:
+        cells = [Cells(analysis, j, gamma) for j in seasons]
+        for name, names in SIGNAL.items():
+            of_psi = names[0][0] is psf_mixture
+            what = f"{'p(psi / sigma)' if of_psi else 's(sigma)'}, gamma {gamma:g}"
+            yield _row(what, name, names, lambda cells=cells, of_psi=of_psi: _scores(cells, of_psi))  # type: ignore[misc]
     yield ""
     for j, season in enumerate(dataset.seasons):
-        found, n = chi2(analysis, j)
-        yield f"chi2 of sigma below its median in bands of sin(dec), {season.name}: {found:.1f} of {n}"
+        found, n, most = chi2(analysis, j)
+        yield (
+            f"chi2 of events with sigma below its median in bands of sin(dec), {season.name}: {found:.1f} of {n}, "
+            f"largest difference {100 * most:.1f} %"
+        )
+
+
+def _scores(cells: list[Cells], of_psi: bool) -> F64:
+    return np.concatenate([one.psi() if of_psi else one.sigma() for one in cells]) / len(cells)
 
 
 def _row(what: str, name: str, names: Names, score: Callable[[], F64]) -> str:

@@ -1,6 +1,7 @@
 """data_summary: one page about the data of an analysis, from the prepared data of a run or from the files of a spec."""
 
 import base64
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -84,8 +85,8 @@ def _figures(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, str, Callable[
         names, counts = [season.name for season in dataset.seasons], engine.band_counts()
         yield "data_densities", "Events against background densities", lambda: densities.draw(names, counts)
         at, gamma = min(spec.all_points, key=_from_the_horizon), spec.signal.gammas[0]
-        curves = engine.spread(at, gamma)
-        yield "data_spread", "Point-spread function of the likelihood", lambda: spread.draw(curves, at, gamma)
+        curves, dec_deg = engine.spread(at, gamma), math.degrees(at.model.dec[0])
+        yield "data_spread", "Point-spread function of the likelihood", lambda: spread.draw(curves, dec_deg, gamma)
 
 
 def _from_the_horizon(at: Point) -> float:

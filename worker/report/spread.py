@@ -1,19 +1,16 @@
 """Figure: the point-spread function of the likelihood against a Gaussian."""
 
-import math
-
 import numpy as np
 
 from worker.engines.protocol import SpreadCurves
 from worker.report import style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
-from worker.spec.point import Point
 
 _COLORS = (style.BLUE, style.ORANGE, style.GREEN)
 
 
-def draw(curves: SpreadCurves, at: Point, gamma: float) -> Drawing:
+def draw(curves: SpreadCurves, dec_deg: float, gamma: float) -> Drawing:
     """Draw the density of psi / sigma at a few energies, and the Rayleigh law."""
     figure = style.new(8.5, 4.6)
     axis = figure.subplots()
@@ -24,7 +21,6 @@ def draw(curves: SpreadCurves, at: Point, gamma: float) -> Drawing:
     axis.set(xlabel="ψ / σ", ylabel="density per unit of ψ / σ", xlim=(0, curves.ratio[-1]), ylim=(0, None))
     axis.grid(True)
     axis.legend(loc="upper right")
-    dec_deg = math.degrees(at.model.dec[0])
     return Drawing(
         figure,
         "Distance ψ of signal events from their source in units of their angular error σ, as the likelihood assumes it "
