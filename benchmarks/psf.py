@@ -1,8 +1,9 @@
 """`python -m benchmarks.psf RUN OUT.json [PART ...]`: the likelihood with ``psf: response`` against ``psf: gaussian``.
 
 RUN is a prepared run directory. Parts: `cost` (CPU time of a trial), `bias` (fitted over injected ns), `discovery`
-(n_sig of the discovery potential at 3 sigma, counted), `foreign` (the same of the last season, with the response of the
-season before it in the likelihood: a response that does not inject).
+(n_sig of the discovery potential at 3 sigma: the threshold from tilted trials, n_sig from trials with exact numbers of
+events), `foreign` (the same of the last season, with the response of the season before it in the likelihood: a
+response that does not inject), `figure` (OUT.png, the point-spread function at +5 deg; only if it is named).
 """
 
 import json
@@ -20,10 +21,13 @@ from worker.base import rng
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import trials
+from worker.engines.builtin import mixture, psf_curves, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.response import Spectrum
+from worker.report import spread, style
 from worker.rundir import layout, store
+from worker.stats.strata import Strata, StrataNSig, find_n_sig_from_strata
+from worker.stats.tail import Tilted
 
 F64 = NDArray[np.float64]
 
@@ -33,10 +37,10 @@ PSFS = ("gaussian", "response")
 BIAS_DECS = (-60.0, -30.0, -5.0, 5.0, 30.0, 60.0)
 DISCOVERY_DECS = (-30.0, 0.0, 5.0, 30.0, 60.0)
 SPECTRA = (2.0, 3.2)
-N_EVENTS = (10, 20, 50)
+N_EVENTS = (10, 50)
 KEY, OTHER_KEY = rng.key("psf background"), rng.key("psf signal")
 P3 = 1.0 - NormalDist().cdf(3.0)
-N_BIAS, N_BACKGROUND, N_SIGNAL = 500, 100_000, 2000
+N_BIAS, N_BACKGROUND, N_PILOT, N_SIGNAL = 2000, 16384, 100, 8000
 
 
 def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
@@ -56,13 +60,14 @@ def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
     return rows
 
 
-def crossing(ts: list[F64], n_sig: F64, threshold: float) -> tuple[float, float]:
-    """Where half of the trials are above the threshold, and its error; the passing share is linear between n_sig."""
-    share = np.array([np.mean(one > threshold) for one in ts])
-    k = int(np.clip(np.searchsorted(share, 0.5), 1, len(share) - 1))
-    slope = (share[k] - share[k - 1]) / (n_sig[k] - n_sig[k - 1])
-    at = n_sig[k - 1] + (0.5 - share[k - 1]) / slope
-    return float(at), float(0.5 / np.sqrt(len(ts[0])) / slope)
+def threshold(analysis: engine.Analysis, point: trials.Point) -> tuple[float, float]:
+    """TS of 3 sigma from tilted trials, and its error."""
+    tilts = tilt_pilot.tilts(analysis, point, rng.key("psf pilot"))
+    mixed = mixture.mixture_at(analysis, point, tilts)
+    rows = mixture.run(analysis, point, mixed, KEY, 0, N_BACKGROUND).rows
+    order = np.argsort(rows[:, 0], kind="stable")
+    tilted = Tilted(rows[order, 0], rows[order, 3])
+    return float(tilted.isf(np.asarray(P3))), tilted.isf_error(P3)
 
 
 def discovery(analyses: dict[str, engine.Analysis], source: engine.Analysis | None = None) -> list[dict[str, Any]]:
@@ -71,10 +76,7 @@ def discovery(analyses: dict[str, engine.Analysis], source: engine.Analysis | No
     for dec_deg in DISCOVERY_DECS:
         dec = float(np.radians(dec_deg))
         points = {name: trials.point_at(analysis, dec) for name, analysis in analyses.items()}
-        thresholds = {}
-        for name, analysis in analyses.items():
-            ts = trials.run(analysis, points[name], KEY, 0, N_BACKGROUND)["ts"]
-            thresholds[name] = float(np.quantile(ts, 1.0 - P3))
+        thresholds = {name: threshold(analysis, points[name]) for name, analysis in analyses.items()}
         for gamma in SPECTRA:
             row: dict[str, Any] = {"dec": dec_deg, "gamma": gamma}
             for name, analysis in analyses.items():
@@ -88,20 +90,37 @@ def discovery(analyses: dict[str, engine.Analysis], source: engine.Analysis | No
 def _discovery(
     analysis: engine.Analysis,
     point: trials.Point,
-    threshold: float,
+    at: tuple[float, float],
     spectrum: Spectrum,
     source: engine.Analysis | None,
 ) -> tuple[float, float]:
-    def passing(n_sig: float, n: int, first: int) -> F64:
-        injector = injector_of(analysis, point.dec, spectrum, n_sig, source)
-        found: F64 = trials.run(analysis, point, OTHER_KEY, first, n, injector)["ts"]
-        return found
+    """n_sig and its error, from trials with exact numbers of events: a few of each, the others where they help most."""
+    made: list[F64] = [np.empty(0)]
 
-    low = 1.0
-    while np.mean(passing(2.0 * low, 300, 0) > threshold) < 0.5:
-        low *= 1.3
-    grid = low * np.linspace(1.2, 2.6, 6)
-    return crossing([passing(float(n), N_SIGNAL, 0) for n in grid], grid, threshold)
+    def add(k: int, n: int) -> None:
+        injector = injector_of(analysis, point.dec, spectrum, float(k), source)
+        first = len(made[k])
+        made[k] = np.concatenate([made[k], trials.run(analysis, point, rng.key("psf k", k), first, n, injector)["ts"]])
+
+    passing: list[float] = []
+    while len(passing) < 8 or min(passing[-2:]) < 0.98:  # so half of the trials pass well below
+        made.append(np.empty(0))
+        add(len(made) - 1, N_PILOT)
+        passing.append(float(np.mean(made[-1] > at[0])))
+    first = _n_sig(made, at[0])
+    extra = np.floor(N_SIGNAL * first.weights / first.weights.sum()).astype(int)
+    for k, n in enumerate(extra[: len(made) - 1], 1):
+        add(k, int(n))
+    found = _n_sig(made, at[0])
+    moved = _n_sig(made, at[0] + at[1])
+    return found.n_sig, float(np.hypot(found.error_signal, moved.n_sig - found.n_sig))
+
+
+def _n_sig(made: list[F64], ts: float) -> StrataNSig:
+    """From trials of each number of events; without any, P3 of the trials pass."""
+    passed = np.array([round(P3 * N_BACKGROUND), *(np.sum(one > ts) for one in made[1:])], dtype=np.float64)
+    n = np.array([N_BACKGROUND, *(len(one) for one in made[1:])], dtype=np.float64)
+    return find_n_sig_from_strata(Strata(np.arange(len(n), dtype=np.float64), n, passed, passed), ts, 0.5)
 
 
 def injector_of(
@@ -152,6 +171,13 @@ def foreign(dataset: Dataset) -> list[dict[str, Any]]:
     return discovery(both(strange), engine.build(own, CUTS))
 
 
+def figure(analysis: engine.Analysis, file: Path) -> None:
+    """The figure of docs/engine.md."""
+    with style.settings():
+        drawn = spread.draw(psf_curves.curves(analysis, float(np.radians(5.0)), SPECTRA[0]), 5.0, SPECTRA[0])
+        file.write_bytes(style.png(drawn.figure))
+
+
 def _ratio(row: dict[str, Any]) -> str:
     (near, near_error), (flat, flat_error) = row["response"], row["gaussian"]
     return f"{near / flat:.2f} ± {near / flat * np.hypot(near_error / near, flat_error / flat):.2f}"
@@ -183,10 +209,12 @@ def main(run: Path, out: Path, parts: list[str]) -> None:
         "foreign": lambda: foreign(dataset),
     }
     found = json.loads(out.read_text()) if out.exists() else {}
-    for part in parts or jobs:
+    if "figure" in parts:
+        figure(analyses["response"], out.with_suffix(".png"))
+    for part in [part for part in parts if part != "figure"] if parts else jobs:
         begin = time.process_time()
         found[part] = jobs[part]()
-        print(f"{part}: {time.process_time() - begin:.0f} CPU s")
+        print(f"{part}: {time.process_time() - begin:.0f} CPU s", flush=True)
         out.write_text(json.dumps(found, indent=1) + "\n")
     print(page(found))
 

@@ -68,7 +68,7 @@ def test_a_folder_of_its_own_stays_within_what_is_needed(tmp_path: Path) -> None
 
     worker(tmp_path / "run", os.environ | {"PYTHONPATH": str(ROOT)}, "prepare")
     place = tmp_path / "sandbox"
-    for name in (layout.SPEC, layout.PLAN, layout.DATA, layout.record_name(layout.DATA)):
+    for name in (layout.PLAN, *render.INPUT_FILES, *render.TABLE_FILES):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "run" / name, place / name)
     worker(place, compiling, "bg_trials", "--dec=5", "--n=200000")

@@ -190,7 +190,10 @@ def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
         assert (str(RUN) in seen) == (not away)
         assert ("+JobDurationCategory" in text) == away
     sub = htcondor2.Submit(files["scan_map.sub"])
-    assert sub["transfer_input_files"] == (f"analysis.yaml, prepared/data.npz, prepared/data.json, {RUN}/sandbox/")
+    assert sub["transfer_input_files"] == (
+        "analysis.yaml, prepared/data.npz, prepared/data.json, prepared/tables.npz, prepared/tables.json, "
+        f"{RUN}/sandbox/"
+    )
     head = json.loads(files["sandbox/plan.json"])
     assert head == {**json.loads(files["plan.json"]), "nodes": []}, "all that a process in a slot reads of the plan"
     assert (sub["transfer_output_files"], sub["transfer_checkpoint_files"]) == ("trials", "partial")

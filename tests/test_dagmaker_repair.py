@@ -104,6 +104,7 @@ def test_a_complete_run_has_nothing_to_repair(own_run, capsys):
         ("collected/bg/dec/+040.npz", "cut", ("collect_bg_p040", 0), "corrupt"),
         ("collected/bg/dec/+040.files.json", "remove", ("collect_bg_p040", 0), "stale"),
         ("prepared/data.npz", "flip", ("prepare", 0), "corrupt"),
+        ("prepared/tables.npz", "flip", ("prepare", 0), "corrupt"),
         ("results/background.json", "cut", ("distributions", 0), "corrupt"),
         ("results/skies_all.npy", "cut", ("collect_scan", 0), "corrupt"),
         ("results/map_nside_008.fits", "remove", ("collect_scan", 0), "corrupt"),

@@ -29,7 +29,7 @@ FILES = {"data.html", "data.txt", "data.json", "data_events.png", "data_response
     "data_events.npz",
     "data_response.csv",
 }
-DENSITIES = {"data_densities.png", "data_densities.csv"}
+DENSITIES = {"data_densities.png", "data_densities.csv", "data_spread.png", "data_spread.csv"}
 
 
 @pytest.fixture(scope="module")

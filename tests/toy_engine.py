@@ -22,7 +22,7 @@ class Toy:
     supports = frozenset({"flux"})
     deterministic, tolerance, block = "per-trial", 0.0, 40
 
-    def __init__(self, spec, dataset):
+    def __init__(self, spec, dataset, kept=None):
         self.seasons = () if dataset is None else dataset.seasons
 
     def notes(self):
@@ -30,6 +30,7 @@ class Toy:
 
     def prepare(self):
         print("the toy is ready")
+        return {"toy": np.arange(3)}
 
     def trials(self, at, key, first, n, signal=None):
         out = np.empty(n, self.columns)

@@ -17,17 +17,16 @@ from worker import data
 from worker.base import healpix
 from worker.base.errors import SpecError
 from worker.data.dataset import Dataset
-from worker.data.prepared import unpack
 from worker.engines.protocol import Engine, Signal
 from worker.engines.table import engine_of, require
-from worker.rundir import address, layout, store
+from worker.rundir import address
 from worker.rundir.ledger import open_run
 from worker.spec import edges, specfile, units
 from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
-from worker.tasks import context, plugin_files
+from worker.tasks import context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -343,9 +342,7 @@ def open_analysis(path: str | Path) -> Analysis:
     """
     if Path(path).is_dir():
         run = open_run(path)
-        spec, dataset = run.spec, unpack(store.load_arrays(run.path, layout.DATA, context.data_digest(run)))
-    else:
-        spec = specfile.load(path)
-        dataset = data.read(spec)
-    folder = plugin_files.folder(Path(path)) if Path(path).is_dir() else Path(getattr(spec.engine, "folder", "") or "")
+        return Analysis(run.spec, context.dataset_of(run), context.engine(run))
+    spec = specfile.load(path)
+    dataset, folder = data.read(spec), Path(getattr(spec.engine, "folder", "") or "")
     return Analysis(spec, dataset, engine_of(context.without_device(spec), dataset, folder))

@@ -18,6 +18,7 @@ STEP_MB = 50
 COMPILED_MB, LOGS_MB, IMAGE_MB = 10.0, 2.0, 1000.0
 SPEC_MB = 1.0  # a grid of all rings or a long list of sources
 EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
+TABLES_MB = 3.0  # of the signal density, for the whole sky of a season
 TRIAL_BYTES, RECORD_BYTES = 24, 4000
 COPIES = 3  # the saved part of an output, its replacement while it is written, and the final file
 
@@ -29,7 +30,8 @@ def prepared_mb(spec: Spec) -> float:
         return pilot.prepared_mb
     if spec.data.format in ("numpy", "engine"):  # what a season or a plug-in holds is only in its files
         return float(spec.resources.request_disk_mb)
-    return PREPARED_MB + EVENT_BYTES * rates.events(spec) / 1e6
+    n_seasons = len(getattr(spec.data, "seasons", ())) or 1
+    return PREPARED_MB + TABLES_MB * n_seasons + EVENT_BYTES * rates.events(spec) / 1e6
 
 
 def _output_bytes(node: Node, spec: Spec) -> float:

@@ -23,6 +23,7 @@ NEVER_RETRIED = (2, 3, 4)
 SANDBOX = PurePosixPath("sandbox")  # folders that are sent with a job without a shared disk
 SANDBOX_FOLDERS = ("partial", "trials")
 INPUT_FILES = (layout.SPEC, layout.DATA, layout.record_name(layout.DATA))
+TABLE_FILES = (layout.TABLES, layout.record_name(layout.TABLES))  # besides, of the engine of this package
 PLUGIN_FILES = (layout.ENGINE, layout.ENGINE_FILES)  # besides, of a plug-in; its code is in the spec
 
 
@@ -77,7 +78,7 @@ def _transferred(run: PurePosixPath, spec: Spec) -> str:
     is all that a worker reads, and empty folders: if an output folder is missing, HTCondor holds a failed process
     whatever its exit code is.
     """
-    files = (*INPUT_FILES, *(PLUGIN_FILES if spec.engine.kind == "plugin" else ()))
+    files = (*INPUT_FILES, *(PLUGIN_FILES if spec.engine.kind == "plugin" else TABLE_FILES))
     return ", ".join([*map(str, files), list_item(f"{run / SANDBOX}/")])
 
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from resource import struct_rusage
 
 from dagmaker import interpreter
@@ -79,8 +79,14 @@ def assemble(pairs: Iterable[Pair], cpu: str, run: Path, estimates: Sequence[Rea
     if SCAN_TRIALS in costs and BG_TRIALS in costs:
         part = measurements[SCAN_TRIALS][0][0].probe.pixels
         costs[SCAN_TRIALS] = probes.with_band_set_up(costs[SCAN_TRIALS], costs[BG_TRIALS].start_s, part)
-    size = sum((run / name).stat().st_size for name in (layout.DATA, layout.record_name(layout.DATA))) / 1e6
+    size = sum((run / name).stat().st_size for name in _prepared(run)) / 1e6
     return Pilot(pilot_version=1, cpu=cpu, prepared_mb=round(size, 3), reach=tuple(estimates) or None, **costs)
+
+
+def _prepared(run: Path) -> list[PurePosixPath]:
+    """Files of the prepared data that travel with a job; a plug-in has no tables."""
+    files = [rel for rel in (layout.DATA, layout.TABLES) if (run / rel).exists()]
+    return [*files, *map(layout.record_name, files)]
 
 
 def text(measured: Pilot) -> str:

@@ -1,7 +1,8 @@
 """`python -m tests.engine.bits RUN`: a small analysis from data to p-values, and what its results are made of.
 
 Run as a process of its own, with an environment that chooses a processor and a C library; see `test_bits`.
-Prints one JSON object: sha256 of every file, the numbers of the final results, and what the compiled code contains.
+Prints one JSON object: sha256 of every file and of what golden.json holds, the numbers of the final results, and what
+the compiled code contains.
 """
 
 import hashlib
@@ -15,11 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 
+from tests.engine import golden
 from worker.cli.main import main
+from worker.engines import builtin
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads
 
@@ -36,13 +40,9 @@ sensitivity: {discovery_nsigma: 3, n_bootstrap: 20}
 scan: {nside: 4, map_nside: 8, n_skies: 4, dec_min_deg: -70, dec_max_deg: 86}
 """
 ROOT = Path(__file__).resolve().parents[2]
-COMPILED: tuple[str, ...] = ("base.rng", "base.fmath")
-COMPILED += tuple(
-    f"engines.builtin.{name}"
-    for name in (
-        *("analysis", "background", "fit", "inject", "likelihood", "mixture", "point", "psf", "psf_tables", "response"),
-        *("bounds", "pairs", "scan", "sigma_density", "smoothing", "tables", "tilted"),
-    )
+COMPILED = (
+    *("base.rng", "base.fmath"),
+    *(f"engines.builtin.{module.name}" for module in iter_modules(builtin.__path__)),
 )
 FUSED = re.compile(r"\bvf(?:n?m(?:add|sub)|maddsub|msubadd)\w+")
 LIBM = re.compile(
@@ -163,12 +163,14 @@ def run_all(run: Path) -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     run_all(folder)
+    golden_bits = golden.made()  # lists of sources, simulated events and both signal densities besides
     code = engine()
     print(
         json.dumps(
             {
                 "platform": platform(),
                 "sums": sums(folder),
+                "golden": golden_bits,
                 "results": results(folder),
                 "functions": sorted(code),
                 "fused": found(FUSED, code),

@@ -36,11 +36,12 @@ seed: 5
 data: {format: synthetic, n_events: 3000}
 background: {dec_deg: [-40, 5, 86], n_trials: 10}
 signal: {n_sig: [4, 8, 12], n_trials: 10%s}
-likelihood: {gamma_step: 0.0625%s}
+likelihood: {gamma_step: 0.0625, psf: %s}
 scan: {nside: 4, n_skies: 2, dec_min_deg: -40, dec_max_deg: 85}
 """
-RESPONSE = SPEC % ("", ", psf: response")
-WIDE = SPEC % (", cutoff_tev: 300, extension_deg: 1.0", ", extension_deg: 0.5")
+GAUSSIAN = SPEC % ("", "gaussian")
+RESPONSE = SPEC % ("", "response")
+WIDE = SPEC % (", cutoff_tev: 300, extension_deg: 1.0", "gaussian, extension_deg: 0.5")
 TILTS = (Tilt(4.0, 1.3, 0.25), Tilt(9.0, 2.6, 0.25), Tilt(15.0, 3.7, 0.375), Tilt(6.0, 2.0, 0.0))
 N = 12
 """Trials of each kind."""
@@ -48,7 +49,7 @@ N = 12
 
 def made() -> dict[str, str]:
     """Sha256 of everything that is held, by its name."""
-    spec = loads(SPEC % ("", ""))
+    spec = loads(GAUSSIAN)
     dataset = data.read(spec)
     one = analysis_of(dataset, spec)
     found = {"data": content_digest(dataset), "densities": _sum(one.density, one.energy, one.sky.weight)}

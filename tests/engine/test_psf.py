@@ -8,7 +8,7 @@ from tests.engine.conftest import CUTS, with_another
 from tests.engine.test_oracle import as_read, compare
 from worker.base import healpix, rng
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import mixture, psf, psf_tables, scan, trials
+from worker.engines.builtin import mixture, psf, psf_cells, psf_curves, psf_mixture, scan, trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.protocol import Sources, Tilt
@@ -34,7 +34,7 @@ def test_one_gaussian_with_a_cut_is_the_gaussian():
 def test_tables_are_distributions(response, dec_deg):
     """S has the share of the signal within its cut; sigma has sum 1 with the unusable ones; all is positive."""
     tables = engine.psf_at(response, np.radians(dec_deg))
-    variance = psf_tables.WIDEST / 2.0 ** np.arange(psf_tables.N_SCALES)
+    variance = psf_mixture.WIDEST / 2.0 ** np.arange(psf_mixture.N_SCALES)
     for k in (0, 1):
         share = tables.mix[:, :, k] * variance
         assert share.min() >= 0
@@ -53,22 +53,34 @@ def test_tables_are_distributions(response, dec_deg):
 
 def test_tables_are_continuous_in_declination(response):
     """Across the edges and the middles of the response's bins."""
-    edges = psf_tables.nodes(response.dataset.seasons[0])
+    edges = psf_cells.nodes(response.dataset.seasons[0])
     for sin_dec in (edges[3], 0.5 * (edges[3] + edges[4])):
         below, above = (engine.psf_at(response, np.arcsin(sin_dec + d)) for d in (-1e-9, 1e-9))
         for a, b in zip(below[1:], above[1:], strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_curves_of_the_report(response, analysis):
+    """Those of a Gaussian are the Rayleigh law; those of the response have most of the signal, nearer to the source."""
+    for dec_deg in (5.0, 40.0):
+        flat, own = (psf_curves.curves(what, np.radians(dec_deg), 2.0) for what in (analysis, response))
+        rayleigh = flat.ratio * np.exp(-0.5 * flat.ratio**2)
+        np.testing.assert_allclose(flat.density, np.broadcast_to(rayleigh, flat.density.shape), rtol=1e-12, atol=1e-15)
+        inside = np.trapezoid(own.density, own.ratio)
+        assert np.all((inside > 0.8) & (inside <= 1.0))
+        assert np.all(np.diff(own.log_e) > 0)
+        assert np.abs(own.density - rayleigh).max() > 0.05
+
+
 def test_a_known_mixture_is_found():
     """Psi of a wide and a narrow Gaussian in known shares; the negative control is one Gaussian of their mean."""
-    integrals = np.empty((psf_tables.N_SCALES, psf_tables.U2_BINS + 2))
-    psf_tables._integrals(integrals)
-    np.testing.assert_allclose(integrals.sum(axis=1), 1.0)
-    truth = 0.7 * integrals[5] + 0.3 * integrals[2]
-    share, scratch = np.empty(psf_tables.N_SCALES), np.empty(psf_tables.N_SCALES)
-    psf_tables._fit(1e4 * truth, integrals, share, scratch)
-    found = np.cumsum(share @ integrals)
+    integrals = np.empty((psf_cells.U2_BINS + 2, psf_mixture.N_SCALES))
+    psf_mixture.integrals_of(integrals)
+    np.testing.assert_allclose(integrals.sum(axis=0), 1.0)
+    truth = 0.7 * integrals[:, 5] + 0.3 * integrals[:, 2]
+    share, scratch = np.empty(psf_mixture.N_SCALES), np.empty(psf_mixture.N_SCALES)
+    psf_mixture.fit(1e4 * truth, integrals, share, scratch)
+    found = np.cumsum(integrals @ share)
     assert np.abs(found - np.cumsum(truth)).max() < 0.01
     one = 1 - np.exp(-0.5 * oracle_psf.U2[1:] / (0.7 + 0.3 * 8))
     assert np.abs(one - np.cumsum(truth)).max() > 0.1

@@ -1,6 +1,6 @@
 """Interface of an engine, which makes the trials of a spec and its data; tasks call only these members."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -127,6 +127,27 @@ class BandCounts(NamedTuple):
     above: F64
 
 
+class SpreadCurves(NamedTuple):
+    """Distribution of psi / sigma of the signal of a source, psi being the distance of an event from it.
+
+    Attributes
+    ----------
+    season : str
+        The season of the curves: that with most signal.
+    log_e : ndarray (n_curves,)
+        Reconstructed energies, log10(E / GeV).
+    ratio : ndarray (n,)
+        Psi / sigma.
+    density : ndarray (n_curves, n)
+        Per unit of psi / sigma. If psi were Gaussian with each event's sigma, it would be that of the Rayleigh law.
+    """
+
+    season: str
+    log_e: F64
+    ratio: F64
+    density: F64
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
@@ -171,7 +192,7 @@ class Described(Protocol):
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities"
-        (`band_counts`).
+        (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -203,8 +224,15 @@ class Engine(Described, Protocol):
     def notes(self) -> Sequence[tuple[str, ...]]:
         """Warnings about the data, as sentences for each season."""
 
-    def prepare(self) -> None:
-        """Do work that all processes of a run share, such as compilation."""
+    def prepare(self) -> Mapping[str, NDArray[Any]]:
+        """Do work that all processes of a run share, such as compilation.
+
+        Returns
+        -------
+        mapping of str to ndarray
+            What the engine is made with in later processes with the same spec and data: it may save time, but must not
+            change a result.
+        """
 
     def trials(self, at: Point, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`.
@@ -294,3 +322,6 @@ class Engine(Described, Protocol):
 
     def band_counts(self) -> Sequence[BandCounts]:
         """Events against background densities, for each season."""
+
+    def spread(self, at: Point, gamma: float) -> SpreadCurves:
+        """Return the point-spread function that the likelihood assumes for a source at a point with this spectrum."""

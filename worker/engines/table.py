@@ -1,8 +1,12 @@
 """Table of engines, and the engine of a spec."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
 
 from worker.base.errors import SpecError
 from worker.base.startup import light_import
@@ -10,7 +14,8 @@ from worker.data.dataset import Dataset
 from worker.engines.protocol import Engine
 from worker.spec.sections import Spec
 
-Maker = Callable[[Spec, Dataset | None], Engine]
+Arrays = Mapping[str, NDArray[Any]]
+Maker = Callable[[Spec, Dataset | None, Arrays], Engine]
 
 
 @cache
@@ -25,13 +30,17 @@ ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}
 """Engines of this package; others are plug-ins."""
 
 
-def engine_of(spec: Spec, dataset: Dataset | None = None, folder: Path = Path()) -> Engine:
+def engine_of(
+    spec: Spec, dataset: Dataset | None = None, folder: Path = Path(), kept: Arrays = MappingProxyType({})
+) -> Engine:
     """Return the engine of a spec; trials need data.
 
     Parameters
     ----------
     folder : Path
         Files of a plug-in.
+    kept : mapping of str to ndarray
+        What `Engine.prepare` returned; a plug-in keeps files instead.
 
     Raises
     ------
@@ -42,7 +51,7 @@ def engine_of(spec: Spec, dataset: Dataset | None = None, folder: Path = Path())
         from worker.engines.plugin.engine import Plugin
 
         return Plugin(spec, dataset, folder)
-    return ENGINES[spec.engine.kind]()(spec, dataset)
+    return ENGINES[spec.engine.kind]()(spec, dataset, kept)
 
 
 def require(engine: Engine, what: str) -> Engine:

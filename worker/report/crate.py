@@ -27,6 +27,7 @@ _MEDIA = {
 _HEAD = {
     str(layout.SPEC): "The frozen spec: everything that decides a number, every default written out",
     str(layout.PLAN): "Every file that the analysis must have, and the address of its random numbers",
+    str(layout.TABLES): "Tables of the signal density; made from the prepared data, to save time",
     str(layout.DATA): "Events and instrument response that all trials use; without right ascensions",
     str(layout.SUMMARY): "Results for programs",
     str(layout.REPORT): "Results for people",
@@ -82,7 +83,8 @@ def _root(run: Run, parts: list[Entity]) -> Entity:
 
 def _files(run: Run) -> Iterator[Entity]:
     names = {layout.SPEC: None, layout.PLAN: None, layout.BUILD: None, layout.DAG: None}
-    names |= {layout.DATA: None, layout.record_name(layout.DATA): None}
+    for rel in (layout.DATA, layout.TABLES):
+        names |= {rel: None, layout.record_name(rel): None}
     for folder in _FOLDERS:
         paths = sorted(path for path in (run.path / folder).rglob("*") if path.is_file() and path.name[0] != ".")
         names |= dict.fromkeys(PurePosixPath(path.relative_to(run.path).as_posix()) for path in paths)

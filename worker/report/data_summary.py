@@ -1,6 +1,7 @@
 """data_summary: one page about the data of an analysis, from the prepared data of a run or from the files of a spec."""
 
 import base64
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,12 +13,13 @@ from worker.data.dataset import Dataset
 from worker.data.describe import season_numbers
 from worker.data.prepared import content_digest
 from worker.report import data as figures
-from worker.report import densities, style
+from worker.report import densities, spread, style
 from worker.report import numbers as figure_numbers
 from worker.report.plot import Drawing
 from worker.report.template import render
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
+from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.specfile import load
 from worker.tasks import context
@@ -78,10 +80,18 @@ def _figures(spec: Spec, dataset: Dataset) -> Iterator[tuple[str, str, Callable[
     """Name of the files, title, and function that draws the figure."""
     yield "data_events", "Events", lambda: figures.events(dataset)
     yield "data_response", "Response", lambda: figures.response(dataset)
-    counts = context.band_counts(dataset, spec)
-    if counts:
-        names = [season.name for season in dataset.seasons]
+    engine = context.with_densities(dataset, spec)
+    if engine is not None:
+        names, counts = [season.name for season in dataset.seasons], engine.band_counts()
         yield "data_densities", "Events against background densities", lambda: densities.draw(names, counts)
+        at, gamma = min(spec.all_points, key=_from_the_horizon), spec.signal.gammas[0]
+        curves, dec_deg = engine.spread(at, gamma), math.degrees(at.model.dec[0])
+        yield "data_spread", "Point-spread function of the likelihood", lambda: spread.draw(curves, dec_deg, gamma)
+
+
+def _from_the_horizon(at: Point) -> float:
+    """Angle between the source of a point and the celestial equator, rad."""
+    return abs(at.model.dec[0])
 
 
 def _numbers(spec: Spec, dataset: Dataset) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
     yield from guarded("the plug-in", lambda: plugin.findings(run))
     yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
+    yield from guarded("the tables of the engine", lambda: run_conditions.tables(run))
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
     yield from guarded("tilts chosen again", lambda: tilts.findings(run))
     yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))

@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.base.errors import InputError
 from worker.base.reading import file_bytes, json_object
-from worker.base.task_rows import COLLECT_SCAN, JUDGE, ROWS, TAIL_PILOT
+from worker.base.task_rows import COLLECT_SCAN, JUDGE, PREPARE, ROWS, TAIL_PILOT
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
@@ -25,6 +25,9 @@ def problem(run: Run, task: str, rel: PurePosixPath) -> str:
         if rel.suffix == ".npz":
             store.load_record(run.path, rel)
             store.load_arrays(run.path, rel, tail.pilot_digest(run) if task == TAIL_PILOT else None)
+            if task == PREPARE and run.spec.engine.kind == "builtin":
+                store.load_record(run.path, layout.TABLES)
+                store.load_arrays(run.path, layout.TABLES)
         elif rel.suffix == ".json":
             _check_json(run, task, rel)
         else:

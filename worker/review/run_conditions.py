@@ -1,6 +1,8 @@
 """Further findings for the certificate: raw data, missing files, failed checks, versions and code."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import PurePosixPath
 
 from worker import data
@@ -9,10 +11,12 @@ from worker.base.finding import SHOWN, Finding
 from worker.base.task_rows import multi_file_tasks
 from worker.blinding import unblinding_checks
 from worker.data.prepared import content_digest
+from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, each_expected
 from worker.rundir.record import IS_VERSION, Record, versions
 from worker.rundir.revision import revision
+from worker.tasks import context, engine_tables
 
 
 def prepared(run: Run) -> Finding:
@@ -34,6 +38,22 @@ def prepared(run: Run) -> Finding:
     if raw_digest != digest:
         return Finding("fault", what, f"its content has the digest {digest[:12]}, the raw data give {raw_digest[:12]}")
     return Finding("same", what, f"the same content, digest {digest[:12]}")
+
+
+def tables(run: Run) -> Iterator[Finding]:
+    """Let the engine make its tables again: every trial that is replayed reads them."""
+    if run.spec.engine.kind == "plugin":
+        return
+    what = f"{layout.TABLES}: made again"
+    if not (run.path / layout.TABLES).exists():
+        yield Finding("note", what, "there is none: every process makes what it needs")
+        return
+    written = store.load_arrays(run.path, layout.TABLES)
+    with redirect_stdout(StringIO()):  # an engine may print, and findings are lines of stdout
+        again = engine_of(context.without_device(run.spec), context.dataset_of(run)).prepare()
+    same = engine_tables.same(written, again)
+    text = f"{len(written)} arrays with the same bits" if same else "other arrays than the engine makes from the data"
+    yield Finding("same" if same else "fault", what, text)
 
 
 def holes(missing: set[str]) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ def finding(run: Run, root: Path) -> Finding:
 
 
 def _plan_files(run: Run) -> Iterator[str]:
-    files = [layout.DATA, layout.SEALED]
+    files = [layout.DATA, layout.TABLES, layout.SEALED]
     yield from map(str, plugin_files.paths(run))
     for task in dict.fromkeys(node["task"] for node in run.plan["nodes"] if not node["file"]):
         files += [file.path for file in each_expected(run, task)]

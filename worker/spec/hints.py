@@ -59,8 +59,8 @@ HINTS: dict[str, Hint] = {
     "likelihood.sigma_max_deg": Hint("an event with a larger angular error carries no signal, deg", "5.0"),
     "likelihood.extension_deg": Hint("Gaussian width of the source that is assumed, deg; 0: a point", "0.5"),
     "likelihood.psf": Hint(
-        "signal density: a Gaussian of each event's sigma, or the distributions of psi and sigma in the response",
-        "response",
+        "signal density: the distributions of psi and sigma in the response, or a Gaussian of each event's sigma",
+        "gaussian",
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(

@@ -41,7 +41,7 @@ class Likelihood(Model):
     sigma_floor_deg: Annotated[Number, Field(gt=0, le=5)] = 0.2
     sigma_max_deg: Annotated[Number, Field(gt=0, le=15)] = 5.0
     extension_deg: Extension = 0.0
-    psf: Literal["gaussian", "response"] = "gaussian"
+    psf: Literal["gaussian", "response"] = "response"
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -15,7 +15,7 @@ from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import SIG_TRIALS
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
-from worker.engines.protocol import BandCounts, Described, Engine
+from worker.engines.protocol import Described, Engine
 from worker.engines.table import engine_of, require
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -24,7 +24,7 @@ from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.specfile import digest
 from worker.spec.trial_sections import Signal
-from worker.tasks import plugin_files
+from worker.tasks import engine_tables, plugin_files
 
 
 def data_digest(run: Run) -> str:
@@ -137,7 +137,10 @@ def skies(run: Run, device: bool = False) -> Engine:
 
 @lru_cache(maxsize=1)
 def _engine(path: Path, content: str, spec: Spec) -> Engine:
-    return engine_of(spec, _dataset(path, content), plugin_files.folder(path))
+    if spec.engine.kind == "plugin":
+        return engine_of(spec, _dataset(path, content), plugin_files.folder(path))
+    kept = engine_tables.kept(path, content, engine_of(without_device(spec)).identity)
+    return engine_of(spec, _dataset(path, content), kept=kept)
 
 
 def dataset_of(run: Run) -> Dataset:
@@ -195,15 +198,15 @@ def _or_refusal(dataset: Dataset, of: Callable[[], Engine]) -> Dataset:
         return _with_notes(dataset, [(f"`worker prepare` refuses these data: {error}",)] * len(dataset.seasons))
 
 
-def band_counts(dataset: Dataset, spec: Spec) -> Sequence[BandCounts]:
-    """Events against the background densities, for each season; none if the engine has no densities or refuses."""
+def with_densities(dataset: Dataset, spec: Spec) -> Engine | None:
+    """The engine, if it has densities and accepts the data."""
     if not dataset.seasons:  # those of a plug-in
-        return ()
+        return None
     try:
         engine = engine_of(without_device(spec), dataset)
     except (InputError, SpecError):
-        return ()
-    return engine.band_counts() if "densities" in engine.supports else ()
+        return None
+    return engine if "densities" in engine.supports else None
 
 
 def _with_notes(dataset: Dataset, more: Sequence[tuple[str, ...]]) -> Dataset:

@@ -10,21 +10,30 @@ from worker.base.errors import InputError
 from worker.base.task_rows import PREPARE
 from worker.data.dataset import Simulation
 from worker.data.prepared import content_digest, pack
+from worker.engines.table import engine_of
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
 from worker.rundir.revision import modified
-from worker.tasks import blinded_positions, context, plugin_files
+from worker.tasks import blinded_positions, context, engine_tables, plugin_files
 
 
 def prepare(path: Path) -> None:
-    """Write RUN/prepared/data.npz unless it exists; of a plug-in also engine.json and what it prepares."""
+    """Write RUN/prepared/data.npz unless it exists, and tables.npz; of a plug-in engine.json and what it prepares."""
     run = open_run(path)
     args = _inputs(run)
-    if _is_done(run, args):
+    done = _is_done(run, args)
+    if done:
         print(f"already done: {layout.DATA}")
-        return
+    else:
+        _read(run, args)
+    if run.spec.engine.kind == "builtin":
+        _warm_up(run, done)
+
+
+def _read(run: Run, args: dict[str, Any]) -> None:
+    """Write the data, and what a plug-in prepares."""
     with measure(PREPARE, args) as meter:
         if run.spec.engine.kind == "plugin":
             plugin_files.prepare(run)
@@ -37,13 +46,21 @@ def prepare(path: Path) -> None:
     # float32 values of a simulation do not compress, and unpacking them would delay every later task
     compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
     final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
-    store.save_arrays(path, layout.DATA, pack(dataset), final, compress=compress)
+    store.save_arrays(run.path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
-    if run.spec.engine.kind == "plugin":
+    if run.spec.engine.kind == "builtin":
+        blinded_positions.seal(run)
+
+
+def _warm_up(run: Run, done: bool) -> None:
+    """Let the engine make what all processes share; nothing is left to do if data and tables were `done`."""
+    content = context.data_digest(run)
+    identity = engine_of(context.without_device(run.spec)).identity
+    if done and engine_tables.is_done(run, content, identity):
         return
-    blinded_positions.seal(run)
     engine, ensemble = context.engine(run), hypothesis_of(run.spec).ensemble()
-    engine.prepare()
+    engine_tables.write(run, content, engine)
+    print(f"-> {layout.TABLES}")
     if ensemble is not None and "skies" in engine.supports:
         ensemble.warm_up(engine)
 

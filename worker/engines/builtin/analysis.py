@@ -1,7 +1,9 @@
 """A data set prepared for the engine, and the likelihood model of one declination."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,9 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 FLUX_PIVOT_TEV = 100.0
+SIGMA = "sigma"
+"""Name of the density of sigma among what is kept."""
+NOTHING_KEPT: Mapping[str, F64] = MappingProxyType({})
 
 
 class Cuts(NamedTuple):
@@ -161,8 +166,13 @@ class _Season(NamedTuple):
     sigma: F64
 
 
-def _season(dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins, first: int) -> _Season:
-    """Densities of season j and its events with their weights; `first`: how many events the seasons before have."""
+def _season(
+    dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins, first: int, kept: F64 | None
+) -> _Season:
+    """Densities of season j and its events with their weights; `first`: how many events the seasons before have.
+
+    `kept` is the density of sigma if it is known.
+    """
     events = dataset.seasons[j].events
     n = events.dec.size
     sin_dec, bins = np.empty(n), np.empty(n, np.int64)
@@ -173,7 +183,9 @@ def _season(dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins
     sigma, of_sigma = np.maximum(measured, cuts.sigma_floor), np.empty(n, np.int64)
     _sigma_bins(groups, sigma, of_sigma)
     table = np.ones((2, grid.n, 1))
-    if cuts.psf == "response":
+    if kept is not None:
+        table = kept
+    elif cuts.psf == "response":
         table = sigma_density.estimate(sin_dec, bins, np.where(usable, of_sigma, groups.n_sigma), groups)
     sigma = sigma[usable]
     if cuts.extension > 0.0:
@@ -192,20 +204,25 @@ def _season(dataset: Dataset, j: int, cuts: Cuts, grid: EnergyGrid, groups: Bins
     return _Season(sky, background, table)
 
 
-def build(dataset: Dataset, cuts: Cuts) -> Analysis:
+def build(dataset: Dataset, cuts: Cuts, kept: Mapping[str, F64] = NOTHING_KEPT) -> Analysis:
     """Estimate the background densities of every season and weigh its events.
 
     Parameters
     ----------
     dataset : Dataset
         Every season must have events.
+    kept : mapping of str to ndarray
+        From `kept_of` an analysis of the same data and cuts; what is missing is made.
     """
     grid, sizes = _grid(dataset), [s.events.dec.size for s in dataset.seasons]
     bins, tables = Bins.gaussian(grid.n), None
     if cuts.psf == "response":
         bins = Bins.of(grid.n, cuts.sigma_floor, cuts.sigma_max)
-        tables = PsfTables(dataset.seasons, grid, bins, cuts.sigma_floor, cuts.sigma_max, cuts.cut, cuts.extension)
-    made = [_season(dataset, j, cuts, grid, bins, sum(sizes[:j])) for j in range(len(sizes))]
+        tables = PsfTables(
+            dataset.seasons, grid, bins, cuts.sigma_floor, cuts.sigma_max, cuts.cut, cuts.extension, kept
+        )  # fmt: skip
+    of_sigma = kept.get(SIGMA, [None] * len(sizes))
+    made = [_season(dataset, j, cuts, grid, bins, sum(sizes[:j]), of_sigma[j]) for j in range(len(sizes))]
     return Analysis(
         dataset,
         cuts,
@@ -218,6 +235,15 @@ def build(dataset: Dataset, cuts: Cuts) -> Analysis:
         np.array([one.sigma for one in made]),
         tables,
     )
+
+
+def kept_of(analysis: Analysis, decs: F64) -> dict[str, F64]:
+    """What takes long to make for sources at declinations (rad), by name; nothing for ``psf: gaussian``."""
+    if analysis.tables is None:
+        return {}
+    for dec in decs:
+        analysis.tables.at(float(dec))
+    return {SIGMA: analysis.sigma, **analysis.tables.kept()}
 
 
 def counts_of(analysis: Analysis, j: int) -> BandCounts:

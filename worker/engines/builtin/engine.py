@@ -1,6 +1,6 @@
 """The built-in likelihood as an `Engine`: on this core, or on a device if the spec has ``gpu: true``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, Literal
 
@@ -11,13 +11,13 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, mixture, reference, scan, support, tilt_pilot, trials
+from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, Tilt
+from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -59,6 +59,8 @@ class Builtin:
     ----------
     dataset : Dataset or None
         Without it there are no trials.
+    kept : mapping of str to ndarray
+        What `prepare` returned for the same data and likelihood, or a part of it.
 
     Raises
     ------
@@ -73,7 +75,7 @@ class Builtin:
     supports = frozenset({"flux", "skies", "explain", "tail", "strata", "densities"})
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
-    def __init__(self, spec: Spec, dataset: Dataset | None) -> None:
+    def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
         self.spec, self._gpu = spec, spec.resources.gpu
         likelihood = effects.address("likelihood", spec.likelihood)
         self.identity: dict[str, Any] = {"engine": ENGINE, "likelihood": likelihood}
@@ -82,7 +84,7 @@ class Builtin:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
             self.tolerance, self.block = PROMISED, GPU_BLOCK
         if dataset is not None:
-            self._analysis = analysis_of(dataset, spec)
+            self._analysis = analysis_of(dataset, spec, kept)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
             self._mixture = lru_cache(maxsize=1)(self._mixture_at)
@@ -91,8 +93,11 @@ class Builtin:
         """Notes about densities that are limits, for each season."""
         return [support.notes(self._analysis, j) for j in range(self._analysis.n_seasons)]
 
-    def prepare(self) -> None:
-        """Run one trial of each kind: compiled code is in numba's cache before thousands of processes ask for it."""
+    def prepare(self) -> dict[str, F64]:
+        """Make the tables of the signal density, and run one trial of each kind.
+
+        So compiled code is in numba's cache before thousands of processes ask for it.
+        """
         spec = self.spec
         for signal in (None, Signal(spec.signal.n_sig[0], spec.signal.gammas[0])):
             self.trials(spec.all_points[0], (0, 0), 0, 1, signal)
@@ -100,6 +105,7 @@ class Builtin:
         if spec.background.tail == "tilted":
             at = spec.all_points[0]
             self.tail_trials(at, (0, 0), 0, 1, tilt_pilot.checks(self._analysis, self._point(at.model)))
+        return analysis.kept_of(self._analysis, source_decs(spec))
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
@@ -198,6 +204,10 @@ class Builtin:
         """Events against the background densities, for each season."""
         return [analysis.counts_of(self._analysis, j) for j in range(self._analysis.n_seasons)]
 
+    def spread(self, at: Place, gamma: float) -> SpreadCurves:
+        """Density of psi / sigma at three energies; see `worker.engines.builtin.psf_curves`."""
+        return psf_curves.curves(self._analysis, _dec(at.model), gamma)
+
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
         like, signal = self.spec.likelihood, self.spec.signal
@@ -263,10 +273,10 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
     )
 
 
-def analysis_of(dataset: Dataset, spec: Spec) -> analysis.Analysis:
+def analysis_of(dataset: Dataset, spec: Spec, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> analysis.Analysis:
     """Return the data with their background densities; errors as of `Builtin`."""
     support.require_seasons(dataset)
-    analysis_ = analysis.build(dataset, cuts(spec.likelihood))
+    analysis_ = analysis.build(dataset, cuts(spec.likelihood), kept)
     support.require(analysis_, source_decs(spec))
     return analysis_
 

@@ -86,13 +86,14 @@ class Plugin(Described):
         """None: the data are those of the plug-in."""
         return [()] * self._n_seasons
 
-    def prepare(self) -> None:
-        """Let the plug-in write into its folder what all processes share."""
+    def prepare(self) -> dict[str, NDArray[Any]]:
+        """Let the plug-in write into its folder what all processes share; keeps nothing else."""
         if "prepare" in self.facts.offers:
             try:
                 self._call("prepare", self._plugin.prepare, self._folder)
             except CannotError as error:  # what the options name
                 raise ContractError(str(error)) from None
+        return {}
 
     def trials(self, at: Point, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if this signal cannot be injected."""
@@ -143,7 +144,7 @@ class Plugin(Described):
         raise NotImplementedError("`supports` says what a plug-in has: trials, and flux")
 
     scrambled = observed = ring_scanner = source_scanner = explain = tilts = tail_trials = _not_offered
-    signal_counts = band_counts = _not_offered
+    signal_counts = band_counts = spread = _not_offered
     tail_columns: np.dtype[np.void]
     tail_version: int
 
