@@ -127,6 +127,10 @@ class BandCounts(NamedTuple):
     above: F64
 
 
+PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
+"""A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
