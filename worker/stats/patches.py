@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from worker.base.errors import InputError
 from worker.stats.binomial import LEVEL
-from worker.stats.significance import p_to_nsigma
+from worker.stats.checks import MIN_KS_P, Check
+from worker.stats.significance import nsigma_to_p, p_to_nsigma
 
 F64 = NDArray[np.float64]
 
@@ -122,6 +123,13 @@ class Spots:
         lo = p / width if mlog10p <= last else 0.0
         return Found(p, p_error, lo, min(p * width, 1.0), self.n, effective, share, expected, error, level)
 
+    def at(self, p: float) -> Found | None:
+        """The post-trial p-value of the coolest spot whose p is at most `p`; None beyond the last hot spot."""
+        every = self._sorted
+        weights = np.cumsum(np.exp(every["log_w"])) / self.n
+        i = int(np.searchsorted(weights, -math.log1p(-p), side="right")) - 1
+        return None if i < 0 else self.post_trial(float(every["mlog10p"][i]))
+
 
 def pixel_sums(spots: Spots, n_pixels: int, levels: Sequence[float]) -> list[dict[str, float]]:
     """Expected number of pixels with p <= 10^-h in a sky: measured by patches, and if local p is right.
@@ -138,3 +146,41 @@ def pixel_sums(spots: Spots, n_pixels: int, levels: Sequence[float]) -> list[dic
         measured, error = spots.expected(h)
         rows.append({"mlog10p": h, "expected": n_pixels * 10.0**-h, "measured": measured, "error": error})
     return rows
+
+
+LARGEST_FACTOR = 1.3
+"""Largest factor between the measured and the expected number of pixels with a small p: an error of p of 30 %."""
+LEAST_EFFECTIVE = 30.0
+"""Effective number of patches behind a sum that is tested: an error of 18 %."""
+
+
+def pixel_sum_check(rows: Sequence[dict[str, float]]) -> Check:
+    """Check that local p is right on average over all pixels, by `pixel_sums`: p-value of the worst level.
+
+    A level fails if the measured number is off by more than `LARGEST_FACTOR` and more than its error explains, with
+    a probability below `MIN_KS_P` divided by the number of levels.
+    """
+    worst, place, n = 1.0, "", 0
+    for row in rows:
+        if row["measured"] <= 0 or row["error"] <= 0 or row["measured"] ** 2 < LEAST_EFFECTIVE * row["error"] ** 2:
+            continue
+        n += 1
+        ratio, error = row["measured"] / row["expected"], row["error"] / row["measured"]
+        excess = abs(math.log(ratio)) - math.log(LARGEST_FACTOR)
+        p = min(2.0 * float(nsigma_to_p(excess / error)), 1.0)
+        if p <= worst:
+            worst, place = p, f"p <= 10^-{row['mlog10p']:g} in {ratio:.2f} ± {ratio * error:.2f} times as many pixels"
+    if not n:
+        text = "no level of p has enough patches: raise scan.post_trial.n_patches."
+        return Check("pixel_sum", math.nan, MIN_KS_P, False, text)
+    worst = min(worst * n, 1.0)
+    passed = worst >= MIN_KS_P
+    cure = (
+        ""
+        if passed
+        else (
+            ": local p is not that of its pixels (post-trial p from patches is right all the same): write "
+            "background.dec_deg: rings with tail: tilted, or raise background.n_tail_trials"
+        )
+    )
+    return Check("pixel_sum", worst, MIN_KS_P, passed, f"a sky has {place} as it should{cure}.")

@@ -46,8 +46,8 @@ RINGS_KEPT = 64
 NO_PIXEL = -1
 """Pixel of an unused place in a row."""
 TILTS = (
-    (5.0, 1.3, 12), (10.0, 1.3, 10), (5.0, 2.4, 10), (10.0, 1.8, 12), (10.0, 2.6, 14), (10.0, 3.8, 36), (18.0, 2.4, 22),
-    (18.0, 3.0, 16), (18.0, 3.8, 34), (28.0, 3.0, 16), (28.0, 3.8, 28), (42.0, 3.0, 12), (42.0, 3.8, 18),
+    (5.0, 1.3, 12), (10.0, 1.3, 10), (5.0, 2.4, 10), (10.0, 1.8, 12), (10.0, 2.6, 14), (10.0, 3.8, 30), (18.0, 2.4, 22),
+    (18.0, 3.0, 16), (18.0, 3.8, 28), (28.0, 3.0, 16), (28.0, 3.8, 24), (42.0, 3.0, 12), (42.0, 3.8, 18),
 )  # fmt: skip
 """n, gamma and share, in 1 / PATTERN, of the tilts of every pixel; the rest are plain skies. Few energetic events and
 many soft ones; n as far as a significance of 5 sigma after trials needs (a local one of 7 sigma at nside 128)."""
@@ -155,12 +155,15 @@ class Patches(Scanner):
 
     Attributes
     ----------
+    block : int
+        Patches that are best made together.
     most : int
         Places in the row of a patch: an upper bound of its pixels.
     """
 
     def __init__(self, analysis: Analysis, rings: Rings, radius: float, separation: float) -> None:
         super().__init__(analysis, rings, keep=False)
+        self.block = BLOCK
         self._cos_dec = np.array([float(fmath.cos(dec)) for dec in rings.dec.tolist()])
         self._near, self._summed, self._far = (
             _limit(angle) for angle in (radius, 2.0 * radius * (1.0 + 1e-9), radius + separation)

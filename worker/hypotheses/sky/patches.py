@@ -1,6 +1,7 @@
 """Hot spots of patches: pixels whose local p is the smallest within a separation, by region."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,51 @@ from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.spec.sections import Spec
 from worker.stats.distributions import TSD
-from worker.stats.patches import SPOT_DTYPE
+from worker.stats.patches import SPOT_DTYPE, Spots, pixel_sums
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.void]
+
+LEVELS = tuple(0.5 * i for i in range(1, 31))
+"""-log10 of local p at which pixels are counted."""
+
+
+class Tail(NamedTuple):
+    """Hot spots of patches, of `SPOT_DTYPE`, by region; number of patches; sums of local p (`pixel_sums`)."""
+
+    n: int
+    hot: dict[str, Rows]
+    pixel_sums: list[dict[str, float]]
+
+
+def collect(spec: Spec, rings: Rings, parts: Iterable[Rows], tsds: Mapping[float, TSD]) -> Tail:
+    """Hot spots of all patches in each region, and how many pixels have a small local p.
+
+    Parameters
+    ----------
+    parts : iterable of ndarray (n, most) of `worker.engines.protocol.PATCH_DTYPE`
+        Rows of the files, in the order of the stream.
+    """
+    regions = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(spec, name, rings.dec).any()]
+    separation, n = float(np.radians(spec.healpix.post_trial.separation_deg)), 0
+    hot: dict[str, list[Rows]] = {region: [] for region in regions}
+    every = []
+    for rows in parts:
+        mlog10p = heat(spec, rings, rows, tsds)
+        ring = ring_of(rings, rows["pixel"])
+        for region in regions:
+            inside = hottest_spots.in_region(spec, region, rings.dec)[ring]
+            hot[region].append(_from(n, hot_spots(rings, rows, mlog10p, inside, separation)))
+        every.append(_from(n, weighted(rows, mlog10p, np.ones(rows.shape, bool))))
+        n += len(rows)
+    sums = pixel_sums(Spots(n, np.concatenate(every)), int(rings.n_pix.sum()), LEVELS)
+    return Tail(n, {region: np.concatenate(found) for region, found in hot.items()}, sums)
+
+
+def _from(first: int, spots: Rows) -> Rows:
+    """Spots with the numbers of their patches in the whole stream."""
+    spots["patch"] += first
+    return spots
 
 
 def heat(spec: Spec, rings: Rings, rows: Rows, tsds: Mapping[float, TSD]) -> F64:
