@@ -9,7 +9,7 @@ from dagmaker.cost.hours import hours
 from dagmaker.cost.significance_reach import Quotable, way_of
 from dagmaker.plan import clusters, rates, sites, sizing
 from dagmaker.plan.plan import Node, Plan
-from worker.base.task_rows import BG_TRIALS, ROWS, SIG_TRIALS
+from worker.base.task_rows import BG_TRIALS, PATCH_TRIALS, ROWS, SIG_TRIALS
 from worker.spec.sections import Spec
 
 NODES_PER_S = 20.0  # DAGMan's submission, clusters of any size
@@ -112,6 +112,9 @@ def _work_s(node: Node, spec: Spec, readers: dict[str, int]) -> float:
     if ROWS[node.task].at_point:
         unit_s = rates.of(spec, node.task).unit_s(spec.point_of(args).dec_deg, args.get("n_sig"))
         return node.n_trials * unit_s
+    if node.task == PATCH_TRIALS:
+        one_s, set_up_s = sizing.patch_s(spec)
+        return one_s * node.n_trials + set_up_s * len(node.cuts)
     if ROWS[node.task].scans_skies:
         one_s, set_up_s = sizing.sky_s(spec, node.task, int(args.get("nside", spec.scan.main_nside)))
         return one_s * (node.n_trials or 1) + set_up_s * max(1, len(node.cuts))

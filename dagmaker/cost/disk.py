@@ -9,7 +9,7 @@ import math
 from dagmaker.plan import rates, sizing
 from dagmaker.plan.plan import Node, Plan
 from dagmaker.plan.sites import Site
-from worker.base.task_rows import ROWS
+from worker.base.task_rows import PATCH_TRIALS, ROWS
 from worker.spec.sections import Spec
 
 MARGIN = 1.4  # asked for, over what is needed
@@ -19,7 +19,7 @@ COMPILED_MB, LOGS_MB, IMAGE_MB = 10.0, 2.0, 1000.0
 SPEC_MB = 1.0  # a grid of all rings or a long list of sources
 EVENT_BYTES, PREPARED_MB = 10.0, 2.0  # compressed events; with the response
 TABLES_MB = 3.0  # of the signal density, for the whole sky of a season
-TRIAL_BYTES, RECORD_BYTES = 24, 4000
+TRIAL_BYTES, PATCH_BYTES, RECORD_BYTES = 24, 24, 4000
 COPIES = 3  # the saved part of an output, its replacement while it is written, and the final file
 
 
@@ -37,6 +37,8 @@ def prepared_mb(spec: Spec) -> float:
 def _output_bytes(node: Node, spec: Spec) -> float:
     """Output of the largest process of a node, bytes."""
     most = node.cuts.largest or 1
+    if node.task == PATCH_TRIALS:
+        return most * 1.3 * spec.healpix.patch_pixels * PATCH_BYTES
     if not ROWS[node.task].scans_skies:
         return most * TRIAL_BYTES
     if ROWS[node.task].is_stream:

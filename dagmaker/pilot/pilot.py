@@ -14,7 +14,7 @@ from dagmaker.htcondor import build
 from dagmaker.pilot import probes, sensitivity_estimate
 from dagmaker.pilot.probes import Measurement, Pair, Probe
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
+from worker.base.task_rows import BG_TRIALS, PATCH_TRIALS, PREPARE, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
 from worker.rundir import layout
 from worker.spec.pilot import KindCost, Pilot, Reach
 from worker.spec.sections import Spec
@@ -99,7 +99,7 @@ def lines(measured: Pilot) -> Iterator[str]:
     yield f"{'kind':<14}{'set-up':>18}{'per trial or pixel':>34}{'memory':>10}"
     for kind in multi_file_tasks():
         cost: KindCost | None = getattr(measured, kind)
-        if cost is None and kind == TAIL_TRIALS:
+        if cost is None and kind in (TAIL_TRIALS, PATCH_TRIALS):
             continue  # perhaps the spec has none
         if cost is None:
             yield f"{kind:<14}no probe ended in time; the built-in model is used"

@@ -174,6 +174,11 @@ def _skies(spec: Spec) -> Iterator[Node]:
     after = (tasks.PREPARE,)
     skies = Node("scan", tasks.SCAN_TRIALS, seed=SEED, dir=folder, cuts=pieces, bands=bands, parents=after)
     yield from _in_folders(skies)
+    if scan.post_trial.tail == "patches":
+        folder = str(layout.patches_dir(spec.name, scan.level()))
+        yield from _in_folders(
+            Node("patches", tasks.PATCH_TRIALS, seed=SEED, dir=folder, cuts=sizing.patches(spec), parents=after)
+        )
     for nside in scan.nsides:
         name, args = scan.map_node(nside)
         folder, bands = str(layout.map_dir(spec.name, scan.level(nside))), sizing.map_bands(spec, nside)
@@ -184,7 +189,7 @@ def make(spec: Spec, spec_digest: str) -> Plan:
     """The plan of an analysis.
 
     prepare -> bg, tail_pilot -> tail -> collect_bg -> distributions -> sensitivity (with collect_sig <- sig)
-    prepare -> scan, maps -> collect_scan (with distributions) -> post_trial -> report, if skies are scanned
+    prepare -> scan, patches, maps -> collect_scan (with distributions) -> post_trial -> report, if skies are scanned
     collect_scan, sensitivity -> upper_limits -> report
     bg, sig -> judge_1 -> judge_2 ... -> collect_bg, collect_sig, if the analysis is adaptive
     """

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from dagmaker.plan import rates
 from dagmaker.plan.sites import Site
-from worker.base.task_rows import ROWS, SCAN_MAP, SCAN_TRIALS
+from worker.base.task_rows import PATCH_TRIALS, ROWS, SCAN_MAP, SCAN_TRIALS
 from worker.rundir.cuts import Cut, Cuts, cuts, even
 from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
 
 MOST_BANDS = 512
+RING_PIXELS = 400
+"""The geometry of a ring of patches takes as long as so many of their pixels."""
 MEMORY_MARGIN = 1.4  # requested over measured memory
 LIMIT_MARGIN = 5.0  # a process hangs if it takes this many times its predicted time
 LEAST_LIMIT_S = 3600
@@ -67,6 +69,22 @@ def skies(spec: Spec) -> tuple[Cuts, int]:
     one_s, set_up_s = sky_s(spec, SCAN_TRIALS, nside)
     bands = _bands(spec, nside, one_s + set_up_s, start_s, target)
     return even(scan.n_skies, _pieces(scan.n_skies * one_s / bands, start_s + set_up_s / bands, target)), bands
+
+
+def patch_s(spec: Spec) -> tuple[float, float]:
+    """CPU seconds of a patch, and of the set-up of a process: the geometry of each ring."""
+    scan, kind = spec.healpix, rates.of(spec, PATCH_TRIALS)
+    return scan.patch_pixels * kind.unit_s(), kind.start_unit_s or 4 * scan.nside * RING_PIXELS * kind.unit_s()
+
+
+def patches(spec: Spec) -> Cuts:
+    """Pieces of the patches."""
+    tail, target = spec.scan.post_trial, _target_s(spec)
+    if target is None:
+        return cuts(tail.n_patches, tail.patches_per_file)
+    one_s, set_up_s = patch_s(spec)
+    start_s = rates.of(spec, PATCH_TRIALS).start_s + set_up_s
+    return even(tail.n_patches, _pieces(tail.n_patches * one_s, start_s, target))
 
 
 def map_bands(spec: Spec, nside: int) -> int:

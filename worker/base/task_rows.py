@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 PREPARE = "prepare"
 BG_TRIALS, SIG_TRIALS, SCAN_TRIALS, SCAN_MAP = "bg_trials", "sig_trials", "scan_trials", "scan_map"
-TAIL_PILOT, TAIL_TRIALS = "tail_pilot", "tail_trials"
+TAIL_PILOT, TAIL_TRIALS, PATCH_TRIALS = "tail_pilot", "tail_trials", "patch_trials"
 JUDGE = "judge"
 COLLECT_BG, COLLECT_SIG, COLLECT_SCAN = "collect_bg", "collect_sig", "collect_scan"
 DISTRIBUTIONS, SENSITIVITY, POST_TRIAL = "distributions", "sensitivity", "post_trial"
@@ -49,6 +49,8 @@ class Task:
         Trials or pixels in a second of CPU time, with 138,322 events.
     memory_mb, million_mb : float, MB
         Peak memory up to 138,322 events, and what a million events add.
+    scans_skies : bool
+        Whether the task scans whole skies, or bands of them.
     on_device : bool
         A device makes its trials or skies if the spec has ``gpu: true``.
     start_s, start_inside_s : float, s
@@ -72,6 +74,7 @@ class Task:
     per_s: float = 0.0
     memory_mb: int = 300
     million_mb: float = 0.0
+    scans_skies: bool = False
     on_device: bool = False
     start_s: float = 0.0
     start_inside_s: float = 0.0
@@ -90,11 +93,6 @@ class Task:
     def at_point(self) -> bool:
         """Whether the task makes trials of one point."""
         return self.is_stream and "dec" in self.needs
-
-    @property
-    def scans_skies(self) -> bool:
-        """Whether the task scans skies."""
-        return self.has_many_files and not self.at_point
 
 
 # Rates were measured on one core of a 2-core Xeon virtual machine with 138,322 events, and rounded down; memory at
@@ -126,11 +124,16 @@ ROWS: dict[str, Task] = {
     SCAN_TRIALS: Task(
         priority=20, folder="scan", n_trials="scan.n_skies", per_file="scan.skies_per_file",
         collected_by=COLLECT_SCAN, makes="background skies", unit="skies", cost_line=8, per_s=25000.0,
-        million_mb=130.0, on_device=True,
+        million_mb=130.0, scans_skies=True, on_device=True,
+    ),
+    PATCH_TRIALS: Task(
+        priority=25, folder="patches", n_trials="scan.post_trial.n_patches",
+        per_file="scan.post_trial.patches_per_file", collected_by=COLLECT_SCAN, makes="patches of tilted skies",
+        unit="patches", cost_line=8, per_s=12000.0, memory_mb=500, million_mb=800.0,
     ),
     SCAN_MAP: Task(
         priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one", cost_line=7,
-        per_s=25000.0, million_mb=130.0, on_device=True,
+        per_s=25000.0, million_mb=130.0, scans_skies=True, on_device=True,
     ),
     JUDGE: Task(
         priority=90, needs=("round",), keys=("round", "asked", "inputs", "added", "points"), recomputed=False,

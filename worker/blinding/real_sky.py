@@ -14,8 +14,8 @@ from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout
 from worker.rundir.ledger import Run, open_run
-from worker.stats.posttrial import better_hemisphere, post_trial
-from worker.tasks import context, flux_rows, limits, results
+from worker.stats.posttrial import better_hemisphere
+from worker.tasks import context, limits, post_trial, results
 
 F64 = NDArray[np.float64]
 
@@ -26,12 +26,7 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     values, remark = partial(_values, run, turn, jobs), f"real positions of {label} data"
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
     result = hottest_spots.with_local_p(run.spec, tsds, ensemble_of(run.spec).sky_result(sky, tsds))
-    result["post_trial_regions"] = {
-        region: flux_rows.finite_or_null(
-            post_trial(spot["mlog10p"], hottest_spots.background_spots(run, region)["mlog10p"])._asdict()
-        )
-        for region, spot in result["regions"].items()
-    }
+    result["post_trial_regions"] = post_trial.of_sky(run, result["regions"])
     result["post_trial"] = result["post_trial_regions"]["all"]
     p_of_region = {region: row["p"] for region, row in result["post_trial_regions"].items()}
     result["better_hemisphere"] = better_hemisphere(p_of_region)

@@ -17,6 +17,7 @@ from worker.rundir.record import versions
 from worker.rundir.revision import revision
 from worker.spec.run_sections import Unblind
 from worker.tasks import blinded_positions, scratch_run
+from worker.tasks.post_trial import sentence
 
 AGAIN = f"{unblinding_log.OPENED} again"
 ANEW = f"{unblinding_log.OPENED} anew"
@@ -131,6 +132,5 @@ def _print_results(results: dict[str, Any]) -> None:
     print(
         f"{results['sky']} sky: hottest spot at ra {spot['ra_deg']:.2f} deg, dec {spot['dec_deg']:.2f} deg: TS "
         f"{spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, -log10 p {spot['mlog10p']:.2f}\n"
-        f"post-trial p = {post['p']:.4g} [{post['lo']:.4g}, {post['hi']:.4g}]: {post['k']} of {post['n']} background "
-        "skies are at least as hot"
+        f"post-trial p = {post['p']:.4g} [{post['lo']:.4g}, {post['hi']:.4g}]: {sentence(post)}"
     )

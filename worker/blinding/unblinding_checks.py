@@ -12,7 +12,7 @@ import numpy as np
 
 from worker.base.errors import InputError
 from worker.base.task_rows import BG_TRIALS, SIG_TRIALS, TAIL_TRIALS, multi_file_tasks
-from worker.blinding import tail_checks
+from worker.blinding import patch_checks, tail_checks
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import hypothesis_of
 from worker.rundir import layout, store
@@ -125,6 +125,10 @@ def _incomplete(run: Run) -> Iterator[str]:
             yield from _count_problem(run, rel, _n_signal, _n_planned(run, SIG_TRIALS, **at.signal_args(level)))
     if (run.path / layout.SCAN).exists():
         n_skies = store.load_json(run.path, layout.SCAN)["n_skies"]
+        tail = spec.scan.post_trial
+        n_patches = store.load_json(run.path, layout.SCAN)["patches"]["n"] if tail.tail == "patches" else tail.n_patches
+        if n_patches != tail.n_patches:
+            yield f"{layout.SCAN} (made from {n_patches:,} of {tail.n_patches:,} patches)"
         if n_skies != spec.scan.n_skies:
             yield f"{layout.SCAN} (made from {n_skies:,} of {spec.scan.n_skies:,} skies)"
 
@@ -236,6 +240,8 @@ def _threshold_shift(tsd: TSD, n_sigma: float) -> tuple[int, float | None]:
 def _enough_skies(run: Run) -> Check:
     if not run.spec.scan.has_skies:
         return _no_skies("enough_skies", run)
+    if run.spec.scan.post_trial.tail == "patches":
+        return patch_checks.enough(run)
     more = "a post-trial p-value of that size is not counted: raise scan.n_skies, or lower unblind.quote_nsigma"
     return checks.enough_trials(
         len(hottest_spots.background_spots(run)), run.spec.unblind.quote_nsigma, "enough_skies", more
@@ -258,5 +264,6 @@ _CHECKS: Mapping[str, Callable[[Run], Check]] = {
     "n_sig_bias": _n_sig_bias,
     "enough_background_trials": _enough_background,
     "enough_skies": _enough_skies,
+    "pixel_sum": patch_checks.pixel_sum,
     **{name: partial(tail_checks.check, name=name) for name in tail_checks.NAMES},
 }

@@ -148,6 +148,10 @@ class SpreadCurves(NamedTuple):
     density: F64
 
 
+PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
+"""A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
@@ -156,6 +160,25 @@ class RingScanner(Protocol):
 
     def largest(self, r: int, turn: F64, /) -> tuple[int, F64]:
         """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
+
+
+class Patches(Protocol):
+    """Makes patches of tilted skies: the pixels around one, with weights (see `worker.engines.builtin.patches`).
+
+    Attributes
+    ----------
+    block : int
+        Patches that are best made together.
+    """
+
+    block: int
+
+    def rows(self, key: Key, first: int, count: int) -> NDArray[np.void]:
+        """Patches [first, first + count) of the stream of `key`, (count, most) of `PATCH_DTYPE`.
+
+        The expected number of pixels of a background sky with a property is the mean over patches of the sum of the
+        weights of those with it, if the property is known from pixels within the separation.
+        """
 
 
 class SourceScanner(Protocol):
@@ -191,7 +214,8 @@ class Described(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), and "densities"
+        "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), "patches"
+        (`patches` and `patches_version`), and "densities"
         (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
@@ -279,6 +303,13 @@ class Engine(Described, Protocol):
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
         """Return the scanner of `rings`; `keep` if many skies are scanned."""
+
+    def patches(self, rings: Rings, radius: float, separation: float) -> Patches:
+        """Return what makes patches of `rings`; pixels within `radius` (rad) of the middle of a patch have a weight."""
+
+    @property
+    def patches_version(self) -> int:
+        """Version of the bits of patches, besides what `identity` says; it enters their digest."""
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of `sources`."""

@@ -117,7 +117,7 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
             for kind, costs in _by_task(run, task, rel).items():
                 rows.setdefault(kind, []).extend(costs)
             rows.setdefault(ROWS[task].collected_by, []).extend(_record_costs(run, rel))
-    rows[tasks.SCAN_TRIALS] = _costs(run, layout.files_of(layout.SCAN))
+    rows |= _by_task(run, tasks.SCAN_TRIALS, layout.SCAN)
     maps = each_expected(run, tasks.SCAN_MAP) if run.spec.scan.has_skies else ()
     rows[tasks.SCAN_MAP] = [row for file in maps for row in _record_costs(run, file.path)]
     rows[tasks.COLLECT_SCAN] = _record_costs(run, layout.skies_file())
@@ -128,11 +128,11 @@ def _records(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 
 def _by_task(run: Run, task: str, rel: PurePosixPath) -> dict[str, list[dict[str, Any]]]:
-    """Costs of the files that a collected file was made from; tilted trials are a kind of their own."""
-    of_tail = str(layout.tree(run.spec.name, tasks.TAIL_TRIALS)) + "/"
+    """Costs of the files that a collected file was made from; tilted trials and patches are kinds of their own."""
+    own = {str(layout.tree(run.spec.name, kind)) + "/": kind for kind in (tasks.TAIL_TRIALS, tasks.PATCH_TRIALS)}
     by_task: dict[str, list[dict[str, Any]]] = {task: []}
     for row in _costs(run, layout.files_of(rel)):
-        kind = tasks.TAIL_TRIALS if str(row.get("path", "")).startswith(of_tail) else task
+        kind = next((kind for root, kind in own.items() if str(row.get("path", "")).startswith(root)), task)
         by_task.setdefault(kind, []).append(row)
     return by_task
 

@@ -14,6 +14,7 @@ from worker.rundir.ledger import Expected, Run
 from worker.spec.point import Point
 from worker.stats.chi2 import TooFewTrialsError
 from worker.tasks import file_kinds
+from worker.tasks.post_trial import spots
 
 F64 = NDArray[np.float64]
 
@@ -23,6 +24,8 @@ MIN_TAIL, MAX_TAIL = 10, 200
 """Limits on the number of trials in the tail."""
 N_NEAREST = 3
 """Trials on each side of a threshold."""
+MAX_PATCHES = 20
+"""Recomputed patches of a region."""
 MAX_SKIES, SKIES_BELOW = 100, 10
 """Recomputed skies: at least as hot as the observed sky, and the nearest cooler ones."""
 
@@ -98,6 +101,16 @@ def skies(run: Run, files: Sequence[Expected]) -> tuple[list[ChosenRows], int]:
         chosen += [ChosenRows(file, file_rows) for file in files if file.first == first and file_rows]
         begin += n
     return chosen, left_out
+
+
+def patches(run: Run, files: Sequence[Expected]) -> list[ChosenRows]:
+    """The patches with the largest weights in the post-trial p-value of a region."""
+    decisive: set[int] = set()
+    for region, observed in _observed(run):
+        sums = spots(run, region).sums(observed)
+        order = np.argsort(-sums, kind="stable")[:MAX_PATCHES]
+        decisive |= set(order[sums[order] > 0].tolist())
+    return list(_by_file(files, [file.n for file in files], np.array(sorted(decisive), np.int64)))
 
 
 def _observed(run: Run) -> Iterator[tuple[str, float]]:

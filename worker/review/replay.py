@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from worker.base.arrays import BadFormatError, parse_npy
 from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
-from worker.base.task_rows import ROWS, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
+from worker.base.task_rows import PATCH_TRIALS, ROWS, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
 from worker.engines.plugin.engine import Plugin
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
-from worker.tasks import context, scratch_run, tail
+from worker.tasks import context, patches, scratch_run, tail
 
 MAX_TS_DEFICIT = 1e-3
 """Largest allowed difference by which the fitted TS is below that of the brute-force grid."""
@@ -125,6 +125,10 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     _require_repeatable(run)
     if not 0 <= trial < len(rows):
         raise SpecError(f"--trial={trial}: {rel} holds {len(rows)} trials, 0 to {len(rows) - 1}")
+    if task == PATCH_TRIALS:
+        alone = patches.recompute(run, int(args["seed"]), int(args["first"]))(trial)[0]
+        _require_equal(run, rel, trial, alone, rows[trial])
+        return {}
     if row.scans_skies:
         _replay_sky(run, rel, args, trial, rows[trial])
         return {}

@@ -55,6 +55,8 @@ def _check_scan(run: Run, scan: Mapping[str, Any]) -> None:
     for region in scan["regions"]:
         store.load_record(run.path, layout.skies_file(region))
         store.load_array(run.path, layout.skies_file(region), scan["n_skies"])
+        if "patches" in scan:
+            store.load_array(run.path, layout.patches_file(region))
     ensemble_of(run.spec).require_files(run, scan)
 
 

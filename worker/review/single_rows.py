@@ -15,18 +15,22 @@ from worker.base import finding
 from worker.base.errors import InputError
 from worker.base.finding import Finding
 from worker.base.pools import map_in_processes
-from worker.base.task_rows import ROWS
+from worker.base.task_rows import PATCH_TRIALS, ROWS
+from worker.engines.protocol import PATCH_DTYPE
 from worker.hypotheses.table import ensemble_of
 from worker.review import decisive_rows, replay
 from worker.review.decisive_rows import ChosenRows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, open_run
-from worker.tasks import context, file_kinds, tail
+from worker.tasks import context, file_kinds, patches, tail
 
 MAX_FILES = 10_000
 """Largest number of files with randomly chosen rows."""
 N_TRIALS = 5
 """Randomly chosen trials per file. For skies the hypothesis has the number: a sky costs as much as 1000 trials."""
+
+N_PATCHES = 2
+"""Randomly chosen patches per file."""
 
 
 def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Expected], jobs: int) -> Iterator[Finding]:
@@ -36,6 +40,9 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
     if context.engine_facts(run).deterministic != "per-trial":
         text = "left out, those that decide results too: this engine makes the same trials again only as a whole file"
         yield Finding("note", f"{task}: rows made again alone", text)
+        return
+    if task == PATCH_TRIALS:
+        yield _of_patches(run, files, jobs)
         return
     of_sky = ROWS[task].scans_skies
     n_rows = ensemble_of(run.spec).rows_by_chance if of_sky else N_TRIALS
@@ -55,6 +62,23 @@ def findings(run: Run, task: str, files: Sequence[Expected], whole: Sequence[Exp
         )
         what = f"{task}: every sky fitted again at the pixels that it names"
         yield finding.of(what, wrong, f"the largest TS of every ring of all skies in {len(files):,} files")
+
+
+def _of_patches(run: Run, files: Sequence[Expected], jobs: int) -> Finding:
+    """Finding of the patches that decide p-values, and of random ones."""
+    try:
+        decisive = decisive_rows.patches(run, files)
+    except InputError:  # another comparison reports the damaged file
+        decisive = []
+    wrong = _problems(partial(_patches, run.path), _one_per_file([*decisive, *_random_rows(files, N_PATCHES)]), jobs)
+    right = f"{sum(len(one.rows) for one in decisive)} that decide p-values, and {N_PATCHES} of each file by chance"
+    return finding.of(f"{PATCH_TRIALS}: single patches made again from the prepared data", wrong, right)
+
+
+def _patches(path: Path, chosen: ChosenRows) -> str:
+    run, file = open_run(path), chosen.file
+    rows = store.load_array(path, file.path, file.n, PATCH_DTYPE)
+    return _difference(run, chosen, rows, map(patches.recompute(run, file.seed, file.first), chosen.rows))
 
 
 def _detection_text(files: Sequence[Expected], n_whole: int, rows: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.base.key import Key, key
-from worker.base.task_rows import BG_TRIALS, SCAN_TRIALS, SIG_TRIALS, TAIL_PILOT, TAIL_TRIALS
+from worker.base.task_rows import BG_TRIALS, PATCH_TRIALS, SCAN_TRIALS, SIG_TRIALS, TAIL_PILOT, TAIL_TRIALS
 from worker.spec.point import Point
 from worker.spec.sections import Spec
 
@@ -37,6 +37,11 @@ def scan_trials(spec: Spec, seed: int) -> Key:
     return key(spec.seed, SCAN_TRIALS, int(seed))
 
 
+def patches(spec: Spec, seed: int) -> Key:
+    """Patches of tilted skies."""
+    return key(spec.seed, "patches", int(seed))
+
+
 def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
     """Return the key of a node's trials; None for a task without trials."""
     args, seed = node["args"], int(node.get("seed") or 0)
@@ -48,6 +53,7 @@ def of_node(spec: Spec, node: Mapping[str, Any]) -> Key | None:
             spec, spec.point_of(args), args["n_sig"], seed, args.get("gamma", spec.signal.gammas[0])
         ),
         SCAN_TRIALS: lambda: scan_trials(spec, seed),
+        PATCH_TRIALS: lambda: patches(spec, seed),
     }
     return makers[node["task"]]() if node["task"] in makers else None
 

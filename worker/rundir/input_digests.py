@@ -77,6 +77,7 @@ def scan(run: Run) -> dict[str, str]:
     """Return the digests of the hottest spots of the observed sky and of all background skies."""
     results = store.load_json(run.path, layout.SCAN)
     files = [layout.skies_file(region) for region in results["regions"]]
+    files += [layout.patches_file(region) for region in results["regions"] if "patches" in results]
     files += [layout.binomial_file(region) for region in results.get("binomial", ())]
     return recorded(run, files) | hashed(run, [layout.SCAN])
 

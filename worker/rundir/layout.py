@@ -121,6 +121,16 @@ def scan_dir(name: str, level: str) -> PurePosixPath:
     return tree(name, task_rows.SCAN_TRIALS) / level
 
 
+def patches_dir(name: str, level: str) -> PurePosixPath:
+    """Patches of tilted skies; `level` as of `scan_dir`."""
+    return tree(name, task_rows.PATCH_TRIALS) / level
+
+
+def patches_name(n: int, seed: int, first: int = 0) -> str:
+    """``patches__N_001024_seed_0000.npy``, as `trials_name`."""
+    return trials_name(n, seed, first).replace("trials__", "patches__")
+
+
 def sky_name(folder: PurePosixPath, n: int, seed: int, first: int = 0, band: tuple[int, int] | None = None) -> str:
     """Return the name of a file of background skies; `folder` lies below that of its kind of scan."""
     from worker.spec.scan import SCANS  # pydantic: not for the front end
@@ -149,8 +159,8 @@ def names(
         return
     at_point = ROWS[task].at_point
     for first, n in cuts:
-        if at_point:
-            yield trials_name(n, seed, first), n, first, None
+        if at_point or not ROWS[task].scans_skies:
+            yield (trials_name if at_point else patches_name)(n, seed, first), n, first, None
             continue
         for band in range(bands):
             part = (band, bands) if bands > 1 else None
@@ -205,6 +215,11 @@ def unblinded_map(nside: int, suffix: str = ".npy") -> PurePosixPath:
 def skies_file(region: str = "all") -> PurePosixPath:
     """Hottest spots of all background skies, in a region."""
     return RESULTS / f"skies_{region}.npy"
+
+
+def patches_file(region: str = "all") -> PurePosixPath:
+    """Hot spots of all patches in a region, with their weights."""
+    return RESULTS / f"patches_{region}.npy"
 
 
 def binomial_file(region: str = "all") -> PurePosixPath:

@@ -12,6 +12,7 @@ CheckName = Literal[
     "tail_covers",
     "enough_skies",
     "n_eff_bands",
+    "pixel_sum",
     "ra_uniform",
     "smooth_map",
 ]
@@ -28,6 +29,7 @@ FIGURES: dict[str, str] = {
     "tail_covers": "check_tail",
     "enough_skies": "post_trial",
     "n_eff_bands": "check_n_eff",
+    "pixel_sum": "check_pixel_sum",
     "ra_uniform": "positions",
     "smooth_map": "check_smooth",
 }

@@ -146,6 +146,12 @@ HINTS: dict[str, Hint] = {
         "of p between background declinations; ring: none, each ring has its own (default with dec_deg: rings)", "log"
     ),
     "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "hybrid"),
+    "scan.post_trial": Hint("tail of the hottest spot's p-value beyond the counted skies", "{tail: patches}"),
+    "scan.post_trial.tail": Hint("patches of tilted skies, which reach 5 sigma and beyond, or none", "patches"),
+    "scan.post_trial.n_patches": Hint("patches: 4096 give p at 5 sigma to a tenth", "4096"),
+    "scan.post_trial.patches_per_file": Hint("patches per process and file", "1024"),
+    "scan.post_trial.radius_deg": Hint("hot spots within it of the middle of a patch are counted, deg", "2.5"),
+    "scan.post_trial.separation_deg": Hint("a hot spot is the hottest pixel within it, deg", "4"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),

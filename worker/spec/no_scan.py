@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
+from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import DECISION, KIND, SCAN, ScanSection, Survival
 
 
@@ -16,6 +17,8 @@ class NoScan(ScanSection):
     dec_max_deg: ClassVar[float] = 90.0
     dec_split_deg: ClassVar[float] = 0.0
     interpolation: ClassVar[Literal["linear"]] = "linear"
+
+    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
 
     affects = SCAN
     kind: Annotated[Literal["none"], KIND]

@@ -62,4 +62,5 @@ class Pilot(Model):
     sig_trials: KindCost | None = None
     scan_trials: KindCost | None = None
     scan_map: KindCost | None = None
+    patch_trials: KindCost | None = None
     reach: Annotated[tuple[Reach, ...], Field(min_length=1, strict=False)] | None = None

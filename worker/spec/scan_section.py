@@ -29,8 +29,8 @@ class ScanSection(Model):
     """The section ``scan`` of a spec, one subclass for each kind.
 
     The defaults are those of a kind without skies. Every kind has dec_min_deg, dec_max_deg, dec_split_deg, n_skies,
-    skies_per_file, interpolation, survival; and sky_bands and bands, the declination bands of a background sky and of
-    a map of the observed one.
+    skies_per_file, interpolation, survival, post_trial; and sky_bands and bands, the declination bands of a background
+    sky and of a map of the observed one.
 
     Attributes
     ----------

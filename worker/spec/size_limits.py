@@ -38,11 +38,14 @@ def _processes(spec: "Spec") -> Iterator[tuple[str, str]]:
     n_tested = len(spec.all_points)
     n_points = len(spec.signal_points) * len(signal.gammas) * len(signal.n_sig)
     tail = background.n_tail_trials if background.tail == "tilted" else 0
+    tail_of_sky = scan.post_trial
+    n_patches = tail_of_sky.n_patches if tail_of_sky.tail == "patches" else 0
     for place, n, size, times in (
         ("background.trials_per_file", background.n_trials, background.trials_per_file, n_tested),
         ("background.tail_trials_per_file", tail, background.tail_trials_per_file, n_tested),
         ("signal.trials_per_file", signal.n_trials, signal.trials_per_file, n_points),
         ("scan.skies_per_file", scan.n_skies, scan.skies_per_file, scan.sky_bands),
+        ("scan.post_trial.patches_per_file", n_patches, tail_of_sky.patches_per_file, 1),
     ):
         key = place.rpartition(".")[2]
         if min(n, size) > MAX_PER_FILE:

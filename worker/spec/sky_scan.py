@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from worker.spec import edges, units
 from worker.spec.fields import Affects, Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
 from worker.spec.grid import ring_grid
+from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection, Survival
 
 REGIONS = 3
@@ -44,6 +45,7 @@ class HealpixScan(ScanSection):
     bands: Annotated[Whole, Field(ge=1, le=512), CUT_MAPS] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
     survival: Annotated[Survival, DECISION] = "hybrid"
+    post_trial: PostTrialTail = PostTrialTail()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -106,6 +108,12 @@ class HealpixScan(ScanSection):
     def positions(self, nside: int) -> int:
         """Pixels of the range."""
         return pixels(nside, self.dec_min_deg, self.dec_max_deg)
+
+    @property
+    def patch_pixels(self) -> int:
+        """Pixels of a patch, about."""
+        angle = math.radians(min(self.post_trial.radius_deg + self.post_trial.separation_deg, 180.0))
+        return max(1, round(12 * self.nside**2 * (1.0 - math.cos(angle)) / 2))
 
     def map_bytes(self, nside: int, bands: int) -> float:
         """Bands have equal areas, to a ring."""

@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from worker.spec import catalog, edges, units
 from worker.spec.fields import Affects, Count, DecDeg, refuse
+from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, Fault, ScanSection, Survival
 
 
@@ -29,9 +30,13 @@ class CatalogScan(ScanSection):
     skies_per_file: Annotated[Count, CUT] = 100
     interpolation: Literal["linear", "log"] = "linear"
     survival: Annotated[Survival, DECISION] = "hybrid"
+    post_trial: PostTrialTail = PostTrialTail()
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
+        if self.post_trial.tail != "none":
+            text = "found patches, which are pixels around a pixel: a list of sources has none, its post-trial p-value "
+            refuse(("post_trial.tail", f"{text}is counted; write tail: none, and raise n_skies"))
         if self.sources is None:
             refuse(("file", "missing; write e.g. file: sources.csv (columns name, ra_deg, dec_deg)"))
         faults = catalog.parse(self.sources or "")[1]

@@ -14,19 +14,24 @@ from worker.base.task_rows import (
     COLLECT_BG,
     COLLECT_SCAN,
     COLLECT_SIG,
+    PATCH_TRIALS,
     SCAN_MAP,
     SCAN_TRIALS,
     SIG_TRIALS,
     TAIL_TRIALS,
 )
+from worker.engines.protocol import PATCH_DTYPE
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import BackgroundSkies, Sky
+from worker.hypotheses.sky import patches as tail_of_skies
+from worker.hypotheses.sky.rings import rings
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
-from worker.rundir.record import measure
+from worker.rundir.record import Meter, measure
 from worker.spec.point import Point, Value
-from worker.tasks import context, scans, tail, trials
+from worker.stats.distributions import TSD
+from worker.tasks import context, patches, scans, tail, trials
 
 Trials = NDArray[np.void]
 
@@ -106,6 +111,7 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         record = meter.record(background.n)
         for rel, rows in background.files.items():
             store.save_array(path, rel, rows, record)
+        result |= _patches(run, meter, tsds, files, allow_missing)
         store.save_json(path, layout.files_of(layout.SCAN), _file_costs(run, files))
         counts = {"n_skies": background.n, "n_missing": holes, "n_eff_bands": _bands(background)}
         store.save_json(path, layout.SCAN, result | counts)
@@ -115,6 +121,23 @@ def collect_scan(path: Path, allow_missing: bool) -> None:
         record = replace(meter.record(background.n), inputs=made_from, outputs=written)
         store.save_json(path, layout.timing_file(COLLECT_SCAN), record.as_json())
     print(f"-> {layout.SCAN}")
+
+
+def _patches(
+    run: Run, meter: Meter, tsds: Mapping[float, TSD], files: list[Expected], allow_missing: bool
+) -> dict[str, Any]:
+    """Write the hot spots of patches by region, and add their files to `files`; results for scan.json."""
+    if run.spec.scan.post_trial.tail == "none":
+        return {}
+    scan = run.spec.healpix
+    of_patches, holes = present_files(run, PATCH_TRIALS, allow_missing)
+    digest = patches.digest(run)
+    parts = (load(run, file, PATCH_DTYPE, digest) for file in of_patches)
+    found = tail_of_skies.collect(run.spec, rings(scan, scan.nside), parts, tsds)
+    for region, rows in found.hot.items():
+        store.save_array(run.path, layout.patches_file(region), rows, meter.record(found.n))
+    files += of_patches
+    return {"patches": {"n": found.n, "n_missing": holes, "pixel_sums": found.pixel_sums}}
 
 
 def _bands(background: BackgroundSkies) -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.posttrial import better_hemisphere
-from worker.stats.posttrial import post_trial as evaluate
 from worker.tasks import context, flux_rows
+from worker.tasks.post_trial import of_sky, sentence
 from worker.tasks.timed import timed
 
 
@@ -138,10 +138,7 @@ def post_trial(path: Path) -> None:
     """Post-trial p-value of the hottest spot: whole sky, and each side of the split."""
     run = open_run(path)
     scan = input_digests.result(path, COLLECT_SCAN)
-    out: dict[str, Any] = {"sky": scan["sky"], "regions": {}}
-    for region, spot in scan["regions"].items():
-        skies = hottest_spots.background_spots(run, region)
-        out["regions"][region] = flux_rows.finite_or_null(evaluate(spot["mlog10p"], skies["mlog10p"])._asdict())
+    out: dict[str, Any] = {"sky": scan["sky"], "regions": of_sky(run, scan["regions"])}
     if "all" not in out["regions"]:
         raise InputError(f"{path / layout.SCAN}: no hottest spot of the whole sky; run collect_scan again")
     out["post_trial"] = out["regions"]["all"]
@@ -149,5 +146,5 @@ def post_trial(path: Path) -> None:
     out |= further_tests(run, scan)
     store.save_json(path, layout.POST_TRIAL, out)
     post = out["post_trial"]
-    print(f"post-trial p = {post['p']:.4g} ({post['k']} of {post['n']} skies at least as hot; sky: {scan['sky']})")
+    print(f"post-trial p = {post['p']:.4g} ({sentence(post)}; sky: {scan['sky']})")
     print(f"-> {layout.POST_TRIAL}")

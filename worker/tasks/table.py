@@ -212,6 +212,34 @@ def scan_trials(*, run: str, n: int, seed: int = 0, first: int = 0, band: str | 
     task(Path(run), n=n, seed=seed, first=first, band=band, part=part)
 
 
+def patch_trials(*, run: str, n: int, seed: int = 0, first: int = 0, part: int = 0) -> None:
+    """Patches of tilted skies: the pixels around one pixel, with weights, for the tail of the post-trial p-value.
+
+    Writes TS and ln of the weight of the pixels of patches [first, first + n), the same ones however the stream is cut:
+    RUN/trials/NAME/patches/nside/032/patches__N_001024_seed_0000.npy
+
+    Parameters
+    ----------
+    run : str
+        The run directory.
+    n : int
+        Number of patches.
+    seed : int
+        File seed: another seed is another, independent stream of patches.
+    first : int
+        Where in the stream to begin.
+    part : int
+        The file lies in a folder below, first_0250000 for ``--part=250000``: of patches from this one on.
+
+    Examples
+    --------
+    worker patch_trials --run=runs/example --n=1024 --seed=0 --first=1024
+    """
+    with light_import():
+        from worker.tasks.patches import patch_trials as task
+    task(Path(run), n=n, seed=seed, first=first, part=part)
+
+
 def scan_map(*, run: str, nside: int | None = None, band: int = 0, bands: int = 1) -> None:
     """Scan the scrambled sky that stands in for the real one: a declination band of a map, or the sources.
 
@@ -436,7 +464,7 @@ def upper_limits(*, run: str) -> None:
 TASKS: dict[str, Callable[..., Answer | None]] = {
     task.__name__: task
     for task in (
-        prepare, bg_trials, tail_pilot, tail_trials, sig_trials, scan_trials, scan_map, reach, judge, collect_bg,
-        collect_sig, distributions, sensitivity, collect_scan, post_trial, upper_limits,
+        prepare, bg_trials, tail_pilot, tail_trials, sig_trials, scan_trials, patch_trials, scan_map, reach, judge,
+        collect_bg, collect_sig, distributions, sensitivity, collect_scan, post_trial, upper_limits,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from worker.base.key import Key
 from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
 from worker.engines.builtin.inject import Injector
+from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import SourceScanner
 from worker.engines.builtin.tilted import Mixture
@@ -71,8 +72,9 @@ class Builtin:
     """
 
     columns = trials.TRIAL_DTYPE
+    patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "explain", "tail", "strata", "densities"})
+    supports = frozenset({"flux", "skies", "explain", "tail", "patches", "strata", "densities"})
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -163,6 +165,10 @@ class Builtin:
 
         cuda.require()
         return cuda.Scanner(self._analysis, rings)
+
+    def patches(self, rings: Rings, radius: float, separation: float) -> Patches:
+        """Return what makes patches of rings, on this core."""
+        return Patches(self._analysis, rings, radius, separation)
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of a list of sources, on this core."""

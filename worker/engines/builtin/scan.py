@@ -151,7 +151,10 @@ class Scanner:
 
     def _fill(self, r: int, turn: F64) -> int:
         """Assign the events to the pixels of a ring; returns the number of pixels."""
-        events = self._ring_events(r)
+        return self._fill_with(self._ring_events(r), r, turn)
+
+    def _fill_with(self, events: RingEvents, r: int, turn: F64) -> int:
+        """Assign some of the events to the pixels of a ring, as `_fill`."""
         count, shift = int(self.rings.n_pix[r]), float(self.rings.shift[r])
         start, fill = self._start[: count + 1], self._end[:count]
         n = pairs.count_pairs(events, turn, shift, count, start)

@@ -23,11 +23,16 @@ CHECKS = ((3.0, 1.5), (7.0, 1.8), (14.0, 2.9), (22.0, 3.6))
 """Tilts that are evaluated in every trial and sampled in none: a mixture that misses a background shows there."""
 
 
-def _inside(analysis: Analysis, point: Point, tilts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The tilts that the data allow, each once: gamma within the likelihood's, n small beside the number of events."""
+def inside(analysis: Analysis, point: Point, tilts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The tilts that the data allow: gamma within the likelihood's, n small beside the number of events."""
     low, high = float(analysis.cuts.gammas[0]), float(analysis.cuts.gammas[-1])
     allowed = [(n, min(max(gamma, low), high)) for n, gamma in tilts]
-    return list(dict.fromkeys((min(n, mixture.most_events(analysis, point, g)), g) for n, g in allowed))
+    return [(min(n, mixture.most_events(analysis, point, g)), g) for n, g in allowed]
+
+
+def _inside(analysis: Analysis, point: Point, tilts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """As `inside`, each once."""
+    return list(dict.fromkeys(inside(analysis, point, tilts)))
 
 
 def tilts(analysis: Analysis, point: Point, key: Key) -> tuple[Tilt, ...]:

@@ -89,7 +89,7 @@ def following(c, mean, hard, n, table, q, n_data, hazard):  # type: ignore[no-un
 
 
 @part
-def _chosen(hazard, k0, k1, trial, picked):  # type: ignore[no-untyped-def]
+def chosen(hazard, k0, k1, trial, picked):  # type: ignore[no-untyped-def]
     """Candidates that follow the source, increasing, into `picked`; returns how many."""
     n, at, draw = 0, 0.0, np.uint64(0)
     total = hazard[hazard.size - 1] if hazard.size > 0 else 0.0
@@ -123,7 +123,7 @@ def _accept(psf, event, hard, angle2, nearest):  # type: ignore[no-untyped-def]
 
 
 @part
-def _place(psf, event, hard, k0, k1, trial, number):  # type: ignore[no-untyped-def]
+def place_in_window(psf, event, hard, k0, k1, trial, number):  # type: ignore[no-untyped-def]
     """Place in its window, in (0, 1), of the event that is number `number` among those that follow the source.
 
     By rejection: a uniform place is accepted with the probability w / (largest w in the window). NaN if none is.
@@ -143,7 +143,7 @@ def _place(psf, event, hard, k0, k1, trial, number):  # type: ignore[no-untyped-
 @part
 def _follow(c, hazard, hard, k0, k1, trial, n, index, place, picked):  # type: ignore[no-untyped-def]
     """Move the events that follow the source of a tilt to their places; returns the number of accepted events."""
-    n_picked = _chosen(hazard, k0, k1, trial, picked)
+    n_picked = chosen(hazard, k0, k1, trial, picked)
     kept, p = 0, 0
     for i in range(n):  # both lists increase
         while p < n_picked and picked[p] < index[i]:
@@ -155,13 +155,13 @@ def _follow(c, hazard, hard, k0, k1, trial, n, index, place, picked):  # type: i
         kept += 1
     for j in range(n_picked):
         index[kept] = picked[j]
-        place[kept] = _place(c.psf, c.event[picked[j]], hard, k0, k1, trial, j)
+        place[kept] = place_in_window(c.psf, c.event[picked[j]], hard, k0, k1, trial, j)
         kept += 1
     return kept
 
 
 @part
-def _log_ratios(n, w, row, season, rest, mixture, work, out):  # type: ignore[no-untyped-def]
+def log_ratios(n, w, row, season, rest, mixture, work, out):  # type: ignore[no-untyped-def]
     """Ln L_k of a trial for every tilt, into `out` (K,)."""
     y, acc, count = work[2], work[6], work[8]
     padded = (n + LANES - 1) // LANES * LANES
@@ -176,7 +176,7 @@ def _log_ratios(n, w, row, season, rest, mixture, work, out):  # type: ignore[no
 
 
 @part
-def _log_weight(share, log_l):  # type: ignore[no-untyped-def]
+def log_weight(share, log_l):  # type: ignore[no-untyped-def]
     """-ln sum_k alpha_k L_k; the background itself (L = 1) has share[0]."""
     top = 0.0
     for k in range(log_l.size):
@@ -210,5 +210,5 @@ def run_tilted(c, mixture, model, n_data, k0, k1, first, scratch, work, slopes, 
             rest[season[i]] -= 1.0
         count[EVENTS] += n
         out[t, 0], out[t, 1], out[t, 2] = fit(n, w, row, season, rest, n_events, model, work, slopes)
-        _log_ratios(n, w, row, season, rest, mixture, work, log_l[t])
-        out[t, 3] = _log_weight(mixture.share, log_l[t])
+        log_ratios(n, w, row, season, rest, mixture, work, log_l[t])
+        out[t, 3] = log_weight(mixture.share, log_l[t])
