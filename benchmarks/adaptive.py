@@ -35,7 +35,7 @@ version: 1
 name: adaptive
 seed: {seed}
 data: {{format: icetracks, dir: {folder}, seasons: [IC86_I], label: semi-real}}
-background: {{dec_deg: [-60, -20, 5, 30, 70], n_trials: {n_bg}}}
+background: {{tail: none, dec_deg: [-60, -20, 5, 30, 70], n_trials: {n_bg}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}}}
 sensitivity: {{discovery_nsigma: 3}}
 scan: {{nside: 4, n_skies: 2, dec_min_deg: -60, dec_max_deg: 70}}

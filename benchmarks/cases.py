@@ -22,7 +22,7 @@ version: 1
 name: bench
 seed: 1
 data: {%s}
-background: {dec_deg: [-80, 5, 80], n_trials: 10}
+background: {tail: none, dec_deg: [-80, 5, 80], n_trials: 10}
 signal: {n_sig: [2, 5, 10], n_trials: 10}
 scan: {nside: 4, n_skies: 2}
 """

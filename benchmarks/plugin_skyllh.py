@@ -35,7 +35,7 @@ engine: {{kind: plugin, name: skyllh_ps, options: {{release: {release}, seasons:
 data: {{format: engine, label: real}}
 hypothesis: {{kind: points}}
 points: [{{dec_deg: {dec}}}]
-background: {{n_trials: 400, trials_per_file: 200}}
+background: {{tail: none, n_trials: 400, trials_per_file: 200}}
 signal: {{n_sig: [{n_sigs}], n_trials: 200}}
 sensitivity: {{discovery_nsigma: 2}}
 unblind: {{waive: [enough_background_trials]}}

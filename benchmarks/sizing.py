@@ -22,7 +22,7 @@ version: 1
 name: sizing
 seed: 7
 data: {{format: icetracks, dir: {folder}, seasons: [IC86_I], label: semi-real}}
-background: {{dec_deg: [-60, -20, 5, 30, 70], n_trials: 2000000}}
+background: {{tail: none, dec_deg: [-60, -20, 5, 30, 70], n_trials: 2000000}}
 signal: {{n_sig: [4, 10, 20], n_trials: 800000}}
 scan: {{nside: 64, map_nside: 128, n_skies: 60, dec_min_deg: -60, dec_max_deg: 70}}
 resources: {{pilot: pilot.json, target_hours: {hours}}}

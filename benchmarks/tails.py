@@ -32,7 +32,7 @@ F64 = NDArray[np.float64]
 
 DECS = (-85.0, -60.0, -35.0, -5.0, 5.0, 35.0, 60.0, 85.0)
 SIGMAS = (3.0, 4.0, 5.0)
-N_TILTED, N_SETS, N_SET = 16384, 16, 4096
+N_TILTED, N_SETS, N_SET = 16384, 40, 4096
 N_SMALL = 10_000
 """Plain trials that the extrapolations start from, as by default."""
 

@@ -10,7 +10,7 @@ version: 1
 name: {name}
 seed: {seed}
 data: {{format: synthetic, n_events: 20000}}
-background: {{dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
+background: {{tail: none, dec_deg: {decs}, n_trials: {n_bg}, trials_per_file: {bg_file}}}
 signal: {{n_sig: {n_sig}, n_trials: {n_trials}, trials_per_file: {sig_file}}}
 scan:
   {{nside: 4, map_nside: {map_nside}, bands: {bands}, dec_min_deg: {low}, dec_max_deg: {high},

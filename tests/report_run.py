@@ -27,7 +27,7 @@ version: 1
 name: tiny
 seed: 3
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: [-40, 5, 60], n_trials: 400}
+background: {tail: none, dec_deg: [-40, 5, 60], n_trials: 400}
 signal: {n_sig: [3, 8, 20], n_trials: 60}
 sensitivity: {n_bootstrap: 20}
 scan: {nside: 4, map_nside: 16, n_skies: 8, dec_min_deg: -40, dec_max_deg: 60}

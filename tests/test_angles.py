@@ -15,7 +15,7 @@ version: 1
 name: case
 seed: 1
 data: {format: synthetic, n_events: 2000}
-background: {dec_deg: %s, n_trials: 200}
+background: {tail: none, dec_deg: %s, n_trials: 200}
 signal: {n_sig: [2, 6, 14, 30], n_trials: 60}
 scan: {n_skies: 4, %s}
 """

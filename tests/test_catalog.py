@@ -15,7 +15,7 @@ version: 1
 name: listed
 seed: 3
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: [-30, 5, 60], n_trials: 400}
+background: {tail: none, dec_deg: [-30, 5, 60], n_trials: 400}
 signal: {n_sig: [3, 8, 20], n_trials: 60}
 scan: {kind: catalog, file: sources.csv, n_skies: 20}
 """

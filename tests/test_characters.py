@@ -17,7 +17,7 @@ from worker.spec import specfile
         ("seed: 1", "seed\uff1a 1", r"spec:4: column 5: found the character U\+FF1A \(fullwidth colon\); write :"),
         ("seed: 1", "seed: \u0661", r"spec:4: column 7: found the character U\+0661 .*; write 1"),
         ("name: tiny", "name: \u201ctiny\u201d", r"spec:3: column 7: found the character U\+201C .*; write \""),
-        ("[-30, 5", "[\u221230, 5", r"spec:6: column 24: found the character U\+2212 \(minus sign\); write -"),
+        ("[-30, 5", "[\u221230, 5", r"spec:6: column 36: found the character U\+2212 \(minus sign\); write -"),
         ("n_trials: 250", "n\u00ad_trials: 250", r"spec:6: column \d+: found the character U\+00AD .*; remove it"),
         ("\nsignal", "\n\ufeffsignal", r"spec:7: column 1: found the character U\+FEFF"),
         ("{n_sig", "{\u00a0n_sig", r"spec:7: column 10: found the character U\+00A0"),

@@ -32,7 +32,7 @@ version: 1
 name: coverage
 seed: 1
 data: {format: icetracks, dir: %s, seasons: [IC86_I], label: semi-real}
-background: {dec_deg: [-85, -60, -20, 5, 30, 70], n_trials: 8000}
+background: {tail: none, dec_deg: [-85, -60, -20, 5, 30, 70], n_trials: 8000}
 signal: {gamma: [2, 3], n_sig: [1, 2, 3], n_trials: 1000}
 sensitivity: {n_bootstrap: 40, discovery_nsigma: 5}
 scan: {nside: 4, n_skies: 2, dec_max_deg: 70}

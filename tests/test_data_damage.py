@@ -24,7 +24,7 @@ version: 1
 name: damaged
 seed: 1
 data: {%s, dir: data}
-background: {dec_deg: [0], n_trials: 10}
+background: {tail: none, dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
 scan: {nside: 1, n_skies: 1, dec_min_deg: -10, dec_max_deg: 10}
 """

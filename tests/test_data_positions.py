@@ -23,7 +23,7 @@ def spec(described: dict[str, Any]) -> Spec:
             "seed": 5,
             "data": described,
             "likelihood": {"sigma_max_deg": 0.8},
-            "background": {"dec_deg": (-85.0, 85.0), "n_trials": 1},
+            "background": {"tail": "none", "dec_deg": (-85.0, 85.0), "n_trials": 1},
             "signal": {"n_sig": (1.0, 2.0, 3.0), "n_trials": 1},
             "scan": {"n_skies": 1},
         }

@@ -27,7 +27,7 @@ version: 1
 name: case
 seed: 1
 data: {%s}
-background: {dec_deg: [-30, 0, 30], n_trials: 20}
+background: {tail: none, dec_deg: [-30, 0, 30], n_trials: 20}
 signal: {n_sig: [2, 6, 14], n_trials: 20}
 scan: {nside: 1, dec_min_deg: -30, dec_max_deg: 30, n_skies: 1}
 """

@@ -21,7 +21,7 @@ version: 1
 name: about
 seed: 1
 data: {%s}
-background: {dec_deg: [0], n_trials: 10}
+background: {tail: none, dec_deg: [0], n_trials: 10}
 signal: {n_sig: [1, 2, 3], n_trials: 10}
 scan: {nside: 1, n_skies: 1, dec_min_deg: -10, dec_max_deg: 10}
 """

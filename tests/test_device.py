@@ -21,7 +21,7 @@ version: 1
 name: small
 seed: 7
 data: {format: synthetic, n_events: 1500, livetime_days: 100.0}
-background: {dec_deg: [-30, 5, 60], n_trials: 3, trials_per_file: 3}
+background: {tail: none, dec_deg: [-30, 5, 60], n_trials: 3, trials_per_file: 3}
 signal: {n_sig: [2, 5, 9], n_trials: 3, trials_per_file: 3}
 scan: {nside: 1, n_skies: 1, map_nside: 1, dec_min_deg: -10, dec_max_deg: 10}
 resources: {gpu: true}

@@ -25,7 +25,7 @@ version: 1
 name: toy
 seed: 1
 data: {format: synthetic, n_events: 2000}
-background: {dec_deg: [-10, 30], n_trials: 300, trials_per_file: 100}
+background: {tail: none, dec_deg: [-10, 30], n_trials: 300, trials_per_file: 100}
 signal: {n_sig: [2, 5, 10, 16, 24], n_trials: 100, trials_per_file: 100}
 scan: {nside: 1, n_skies: 20, skies_per_file: 10, dec_min_deg: -10, dec_max_deg: 30}
 unblind: {waive: [%s]}

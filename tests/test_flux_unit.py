@@ -16,7 +16,7 @@ version: 1
 name: tiny
 seed: 3
 data: {{format: synthetic, n_events: 5000}}
-background: {{dec_deg: [-80, 5, 80], n_trials: 100}}
+background: {{tail: none, dec_deg: [-80, 5, 80], n_trials: 100}}
 signal: {{n_sig: [3, 6, 9], n_trials: 10}}
 sensitivity: {{flux_unit: {unit}}}
 scan: {{nside: 4, n_skies: 2}}

@@ -21,7 +21,7 @@ SPEC = {
     "name": "x",
     "seed": 7,
     "data": {"format": "synthetic"},
-    "background": {"dec_deg": [-30, 0, 5], "n_trials": 25, "trials_per_file": 10},
+    "background": {"tail": "none", "dec_deg": [-30, 0, 5], "n_trials": 25, "trials_per_file": 10},
     "signal": {"n_sig": [2, 5, 9.5], "n_trials": 10},
     "scan": {
         "nside": 16,

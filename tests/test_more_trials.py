@@ -21,7 +21,7 @@ version: 1
 name: grows
 seed: 5
 data: {format: synthetic, n_events: 5000}
-background: {dec_deg: [-40, 5, 60], n_trials: %(n)d, trials_per_file: 100}
+background: {tail: none, dec_deg: [-40, 5, 60], n_trials: %(n)d, trials_per_file: 100}
 signal: {n_sig: [3, 8, 20], n_trials: 20}
 sensitivity: {n_bootstrap: 20}
 scan: {nside: 4, n_skies: 20, bands: 2, dec_min_deg: -40, dec_max_deg: 60, survival: empirical, interpolation: %(way)s}

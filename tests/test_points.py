@@ -33,7 +33,7 @@ seed: 1
 data: {format: synthetic, n_events: 2000}
 hypothesis: {kind: points}
 points: [%s]
-background: {n_trials: 300, trials_per_file: 100}
+background: {n_trials: 300, trials_per_file: 100, tail: none}
 signal: {n_sig: [2, 5, 10, 16, 24], n_trials: 100}
 sensitivity: {discovery_nsigma: 2, n_bootstrap: 20}
 """
@@ -113,7 +113,7 @@ def test_a_wrong_point_is_refused_with_its_place(points, place, found):
 
 
 def test_tilted_trials_are_counted_without_a_sky_too():
-    tilted = (TEXT % DECS).replace("{n_trials: 300,", "{tail: tilted, n_trials: 300,")
+    tilted = (TEXT % DECS).replace(", tail: none", "")
     assert loads(tilted).scan.survival == "counted"
     nodes = [node for node in make(loads(tilted), "").nodes if node.task == "tail_trials"]
     assert [dict(node.args) for node in nodes] == [{"point": "dec_deg_5"}, {"point": "dec_deg_30"}]

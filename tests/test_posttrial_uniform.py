@@ -19,7 +19,7 @@ version: 1
 name: uniform
 seed: 12
 data: {{format: synthetic, n_events: 5000}}
-background: {{dec_deg: {{start: -80, stop: 80, step: 20}}, n_trials: 1000}}
+background: {{tail: none, dec_deg: {{start: -80, stop: 80, step: 20}}, n_trials: 1000}}
 signal: {{n_sig: [3, 8, 20], n_trials: 10}}
 scan: {{nside: 8, dec_min_deg: -80, dec_max_deg: 80, n_skies: {2 * N}, skies_per_file: {2 * N}}}
 """

@@ -31,7 +31,7 @@ version: 1
 name: released
 seed: 4
 data: {format: synthetic, n_events: 8000}
-background: {dec_deg: [-30, 40], n_trials: 200}
+background: {tail: none, dec_deg: [-30, 40], n_trials: 200}
 signal: {n_sig: [3, 8, 20], n_trials: 40}
 sensitivity: {n_bootstrap: 20}
 scan: {nside: 2, map_nside: 4, n_skies: 4, dec_min_deg: -30, dec_max_deg: 40}

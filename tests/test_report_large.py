@@ -29,7 +29,7 @@ version: 1
 name: large
 seed: 8
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: {start: -84.5, stop: 84.5, step: 1}, n_trials: 20000, trials_per_file: 20000}
+background: {tail: none, dec_deg: {start: -84.5, stop: 84.5, step: 1}, n_trials: 20000, trials_per_file: 20000}
 signal: {n_sig: [2, 4, 6, 8, 10, 14, 18, 22, 26, 30], n_trials: 500}
 sensitivity: {n_bootstrap: 20}
 scan: {nside: 32, map_nside: 128, dec_min_deg: -84.5, dec_max_deg: 84.5, n_skies: 1000, skies_per_file: 1000}

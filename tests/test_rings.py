@@ -21,7 +21,7 @@ version: 1
 name: rings
 seed: 3
 data: {format: synthetic, n_events: 5000}
-background: {dec_deg: rings, n_trials: 100}
+background: {tail: none, dec_deg: rings, n_trials: 100}
 signal: {n_sig: [3, 12, 30], n_trials: 10}
 sensitivity: {n_bootstrap: 20}
 scan: {nside: 2, map_nside: 4, n_skies: 5, dec_min_deg: -60, dec_max_deg: 80, interpolation: ring}
@@ -73,7 +73,7 @@ version: 1
 name: rings
 seed: 3
 data: {format: synthetic, n_events: 5000}
-background: {}
+background: {tail: none}
 signal: {n_sig: [3, 12, 30], n_trials: 10}
 scan: {nside: 32, n_skies: 5, dec_min_deg: -60, dec_max_deg: 80}
 """
@@ -95,6 +95,15 @@ def test_a_map_has_rings_by_default_and_signal_trials_at_few_of_them() -> None:
         assert {dict(node.args)["dec"] for node in nodes if node.task == task} == set(decs)
 
 
+def test_rings_have_few_trials_of_each_kind() -> None:
+    made = loads(SHORT.replace("{tail: none}", "{}"))
+    found = made.background
+    assert (found.tail, found.n_trials, found.n_tail_trials) == ("tilted", 5000, 4096)
+    assert found.decs == loads(SHORT).background.decs
+    grid = loads(SHORT.replace("{tail: none}", "{dec_deg: {start: -60, stop: 80, step: 20}}")).background
+    assert (grid.n_trials, grid.n_tail_trials) == (10000, 16384)
+
+
 @pytest.mark.parametrize(("quoted", "n"), [(1.5, 5000), (3, 7500), (4, 320_000)])
 def test_as_many_trials_as_the_quoted_significance_takes(quoted: float, n: int) -> None:
     """10 / p of them, in two digits."""
@@ -103,7 +112,10 @@ def test_as_many_trials_as_the_quoted_significance_takes(quoted: float, n: int) 
 
 def test_a_grid_is_interpolated_as_before() -> None:
     spec = loads(
-        SHORT.replace("background: {}", "background: {dec_deg: {start: -60, stop: 80, step: 20}, n_trials: 50}")
+        SHORT.replace(
+            "background: {tail: none}",
+            "background: {tail: none, dec_deg: {start: -60, stop: 80, step: 20}, n_trials: 50}",
+        )
     )
     assert (spec.scan.interpolation, spec.signal_decs, spec.signal.dec_deg) == ("linear", spec.background.decs, None)
     assert spec.background.n_trials == 50
@@ -116,7 +128,7 @@ def test_signal_trials_have_a_grid_of_their_own() -> None:
     assert set(spec.background.decs) == {*loads(SHORT).background.decs, -60, -25, 10, 45, 80}
     with pytest.raises(SpecError, match=r"signal\.dec_deg: reaches from -60 to 45, and the scan from"):
         loads(SHORT.replace("signal: {", own.replace("80", "45")))
-    grid = SHORT.replace("background: {}", "background: {dec_deg: {start: -60, stop: 80, step: 20}}")
+    grid = SHORT.replace("{tail: none}", "{tail: none, dec_deg: {start: -60, stop: 80, step: 20}}")
     assert loads(grid.replace("signal: {", "signal: {dec_deg: [-60, 0, 80],")).signal_decs == (-60, 0, 80)
     with pytest.raises(SpecError, match=r"signal\.dec_deg: found -25 and 2 more without background trials"):
         loads(grid.replace("signal: {", own))

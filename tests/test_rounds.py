@@ -27,7 +27,7 @@ version: 1
 name: rounds
 seed: 3
 data: {format: synthetic, n_events: 8000}
-background: {dec_deg: [-30, 5], n_trials: 1000, trials_per_file: 500}
+background: {tail: none, dec_deg: [-30, 5], n_trials: 1000, trials_per_file: 500}
 signal: {n_sig: [1, 2, 3], n_trials: 60, trials_per_file: 150}
 sensitivity: {n_bootstrap: 60, discovery_nsigma: 2}
 scan: {nside: 4, n_skies: 2, dec_min_deg: -30, dec_max_deg: 5}

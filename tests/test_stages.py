@@ -25,7 +25,7 @@ version: 1
 name: tiny
 seed: 3
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: [-60, 5], n_trials: 120, trials_per_file: %(bg)d}
+background: {tail: none, dec_deg: [-60, 5], n_trials: 120, trials_per_file: %(bg)d}
 signal: {n_sig: [3, 8, 20], n_trials: 60, trials_per_file: %(sig)d}
 scan:
   {nside: 4, n_skies: 6, skies_per_file: %(sky)d, bands: %(bands)d, sky_bands: %(sky_bands)d,

@@ -38,7 +38,7 @@ version: 1
 name: listed
 seed: 3
 data: {format: synthetic, n_events: 10000}
-background: {dec_deg: [-30, 5, 40], n_trials: 600, trials_per_file: %(bg)d}
+background: {tail: none, dec_deg: [-30, 5, 40], n_trials: 600, trials_per_file: %(bg)d}
 signal: {gamma: [2, 3], n_sig: [1, 3, 8, 20, 50], n_trials: 100}
 sensitivity: {n_bootstrap: 20, discovery_nsigma: [2, 3]}
 scan: {kind: catalog, file: sources.csv, n_skies: 40, skies_per_file: %(sky)d}

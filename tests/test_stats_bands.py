@@ -15,7 +15,7 @@ version: 1
 name: x
 seed: 1
 data: {format: synthetic}
-background: {dec_deg: [-70, 0, 70], n_trials: 100}
+background: {tail: none, dec_deg: [-70, 0, 70], n_trials: 100}
 signal: {n_sig: [1, 2, 3], n_trials: 1}
 scan: {nside: 8, n_skies: 1, dec_min_deg: -70, dec_max_deg: 70}
 """

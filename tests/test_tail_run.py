@@ -19,7 +19,8 @@ from worker.review import replay, streams, tilts, verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.point import declination
-from worker.spec.specfile import loads
+from worker.spec.sections import Spec
+from worker.spec.specfile import loads, loads_resolved, resolved_text
 from worker.tasks import collect, prepare, results, tail, trials
 
 TEXT = """
@@ -49,6 +50,33 @@ def make(folder: Path) -> None:
         trials.bg_trials(run, dec, 4000, 0, 0)
         collect.collect_bg(run, dec, False)
     results.distributions(run)
+
+
+@pytest.mark.parametrize(
+    ("background", "scan", "found"),
+    [
+        ("", "", ("tilted", "counted")),
+        ("", "survival: hybrid, ", ("none", "hybrid")),
+        ("tail: none, ", "", ("none", "hybrid")),
+        ("tail: tilted, ", "survival: fit, ", ("tilted", "fit")),
+    ],
+)
+def test_the_tail_is_counted_unless_the_spec_says_otherwise(background, scan, found):
+    text = SPEC.replace("tail: tilted, ", background).replace("{nside", f"{{{scan}nside")
+    made = loads(text)
+    assert (made.background.tail, made.scan.survival) == found
+    assert loads_resolved(resolved_text(made)) == made
+
+
+def test_a_plugin_has_no_tilted_trials_by_default():
+    made = Spec.model_validate(
+        {
+            "version": 1, "name": "a", "seed": 1, "data": {"format": "engine"},
+            "engine": {"kind": "plugin", "name": "x"}, "hypothesis": {"kind": "points"}, "points": ({"a": 1.0},),
+            "background": {"n_trials": 10}, "signal": {"n_sig": (2.0, 4.0, 8.0), "n_trials": 10},
+        }
+    )  # fmt: skip
+    assert (made.background.tail, made.scan.survival) == ("none", "hybrid")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
 from worker.spec.fields import DecDeg
 from worker.spec.scan import SCANS
-from worker.spec.scan_section import ScanSection
+from worker.spec.scan_section import ScanSection, Survival
 from worker.spec.sections import Spec
 from worker.spec.specfile import loads
 
@@ -31,7 +31,7 @@ version: 1
 name: one
 seed: 7
 data: {format: synthetic, n_events: 2000}
-background: {dec_deg: [0, 10], n_trials: 400, trials_per_file: 200}
+background: {tail: none, dec_deg: [0, 10], n_trials: 400, trials_per_file: 200}
 signal: {n_sig: [3, 8, 20], n_trials: 60}
 sensitivity: {discovery_nsigma: 1.5, n_bootstrap: 20}
 scan: {kind: point, dec_deg: 5}
@@ -49,7 +49,7 @@ class OnePoint(ScanSection):
     skies_per_file: ClassVar[int] = 1
     dec_split_deg: ClassVar[float] = 0.0
     interpolation: ClassVar[str] = "linear"
-    survival: ClassVar[str] = "hybrid"
+    survival: Survival = "counted"
 
     kind: Literal["point"]
     dec_deg: DecDeg

@@ -29,7 +29,7 @@ version: 1
 name: tiny
 seed: 7
 data: {format: synthetic, n_events: 4000}
-background: {dec_deg: [-30, 5], n_trials: 20, trials_per_file: 10}
+background: {tail: none, dec_deg: [-30, 5], n_trials: 20, trials_per_file: 10}
 signal: {n_sig: [2, 5, 9.5], n_trials: 10}
 scan: {nside: 4, n_skies: 4, skies_per_file: 2, dec_min_deg: -30, dec_max_deg: 5}
 """

@@ -18,7 +18,7 @@ version: 1
 name: rings
 seed: 3
 data: {format: synthetic}
-background: {}
+background: {tail: none}
 signal: {n_sig: [3, 12, 30], n_trials: 10}
 scan: {nside: 128, n_skies: 5, dec_min_deg: -90, dec_max_deg: 90}
 """
@@ -77,7 +77,9 @@ def test_rings_of_a_full_sky_are_few_jobs(tmp_path: Path) -> None:
 
 
 def test_few_declinations_have_a_job_each() -> None:
-    made = plan.make(loads(FULL_SKY.replace("{}", "{dec_deg: {start: -90, stop: 90, step: 2}}")), "")
+    made = plan.make(
+        loads(FULL_SKY.replace("{tail: none}", "{tail: none, dec_deg: {start: -90, stop: 90, step: 2}}")), ""
+    )
     names = [cluster.name for cluster in clusters.make(made).clusters if cluster.task == "bg_trials"]
     assert len(names) == 91
     assert "bg_all" not in names

@@ -14,7 +14,7 @@ version: 1
 name: small
 seed: 7
 data: {format: synthetic, n_events: %d, livetime_days: 100.0}
-background: {dec_deg: [-30, 5, 60], n_trials: 10}
+background: {tail: none, dec_deg: [-30, 5, 60], n_trials: 10}
 signal: {n_sig: [2, 5, 10], n_trials: 10}
 scan: {nside: 4, n_skies: 2, dec_min_deg: -30, dec_max_deg: 60}
 """

@@ -34,7 +34,7 @@ version: 1
 name: golden
 seed: 5
 data: {format: synthetic, n_events: 3000}
-background: {dec_deg: [-40, 5, 86], n_trials: 10}
+background: {tail: none, dec_deg: [-40, 5, 86], n_trials: 10}
 signal: {n_sig: [4, 8, 12], n_trials: 10%s}
 likelihood: {gamma_step: 0.0625, psf: %s}
 scan: {nside: 4, n_skies: 2, dec_min_deg: -40, dec_max_deg: 85}

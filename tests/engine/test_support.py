@@ -224,7 +224,7 @@ version: 1
 name: north
 seed: 3
 data: {format: icetracks, dir: release, seasons: [IC86_I]}
-background: {dec_deg: [%s, 20, 70], n_trials: 10}
+background: {tail: none, dec_deg: [%s, 20, 70], n_trials: 10}
 signal: {n_sig: [2, 5, 10], n_trials: 10}
 scan: {nside: 2, map_nside: null, n_skies: 2, dec_min_deg: %s, dec_max_deg: 80}
 """

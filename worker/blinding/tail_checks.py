@@ -28,12 +28,12 @@ def check(run: Run, name: str) -> Check:
 
 
 def _weights(run: Run) -> Check:
-    """The worst of all declinations and thresholds."""
-    n_sigmas = sorted({run.spec.unblind.quote_nsigma, *run.spec.sensitivity.nsigmas})
+    """The worst of all declinations and thresholds; those of discovery are quoted where signal is injected."""
+    quoted, injected = run.spec.unblind.quote_nsigma, frozenset(run.spec.signal_points)
     found = []
     for at in run.spec.all_points:
         tsd = hottest_spots.load_tsd(run, at)
-        for n_sigma in n_sigmas:
+        for n_sigma in sorted({quoted, *(run.spec.sensitivity.nsigmas if at in injected else ())}):
             ts = threshold(tsd, n_sigma)
             if ts > tsd.counted.joint:
                 found.append(tail_checks.weights(tsd.counted.tilted, ts, f"{n_sigma:g} sigma, {at}"))

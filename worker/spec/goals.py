@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from worker.spec import tilts
 from worker.spec.problem import Path as Place
 from worker.spec.problem import Problem
 
@@ -141,8 +142,7 @@ def for_pilot(data: dict[str, Any]) -> None:
 
 def _count(key: str, value: float, data: Mapping[str, Any]) -> int:
     if key == "local_sigma":
-        scan = data.get("scan")
-        return background_trials(value, str(scan.get("survival")) if isinstance(scan, dict) else "hybrid")
+        return background_trials(value, str(tilts.survival(data)))
     if key == "post_trial_sigma":
         return skies(value)
     if data["signal"].get("strata") is True:

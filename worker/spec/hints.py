@@ -82,14 +82,18 @@ HINTS: dict[str, Hint] = {
     "background.dec_deg.stop": Hint("last declination, deg (included)", "85"),
     "background.dec_deg.step": Hint("spacing, deg", "10"),
     "background.n_trials": Hint(
-        "trials per declination; left out: so many that unblind.quote_nsigma is counted, 5000 at least", "10000"
+        "trials per declination; left out: 10,000, at rings 5,000; without tilted trials as many as count "
+        "unblind.quote_nsigma, 5,000 at least",
+        "10000",
     ),
     "background.trials_per_file": Hint("trials per process and file", "5000"),
     "background.tail": Hint("tilted trials, which count the tail of TS to 5 sigma and beyond, or none", "tilted"),
-    "background.n_tail_trials": Hint("tilted trials per declination, a multiple of 256", "16384"),
+    "background.n_tail_trials": Hint(
+        "tilted trials per declination, a multiple of 256; left out: 16,384, at rings 4,096", "16384"
+    ),
     "background.tail_trials_per_file": Hint("tilted trials per process and file", "16384"),
     "background.tilts": Hint(
-        "pilot: 4,096 trials choose them at each declination; or a list of what tilted trials are drawn from", "pilot"
+        "pilot: 1,024 trials choose them at each declination; or a list of what tilted trials are drawn from", "pilot"
     ),
     "background.tilts.n": Hint("events expected at the source", "10"),
     "background.tilts.gamma": Hint("their spectral index", "2.6"),
@@ -145,7 +149,7 @@ HINTS: dict[str, Hint] = {
     "scan.interpolation": Hint(
         "of p between background declinations; ring: none, each ring has its own (default with dec_deg: rings)", "log"
     ),
-    "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "hybrid"),
+    "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "counted"),
     "scan.post_trial": Hint("tail of the hottest spot's p-value beyond the counted skies", "{tail: patches}"),
     "scan.post_trial.tail": Hint("patches of tilted skies, which reach 5 sigma and beyond, or none", "patches"),
     "scan.post_trial.n_patches": Hint("patches: 4096 give p at 5 sigma to a tenth", "4096"),

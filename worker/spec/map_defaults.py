@@ -1,14 +1,14 @@
 """Keys of an analysis that scans a map which follow from the rings of its pixels, if the spec leaves them out.
 
 Without interpolation every pixel needs background trials at its own declination, which all pixels of a ring share. So
-the background grid is the rings, its number of trials the smallest that counts the quoted significance, and signal
-trials, which no pixel needs, are made at few of the rings.
+the background grid is the rings, with few plain and few tilted trials at each (without tilted ones the smallest number
+that counts the quoted significance), and signal trials, which no pixel needs, are made at few of the rings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from worker.spec import goals
+from worker.spec import goals, tilts
 from worker.spec.grid import RINGS, DecRange, ring_grid
 
 SIGNAL_STEP_DEG = 10.0
@@ -17,6 +17,8 @@ LEAST_TRIALS = 5000
 """Fewest background trials of a declination, if the spec does not say: eta is then known to 1.4 % of itself."""
 QUOTED = 3.0
 """Default of `unblind.quote_nsigma`."""
+N_TAIL_TRIALS = 4096
+"""Tilted trials of a ring, if the spec does not say: 4 to 6 % of p at 3 sigma, 6 to 10 % at 5."""
 N_TRIALS = 7500
 """Background trials of a declination for that significance."""
 
@@ -36,12 +38,16 @@ def fill(document: Any, rings_of: Callable[[Any], Rings | None]) -> Any:
     if not sections or not all(map(_is, sections.values())):
         return document
     background, signal, scan = (dict(section) for section in sections.values())
-    background.setdefault("n_trials", _trials(document.get("unblind"), background.get("tail") == "tilted"))
+    rings, tilted = rings_of(scan), background.get("tail") == "tilted"
+    on_rings = rings is not None and background.setdefault("dec_deg", RINGS) == RINGS
+    if tilted:
+        background.setdefault("n_trials", LEAST_TRIALS if on_rings else goals.COUNTED_TRIALS)
+        background.setdefault("n_tail_trials", N_TAIL_TRIALS if on_rings else tilts.N_TRIALS)
+    else:
+        background.setdefault("n_trials", _trials(document.get("unblind")))
     filled = {**document, "background": background}
-    rings = rings_of(scan)
     if rings is None:
         return filled
-    on_rings = background.setdefault("dec_deg", RINGS) == RINGS
     scan.setdefault("interpolation", "ring" if on_rings else "linear")
     grid = ring_grid(*rings)
     if signal.get("dec_deg") == RINGS:
@@ -57,10 +63,8 @@ def _is(section: Any) -> bool:
     return isinstance(section, Mapping)
 
 
-def _trials(unblind: Any, tilted: bool) -> int:
+def _trials(unblind: Any) -> int:
     """Background trials of a declination: so many that the significance to be quoted can be counted."""
-    if tilted:
-        return goals.COUNTED_TRIALS  # others count the tail
     quoted = unblind.get("quote_nsigma", QUOTED) if _is(unblind) else QUOTED
     if isinstance(quoted, bool) or not isinstance(quoted, int | float) or not 0 < quoted <= 6:
         return N_TRIALS  # the key has its own message

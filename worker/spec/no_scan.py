@@ -22,4 +22,4 @@ class NoScan(ScanSection):
 
     affects = SCAN
     kind: Annotated[Literal["none"], KIND]
-    survival: Annotated[Survival, DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "counted"

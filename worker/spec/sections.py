@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from worker.base.errors import SpecError
-from worker.spec import angles, free_points, levels, map_defaults, size_limits
+from worker.spec import angles, free_points, levels, map_defaults, size_limits, tilts
 from worker.spec import engine as engines
 from worker.spec.data_section import Data
 from worker.spec.engine import BuiltinEngine, Engine
@@ -23,7 +23,7 @@ from worker.spec.point import Point, declination
 from worker.spec.run_sections import Adaptive, Goal, Resources, Unblind, switch
 from worker.spec.scan import Scan
 from worker.spec.sky_scan import HealpixScan
-from worker.spec.trial_sections import TAIL_DEFAULT, Background, Likelihood, Sensitivity, Signal, grid_values
+from worker.spec.trial_sections import Background, Likelihood, Sensitivity, Signal, grid_values
 
 
 class Hypothesis(Model):
@@ -70,14 +70,7 @@ class Spec(Model):
     @model_validator(mode="before")
     @classmethod
     def _count_the_tail(cls, document: Any) -> Any:
-        """With tilted trials p-values are counted, unless the spec says another way."""
-        if not isinstance(document, Mapping):
-            return document
-        background, scan = document.get("background"), document.get("scan")
-        if not (isinstance(background, Mapping) and isinstance(scan, Mapping)) or "survival" in scan:
-            return document
-        counts = background.get("tail", TAIL_DEFAULT) == "tilted"
-        return {**document, "scan": {**scan, "survival": "counted"}} if counts else document
+        return tilts.fill(document)
 
     @model_validator(mode="before")  # before the one above: pydantic calls the last of these first
     @classmethod

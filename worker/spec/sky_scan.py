@@ -44,7 +44,7 @@ class HealpixScan(ScanSection):
     sky_bands: Annotated[int, Field(ge=1, le=512), CUT] = 1
     bands: Annotated[Whole, Field(ge=1, le=512), CUT_MAPS] = 1
     interpolation: Literal["linear", "log", "ring"] = "linear"
-    survival: Annotated[Survival, DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "counted"
     post_trial: PostTrialTail = PostTrialTail()
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ class CatalogScan(ScanSection):
     n_skies: Annotated[Count, MORE]
     skies_per_file: Annotated[Count, CUT] = 100
     interpolation: Literal["linear", "log"] = "linear"
-    survival: Annotated[Survival, DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "counted"
     post_trial: PostTrialTail = PostTrialTail()
 
     @model_validator(mode="after")

@@ -60,9 +60,6 @@ class Likelihood(Model):
         return self
 
 
-TAIL_DEFAULT: Literal["none", "tilted"] = "none"
-
-
 class Background(Model):
     """Background trials on a declination grid."""
 
@@ -72,8 +69,8 @@ class Background(Model):
     tail: Annotated[
         Literal["none", "tilted"],
         Affects("tilted trials for the tail of TS: results are made again", again=(DISTRIBUTIONS,), decision=True),
-    ] = TAIL_DEFAULT
-    n_tail_trials: Annotated[Count, MORE] = 16384
+    ] = "tilted"
+    n_tail_trials: Annotated[Count, MORE] = tilts.N_TRIALS
     tail_trials_per_file: Annotated[Count, CUT] = 16384
     tilts: Annotated[Tilts, Affects("from what tilted trials are drawn: all of them", trials=(TAIL_TRIALS,))] = "pilot"
     fit: Annotated[

@@ -73,7 +73,7 @@ def bg_trials(
 def tail_pilot(*, run: str, dec: float | None = None, point: str | None = None) -> None:
     """Choose the tilts of one point: from what distributions its tilted background trials are drawn.
 
-    Writes RUN/trials/NAME/tilts/dec/+005.npz with n, gamma and share of every tilt: from 4,096 trials on a grid of
+    Writes RUN/trials/NAME/tilts/dec/+005.npz with n, gamma and share of every tilt: from 1,024 trials on a grid of
     tilts, or those that the spec lists. Tilts with a share of 0 are evaluated as a check.
 
     Parameters
