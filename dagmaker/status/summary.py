@@ -11,6 +11,7 @@ from worker.base import shell
 from worker.base.reading import json_object
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
+from worker.rundir.post_trial_text import sentence
 
 
 def read(run: Path) -> dict[str, Any] | None:
@@ -112,10 +113,7 @@ def _post_trial(summary: Mapping[str, Any]) -> Iterator[str]:
     post = summary.get("post_trial")
     if not post:
         return
-    yield (
-        f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]"
-        f" ({post['k']} of {post['n']} background skies are at least as hot)"
-    )
+    yield (f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}] ({sentence(post)})")
     better = summary.get("better_hemisphere")
     if better:
         yield (

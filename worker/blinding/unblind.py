@@ -13,11 +13,11 @@ from worker.blinding.clearance import Clearance
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
+from worker.rundir.post_trial_text import sentence
 from worker.rundir.record import versions
 from worker.rundir.revision import revision
 from worker.spec.run_sections import Unblind
 from worker.tasks import blinded_positions, scratch_run
-from worker.tasks.post_trial import sentence
 
 AGAIN = f"{unblinding_log.OPENED} again"
 ANEW = f"{unblinding_log.OPENED} anew"

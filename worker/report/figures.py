@@ -43,7 +43,8 @@ SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing
 def chosen(results: Results) -> list[Plot]:
     """Figures of every run and of its hypothesis."""
     part = part_of(results.run.spec)
-    of_tail = () if results.run.spec.background.tail == "none" else TAIL
+    of_tail: tuple[Plot, ...] = () if results.run.spec.background.tail == "none" else TAIL
+    of_tail += () if results.run.spec.scan.post_trial.tail == "none" else PATCHES
     return sorted((*PLOTS, *of_tail, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
 
 
@@ -64,6 +65,8 @@ PLOTS = (
 
 TAIL = (Plot("check_tail", "checks", "Weights of tilted trials", tail.draw),)
 """Figures of an analysis with tilted trials."""
+PATCHES = (Plot("check_pixel_sum", "checks", "Local p of all pixels", verdicts.pixel_sum),)
+"""Figures of an analysis with patches."""
 
 
 def make(results: Results, plot: Plot) -> FigureFiles:

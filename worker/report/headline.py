@@ -7,6 +7,7 @@ from worker.report import formats, tables
 from worker.report.hypotheses.part import Part
 from worker.report.hypotheses.table import part_of
 from worker.report.results import Results, three
+from worker.rundir.post_trial_text import sentence
 from worker.spec.engine import PluginEngine
 from worker.tasks.flux_rows import LEVEL_TOLERANCE
 
@@ -57,7 +58,7 @@ def _post_trial(results: Results) -> Card:
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval {tables.interval(post)}"
     notes = (
         coverage,
-        f"{post['k']:,} of {post['n']:,} background skies are at least as hot",
+        sentence(post),
         formats.nsigma(post["p"]),
     )
     return Card(title, formats.p_value(post["p"]), notes)

@@ -6,6 +6,7 @@ from worker.report.hypotheses.table import part_of
 from worker.report.results import Results
 from worker.spec.sections import Spec
 from worker.tasks import context
+from worker.tasks.post_trial import LEAST_SKIES
 
 
 def paragraphs(results: Results) -> list[str]:
@@ -89,6 +90,17 @@ def _rounds(spec: Spec) -> str:
     )
 
 
+def _patches(spec: Spec) -> str:
+    tail = spec.scan.post_trial
+    if tail.tail == "none":
+        return ""
+    return (
+        f"With fewer than {LEAST_SKIES} such skies, p = 1 - exp(-lambda) with the expected number lambda of hot spots "
+        f"at least as hot (each the hottest pixel within {tail.separation_deg:g}°), from {tail.n_patches:,} patches of "
+        "skies drawn from tilted distributions, with exact weights. "
+    )
+
+
 def _scan(spec: Spec, what: str, sky: str) -> str:
     scan = spec.scan
     fit = {"scale1": "a chi2 fit (loc 0, scale 1)", "free": "a chi2 fit (loc 0, scale free)"}[spec.background.fit]
@@ -107,6 +119,7 @@ def _scan(spec: Spec, what: str, sky: str) -> str:
     return (
         f"{what} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "
-        f"k of n at least as hot, and a Clopper-Pearson interval. Every random number is a function of the seed "
+        f"k of n at least as hot, and a Clopper-Pearson interval. {_patches(spec)}"
+        f"Every random number is a function of the seed "
         f"({spec.seed}) and of its own address, so nothing depends on how the work was cut."
     )

@@ -16,7 +16,8 @@ from worker.report.shape import Shape, shape_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec.point import Point
-from worker.tasks import plugin_files
+from worker.stats.patches import Spots
+from worker.tasks import plugin_files, post_trial
 
 Row = Mapping[str, Any]
 
@@ -136,6 +137,11 @@ class Results:
         if not (self.run.path / layout.skies_file(region)).exists():
             return None
         return store.load_array(self.run.path, layout.skies_file(region), None, SPOT_DTYPE)
+
+    def patches(self, region: str) -> Spots | None:
+        """Hot spots of patches in a region; None if there are none."""
+        rel = layout.patches_file(region)
+        return post_trial.spots(self.run, region) if (self.run.path / rel).exists() else None
 
     @cached_property
     def regions(self) -> tuple[str, ...]:

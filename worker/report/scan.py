@@ -14,6 +14,7 @@ from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.skymaps import sky_axis
+from worker.stats.patches import Spots
 from worker.stats.posttrial import parametrised
 
 
@@ -24,6 +25,7 @@ class ObservedSky(NamedTuple):
     heat: float
 
 
+PATCHES = " Orange: the same p-value from patches of tilted skies, with its error, as far as their last hot spot."
 NAMES = {"all": "whole sky", "north": "north", "south": "south"}
 
 
@@ -66,7 +68,7 @@ def post_trial(results: Results) -> Drawing:
         assert skies is not None
         sky = ObservedSky(f"{results.sky} sky", float(spots[region]["mlog10p"]))
         _density(column[0], skies["mlog10p"], sky, regions[region])
-        _tail(column[1], skies["mlog10p"], sky, regions[region])
+        _tail(column[1], skies["mlog10p"], sky, regions[region], results.patches(region))
         column[0].set_title(NAMES.get(region, region))
         column[1].set_xlabel("−log₁₀ p of the hottest spot")
     axes[0, 0].set_ylabel("background skies")
@@ -77,7 +79,7 @@ def post_trial(results: Results) -> Drawing:
         f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
         f"{results.sky} sky. Above: histogram, and the density that N_eff independent positions would give. Below: "
         "fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is the post-trial p-value with its "
-        f"interval.{_no_curve(regions, shown)}",
+        f"interval.{_no_curve(regions, shown)}{PATCHES if results.run.spec.scan.post_trial.tail != 'none' else ''}",
         columns(
             ("region", "sky", "mlog10p"),
             [(region, results.sky, float(spots[region]["mlog10p"])) for region in shown]
@@ -118,7 +120,17 @@ def _density(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mappi
     axis.legend(loc="upper right", fontsize=10.5)
 
 
-def _tail(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mapping[str, Any]) -> None:
+def _of_patches(axis: Axes, spots: Spots, low: float) -> float:
+    """Curve of p from patches with its error, from a -log10 p on as far as they reach; returns its last p."""
+    last = float(spots.rows["mlog10p"].max())
+    fine = np.linspace(low, max(last, low), 120)
+    found = [spots.post_trial(float(h)) for h in fine]
+    axis.plot(fine, [one.p for one in found], color=style.ORANGE, label="patches")
+    axis.fill_between(fine, [one.lo for one in found], [one.hi for one in found], color=style.ORANGE, alpha=0.3)
+    return found[-1].p
+
+
+def _tail(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mapping[str, Any], spots: Spots | None) -> None:
     ordered = np.sort(heat)
     fraction = (len(heat) - np.arange(len(heat))) / len(heat)
     axis.step(ordered, fraction, where="pre", color=style.BLUE)
@@ -129,7 +141,10 @@ def _tail(axis: Axes, heat: NDArray[np.float64], sky: ObservedSky, row: Mapping[
     error = [[max(p - low, 0.0)], [max(high - p, 0.0)]]
     text = f"p = {p:.3g} [{low:.2g}, {high:.2g}]\nk = {row['k']:,} of {row['n']:,}"
     axis.errorbar([sky.heat], [p], error, fmt="o", color=style.RED, markersize=8, capsize=4, label=text, zorder=5)
-    axis.set(yscale="log", ylim=(0.3 / len(heat), 2.0))
+    least = 1.0 / len(heat)
+    if spots is not None and len(spots.rows):
+        least = min(least, _of_patches(axis, spots, max(float(np.median(heat)), 0.0)))
+    axis.set(yscale="log", ylim=(0.3 * least, 2.0))
     axis.grid(True)
     axis.legend(loc="lower left")
 

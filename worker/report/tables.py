@@ -148,6 +148,20 @@ def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
+def _patches(post: Row) -> dict[str, str]:
+    """Post-trial p-value from patches beside the counted one, and the error of N_eff in the tail; empty without."""
+    if "patches" not in post:
+        return {}
+    found, ratio = post["patches"], post.get("n_eff_ratio")
+    error = f"± {found['error'] / found['p']:.0%} ({found['n_effective']:,.0f} effective patches)"
+    return {
+        "post-trial p is": {"counted": "counted", "patches": "from patches"}[post["way"]],
+        "counted post-trial p": formats.p_value(post["counted"]["p"]),
+        "post-trial p from patches": f"{formats.p_value(found['p'])} {error}",
+        "post-trial p from N_eff over that from patches": formats.NONE if ratio is None else f"{ratio:.2f}",
+    }
+
+
 def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     likelihood = results.run.spec.likelihood
     at_bound = " (bound of the fit)" if spot["gamma"] in (likelihood.gamma_min, likelihood.gamma_max) else ""
@@ -165,6 +179,7 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
         "post-trial p": formats.p_value(post.get("p")),
         coverage: interval(post),
         "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else formats.NONE,
+        **_patches(post),
         "N_eff": _n_eff(post),
         "post-trial p from N_eff": formats.p_value(post.get("p_eff")),
         "KS p of the N_eff curve": formats.p_value(post.get("ks_p")),

@@ -8,6 +8,7 @@ from worker.blinding import unblinding_log
 from worker.report import formats, tables
 from worker.report.results import Results
 from worker.rundir import layout
+from worker.rundir.post_trial_text import sentence
 
 
 def section(results: Results) -> dict[str, Any] | None:
@@ -42,7 +43,7 @@ def _sentence(unblinded: Mapping[str, Any]) -> str:
     post = unblinded["post_trial"]
     return (
         f"Post-trial p-value of the whole search: {formats.p_value(post['p'])}, {formats.nsigma(post['p'])}: "
-        f"{post['k']:,} of {post['n']:,} background skies are at least as hot."
+        f"{sentence(post)}."
     )
 
 

@@ -18,6 +18,7 @@ from worker.stats import bands
 from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
+from worker.stats.patches import LARGEST_FACTOR
 from worker.stats.significance import nsigma_to_p
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
 
@@ -136,6 +137,29 @@ def n_eff(results: Results) -> Drawing:
         "background sky there, over their number. Neighbours share events, so it is at most 1; where p-values are too "
         "small it is larger.",
         columns(tuple(bands.Band._fields), [tuple(row[key] for key in bands.Band._fields) for row in known]),
+    )
+
+
+def pixel_sum(results: Results) -> Drawing:
+    """Number of pixels with a small local p, measured with patches, over what it should be."""
+    rows = (results.require("scan").get("patches") or {}).get("pixel_sums")
+    if not rows:
+        raise InputError("the scan has no patches: write scan.post_trial: {tail: patches}")
+    known = [row for row in rows if row["measured"] > 0]
+    figure = style.new(9.0, 4.2)
+    axis = figure.subplots()
+    ratio, error = (np.array([row[key] / row["expected"] for row in known]) for key in ("measured", "error"))
+    look: Any = {"fmt": "o", "color": style.BLUE, "capsize": 3}
+    axis.errorbar([row["mlog10p"] for row in known], ratio, error, label="one sigma", **look)
+    axis.axhspan(1.0 / LARGEST_FACTOR, LARGEST_FACTOR, color=style.GREEN, alpha=0.2, label="wanted")
+    axis.set(xlabel="h", ylabel="pixels with −log₁₀ p ≥ h, over N 10⁻ʰ", yscale="log")
+    axis.grid(True)
+    axis.legend(loc="best")
+    return Drawing(
+        figure,
+        "Expected number of pixels of a background sky with a local p of at most 10^−h, measured with patches of "
+        "tilted skies, over the number of pixels times 10^−h. It is 1 where local p is right on average over the sky.",
+        columns(tuple(rows[0]), [tuple(row.values()) for row in rows]),
     )
 
 

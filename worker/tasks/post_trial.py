@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.base.task_rows import PATCH_TRIALS
 from worker.hypotheses import hottest_spots
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
@@ -49,13 +48,3 @@ def _with_patches(run: Run, region: str, spot: Mapping[str, Any], row: dict[str,
     p = counted if way == "counted" else {key: getattr(found, key) for key in ("p", "lo", "hi")}
     ratio = None if row["n_eff"] is None else float(parametrised(spot["mlog10p"], row["n_eff"])) / found.p
     return {**row, **p, "way": way, "counted": counted, "patches": found._asdict(), "n_eff_ratio": ratio}
-
-
-def sentence(row: Mapping[str, Any]) -> str:
-    """How a post-trial p-value was obtained, as the rest of a sentence after its value."""
-    counted = f"{row['k']:,} of {row['n']:,} background skies are at least as hot"
-    if row.get("way") != "patches":
-        return counted
-    found = row["patches"]
-    error = f"error {found['error'] / found['p']:.0%}, {found['n_effective']:,.0f} effective of {found['n']:,} patches"
-    return f"from {PATCH_TRIALS} ({error}); counted p = {row['counted']['p']:.4g}, {counted}"

@@ -13,13 +13,14 @@ from worker.hypotheses import hottest_spots
 from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
+from worker.rundir.post_trial_text import sentence
 from worker.spec.point import Point
 from worker.stats.bias import Response, bias_table, response
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.posttrial import better_hemisphere
 from worker.tasks import context, flux_rows
-from worker.tasks.post_trial import of_sky, sentence
+from worker.tasks.post_trial import of_sky
 from worker.tasks.timed import timed
 
 
