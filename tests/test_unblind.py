@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from dagmaker.cli import main
+from dagmaker.status import summary as terminal
 from tests import report_run
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
@@ -19,6 +20,8 @@ from tests.needs import needs
 from worker import data
 from worker.blinding import approval, clearance, unblind, unblinding_log
 from worker.cli.main import main as worker
+from worker.report import formats, headline
+from worker.report.results import load
 from worker.report.summary import summary
 from worker.review import aggregates, pages
 from worker.review import unblinding as audit
@@ -227,6 +230,29 @@ def test_the_scrambled_results_stay_and_say_so(opened):
     page = (run / "report/index.html").read_text()
     assert "unblinded synthetic" in page
     assert "A. Reviewer" in page
+
+
+def test_the_page_shows_the_real_sky_first_and_the_scrambled_one_beside_it(opened):
+    """Cards, maps and their numbers, the interactive map and the text of the terminal."""
+    run, before = opened
+    results = load(open_run(run))
+    real, scrambled = (view.of_sky["scan"]["hottest"] for view in (results, results.blind))
+    assert real == results.summary["unblinded"]["hottest"] != scrambled == results.summary["scan"]["hottest"]
+    cards = {card.title: card for card in headline.cards(results)}
+    assert formats.position(real) in cards["Hottest spot of the unblinded synthetic sky"].notes
+    assert cards["Post-trial p-value"].value == formats.p_value(results.summary["unblinded"]["post_trial"]["p"])
+    folder = run / "report/figures"
+    for name, rel, sky in (
+        ("skymaps", layout.unblinded_map, "unblinded synthetic"), ("scrambled_skymaps", layout.map_file, "scrambled"),
+    ):  # fmt: skip
+        with np.load(folder / f"{name}.npz") as drawn:
+            assert np.array_equal(drawn["ts"], np.load(run / rel(int(drawn["nside"])))[1], equal_nan=True)
+            assert str(drawn["mark"]).endswith(f"{sky} sky")
+    for name in ("ts_panels.png", "sensitivity.csv", "check_smooth.png"):
+        assert (folder / name).read_bytes() == before[f"report/figures/{name}"], "it shows nothing of the real sky"
+    assert "scrambled" not in (run / "report/skymap.html").read_text().partition("<script")[0]
+    told = "\n".join(terminal.lines(run))
+    assert f"dec {real['dec_deg']:+.2f}°" in told and f"dec {scrambled['dec_deg']:+.2f}°" not in told
 
 
 def test_who_opened_it_is_recorded(opened, token):

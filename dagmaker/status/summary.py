@@ -34,13 +34,24 @@ def lines(run: Path) -> list[str]:
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
     parts = (_head, _fluxes, _hottest, _limits, _post_trial, _binomial, _timing)
-    return ["", *(line for part in parts for line in part(summary)), *_result_paths(run)]
+    return ["", *(line for part in parts for line in part(_of_shown_sky(summary))), *_result_paths(run)]
+
+
+def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The summary with the results of the real sky, once it is open, in the place of those of the scrambled one."""
+    real = summary.get("unblinded")
+    if not real:
+        return summary
+    keys = ("post_trial", "better_hemisphere", "binomial", "upper_limits")
+    return {**summary, "scan": real, **{key: real.get(key) for key in keys}}
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     data = summary.get("data") or {}
     label = data.get("label", "unknown")
     sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    if real := summary.get("unblinded"):
+        sky = f"{real['sky']} sky"
     if data.get("format") == "engine":
         sky = "the blindness of this engine is its own"
     yield f"{summary.get('name', '?')}: {label} data, {sky}"
@@ -98,7 +109,7 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
     of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     yield (
-        f"{what} the scrambled sky{of}: {name}ra {math.degrees(spot['ra']):.2f}°, "
+        f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}ra {math.degrees(spot['ra']):.2f}°, "
         f"dec {math.degrees(spot['dec']):+.2f}°, TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, "
         f"-log10 p {spot['mlog10p']:.2f}"
     )

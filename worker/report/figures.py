@@ -36,7 +36,7 @@ class FigureFiles:
     error: Exception | None = None
 
 
-SECTIONS = ("background", "sensitivity", "scan", "post_trial", "checks", "timing")
+SECTIONS = ("top", "scan", "post_trial", "scrambled", "sensitivity", "checks", "background", "timing")
 """Sections of the page."""
 
 
@@ -45,7 +45,16 @@ def chosen(results: Results) -> list[Plot]:
     part = part_of(results.run.spec)
     of_tail: tuple[Plot, ...] = () if results.run.spec.background.tail == "none" else TAIL
     of_tail += () if results.run.spec.scan.post_trial.tail == "none" else PATCHES
-    return sorted((*PLOTS, *of_tail, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
+    of_part = part.plots if part else ()
+    before = (
+        [_before(plot) for plot in of_part if plot.of_sky and plot.section != "top"] if results.is_unblinded else []
+    )
+    return sorted((*PLOTS, *of_tail, *of_part, *before), key=lambda plot: SECTIONS.index(plot.section))
+
+
+def _before(plot: Plot) -> Plot:
+    """The figure of an observed sky as it was before unblinding."""
+    return Plot(f"scrambled_{plot.name}", "scrambled", f"{plot.title}: scrambled sky", plot.draw)
 
 
 PLOTS = (
@@ -74,10 +83,11 @@ def make(results: Results, plot: Plot) -> FigureFiles:
     path, stem = results.run.path, FOLDER / plot.name
     try:
         with style.settings():
-            drawn = plot.draw(results)
-            style.mark(drawn.figure, results.mark)
+            shown = results if plot.of_sky else results.blind
+            drawn = plot.draw(shown)
+            style.mark(drawn.figure, shown.mark)
             png = _save(path, stem, drawn)
-        data = numbers.save(path, stem, drawn.numbers, results.mark).name
+        data = numbers.save(path, stem, drawn.numbers, shown.mark).name
     except DagmakerError as error:
         _remove(path, stem)
         return FigureFiles(plot, reason=str(error))

@@ -51,7 +51,7 @@ def cards(results: Results) -> list[Card]:
 
 
 def _post_trial(results: Results) -> Card:
-    post = results.summary.get("post_trial")
+    post = results.of_sky["post_trial"]
     title = "Post-trial p-value"
     if not post:
         return Card(title, formats.NONE, ("not computed yet",))
@@ -65,7 +65,7 @@ def _post_trial(results: Results) -> Card:
 
 
 def _hottest(results: Results, part: Part) -> Card:
-    spot: Mapping[str, Any] | None = (results.summary.get("scan") or {}).get("hottest")
+    spot: Mapping[str, Any] | None = (results.of_sky["scan"] or {}).get("hottest")
     if not spot:
         return Card(f"Hottest spot of the {results.sky} sky", formats.NONE, ("not scanned yet",))
     what, notes = part.hottest(results, spot)

@@ -75,7 +75,7 @@ def _values(results: Results) -> dict[str, Any]:
 def _sentence(results: Results, nside: int) -> str:
     size = healpy.nside2resol(nside, True) / 60
     text = (
-        f"The {results.sky} sky that stands in for the real one, in {results.label} data, nside {nside}: "
+        f"{results.shown_sky}, in {results.label} data, nside {nside}: "
         f"{12 * nside**2:,} pixels of {size:.2g}°, equatorial coordinates, right ascension to the left."
     )
     if nside != results.map_nside:

@@ -15,6 +15,7 @@ from worker.report import (
     sources,
     tables,
     unblinded,
+    verdict_strip,
 )
 from worker.report.figures import FigureFiles
 from worker.report.hypotheses.table import part_of
@@ -33,9 +34,10 @@ def write(run: Run, place: Path | None = None) -> None:
     results/summary.json first. `place` is the path of the run that the page shows.
     """
     results = load(run, place)
+    opened = unblinded.section(results)
     drawn = [figures.make(results, plot) for plot in figures.chosen(results)]
     part = part_of(run.spec)
-    values = _values(results, drawn) | {"section": part.section(results) if part else None}
+    values = _values(results, drawn) | {"unblinded": opened, "section": part.section(results) if part else None}
     store.save_text(run.path, MARKDOWN, render("report.md.j2", values))
     store.save_text(run.path, layout.REPORT, render(PAGE, values))
     for figured in drawn:
@@ -52,7 +54,6 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "sky": results.sky,
         "point": results.points.what[:-1],
         "plugin": results.run.spec.engine.kind == "plugin",
-        "unblinded": unblinded.section(results),
         "searched": headline.search_sentence(results),
         "cards": headline.cards(results),
         "absent": missing_results.sentences(results),
@@ -66,6 +67,7 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "rounds": rounds.table(results),
         "level_note": results.summary.get("level_note"),
         "not_bracketed": tables.not_bracketed(results),
+        "strip": verdict_strip.entries(results),
         "hottest": tables.hottest(results),
         "unlimited": sources.missing_limits(results),
         "skies": tables.skies(results),

@@ -19,10 +19,12 @@ class Drawing(NamedTuple):
 class Plot(NamedTuple):
     """One figure: name of its files, section of the page, title, and function that draws it.
 
-    `draw` raises a `DagmakerError` if its results are missing.
+    `draw` raises a `DagmakerError` if its results are missing. `of_sky`: it shows the observed sky, hence the real one
+    after unblinding; all other figures show scrambled data only, and stay as they were.
     """
 
     name: str
     section: str
     title: str
     draw: Callable[[Results], Drawing]
+    of_sky: bool = False

@@ -1,7 +1,7 @@
 """Available results of a run, for figures and tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,11 @@ from worker.stats.patches import Spots
 from worker.tasks import plugin_files, post_trial
 
 Row = Mapping[str, Any]
+OF_SKY = {
+    "scan": "", "post_trial": "post_trial", "post_trial_regions": "post_trial_regions", "binomial": "binomial",
+    "better_hemisphere": "better_hemisphere", "upper_limits": "upper_limits",
+}  # fmt: skip
+"""Parts of the summary about one sky, and their keys in the results of unblinding."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,33 @@ class Results:
 
     @property
     def sky(self) -> str:
-        """Name of the observed sky: 'scrambled' until unblinding; 'no' if none is scanned."""
+        """Name of the shown sky: 'scrambled', after unblinding 'unblinded' with the label; 'no' if none is scanned."""
         if not self.run.spec.scan.has_skies:
             return "no"
-        return str((self.summary.get("scan") or {}).get("sky") or "scrambled")
+        return str((self.of_sky.get("scan") or {}).get("sky") or "scrambled")
+
+    @property
+    def shown_sky(self) -> str:
+        """The shown sky in words, to begin a sentence."""
+        return "The real sky" if self.is_unblinded else "A scrambled sky that stands in for the real one"
+
+    @property
+    def is_unblinded(self) -> bool:
+        """Whether the shown sky is the real one."""
+        return bool(self.summary.get("unblinded"))
+
+    @cached_property
+    def blind(self) -> "Results":
+        """The same run with the scrambled sky as the shown one, as it was before unblinding."""
+        return replace(self, summary={**self.summary, "unblinded": None}) if self.is_unblinded else self
+
+    @cached_property
+    def of_sky(self) -> Row:
+        """Results of the shown sky (`OF_SKY`): of the real sky once it is open, else of the scrambled one."""
+        real = self.summary.get("unblinded")
+        if not real:
+            return {key: self.summary.get(key) for key in OF_SKY}
+        return {"scan": real} | {key: real.get(of_real) for key, of_real in OF_SKY.items() if of_real}
 
     @property
     def mark(self) -> str:
@@ -98,7 +126,7 @@ class Results:
         InputError
             It is missing.
         """
-        part = self.summary.get(key)
+        part = self.of_sky[key] if key in OF_SKY else self.summary.get(key)
         if not part:
             raise InputError(f"there is no {key} in {layout.SUMMARY}")
         return dict(part)
@@ -146,8 +174,7 @@ class Results:
     @cached_property
     def regions(self) -> tuple[str, ...]:
         """Regions with an observed hottest spot and background skies."""
-        scan = self.summary.get("scan") or {}
-        observed = scan.get("regions") or {}
+        observed = (self.of_sky["scan"] or {}).get("regions") or {}
         return tuple(r for r in REGIONS if r in observed and (self.run.path / layout.skies_file(r)).exists())
 
     @property
@@ -158,18 +185,26 @@ class Results:
 
     @cached_property
     def finest_map(self) -> NDArray[np.float64]:
-        """-log10 p, TS, ns, gamma of the finest map, (4, npix), NaN outside the range.
+        """The shown sky with the finest pixels, see `map_of`."""
+        return self.map_of(self.map_nside)
+
+    def map_of(self, nside: int) -> NDArray[np.float64]:
+        """-log10 p, TS, ns, gamma of the shown sky, (4, npix), NaN outside the range.
 
         Raises
         ------
         InputError
             It is missing or invalid.
         """
-        rel = layout.map_file(self.map_nside)
+        rel = (layout.unblinded_map if self.is_unblinded else layout.map_file)(nside)
         values = store.load_array(self.run.path, rel, 4)
-        if values.shape != (4, 12 * self.map_nside**2):
-            raise InputError(f"{self.run.path / rel}: its shape is {values.shape}; run `worker collect_scan` again")
+        if values.shape != (4, 12 * nside**2):
+            raise InputError(f"{self.run.path / rel}: its shape is {values.shape}; {self._map_again}")
         return values.astype(np.float64)
+
+    @property
+    def _map_again(self) -> str:
+        return "restore it from a copy of the run" if self.is_unblinded else "run `worker collect_scan` again"
 
     def _collected(self, rel: PurePosixPath) -> dict[str, NDArray[Any]] | None:
         return store.load_arrays(self.run.path, rel) if (self.run.path / rel).exists() else None

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from worker.report import raster, style
+from worker.report import formats, raster, style
 from worker.report.plot import Drawing
 from worker.report.results import Results
 
@@ -55,12 +55,34 @@ def whole(results: Results) -> Drawing:
     scan = results.run.spec.scan
     return Drawing(
         figure,
-        f"The {results.sky} sky that stands in for the real one, nside {nside} "
+        f"{results.shown_sky}, nside {nside} "
         f"({healpy.nside2resol(nside, True) / 60:.2g}° pixels), {style.dec_text(scan.dec_min_deg)} to "
         f"{style.dec_text(scan.dec_max_deg)}, "
         f"equatorial coordinates, right ascension to the left. Grey: not scanned; white in the lower maps: fitted ns "
         f"is 0. Line and dot: galactic plane and centre. Circle: hottest spot of this map.{_coarser(results)}",
         {"nside": nside} | {name: values[i] for i, name in enumerate(NAMES)},
+    )
+
+
+def overview(results: Results) -> Drawing:
+    """-log10 p in the map that the post-trial p-value uses, with its hottest spot."""
+    nside = results.run.spec.healpix.nside
+    values = results.map_of(nside)
+    spot, layer = hottest_of(results, nside), LAYERS[0]
+    figure = style.new(9.0, 5.4)
+    axis = sky_axis(figure, 111)
+    image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
+    bar = figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05)
+    bar.set_label("−log₁₀ p (local)")
+    place = ""
+    if spot:
+        _ring(axis, np.pi - spot["ra"], spot["dec"])
+        place = f" Circle: the hottest spot, at {formats.position(spot)}."
+    return Drawing(
+        figure,
+        f"{results.shown_sky}, nside {nside}: local p-values in the map that the post-trial p-value uses.{place} Grey: "
+        "not scanned. Line and dot: galactic plane and centre.",
+        {"nside": nside, "mlog10p": values[0]},
     )
 
 
@@ -150,5 +172,5 @@ def _ring(axis: Axes, x: float, y: float) -> None:
 
 def hottest_of(results: Results, nside: int) -> Mapping[str, float] | None:
     """The hottest pixel of a map, from the summary."""
-    maps = (results.summary.get("scan") or {}).get("maps") or {}
+    maps = (results.of_sky["scan"] or {}).get("maps") or {}
     return (maps.get(str(nside)) or {}).get("all")

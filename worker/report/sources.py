@@ -22,13 +22,13 @@ NAMED = 40
 
 def _limits(results: Results) -> dict[str, list[Row]]:
     """Upper limits by name of source, one for each spectrum."""
-    limits = results.summary.get("upper_limits") or {}
+    limits = results.of_sky["upper_limits"] or {}
     return {row["name"]: row["limits"] for row in limits.get("limits") or []}
 
 
 def table(results: Results) -> Table:
     """One row per source, the hottest first; a limit in events and as a flux for each spectrum."""
-    scan = results.summary.get("scan") or {}
+    scan = results.of_sky["scan"] or {}
     gammas = results.run.spec.signal.gammas
     head = ["source", "RA", "dec", "TS", "fitted ns", "fitted γ", "−log₁₀ p", "p (local)", "interpolation"]
     for gamma in gammas:

@@ -107,14 +107,9 @@ def not_bracketed(results: Results) -> list[str]:
 
 
 def hottest(results: Results) -> Table:
-    """Hottest spot of each region, one column per region: position, local and post-trial p-value."""
-    regions = (results.summary.get("scan") or {}).get("regions") or {}
-    post_trial = results.summary.get("post_trial_regions") or {}
-    return spots(results, regions, post_trial, results.summary.get("upper_limits") or {})
-
-
-def spots(results: Results, regions: Mapping[str, Row], post_trial: Mapping[str, Row], limits: Row) -> Table:
-    """As `hottest` for any sky, from hottest spots, post-trial p-values and upper limits by region."""
+    """Hottest spot of each region of the shown sky, a column each: position, local and post-trial p-value."""
+    regions = (results.of_sky["scan"] or {}).get("regions") or {}
+    post_trial, limits = results.of_sky["post_trial_regions"] or {}, results.of_sky["upper_limits"] or {}
     better = better_hemisphere({region: row["p"] for region, row in post_trial.items() if row})
     columns = [
         _spot(results, spot, post_trial.get(region) or {})

@@ -1,4 +1,4 @@
-"""Section of the page on the real sky after unblinding: results, and who opened it."""
+"""What the page says of an unblinding: the result in a sentence, who opened the real sky, and the sky before."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,20 +30,20 @@ def _section(results: Results, unblinded: Mapping[str, Any]) -> dict[str, Any]:
         "sky": unblinded["sky"],
         "how": f"nside {unblinded['nside']}" if "nside" in unblinded else f"a list of {unblinded['n_sources']} sources",
         "said": _sentence(unblinded),
-        "table": tables.spots(
-            results, unblinded["regions"], unblinded["post_trial_regions"], unblinded.get("upper_limits") or {}
-        ),
+        "table": tables.hottest(results),
         "facts": [*_tests(unblinded), *_facts(results)],
         "folder": str(layout.UNBLINDED),
+        "before": tables.hottest(results.blind),
     }
 
 
 def _sentence(unblinded: Mapping[str, Any]) -> str:
     """The result in a sentence."""
-    post = unblinded["post_trial"]
+    post, spot = unblinded["post_trial"], unblinded["hottest"]
     return (
         f"Post-trial p-value of the whole search: {formats.p_value(post['p'])}, {formats.nsigma(post['p'])}: "
-        f"{sentence(post)}."
+        f"{sentence(post)}. "
+        f"The hottest is at {formats.position(spot)}: {formats.fit_text(spot)}."
     )
 
 

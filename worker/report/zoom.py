@@ -82,7 +82,7 @@ def spots(results: Results) -> Drawing:
 
 def _meaning(results: Results) -> str:
     """Sentence on the meaning of positions, and on the map that the p-value uses."""
-    sky = f"This is a {results.sky} sky, also once the real one was opened: the place means nothing."
+    sky = "This is the real sky." if results.is_unblinded else "This is a scrambled sky: the place means nothing."
     scanned = results.run.spec.healpix.nside
     if scanned == results.map_nside:
         return sky

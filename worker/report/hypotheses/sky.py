@@ -58,11 +58,12 @@ def _positions(results: Results) -> Drawing:
 
 PART = Part(
     (
-        Plot("skymaps", "scan", "Sky maps", skymaps.whole),
-        Plot("zoom", "scan", "Around the hottest spot", zoom.hottest),
-        Plot("spots", "scan", "The hottest spots", zoom.spots),
-        Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p),
-        Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
+        Plot("sky", "top", "The sky", skymaps.overview, True),
+        Plot("skymaps", "scan", "Sky maps", skymaps.whole, True),
+        Plot("zoom", "scan", "Around the hottest spot", zoom.hottest, True),
+        Plot("spots", "scan", "The hottest spots", zoom.spots, True),
+        Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p, True),
+        Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial, True),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
         Plot("check_n_eff", "checks", "N_eff by declination", verdicts.n_eff),
         Plot("check_smooth", "checks", "Peaks and their neighbours", verdicts.smooth),

@@ -43,9 +43,9 @@ def _positions(results: Results) -> Drawing:
 
 PART = Part(
     (
-        Plot("sources", "scan", "Every source", sources.local),
-        Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial),
-        Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial),
+        Plot("sources", "scan", "Every source", sources.local, True),
+        Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial, True),
+        Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial, True),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
         Plot("check_n_eff", "checks", "N_eff by declination", verdicts.n_eff),
     ),
