@@ -44,14 +44,21 @@ def chosen(results: Results) -> list[Plot]:
     """Figures of every run and of its hypothesis."""
     part = part_of(results.run.spec)
     of_tail = () if results.run.spec.background.tail == "none" else TAIL
-    return sorted((*PLOTS, *of_tail, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
+    plots = sorted((*PLOTS, *of_tail, *(part.plots if part else ())), key=lambda plot: SECTIONS.index(plot.section))
+    return [plot if results.points.on_sky else plot._replace(title=plot.of_points or plot.title) for plot in plots]
 
 
 PLOTS = (
-    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw),
+    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw, "Points and trial counts"),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
-    Plot("ts_heat", "background", "Background TS against declination", background.heat),
-    Plot("fit_parameters", "background", "Fit parameters against declination", background.parameters),
+    Plot("ts_heat", "background", "Background TS against declination", background.heat, "Background TS of all points"),
+    Plot(
+        "fit_parameters",
+        "background",
+        "Fit parameters against declination",
+        background.parameters,
+        "Fit parameters of all points",
+    ),
     Plot("survival", "background", "From TS to p-value", background.survival),
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),

@@ -19,6 +19,7 @@ class Drawing(NamedTuple):
 class Plot(NamedTuple):
     """One figure: name of its files, section of the page, title, and function that draws it.
 
+    `of_points` is the title where the points are no declinations, if it is another.
     `draw` raises a `DagmakerError` if its results are missing.
     """
 
@@ -26,3 +27,4 @@ class Plot(NamedTuple):
     section: str
     title: str
     draw: Callable[[Results], Drawing]
+    of_points: str = ""
