@@ -67,11 +67,11 @@ def rows(analysis, keys, n_sig):
     return np.array(out)
 
 
-def same(analysis, run: Path, n: int) -> None:
+def same(analysis, run: Path, n: int, bg: str = BG, sig: str = SIG) -> None:
     """Compare the first rows of a background and of a signal file."""
     spec = open_run(run).spec
     [at] = spec.all_points
-    kinds = ((BG, address.bg_trials(spec, at, 0), 0.0), (SIG, address.sig_trials(spec, at, 4.0, 0, 2.0), 4.0))
+    kinds = ((bg, address.bg_trials(spec, at, 0), 0.0), (sig, address.sig_trials(spec, at, 4.0, 0, 2.0), 4.0))
     for file, key, n_sig in kinds:
         stored = np.load(run / file)[:n]
         begin = time.process_time()

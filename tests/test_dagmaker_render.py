@@ -196,7 +196,7 @@ def test_without_a_shared_disk_only_the_sandbox_is_used(monkeypatch):
     )
     head = json.loads(files["sandbox/plan.json"])
     assert head == {**json.loads(files["plan.json"]), "nodes": []}, "all that a process in a slot reads of the plan"
-    assert (sub["transfer_output_files"], sub["transfer_checkpoint_files"]) == ("trials", "partial")
+    assert (sub["transfer_output_files"], sub["transfer_checkpoint_files"]) == ("trials", "partial, trials")
 
 
 def test_a_comma_in_a_path_cannot_travel(monkeypatch):

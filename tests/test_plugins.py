@@ -214,6 +214,28 @@ def test_an_unknown_entry_point_names_those_there_are(tmp_path, capsys):
     assert "engine.name: found 'no_such_engine'; no installed package has" in capsys.readouterr().err
 
 
+def test_prepare_may_not_change_an_input(tmp_path, capsys):
+    (tmp_path / "table.txt").write_text(
+        "the table of the user\n"
+    )  # a file of this name is what the toy's prepare writes
+    build(spec_of(tmp_path, inputs=["table.txt"]), tmp_path / "run")
+    assert main(["prepare", f"--run={tmp_path / 'run'}"]) == 2
+    assert "prepare changed the input table.txt" in capsys.readouterr().err
+    assert not (tmp_path / "run/prepared/engine.json").exists()
+
+
+def test_signal_trials_at_some_points_only(tmp_path):
+    spec_of(tmp_path)
+    document = yaml.safe_load((tmp_path / "spec.yaml").read_text())
+    document["signal"]["dec_deg"] = [30]
+    spec = specfile.loads(yaml.safe_dump(document), base=tmp_path)
+    assert [at.dec_deg for at in spec.all_points] == [-10, 30]
+    assert [at.dec_deg for at in spec.signal_points] == [30]
+    document["signal"]["dec_deg"] = [20]
+    with pytest.raises(SpecError, match=r"signal\.dec_deg: found 20 without background trials.* of points"):
+        specfile.loads(yaml.safe_dump(document), base=tmp_path)
+
+
 def test_what_the_spec_asks_and_the_plugin_does_not_read_is_refused(tmp_path, capsys):
     spec_of(tmp_path)
     document = yaml.safe_load((tmp_path / "spec.yaml").read_text())

@@ -1,5 +1,6 @@
 """Several calls of the worker in one process, and jobs that make the work of several declinations."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -56,6 +57,26 @@ def test_a_job_makes_the_same_files_as_single_calls(own_run: Path, capsys: pytes
     assert main([*words, f"--run={own_run}"]) == 2
     assert "bg_trials" in capsys.readouterr().err
     assert [file.read_bytes() for file in files] == before
+
+
+def test_the_calls_of_a_job_share_its_time_limit(own_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each start makes at least one file, also if the first calls find theirs: the job comes to its end."""
+    files = sorted(own_run.glob("trials/*/bg/dec/-030/*.npy"), key=lambda file: file.stem.partition("_first_")[2])
+    before = [file.read_bytes() for file in files]
+    calls = (own_run / "batches/bg_m030.txt").read_text().splitlines()
+    words = [*" + ".join(calls).split(), f"--run={own_run}"]
+    assert len(files) == len(calls) == 3
+    for file in files[1:]:
+        file.unlink()
+    monkeypatch.setenv("WORKER_TIME_LIMIT_S", "0")
+    assert main(words) == 85
+    assert os.environ["WORKER_TIME_LIMIT_S"] == "0"
+    assert [file.exists() for file in files] == [True, True, False]
+    assert main(words) == 0, "nothing is left after the last call"
+    assert [file.read_bytes() for file in files] == before
+    files[1].unlink()
+    assert main(["bg_trials", "--dec=1000", "--n=1", "+", *words]) == 2, "a failure is not hidden by the limit"
+    assert main(words) == 0
 
 
 def test_rings_of_a_full_sky_are_few_jobs(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ SIZE = 1000  # most jobs of a cluster: each has an error file in the cluster's f
 MANY_DECS = 100  # fewer declinations have a cluster each
 MOST_CALLS = 20  # of a job
 MOST_TRIALS = 100_000  # of a job with several calls: two seconds, and a start is half a second
+MOST_OF_POINTS = 2_000  # of free points, since a plug-in's trials take any time: a minute for SkyLLH's
 SHARED = {BG_TRIALS: "bg_", TAIL_PILOT: "tail_pilot_", TAIL_TRIALS: "tail_", COLLECT_BG: "collect_bg_"}
 """Tasks whose jobs make several declinations, and the beginning of the names of their nodes."""
 
@@ -61,7 +62,8 @@ def calls_per_job(task: str, nodes: Sequence[Node]) -> int:
     if task not in SHARED or sum(layout.PART not in dict(node.args) for node in nodes) < MANY_DECS:
         return 1
     most = max(max((n for _, n in node.cuts), default=1) for node in nodes)
-    return min(max(MOST_TRIALS // most, 1), MOST_CALLS)
+    allowed = MOST_OF_POINTS if any("point" in dict(node.args) for node in nodes) else MOST_TRIALS
+    return min(max(allowed // most, 1), MOST_CALLS)
 
 
 def n_jobs(task: str, nodes: Sequence[Node]) -> int:

@@ -1,18 +1,12 @@
 """What site profiles and limits promise, on a real pool: the bytes of an undisturbed run, whatever the site is like."""
 
-import shlex
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from dagmaker.plan import templates
 from tests.conftest import made_once
-from tests.pool import analysis, client, events, faults
+from tests.pool import analysis, client, events, faults, sites
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
 
@@ -38,13 +32,6 @@ FEW: dict[str, dict[str, Any]] = {
 # With no retries allowed, a stop that counted as a failure would end the DAG.
 STOPPING: dict[str, Any] = {"time_limit_hours": 1e-6, "max_retries": 0}
 
-# The interpreter of a slot elsewhere: the run directory is not there, an empty folder that nobody can write to is.
-WITHOUT_RUN = """\
-#!/bin/sh
-exec unshare --user --map-root-user --mount sh -c \\
-    'mount -t tmpfs -o ro nothing "$0" && exec {python} "$@"' {run} "$@"
-"""
-
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -58,14 +45,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def build(pool: Pool, folder: Path, site: str, profile: dict[str, Any], resources: dict[str, Any]) -> Path:
     """A run directory for a site that is as `site`, but for some values of its profile."""
-    own = folder / "templates"
-    shutil.copytree(templates.folder(), own)
-    place = own / "htcondor" / "sites"
-    values = yaml.safe_load((place / f"{site}.yaml").read_text()) | profile
-    (place / "own.yaml").write_text(yaml.safe_dump(values))
+    variables, values = sites.own(folder, site, profile)
     spec = analysis.write_spec(folder / "few.yaml", {**FEW, "resources": resources})
     spec.write_text(spec.read_text().replace("site: personal", "site: own"))
-    env = pool.env | {templates.VARIABLE: str(own), "USER": "somebody"}
+    env = pool.env | variables | {"USER": "somebody"}
     done = analysis.dagmaker("build", str(spec), f"--run={folder / 'run'}", env=env)
     assert done.returncode == 0, done.stderr
     assert "submit files: 15 are good" in done.stdout
@@ -104,21 +87,9 @@ def test_a_time_limit_stops_and_resumes_in_place(pool: Pool, undisturbed: dict[s
 
 def test_without_a_shared_disk_files_travel(pool: Pool, undisturbed: dict[str, str], tmp_path: Path) -> None:
     """Checkpoints and results come from a slot in which the run directory does not exist."""
-    python = tmp_path / "python"
-    python.write_text(WITHOUT_RUN.format(python=shlex.quote(sys.executable), run=shlex.quote(str(tmp_path / "run"))))
-    python.chmod(0o755)
-    profile = {
-        "python": str(python),
-        "container_image": None,
-        "environment": {"PYTHONPATH": str(analysis.ROOT)},
-        "commands": {},
-    }
+    profile = sites.elsewhere(tmp_path, tmp_path / "run")
     run = build(pool, tmp_path, "ospool", profile, STOPPING)
-    look = [str(python), "-c", f"import os; print(os.listdir({str(run)!r}))"]
-    probe = subprocess.run(look, capture_output=True, text=True, check=False)
-    if probe.returncode != 0:
-        pytest.skip(f"this host lets nobody hide a folder from a process: {probe.stderr.strip()}")
-    assert probe.stdout.strip() == "[]", "the run directory is hidden"
+    sites.require_hidden(profile, run)
     keep_output(run, "bg_trials")
     assert_done(pool, run, client.submit_dag(pool, run), undisturbed)
     assert resumed(run, "bg_m030")[-1] == "resuming after 1000"

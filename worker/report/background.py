@@ -105,11 +105,12 @@ def heat(results: Results) -> Drawing:
     axis.plot(at, [s.thresholds[1] for s in shapes], "-", color=style.BLUE, label="5σ (one-sided)")
     results.points.draw(axis)
     axis.set(ylim=(0, EDGES[last]), ylabel="TS")
+    against = "against sin(declination)" if results.points.on_sky else "at every point"
     below: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if results.points.on_sky else {}
     axis.legend(**below, ncols=3)
     return Drawing(
         figure,
-        "Background TS against sin(declination): density of the trials with TS > 0 (colour), their median, and the TS "
+        f"Background TS {against}: density of the trials with TS > 0 (colour), their median, and the TS "
         "that is 3σ and 5σ. "
         + (
             "Above the last trials of this kind the thresholds rest on the chi2 fit."
@@ -223,8 +224,8 @@ def survival(results: Results) -> Drawing:
     }
     return Drawing(
         figure,
-        f"Survival function of the background at three {results.points.what}: by counting, by the fit, and as the "
-        f"scan uses it. {ways[how]}",
+        f"Survival function of the background at three {results.points.what}: by counting, by the fit, and as "
+        f"p-values are taken from it. {ways[how]}",
         columns(
             (*results.points.names, "ts", "p_counted", "p_fit", "p_hybrid", "p_used"),
             [

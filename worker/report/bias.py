@@ -16,6 +16,10 @@ from worker.tasks import context
 KEYS = ("n_sig", "ns_mean", "ns_error", "gamma_median")
 
 
+def _injected(gammas: Sequence[str]) -> str:
+    return f" Injected γ = {gammas[0] if len(gammas) == 1 else ' (above) and '.join(gammas) + ' (below)'}."
+
+
 def draw(results: Results) -> Drawing:
     """Mean fitted ns, its relative bias, and median gamma if it is fitted; a row for each of two spectra."""
     spectra, engine, points = _spectra(results), context.engine_facts(results.run), results.points
@@ -30,7 +34,7 @@ def draw(results: Results) -> Drawing:
         figure,
         f"For each {points.what[:-1]} (colour); dashed: unbiased, band: ±5 %. Background alone gives ns > 0 in some "
         f"trials, so the mean lies above the line at small n_sig. {engine.method().bias} Sensitivities do not use the "
-        f"fitted ns. Injected γ = {shown[0] if len(shown) == 1 else ' (above) and '.join(shown) + ' (below)'}.",
+        f"fitted ns.{_injected(shown) if results.has_flux else ''}",
         columns(
             ("gamma", *points.names, *KEYS),
             [

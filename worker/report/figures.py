@@ -49,7 +49,8 @@ def chosen(results: Results) -> list[Plot]:
     before = (
         [_before(plot) for plot in of_part if plot.of_sky and plot.section != "top"] if results.is_unblinded else []
     )
-    return sorted((*PLOTS, *of_tail, *of_part, *before), key=lambda plot: SECTIONS.index(plot.section))
+    plots = sorted((*PLOTS, *of_tail, *of_part, *before), key=lambda plot: SECTIONS.index(plot.section))
+    return [plot if results.points.on_sky else plot._replace(title=plot.of_points or plot.title) for plot in plots]
 
 
 def _before(plot: Plot) -> Plot:
@@ -58,10 +59,16 @@ def _before(plot: Plot) -> Plot:
 
 
 PLOTS = (
-    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw),
+    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw, "Points and trial counts"),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
-    Plot("ts_heat", "background", "Background TS against declination", background.heat),
-    Plot("fit_parameters", "background", "Fit parameters against declination", background.parameters),
+    Plot("ts_heat", "background", "Background TS against declination", background.heat, "Background TS of all points"),
+    Plot(
+        "fit_parameters",
+        "background",
+        "Fit parameters against declination",
+        background.parameters,
+        "Fit parameters of all points",
+    ),
     Plot("survival", "background", "From TS to p-value", background.survival),
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),

@@ -21,6 +21,7 @@ class Plot(NamedTuple):
 
     `draw` raises a `DagmakerError` if its results are missing. `of_sky`: it shows the observed sky, hence the real one
     after unblinding; all other figures show scrambled data only, and stay as they were.
+    `of_points` is the title where the points are no declinations, if it is another.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Plot(NamedTuple):
     title: str
     draw: Callable[[Results], Drawing]
     of_sky: bool = False
+    `of_points` is the title where the points are no declinations, if it is another.

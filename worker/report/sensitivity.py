@@ -62,9 +62,10 @@ def fluxes(results: Results) -> Drawing:
     index = f"index {formats.enumeration(signal.gammas, 'or')}" + (
         " (open symbols: not the first)" if signal.levels[1:] else ""
     )
+    shown = f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
     return Drawing(
         figure,
-        f"Flux (above) and mean number of injected events (below) for a power law of {index}{cutoff}. "
+        f"{shown if results.has_flux else 'Mean number of injected events. '}"
         "Bars: errors from the numbers of signal trials and of background trials behind the thresholds; not in them is "
         f"the shape of the fit beyond the counted trials, see the check enough_background_trials.{note}",
         columns(

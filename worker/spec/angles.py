@@ -18,10 +18,12 @@ def grid_faults(spec: "Spec") -> list[Fault]:
             f"found rings, but scan.kind is {spec.scan.kind}: there is no map with rings of pixels; write a range, a "
         )
         return [("background.dec_deg", f"{text}list of degrees or sources")]
-    alone = [dec for dec in spec.signal_decs if dec not in set(decs)]
+    known = set(decs) or {at.dec_deg for at in spec.all_points if at.dec_deg is not None}
+    alone = [dec for dec in spec.signal_decs if dec not in known]
     if alone:
+        grid = "background.dec_deg" if decs else "points"
         text = f"found {alone[0]:g}{f' and {len(alone) - 1} more' if alone[1:] else ''} without background trials, "
-        text += "which give the thresholds; choose declinations of background.dec_deg, or add these there"
+        text += f"which give the thresholds; choose declinations of {grid}, or add these there"
         return [("signal.dec_deg", text)]
     return [*spec.scan.faults(decs)]
 

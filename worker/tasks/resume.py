@@ -21,6 +21,7 @@ from worker.rundir.record import Meter, measure
 AnyArray = NDArray[Any]
 TIME_LIMIT = "WORKER_TIME_LIMIT_S"
 PARTIAL = PurePosixPath("partial")
+_made: list[PurePosixPath] = []
 
 
 class Output(NamedTuple):
@@ -69,7 +70,13 @@ def produce(run: Run, output: Output, set_up: Callable[[], Work]) -> None:
     with measure(task, args, digest) as meter:
         store.save_array(run.path, rel, _in_steps(run, output, meter, set_up()), meter.record(n))
     store.remove(run.path, PARTIAL / rel)
+    _made.append(rel)
     print(f"-> {rel}")
+
+
+def n_made() -> int:
+    """Number of files that this process has made."""
+    return len(_made)
 
 
 def _in_steps(run: Run, output: Output, meter: Meter, work: Work) -> AnyArray:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base import rng
+from worker.base import reading, rng
 from worker.base.key import Key
 from worker.data.dataset import Dataset
 from worker.engines.plugin import calls, contract, loading
@@ -87,12 +87,18 @@ class Plugin(Described):
         return [()] * self._n_seasons
 
     def prepare(self) -> dict[str, NDArray[Any]]:
-        """Let the plug-in write into its folder what all processes share; keeps nothing else."""
-        if "prepare" in self.facts.offers:
-            try:
-                self._call("prepare", self._plugin.prepare, self._folder)
-            except CannotError as error:  # what the options name
-                raise ContractError(str(error)) from None
+        """Let the plug-in write into its folder what all processes share, but not into its inputs."""
+        if "prepare" not in self.facts.offers:
+            return {}
+        try:
+            self._call("prepare", self._plugin.prepare, self._folder)
+        except CannotError as error:  # what the options name
+            raise ContractError(str(error)) from None
+        for name in self._section.inputs:
+            path = self._folder / name
+            if not path.is_file() or reading.sha256(path) != self._section.sha256[name]:
+                text = f"prepare changed the input {name}; let it write into files of other names"
+                raise ContractError(f"the plug-in {self._label}, {text}")
         return {}
 
     def trials(self, at: Point, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
