@@ -14,7 +14,7 @@ from dagmaker.plan import plan
 from tests.conftest import made_once
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, PATCH_TRIALS, SCAN_MAP, SCAN_TRIALS, TAIL_PILOT, TAIL_TRIALS
-from worker.blinding import patch_checks
+from worker.blinding import observed_weights, patch_checks
 from worker.engines.protocol import PATCH_DTYPE
 from worker.hypotheses import hottest_spots
 from worker.report import summary as of_run
@@ -22,12 +22,12 @@ from worker.report.results import Results
 from worker.report.scan import post_trial as figure
 from worker.report.verdicts import pixel_sum as sum_figure
 from worker.review import replay, single_rows, streams, verify
-from worker.rundir import layout, store
+from worker.rundir import address, layout, store
 from worker.rundir.ledger import each_expected, expected, open_run
 from worker.rundir.post_trial_text import sentence
 from worker.spec.specfile import loads
 from worker.stats.patches import pixel_sum_check
-from worker.tasks import patches, post_trial
+from worker.tasks import context, patches, post_trial
 from worker.tasks.table import TASKS
 
 SPEC = """
@@ -152,6 +152,26 @@ def test_any_cut_and_another_process_give_the_same_bits(run, copy):
     part = store.load_array(copy, folder / layout.patches_name(30, 0, 140), 30, PATCH_DTYPE)
     whole = [store.load_array(run, file.path, file.n, PATCH_DTYPE) for file in expected(opened, PATCH_TRIALS)]
     assert part.tobytes() == np.concatenate(whole)[140:170].tobytes()
+
+
+def test_the_real_sky_counts_with_its_own_weight(run):
+    """With a scrambled sky in its place: where patches are used their p grows by the weight of its hottest spot."""
+    opened = open_run(run)
+    engine, tsds = context.engine(opened), hottest_spots.load_tsds(opened)
+    turn = engine.scrambled(address.observed(opened.spec), 0)
+    regions = store.load_json(run, layout.SCAN)["regions"]
+    rows = store.load_json(run, layout.POST_TRIAL)["regions"]
+    rows["all"] |= {"way": "patches", "p": 0.0, "hi": 0.0}
+    observed_weights.add(opened, turn, regions, rows, tsds)
+    found, valid = rows["all"]["patches"], rows["all"]["p_valid"]
+    assert valid["p"] == rows["all"]["p"] == min((valid["weight"] + 400 * found["expected"]) / 401, 1.0)
+    for region in regions.values():
+        local = region["p_valid"]
+        p = 10 ** -region["mlog10p"]
+        assert local["p"] == pytest.approx((local["weight"] + local["n"] * p) / (local["n"] + 1))
+        assert 0 < local["weight"] < 16
+    n = regions["all"]["p_valid"]["n"]
+    assert n in (2000, 2048)
 
 
 def test_checks(run, copy):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from worker.base.errors import InputError
-from worker.stats.patches import SPOT_DTYPE, Spots, pixel_sums
+from worker.stats.patches import SPOT_DTYPE, Spots, pixel_sums, with_observed
 
 RATE = 40.0
 
@@ -69,3 +69,18 @@ def test_nothing_to_count_is_refused():
         Spots(10, np.empty(0, SPOT_DTYPE)).post_trial(3.0)
     with pytest.raises(InputError, match="mlog10p"):
         made(10, 1).post_trial(math.nan)
+
+
+def test_the_observed_weight_makes_a_valid_p_value():
+    """P(p <= a) <= a for exponential TS under P with 8 trials from a tilted Q; not without the observed weight."""
+    random = np.random.default_rng(5)
+    n, sets, slope = 8, 40_000, 0.3
+    trials, observed = random.exponential(1 / slope, (sets, n)), random.exponential(1.0, sets)
+    w, w_observed = np.exp(-(1 - slope) * trials) / slope, np.exp(-(1 - slope) * observed) / slope
+    mean = (w * (trials >= observed[:, None])).mean(axis=1)
+    valid = np.array([with_observed(*each) for each in zip(mean, [n] * sets, w_observed, strict=True)])
+    for a in (0.001, 0.01, 0.1, 0.3):
+        error = math.sqrt(a / sets)
+        assert (valid <= a).mean() < a + 4 * error
+        assert (mean <= a).mean() > a + 10 * error
+    assert with_observed(0.3, 10, 1.0) == pytest.approx((3 + 1) / 11)

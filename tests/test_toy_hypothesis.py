@@ -21,6 +21,7 @@ from worker.review import audit
 from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
 from worker.spec.fields import DecDeg
+from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan import SCANS
 from worker.spec.scan_section import ScanSection, Survival
 from worker.spec.sections import Spec
@@ -49,7 +50,12 @@ class OnePoint(ScanSection):
     skies_per_file: ClassVar[int] = 1
     dec_split_deg: ClassVar[float] = 0.0
     interpolation: ClassVar[str] = "linear"
+<<<<<<< HEAD
     survival: Survival = "counted"
+=======
+    survival: ClassVar[str] = "hybrid"
+    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
+>>>>>>> patches
 
     kind: Literal["point"]
     dec_deg: DecDeg

@@ -6,6 +6,7 @@ import pytest
 from worker.base import healpix, rng
 from worker.engines.builtin import patches, scan
 from worker.engines.builtin.scan import Scanner
+from worker.engines.protocol import Tilt
 from worker.hypotheses.sky.patches import hot_spots, weighted
 from worker.stats.patches import Spots
 
@@ -60,9 +61,20 @@ def test_pixels_are_those_of_a_scan(analysis, rings, maker, rows):
         row = rows[patch][rows["pixel"][patch] >= 0]
         assert row["pixel"].tolist() == expected.tolist()
         assert row["ts"].tobytes() == ts[expected - rings.first[0]].tobytes()
+        again = maker.around(turn, int(rings.first[r]) + p)
+        assert again.tobytes() == rows[patch].tobytes()
         near = rings.first[0] + np.flatnonzero(angle <= RADIUS)
         assert row["pixel"][np.isfinite(row["log_w"])].tolist() == near.tolist()
     assert tilted
+
+
+def test_a_weight_of_one_pixel_is_that_of_a_tilted_trial(analysis, rings, maker):
+    alone = patches.Patches(analysis, rings, 0.01, 0.01)
+    r, p, tilt = maker._drawn(KEY, 3)
+    turn, pixel = maker._sky(KEY, 3, r, p, tilt), int(rings.first[r]) + p
+    tilts = [Tilt(n, gamma, share / 256) for n, gamma, share in patches.TILTS]
+    [row] = alone.around(turn, pixel)
+    assert row["log_w"] == pytest.approx(alone.local_log_weight(turn, pixel, tilts) + np.log(rings.n_pix.sum()))
 
 
 def test_any_cut_gives_the_same_bits(analysis, rings, rows):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.pools import map_in_processes
-from worker.blinding import clearance
+from worker.blinding import clearance, observed_weights
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
@@ -27,6 +27,7 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     sky = Sky(f"unblinded {label}", remark, values, root, layout.unblinded_map)
     result = hottest_spots.with_local_p(run.spec, tsds, ensemble_of(run.spec).sky_result(sky, tsds))
     result["post_trial_regions"] = post_trial.of_sky(run, result["regions"])
+    observed_weights.add(run, turn, result["regions"], result["post_trial_regions"], tsds)
     result["post_trial"] = result["post_trial_regions"]["all"]
     p_of_region = {region: row["p"] for region, row in result["post_trial_regions"].items()}
     result["better_hemisphere"] = better_hemisphere(p_of_region)

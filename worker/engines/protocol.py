@@ -180,6 +180,12 @@ class Patches(Protocol):
         weights of those with it, if the property is known from pixels within the separation.
         """
 
+    def around(self, turn: F64, pixel: int) -> NDArray[np.void]:
+        """The patch around a healpix pixel in the sky of `Engine.scrambled` or `observed`, (most,)."""
+
+    def local_log_weight(self, turn: F64, pixel: int, tilts: Sequence[Tilt]) -> float:
+        """Ln of the weight of a sky as a tilted trial (`Engine.tail_trials`) of the declination of a healpix pixel."""
+
 
 class SourceScanner(Protocol):
     """Fits a list of sources.

@@ -29,4 +29,4 @@ class Plot(NamedTuple):
     title: str
     draw: Callable[[Results], Drawing]
     of_sky: bool = False
-    `of_points` is the title where the points are no declinations, if it is another.
+    of_points: str = ""

@@ -143,6 +143,14 @@ def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
+def _valid(spot: Row) -> dict[str, str]:
+    """Local p-value of the real sky that counts with its own weight; empty for a scrambled sky."""
+    if "p_valid" not in spot:
+        return {}
+    way = {"empirical": "counted", "tilted": "counted, by tilted trials"}[spot["p_valid"]["way"]]
+    return {"p (local), with the weight of the observed sky": f"{formats.p_value(spot['p_valid']['p'])} ({way})"}
+
+
 def _patches(post: Row) -> dict[str, str]:
     """Post-trial p-value from patches beside the counted one, and the error of N_eff in the tail; empty without."""
     if "patches" not in post:
@@ -166,6 +174,7 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
         "right ascension": f"{np.degrees(spot['ra']):.2f}°",
         "declination": formats.degrees(float(np.degrees(spot["dec"]))),
         "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _p_value_method(results, spot),
+        **_valid(spot),
         "68 % interval of p (local)": interval({"lo": spot.get("p_lo"), "hi": spot.get("p_hi")}),
         "interpolation error of p (local)": interpolation_error(spot),
         "TS": formats.signed(spot["ts"]),

@@ -12,4 +12,5 @@ def sentence(row: Mapping[str, Any]) -> str:
     found = row["patches"]
     error = f"error {found['error'] / found['p']:.0%}, {found['n_effective']:,.0f} effective of {found['n']:,}"
     limit = "an upper limit, beyond the last of the patches" if found["lo"] == 0.0 else "from patches of tilted skies"
+    limit += ", with the weight of the observed sky" if "p_valid" in row else ""
     return f"{limit} ({error}); only {counted}, which count p = {row['counted']['p']:.3g}"

@@ -246,6 +246,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "NumpySeason": "data.seasons",
         "DecRange": "background.dec_deg",
         "SpecTilt": "background.tilts",
+        "PostTrialTail": "scan.post_trial",
         **{section.__name__: "scan" for section in SCANS.values()},
         "TaskResources": ".".join(TASKS),
     }

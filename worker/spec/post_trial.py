@@ -10,9 +10,7 @@ from worker.spec.fields import Affects, Count, Model, Number, refuse
 _CUT = Affects("how patches are cut into files: the patches are the same, the files are not", decides="nothing")
 _MORE = Affects("more or fewer patches of the same stream")
 _GEOMETRY = Affects("which pixels belong to a patch: all patches", trials=(PATCH_TRIALS,))
-_TAIL = Affects(
-    "patches for the tail of post-trial p-values: these are made again", again=(COLLECT_SCAN, POST_TRIAL), decision=True
-)
+_TAIL = Affects("patches for the tail of post-trial p-values: these are made again", again=(COLLECT_SCAN, POST_TRIAL))
 Angle = Annotated[Number, Field(gt=0, le=30)]
 
 

@@ -131,6 +131,25 @@ class Spots:
         return None if i < 0 else self.post_trial(float(every["mlog10p"][i]))
 
 
+def with_observed(mean: float, n: int, weight: float) -> float:
+    """Estimate of a tail probability that is a valid p-value whatever n is: the observation counts with its own weight.
+
+    With trials drawn from Q and weights w = dP / dQ, p = (w(observed) + sum w_i 1(T_i >= T)) / (n + 1) has
+    P(p <= a) <= a under P; without the weight of the observation it has not (Harrison 2012, Biometrika 99, 57). For
+    plain trials, with w = 1, this is (k + 1) / (n + 1).
+
+    Parameters
+    ----------
+    mean : float
+        Mean of w_i 1(T_i >= T), or of the sums of the weights of the hot spots of a patch.
+    n : int
+        Trials or patches.
+    weight : float
+        That of the observed trial, or of the observed hot spot as one of a patch.
+    """
+    return min((weight + n * mean) / (n + 1), 1.0)
+
+
 def pixel_sums(spots: Spots, n_pixels: int, levels: Sequence[float]) -> list[dict[str, float]]:
     """Expected number of pixels with p <= 10^-h in a sky: measured by patches, and if local p is right.
 

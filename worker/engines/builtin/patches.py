@@ -13,6 +13,7 @@ expected number of pixels with A_m in a background sky: every sky is divided by 
 pixels near x are fitted.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -173,7 +174,6 @@ class Patches(Scanner):
         self._ring = lru_cache(RINGS_KEPT)(self._ring_of)
         self._tilting = lru_cache(1)(self._mixture_of)
         self._light: dict[int, Mixture] = {}
-        self._log_l = np.empty(len(TILTS))
         n_rows, n_seasons, n_ranges = analysis.n_rows, analysis.n_seasons, 1 + RANGES
         self._no_ranges = Ranges(np.zeros((n_ranges, n_rows)), np.zeros((n_ranges, n_seasons)), np.zeros((n_ranges, 2)))
 
@@ -183,8 +183,28 @@ class Patches(Scanner):
         out["pixel"], out["log_w"] = NO_PIXEL, -np.inf
         drawn = [self._drawn(key, first + i) for i in range(count)]
         for i in sorted(range(count), key=lambda i: drawn[i]):
-            self._patch(key, first + i, *drawn[i], out[i])
+            r, p, tilt = drawn[i]
+            self._fill_row(self._sky(key, first + i, r, p, tilt), r, p, out[i])
         return out
+
+    def around(self, turn: F64, pixel: int) -> NDArray[np.void]:
+        """The patch around a healpix pixel in a given sky (`right_ascensions`), (most,) of `PATCH_DTYPE`."""
+        out = np.zeros(self.most, PATCH_DTYPE)
+        out["pixel"], out["log_w"] = NO_PIXEL, -np.inf
+        self._fill_row(turn, *self._ring_and_place(pixel), out)
+        return out
+
+    def local_log_weight(self, turn: F64, pixel: int, tilts: Sequence[Tilt]) -> float:
+        """Ln of the weight of a given sky as a tilted trial of the declination of a healpix pixel, with these tilts."""
+        r, p = self._ring_and_place(pixel)
+        ring, at = self._ring(r), (p + self.rings.shift[r]) / self.rings.n_pix[r]
+        point = Point(float(self.rings.dec[r]), ring.table, ring.candidates)
+        mixed = mixture.mixture_at(self.analysis, point, tilts)
+        return -float(self._values(r, turn, float(at), np.array([p]), np.ones(1, bool), mixed)[1][0])
+
+    def _ring_and_place(self, pixel: int) -> tuple[int, int]:
+        r = int(np.searchsorted(self.rings.first, pixel, side="right")) - 1
+        return r, pixel - int(self.rings.first[r])
 
     def _drawn(self, key: tuple[int, int], patch: int) -> tuple[int, int, int]:
         """Ring, pixel in the ring, and tilt of a patch: 0 for a plain sky, k + 1 for tilt k."""
@@ -195,9 +215,9 @@ class Patches(Scanner):
         tilt = int(np.searchsorted(shares, int(of_tilt * PATTERN), side="right"))
         return ring, pixel - int(self._last[ring] - self.rings.n_pix[ring]), tilt
 
-    def _patch(self, key: tuple[int, int], patch: int, r: int, p: int, tilt: int, out: NDArray[np.void]) -> None:
-        """Fill the row of a patch."""
-        rings, turn = self.rings, self._sky(key, patch, r, p, tilt)
+    def _fill_row(self, turn: F64, r: int, p: int, out: NDArray[np.void]) -> None:
+        """Fill the row of a patch around pixel p of ring r."""
+        rings = self.rings
         ring, pixel = np.empty((2, self.most), np.int64)
         n = self._pixels(r, p, self._far, ring, pixel)
         ring, pixel = ring[:n], pixel[:n]
@@ -235,8 +255,10 @@ class Patches(Scanner):
             )  # fmt: skip
         return turn
 
-    def _values(self, r: int, turn: F64, at: float, pixel: I64, summed: NDArray[np.bool_]) -> tuple[F64, F64]:
-        """TS of some pixels of a ring, and ln L of those with `summed` (-inf of the others)."""
+    def _values(
+        self, r: int, turn: F64, at: float, pixel: I64, summed: NDArray[np.bool_], mixed: Mixture | None = None
+    ) -> tuple[F64, F64]:
+        """TS of some pixels of a ring, and ln L of those with `summed` (-inf of the others), for the tilts `mixed`."""
         ring, count = self._ring(r), int(self.rings.n_pix[r])
         turns = (pixel + self.rings.shift[r]) / count
         reach = float(np.abs(turns - at - np.floor(turns - at + 0.5)).max()) + 1e-6
@@ -249,8 +271,8 @@ class Patches(Scanner):
             *filled, n_data, ring.table, self._work, self._rest, self._slopes, pixel, np.full(count, np.inf),
             self._no_ranges, out,
         )  # fmt: skip
-        some = np.empty(int(summed.sum()))
-        _log_l(*filled, n_data, pixel[summed], self._mixture(r), self._rest, self._work, self._log_l, some)
+        some, mixed = np.empty(int(summed.sum())), mixed or self._mixture(r)
+        _log_l(*filled, n_data, pixel[summed], mixed, self._rest, self._work, np.empty(mixed.n.size), some)
         log_l[summed] = some
         return self._require(r, out[pixel])[:, 0], log_l
 
