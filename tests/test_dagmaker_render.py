@@ -270,7 +270,8 @@ def test_dagman_never_gets_the_setting_that_makes_it_crawl():
 
 
 def test_an_adaptive_plan_has_every_task_of_the_table():
-    text = dagmaker_spec.text().replace("n_trials:", "tail: tilted, n_trials:", 1)
+    text = dagmaker_spec.text().replace("tail: none", "tail: tilted")
+    text = text.replace("{nside: 4,", "{nside: 4, post_trial: {tail: patches},")
     adaptive = specfile.loads(text + "goal: {sensitivity_error: 0.05}\nadaptive: true\n")
     assert set(plan.make(adaptive, "").tasks()) == set(ROWS)
 

@@ -50,12 +50,8 @@ class OnePoint(ScanSection):
     skies_per_file: ClassVar[int] = 1
     dec_split_deg: ClassVar[float] = 0.0
     interpolation: ClassVar[str] = "linear"
-<<<<<<< HEAD
     survival: Survival = "counted"
-=======
-    survival: ClassVar[str] = "hybrid"
     post_trial: ClassVar[PostTrialTail] = PostTrialTail()
->>>>>>> patches
 
     kind: Literal["point"]
     dec_deg: DecDeg

@@ -59,15 +59,27 @@ def _before(plot: Plot) -> Plot:
 
 
 PLOTS = (
-    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw, "Points and trial counts"),
+    Plot(
+        "coverage",
+        "background",
+        "Declination grid and trial counts",
+        coverage.draw,
+        of_points="Points and trial counts",
+    ),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
-    Plot("ts_heat", "background", "Background TS against declination", background.heat, "Background TS of all points"),
+    Plot(
+        "ts_heat",
+        "background",
+        "Background TS against declination",
+        background.heat,
+        of_points="Background TS of all points",
+    ),
     Plot(
         "fit_parameters",
         "background",
         "Fit parameters against declination",
         background.parameters,
-        "Fit parameters of all points",
+        of_points="Fit parameters of all points",
     ),
     Plot("survival", "background", "From TS to p-value", background.survival),
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
