@@ -57,11 +57,11 @@ def _before(plot: Plot) -> Plot:
 
 
 PLOTS = (
-    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
     Plot("ts_heat", "background", "Background TS against declination", background.heat),
     Plot("fit_parameters", "background", "Fit parameters against declination", background.parameters),
     Plot("survival", "background", "From TS to p-value", background.survival),
+    Plot("coverage", "background", "Declination grid and trial counts", coverage.draw),
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),
     Plot("bias", "sensitivity", "Fitted against injected", bias.draw),
