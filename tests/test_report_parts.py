@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.stats import chi2, kstest
 
 from worker.base import rng
 from worker.base.errors import InputError
 from worker.report import formats, raster, style, template
+from worker.report.background import goodness_of_fit
 from worker.report.interactive import coarser
 from worker.report.points import PointAxis
 from worker.report.results import three
@@ -19,6 +21,19 @@ from worker.report.shape import EDGES, shape_of
 from worker.report.spots import hottest_spots
 from worker.spec.point import declination
 from worker.stats.distributions import TSD
+
+
+def test_goodness_of_fit_is_uniform_for_a_chi2_and_small_for_another_shape() -> None:
+    """Half of 4,000 trials have TS > 0; negative control: every twentieth of these is moved by 8."""
+    at, good, bad = declination(5.0), [], []
+    for i in range(60):
+        ts = chi2.ppf(rng.uniforms(rng.key(i, "test"), rng.OTHER, 0, 2000), 1.1)
+        moved = np.where(np.arange(2000) % 20 == 0, ts + 8.0, ts)
+        good.append(goodness_of_fit(shape_of(at, TSD(4000, np.sort(ts), "scale1"))))
+        bad.append(goodness_of_fit(shape_of(at, TSD(4000, np.sort(moved), "scale1"))))
+    assert kstest(good, "uniform").pvalue > 0.01
+    assert np.median(bad) < 1e-3
+    assert goodness_of_fit(shape_of(at, TSD(40, np.sort(ts[:20]), "scale1"))) is None, "one bin: nothing to compare"
 
 
 @pytest.mark.parametrize("nside", [8, 64])

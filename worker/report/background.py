@@ -1,11 +1,13 @@
 """Background TS distributions: panels, heat map, fit parameters, and p-values by counting and by the fit."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from numpy.typing import NDArray
+from scipy.special import chdtrc
 
 from worker.report import style
 from worker.report.numbers import columns
@@ -16,6 +18,8 @@ from worker.stats.chi2 import Fit
 from worker.stats.significance import nsigma_to_p
 
 PANELS = 18
+LEAST = 10.0
+"""Expected trials of a bin in the goodness of fit."""
 
 
 def panels(results: Results) -> Drawing:
@@ -42,8 +46,10 @@ def panels(results: Results) -> Drawing:
     return Drawing(
         figure,
         f"{what}. Steps: background trials with TS > 0, as a density over all trials; the rest, a fraction 1 − η, has "
-        "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials.",
-        _histograms(results) | {"p_fit": [s.p_fit for s in shapes]},
+        "TS = 0 and is not drawn. Line: η times a chi2 with loc 0 and fitted ndof. Numbers: η, ndof, trials, and the "
+        "p-value of the fit (Pearson's χ² of the counts, in bins with at least ten expected trials); a small one says "
+        "that the shape is no chi2.",
+        _histograms(results) | {"p_fit": [s.p_fit for s in shapes], "goodness_of_fit_p": _goodness(shapes)},
     )
 
 
@@ -56,6 +62,39 @@ def _histograms(results: Results) -> dict[str, object]:
         "ts_edges": EDGES,
         "counts": [s.counts for s in shapes],
     }
+
+
+def goodness_of_fit(shape: Shape) -> float | None:
+    """P-value of Pearson's chi2 between the counts and the fit of the spec; None without a fit or enough trials.
+
+    Bins of `EDGES` are joined from the left until at least `LEAST` trials are expected; what lies
+    beyond joins the last one. The number of trials with TS > 0 is taken as known, ndof as fitted; a free scale counts
+    as fixed.
+    """
+    if not np.isfinite(shape.p_fit[1]):
+        return None
+    above = np.append(shape.eta, shape.p_fit[1:])
+    above[-1] = 0.0  # the last bin holds all larger TS
+    expected = -np.diff(above) * shape.n
+    joined: list[list[float]] = [[0.0, 0.0]]
+    for count, mean in zip(shape.counts, expected, strict=True):
+        if joined[-1][1] >= LEAST:
+            joined.append([0.0, 0.0])
+        joined[-1][0] += count
+        joined[-1][1] += mean
+    if len(joined) > 1 and joined[-1][1] < LEAST:
+        rest = joined.pop()
+        joined[-1] = [joined[-1][0] + rest[0], joined[-1][1] + rest[1]]
+    n_free = len(joined) - 2
+    if n_free < 1:
+        return None
+    counts, means = np.array(joined).T
+    return float(f"{chdtrc(n_free, float(np.sum((counts - means) ** 2 / means))):.9g}")
+
+
+def _goodness(shapes: Sequence[Shape]) -> list[float]:
+    """P-value of each fit, NaN for none."""
+    return [np.nan if p is None else p for p in map(goodness_of_fit, shapes)]
 
 
 def _width(step: int) -> float:
@@ -77,7 +116,9 @@ def _panel(axis: Axes, shape: Shape, step: int, results: Results) -> None:
         above = np.append(shape.eta, shape.p_fit[1:])
         axis.plot(0.5 * (EDGES[1:] + EDGES[:-1]), -np.diff(above) / _width(1), color=style.RED, linewidth=1.5)
     axis.set_title(results.points.text(shape.at), fontsize=12, pad=3)
+    p = goodness_of_fit(shape)
     text = f"η {shape.eta:.3f}\nndof {shape.fits[fit].ndof:.2f}\nn {shape.n:,}"
+    text += "" if p is None else f"\nfit p {p:.2g}"
     axis.text(0.96, 0.95, text, transform=axis.transAxes, ha="right", va="top", fontsize=10, linespacing=1.15)
     axis.tick_params(labelsize=10.5)
     axis.minorticks_off()

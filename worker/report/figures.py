@@ -59,13 +59,6 @@ def _before(plot: Plot) -> Plot:
 
 
 PLOTS = (
-    Plot(
-        "coverage",
-        "background",
-        "Declination grid and trial counts",
-        coverage.draw,
-        of_points="Points and trial counts",
-    ),
     Plot("ts_panels", "background", "Background TS distributions", background.panels),
     Plot(
         "ts_heat",
@@ -82,6 +75,13 @@ PLOTS = (
         of_points="Fit parameters of all points",
     ),
     Plot("survival", "background", "From TS to p-value", background.survival),
+    Plot(
+        "coverage",
+        "background",
+        "Declination grid and trial counts",
+        coverage.draw,
+        of_points="Points and trial counts",
+    ),
     Plot("sensitivity", "sensitivity", "Sensitivity and discovery potential", sensitivity.fluxes),
     Plot("passing", "sensitivity", "Passing fractions", sensitivity.passing),
     Plot("bias", "sensitivity", "Fitted against injected", bias.draw),

@@ -92,9 +92,9 @@ class Series(NamedTuple):
 def _all_series(results: Results) -> Iterator[Series]:
     """Sensitivity and discovery potentials of every spectrum."""
     label, sort = names(results), results.points.sort
-    several = len(results.spectra) > 1
+    gammas = results.run.spec.signal.gammas if results.reads_gamma else ()
     for i, part in enumerate(results.spectra):
-        suffix = f", γ = {part['sensitivity'][0]['gamma']:g}" if several and part.get("sensitivity") else ""
+        suffix = f", γ = {gammas[i]:g}" if i < len(gammas) else ""
         for kind, color, marker in KINDS:
             yield Series(sort(part.get(kind)), label[kind] + suffix, color, marker, i > 0)
         lower = part.get("discovery_lower") or []

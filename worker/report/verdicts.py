@@ -15,51 +15,53 @@ from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.stats import bands
-from worker.stats.binomial import clopper_pearson
 from worker.stats.chi2 import TooFewTrialsError
 from worker.stats.distributions import TSD
 from worker.stats.patches import LARGEST_FACTOR
 from worker.stats.significance import nsigma_to_p
 from worker.stats.smoothness import HOTTEST, MIN_RATIO
 
-POINTS = 300
+LEVELS = ((0.1, style.BLUE, "o"), (0.03, style.ORANGE, "s"), (0.01, style.RED, "^"))
+"""Values of p in the figure of uniformity."""
+LEAST = 10.0
 
 
 def uniform(results: Results) -> Drawing:
-    """P-values of odd trials in the distribution of even ones: fraction below p, over p, by point."""
+    """P-values of odd trials in the distribution of even ones: fraction below p, over p, against the point."""
     results.rows("background")
-    spec = results.run.spec
+    spec, points = results.run.spec, results.points
     figure = style.new(9.0, 5.0)
     axis = figure.subplots()
-    points = results.points
-    n_odd = 1
     drawn: list[tuple[Any, ...]] = []
-    for point in points.points:
-        even, odd = unblinding_checks.halves(results.run, point)
-        if even.eta == 0:
-            continue
-        n_odd = max(n_odd, len(odd))
-        p = np.sort(even.sf(odd, unblinding_checks.way_of_half(spec, even)))
-        at = np.geomspace(10.0 / len(odd), 1.0, POINTS) if len(odd) > 10 else np.array([1.0])
-        at = at[at <= even.eta]
-        ratio = np.searchsorted(p, at, side="right") / len(p) / at
-        drawn += [(*points.cells(point), float(a), float(r)) for a, r in zip(at, ratio, strict=True)]
-        color = points.color(point)
-        axis.plot(at, ratio, color=color, linewidth=1.1, alpha=0.9 if len(points.points) <= 20 else 0.35)
-    at = np.geomspace(10.0 / n_odd, 1.0, POINTS) if n_odd > 10 else np.array([0.5, 1.0])
-    low, high = clopper_pearson(np.round(at * n_odd), n_odd, 0.9545)
-    axis.fill_between(at, low / at, high / at, color=style.GREY, alpha=0.3, linewidth=0, label="95 % of one sample")
+    for p, color, marker in LEVELS:
+        x, ratio, error = [], [], []
+        for point in points.points:
+            even, odd = unblinding_checks.halves(results.run, point)
+            if even.eta < p or p * len(odd) < LEAST:
+                continue
+            fraction = float(np.mean(even.sf(odd, unblinding_checks.way_of_half(spec, even)) <= p))
+            # both halves fluctuate alike
+            spread = math.sqrt(p * (1.0 - p) * (1.0 / len(odd) + 1.0 / even.n))
+            x.append(points.x(point))
+            ratio.append(fraction / p)
+            error.append(spread / p)
+            drawn.append((*points.cells(point), p, fraction / p, spread / p))
+        if x:
+            size = 3.5 if len(x) > 60 else 6
+            axis.fill_between(x, 1 - np.array(error), 1 + np.array(error), color=color, alpha=0.15, linewidth=0)
+            axis.plot(x, ratio, marker, color=color, markersize=size, label=f"p = {p:g}")
     axis.axhline(1.0, color=style.BLACK, linestyle="--")
-    axis.set(xscale="log", xlabel="p", ylabel="fraction of trials with p-value ≤ p, over p", ylim=(0.3, 1.7))
-    axis.grid(True)
-    axis.legend(loc="lower right")
-    points.colorbar(axis, pad=0.01)
+    points.draw(axis)
+    axis.set(ylabel="fraction of trials with p-value ≤ p, over p")
+    if drawn:
+        axis.legend(loc="best", ncols=len(LEVELS))
     return Drawing(
         figure,
-        "P-values of every second background trial, from the distribution that the other half makes: on the dashed "
-        f"line they are uniform below η. One line per {points.what[:-1]} (colour). Both halves fluctuate, so a line "
-        "leaves the band more often than one sample would.",
-        columns((*points.names, "p", "fraction_over_p"), drawn),
+        "P-values of every second background trial, from the distribution that the other half makes: how often they "
+        "are below p, in units of p. On the dashed line they are uniform. Bands: one sigma of both halves, so about a "
+        f"third of the {points.what} lie outside of them. Values of p above η, or that fewer than {LEAST:g} trials "
+        "reach, are left out.",
+        columns((*points.names, "p", "fraction_over_p", "error"), drawn),
     )
 
 
