@@ -26,13 +26,17 @@ EACH_DEPENDENCY := $(addprefix tests/, engine/test_densities.py engine/test_tria
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help run test quick lowest lint docs bench clean
+.PHONY: help run real test quick lowest lint docs bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 run: $(READY) ## SPEC (analysis.yaml) to a post-trial p-value and a report in RUN (runs/example), on JOBS processes
 	@$(BIN)/dagmaker run $(SPEC) --run=$(RUN) --jobs=$(JOBS)
+
+real: $(READY) ## the same on real data: fetches the 3-year release of IceCube (29 MB) into data/, runs it in runs/icecube_3yr
+	@$(BIN)/dagmaker data fetch icecube_3yr --output=data/icecube_3yr
+	DAGMAKER_DATA=$(CURDIR)/data $(BIN)/dagmaker run examples/icecube_3yr.yaml --run=runs/icecube_3yr --jobs=$(JOBS)
 
 test: $(READY) ## everything: style, types, all tests, on a real HTCondor pool too
 	@$(BIN)/python -m tests.needs

@@ -316,7 +316,8 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
                 "irfs_config": {"format": "ic86_2011", "dir": "/d"},
             }.get(keys[1], {"format": "synthetic"})
             if len(keys) == 3:
-                section = {"format": "icetracks" if keys[2] == "response" else "numpy", "dir": "/d"}
+                formats = {"response": "icetracks", "livetime_days": "icecube_3yr"}
+                section = {"format": formats.get(keys[2], "numpy"), "dir": "/d"}
                 value = [{"name": "A", keys[2]: value}]
             document["data"] = {**section, keys[1]: value}
         elif keys[0] == "engine" and len(keys) > 1 and keys[1] != "kind":

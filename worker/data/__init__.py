@@ -34,6 +34,10 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
         return read_first_year(
             Path(data.dir), data.livetime_days, sigma_max_deg=sigma_max_deg, irfs=irfs, progress=progress
         )
+    if data.format == "icecube_3yr":
+        from worker.data.three_year import read_three_years
+
+        return read_three_years(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
     if data.format == "numpy":
         from worker.data.csky import read_seasons
 
@@ -75,6 +79,10 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
         from worker.data import ic86_first
 
         return ic86_first.read_positions(Path(data.dir), sigma_max_deg=sigma_max_deg)
+    if data.format == "icecube_3yr":
+        from worker.data import three_year
+
+        return three_year.read_positions(Path(data.dir), data.seasons, sigma_max_deg=sigma_max_deg)
     if data.format == "numpy":
         from worker.data import csky
 

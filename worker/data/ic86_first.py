@@ -54,7 +54,7 @@ def read_first_year(
         Labelled "semi-real": the events are real, their smearing is not that of their selection.
     """
     events, notes = _read_events(folder, livetime_days, sigma_max_deg)
-    area = _read_area(folder / "TabulatedAeff.txt")
+    area = read_area(folder / "TabulatedAeff.txt")
     if irfs is None:
         smearing, source = _parametrised(folder / "AngRes.txt")
     else:
@@ -87,7 +87,7 @@ def _read_events(folder: Path, livetime_days: float, sigma_max_deg: float) -> tu
     return events, notes + repeat_notes
 
 
-def _read_area(path: Path) -> EffectiveArea:
+def read_area(path: Path) -> EffectiveArea:
     """Effective area in cm^2 and sin(dec): at the South Pole sin(dec) = -cos(zenith)."""
     table = read_table(path, _AREA)
     area = table.column("Aeff[m^2]")
@@ -118,12 +118,16 @@ def _borrowed(folder: Path, config: str, progress: Progress | None) -> tuple[Sme
 
 
 def _parametrised(path: Path) -> tuple[Smearing, tuple[str, ...]]:
-    """Smearing around the published median resolution."""
     table = read_table(path, _RESOLUTION, header=False)
     median_deg, log_e = table.values.T
     table.refuse((median_deg <= 0) | (median_deg > 180), "a median resolution that is none", "In deg, above 0")
     odd = (log_e < 1) | (log_e > MOST_LOG_E)
     table.refuse(odd, "an impossible log10(E)", "The columns are the median resolution in deg, then log10(E / GeV)")
+    return smearing_around(log_e, median_deg)
+
+
+def smearing_around(log_e: F64, median_deg: F64) -> tuple[Smearing, tuple[str, ...]]:
+    """Parametrised smearing around published median resolutions (deg) at log10(E_nu / GeV), (n,) each, and its note."""
     order = np.argsort(log_e)
     model = _model(log_e[order], median_deg[order])
     smearing = build_smearing(detector.SMEARING_LOG_E_NU, np.deg2rad(detector.SMEARING_DEC_DEG), model)

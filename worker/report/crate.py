@@ -68,7 +68,7 @@ def _descriptor() -> Entity:
 
 def _root(run: Run, parts: list[Entity]) -> Entity:
     data = run.spec.data
-    label = getattr(data, "label", "semi-real" if data.format == "ic86_2011" else data.format)
+    label = getattr(data, "label", "semi-real" if data.format in ("ic86_2011", "icecube_3yr") else data.format)
     return {
         "@id": "./",
         "@type": "Dataset",

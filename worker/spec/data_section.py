@@ -17,6 +17,7 @@ from worker.spec.season import (
     NumpySeasons,
     ReleaseSeason,
     ReleaseSeasons,
+    TimedSeasons,
     numpy_seasons,
     refuse_duplicates,
     release_seasons,
@@ -95,6 +96,20 @@ class IC86First(Model):
     irfs_config: Name = "IC86"
 
 
+class IceCube3yr(Model):
+    """The 3-year release (2010-2012): events, effective areas, median resolutions; no smearing, no good runs."""
+
+    affects = DATA
+    format: Literal["icecube_3yr"]
+    dir: DataFolder
+    seasons: TimedSeasons
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        refuse_duplicates([season.name for season in self.seasons])
+        return self
+
+
 class EngineData(Model):
     """No data here: a plug-in reads its own."""
 
@@ -107,7 +122,10 @@ FORMATS: dict[str, type[Model]] = {
     "synthetic": Synthetic,
     "icetracks": IceTracks,
     "ic86_2011": IC86First,
+    "icecube_3yr": IceCube3yr,
     "numpy": NumpyFiles,
     "engine": EngineData,
 }
-Data = Annotated[Synthetic | IceTracks | IC86First | NumpyFiles | EngineData, Field(discriminator="format")]
+Data = Annotated[
+    Synthetic | IceTracks | IC86First | IceCube3yr | NumpyFiles | EngineData, Field(discriminator="format")
+]

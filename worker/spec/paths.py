@@ -47,7 +47,9 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:
     """Return problems for missing files of the data section (a model of `worker.spec.sections`)."""
-    check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "numpy": _numpy}.get(spec_data.format)
+    check = {"icetracks": _icetracks, "ic86_2011": _ic86_2011, "icecube_3yr": _icecube_3yr, "numpy": _numpy}.get(
+        spec_data.format
+    )
     if check is None:
         return []
     return [Problem(place, lines.get(place, 0), text) for place, text in check(spec_data)]
@@ -104,6 +106,20 @@ def _ic86_2011(data: Any) -> list[tuple[Place, str]]:
     files = ("AngRes.txt", "TabulatedAeff.txt", "downgoing_events.txt", "upgoing_events.txt")
     faults = _absent_folder(("data", "dir"), folder) or _absent_parts(("data", "dir"), folder, files)
     return [*faults, *_borrowed(Path(data.irfs), data.irfs_config)] if data.irfs is not None else faults
+
+
+def _icecube_3yr(data: Any) -> list[tuple[Place, str]]:
+    folder = Path(data.dir)
+    faults = _absent_folder(("data", "dir"), folder)
+    seasons = sorted(path.name.removesuffix("-events.txt") for path in folder.glob("*-events.txt"))
+    for i, season in enumerate(() if faults else data.seasons):
+        place, files = ("data", "seasons", i), ("events", "TabulatedAeff", "AngRes")
+        if season.name not in seasons:
+            have = f"{folder} has {', '.join(seasons) or 'no season'}"
+            faults.append((place, f"found {season.name!r}; {have}{did_you_mean(season.name, seasons)}"))
+        else:
+            faults += _absent_parts(place, folder, tuple(f"{season.name}-{file}.txt" for file in files))
+    return faults
 
 
 def _borrowed(release: Path, config: str) -> list[tuple[Place, str]]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from worker.spec.fields import Model, Name, refuse
+from worker.spec.fields import Model, Name, Positive, refuse
 
 OurColumn = Literal[
     "time", "ra", "dec", "sigma", "logE", "trueRa", "trueDec", "trueE", "ow", "run", "start", "stop", "livetime"
@@ -37,6 +37,13 @@ class ReleaseSeason(Model):
 
     name: Name
     response: Name | None = None
+
+
+class TimedSeason(Model):
+    """A season of a release without good runs, with its livetime."""
+
+    name: Name
+    livetime_days: Annotated[Positive, Field(le=40000)]
 
 
 class NumpySeason(Model):
@@ -74,6 +81,7 @@ _Plain = Annotated[Name, Tag(PLAIN)]
 _ReleaseEntry = Annotated[_Plain | Annotated[ReleaseSeason, Tag(WITH_KEYS)], Discriminator(_way)]
 _NumpyEntry = Annotated[_Plain | Annotated[NumpySeason, Tag(WITH_KEYS)], Discriminator(_way)]
 ReleaseSeasons = Annotated[tuple[_ReleaseEntry, ...], Field(min_length=1, max_length=100, strict=False)]
+TimedSeasons = Annotated[tuple[TimedSeason, ...], Field(min_length=1, max_length=100, strict=False)]
 NumpySeasons = Annotated[tuple[_NumpyEntry, ...], Field(min_length=1, max_length=100, strict=False)]
 
 
