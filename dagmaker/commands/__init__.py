@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dagmaker.commands.completion import completion
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
 from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
@@ -210,7 +211,7 @@ def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = 
     from_ : str
         Another run directory, from which files of trials are taken over that would be the same here, to the bit.
     jobs : int
-        Worker processes, one core each.
+        Worker processes, one core each; 0: as many as there are cores.
 
     Returns
     -------
@@ -314,7 +315,7 @@ COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
         init, check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan,
-        review, unblind, diff, data_fetch, schema,
+        review, unblind, diff, data_fetch, schema, completion,
     )
 }  # fmt: skip
 
@@ -323,6 +324,7 @@ POSITIONAL = {
     "diff": ("a", "b"),
     "init": ("kind",),
     "data_fetch": ("name",),
+    "completion": ("shell",),
     **dict.fromkeys(
         ("submit", "round", "status", "efficiency", "repair", "restore", "abort", "verify_plan", "review", "unblind"),
         ("run",),
