@@ -18,10 +18,8 @@ while [ $# -gt 0 ]; do IFS='|' read -ra words <<< "$1x"; words[-1]="${words[-1]%
 
 @pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
 def script(request, tmp_path_factory):
-    from dagmaker.commands.completion import completion
-
     file = tmp_path_factory.mktemp("completion") / request.param
-    file.write_text(str(completion(shell=request.param).document["script"]))
+    file.write_text(str(COMMANDS["completion"](shell=request.param).document["script"]))
     return file
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dagmaker.commands.completion import completion
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
 from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
@@ -309,6 +308,28 @@ def schema() -> Result:
 
     document = json_schema()
     return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
+
+
+def completion(*, shell: str) -> Result:
+    """Print a script with which a shell completes commands, flags and files.
+
+    Parameters
+    ----------
+    shell : str
+        bash, zsh or fish.
+
+    Returns
+    -------
+    shell, script : str
+
+    Examples
+    --------
+    source <(dagmaker completion bash)
+    """
+    from dagmaker.commands import shells
+
+    lines = shells.script(shell, COMMANDS)
+    return Result({"shell": shell, "script": "\n".join(lines) + "\n"}, lines)
 
 
 COMMANDS: dict[str, Callable[..., Result]] = {

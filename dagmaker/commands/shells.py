@@ -1,44 +1,31 @@
-"""Command `completion`: scripts of shells, generated from the commands and their flags."""
+"""Scripts with which shells complete commands and flags, generated from these."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dagmaker.result import Result
+from worker.base.errors import SpecError
+from worker.cli.arguments import signature, typed
 
 Commands = Mapping[str, Callable[..., Any]]
 
 
-def completion(*, shell: str) -> Result:
-    """Print a script with which a shell completes commands, flags and files.
+def script(shell: str, commands: Commands) -> list[str]:
+    """Lines of the script for a shell.
 
-    Parameters
-    ----------
-    shell : str
-        bash, zsh or fish.
-
-    Returns
-    -------
-    shell, script : str
-
-    Examples
-    --------
-    source <(dagmaker completion bash)
+    Raises
+    ------
+    SpecError
+        There is none for this shell.
     """
-    from dagmaker.commands import COMMANDS
-    from worker.base.errors import SpecError
-
     scripts = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     if shell not in scripts:
         raise SpecError(f"--shell={shell}: there are scripts for {', '.join(scripts)}")
-    lines = list(scripts[shell](COMMANDS))
-    return Result({"shell": shell, "script": "\n".join(lines) + "\n"}, lines)
+    return list(scripts[shell](commands))
 
 
 def _first_words(commands: Commands) -> dict[str, str]:
     """What is typed after `dagmaker`, with the first line of its help."""
-    from worker.cli.arguments import typed
-
     return {typed(name).partition(" ")[0]: _help(commands[name]) for name in commands}
 
 
@@ -50,15 +37,11 @@ def _help(command: Callable[..., Any]) -> str:
 
 def _second_word(name: str) -> str:
     """``fetch`` of ``data fetch``; empty for other commands."""
-    from worker.cli.arguments import typed
-
     return typed(name).partition(" ")[2]
 
 
 def _flags(name: str, commands: Commands) -> list[str]:
     """Flags of a command; those with a value end with ``=``."""
-    from worker.cli.arguments import signature
-
     return [f"--{p.name}" + ("" if p.kind is bool else "=") for p in signature(name, commands).values()]
 
 
