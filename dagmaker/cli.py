@@ -3,16 +3,14 @@
 import inspect
 import re
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
-from worker.base.atomic import reason
-from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError, StoppedError
+from worker.base.errors import EXIT_CODES, SpecError
 from worker.base.output import safe_streams
+from worker.cli import outcome
 from worker.cli.main import call, document, for_fire, parse, signature, typed
 
 _HELP = ("-h", "--help", "help")
@@ -48,32 +46,7 @@ def _main(words: list[str]) -> int:
     if command in COMMANDS and any(word in _HELP[:2] for word in words[1:]):
         print(_help(command))
         return 0
-    return _guarded(command, words[1:])
-
-
-def _guarded(command: str, words: Sequence[str]) -> int:
-    """Run a command; turn every exception into an exit code and a message on stderr (JSON on stdout with --json)."""
-    problems: Sequence[Any] = ()
-    shown = typed(command)
-    try:
-        return _run(command, words)
-    except DagmakerError as error:
-        code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
-        for line in message.splitlines():
-            print(f"dagmaker {shown}: {line}", file=sys.stderr)
-    except KeyboardInterrupt:
-        code, message = StoppedError.exit_code, "stopped"
-        print(f"dagmaker {shown}: {message}", file=sys.stderr)
-    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
-        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
-        print(f"dagmaker {shown}: {message}", file=sys.stderr)
-    except Exception as error:  # a bug: the traceback helps to find it
-        traceback.print_exc()
-        code, message = 1, f"unexpected: {type(error).__name__}: {error}"
-        print(f"dagmaker {shown}: unexpected error (above); please report it", file=sys.stderr)
-    if document.is_wanted(words):
-        document.write(document.of_error(code, message, problems))
-    return code
+    return outcome.exit_code(f"dagmaker {typed(command)}", words[1:], lambda: _run(command, words[1:]), "stopped")
 
 
 def _run(command: str, words: Sequence[str]) -> int:

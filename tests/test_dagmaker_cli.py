@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from dagmaker.cli import main
 from dagmaker.commands import COMMANDS
 from tests.dagmaker_spec import text
 from worker.base.errors import EXIT_CODES
-from worker.cli.arguments import _example, _number, signature
+from worker.cli.arguments import _example, _number, parse, signature
 from worker.cli.tasks import TASKS
 
 
@@ -88,7 +89,7 @@ def test_schema_is_json(capsys):
         (["build", "SPEC"], "--run is missing"),
         (["build", "--run=RUN"], "--spec is missing"),
         (["build", "SPEC", "--spec=SPEC", "--run=RUN"], "--spec is given twice"),
-        (["run", "SPEC", "--run=RUN", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes"),
+        (["run", "SPEC", "--run=RUN", "--jobs=-1"], "--jobs=-1: must be from 0 to 4096 processes"),
         (["run", "SPEC", "--run=RUN", "--jobs=many"], "--jobs=many: must be a whole number"),
         (["biuld", "SPEC"], "there is no command 'biuld'; did you mean build?; commands: init, check, pilot, plan"),
         (["status"], "--run is missing"),
@@ -165,7 +166,7 @@ def test_example_specs_are_the_analysis_on_other_data(name, tmp_path, monkeypatc
         (["verify_plan", "--x=1"], "dagmaker verify-plan: unknown flag --x"),
         (["verify-plann"], "did you mean verify-plan?; commands: init, check, pilot"),
         (["data", "fetch", "--x=1"], "dagmaker data fetch: unknown flag --x"),
-        (["run", "a.yaml", "--run=x", "--jobs=0"], "--jobs=0: must be from 1 to 4096 processes; write e.g. --jobs=2"),
+        (["run", "a.yaml", "--run=x", "--jobs=-1"], "--jobs=-1: must be from 0 to 4096 processes; write e.g. --jobs=2"),
         (["round", "R", "--round=-1"], "--round=-1: must be from 1 to 10; write e.g. --round=1"),
         (["round", "R", "--round=\uff11"], "--round=\uff11: must be a whole number; write e.g. --round=1"),
         (["plan", "a.yaml", "--slots=\u0663"], "--slots=\u0663: must be a whole number; write e.g. --slots=1000"),
@@ -187,6 +188,11 @@ def test_what_a_message_tells_one_to_write_is_accepted(task):
     for parameter in signature(task, tasks).values():
         if parameter.kind in (int, float):
             _number(parameter, _example(parameter).partition("=")[2])
+
+
+def test_no_jobs_are_as_many_as_there_are_cores():
+    assert parse("run", ["--spec=a", "--run=b", "--jobs=0"], COMMANDS)["jobs"] == len(os.sched_getaffinity(0))
+    assert parse("repair", ["--run=b", "--jobs=0"], COMMANDS)["jobs"] == 0, "its default, which has a limit"
 
 
 def test_zero_is_taken_where_it_has_a_meaning(tmp_path, capsys):

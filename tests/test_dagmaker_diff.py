@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 from dagmaker.cli import main
-from dagmaker.review import diff
+from dagmaker.review import compared_results, diff
 from dagmaker.status.status import look
 from tests import report_run
+from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from worker.rundir import layout
 
@@ -147,3 +148,64 @@ def test_a_record_with_another_kind_of_code_is_compared_without_it(tmp_path):
     file.parent.mkdir()
     file.write_text('{"digest": "x", "versions": {}, "code": [{}]}')
     assert list(diff._notes(tmp_path, tmp_path)) == ["prepared data: the same content"]
+
+
+def edited(run, change):
+    """The summary of a run, changed."""
+    file = run / layout.SUMMARY
+    found = json.loads(file.read_text())
+    change(found)
+    file.write_text(json.dumps(found))
+    return found
+
+
+def test_numbers_of_two_runs_have_pulls(finished_run, own_run, tmp_path, capsys):
+    """Three of its own errors away is a pull of three over root two; a number without an error has none."""
+
+    def change(found):
+        found["sensitivity"][0]["flux"] += 3 * found["sensitivity"][0]["flux_error"]
+        found["scan"]["regions"]["all"]["ts"] += 1.0
+        for row in found["post_trial_regions"].values():
+            row["p"] *= 0.5
+        del found["discovery"][0]
+
+    edited(own_run, change)
+    page = tmp_path / "diff.html"
+    assert main(["diff", str(finished_run), str(own_run), f"--html={page}", "--json"]) == 0
+    document = answered(capsys.readouterr().out)
+    holds_what_is_documented("diff", document)
+    rows = {(row["quantity"], row["at"]): row for row in document["results"]}
+    first, *others = document["results"]
+    assert (first["quantity"], first["at"]) == ("sensitivity, 90 %, gamma 2: flux", "dec -30")
+    assert first["pull"] == pytest.approx(3 / 2**0.5)
+    assert all(row["pull"] in (0.0, None) for row in others if "post-trial" not in row["quantity"])
+    p = {row["at"]: row["pull"] for row in others if "post-trial" in row["quantity"]}
+    assert p["all"] is None and p["south"] < 0, "the p of another TS is of another sky"
+    spot = rows["scrambled sky, hottest: ts", "all"]
+    assert (spot["pull"], spot["after"]) == (None, pytest.approx(spot["before"] + 1))
+    lost = rows["discovery, 50 %, 5 sigma, gamma 2: n_sig", "dec -30"]
+    assert lost["after"] is None and lost["before"] > 0
+    assert any("files of trials are the same in both" in note for note in document["notes"])
+    text = page.read_text()
+    figures = {path.name for path in (finished_run / "report" / "figures").glob("*.png")}
+    assert text.count("data:image/png;base64,") == 2 * len(figures) > 0
+    assert "http" not in text and "+2.1" in text
+    lines = list(diff.text(diff.diff(finished_run, own_run)))
+    assert any(line.startswith("results: ") and " 7 of them differ; 3 pulls: " in line for line in lines)
+
+
+def test_fluxes_of_another_unit_are_not_compared(finished_run, own_run):
+    compared = compared_results.compare(finished_run, own_run, ["sensitivity.flux_unit"], 0)
+    assert {number.quantity.rpartition(": ")[2] for number in compared.numbers} >= {"n_sig", "slope"}
+    assert not [number for number in compared.numbers if number.quantity.endswith("flux")]
+    assert any("sensitivity.flux_unit" in note for note in compared.notes)
+
+
+def test_results_that_cannot_be_compared(finished_run, own_run, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text(text())
+    assert main(["diff", str(finished_run), str(tmp_path / "a.yaml"), f"--html={tmp_path / 'x'}"]) == 2
+    assert "must both be runs with results/summary.json" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+    edited(own_run, lambda found: found.update(sensitivity=[3]))
+    assert main(["diff", str(finished_run), str(own_run)]) == 3
+    assert "worker report" in capsys.readouterr().err

@@ -121,3 +121,13 @@ def test_a_summary_of_nothing_but_a_name(tmp_path):
     lines = summary.lines(tmp_path)
     assert lines[1].startswith("x: ")
     assert lines[-1] == f"results: {tmp_path}/results/summary.json"
+
+
+def test_no_significance_is_negative(tmp_path):
+    """P-values of 0.5 or more are no excess: `scipy.stats.norm.isf` would give a negative number."""
+    (tmp_path / "results").mkdir()
+    for p, said in ((0.00135, "3.00 sigma"), (0.499, "0.00 sigma"), (0.5, "no excess"), (0.97, "no excess")):
+        post = {"p": p, "lo": 0.0, "hi": 1.0, "k": 1, "n": 2}
+        (tmp_path / "results" / "summary.json").write_text(json.dumps({"name": "x", "post_trial": post}))
+        (line,) = (line for line in summary.lines(tmp_path) if line.startswith("post-trial"))
+        assert f"], {said} (1 of 2 " in line

@@ -137,6 +137,7 @@ def test_every_command_answers_with_the_documented_keys(
     assert ask("diff", str(run), str(spec))["changes"] == []
     assert ask("restore", str(run))["files"] == []
     ask("schema")
+    ask("completion", "bash")
     _fetch(tmp_path, ask)
     (run / "results" / "post_trial.json").unlink()
     assert ask("repair", str(run))["faults"][0]["state"] == "absent"

@@ -80,6 +80,10 @@ def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
 
 
 def test_a_map_says_what_data_it_shows(ana: Analysis) -> None:
+    with pytest.raises(SpecError, match="layers: mlog10p, ts, ns, gamma"):
+        ana.plot(ana.scan(nside=4), "sigma")
+    with pytest.raises(SpecError, match="found 'ns' as the sky"):
+        ana.plot("ns")
     figure = ana.plot(ana.scan(), "ns")
     assert [text.get_text() for text in figure.texts] == ["tiny: synthetic data, scrambled sky"]
 

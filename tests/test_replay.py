@@ -47,6 +47,11 @@ def test_a_trial_is_looked_into(own_run, capsys):
     assert row["ts"] - 1e-3 <= brute <= row["ts"] + 1e-6, "the grid is fine, and never above the maximum"
     with_signal = int(out.partition("events: ")[2].partition(" of them")[0].rpartition(" ")[2])
     assert 10 < with_signal < 500
+    table = out.partition("the largest terms of TS:")[2].partition("\nbrute force")[0].splitlines()
+    assert table[0].split() == ["term", "S/B", "R", "season", "log10(E/GeV)", "from"]
+    terms = [[float(word) for word in (*line.split()[:2], line.split()[3])] for line in table[1:]]
+    assert terms and all(len(line.split()) == 4 for line in table[1:]), "columns do not touch"
+    assert all(len(line) - len(line.lstrip()) > 20 for line in table[1:])
     [picture] = (own_run / "replay").glob("*_dec_-30_n_sig_10_trial_0000103.png")
     assert picture.stat().st_size > 20_000
 

@@ -13,6 +13,7 @@ import pytest
 from dagmaker.cli import main as dagmaker
 from dagmaker.htcondor import repair
 from dagmaker.htcondor.build import build
+from dagmaker.status import summary as terminal
 from tests import report_run
 from worker.base.compare import Rounding
 from worker.base.errors import RefusedError
@@ -103,6 +104,17 @@ def test_every_source_has_its_numbers(done: Path, summary: dict) -> None:
     assert scan["hottest"]["name"] == best["name"]
     assert set(scan["regions"]) == {"all", "north", "south"}
     assert scan["regions"]["south"]["name"] == "B"
+
+
+def test_the_terminal_has_every_spectrum_and_source(done: Path, summary: dict) -> None:
+    lines = terminal.lines(done)
+    assert [line.partition("gamma ")[2] for line in lines if "sensitivity, 90 %" in line] == ["2]", "3]"]
+    assert all("discovery, 3 sigma" in line for line in lines if "sensitivity, 90 %" in line)
+    first = next(i for i, line in enumerate(lines) if line.startswith("source "))
+    in_order = sorted(summary["scan"]["sources"], key=lambda source: -source["mlog10p"])
+    for source, line in zip(in_order, lines[first + 1 :], strict=False):
+        assert line.startswith(source["name"]) and line.endswith(f" {source['p']:.3g}")
+    assert len(in_order) == 5 and lines[first + 6] == ""
 
 
 def test_the_observed_sky_is_one_more_scrambled_sky_at_its_own_address(done: Path) -> None:

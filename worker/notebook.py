@@ -297,6 +297,11 @@ class Analysis:
         -------
         matplotlib Figure
 
+        Raises
+        ------
+        SpecError
+            There is no such layer, or `sky` is not a scanned sky.
+
         Examples
         --------
         >>> ana = open_analysis("tutorial.yaml")
@@ -304,6 +309,10 @@ class Analysis:
         """
         from worker.report import skymaps
 
+        if not isinstance(sky, SkyMap):
+            raise SpecError(f"plot: found {sky!r} as the sky; write e.g. ana.plot(ana.scan(), 'ts')")
+        if layer not in skymaps.NAMES:
+            raise SpecError(f"layer={layer!r}: there is no such layer of a sky; layers: {', '.join(skymaps.NAMES)}")
         return skymaps.single(np.array(sky[1:]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
 
 

@@ -210,7 +210,7 @@ def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = 
     from_ : str
         Another run directory, from which files of trials are taken over that would be the same here, to the bit.
     jobs : int
-        Worker processes, one core each.
+        Worker processes, one core each; 0: as many as there are cores.
 
     Returns
     -------
@@ -311,11 +311,33 @@ def schema() -> Result:
     return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
 
 
+def completion(*, shell: str) -> Result:
+    """Print a script with which a shell completes commands, flags and files.
+
+    Parameters
+    ----------
+    shell : str
+        bash, zsh or fish.
+
+    Returns
+    -------
+    shell, script : str
+
+    Examples
+    --------
+    source <(dagmaker completion bash)
+    """
+    from dagmaker.commands import shells
+
+    lines = shells.script(shell, COMMANDS)
+    return Result({"shell": shell, "script": "\n".join(lines) + "\n"}, lines)
+
+
 COMMANDS: dict[str, Callable[..., Result]] = {
     command.__name__: command
     for command in (
         init, check, pilot, plan, build, run, submit, round, status, efficiency, repair, restore, abort, verify_plan,
-        review, unblind, diff, data_fetch, schema,
+        review, unblind, diff, data_fetch, schema, completion,
     )
 }  # fmt: skip
 
@@ -324,6 +346,7 @@ POSITIONAL = {
     "diff": ("a", "b"),
     "init": ("kind",),
     "data_fetch": ("name",),
+    "completion": ("shell",),
     **dict.fromkeys(
         ("submit", "round", "status", "efficiency", "repair", "restore", "abort", "verify_plan", "review", "unblind"),
         ("run",),

@@ -58,7 +58,7 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     sample : int
         Files of trials of each kind that are made again, chosen at random each time.
     jobs : int
-        Processes, one core each.
+        Processes, one core each; 0: as many as there are cores.
     fresh : bool
         Use a new virtual environment, into which pip installs this version; needs a network.
     out : str
@@ -120,7 +120,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
         Your spec with the approval, otherwise equal to that of the run; not needed after another
         `dagmaker build SPEC --run=DIR` with it.
     jobs : int
-        Processes that scan, one core each.
+        Processes that scan, one core each; 0: as many as there are cores.
 
     Returns
     -------
@@ -151,13 +151,17 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     return Result(answer["result"], answer["printed"])
 
 
-def diff(*, a: str, b: str) -> Result:
+def diff(*, a: str, b: str, html: str | None = None) -> Result:
     """Show what changed between two specs or runs, and which work it invalidates; exit code 0.
+
+    Of two runs with results, their numbers are compared too, with pulls: the difference over both errors.
 
     Parameters
     ----------
     a, b : str
         YAML files, or run directories.
+    html : str
+        Write a page with all numbers and the figures of both runs side by side to this file.
 
     Returns
     -------
@@ -167,12 +171,20 @@ def diff(*, a: str, b: str) -> Result:
     refused : list of str
         Changed keys for which `dagmaker build` needs a new run directory.
     notes : list of str
+    results : list of {quantity, at, before, after, before_error, after_error, pull} or null
+        Numbers of both runs, the largest pulls first; null unless both have results.
 
     Examples
     --------
-    dagmaker diff runs/example analysis.yaml
+    dagmaker diff runs/example runs/other --html=diff.html
     """
+    from dagmaker import columns
+    from dagmaker.review import compared_results
     from dagmaker.review import diff as differences
 
     difference = differences.diff(Path(a), Path(b))
-    return Result(difference.as_json(), differences.text(difference))
+    lines = [*differences.text(difference, columns.terminal_width())]
+    if html is not None:
+        compared_results.write_page(Path(html), (Path(a), Path(b)), difference.results, difference.changes)
+        lines.append(f"-> {html}")
+    return Result(difference.as_json(), lines)

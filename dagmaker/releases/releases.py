@@ -78,7 +78,9 @@ def find_release(name: str) -> Release:
     hint = f"; did you mean {close[0]}?" if close else ""
     known = "\n".join(f"  {r.name:<18} doi:{r.doi}  {r.what}" for r in CATALOGUE.values())
     known += "\n  icecube_3yr        in a wheel of PyPI      3 years of tracks, 2010-2012"
-    raise SpecError(f"no release {name!r}{hint} There are:\n{known}\n  doi:10.xxxx/...   any data set of a Dataverse")
+    raise SpecError(
+        f"no release {name!r}{hint or '.'} There are:\n{known}\n  doi:10.xxxx/...   any data set of a Dataverse"
+    )
 
 
 def files_of(release: Release, base_url: str, get_json: Callable[[str], Any]) -> list[RemoteFile]:

@@ -1,4 +1,4 @@
-"""`dagmaker diff`: differences between two specs or runs, and the work that they invalidate."""
+"""`dagmaker diff`: differences between two specs or runs, the work that they invalidate, and results of two runs."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from dagmaker.htcondor import build
 from dagmaker.plan import plan, processes
 from dagmaker.plan.plan import Node, Plan
+from dagmaker.review import compared_results
+from dagmaker.review.compared_results import Compared
 from dagmaker.review.verify_plan import frozen_spec
 from worker.base.errors import InputError
 from worker.base.reading import json_object
@@ -18,6 +20,7 @@ from worker.spec import effects, specfile
 from worker.spec.fields import Affects
 from worker.spec.sections import Spec
 
+OTHER_DATA = "prepared data: another content: no trial serves both"
 _NONE = "(none)"
 _TRIALS = frozenset(multi_file_tasks())
 _UNKNOWN = Affects("not known: all work is taken for invalid", trials=tuple(_TRIALS))
@@ -51,12 +54,15 @@ class Difference:
         Changed keys for which `dagmaker build` needs a new run directory.
     notes : tuple of str
         Differences of two runs besides their specs.
+    results : Compared or None
+        Numbers of two runs; None unless both have results.
     """
 
     changes: tuple[Change, ...]
     work: tuple[Work, ...]
     refused: tuple[str, ...]
     notes: tuple[str, ...]
+    results: Compared | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
@@ -64,7 +70,8 @@ class Difference:
             "changes": [change._asdict() for change in self.changes],
             "work": [work._asdict() for work in self.work],
             "refused": list(self.refused),
-            "notes": list(self.notes),
+            "notes": [*self.notes, *(self.results.notes if self.results else ())],
+            "results": [number.as_json() for number in self.results.numbers] if self.results else None,
         }
 
 
@@ -81,7 +88,10 @@ def diff(a: Path, b: Path) -> Difference:
     before, after = build.identity(first), build.identity(second)
     refused = tuple(key for key in after if before.get(key) != after[key])
     work = tuple(_work(plan.make(first, ""), plan.make(second, ""), changes, refused))
-    return Difference(changes, work, refused, tuple(_notes(a, b)))
+    notes = tuple(_notes(a, b))
+    n_shared = 0 if OTHER_DATA in notes else sum(each.kept for each in work if each.task in _TRIALS)
+    results = compared_results.compare(a, b, [change.key for change in changes], n_shared)
+    return Difference(changes, work, refused, notes, results)
 
 
 def _load(path: Path) -> Spec:
@@ -147,7 +157,7 @@ def _notes(a: Path, b: Path) -> Iterator[str]:
         return
     first, second = (record or {} for record in records)
     same = first["digest"] == second["digest"]
-    yield "prepared data: " + ("the same content" if same else "another content: no trial serves both")
+    yield "prepared data: the same content" if same else OTHER_DATA
     for name in sorted({*first["versions"], *second["versions"]}):
         before, after = (record["versions"].get(name, _NONE) for record in (first, second))
         if before != after:
@@ -170,8 +180,8 @@ def _prepared(path: Path) -> dict[str, Any] | None:
         raise InputError(f"{file}: cannot be read ({error}); see `dagmaker repair`") from None
 
 
-def text(difference: Difference) -> Iterator[str]:
-    """Text for the terminal."""
+def text(difference: Difference, width: int | None = None) -> Iterator[str]:
+    """Text for the terminal, results fitted into its `width`."""
     if not difference.changes:
         yield "the specs are the same"
     for change in difference.changes:
@@ -188,6 +198,8 @@ def text(difference: Difference) -> Iterator[str]:
         yield f"\n`dagmaker build` wants another run directory: {', '.join(difference.refused)} differ"
     elif difference.changes:
         yield "\n`dagmaker build` of the second into a run of the first plans only what is to make"
+    if difference.results:
+        yield from compared_results.lines(difference.results, width)
 
 
 def _shown(value: Any) -> str:

@@ -26,8 +26,8 @@ def unblind(run: Path, token: str | None, spec: str | None, jobs: int) -> dict[s
     flags = [f"--{name}={value}" for name, value in (("token", token), ("spec", spec)) if value is not None]
     with lock.held(run):
         process = interpreter.run_worker("unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json")
-    if code := process.returncode:
-        text = process.stderr.replace("worker unblind: ", "").strip()
-        raise _ERRORS.get(code, DagmakerError)(text or f"the worker ended with exit code {code}")
+        if code := process.returncode:  # while the lock is held: a refused command leaves no lock file
+            text = process.stderr.replace("worker unblind: ", "").strip()
+            raise _ERRORS.get(code, DagmakerError)(text or f"the worker ended with exit code {code}")
     answer: dict[str, Any] = json.loads(process.stdout)
     return answer

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from dagmaker.status.display import duration, rate
@@ -12,6 +13,9 @@ from worker.base.reading import json_object
 from worker.base.task_rows import ROWS
 from worker.rundir import layout
 from worker.rundir.post_trial_text import sentence
+
+MOST_SOURCES = 10
+"""Sources of a list in the terminal; summary.json has all."""
 
 
 def read(run: Path) -> dict[str, Any] | None:
@@ -33,7 +37,7 @@ def lines(run: Path) -> list[str]:
 
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    parts = (_head, _fluxes, _hottest, _limits, _post_trial, _binomial, _timing)
+    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _timing)
     return ["", *(line for part in parts for line in part(_of_shown_sky(summary))), *_result_paths(run)]
 
 
@@ -73,22 +77,34 @@ def _point(row: Mapping[str, Any], labels: Sequence[str]) -> str:
 
 
 def _fluxes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Sensitivity and discovery potential at three points, for each spectrum."""
     labels = summary.get("labels") or []
-    discovery = {_point(row, labels): row for row in summary.get("discovery") or ()}
-    rows = summary.get("sensitivity") or ()
+    for part in (summary, *(summary.get("more_spectra") or ())):
+        yield from _of_spectrum(part, labels)
+    if summary.get("sensitivity") and summary.get("acceptance_error"):
+        yield f"sensitivities and upper limits contain a relative acceptance error of {summary['acceptance_error']:g}"
+    if summary.get("sensitivity") and summary.get("level_note"):
+        yield f"level: {summary['level_note']}"
+
+
+def _of_spectrum(part: Mapping[str, Any], labels: Sequence[str]) -> Iterator[str]:
+    rows, discovery = part.get("sensitivity") or (), part.get("discovery") or ()
     if not rows:
         return
+    of_point = {_point(row, labels): row for row in discovery}
+    unit, gamma = rows[0].get("unit") or "strength of the engine", rows[0].get("gamma")
+    spectrum = "" if gamma is None or not rows[0].get("unit") else f", gamma {gamma:g}"
+    sensitivity = f"sensitivity, {100 * rows[0]['beta']:g} %" if "beta" in rows[0] else "sensitivity"
+    n_sigma = f", {discovery[0]['nsigma']:g} sigma" if discovery and "nsigma" in discovery[0] else ""
     yield ""
-    unit = rows[0].get("unit") or "strength of the engine"
-    yield f"{', '.join(labels) or 'dec':>9}  {'sensitivity':>24}  {'level':>5}  {'discovery potential':>24}   [{unit}]"
+    yield (
+        f"{', '.join(labels) or 'dec':>9}  {sensitivity:>24}  {'level':>5}  {'discovery' + n_sigma:>24}   "
+        f"[{unit}{spectrum}]"
+    )
     for row in _example_rows(rows, labels):
         level = f"{row['level']:.2f}" if row.get("level") is not None else "-"
         at = _point(row, labels)
-        yield f"{at}  {_flux(row):>24}  {level:>5}  {_flux(discovery.get(at, {})):>24}"
-    if summary.get("acceptance_error"):
-        yield f"sensitivities and upper limits contain a relative acceptance error of {summary['acceptance_error']:g}"
-    if summary.get("level_note"):
-        yield f"level: {summary['level_note']}"
+        yield f"{at}  {_flux(row):>24}  {level:>5}  {_flux(of_point.get(at, {})):>24}"
 
 
 def _flux(row: Mapping[str, Any]) -> str:
@@ -124,13 +140,39 @@ def _post_trial(summary: Mapping[str, Any]) -> Iterator[str]:
     post = summary.get("post_trial")
     if not post:
         return
-    yield (f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}] ({sentence(post)})")
+    yield (
+        f"post-trial p-value: {post['p']:.3g} [{post['lo']:.3g}, {post['hi']:.3g}]{_significance(post['p'])} "
+        f"({sentence(post)})"
+    )
     better = summary.get("better_hemisphere")
     if better:
         yield (
             f"better hemisphere: {better['region']}, post-trial p {better['p']:.3g}; quoted as the better of two: "
-            f"{better['p_of_two']:.3g}"
+            f"{better['p_of_two']:.3g}{_significance(better['p_of_two'])}"
         )
+
+
+def _significance(p: float) -> str:
+    """One-sided significance of a p-value; p of 0.5 or more is no excess, not a negative significance."""
+    return f", {-NormalDist().inv_cdf(p):.2f} sigma" if 0 < p < 0.5 else ", no excess" if p >= 0.5 else ""
+
+
+def _sources(summary: Mapping[str, Any]) -> Iterator[str]:
+    """The sources of a list, the hottest first."""
+    sources = sorted((summary.get("scan") or {}).get("sources") or (), key=lambda row: -float(row["mlog10p"]))
+    if not sources:
+        return
+    width = max(6, *(len(row["name"]) for row in sources[:MOST_SOURCES]))
+    yield ""
+    yield f"{'source':<{width}}{'ra':>9}{'dec':>9}{'TS':>8}{'ns':>7}{'gamma':>7}{'local p':>10}"
+    for row in sources[:MOST_SOURCES]:
+        gamma = f"{row['gamma']:.2f}" if row["ns"] > 0 else "-"
+        yield (
+            f"{row['name']:<{width}}{row['ra_deg']:>8.2f}°{row['dec_deg']:>+8.2f}°{row['ts']:>8.2f}{row['ns']:>7.1f}"
+            f"{gamma:>7}{row['p']:>10.3g}"
+        )
+    if len(sources) > MOST_SOURCES:
+        yield f"and {len(sources) - MOST_SOURCES:,} less significant ones: scan.sources in {layout.SUMMARY}"
 
 
 def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -138,7 +180,7 @@ def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:
     if test:
         yield (
             f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
-            f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]"
+            f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
         )
 
 

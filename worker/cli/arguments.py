@@ -7,6 +7,7 @@ float and ``a,b`` as a tuple. It therefore gets only checked and quoted argument
 import difflib
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
@@ -42,6 +43,8 @@ _ARGUMENTS = {
     "b": Argument("analysis.yaml"),
     "name": Argument("icetracks_14yr"),
     "output": Argument("DIR"),
+    "html": Argument("diff.html"),
+    "shell": Argument("bash"),
     "out": Argument("DIR"),
     "file": Argument("trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy"),
     "token": Argument("TOKEN"),
@@ -59,7 +62,7 @@ _ARGUMENTS = {
     "failed_count": Argument("0", 0, 10**9),
     "trial": Argument("0", 0, 10**12),
     "sample": Argument("3", 0, 10**6, " files"),
-    "jobs": Argument("2", 1, 4096, " processes"),
+    "jobs": Argument("2", 0, 4096, " processes"),
     "slots": Argument("1000", 1, 10**6, " slots"),
     "round": Argument("1", 1, MAX_ROUNDS),
     "timeout": Argument("300", 0, 10**6, " s"),
@@ -211,15 +214,15 @@ def _split(words: Sequence[str], parameters: Mapping[str, Parameter], problems: 
         if not word.startswith("--") or word == "--":
             problems.append(f"{word!r} is a stray word; every argument is written --name=value")
             continue
-        name, equals, text = word[2:].partition("=")
-        name = name.replace("-", "_")
+        written, equals, text = word[2:].partition("=")
+        name = written.replace("-", "_")
         if not equals and name.startswith("no") and _is_bool(parameters.get(name[2:])):
             given.append((name[2:], "False"))
             continue
         parameter = parameters.get(name)
         if parameter is None:
             flags = " ".join(f"--{known}" for known in parameters) or "none"
-            problems.append(f"unknown flag --{name}{_did_you_mean(name, parameters)}; flags: {flags}")
+            problems.append(f"unknown flag --{written}{_did_you_mean(name, parameters)}; flags: {flags}")
             if not equals and rest and not rest[0].startswith("--"):
                 rest.pop(0)  # its value is no stray word
             continue
@@ -266,6 +269,8 @@ def _number(parameter: Parameter, text: str) -> float | int:
     _, low, high, unit = _ARGUMENTS.get(parameter.name, Argument())
     if not low <= value <= high and value != parameter.default:  # a default outside has a meaning of its own
         raise SpecError(f"{wrong} from {low} to {high}{unit}{_example(parameter)}")
+    if parameter.name == "jobs" and value == 0 != parameter.default:
+        return len(os.sched_getaffinity(0))
     return value
 
 

@@ -5,21 +5,20 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from worker.base.atomic import reason
-from worker.base.errors import EXIT_CODES, DagmakerError, InputError, SpecError
+from worker.base.errors import EXIT_CODES, SpecError
 from worker.base.output import safe_streams
-from worker.cli import document, several
+from worker.cli import document, outcome, several
 from worker.cli.arguments import Parameter, argv, call, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
 __all__ = ["TASKS", "Parameter", "argv", "call", "document", "for_fire", "main", "parse", "signature", "typed"]
 
 STOPPED = 85
+_STOPPED_TEXT = "interrupted; finished output is valid; run the same command again to resume"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _HELP = ("-h", "--help", "help")
 
@@ -51,7 +50,7 @@ def _main(words: Sequence[str]) -> int:
     if task in TASKS and any(word in _HELP[:2] for word in words[1:]):
         print(_help(task))
         return 0
-    return _run_to_exit_code(task, words[1:])
+    return outcome.exit_code(f"worker {task}", words[1:], lambda: _stoppable(task, words[1:]), _STOPPED_TEXT)
 
 
 def _run(task: str, words: Sequence[str]) -> int:
@@ -80,29 +79,9 @@ def _run(task: str, words: Sequence[str]) -> int:
     return 0
 
 
-def _run_to_exit_code(task: str, words: Sequence[str]) -> int:
-    """Run a task; errors become an exit code and a message on stderr (and JSON on stdout)."""
-    problems: Sequence[Any] = ()
-    try:
-        with _stop_on_sigterm():
-            return _run(task, words)
-    except DagmakerError as error:
-        code, message, problems = error.exit_code, str(error) or type(error).__name__, error.problems
-        for line in message.splitlines():
-            print(f"worker {task}: {line}", file=sys.stderr)
-    except KeyboardInterrupt:
-        code, message = STOPPED, "interrupted; finished output is valid; run the same command again to resume"
-        print(f"worker {task}: {message}", file=sys.stderr)
-    except OSError as error:  # no file descriptors, no memory for a process, a path that is too long
-        code, message = InputError.exit_code, f"{error.filename or 'this machine'}: {reason(error)}"
-        print(f"worker {task}: {message}", file=sys.stderr)
-    except Exception as error:  # any other error gets an exit code too, with its traceback
-        traceback.print_exc()
-        code, message = 1, f"unexpected: {type(error).__name__}: {error}"
-        print(f"worker {task}: unexpected error (above); please report it", file=sys.stderr)
-    if document.is_wanted(words):
-        document.write(document.of_error(code, message, problems))
-    return code
+def _stoppable(task: str, words: Sequence[str]) -> int:
+    with _stop_on_sigterm():
+        return _run(task, words)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def verify(*, run: str, jobs: int = 1) -> Answer:
     run : str
         The run directory.
     jobs : int
-        Processes that read files, one core each.
+        Processes that read files, one core each; 0: as many as there are cores.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Answer:
         Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS and the
         rows that decide a result.
     jobs : int
-        Processes, one core each.
+        Processes, one core each; 0: as many as there are cores.
 
     Examples
     --------
@@ -233,7 +233,7 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     spec : str
         A spec with the approval in its section ``unblind``; the frozen spec of the run where none is given.
     jobs : int
-        Processes that scan, one core each.
+        Processes that scan, one core each; 0: as many as there are cores.
 
     Examples
     --------

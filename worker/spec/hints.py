@@ -17,6 +17,8 @@ class Hint(NamedTuple):
 HINTS: dict[str, Hint] = {
     "version": Hint("version of this file's format", "1"),
     "name": Hint("names the trials directory, RUN/trials/<name>/", "ic86"),
+    "include": Hint("another spec in the same folder, for every key that this one does not have", "base.yaml"),
+    "vary": Hint("values of a parameter that one run can hold: signal.gamma", "{signal.gamma: [2, 2.5, 3]}"),
     "seed": Hint("the only source of randomness", "2011"),
     "engine": Hint("what makes the trials: the built-in likelihood, or a plug-in", "{kind: builtin}"),
     "engine.kind": Hint("builtin or plugin", "builtin"),

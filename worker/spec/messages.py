@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from worker.spec import composition
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
@@ -212,6 +213,8 @@ def _or(words: list[str]) -> str:
 
 
 def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
+    if len(path) == 1 and path[0] in composition.KEYS:
+        return "this key is read from the spec of a user only: the frozen spec of a run is complete without it"
     allowed = _allowed(path[:-1], data)
     meant = did_you_mean(str(path[-1]), allowed)
     return f"unknown key{meant}{' ' if meant else '; '}keys here: {', '.join(allowed)}"
@@ -228,7 +231,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     if section == ("engine",):
         return list(ENGINES[data["engine"].get("kind", "builtin")].by_key())
     if not section:
-        return list(Spec.model_fields)
+        return [*Spec.model_fields, *composition.KEYS]
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
     inner["resources", "tasks"] = TaskResources
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)

@@ -27,9 +27,10 @@ def error(problems: Iterable[Problem], where: str) -> SpecError:
     lines = []
     entries: dict[Problem, dict[str, str | int | None]] = {}
     for problem in sorted(problems, key=lambda p: p.line):
-        place = f"{where}:{problem.line}" if problem.line else where
+        file = getattr(problem.line, "file", where)  # of an included line
+        place = f"{file}:{problem.line}" if problem.line else file
         path = f"{dotted(problem.path)}: " if problem.path else ""
         lines.append(f"{place}: {path}{problem.text}")
-        words = {"file": where, "line": problem.line or None, "path": dotted(problem.path), "message": problem.text}
+        words = {"file": file, "line": int(problem.line) or None, "path": dotted(problem.path), "message": problem.text}
         entries[problem] = words
     return SpecError("\n".join(dict.fromkeys(lines)), tuple(entries.values()))

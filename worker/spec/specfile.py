@@ -11,7 +11,18 @@ from pydantic import ValidationError
 
 from worker.base.errors import SpecError
 from worker.spec import changes as edits
-from worker.spec import characters, engine, goals, hints, messages, paths, pilot_file, season_files, sources
+from worker.spec import (
+    characters,
+    composition,
+    engine,
+    goals,
+    hints,
+    messages,
+    paths,
+    pilot_file,
+    season_files,
+    sources,
+)
 from worker.spec.problem import Problem, error
 from worker.spec.reader import RESOLVERS, UnreadableError, read
 from worker.spec.sections import Spec
@@ -100,6 +111,7 @@ def json_schema() -> dict[str, Any]:
     schema["required"].remove("data")  # a plug-in reads its own
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "dagmaker analysis spec, version 1"
+    schema["properties"] |= {key: {"type": kind} for key, kind in composition.KEYS.items()}
     hints.describe(schema)
     return schema
 
@@ -138,7 +150,12 @@ def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (),
         document = read(text)
     except UnreadableError as failure:
         raise error([characters.first(text, failure.problem.line) or failure.problem], where) from None
-    problems: list[Problem] = [*document.problems, *edits.apply(document.data, document.lines, changes)]
+    problems: list[Problem] = list(document.problems)
+    if base is not None:
+        problems += composition.complete(document.data, document.lines, base)
+        if any(problem.path == (composition.INCLUDE,) for problem in problems):  # what is missing has no message
+            raise error(problems, where)
+    problems += edits.apply(document.data, document.lines, changes)
     if for_pilot:
         goals.for_pilot(document.data)
     if engine.is_plugin(document.data):
@@ -161,5 +178,6 @@ def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (),
     if spec is not None and base is not None and not problems:
         problems += paths.missing(spec.data, document.lines)
     if problems or spec is None:
-        raise error([*characters.on_lines(text, (problem.line for problem in problems)), *problems], where)
+        own = (problem.line for problem in problems if not isinstance(problem.line, composition.IncludedLine))
+        raise error([*characters.on_lines(text, own), *problems], where)
     return spec

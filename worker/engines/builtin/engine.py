@@ -203,12 +203,12 @@ class Builtin:
         terms = 2 * np.log1p(ns * (weight - (share / drawn.n_events)[drawn.season]))
         total, rest = int(drawn.n_events.sum()), int(drawn.rest.sum())
         yield f"events: {total:,}, {len(drawn.row)} of them with S > 0; the other {rest:,} enter through N"
-        yield "the largest terms of TS:     term    S/B R  season  log10(E/GeV) from"
-        grid = self._analysis.grid
+        grid, width = self._analysis.grid, max(6, *(len(season.name) for season in self._analysis.dataset.seasons))
+        yield f"the largest terms of TS:{'term':>9}{'S/B R':>12}  {'season':<{width}}  log10(E/GeV) from"
         for i in np.argsort(-terms, kind="stable")[:_SHOWN]:
             season = self._analysis.dataset.seasons[drawn.season[i]].name
             log_e = grid.edges[drawn.row[i] % grid.n]
-            yield f"{'':20}{terms[i]:13.4f}{ratio[i]:9.4g}  {season}  {log_e:.2f}"
+            yield f"{terms[i]:33.4f}{ratio[i]:12.4g}  {season:<{width}}  {log_e:.2f}"
 
     def band_counts(self) -> list[BandCounts]:
         """Events against the background densities, for each season."""
