@@ -132,7 +132,7 @@ def columns(run: Run) -> np.dtype[np.void]:
 
 def skies(run: Run, device: bool = False) -> Engine:
     """As `engine`, for tasks that scan skies; SpecError if the engine cannot scan."""
-    return require(engine(run, device), "skies")
+    return require(engine(run, device), run.spec.scan.needs)
 
 
 @lru_cache(maxsize=1)
@@ -226,7 +226,7 @@ def point(spec: Spec, dec_deg: float | None, name: str | None = None) -> Point:
         The spec has no such point, or not the kind of points of this argument, or a declination off the grid would
         have no directory name of its own.
     """
-    if spec.hypothesis.kind == "points":
+    if spec.hypothesis.lists_points:
         return _listed(spec, dec_deg, name)
     if name is not None:
         raise SpecError(f"--point={name}: the points of this analysis are declinations; write --dec=DEC in its place")
