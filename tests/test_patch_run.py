@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker.cost import cost
+from dagmaker.cost import cost, significance_reach
 from dagmaker.htcondor.build import build
 from dagmaker.plan import plan
 from tests.conftest import made_once
@@ -85,6 +85,13 @@ def test_patches_are_costed():
     spec = loads(SPEC)
     whole = plan.make(spec, "digest")
     work = cost.work_s(whole, spec)
+    text = "\n".join(significance_reach.lines(cost.estimate(whole, spec).quotable))
+    assert "from 400 patches" in text
+    assert "enough_skies" in text
+    enough = loads(SPEC.replace("n_patches: 400", "n_patches: 4000"))
+    assert "enough_skies" not in "\n".join(
+        significance_reach.lines(cost.estimate(plan.make(enough, "digest"), enough).quotable)
+    )
     more = loads(SPEC.replace("n_patches: 400", "n_patches: 4000"))
     assert work["patches"] < cost.work_s(plan.make(more, "digest"), more)["patches"] < 10 * work["patches"]
 

@@ -213,6 +213,7 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
     quotable = Quotable(
         spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival,
         spec.unblind.quote_nsigma, spec.unblind.waive, tilted, way_of(spec),
+        spec.scan.post_trial.n_patches if spec.scan.post_trial.tail == "patches" else 0,
     )  # fmt: skip
     n_clusters = clusters.count(plan)
     return Cost(

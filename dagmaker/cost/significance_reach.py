@@ -28,6 +28,8 @@ class Quotable:
         Checks that are allowed to fail.
     n_tilted : int
         Tilted background trials per declination.
+    n_patches : int
+        Patches of tilted skies.
     way : str
         How n_sig is found: a key of `worker.spec.goals.SENSITIVITY_ERROR_1`.
     """
@@ -40,6 +42,7 @@ class Quotable:
     waived: tuple[str, ...] = ()
     n_tilted: int = 0
     way: str = "strata"
+    n_patches: int = 0
 
     @property
     def counted(self) -> float:
@@ -55,8 +58,15 @@ class Quotable:
 
     @property
     def post_trial(self) -> float:
-        """Post-trial significance if no background sky has a hotter spot; 0 without skies."""
+        """Post-trial significance if no background sky has a hotter spot, or that patches reach; 0 without skies."""
+        if self.patches_suffice:
+            return goals.PATCH_SIGMA
         return sigma(1 / (self.n_skies + 1)) if self.n_skies else 0.0
+
+    @property
+    def patches_suffice(self) -> bool:
+        """Whether `TAIL` effective patches lie beyond the largest significance that they reach."""
+        return self.n_patches >= TAIL * goals.PATCH_SPREAD
 
     @property
     def sensitivity_error(self) -> float:
@@ -97,7 +107,8 @@ def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal 
         )
     if quotable.n_skies:
         least = 1 / (quotable.n_skies + 1)
-        yield f"post-trial   {quotable.post_trial:.2f} sigma (p >= {least:.2g}) is what the skies can show"
+        shown = sigma(least)
+        yield f"post-trial   {shown:.2f} sigma (p >= {least:.2g}) is what the skies can show{_of_patches(quotable)}"
     yield f"error        of a sensitivity: about {100 * quotable.sensitivity_error:.2g} %, by its signal trials"
     yield from _before_unblinding(quotable)
     if cpu_h:
@@ -105,13 +116,23 @@ def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal 
         local = "local sigma: " + _extra(times_for_one_more(quotable.counted), cpu_h.get("bg_trials", 0.0))
         local = f"{tail_trials if quotable.n_tilted else local} of CPU time"
         post_trial = ""
-        if quotable.n_skies:
+        if quotable.n_patches:
+            more = _extra(4.0, cpu_h.get("patch_trials", 0.0))
+            post_trial = f"; of post-trial p: {more}"
+        elif quotable.n_skies:
             factor = times_for_one_more(quotable.post_trial)
             post_trial = f"; post-trial: {_extra(factor, cpu_h.get('scan_trials', 0.0))}"
         error = _extra(4.0, cpu_h.get("sig_trials", 0.0))
         yield f"one more     {local}{post_trial}; half the error: {error}"
     if goal is not None:
         yield from _goal_lines(quotable, goal)
+
+
+def _of_patches(quotable: Quotable) -> str:
+    if not quotable.n_patches:
+        return ""
+    percent = 100 * math.sqrt(goals.PATCH_SPREAD / quotable.n_patches)
+    return f"; {percent:.2g} % is the error of p at {goals.PATCH_SIGMA:g} sigma, from {quotable.n_patches:,} patches"
 
 
 def _tilted(quotable: Quotable) -> str:
@@ -128,9 +149,10 @@ def _before_unblinding(quotable: Quotable) -> Iterator[str]:
         return
     needed = math.ceil(TAIL / tail(quotable.unblinding))
     plain = 0 if quotable.n_tilted and quotable.unblinding <= TILTED_SIGMA else quotable.n_trials
+    skies = 0 if quotable.patches_suffice and quotable.unblinding <= goals.PATCH_SIGMA else quotable.n_skies
     rows = (
         ("enough_background_trials", "background.n_trials", plain),
-        ("enough_skies", "scan.n_skies", quotable.n_skies),
+        ("enough_skies", "scan.n_skies", skies),
     )
     for check, key, count in rows:
         if 0 < count < needed and check not in quotable.waived:
