@@ -3,7 +3,7 @@
     python -m benchmarks.patches                  # nside 8, made-up events: 20,000 plain skies
     python -m benchmarks.patches FOLDER SEASON    # nside 128, a season of the track release (events/, uptime/, irfs/)
 
-Prints the tables of docs/statistics.md. Local p is counted at every ring with tilted trials.
+Prints a table of each. Local p is counted at every ring with tilted trials.
 """
 
 import math
