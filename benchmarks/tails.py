@@ -71,10 +71,10 @@ class Row(NamedTuple):
     extrapolated: tuple[tuple[str, tuple[float, ...]], ...]
 
 
-def read(folder: Path, seasons: list[str]) -> engine.Analysis:
-    """The data as a run with the default likelihood has them."""
+def read(folder: Path, seasons: list[str], psf: str = "gaussian") -> engine.Analysis:
+    """The data as a run has them."""
     dataset = read_release(folder, seasons, label="real", sigma_max_deg=5.0)
-    cuts = engine.Cuts(np.arange(1.0, 4.0 + 1e-9, 1 / 16), 5.0, math.radians(0.2), math.radians(5.0))
+    cuts = engine.Cuts(np.arange(1.0, 4.0 + 1e-9, 1 / 16), 5.0, math.radians(0.2), math.radians(5.0), 0.0, psf)
     return engine.build(dataset, cuts)
 
 

@@ -66,7 +66,7 @@ def pilot(
     file = Path(output).absolute()
     write_all(file.parent, [Written(PurePosixPath(file.name), pilots.text(measured).encode())])
     hint = f"{output}: written; resources.pilot: {output} in the spec uses it"
-    lines = ["", *pilots.lines(measured), *sensitivity_estimate.lines(measured), "", hint]
+    lines = ["", *pilots.lines(measured, loaded), *sensitivity_estimate.lines(measured), "", hint]
     return Result({"output": file, "pilot": measured.model_dump(mode="json", exclude_none=True)}, lines)
 
 

@@ -18,6 +18,7 @@ TILTS_S = 0.12  # a pilot that chooses tilts
 FILE_S, TRIAL_S = 2e-4, 3e-8  # collect: per file, per trial
 DEC_S = 1.8e-3  # distributions: per declination
 CURVE_S, RESAMPLING_S = 0.01, 6.5e-5  # fit of a passing curve, and of one resampling
+STRATA_S = 0.002  # n_sig from strata: no fit and no resampling
 TARGET_S = 0.01  # upper limits: per target, besides its curve
 MAP_S, PIXEL_S, SKY_RING_S = 0.85, 4.5e-7, 3e-7  # collect_scan: FITS files; per pixel; per ring of a sky
 TEST_S, SKY_S = 0.012, 1e-5  # post-trial p
@@ -61,7 +62,8 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
         Files of its parents.
     """
     points, injected_at, spectra = len(spec.all_points), len(spec.signal_points), len(spec.signal.gammas)
-    curve_s = CURVE_S + RESAMPLING_S * spec.sensitivity.n_bootstrap
+    resampling_s = RESAMPLING_S * spec.sensitivity.n_bootstrap if spec.sensitivity.method == "curve" else 0.0
+    curve_s = CURVE_S + resampling_s if spec.sensitivity.method == "curve" else STRATA_S
     scan = spec.scan
     pixels = sum(map(scan.positions, scan.nsides))
     injected = injected_at * spectra * len(spec.signal.n_sig) * spec.signal.n_trials
@@ -74,8 +76,7 @@ def work_s(node: Node, spec: Spec, files: int) -> float:
         "distributions": DEC_S * points,
         "sensitivity": curves_s,
         "judge": curves_s,  # the same curves, from the trials so far
-        "upper_limits": scan.n_targets * spectra * (TARGET_S + RESAMPLING_S * spec.sensitivity.n_bootstrap)
-        + TARGET_TRIAL_S * injected,
+        "upper_limits": scan.n_targets * spectra * (TARGET_S + resampling_s) + TARGET_TRIAL_S * injected,
         "collect_scan": MAP_S + PIXEL_S * pixels + SKY_RING_S * scan.kept_per_sky * scan.n_skies + FILE_S * files,
         "post_trial": TEST_S + SKY_S * scan.n_skies,
         "report": PAGE_S

@@ -14,7 +14,7 @@ from dagmaker.htcondor import build
 from dagmaker.pilot import probes, sensitivity_estimate
 from dagmaker.pilot.probes import Measurement, Pair, Probe
 from worker.base.errors import InputError
-from worker.base.task_rows import BG_TRIALS, PATCH_TRIALS, PREPARE, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
+from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, multi_file_tasks
 from worker.rundir import layout
 from worker.spec.pilot import KindCost, Pilot, Reach
 from worker.spec.sections import Spec
@@ -94,13 +94,14 @@ def text(measured: Pilot) -> str:
     return json.dumps(measured.model_dump(mode="json", exclude_none=True), indent=1) + "\n"
 
 
-def lines(measured: Pilot) -> Iterator[str]:
-    """Table of the costs, one line for each kind."""
+def lines(measured: Pilot, spec: Spec) -> Iterator[str]:
+    """Table of the costs, one line for each kind of task that the spec has."""
+    probed = {short.task for short, _ in probes.pairs(unsized(spec))}
     yield f"{'kind':<14}{'set-up':>18}{'per trial or pixel':>34}{'memory':>10}"
     for kind in multi_file_tasks():
         cost: KindCost | None = getattr(measured, kind)
-        if cost is None and kind in (TAIL_TRIALS, PATCH_TRIALS):
-            continue  # perhaps the spec has none
+        if cost is None and kind not in probed:
+            continue
         if cost is None:
             yield f"{kind:<14}no probe ended in time; the built-in model is used"
             continue

@@ -163,13 +163,14 @@ def _timing(summary: Mapping[str, Any]) -> Iterator[str]:
     if not timing:
         return
     yield ""
-    yield f"{'stage':<14}{'files':>8}{'trials':>12}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>9}"
+    yield f"{'stage':<14}{'files':>8}{'made':>16}{'wall':>10}{'CPU':>10}{'per CPU second':>16}{'memory':>9}"
     for stage in [*filter(timing.__contains__, ROWS), *sorted(timing.keys() - ROWS.keys())]:
         row = timing[stage]
         speed = row["n"] / row["cpu_s"] if row["cpu_s"] > 0 else None
-        wall, cpu = _time_text(row["wall_s"]), _time_text(row["cpu_s"])
+        unit = f" {ROWS[stage].unit}" if stage in ROWS and row["n"] > 1 else ""
+        made, wall, cpu = f"{row['n']:,}{unit}", _time_text(row["wall_s"]), _time_text(row["cpu_s"])
         yield (
-            f"{stage:<14}{row.get('files', 1):>8,}{row['n']:>12,}{wall:>10}{cpu:>10}{rate(speed):>16}"
+            f"{stage:<14}{row.get('files', 1):>8,}{made:>16}{wall:>10}{cpu:>10}{rate(speed):>16}"
             f"{row['max_rss_mb']:>6.0f} MB"
         )
 

@@ -99,8 +99,8 @@ class Task:
 # 0.01, 0.14, 0.5, 1.6 and 3 million events, compilation included; starts as in `dagmaker.cost.small_task_costs`.
 ROWS: dict[str, Task] = {
     PREPARE: Task(
-        priority=100, file="prepared/data.npz", makes="the prepared data", result="data", recomputed=False,
-        cost_line=0, million_mb=195.0, start_s=0.7,
+        priority=100, file="prepared/data.npz", makes="the prepared data", unit="events", result="data",
+        recomputed=False, cost_line=0, million_mb=195.0, start_s=0.7,
     ),
     BG_TRIALS: Task(
         priority=50, needs=("dec",), folder="bg", n_trials="background.n_trials",
@@ -108,8 +108,8 @@ ROWS: dict[str, Task] = {
         per_s=55000.0, million_mb=115.0, on_device=True,
     ),
     TAIL_PILOT: Task(
-        priority=55, needs=("dec",), makes="the tilts of a declination", recomputed=False, million_mb=115.0,
-        start_s=0.9, start_inside_s=0.2,
+        priority=55, needs=("dec",), makes="the tilts of a declination", unit="tilts", recomputed=False,
+        million_mb=115.0, start_s=0.9, start_inside_s=0.2,
     ),
     TAIL_TRIALS: Task(
         priority=50, needs=("dec",), folder="tail", n_trials="background.n_tail_trials",
@@ -132,8 +132,8 @@ ROWS: dict[str, Task] = {
         unit="patches", cost_line=8, per_s=12000.0, memory_mb=500, million_mb=800.0,
     ),
     SCAN_MAP: Task(
-        priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one", cost_line=7,
-        per_s=25000.0, million_mb=130.0, scans_skies=True, on_device=True,
+        priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one",
+        unit="pixels", cost_line=7, per_s=25000.0, million_mb=130.0, scans_skies=True, on_device=True,
     ),
     JUDGE: Task(
         priority=90, needs=("round",), keys=("round", "asked", "inputs", "added", "points"), recomputed=False,
@@ -151,7 +151,7 @@ ROWS: dict[str, Task] = {
         start_s=0.9, start_inside_s=0.2,
     ),
     COLLECT_SCAN: Task(
-        priority=90, file="results/scan.json", makes="the maps and the hottest spots", result="scan",
+        priority=90, file="results/scan.json", makes="the maps and the hottest spots", unit="skies", result="scan",
         keys=("regions", "n_skies"), cost_line=9, memory_mb=350, start_s=0.6,
     ),
     POST_TRIAL: Task(

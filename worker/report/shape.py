@@ -77,6 +77,13 @@ class Shape(NamedTuple):
         return math.sqrt(max(self.eta * (1.0 - self.eta), 1.0 / self.n) / self.n)
 
 
+def _joint(tsd: TSD, how: How) -> float:
+    """TS beyond which p is no longer that of plain trials; NaN if there is none."""
+    if how == "counted":
+        return tsd.counted.joint
+    return tsd.joint.ts if tsd.joint else math.nan
+
+
 def shape_of(at: Point, tsd: TSD, how: How = "hybrid") -> Shape:
     """Summarise a distribution; `how` is the survival function of the scan."""
     counts = np.histogram(np.minimum(tsd.ts, EDGES[-1]), EDGES)[0]
@@ -88,7 +95,7 @@ def shape_of(at: Point, tsd: TSD, how: How = "hybrid") -> Shape:
         at, tsd.n, len(tsd.ts), counts, {fit: _fitted(TSD(tsd.n, tsd.ts, fit)) for fit in FITS},
         (low, middle, high), tsd.count(EDGES) / tsd.n, tsd.sf(EDGES, how) if has_fit or how != "fit" else nothing,
         tsd.sf(EDGES, "fit") if has_fit else nothing, tsd.sf(EDGES, "hybrid") if has_fit else nothing,
-        tsd.joint.ts if tsd.joint else math.nan,
+        _joint(tsd, how),
         (_threshold(tsd, 3.0), _threshold(tsd, 5.0)),
     )  # fmt: skip
 

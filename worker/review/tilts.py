@@ -28,4 +28,4 @@ def findings(run: Run) -> Iterator[Finding]:
                     wrong.append(f"{rel}: the pilot chooses other tilts")
             except (InputError, SpecError) as error:
                 wrong.append(str(error))
-    yield finding.of(f"{TAIL_PILOT}: tilts chosen again", wrong, f"the same at {len(points):,} declinations")
+    yield finding.of(f"{TAIL_PILOT}: tilts chosen again", wrong, f"the same at {len(points):,} points")

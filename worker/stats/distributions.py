@@ -22,7 +22,9 @@ from worker.stats.tail import Counted, Tilted
 F64 = NDArray[np.float64]
 
 N_JOINT = 100
-"""`hybrid` and `counted` count while this many trials lie above (10 % error in p), then follow fit or tilted trials."""
+"""`hybrid` counts while this many trials lie above (10 % error in p), then follows the fit; for `counted` the least."""
+TILTED_SPREAD = 10
+"""Relative variance of p by one tilted trial up to 4 sigma: so many are worth one plain trial beyond the TS."""
 
 TS_TOLERANCE = 1e-3
 """A TS below zero by less than this (the fit's tolerance) is taken as 0; a smaller one is an error."""
@@ -170,7 +172,8 @@ class TSD:
         """The survival function without any fit; InputError without tilted trials."""
         if self.tilted is None:
             raise InputError("there are no tilted trials to count the tail with: background.tail is none")
-        joint = float(self.ts[-N_JOINT]) if len(self.ts) >= N_JOINT else 0.0
+        k = max(self.tilted.n // TILTED_SPREAD, N_JOINT)
+        joint = float(self.ts[-k]) if len(self.ts) >= k else 0.0
         return Counted(self.n, self.ts, joint, self.tilted)
 
     @cached_property
@@ -232,7 +235,8 @@ class TSD:
         ----------
         ts : array_like, any shape
         how : 'counted', 'hybrid', 'fit' or 'empirical', optional
-            Plain trials while k >= `N_JOINT` of them lie at or above, tilted ones beyond; (k + 1) / (n + 1) while
+            Plain trials while k of them lie at or above, as many as all tilted ones are worth (one in `TILTED_SPREAD`,
+            at least `N_JOINT`), tilted ones beyond; (k + 1) / (n + 1) while
             k >= `N_JOINT` and eta chi2.sf(ts / scale, ndof) beyond, scaled to be continuous there; the second or the
             first of these everywhere. By default the first if there are tilted trials, else the second.
 

@@ -113,7 +113,7 @@ class Tilted:
 
 
 class Counted(NamedTuple):
-    """Survival function from plain trials and, beyond the TS that 100 of them exceed, tilted ones.
+    """Survival function from plain trials and, beyond the TS where tilted ones are more precise, those.
 
     P(TS >= t) is the tilted trials' beyond `joint`, and the fraction of plain trials in [t, joint) plus that of the
     tilted ones at `joint` before it: every TS is counted once, by one kind of trial, so the sum is unbiased.

@@ -108,7 +108,7 @@ def mean_weight(log_w: F64, log_l: F64, place: str, tilt: str) -> MeanWeight:
 def pooled(found: Sequence[MeanWeight]) -> MeanWeight:
     """Average of the mean weights of one tilt at many declinations: a common factor of all weights shows here."""
     error = math.sqrt(sum(one.error**2 for one in found)) / len(found)
-    place = f"{len(found)} declinations together"
+    place = f"{len(found)} places together"
     return MeanWeight(place, found[0].tilt, sum(one.mean for one in found) / len(found), error)
 
 
