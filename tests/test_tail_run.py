@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from worker.rundir.ledger import expected, open_run
 from worker.spec.point import declination
 from worker.spec.sections import Spec
 from worker.spec.specfile import loads, loads_resolved, resolved_text
-from worker.tasks import collect, prepare, results, tail, trials
+from worker.tasks import collect, context, prepare, results, tail, trials
 
 TEXT = """
 version: 1
@@ -121,6 +122,11 @@ def test_files_are_those_of_their_tilts_and_are_made_again(run):
     assert (rows["ts"] > 0).mean() > 0.8
     assert replay.replay(run, str(file.path), None)["reproduced"]
     assert replay.replay(run, str(file.path), 17)["fit"]["log_w"] == rows["log_w"][17]
+    chosen = tail.load(opened, AT)
+    drawn = Counter(context.engine(opened).tilt_of(chosen, 1024 + i) for i in range(256))
+    assert {tilt: 256 * tilt.share for tilt in chosen if tilt.share} == {t: n for t, n in drawn.items() if t}
+    plain = [i for i in range(1024) if context.engine(opened).tilt_of(chosen, 1024 + i) is None]
+    assert rows["ts"][plain].mean() < 0.5 * rows["ts"].mean()
     assert verify.verify(run, 1)["faults"][0]["state"] == "absent"  # signal and skies were not made
     bad = {fault["node"] for fault in verify.verify(run, 1)["faults"]}
     assert not {name for name in bad if name.startswith(("tail", "bg", "collect_bg"))}

@@ -354,6 +354,9 @@ class Engine(Described, Protocol):
         Trial i may depend on the point, the key, the tilts and i, and on no other random number.
         """
 
+    def tilt_of(self, tilts: Sequence[Tilt], trial: int) -> Tilt | None:
+        """Tilt that a trial of `tail_trials` is drawn from; None if it is a plain one."""
+
     def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""
 

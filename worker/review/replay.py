@@ -1,5 +1,7 @@
 """replay: recompute a file in a scratch directory, or one of its trials, and compare bits."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,6 +13,7 @@ from worker.base.errors import InputError, SpecError
 from worker.base.reading import file_bytes
 from worker.base.task_rows import PATCH_TRIALS, ROWS, SCAN_TRIALS, TAIL_TRIALS, multi_file_tasks
 from worker.engines.plugin.engine import Plugin
+from worker.engines.protocol import Tilt
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.tasks import context, patches, scratch_run, tail
@@ -142,6 +145,8 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     if isinstance(engine, Plugin):
         for line in engine.lines(at, stream.key, k, stream.signal):
             print(line)
+    if task == TAIL_TRIALS:
+        print(*_tilt_lines(engine.tilt_of(tail.load(run, at), k), fit), sep="\n")
     if "explain" not in engine.supports or task == TAIL_TRIALS:
         return {"fit": fit}
     explanation = engine.explain(at, stream.key, k, alone, stream.signal)
@@ -159,6 +164,15 @@ def _replay_trial(run: Run, rel: PurePosixPath, trial: int, task: str, args: dic
     print(f"-> {picture}")
     brute_force = dict(zip(("ts", "ns", "gamma"), best, strict=True))
     return {"fit": fit, "brute_force": brute_force, "picture": str(picture)}
+
+
+def _tilt_lines(tilt: Tilt | None, fit: dict[str, float]) -> Iterator[str]:
+    """Where a tilted trial comes from, and what it counts."""
+    if tilt is None:
+        yield "drawn from: the background, as one of the plain trials among the tilted ones"
+    else:
+        yield f"drawn from: the tilt n = {tilt.n:g}, gamma = {tilt.gamma:g}, which has {tilt.share:.1%} of the trials"
+    yield f"weight: {math.exp(fit['log_w']):.4g}; in a p-value the trial counts as so much of a plain one"
 
 
 def _point(args: dict[str, Any]) -> str:

@@ -137,6 +137,10 @@ class Builtin:
         mixed = self._mixture(at.model, tuple(tilts))
         return mixture.trials(self._analysis, self._point(at.model), tilts, mixed, key, first, n)
 
+    def tilt_of(self, tilts: Sequence[Tilt], trial: int) -> Tilt | None:
+        """Tilt that a trial of `tail_trials` is drawn from; None if it is a plain one."""
+        return mixture.tilt_of(tilts, trial)
+
     def _mixture_at(self, model: SourceModel, tilts: tuple[Tilt, ...]) -> Mixture:
         return mixture.mixture_at(self._analysis, self._point(model), tilts)
 

@@ -100,6 +100,13 @@ def pattern(counts: Sequence[int]) -> NDArray[np.int32]:
     return np.searchsorted(np.cumsum(counts), order, side="right").astype(np.int32)
 
 
+def tilt_of(tilts: Sequence[Tilt], trial: int) -> Tilt | None:
+    """Tilt that a trial is drawn from; None for a plain one."""
+    counts = [round(tilt.share * PATTERN) for tilt in tilts]
+    k = int(pattern([PATTERN - sum(counts), *counts])[trial % PATTERN])
+    return tilts[k - 1] if k else None
+
+
 def mixture_at(analysis: Analysis, point: Point, tilts: Sequence[Tilt]) -> Mixture:
     """Return the tilts at the declination of `point`, ready for trials.
 
