@@ -51,28 +51,28 @@ def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> 
     assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *figures.TAIL, *sky.PART.plots)}
     assert all(verdict.sentence.endswith(".") for verdict in found)
     failed = {verdict.name for verdict in found if not verdict.passed}
-    assert failed == {"enough_background_trials", "enough_skies", "smooth_map"}  # 400 trials, 8 skies, nside 4
+    assert failed == {"enough_background_trials", "enough_skies"}  # 400 trials, 8 skies
     assert {verdict.name for verdict in unblinding_checks.blocking(found)} == failed
 
 
 def test_a_waiver_lifts_the_block_and_not_the_verdict(copy: Path) -> None:
-    waiver = "unblind: {waive: [smooth_map, enough_skies, p_uniform], quote_nsigma: 1.5}\n"
+    waiver = "unblind: {waive: [enough_skies, p_uniform], quote_nsigma: 1.5}\n"
     build(loads(report_run.SPEC + waiver), copy)  # the same analysis: nothing else changes
     found = of(copy)
-    assert not found["smooth_map"].passed
-    assert found["smooth_map"].waived
-    assert not found["smooth_map"].blocks
+    assert not found["enough_skies"].passed
+    assert found["enough_skies"].waived
+    assert not found["enough_skies"].blocks
     assert not found["p_uniform"].waived, "what passed is not waived"
     assert found["enough_background_trials"].passed, "400 trials reach 1.5 sigma"
     assert unblinding_checks.blocking(found.values()) == ()
     produce.report(copy, None, None)
     page = (copy / layout.REPORT).read_text(encoding="utf-8")
-    assert "Waived by name in the spec (<code>unblind.waive</code>): enough_skies, smooth_map." in page
+    assert "Waived by name in the spec (<code>unblind.waive</code>): enough_skies." in page
     assert "failed, waived" in page
     assert "Nothing blocks unblinding." in page
     rows = {row["name"]: row for row in json.loads((copy / layout.SUMMARY).read_text())["checks"]}
-    assert rows["smooth_map"]["waived"]
-    assert not rows["smooth_map"]["blocks"]
+    assert rows["enough_skies"]["waived"]
+    assert not rows["enough_skies"]["blocks"]
 
 
 def lose_a_file(run: Path) -> None:

@@ -117,10 +117,12 @@ def test_a_changed_decision_is_named(copy: Path) -> None:
 
 def test_a_changed_plan_of_a_round_is_named(copy: Path) -> None:
     path = copy / layout.round_plan(1)
-    path.write_text(path.read_text().replace('"cuts":[[0,', '"cuts":[[7,', 1))
+    before = path.read_text()
+    path.write_text(before.replace('"cuts":[[0,', '"cuts":[[7,', 1))
+    line = before[: before.index('"cuts":[[0,')].count("\n") + 1
     found = [line for line in verify_plan(copy) if line.what.startswith("plans, lists of processes and DAGs of rounds")]
     assert found[0].verdict == "fault"
-    assert "rounds/round_1.plan.json: line 2 is" in found[0].found
+    assert f"rounds/round_1.plan.json: line {line} is" in found[0].found
 
 
 def test_what_no_decision_asked_for_is_named(copy: Path) -> None:
