@@ -48,7 +48,8 @@ def test_every_check_is_made_once_and_has_a_figure_of_the_report(done: Path) -> 
     found = unblinding_checks.verdicts(open_run(done))
     assert tuple(verdict.name for verdict in found) == NAMES
     assert set(FIGURES) == set(NAMES)
-    assert set(FIGURES.values()) <= {plot.name for plot in (*figures.PLOTS, *figures.TAIL, *sky.PART.plots)}
+    plots = (*figures.PLOTS, *figures.TAIL, *figures.PATCHES, *sky.PART.plots)
+    assert set(FIGURES.values()) <= {plot.name for plot in plots}
     assert all(verdict.sentence.endswith(".") for verdict in found)
     failed = {verdict.name for verdict in found if not verdict.passed}
     assert failed == {"enough_background_trials", "enough_skies"}  # 400 trials, 8 skies
