@@ -164,7 +164,7 @@ class Analysis:
         """Point of a declination, with a warning if it seems to be in radians; or the point of a name."""
         if isinstance(dec_deg, str):
             return context.point(self.spec, None, dec_deg)
-        if self.spec.hypothesis.kind == "points":
+        if self.spec.hypothesis.lists_points:
             return context.point(self.spec, dec_deg)
         if not -90 <= dec_deg <= 90:
             raise SpecError(f"dec_deg={dec_deg:g}: a declination is between -90 and 90 degrees")

@@ -23,7 +23,7 @@ def summary(run: Run) -> dict[str, Any]:
     sensitivity, background = results["sensitivity"] or {}, results["background"] or {}
     labels = PointAxis(run.spec.all_points).names
     return {
-        **({"labels": labels} if run.spec.hypothesis.kind == "points" else {}),
+        **({"labels": labels} if run.spec.hypothesis.lists_points else {}),
         "name": run.spec.name,
         "digest": digest_of_numbers(run.spec),
         "data": _data(run),

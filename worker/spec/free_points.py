@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -13,9 +13,6 @@ from worker.base.bounds import MAX_DECS, MAX_NAME
 from worker.spec import levels
 from worker.spec.fields import Affects, Model, refuse
 from worker.spec.point import Labels, Point, SourceModel, Value
-
-if TYPE_CHECKING:
-    from worker.spec.sections import Spec
 
 LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
@@ -88,41 +85,6 @@ def _faults(labels: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
             yield key, f"found {shown:.40}; must be a number up to {LARGEST:g}, or a text"
         elif key == "dec_deg" and abs(value) > 90:
             yield key, f"found {value:g}; a declination is between -90 and 90 degrees"
-
-
-def without_skies(document: Any) -> Any:
-    """Return the document of a ``hypothesis: {kind: points}`` with an empty grid and an empty scan, if it has none.
-
-    So is a document with points and no hypothesis, which has a message of its own.
-    """
-    if not isinstance(document, Mapping):
-        return document
-    hypothesis = document.get("hypothesis", {"kind": "points"} if document.get("points") else None)
-    if not isinstance(hypothesis, Mapping) or hypothesis.get("kind") != "points":
-        return document
-    background = document.get("background")
-    if isinstance(background, Mapping):
-        background = {"dec_deg": None, **background}
-    return {"scan": {"kind": "none"}, **document, "background": background}
-
-
-def spec_faults(spec: "Spec") -> Iterator[tuple[str, str]]:
-    """Key and sentence of what does not fit to the kind of hypothesis."""
-    has_grid, scan = spec.background.dec_deg is not None, spec.scan.kind
-    if spec.hypothesis.kind == "points":
-        if not spec.points:
-            yield "points", "missing; hypothesis.kind is points: write e.g. points: [{dec_deg: 5}, {dec_deg: 30}]"
-        if has_grid:
-            yield "background.dec_deg", "found a grid, and hypothesis.kind is points, which lists its own: leave it out"
-        if scan != "none":
-            yield "scan.kind", f"found {scan}; hypothesis.kind is points, which scans no sky: leave scan out"
-        yield from faults(spec.points, spec.engine.kind)
-        return
-    if spec.points:
-        text = f"found {len(spec.points)} points; they belong to hypothesis: {{kind: points}}: write that, or "
-        yield "points", f"{text}leave them out"
-    elif not has_grid:
-        yield "background.dec_deg", "found nothing; write e.g. dec_deg: {start: -85, stop: 85, step: 10}"
 
 
 def faults(points: Sequence[FreePoint], engine: str) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from worker.base.errors import SpecError
-from worker.spec import angles, free_points, levels, map_defaults, size_limits, tilts
+from worker.spec import angles, levels, map_defaults, size_limits, tilts
 from worker.spec import engine as engines
+from worker.spec import hypothesis as hypotheses
 from worker.spec.data_section import Data
 from worker.spec.engine import BuiltinEngine, Engine
 from worker.spec.fields import (
@@ -19,17 +20,12 @@ from worker.spec.fields import (
     refuse,
 )
 from worker.spec.free_points import FreePoints
+from worker.spec.hypothesis import Hypothesis, SkyHypothesis
 from worker.spec.point import Point, declination
 from worker.spec.run_sections import Adaptive, Goal, Resources, Unblind, switch
 from worker.spec.scan import Scan
 from worker.spec.sky_scan import HealpixScan
 from worker.spec.trial_sections import Background, Likelihood, Sensitivity, Signal, grid_values
-
-
-class Hypothesis(Model):
-    """What is tested: a declination grid with a scan of skies, or points that the spec lists."""
-
-    kind: Annotated[Literal["sky", "points"], Affects("what is tested: other points, other files")] = "sky"
 
 
 class Spec(Model):
@@ -47,7 +43,7 @@ class Spec(Model):
     engine: Engine = BuiltinEngine()
     data: Data
     likelihood: Likelihood = Likelihood()
-    hypothesis: Hypothesis = Hypothesis()
+    hypothesis: Hypothesis = SkyHypothesis()
     points: FreePoints = ()
     background: Background
     signal: Signal
@@ -75,7 +71,7 @@ class Spec(Model):
     @model_validator(mode="before")  # before the one above: pydantic calls the last of these first
     @classmethod
     def _without_skies(cls, document: Any) -> Any:
-        return free_points.without_skies(document)
+        return hypotheses.without_grid(document)
 
     @model_validator(mode="after")
     def _tilted_trials_to_count(self) -> Self:
@@ -86,7 +82,7 @@ class Spec(Model):
 
     @model_validator(mode="after")
     def _its_points(self) -> Self:
-        refuse(*free_points.spec_faults(self))
+        refuse(*self.hypothesis.faults(self))
         return self
 
     @model_validator(mode="after")
@@ -147,9 +143,7 @@ class Spec(Model):
     @property
     def all_points(self) -> tuple[Point, ...]:
         """Points with background and signal trials, in the order of the plan."""
-        if self.hypothesis.kind == "points":
-            return free_points.all_points(self.points, self.signal.extension_deg)
-        return self.scan.points(self.background.decs, self.signal.extension_deg)
+        return self.hypothesis.points(self)
 
     def at(self, dec_deg: float) -> Point:
         """Point of a declination (deg), on the background grid or not."""
@@ -165,7 +159,7 @@ class Spec(Model):
         """
         if "point" not in args:
             return self.at(args["dec"])
-        point = free_points.named(self.points, args["point"], self.signal.extension_deg)
+        point = self.hypothesis.named(self, args["point"])
         if point is None:
             names = ", ".join(at.folder.name for at in self.all_points[:12])
             raise SpecError(f"--point={args['point']}: the spec has no such point; it has {names or 'none'}")

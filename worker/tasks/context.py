@@ -226,7 +226,7 @@ def point(spec: Spec, dec_deg: float | None, name: str | None = None) -> Point:
         The spec has no such point, or not the kind of points of this argument, or a declination off the grid would
         have no directory name of its own.
     """
-    if spec.hypothesis.kind == "points":
+    if spec.hypothesis.lists_points:
         return _listed(spec, dec_deg, name)
     if name is not None:
         raise SpecError(f"--point={name}: the points of this analysis are declinations; write --dec=DEC in its place")
