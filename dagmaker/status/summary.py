@@ -106,13 +106,13 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
+    what = f"hottest of {scan['n_points']:,} points in" if "n_points" in scan else what
     of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
-    yield (
-        f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}ra {math.degrees(spot['ra']):.2f}°, "
-        f"dec {math.degrees(spot['dec']):+.2f}°, TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, gamma {spot['gamma']:.2f}, "
-        f"-log10 p {spot['mlog10p']:.2f}"
-    )
+    where = f"ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°, " if "ra" in spot else ""
+    gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
+    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}"
+    yield f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}{where}{fit}"
     error = spot.get("p_interpolation_error")
     if error:
         yield f"its local p is interpolated between declinations, and off by a factor of about {math.exp(error):.2f}"

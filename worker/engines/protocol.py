@@ -208,6 +208,26 @@ class SourceScanner(Protocol):
         """As `skies`, for the skies `turns`, one per row, into `out`."""
 
 
+class PointScanner(Protocol):
+    """Fits a list of points in the same skies.
+
+    Attributes
+    ----------
+    block : int
+        Skies per block.
+    """
+
+    @property
+    def block(self) -> int:
+        """Skies per block."""
+
+    def skies(self, key: Key, first: int, count: int) -> NDArray[np.void]:
+        """Fits of every point in scrambled skies [first, first + count), (count, n_points) of `Engine.columns`."""
+
+    def at(self, turns: F64) -> NDArray[np.void]:
+        """As `skies`, for the skies `turns`, one per row, as `Engine.observed` gives them."""
+
+
 class Described(Protocol):
     """What is known of an engine without its data, or without its code if that is a plug-in.
 
@@ -220,8 +240,8 @@ class Described(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`, `tail_columns` and `tail_version`), "patches"
-        (`patches` and `patches_version`), and "densities"
+        "point_skies" (`observed`, `point_scanner`), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
+        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), and "densities"
         (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
@@ -319,6 +339,9 @@ class Engine(Described, Protocol):
 
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of `sources`."""
+
+    def point_scanner(self, points: Sequence[Point]) -> PointScanner:
+        """Return the scanner of `points`."""
 
     @property
     def tail_columns(self) -> np.dtype[np.void]:

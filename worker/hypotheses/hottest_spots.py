@@ -22,14 +22,16 @@ SPOT_DTYPE = np.dtype([(name, "<f8") for name in ("dec", "gamma", "mlog10p", "ns
 REGIONS = ("all", "north", "south")
 
 
-def load_tsds(run: Run) -> dict[float, TSD]:
-    """Background TS distributions by declination (deg), for p-values between them; from the collected trials.
+def load_tsds(run: Run) -> dict[Any, TSD]:
+    """Background TS distributions from the collected trials: by declination (deg), or by name of a listed point.
 
     Raises
     ------
     InputError
         If one is not collected yet.
     """
+    if run.spec.hypothesis.lists_points:
+        return {at.folder.name: load_tsd(run, at) for at in run.spec.all_points}
     return {dec: load_tsd(run, run.spec.at(dec)) for dec in run.spec.background.decs}
 
 
@@ -107,9 +109,9 @@ def with_local_p(spec: Spec, tsds: Mapping[float, TSD], result: dict[str, Any]) 
     """The result of a sky whose spots say how well their local p is known, if it is counted with tilted trials.
 
     ``local`` has a row for each of the declinations between which p is interpolated: p with its way, effective number
-    of trials and interval, and the weight of the declination.
+    of trials and interval, and the weight of the declination. A listed point has its own p, which says all that.
     """
-    if spec.scan.survival != "counted":
+    if spec.scan.survival != "counted" or spec.hypothesis.lists_points:
         return result
     regions = {region: {**spot, "local": _local_p(spec, tsds, spot)} for region, spot in result["regions"].items()}
     return {**result, "regions": regions}

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from worker.engines.protocol import Engine
 from worker.rundir.ledger import Expected, Run
+from worker.spec.point import Point
 from worker.stats.bands import Band
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 
 F64 = NDArray[np.float64]
 Rows = NDArray[np.void]
-Tsds = Mapping[float, TSD]
-"""Background distributions by declination (deg)."""
+Tsds = Mapping[Any, TSD]
+"""Background distributions by declination (deg), or by name of the point if the hypothesis lists its points."""
 
 
 class Steps(NamedTuple):
@@ -91,11 +92,12 @@ class BackgroundSkies(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A position with an observed TS, for an upper limit; `dec` in degrees."""
+    """A position with an observed TS, for an upper limit: a declination (deg), or a point with trials of its own."""
 
     name: str
-    dec: float
+    dec: float | None
     ts: float
+    at: Point | None = None
 
 
 class Ensemble(Protocol):

@@ -4,12 +4,18 @@ from collections.abc import Callable
 
 from worker.base.errors import SpecError
 from worker.hypotheses.points.hypothesis import Points
+from worker.hypotheses.points.skies import PointSkies
 from worker.hypotheses.protocol import Ensemble, Hypothesis
 from worker.hypotheses.sky.hypothesis import WholeSky
 from worker.hypotheses.source_list.hypothesis import SourceList
 from worker.spec.sections import Spec
 
-HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {"healpix": WholeSky, "catalog": SourceList, "none": Points}
+HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
+    "healpix": WholeSky,
+    "catalog": SourceList,
+    "points": PointSkies,
+    "none": Points,
+}
 
 
 def hypothesis_of(spec: Spec) -> Hypothesis:

@@ -116,6 +116,8 @@ def _scan(spec: Spec, what: str, sky: str) -> str:
         "log": "interpolated linearly in ln p between the declinations of the grid",
         "ring": "from the background trials of the pixel's own ring, without interpolation",
     }[scan.interpolation]
+    if spec.hypothesis.lists_points:
+        between = "each from the background trials of its own point"
     return (
         f"{what} A TS becomes a local p-value {ways[scan.survival]}, {between}. The hottest spot of the "
         f"{sky} sky is compared with those of {scan.n_skies:,} background skies: post-trial p = (k + 1)/(n + 1), with "

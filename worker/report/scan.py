@@ -73,10 +73,10 @@ def post_trial(results: Results) -> Drawing:
         column[1].set_xlabel("−log₁₀ p of the hottest spot")
     axes[0, 0].set_ylabel("background skies")
     axes[1, 0].set_ylabel("post-trial p-value")
-    split = results.run.spec.scan.dec_split_deg
+    split = f" (north and south are split at {style.dec_text(results.run.spec.scan.dec_split_deg)})"
     return Drawing(
         figure,
-        f"Hottest spot of each background sky (north and south are split at {style.dec_text(split)}), and that of the "
+        f"Hottest spot of each background sky{split if len(shown) > 1 else ''}, and that of the "
         f"{results.sky} sky. Above: histogram, and the density that N_eff independent positions would give. Below: "
         "fraction of skies at least as hot (steps) and 1 − (1 − p)^N_eff; the point is the post-trial p-value with its "
         f"interval.{_no_curve(regions, shown)}{PATCHES if results.run.spec.scan.post_trial.tail != 'none' else ''}",

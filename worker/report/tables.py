@@ -167,19 +167,24 @@ def _patches(post: Row) -> dict[str, str]:
 
 def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     likelihood = results.run.spec.likelihood
-    at_bound = " (bound of the fit)" if spot["gamma"] in (likelihood.gamma_min, likelihood.gamma_max) else ""
+    at_bound = " (bound of the fit)" if spot.get("gamma") in (likelihood.gamma_min, likelihood.gamma_max) else ""
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
-    name = {"source": spot["name"]} if "name" in spot else {}
+    name = {("source" if "ra" in spot else "point"): spot["name"]} if "name" in spot else {}
+    place, fitted_gamma = {}, {}
+    if "ra" in spot:
+        degrees = formats.degrees(float(np.degrees(spot["dec"])))
+        place = {"right ascension": f"{np.degrees(spot['ra']):.2f}°", "declination": degrees}
+    if "gamma" in spot:
+        fitted_gamma = {"fitted γ": formats.signed(spot["gamma"]) + at_bound}
     return name | {
-        "right ascension": f"{np.degrees(spot['ra']):.2f}°",
-        "declination": formats.degrees(float(np.degrees(spot["dec"]))),
+        **place,
         "−log₁₀ p (local)": formats.signed(spot["mlog10p"]) + _p_value_method(results, spot),
         **_valid(spot),
         "68 % interval of p (local)": interval({"lo": spot.get("p_lo"), "hi": spot.get("p_hi")}),
         "interpolation error of p (local)": interpolation_error(spot),
         "TS": formats.signed(spot["ts"]),
         "fitted ns": formats.signed(spot["ns"]),
-        "fitted γ": formats.signed(spot["gamma"]) + at_bound,
+        **fitted_gamma,
         "post-trial p": formats.p_value(post.get("p")),
         coverage: interval(post),
         "skies at least as hot": f"{post['k']:,} of {post['n']:,}" if post else formats.NONE,

@@ -19,9 +19,10 @@ TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 LARGEST = 1e12
 _COLUMNS = (
     "acceptance_factor add added beta bias bounded chi2 curve discovery dof engine error eta file first flux "
-    "flux_error gamma gamma_median joint k k_max key kind level loc log_w median method method_reason n n_eff "
+    "flux_error gamma gamma_median joint k k_max key kind level limits loc log_w median method method_reason n n_eff "
     "n_effective n_sig n_sig_error n_sig_is n_trials name ndof ndof_error ns ns_error ns_mean ns_median nsigma "
-    "offset offset_error p_error params part point points poisson quantities quantity reason round rows run "
+    "mlog10p offset offset_error p p_error p_hi p_interpolation_error p_lo p_way "
+    "params part point points poisson quantities quantity reason round rows run "
     "scale seed sensitivity slope slope_error state strata tail task threshold threshold_error threshold_share "
     "thresholds ts ts_3sigma ts_5sigma ts_error unit wanted what"
 )
@@ -83,18 +84,26 @@ def _faults(labels: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
             shown = str(value).lower() if isinstance(value, bool) else repr(value)
             yield key, f"found {shown:.40}; must be a number up to {LARGEST:g}, or a text"
+        elif key == "ra_deg" and not 0 <= value <= 360:
+            yield key, f"found {value:g}; a right ascension is between 0 and 360 degrees"
         elif key == "dec_deg" and abs(value) > 90:
             yield key, f"found {value:g}; a declination is between -90 and 90 degrees"
 
 
-def faults(points: Sequence[FreePoint], engine: str) -> Iterator[tuple[str, str]]:
-    """Key and sentence of each fault of the list: labels that the engine does not read, and equal names."""
+def faults(points: Sequence[FreePoint], engine: str, skies: bool) -> Iterator[tuple[str, str]]:
+    """Key and sentence of each fault of the list: labels that the engine does not read, and equal names.
+
+    With `skies` the built-in engine also reads where in a sky a point is.
+    """
     known = LABELS[engine]
+    example = "{dec_deg: 5, ra_deg: 77.4}" if skies else "{dec_deg: 5}"
+    if known is not None and skies:
+        known |= {"ra_deg"}
     for i, point in enumerate(points):
         labels = {key for key, _ in point.labels}
         if known is not None and labels != known:
             text = f"found the labels {', '.join(sorted(labels))}; the engine {engine} reads {', '.join(sorted(known))}"
-            yield f"points.{i}", f"{text}: write e.g. {{dec_deg: 5}}"
+            yield f"points.{i}", f"{text}: write e.g. {example}"
     seen: dict[str, int] = {}
     for i, point in enumerate(points):
         name = levels.word(name_of(point.labels))

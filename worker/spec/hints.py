@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from worker.spec import goals
+from worker.spec.hypothesis import KINDS as HYPOTHESES
 from worker.spec.scan import SCANS
 
 
@@ -134,7 +135,9 @@ HINTS: dict[str, Hint] = {
         "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
     ),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
-    "scan.kind": Hint("healpix (the whole sky), catalog (a list of sources) or none", "healpix"),
+    "scan.kind": Hint(
+        "healpix (the whole sky), catalog (a list of sources), points (those of the hypothesis) or none", "healpix"
+    ),
     "scan.file": Hint(
         "CSV with the columns name, ra_deg, dec_deg; relative to this file; ${VAR} is replaced", "sources.csv"
     ),
@@ -252,6 +255,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "SpecTilt": "background.tilts",
         "PostTrialTail": "scan.post_trial",
         **{section.__name__: "scan" for section in SCANS.values()},
+        **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
         "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():

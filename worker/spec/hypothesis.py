@@ -73,11 +73,17 @@ class SkyHypothesis(HypothesisSection):
             yield "points", f"{text}leave them out"
         elif spec.background.dec_deg is None:
             yield "background.dec_deg", "found nothing; write e.g. dec_deg: {start: -85, stop: 85, step: 10}"
+        if spec.scan.kind == "points":
+            yield (
+                "scan.kind",
+                f"found points, and the spec lists none; write hypothesis: {{kind: points}} and {EXAMPLE}",
+            )
 
 
 class PointsHypothesis(HypothesisSection):
     """The list ``points`` of the spec."""
 
+    scans: ClassVar[tuple[str, ...]] = ("none", "points")
     kind: Annotated[Literal["points"], KIND]
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:
@@ -93,7 +99,7 @@ class PointsHypothesis(HypothesisSection):
         if not spec.points:
             yield "points", f"missing; hypothesis.kind is points: write e.g. {EXAMPLE}"
         yield from super().faults(spec)
-        yield from free_points.faults(spec.points, spec.engine.kind)
+        yield from free_points.faults(spec.points, spec.engine.kind, spec.scan.has_skies)
 
 
 KINDS: dict[str, type[HypothesisSection]] = {"sky": SkyHypothesis, "points": PointsHypothesis}

@@ -13,11 +13,19 @@ from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
 from worker.spec.grid import DecRange
 from worker.spec.hints import example
+from worker.spec.hypothesis import KINDS as HYPOTHESES
 from worker.spec.problem import Path, Problem
 from worker.spec.scan import SCANS
 from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
 from worker.spec.task_resources import TaskResources
+
+WITH_KINDS: dict[str, tuple[Mapping[str, type[Model]], str]] = {
+    "scan": (SCANS, "healpix"),
+    "engine": (ENGINES, "builtin"),
+    "hypothesis": (HYPOTHESES, "sky"),
+}
+"""Sections whose keys depend on their kind: models by kind, and the kind if none is written."""
 
 _MUST = {
     "int_type": "must be a whole number",
@@ -177,7 +185,7 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
     """Return the problem of a word that is not allowed."""
     place: Path
     if kind == "union_tag_not_found":
-        if path in (("scan",), ("engine",)):
+        if len(path) == 1 and path[0] in WITH_KINDS:
             return Problem(
                 path,
                 _line(path, lines),
@@ -191,7 +199,7 @@ def _choice(kind: str, path: Path, context: Mapping[str, Any], value: Any, lines
             rule = "that is for a list of sources, and scan has none: write scan: {kind: catalog, file: sources.csv}"
         return Problem(path, _line(path, lines), f"found {show(value)}; {rule}")
     if kind == "union_tag_invalid":
-        key = "kind" if path in (("scan",), ("engine",)) else "format"
+        key = "kind" if path[0] in WITH_KINDS else "format"
         place = (*path, key)
         value_found = value[key]
         words = [word.strip(" '") for word in context["expected_tags"].split(",")]
@@ -223,10 +231,9 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
-    if section == ("scan",):
-        return list(SCANS[data["scan"].get("kind", "healpix")].model_fields)
-    if section == ("engine",):
-        return list(ENGINES[data["engine"].get("kind", "builtin")].by_key())
+    if section and section[0] in WITH_KINDS and len(section) == 1:
+        kinds, usual = WITH_KINDS[str(section[0])]
+        return list(kinds[data[str(section[0])].get("kind", usual)].by_key())
     if not section:
         return list(Spec.model_fields)
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
@@ -239,7 +246,7 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
     """Return pydantic's location without the names of union branches, which are not in the document."""
     if loc[:1] == ("data",) and loc[1:2] and loc[1] in FORMATS:
         return ("data", *(part for part in loc[2:] if part not in (PLAIN, WITH_KEYS)))
-    for section, kinds in (("scan", SCANS), ("engine", ENGINES)):
+    for section, (kinds, _) in WITH_KINDS.items():
         if loc[:1] == (section,) and loc[1:2] and loc[1] in kinds:
             return (section, *loc[2:])
     if loc[:2] in (("background", "dec_deg"), ("signal", "dec_deg")):

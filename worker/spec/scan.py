@@ -9,11 +9,17 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec.no_scan import NoScan
+from worker.spec.point_scan import PointScan
 from worker.spec.scan_section import ScanSection
 from worker.spec.sky_scan import HealpixScan
 from worker.spec.source_scan import CatalogScan
 
-SCANS: dict[str, type[ScanSection]] = {"healpix": HealpixScan, "catalog": CatalogScan, "none": NoScan}
+SCANS: dict[str, type[ScanSection]] = {
+    "healpix": HealpixScan,
+    "catalog": CatalogScan,
+    "points": PointScan,
+    "none": NoScan,
+}
 
 
 def _scan_kind(value: Any) -> str | None:
@@ -31,4 +37,4 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_scan_kind)])
 
 
-Scan = Annotated[HealpixScan | CatalogScan | NoScan, _OfTable()]
+Scan = Annotated[HealpixScan | CatalogScan | PointScan | NoScan, _OfTable()]

@@ -40,12 +40,15 @@ class ScanSection(Model):
         Bytes of one entry of a file of background skies.
     folder, file_stem : str
         Folder of its skies below that of all skies, and beginning of their file names; no two kinds share a folder.
+    needs : str
+        What an engine must support to scan its skies.
     """
 
     fits_per_s: ClassVar[float] = math.inf
     kept_bytes: ClassVar[int] = 24
     folder: ClassVar[str] = ""
     file_stem: ClassVar[str] = ""
+    needs: ClassVar[str] = "skies"
 
     @property
     def has_skies(self) -> bool:

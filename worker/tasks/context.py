@@ -132,7 +132,7 @@ def columns(run: Run) -> np.dtype[np.void]:
 
 def skies(run: Run, device: bool = False) -> Engine:
     """As `engine`, for tasks that scan skies; SpecError if the engine cannot scan."""
-    return require(engine(run, device), "skies")
+    return require(engine(run, device), run.spec.scan.needs)
 
 
 @lru_cache(maxsize=1)

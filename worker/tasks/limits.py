@@ -21,6 +21,7 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Run, open_run
 from worker.spec import edges
+from worker.spec.point import Point
 from worker.stats.distributions import TSD
 from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
@@ -47,8 +48,11 @@ def limits_of_sky(run: Run, scan: Mapping[str, Any]) -> dict[str, Any]:
     targets = list(ensemble_of(run.spec).targets(scan))
     calculator = Limits(run)
     # Computed by declination, to hold trials of few grid declinations in memory; written in the order of the list.
-    rows = {target.name: calculator.of(target) for target in sorted(targets, key=lambda target: target.dec)}
-    limit_rows = [{"name": t.name, "dec_deg": t.dec, "ts": t.ts, "limits": rows[t.name]} for t in targets]
+    rows = {target.name: calculator.of(target) for target in sorted(targets, key=lambda target: target.dec or 0.0)}
+    labels = [{"dec_deg": t.dec} if t.at is None else dict(t.at.labels) for t in targets]
+    limit_rows = [
+        {"name": t.name, **own, "ts": t.ts, "limits": rows[t.name]} for t, own in zip(targets, labels, strict=True)
+    ]
     settings = run.spec.sensitivity
     head = {"sky": scan["sky"], "cl": settings.beta, "unit": flux_rows.unit(run), "e0_tev": settings.e0_tev}
     return {**head, "limits": limit_rows}
@@ -60,7 +64,7 @@ class Limits:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._at = lru_cache(maxsize=4 * len(run.spec.signal.levels))(self._load)
-        self._tsd = lru_cache(maxsize=4)(lambda dec: hottest_spots.load_tsd(run, run.spec.at(dec)))
+        self._tsd = lru_cache(maxsize=4)(lambda at: hottest_spots.load_tsd(run, at))
         self._limit = lru_cache(maxsize=10_000)(self._on_grid)
 
     def of(self, target: Target) -> list[dict[str, Any]]:
@@ -69,8 +73,8 @@ class Limits:
 
     def _row(self, target: Target, level: float | None) -> dict[str, Any]:
         gamma = context.gamma_of(self.run.spec.signal, level)
-        parts = bracket(self.run.spec.signal_decs, target.dec)
-        grid_limits = [(weight, self._limited(dec, level, target.ts)) for dec, weight in parts]
+        parts, place = self._parts(target)
+        grid_limits = [(weight, self._limited(at, level, target.ts)) for at, weight in parts]
         row: dict[str, Any] = {"gamma": gamma}
         reasons = [part["reason"] for _, part in grid_limits if part["n_sig"] is None]
         if reasons:
@@ -80,22 +84,30 @@ class Limits:
         errors = [math.inf if part["n_sig_error"] is None else part["n_sig_error"] for _, part in grid_limits]
         error = math.sqrt(sum((weight * e) ** 2 for (weight, _), e in zip(grid_limits, errors, strict=True)))
         known = flux_rows.unit(self.run) is not None
-        flux = flux_rows.flux_per_event(self.run, self.run.spec.at(target.dec), gamma) if known else math.nan
+        flux = flux_rows.flux_per_event(self.run, place, gamma) if known else math.nan
         values = {"n_sig": n_sig, "n_sig_error": error, "flux": n_sig * flux, "flux_error": error * flux}
         first = grid_limits[0][1]
         return row | flux_rows.finite_or_null(values) | {key: first[key] for key in WAY if key in first}
 
-    def _limited(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
-        """Limit at a grid declination; every TS below the median has the limit of the median (one cache entry)."""
-        return dict(self._limit(dec, level, max(ts, self._tsd(dec).median())))
+    def _parts(self, target: Target) -> tuple[list[tuple[Point, float]], Point]:
+        """Points with signal trials and their weights, and the point whose acceptance counts."""
+        spec = self.run.spec
+        if target.at is not None:
+            return [(target.at, 1.0)], target.at
+        assert target.dec is not None
+        return [(spec.at(dec), weight) for dec, weight in bracket(spec.signal_decs, target.dec)], spec.at(target.dec)
 
-    def _on_grid(self, dec: float, level: float | None, ts: float) -> dict[str, Any]:
-        row = flux_rows.limit(self.run, self._at(dec, level), ts)
+    def _limited(self, at: Point, level: float | None, ts: float) -> dict[str, Any]:
+        """Limit at a point of trials; every TS below the median has the limit of the median (one cache entry)."""
+        return dict(self._limit(at, level, max(ts, self._tsd(at).median())))
+
+    def _on_grid(self, at: Point, level: float | None, ts: float) -> dict[str, Any]:
+        row = flux_rows.limit(self.run, self._at(at, level), ts)
         return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")} | {k: row[k] for k in WAY if k in row}
 
-    def _load(self, dec: float, level: float | None) -> flux_rows.PointTrials:
-        tsd: TSD = self._tsd(dec)
-        return flux_rows.load(self.run, self.run.spec.at(dec), level, tsd)
+    def _load(self, at: Point, level: float | None) -> flux_rows.PointTrials:
+        tsd: TSD = self._tsd(at)
+        return flux_rows.load(self.run, at, level, tsd)
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:

@@ -61,7 +61,7 @@ def _warm_up(run: Run, done: bool) -> None:
     engine, ensemble = context.engine(run), hypothesis_of(run.spec).ensemble()
     engine_tables.write(run, content, engine)
     print(f"-> {layout.TABLES}")
-    if ensemble is not None and "skies" in engine.supports:
+    if ensemble is not None and run.spec.scan.needs in engine.supports:
         ensemble.warm_up(engine)
 
 

@@ -15,7 +15,7 @@ from worker.engines.builtin import analysis, mixture, psf_curves, reference, sca
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.sources import SourceScanner
+from worker.engines.builtin.sources import PointFits, SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
@@ -74,7 +74,7 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "explain", "tail", "patches", "strata", "densities"})
+    supports = frozenset({"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities"})
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -173,6 +173,11 @@ class Builtin:
     def source_scanner(self, sources: Sources) -> SourceScanner:
         """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
+
+    def point_scanner(self, points: Sequence[Place]) -> PointFits:
+        """Return the scanner of points with a ``dec_deg`` and a ``ra_deg``, on this core."""
+        dec = np.array([_dec(at.model) for at in points])
+        return PointFits(self.source_scanner(Sources(dec, np.array([at.labels["ra_deg"] for at in points]) / 360.0)))
 
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""

@@ -20,6 +20,7 @@ from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.point import PI, windows
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
+from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.engines.protocol import Sources
 
 F64 = NDArray[np.float64]
@@ -171,3 +172,20 @@ class SourceScanner:
                 self._table(dec), self._work, self._rest, self._slopes, self._batch, *self._events, rows,
             )  # fmt: skip
             out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")
+
+
+class PointFits:
+    """Fits of sources as rows of trials."""
+
+    def __init__(self, scanner: SourceScanner) -> None:
+        self._scanner, self.block = scanner, scanner.block
+
+    def skies(self, key: tuple[int, int], first: int, count: int) -> NDArray[np.void]:
+        """As `SourceScanner.skies`, (count, n_sources) of `TRIAL_DTYPE`."""
+        return self._scanner.skies(key, first, count).view(TRIAL_DTYPE)[..., 0]
+
+    def at(self, turns: F64) -> NDArray[np.void]:
+        """As `SourceScanner.at`, (n_skies, n_sources) of `TRIAL_DTYPE`."""
+        out = np.empty((len(turns), len(self._scanner.sources.dec), 3))
+        self._scanner.at(turns, out)
+        return out.view(TRIAL_DTYPE)[..., 0]

@@ -149,8 +149,8 @@ class Plugin(Described):
     def _not_offered(self, *args: Any, **named: Any) -> Any:
         raise NotImplementedError("`supports` says what a plug-in has: trials, and flux")
 
-    scrambled = observed = ring_scanner = source_scanner = patches = explain = tilts = tail_trials = _not_offered
-    signal_counts = band_counts = spread = _not_offered
+    scrambled = observed = ring_scanner = source_scanner = point_scanner = patches = explain = tilts = _not_offered
+    tail_trials = signal_counts = band_counts = spread = _not_offered
     tail_columns: np.dtype[np.void]
     tail_version: int
     patches_version: int

@@ -1,78 +1,59 @@
 """Scan of a list of sources: implements `worker.hypotheses.protocol`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from worker.base.errors import SpecError
-from worker.engines.protocol import Engine, Sources
+from worker.engines.protocol import Engine, Sources, SourceScanner
 from worker.hypotheses import hottest_spots
-from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, SkyFile, Steps, Target, Tsds
+from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, Target, Tsds
 from worker.hypotheses.source_list import checks, sources
 from worker.hypotheses.source_list.sources import BINOMIAL_DTYPE, SOURCE_DTYPE
-from worker.rundir import address, layout, store
+from worker.hypotheses.together import Together
+from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
-from worker.spec.sections import Spec
 from worker.spec.specfile import digest
 from worker.stats.checks import Check
 from worker.stats.posttrial import post_trial
 
 
-class SourceList(NamedTuple):
+class _Fits(NamedTuple):
+    """Fits of all sources, in rows of `SOURCE_DTYPE`."""
+
+    scanner: SourceScanner
+    block: int
+
+    def skies(self, key: tuple[int, int], first: int, count: int) -> Rows:
+        return self.scanner.skies(key, first, count).view(SOURCE_DTYPE)[..., 0]
+
+    def at(self, turns: F64) -> Rows:
+        out = np.empty((len(turns), len(self.scanner.sources.dec), 3))
+        self.scanner.at(turns, out)
+        return out.view(SOURCE_DTYPE)[..., 0]
+
+
+class SourceList(Together):
     """The scan of a list of sources."""
 
-    spec: Spec
-    sky_dtype: np.dtype[np.void] = SOURCE_DTYPE
-    map_dtype: np.dtype[np.void] = SOURCE_DTYPE
-    rows_by_chance: int = 1
+    @property
+    def sky_dtype(self) -> np.dtype[np.void]:
+        """TS, ns and gamma."""
+        return SOURCE_DTYPE
 
-    def ensemble(self) -> Self:
-        """All sources in a sky."""
-        return self
+    def scanner(self, engine: Engine) -> _Fits:
+        """Fits of all sources."""
+        scanner = engine.source_scanner(sources.positions(self.spec))
+        return _Fits(scanner, scanner.block)
 
     def checks(self) -> Mapping[str, Callable[[Run], Check]]:
         """Whether hottest sources are distributed like the sources."""
         return checks.CHECKS
 
-    def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
-        """TS, ns and gamma of every source."""
-        if band is not None:
-            raise SpecError(f"--band={band}: a list of sources has no bands; leave it out")
-        folder = layout.part_dir(layout.scan_dir(self.spec.name, self.spec.scan.level()), part)
-        path = folder / layout.sky_name(folder, n, seed, first)
-        args = {"seed": seed, "first": first} | layout.part_address(part)
-        return self._work(path, args, (address.scan_trials(self.spec, seed), first, n))
-
-    def observed(self, nside: int | None, band: int, bands: int) -> SkyFile:
-        """TS, ns and gamma of every source, as one row."""
-        if nside is not None or bands > 1:
-            raise SpecError("--nside, --band and --bands belong to a map; a list of sources has none: leave them out")
-        path = layout.map_dir(self.spec.name, self.spec.scan.level()) / layout.band_name(0, 1)
-        return self._work(path, {}, (address.observed(self.spec), 0, 1))
-
-    def _work(self, path: PurePosixPath, args: Mapping[str, Any], skies: tuple[tuple[int, int], int, int]) -> SkyFile:
-        """All sources in skies (key, first, n), as (n, n_sources)."""
-        key, first, n = skies
-        return SkyFile(path, args, self.sky_area(), n, n, SOURCE_DTYPE, partial(self._begin, key, first))
-
-    def _begin(self, key: tuple[int, int], first: int, engine: Engine) -> Steps:
-        fits = engine.source_scanner(sources.positions(self.spec))
-
-        def scan_skies(start: int, count: int) -> Rows:
-            return fits.skies(key, first + start, count).view(SOURCE_DTYPE)[..., 0]
-
-        return Steps(fits.block, scan_skies)
-
     def sky_area(self) -> Mapping[str, Any]:
         """Positions."""
         return {"sources": digest([[source.ra_deg, source.dec_deg] for source in sources.scan_of(self.spec).entries])}
-
-    def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
-        """Positions: there is no map."""
-        return self.sky_area()
 
     def warm_up(self, engine: Engine) -> None:
         """Fit the first source."""
@@ -93,10 +74,6 @@ class SourceList(NamedTuple):
         """Every source, the hottest, and the binomial test."""
         return sources.sky_result(self.spec, sky.values(0)[0], tsds, sky.name)
 
-    def maps(self, file: Callable[[int, str], PurePosixPath]) -> list[PurePosixPath]:
-        """None."""
-        return []
-
     def targets(self, result: Mapping[str, Any]) -> Iterable[Target]:
         """Every source."""
         for source in result["sources"]:
@@ -110,25 +87,6 @@ class SourceList(NamedTuple):
         skies = store.load_array(path, layout.binomial_file(region), None, BINOMIAL_DTYPE)
         found = post_trial(test["mlog10p"], skies["mlog10p"])
         return {**{key: getattr(found, key) for key in ("p", "n", "lo", "hi", "level")}, "n_at_least": found.k, **test}
-
-    def real_bands(self, nside: int, jobs: int) -> int:
-        """1: all sources together."""
-        return 1
-
-    def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
-        """TS, ns and gamma of every source, as one row."""
-        scanner = engine.source_scanner(sources.positions(self.spec))
-        out = np.empty((1, len(scanner.sources.dec), 3))
-        scanner.at(turn[None, :], out)
-        return out.view(SOURCE_DTYPE)[..., 0]
-
-    def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
-        """TS, ns and gamma of every source."""
-        scanner, key = engine.source_scanner(sources.positions(self.spec)), address.scan_trials(self.spec, file.seed)
-        return (scanner.skies(key, file.first + row, 1).view(SOURCE_DTYPE)[..., 0] for row in rows)
-
-    def refitted(self, engine: Engine, file: Expected, skies: Rows) -> None:
-        """None: each source has a fixed position."""
 
     def require_files(self, run: Run, result: Mapping[str, Any]) -> None:
         """The binomial tests of every region."""

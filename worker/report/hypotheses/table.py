@@ -1,10 +1,10 @@
 """Parts of the report by kind of scan."""
 
-from worker.report.hypotheses import sky, source_list
+from worker.report.hypotheses import points, sky, source_list
 from worker.report.hypotheses.part import Part
 from worker.spec.sections import Spec
 
-PARTS: dict[str, Part] = {"healpix": sky.PART, "catalog": source_list.PART}
+PARTS: dict[str, Part] = {"healpix": sky.PART, "catalog": source_list.PART, "points": points.PART}
 
 
 def part_of(spec: Spec) -> Part | None:
