@@ -121,7 +121,7 @@ def test_another_list_is_another_spec_and_another_folder(tmp_path: Path) -> None
     [
         (
             "{kind: catalogue, n_skies: 20}",
-            "scan.kind: found 'catalogue'; must be healpix, catalog or none; did you mean 'catalog'?",
+            "scan.kind: found 'catalogue'; must be healpix, catalog, points or none; did you mean 'catalog'?",
         ),
         (
             "{kind: catalog, file: sources.csv, n_skies: 20, nside: 8}",

@@ -10,25 +10,27 @@ from dagmaker.cli import main as dagmaker
 from dagmaker.plan.plan import make
 from worker.base.errors import SpecError
 from worker.blinding import unblinding_checks
+from worker.blinding.unblind import write_results
 from worker.cli.main import main
+from worker.engines.protocol import Sources
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.points.skies import PointSkies
-from worker.rundir import layout, store
+from worker.rundir import address, layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads, loads_resolved, resolved_text
-from worker.tasks import context
+from worker.tasks import blinded_positions, context, scratch_run
 
 SPEC = """
 version: 1
 name: near
-seed: 3
+seed: 7
 data: {format: synthetic, n_events: 4000}
 hypothesis: {kind: points}
 points: [{dec_deg: 5.5, ra_deg: 77.3}, {dec_deg: -25, ra_deg: 300}, {dec_deg: 5.5, ra_deg: 77.9}]
 background: {tail: none, n_trials: 400, trials_per_file: 400}
 signal: {n_sig: [1, 3, 8, 20, 50], n_trials: 80}
 sensitivity: {n_bootstrap: 20, discovery_nsigma: 2}
-scan: {kind: points, n_skies: 150, skies_per_file: 75}
+scan: {kind: points, n_skies: 400, skies_per_file: 200}
 unblind: {quote_nsigma: 1.0, waive: [p_uniform, n_sig_bias, enough_background_trials]}
 """
 NAMES = ["dec_deg_5.5__ra_deg_77.3", "dec_deg_-25__ra_deg_300", "dec_deg_5.5__ra_deg_77.9"]
@@ -39,7 +41,7 @@ def test_the_plan_has_skies_of_all_points():
     assert loads_resolved(resolved_text(spec)) == spec
     assert (spec.scan.kept_per_sky, spec.scan.has_skies) == (3, True)
     nodes = {node.name: node for node in make(spec, "0" * 64).nodes}
-    assert [n for _, n in nodes["scan"].cuts] == [75, 75]
+    assert [n for _, n in nodes["scan"].cuts] == [200, 200]
     assert nodes["scan"].dir == f"trials/near/scan/{spec.scan.level()}"
     assert nodes["map_points"].task == "scan_map"
     other = loads(SPEC.replace("77.9", "78.9"))
@@ -76,9 +78,6 @@ def _skies(run: Path) -> np.ndarray:
 
 @pytest.mark.slow  # a whole run
 def test_points_of_the_builtin_engine_have_the_bits_of_a_list_of_sources(run):
-    from worker.engines.protocol import Sources
-    from worker.rundir import address
-
     opened = open_run(run)
     labels = [at.labels for at in opened.spec.all_points]
     sources = Sources(np.radians([at["dec_deg"] for at in labels]), np.array([at["ra_deg"] for at in labels]) / 360.0)
@@ -91,7 +90,7 @@ def test_p_is_that_of_the_own_trials_and_corrected_by_whole_skies(run):
     opened, skies = open_run(run), _skies(run)
     summary = json.loads((run / layout.SUMMARY).read_text())
     scan = summary["scan"]
-    assert skies.shape == (150, 3)
+    assert skies.shape == (400, 3)
     assert [row["name"] for row in scan["points"]] == NAMES
     ts = [np.concatenate([np.load(run / file.path)["ts"] for file in expected(opened, "bg_trials", point=name)])
           for name in NAMES]  # fmt: skip
@@ -102,10 +101,10 @@ def test_p_is_that_of_the_own_trials_and_corrected_by_whole_skies(run):
         if above >= 100:
             assert row["p"] == pytest.approx((above + 1) / 401)
     k = np.count_nonzero(heat.max(axis=1) >= scan["hottest"]["mlog10p"] - 1e-12)
-    assert (summary["post_trial"]["k"], summary["post_trial"]["p"]) == (k, (k + 1) / 151)
+    assert (summary["post_trial"]["k"], summary["post_trial"]["p"]) == (k, (k + 1) / 401)
     assert np.corrcoef(skies["ts"][:, 0], skies["ts"][:, 2])[0, 1] > 0.5, "neighbours are fitted in the same sky"
     limits = {row["name"]: row["limits"][0] for row in summary["upper_limits"]["limits"]}
-    rows = {row["ra_deg"]: row["n_sig"] for row in summary["sensitivity"]["sensitivity"]}
+    rows = {row["ra_deg"]: row["n_sig"] for row in summary["sensitivity"]}
     assert all(limits[row["name"]]["n_sig"] >= rows[row["ra_deg"]] for row in scan["points"])
 
 
@@ -127,10 +126,7 @@ def test_the_check_of_the_skies_catches_skies_of_another_distribution(run, monke
 
 
 @pytest.mark.slow
-def test_the_real_sky_is_opened_with_a_token_and_has_every_point(run, tmp_path):
-    from worker.blinding.unblind import write_results
-    from worker.tasks import scratch_run
-
+def test_the_real_sky_is_opened_with_a_token_and_has_every_point(run):
     opened = open_run(run)
     assert main(["unblind", f"--run={run}"]) == 4
     with scratch_run.create(opened) as root:
@@ -139,5 +135,9 @@ def test_the_real_sky_is_opened_with_a_token_and_has_every_point(run, tmp_path):
     assert [row["name"] for row in real["points"]] == NAMES
     assert {"ts", "ns", "gamma", "p", "p_lo", "p_hi"} <= {*real["points"][0]}
     assert [row["name"] for row in real["upper_limits"]["limits"]] == NAMES
-    shown = json.loads((run / layout.SUMMARY).read_text())["scan"]["points"]
-    assert [row["ts"] for row in real["points"]] != [row["ts"] for row in shown]
+    labels = [at.labels for at in opened.spec.all_points]
+    sources = Sources(np.radians([at["dec_deg"] for at in labels]), np.array([at["ra_deg"] for at in labels]) / 360.0)
+    fits = np.empty((1, 3, 3))
+    context.engine(opened).source_scanner(sources).at(blinded_positions.open_positions(opened)[None, :], fits)
+    assert [row["ts"] for row in real["points"]] == fits[0, :, 0].tolist()
+    assert real["hottest"]["ts"] > 2.0

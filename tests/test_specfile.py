@@ -294,7 +294,7 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }
     assert taken == {
         ("Background", "n_trials"), ("Signal", "n_sig"), ("Signal", "n_trials"),
-        ("HealpixScan", "n_skies"), ("CatalogScan", "n_skies"),
+        ("HealpixScan", "n_skies"), ("CatalogScan", "n_skies"), ("PointScan", "n_skies"),
     }  # fmt: skip
 
 
