@@ -57,7 +57,7 @@ def near(analysis: Analysis, dec: float) -> Near:
 
 
 @part
-def _weigh(n, sky, dec, narrow, event, value, chord2, near):  # type: ignore[no-untyped-def]
+def weigh(n, sky, dec, narrow, event, value, chord2, near):  # type: ignore[no-untyped-def]
     """Replace `value`, differences of right ascension in turns, by exp(-x narrow); x goes into `chord2`.
 
     Loops without branches: the compiler makes vector code of them.
@@ -94,7 +94,7 @@ def _skies(near, dec, at, turns, sky, psf, n_data, model, work, rest, slopes, ba
             if abs(delta) <= near.reach[i]:
                 event[m], value[m] = near.event[i], delta
                 m += 1
-        _weigh(m, sky, dec, psf.narrow, event, value, chord2, scratch)
+        weigh(m, sky, dec, psf.narrow, event, value, chord2, scratch)
         n = 0
         for i in range(m):
             e = event[i]
