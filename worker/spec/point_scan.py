@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import PrivateAttr
 
 from worker.spec.fields import Count
+from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, ScanSection, Survival
 
 
@@ -22,12 +23,13 @@ class PointScan(ScanSection):
     file_stem: ClassVar[str] = "points"
     fits_per_s: ClassVar[float] = 5000.0
     needs: ClassVar[str] = "point_skies"
+    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
 
     affects = SCAN
     kind: Annotated[Literal["points"], KIND]
     n_skies: Annotated[Count, MORE]
     skies_per_file: Annotated[Count, CUT] = 100
-    survival: Annotated[Survival, DECISION] = "hybrid"
+    survival: Annotated[Survival, DECISION] = "counted"
     _names: tuple[str, ...] = PrivateAttr(default=())
 
     def fill(self, names: tuple[str, ...]) -> None:
