@@ -55,6 +55,12 @@ def of_rows(rows: np.ndarray, ra: np.ndarray) -> np.ndarray:
     return np.column_stack([np.deg2rad(found[:, 4]), found[:, 1], sigma])
 
 
+def times_of(rows: np.ndarray, ra: np.ndarray) -> np.ndarray:
+    """Times of the rows that have these right ascensions (rad)."""
+    table = {round(float(np.deg2rad(row[3])), 9): row[0] for row in rows}
+    return np.array([table[round(float(a), 9)] for a in ra])
+
+
 def test_positions_of_a_track_release_are_those_of_its_events(tmp_path: Path) -> None:
     folder = write_release(tmp_path, ("IC40", "IC86_I"), ("IC40", "IC86"))
     rows = {name: measured(n, n) for name, n in (("IC86_I", 300), ("IC40", 200))}
@@ -64,8 +70,9 @@ def test_positions_of_a_track_release_are_those_of_its_events(tmp_path: Path) ->
     described = spec({"format": "icetracks", "dir": str(folder), "seasons": tuple(rows)})
     dataset, positions = data.read(described), data.read_positions(described)
     assert len(positions) == 2
-    for season, ra in zip(dataset.seasons, positions, strict=True):
+    for season, (ra, mjd) in zip(dataset.seasons, positions, strict=True):
         assert ra.dtype == np.float64
+        np.testing.assert_array_equal(mjd, times_of(rows[season.name], ra))
         np.testing.assert_allclose(of_rows(rows[season.name], ra), of_events(season), rtol=1e-6, atol=1e-9)
         assert sorted(ra) == pytest.approx(sorted(np.deg2rad(rows[season.name][:, 3])))
 
@@ -81,20 +88,29 @@ def test_positions_of_the_first_year_are_those_of_its_events(tmp_path: Path) -> 
     (tmp_path / "TabulatedAeff.txt").write_text(area)
     (tmp_path / "AngRes.txt").write_text("1.3, 2.5\n0.4, 5.5\n")
     described = spec({"format": "ic86_2011", "dir": str(tmp_path)})
-    (ra,) = data.read_positions(described)
+    ((ra, mjd),) = data.read_positions(described)
     season = data.read(described).seasons[0]
     np.testing.assert_allclose(of_rows(np.concatenate([up, down]), ra), of_events(season), rtol=1e-6, atol=1e-9)
+    np.testing.assert_array_equal(mjd, times_of(np.concatenate([up, down]), ra))
+    assert season.runs is None
 
 
 def test_made_up_positions_are_uniform_and_their_own() -> None:
     described = spec({"format": "synthetic", "n_events": 4000})
-    (ra,) = data.read_positions(described)
+    ((ra, mjd),) = data.read_positions(described)
     season = data.read(described).seasons[0]
-    assert ra.shape == season.events.dec.shape
+    assert ra.shape == mjd.shape == season.events.dec.shape
+    assert season.runs is not None
+    assert season.runs.livetime.sum() == pytest.approx(season.livetime_days, rel=1e-12)
+    expected = 4000 * season.runs.livetime / season.livetime_days
+    assert season.runs.n_events.sum() == 4000, "no event in a gap"
+    assert ((season.runs.n_events - expected) ** 2 / expected).sum() < len(expected) + 4 * np.sqrt(2 * len(expected))
     counts, _ = np.histogram(ra, 20, (0, 2 * np.pi))
     assert ((counts - 200) ** 2 / 200).sum() < 19 + 4 * np.sqrt(38)
     for column in season.events:
         assert abs(np.corrcoef(ra, column)[0, 1]) < 4 / np.sqrt(4000)
+        assert abs(np.corrcoef(mjd, column)[0, 1]) < 4 / np.sqrt(4000)
+    assert abs(np.corrcoef(mjd, ra)[0, 1]) < 4 / np.sqrt(4000)
 
 
 def test_the_order_is_that_of_the_cleaned_events() -> None:

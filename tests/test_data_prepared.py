@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tests.counted import calls
 from tests.data_release import write_release
 from worker.base.errors import InputError
-from worker.data.dataset import Dataset, EffectiveArea, Events, Season, Smearing
-from worker.data.icetracks import read_release
+from worker.data.dataset import Dataset, EffectiveArea, Events, GoodRuns, Season, Smearing
+from worker.data.icetracks import read_positions, read_release
 from worker.data.prepared import content_digest, pack, unpack
 from worker.data.synthetic import make
 
@@ -42,8 +42,10 @@ def assert_same(a: Dataset, b: Dataset) -> None:
     assert len(a.seasons) == len(b.seasons)
     for x, y in zip(a.seasons, b.seasons, strict=True):
         assert (x.name, x.livetime_days, x.notes) == (y.name, y.livetime_days, y.notes)
-        for p, q in ((x.events, y.events), (x.area, y.area), (x.smearing, y.smearing)):
+        for p, q in ((x.events, y.events), (x.area, y.area), (x.smearing, y.smearing), (x.runs, y.runs)):
             assert type(p) is type(q)
+            if p is None or q is None:
+                continue
             for name, one, other in zip(p._fields, p, q, strict=True):
                 assert one.dtype == other.dtype, name
                 assert one.shape == other.shape, name
@@ -121,11 +123,12 @@ def test_many_distinct_edges_and_weights_in_one_bin_survive() -> None:
 def test_neither_right_ascensions_nor_times_are_in_the_data_set_or_its_file(dataset: Dataset) -> None:
     assert Events._fields == ("dec", "sigma", "log_e")
     assert {field.name for field in dataclasses.fields(Season)} == {
-        *("name", "livetime_days", "events", "area", "smearing", "notes")
+        *("name", "livetime_days", "events", "area", "smearing", "notes", "runs")
     }
     arrays = pack(dataset)
-    per_event = {name.split(".")[1] for name in arrays if name.startswith("season")}
-    assert per_event == {"dec", "sigma", "log_e"}
+    columns = {name.split(".")[1] for name in arrays if name.startswith("season")}
+    assert columns == {"dec", "sigma", "log_e", "runs"}
+    assert GoodRuns._fields == ("start", "stop", "livetime", "n_events"), "of a run, nothing of a single event"
     meta = json.loads(arrays["meta"].tobytes())
     assert set(meta) == {"format", "label", "seasons"}
     assert set(meta["seasons"][0]) == {"name", "livetime_days", "notes", "area", "smearing"}
@@ -151,6 +154,9 @@ def test_no_value_of_the_file_equals_a_right_ascension_or_a_time(tmp_path: Path)
     for mark in map(float, marks):
         for value in (mark, np.float32(mark), np.deg2rad(mark), np.float32(np.deg2rad(mark)), round(mark * 1000)):
             assert not np.isclose(values, value, rtol=1e-7, atol=0).any()
+    (sealed,) = read_positions(folder, ("IC86_I",), sigma_max_deg=5)
+    assert (sealed.mjd == float(marks[0])).all(), "the same value is in the columns for unblinding"
+    assert np.isclose(sealed.ra, np.deg2rad(float(marks[1])), rtol=1e-7).all()
 
 
 # The digest

@@ -15,6 +15,7 @@ from worker.base.errors import InputError
 from worker.data import synthetic
 from worker.data.csky import read_positions, read_seasons
 from worker.data.dataset import Season, Simulation
+from worker.data.good_runs import run_of
 from worker.data.icetracks import read_release
 from worker.data.plausibility import FEW, Measured, check_given_livetime, is_many, run_notes
 from worker.report import data_summary
@@ -193,8 +194,10 @@ def test_files_and_columns_of_other_names_are_read_as_they_lie(theirs: Path) -> 
         for a, b in zip(got, want, strict=True):
             np.testing.assert_array_equal(a, b)
     assert "takes the simulation of MC_corrected.npy, which data.seasons names" in season.notes
-    (ra,) = read_positions(theirs, spec.data.entries, sigma_max_deg=5.0)  # type: ignore[union-attr]
-    assert len(ra) == 400
+    ((ra, mjd),) = read_positions(theirs, spec.data.entries, sigma_max_deg=5.0)  # type: ignore[union-attr]
+    assert len(ra) == len(mjd) == 400
+    assert season.runs is not None
+    assert season.runs.n_events.sum() == np.count_nonzero(run_of(season.runs.start, season.runs.stop, mjd) >= 0) > 0
     assert loads_resolved(resolved_text(spec)) == spec
 
 

@@ -84,19 +84,21 @@ def _holds(file: Path, positions: np.ndarray) -> list[str]:
     return found
 
 
-def test_no_right_ascension_is_in_the_prepared_file(finished_run):
+@pytest.mark.parametrize("column", ["ra", "mjd"])
+def test_no_right_ascension_and_no_time_is_in_the_prepared_file(finished_run, column):
     """And the scan does find them where they are: in the sealed file."""
     run = open_run(finished_run)
-    positions = np.concatenate(data.read_positions(run.spec))
+    positions = np.concatenate([getattr(season, column) for season in data.read_positions(run.spec)])
     assert len(positions) == 20000
     assert _holds(finished_run / layout.DATA, positions) == []
     assert _holds(finished_run / layout.SEALED, positions)
 
 
-def test_declinations_tell_nothing_of_right_ascensions(finished_run):
-    """The order of the prepared events is by declination: their places carry no right ascension."""
+@pytest.mark.parametrize("column", ["ra", "mjd"])
+def test_declinations_tell_nothing_of_right_ascensions_and_times(finished_run, column):
+    """The order of the prepared events is by declination: their places carry no right ascension and no time."""
     run = open_run(finished_run)
-    positions = np.concatenate(data.read_positions(run.spec))
+    positions = np.concatenate([getattr(season, column) for season in data.read_positions(run.spec)])
     ranks = np.corrcoef(np.arange(len(positions)), positions)[0, 1]
     assert abs(ranks) < 4 / np.sqrt(len(positions))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from worker.data.dataset import F64, Dataset
+    from worker.data.dataset import Dataset, Position
     from worker.data.table import Progress
     from worker.spec.sections import Spec
 
@@ -58,14 +58,14 @@ def read(spec: Spec, progress: Progress | None = None) -> Dataset:
     return make(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)
 
 
-def read_positions(spec: Spec) -> tuple[F64, ...]:
-    """Read the measured right ascensions of every season's events: for unblinding only; errors as `read`.
+def read_positions(spec: Spec) -> tuple[Position, ...]:
+    """Read the measured right ascensions and times of every season's events: for unblinding only; errors as `read`.
 
-    Trials never use this: a `Dataset` and the prepared file have no right ascensions.
+    Trials never use this: a `Dataset` and the prepared file have no right ascension and no time of an event.
 
     Returns
     -------
-    tuple of ndarray (n_events,), rad
+    tuple of Position
         One per season, in the order of ``Season.events`` of `read` with the same spec.
     """
     from pathlib import Path
@@ -91,4 +91,4 @@ def read_positions(spec: Spec) -> tuple[F64, ...]:
         return ()
     from worker.data import synthetic
 
-    return synthetic.read_positions(spec.seed, data.n_events, sigma_max_deg=sigma_max_deg)
+    return synthetic.read_positions(spec.seed, data.n_events, data.livetime_days, sigma_max_deg=sigma_max_deg)

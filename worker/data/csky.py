@@ -16,8 +16,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_mjd, check_radians
 from worker.data.clean import clean_events, event_order
-from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Simulation
+from worker.data.dataset import F64, Dataset, EffectiveArea, Position, Season, Simulation
 from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.good_runs import good_runs
 from worker.data.plausibility import SHARE, Measured, event_notes, run_notes, sigma_notes
 from worker.data.rows import names_in, read_rows
 from worker.data.simulation import COLUMNS, read_simulation
@@ -77,10 +78,15 @@ def read_seasons(
     return Dataset(label, tuple(read))
 
 
-def read_positions(folder: Path, seasons: Iterable[str | NumpySeason], *, sigma_max_deg: float) -> tuple[F64, ...]:
-    """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
+def read_positions(folder: Path, seasons: Iterable[str | NumpySeason], *, sigma_max_deg: float) -> tuple[Position, ...]:
+    """Measured right ascensions and times of each season, in the order of `Season.events`: for unblinding only."""
     tables = [_read_events(folder, season) for season in numpy_seasons(seasons)]
-    return tuple(table.column("ra")[_order(table, sigma_max_deg)] for table in tables)
+    return tuple(_positions(table, sigma_max_deg) for table in tables)
+
+
+def _positions(table: Table, sigma_max_deg: float) -> Position:
+    order = _order(table, sigma_max_deg)
+    return Position(table.column("ra")[order], table.column("time")[order])
 
 
 def _check_names(folder: Path, season: NumpySeason, simulation: Sequence[str]) -> None:
@@ -119,9 +125,9 @@ def _order(table: Table, sigma_max_deg: float) -> np.ndarray:
     return event_order(np.rad2deg(dec), np.rad2deg(sigma), log_e, sigma_max_deg=sigma_max_deg)
 
 
-def _season(name: str, table: Table, good_runs: Runs, simulated: Simulated, sigma_max_deg: float) -> Season:
+def _season(name: str, table: Table, published_runs: Runs, simulated: Simulated, sigma_max_deg: float) -> Season:
     simulation, area, simulation_notes = simulated
-    runs, notes = good_runs
+    runs, notes = published_runs
     dec, sigma, log_e = (table.column(column) for column in ("dec", "sigma", "logE"))
     columns = [np.ascontiguousarray(column) for column in table.values.T]
     measured = Measured(table.path, table.column("time"), np.rad2deg(sigma), columns)
@@ -137,6 +143,7 @@ def _season(name: str, table: Table, good_runs: Runs, simulated: Simulated, sigm
         area,
         simulation,
         (*cleaning, *repeat_notes, *sigma_texts, *run_texts, *notes, *simulation_notes),
+        good_runs(runs.column("start"), runs.column("stop"), runs.column("livetime"), table.column("time")),
     )
 
 

@@ -1,6 +1,7 @@
 """Return type of every reader: seasons of events with their instrument response.
 
-There are no times and no right ascensions: trials scramble them, so the engine never has the measured ones.
+An event has no time and no right ascension: trials scramble them, so the engine never has the measured ones. A season
+has its good runs with the number of events in each, from which trials draw times.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,38 @@ class Events(NamedTuple):
     dec: F32
     sigma: F32
     log_e: F32
+
+
+class Position(NamedTuple):
+    """Blinded columns of one season, in the order of `Events`: for unblinding only.
+
+    Attributes
+    ----------
+    ra : ndarray (n,), rad
+    mjd : ndarray (n,), days
+        Whole days where the release publishes no better (`Season.runs` is then None).
+    """
+
+    ra: F64
+    mjd: F64
+
+
+class GoodRuns(NamedTuple):
+    """Time in which the detector took data, sorted by start.
+
+    Attributes
+    ----------
+    start, stop : ndarray (m,), MJD
+    livetime : ndarray (m,), days
+        Not above ``stop - start``.
+    n_events : ndarray (m,), int64
+        Events in each run: the weight of a run when a trial draws times. Events outside all runs are not counted.
+    """
+
+    start: F64
+    stop: F64
+    livetime: F64
+    n_events: I64
 
 
 class EffectiveArea(NamedTuple):
@@ -99,6 +132,8 @@ class Season:
         With simulated events: their mean in bins, for figures only; expected events come from the weights.
     notes : tuple of str
         Sentences about the data, for readers.
+    runs : GoodRuns, optional
+        None: the release has no times that are fine enough, and no hypothesis about time can be tested.
     """
 
     name: str
@@ -107,6 +142,7 @@ class Season:
     area: EffectiveArea
     smearing: Smearing | Simulation
     notes: tuple[str, ...] = ()
+    runs: GoodRuns | None = None
 
 
 @dataclass(frozen=True)

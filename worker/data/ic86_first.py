@@ -12,7 +12,7 @@ from worker.base.errors import InputError
 from worker.data import detector
 from worker.data.check import MOST_LOG_E, Names, check_area, check_degrees
 from worker.data.clean import clean_events, event_order
-from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Season, Smearing
+from worker.data.dataset import F64, Dataset, EffectiveArea, Events, Position, Season, Smearing
 from worker.data.grid import grid_of, values_on
 from worker.data.icetracks import read_response
 from worker.data.parametric import RAYLEIGH_MEDIAN, Model, build_smearing
@@ -29,6 +29,9 @@ _RESOLUTION = ("median resolution [deg]", "log10(E)")
 _CM2_PER_M2 = 1e4
 _SIGMA_WIDTH = 0.6
 _GAUSSIAN_SHAPE = 50.0
+_NO_TIMES = (
+    "the times are whole days and there are no good runs: no window and no flare can be tested with this release"
+)
 
 
 def read_first_year(
@@ -62,11 +65,11 @@ def read_first_year(
     return Dataset("semi-real", (Season(NAME, livetime_days, events, area, smearing, (*source, *notes)),))
 
 
-def read_positions(folder: Path, *, sigma_max_deg: float) -> tuple[F64]:
-    """Measured right ascensions (rad) of the season, in the order of `Season.events`: for unblinding only."""
-    _, log_e, sigma_deg, ra_deg, dec_deg = _columns(folder)
+def read_positions(folder: Path, *, sigma_max_deg: float) -> tuple[Position]:
+    """Measured right ascensions and days of the season, in the order of `Season.events`: for unblinding only."""
+    mjd, log_e, sigma_deg, ra_deg, dec_deg = _columns(folder)
     order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return (np.asarray(np.deg2rad(ra_deg[order])),)
+    return (Position(np.asarray(np.deg2rad(ra_deg[order])), mjd[order]),)
 
 
 def _columns(folder: Path) -> list[F64]:
@@ -84,7 +87,7 @@ def _read_events(folder: Path, livetime_days: float, sigma_max_deg: float) -> tu
     check_given_livetime(measured, livetime_days)
     repeat_notes = event_notes(measured, sigma_max_deg, "every published column (all rounded)")
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return events, notes + repeat_notes
+    return events, (*notes, *repeat_notes, _NO_TIMES)
 
 
 def read_area(path: Path) -> EffectiveArea:

@@ -9,8 +9,9 @@ import numpy as np
 from worker.base.errors import InputError
 from worker.data.check import Names, check_degrees, check_mjd
 from worker.data.clean import clean_events, event_order
-from worker.data.dataset import F64, Dataset, EffectiveArea, Season, Smearing
+from worker.data.dataset import F64, Dataset, EffectiveArea, Position, Season, Smearing
 from worker.data.duplicates import shared_notes, shared_run_notes
+from worker.data.good_runs import good_runs
 from worker.data.plausibility import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
@@ -60,17 +61,19 @@ def read_release(
     return Dataset(label, tuple(read))
 
 
-def read_positions(folder: Path, seasons: Iterable[str | ReleaseSeason], *, sigma_max_deg: float) -> tuple[F64, ...]:
-    """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
+def read_positions(
+    folder: Path, seasons: Iterable[str | ReleaseSeason], *, sigma_max_deg: float
+) -> tuple[Position, ...]:
+    """Measured right ascensions and times of each season, in the order of `Season.events`: for unblinding only."""
     names = tuple(season.name for season in release_seasons(seasons))
     _check_names(folder, names)
-    return tuple(_right_ascensions(_read_events(_event_file(folder, name)), sigma_max_deg) for name in names)
+    return tuple(_positions(_read_events(_event_file(folder, name)), sigma_max_deg) for name in names)
 
 
-def _right_ascensions(table: Table, sigma_max_deg: float) -> F64:
-    _, log_e, sigma_deg, ra_deg, dec_deg = (table.column(column) for column in _EVENTS)
+def _positions(table: Table, sigma_max_deg: float) -> Position:
+    mjd, log_e, sigma_deg, ra_deg, dec_deg = (table.column(column) for column in _EVENTS)
     order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return np.asarray(np.deg2rad(ra_deg[order]))
+    return Position(np.asarray(np.deg2rad(ra_deg[order])), np.ascontiguousarray(mjd[order]))
 
 
 def _check_names(folder: Path, names: tuple[str, ...]) -> None:
@@ -112,12 +115,12 @@ def _season(
     folder: Path,
     name: str,
     table: Table,
-    good_runs: tuple[F64, tuple[str, ...]],
+    published_runs: tuple[F64, tuple[str, ...]],
     response: Response,
     sigma_max_deg: float,
 ) -> Season:
     area, smearing, response_notes = response
-    uptime, uptime_notes = good_runs
+    uptime, uptime_notes = published_runs
     mjd, log_e, sigma_deg, _, dec_deg = (table.column(column) for column in _EVENTS)
     measured = Measured(table.path, mjd, sigma_deg, [np.ascontiguousarray(column) for column in table.values.T])
     repeat_notes = event_notes(measured, sigma_max_deg, "every published column")
@@ -125,7 +128,8 @@ def _season(
     run_texts = run_notes(measured, uptime, livetime, folder / "uptime" / f"{name}_exp.csv")
     events, cleaning = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     notes = cleaning + repeat_notes + run_texts + uptime_notes + response_notes
-    return Season(name, livetime, events, area, smearing, notes)
+    start, stop = uptime.T
+    return Season(name, livetime, events, area, smearing, notes, good_runs(start, stop, stop - start, mjd))
 
 
 def _release_notes(table: Table, config: str) -> tuple[str, ...]:

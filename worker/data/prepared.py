@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
-from worker.data.dataset import F32, Dataset, EffectiveArea, Events, Season, Simulation, Smearing
+from worker.data.dataset import F32, Dataset, EffectiveArea, Events, GoodRuns, Season, Simulation, Smearing
 
 AnyArray = NDArray[Any]
 Arrays = dict[str, AnyArray]
@@ -46,6 +46,8 @@ def pack(dataset: Dataset) -> Arrays:
         if f"smearing{smearing}.start" not in arrays:
             arrays |= _prefixed(f"smearing{smearing}", _pack_smearing(season.smearing))
         arrays |= _prefixed(f"season{i}", _pack_events(season.events))
+        if season.runs is not None:
+            arrays |= _prefixed(f"season{i}.runs", season.runs._asdict())
         seasons.append(
             {
                 "name": season.name,
@@ -85,6 +87,7 @@ def unpack(arrays: Mapping[str, AnyArray]) -> Dataset:
                 area=areas[s["area"]],
                 smearing=smearings[s["smearing"]],
                 notes=tuple(s["notes"]),
+                runs=_unpack_runs(arrays, i),
             )
             for i, s in enumerate(meta["seasons"])
         )
@@ -99,7 +102,8 @@ def unpack(arrays: Mapping[str, AnyArray]) -> Dataset:
 def content_digest(dataset: Dataset) -> str:
     """Return the sha256 of all data on which trials depend: names, livetimes, events, responses.
 
-    It does not depend on the file format, so that old trials stay valid with a new one.
+    It does not depend on the file format, so that old trials stay valid with a new one. Good runs are not in it: trials
+    depend on their livetime alone, which is.
     """
     arrays: Arrays = {}
     for i, season in enumerate(dataset.seasons):
@@ -137,6 +141,13 @@ def _smallest(values: AnyArray) -> AnyArray:
     lo, hi = (int(values.min()), int(values.max())) if values.size else (0, 0)
     small: AnyArray = values.astype(np.result_type(np.min_scalar_type(lo), np.min_scalar_type(hi)))
     return small
+
+
+def _unpack_runs(arrays: Mapping[str, AnyArray], i: int) -> GoodRuns | None:
+    """Return None if the release has no times, or the file was prepared before good runs were kept."""
+    if f"season{i}.runs.start" not in arrays:
+        return None
+    return GoodRuns(*(arrays[f"season{i}.runs.{name}"] for name in GoodRuns._fields))
 
 
 # Events: integers of the published decimals, the sorted declinations as differences.

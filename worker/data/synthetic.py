@@ -6,11 +6,14 @@ from scipy.special import ndtri
 from worker.base.rng import OTHER, key, uniforms
 from worker.data import detector
 from worker.data.clean import clean_events, event_order
-from worker.data.dataset import F64, Dataset, EffectiveArea, Season
+from worker.data.dataset import F64, Dataset, EffectiveArea, GoodRuns, Position, Season
+from worker.data.good_runs import good_runs
 from worker.data.parametric import FLOOR_DEG, Model, build_smearing
 
 AREA_LOG_E_NU = np.linspace(2.0, 9.0, 36)
 AREA_SIN_DEC = np.linspace(-1.0, 1.0, 51)
+FIRST_MJD = 55694.0
+_RUN_DAYS, _GAP_DAYS = 30.0, 2.0
 MODEL = Model(detector.proxy, detector.sigma_deg, detector.pull)
 
 NOTE = (
@@ -25,7 +28,8 @@ def make(seed: int, n_events: int, livetime_days: float, *, sigma_max_deg: float
     events, notes = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     area = EffectiveArea(AREA_LOG_E_NU, AREA_SIN_DEC, _area())
     smearing = build_smearing(detector.SMEARING_LOG_E_NU, np.deg2rad(detector.SMEARING_DEC_DEG), MODEL)
-    season = Season("synthetic", livetime_days, events, area, smearing, (NOTE, *notes))
+    runs = make_runs(livetime_days, draw_times(seed, n_events, livetime_days))
+    season = Season("synthetic", livetime_days, events, area, smearing, (NOTE, *notes), runs)
     return Dataset("synthetic", (season,))
 
 
@@ -44,11 +48,26 @@ def draw_events(seed: int, n_events: int) -> tuple[F64, F64, F64]:
     return dec_deg, np.clip(np.round(sigma, 2), FLOOR_DEG, None), np.round(log_e, 2)
 
 
-def read_positions(seed: int, n_events: int, *, sigma_max_deg: float) -> tuple[F64]:
-    """Made-up "measured" right ascensions (rad), uniform, in the order of `Season.events`: for unblinding only."""
+def draw_times(seed: int, n_events: int, livetime_days: float) -> F64:
+    """Return the times of the events, uniform over the livetime, (n_events,), MJD."""
+    elapsed = livetime_days * uniforms(key("synthetic", seed), OTHER, 4, n_events)
+    return FIRST_MJD + elapsed + _GAP_DAYS * np.floor(elapsed / _RUN_DAYS)
+
+
+def make_runs(livetime_days: float, mjd: F64) -> GoodRuns:
+    """Return good runs of 30 days, the last one shorter, with gaps of two days."""
+    before = np.arange(0.0, livetime_days, _RUN_DAYS)
+    start = FIRST_MJD + before + _GAP_DAYS * np.arange(len(before))
+    livetime = np.minimum(_RUN_DAYS, livetime_days - before)
+    return good_runs(start, start + livetime, livetime, mjd)
+
+
+def read_positions(seed: int, n_events: int, livetime_days: float, *, sigma_max_deg: float) -> tuple[Position]:
+    """Made-up "measured" right ascensions and times, in the order of `Season.events`: for unblinding only."""
     dec_deg, sigma_deg, log_e = draw_events(seed, n_events)
     order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return (np.asarray(2 * np.pi * uniforms(key("synthetic", seed), OTHER, 3, n_events)[order]),)
+    ra = np.asarray(2 * np.pi * uniforms(key("synthetic", seed), OTHER, 3, n_events)[order])
+    return (Position(ra, draw_times(seed, n_events, livetime_days)[order]),)
 
 
 def _quantiles_of_rate(u: F64) -> F64:

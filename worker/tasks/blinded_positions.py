@@ -1,4 +1,4 @@
-"""Measured right ascensions, in a separate file that only unblinding reads."""
+"""Measured right ascensions and times, in a separate file that only unblinding reads."""
 
 import os
 from collections.abc import Iterator
@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from worker import data
 from worker.base.errors import DagmakerError, InputError
+from worker.data.dataset import F64, Position
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.rundir.record import measure
 from worker.tasks import context
-
-F64 = NDArray[np.float64]
 
 
 def seal(run: Run) -> None:
     """Write RUN/sealed/positions.npz, readable by its owner only, with the digest of the prepared data."""
     with measure("seal", {}, context.data_digest(run)) as meter:
         positions = data.read_positions(run.spec)
-        arrays = {f"season{i}": ra for i, ra in enumerate(positions)}
-        record = replace(meter.record(sum(map(len, positions))), args={"seasons": len(positions)})
+        arrays = {f"season{i}": season.ra for i, season in enumerate(positions)}
+        arrays |= {f"time{i}": season.mjd for i, season in enumerate(positions)}
+        n_events = sum(len(season.ra) for season in positions)
+        record = replace(meter.record(n_events), args={"seasons": len(positions)})
     with _owner_only(run.path / layout.SEALED.parent):
         store.save_arrays(run.path, layout.SEALED, arrays, record)
     print(f"-> {layout.SEALED} (for unblinding only)")
@@ -56,7 +56,7 @@ def open_positions(run: Run) -> F64:
     """
     engine = context.skies(run)
     counts = [season.events.dec.size for season in context.dataset_of(run).seasons]
-    parts = _seasons(run)
+    parts = [season.ra for season in _seasons(run)]
     if [len(part) for part in parts] != counts:
         raise InputError(
             f"{run.path / layout.SEALED}: positions of {[len(part) for part in parts]} events, the prepared data have "
@@ -66,7 +66,7 @@ def open_positions(run: Run) -> F64:
 
 
 def compare_with_raw_data(run: Run) -> Literal["same", "other", "unknown"]:
-    """Whether the sealed right ascensions equal those of the raw data; unknown if one of them cannot be read.
+    """Whether the sealed columns equal those of the raw data; unknown if one of them cannot be read.
 
     Raises
     ------
@@ -80,16 +80,24 @@ def compare_with_raw_data(run: Run) -> Literal["same", "other", "unknown"]:
         raw = list(data.read_positions(run.spec))
     except DagmakerError:
         return "unknown"
-    same = len(raw) == len(parts) and all(np.array_equal(one, other) for one, other in zip(raw, parts, strict=True))
+    same = len(raw) == len(parts) and all(map(_equal, raw, parts))
     return "same" if same else "other"
 
 
-def _seasons(run: Run) -> list[F64]:
+def _equal(raw: Position, part: Position) -> bool:
+    same_times = part.mjd.size == 0 or np.array_equal(raw.mjd, part.mjd)
+    return np.array_equal(raw.ra, part.ra) and same_times
+
+
+def _seasons(run: Run) -> list[Position]:
+    """Return right ascensions and times of every season; a file sealed before times were kept has empty times."""
     if (run.path / layout.SEALED).exists():
         arrays = store.load_arrays(run.path, layout.SEALED, context.data_digest(run))
-        if set(arrays) != {f"season{i}" for i in range(len(arrays))}:
+        n = sum(name.startswith("season") for name in arrays)
+        ra, mjd = ([f"{column}{i}" for i in range(n)] for column in ("season", "time"))
+        if set(arrays) not in (set(ra), {*ra, *mjd}):
             raise InputError(f"{run.path / layout.SEALED}: holds {', '.join(arrays)}; prepare the run anew")
-        return [arrays[f"season{i}"] for i in range(len(arrays))]
+        return [Position(arrays[a], arrays.get(t, np.empty(0))) for a, t in zip(ra, mjd, strict=True)]
     try:
         return list(data.read_positions(run.spec))
     except InputError as error:
