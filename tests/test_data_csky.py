@@ -137,7 +137,7 @@ def test_bands_are_at_most_as_wide_as_asked(folder: Path, band: float) -> None:
 
 
 def test_positions_are_those_of_the_events(folder: Path, season: Season) -> None:
-    (ra,) = read_positions(folder, (NAME,), sigma_max_deg=5.0)
+    ((ra, _),) = read_positions(folder, (NAME,), sigma_max_deg=5.0)
     exp = np.load(folder / f"{NAME}_exp.npy")
     dec_of = dict(zip(exp["ra"], exp["dec"], strict=True))
     np.testing.assert_allclose([dec_of[a] for a in ra], season.events.dec, rtol=3e-7, atol=1e-9)

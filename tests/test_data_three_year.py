@@ -66,7 +66,7 @@ def test_events_and_areas_of_every_season_are_its_own(folder: Path) -> None:
 def test_positions_are_those_of_the_events(folder: Path) -> None:
     spec = loads(described(folder, *NAMES))
     seasons = data.read(spec).seasons
-    for name, season, ra in zip(NAMES, seasons, data.read_positions(spec), strict=True):
+    for name, season, (ra, _) in zip(NAMES, seasons, data.read_positions(spec), strict=True):
         raw = np.loadtxt(folder / f"{name}-events.txt")
         at = np.argmin(np.abs(np.rad2deg(ra)[:, None] - raw[:, 3]), axis=1)
         np.testing.assert_allclose(np.rad2deg(season.events.dec), raw[at, 4], rtol=1e-5)

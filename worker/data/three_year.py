@@ -11,7 +11,7 @@ import numpy as np
 
 from worker.data.check import MOST_LOG_E, Names, check_degrees
 from worker.data.clean import clean_events, event_order
-from worker.data.dataset import F64, Dataset, Season, Smearing
+from worker.data.dataset import Dataset, Position, Season, Smearing
 from worker.data.duplicates import shared_notes
 from worker.data.ic86_first import read_area, smearing_around
 from worker.data.plausibility import Measured, check_given_livetime, event_notes
@@ -21,6 +21,7 @@ from worker.spec.season import TimedSeason
 EVENTS, AREA, RESOLUTION = "-events.txt", "-TabulatedAeff.txt", "-AngRes.txt"
 _EVENTS = ("MJD[days]", "log10(E/GeV)", "AngErr[deg]", "RA[deg]", "Dec[deg]")
 _NAMES = Names(*_EVENTS)
+_NO_RUNS = "there are no good runs: no window and no flare can be tested with this release"
 _RESOLUTION = ("E_min[GeV]", "E_max[GeV]", "Med.Resolution[deg]")
 
 
@@ -44,15 +45,15 @@ def read_three_years(folder: Path, seasons: Iterable[TimedSeason], *, sigma_max_
     return Dataset("semi-real", read)
 
 
-def read_positions(folder: Path, seasons: Iterable[TimedSeason], *, sigma_max_deg: float) -> tuple[F64, ...]:
-    """Measured right ascensions (rad) of each season, in the order of `Season.events`: for unblinding only."""
-    return tuple(_right_ascensions(_events(folder, season.name), sigma_max_deg) for season in seasons)
+def read_positions(folder: Path, seasons: Iterable[TimedSeason], *, sigma_max_deg: float) -> tuple[Position, ...]:
+    """Measured right ascensions and times of each season, in the order of `Season.events`: for unblinding only."""
+    return tuple(_positions(_events(folder, season.name), sigma_max_deg) for season in seasons)
 
 
-def _right_ascensions(table: Table, sigma_max_deg: float) -> F64:
-    _, log_e, sigma_deg, ra_deg, dec_deg = (table.column(name) for name in _EVENTS)
+def _positions(table: Table, sigma_max_deg: float) -> Position:
+    mjd, log_e, sigma_deg, ra_deg, dec_deg = (table.column(name) for name in _EVENTS)
     order = event_order(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
-    return np.asarray(np.deg2rad(ra_deg[order]))
+    return Position(np.asarray(np.deg2rad(ra_deg[order])), np.ascontiguousarray(mjd[order]))
 
 
 def _events(folder: Path, name: str) -> Table:
@@ -69,7 +70,7 @@ def _season(folder: Path, season: TimedSeason, table: Table, sigma_max_deg: floa
     events, cleaning = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     smearing, source = _smearing(folder / f"{season.name}{RESOLUTION}")
     area = read_area(folder / f"{season.name}{AREA}")
-    notes = (*source, *cleaning, *repeated, *shared)
+    notes = (*source, *cleaning, *repeated, *shared, _NO_RUNS)
     return Season(season.name, season.livetime_days, events, area, smearing, notes)
 
 

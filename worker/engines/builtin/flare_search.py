@@ -8,14 +8,14 @@ from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.engines.builtin.flare_terms import bisect, flare_ts
 
-N_PLACES = 8
-"""Places from which a local maximum is looked for."""
+N_PLACES, N_BOXES = 8, 12
+"""Places from which a local maximum is looked for, Gaussian and box: TS of boxes is rougher."""
 SPECTRA = (1.75, 2.5, 3.5)
 _WIDER = 1.4142135623730951
 _MOST_STEPS = 150
 _ENOUGH = 1e-4
 _GOLDEN = 0.3819660112501051
-_NEIGHBOURS = 4
+_ONE_EDGE, _BOTH_EDGES = 40, 2
 
 
 @kernel
@@ -172,7 +172,7 @@ def window_of(mjd, a, b, limits):  # type: ignore[no-untyped-def]
 def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
     """ts, ns, gamma, t0 (centre), width (length) of the best box, whose edges are at events."""
     scratch = new_scratch(events, seasons)
-    places = np.full((N_PLACES, 4), -math.inf)
+    places = np.full((N_BOXES, 4), -math.inf)
     mjd = events.mjd
     length = limits.least
     while mjd.size > 0:
@@ -188,7 +188,7 @@ def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
             break
         length = min(length * _WIDER, limits.most)
     best = (0.0, 0.0, 0.0, 0.0, 0.0)
-    for k in range(N_PLACES):
+    for k in range(N_BOXES):
         if places[k, 0] > -math.inf:
             found = move_edges(events, seasons, limits, places[k], scratch)
             if found[0] > best[0]:
@@ -217,29 +217,39 @@ def best_gamma(events, seasons, limits, t0, width, gamma, scratch):  # type: ign
 
 
 @kernel
+def best_move(events, seasons, limits, at, gamma, ts, scratch):  # type: ignore[no-untyped-def]
+    """Best box with one edge up to 40 events away, or both up to 2: ts, ns and its first and last event."""
+    mjd = events.mjd
+    best = (ts, -1.0, at[0], at[1])
+    for da in range(-_ONE_EDGE, _ONE_EDGE + 1):
+        for db in range(-_ONE_EDGE, _ONE_EDGE + 1):
+            i, k = at[0] + da, at[1] + db
+            both = abs(da) <= _BOTH_EDGES and abs(db) <= _BOTH_EDGES
+            if not (da == 0 or db == 0 or both) or i < 0 or k >= mjd.size or k < i:
+                continue
+            centre, length = window_of(mjd, i, k, limits)
+            if length <= limits.most:
+                value, ns = flare_ts(events, seasons, limits, centre, length, True, gamma, scratch)
+                if value > best[0] + 1e-9:
+                    best = (value, ns, i, k)
+    return best
+
+
+@kernel
 def move_edges(events, seasons, limits, place, scratch):  # type: ignore[no-untyped-def]
-    """Best box near a place: both edges move over neighbouring events, in turns with gamma, while TS grows."""
+    """Best box near a place: its edges move over events, in turns with gamma, while TS grows."""
     mjd = events.mjd
     a = min(bisect(mjd, place[2] - 0.5 * place[3] - 1e-6), mjd.size - 1)
     b = max(bisect(mjd, place[2] + 0.5 * place[3] + 1e-6) - 1, a)
     t0, width = window_of(mjd, a, b, limits)
     gamma, ts, ns = best_gamma(events, seasons, limits, t0, width, place[1], scratch)
-    moved = True
-    while moved:
-        moved = False
-        at = (a, b)
-        for da in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
-            for db in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
-                i, k = at[0] + da, at[1] + db
-                if i < 0 or k >= mjd.size or k < i:
-                    continue
-                centre, length = window_of(mjd, i, k, limits)
-                if length > limits.most:
-                    continue
-                value, n = flare_ts(events, seasons, limits, centre, length, True, gamma, scratch)
-                if value > ts + 1e-9:
-                    a, b, ts, ns, t0, width, moved = i, k, value, n, centre, length, True
-        refined, value, n = best_gamma(events, seasons, limits, t0, width, gamma, scratch)
-        if value > ts + 1e-6:
-            gamma, ts, ns, moved = refined, value, n, True
-    return ts, ns, gamma, t0, width
+    while True:
+        value, n, i, k = best_move(events, seasons, limits, (a, b), gamma, ts, scratch)
+        if n < 0.0:
+            return ts, ns, gamma, t0, width
+        a, b = i, k
+        t0, width = window_of(mjd, a, b, limits)
+        refined, again, m = best_gamma(events, seasons, limits, t0, width, gamma, scratch)
+        ts, ns = value, n
+        if again > value:
+            gamma, ts, ns = refined, again, m
