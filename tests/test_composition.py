@@ -106,7 +106,15 @@ def test_spectra_vary_within_one_run_and_one_plan(folder):
     assert varied.signal.gammas == (2.0, 2.5, 3.0)
 
 
+def test_changes_of_the_command_line_come_after_the_files(folder):
+    (folder / "spec.yaml").write_text("include: base.yaml\nvary: {signal.gamma: [2, 3]}\n")
+    spec = specfile.load(folder / "spec.yaml", ["signal.gamma=2.5", "background.n_trials=40"])
+    assert (spec.signal.gammas, spec.background.n_trials, spec.signal.n_trials) == ((2.5,), 40, 150)
+    with pytest.raises(SpecError, match="nor from --set"):
+        specfile.load(folder / "spec.yaml", ["include=base.yaml"])
+
+
 def test_a_frozen_spec_has_no_include(folder):
-    with pytest.raises(SpecError, match="include: the frozen spec of a run is complete"):
+    with pytest.raises(SpecError, match="include: this key is read from a file that a user writes"):
         specfile.loads_resolved("include: base.yaml\n")
     assert {"include", "vary"} <= set(specfile.json_schema()["properties"])

@@ -84,6 +84,7 @@ def _merge(
             own[key] = value
             lines.update({inner: line for inner, line in theirs.items() if inner[: len(place)] == place})
         elif isinstance(own[key], dict) and isinstance(value, dict):
+            lines.setdefault(place, theirs[place])  # a section that `vary` made
             _merge(own[key], value, lines, theirs, place)
 
 
@@ -111,7 +112,6 @@ def _vary(data: dict[str, Any], lines: dict[Place, int]) -> list[Problem]:
         else:
             data["signal"]["gamma"] = values
             lines |= {(*_GAMMA, *inner[2:]): number for inner, number in lines.items() if inner[:2] == place}
-            lines.setdefault(("signal",), line)
             continue
         problems.append(Problem(place, lines.get(place, line), text))
     return problems

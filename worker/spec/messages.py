@@ -222,7 +222,7 @@ def _or(words: list[str]) -> str:
 
 def _unknown_key(path: Path, data: Mapping[str, Any]) -> str:
     if len(path) == 1 and path[0] in composition.KEYS:
-        return "this key is read from the spec of a user only: the frozen spec of a run is complete without it"
+        return "this key is read from a file that a user writes, not from a frozen spec, nor from --set"
     allowed = _allowed(path[:-1], data)
     meant = did_you_mean(str(path[-1]), allowed)
     return f"unknown key{meant}{' ' if meant else '; '}keys here: {', '.join(allowed)}"
