@@ -1,19 +1,15 @@
 """Find templates and render them."""
 
-import os
-import site
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.base.errors import InputError
+from worker.base.template_folders import VARIABLE, chosen, own
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-VARIABLE = "DAGMAKER_TEMPLATES"
 
 
 def folder() -> Path:
@@ -24,21 +20,13 @@ def folder() -> Path:
     InputError
         None of them exists.
     """
-    chosen = os.environ.get(VARIABLE)
-    places = [Path(chosen)] if chosen else _default_folders()
+    places = chosen() or own()
     for place in places:
         if (place / "htcondor" / "default.sub.j2").is_file():
             return place
     raise InputError(
         f"no templates in {', '.join(map(str, places))}; install dagmaker again, or set {VARIABLE} to your copy of them"
     )
-
-
-def _default_folders() -> list[Path]:
-    """Possible folders of dagmaker's own templates."""
-    root = Path(__file__).resolve().parents[2]
-    shared = Path("share") / "dagmaker" / "templates"
-    return [root / "templates", root / shared, Path(sys.prefix) / shared, Path(site.getuserbase()) / shared]
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
@@ -51,8 +39,7 @@ def page(template: str, values: Mapping[str, Any]) -> str:
     """
     from jinja2 import TemplateError
 
-    chosen = os.environ.get(VARIABLE)
-    places = (*([Path(chosen)] if chosen else []), *_default_folders())
+    places = (*chosen(), *own())
     try:
         return _environment(places, True).get_template(template).render(values)
     except TemplateError as error:

@@ -1,17 +1,14 @@
 """Find and render the templates of the page."""
 
-import os
 import re
-import site
-import sys
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from worker.base.errors import InputError
+from worker.base.template_folders import VARIABLE, chosen, own
 
-VARIABLE = "DAGMAKER_TEMPLATES"
 PAGE = "index.html.j2"
 
 
@@ -23,12 +20,8 @@ def folder() -> Path:
     InputError
         No templates are found.
     """
-    root = Path(__file__).resolve().parents[2]
-    shared = Path("share/dagmaker/templates")
-    chosen = os.environ.get(VARIABLE)
     # A copy of a site may have submit files only; then our templates of the page are used.
-    places = [Path(chosen)] if chosen else []
-    places += [root / "templates", root / shared, Path(sys.prefix) / shared, Path(site.getuserbase()) / shared]
+    places = [*chosen(), *own()]
     for place in places:
         if (place / "report" / PAGE).is_file():
             return place / "report"
