@@ -136,6 +136,7 @@ def test_every_command_answers_with_the_documented_keys(
     assert ask("repair", str(run))["dag"] is None
     assert ask("diff", str(run), str(spec))["changes"] == []
     assert ask("restore", str(run))["files"] == []
+    ask("init", f"--output={tmp_path / 'new.yaml'}")
     ask("schema")
     ask("completion", "bash")
     _fetch(tmp_path, ask)

@@ -189,7 +189,7 @@ class Analysis:
         --------
         >>> ana = open_analysis("tutorial.yaml")
         >>> ana.distribution(dec_deg=5, n=1000)
-        TSD(1000 trials, eta=0.480, ndof=1.175, median=0.000 (from fit 0.000))
+        TSD(1000 trials, eta=0.387, ndof=1.083, median=0.000 (from fit 0.000))
         """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
@@ -260,7 +260,7 @@ class Analysis:
         >>> ana = open_analysis("tutorial.yaml")
         >>> sky = ana.scan(nside=4)
         >>> print(f"{sky.ts.size} pixels, the largest TS is {np.nanmax(sky.ts):.1f}")
-        192 pixels, the largest TS is 8.8
+        192 pixels, the largest TS is 5.0
         """
         of = self.spec.healpix
         nside = of.nside if nside is None else nside
