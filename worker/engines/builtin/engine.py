@@ -28,7 +28,7 @@ from worker.spec.trial_sections import Signal as Injected
 
 F64 = NDArray[np.float64]
 
-ENGINE = 4
+ENGINE = 5
 """Version of the bits of a trial, densities and signal tables included (tests/engine/golden.py): files of another
 version are foreign."""
 GPU_ENGINE = 2

@@ -20,9 +20,9 @@ N_NODES = 51
 """Of sin(dec), over [-1, 1]."""
 SIN_DEC_BANDWIDTH = 0.04
 LOG_E_BANDWIDTH = 0.1
-WIDE_BANDWIDTH = 0.4
+WIDE_BANDWIDTH = 0.2
 """In log_e, of the distribution over the whole sky."""
-PRIOR = 20.0
+PRIOR = 5.0
 
 
 @kernel
