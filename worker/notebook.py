@@ -237,7 +237,8 @@ class Analysis:
         Parameters
         ----------
         backgrounds : mapping of float (deg) to TSD, optional
-            Distributions that give p-values, with the method of the spec; without it there are none.
+            Distributions that give p-values, with the method of the spec; without it there are none. Those of
+            `distribution` have no tilted trials: in place of ``scan.survival: counted`` they give ``hybrid`` p-values.
         nside : int, optional
             The spec's scan.nside if None.
         sky : int, optional
@@ -272,15 +273,18 @@ class Analysis:
         engine = require(self._engine, "skies")
         turn = engine.scrambled(key, sky or 0)
         rings = healpix.rings_of(nside, float(np.radians(of.dec_min_deg)), float(np.radians(of.dec_max_deg)))
+        survival = self.spec.scan.survival
         if backgrounds is not None:
             _refuse_beyond(sorted(backgrounds), np.degrees(rings.dec))
+            if survival == "counted" and any(tsd.tilted is None for tsd in backgrounds.values()):
+                survival = "hybrid"
         scanner = engine.ring_scanner(rings, keep=False)
         values = np.full((4, 12 * nside * nside), np.nan)
         for r, (dec, begin, n_pix) in enumerate(zip(rings.dec, rings.first, rings.n_pix, strict=True)):
             values[1:, begin : begin + n_pix] = scanner.ring(r, turn).T
             if backgrounds is not None:
                 ts = values[1, begin : begin + n_pix]
-                how = self.spec.scan.interpolation, self.spec.scan.survival
+                how = self.spec.scan.interpolation, survival
                 values[0, begin : begin + n_pix] = mlog10p(backgrounds, np.full(n_pix, dec), ts, *how)
         return SkyMap(nside, *values)
 
