@@ -12,6 +12,7 @@ import yaml
 
 from dagmaker.plan import templates
 from tests.pool import analysis
+from worker.base import template_folders
 
 # The interpreter of a slot elsewhere: the run directory is not there, an empty folder that nobody can write to is.
 WITHOUT = """\
@@ -28,7 +29,7 @@ def own(folder: Path, site: str, profile: dict[str, Any]) -> tuple[dict[str, str
     place = copied / "htcondor" / "sites"
     values = yaml.safe_load((place / f"{site}.yaml").read_text()) | profile
     (place / "own.yaml").write_text(yaml.safe_dump(values))
-    return {templates.VARIABLE: str(copied)}, values
+    return {template_folders.VARIABLE: str(copied)}, values
 
 
 def elsewhere(folder: Path, hidden: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dagmaker.plan import templates
 from tests.pool import analysis, client, faults
 from tests.pool.personal import Pool
 from tests.pool.suites import on_one_release
+from worker.base import template_folders
 from worker.rundir import layout
 
 pytestmark = [pytest.mark.slow]
@@ -41,7 +42,7 @@ def test_aborted_inside_a_round_it_goes_on_to_the_bytes_of_dagmaker_run(pool: Po
     own = tmp_path / "own.yaml"
     own.write_text(spec.read_text().replace("site: personal", "site: own"))
     there, here = tmp_path / "there", analysis.run_here(spec, tmp_path / "here")
-    known = os.environ | {templates.VARIABLE: str(tmp_path / "templates")}
+    known = os.environ | {template_folders.VARIABLE: str(tmp_path / "templates")}
     assert analysis.dagmaker("build", str(own), f"--run={there}", env=known).returncode == 0
     script = there / layout.ROUNDS / "plan_round.sh"
     script.write_text(script.read_text().replace("-m dagmaker round", "-m dagmaker no_round"))

@@ -123,7 +123,7 @@ ROWS: dict[str, Task] = {
     ),
     SCAN_TRIALS: Task(
         priority=20, folder="scan", n_trials="scan.n_skies", per_file="scan.skies_per_file",
-        collected_by=COLLECT_SCAN, makes="background skies", unit="skies", cost_line=8, per_s=25000.0,
+        collected_by=COLLECT_SCAN, makes="background skies", unit="skies", cost_line=8, per_s=60000.0,
         million_mb=130.0, scans_skies=True, on_device=True,
     ),
     PATCH_TRIALS: Task(
@@ -133,7 +133,7 @@ ROWS: dict[str, Task] = {
     ),
     SCAN_MAP: Task(
         priority=30, folder="map", makes="maps of the scrambled sky that stands in for the real one",
-        unit="pixels", cost_line=7, per_s=25000.0, million_mb=130.0, scans_skies=True, on_device=True,
+        unit="pixels", cost_line=7, per_s=32000.0, million_mb=130.0, scans_skies=True, on_device=True,
     ),
     JUDGE: Task(
         priority=90, needs=("round",), keys=("round", "asked", "inputs", "added", "points"), recomputed=False,
