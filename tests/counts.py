@@ -9,7 +9,7 @@ from pathlib import Path
 TASKS = r'"(prepare|bg_trials|sig_trials|scan_trials|scan_map|judge|collect_bg|collect_sig|collect_scan)"'
 RESULTS = r'"(distributions|sensitivity|post_trial|upper_limits|report)"'
 """Names of tasks that are names of results and of parts of the report as well."""
-SCAN = r"is_catalog|CatalogScan|HealpixScan|\.healpix\b"
+SCAN = r"is_catalog|CatalogScan|HealpixScan|spec\.healpix\b"
 OF_SCAN = ("hypotheses", "spec/scan.py", "spec/sky_scan.py", "spec/source_scan.py")
 """Where the kind of scan may be named."""
 

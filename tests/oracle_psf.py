@@ -37,14 +37,14 @@ def background(s: oracle.Season, lo: float, n_bins: int) -> np.ndarray:
     counts = np.zeros((n_bins, N_SIGMA + 1))
     np.add.at(counts, (e, column), 1)
     prior = with_prior(
-        spread(n_bins, oracle.STEP, 0.4) @ counts, (counts.sum(axis=0) + 1) / (counts.sum() + N_SIGMA + 1), 20
+        spread(n_bins, oracle.STEP, 0.2) @ counts, (counts.sum(axis=0) + 1) / (counts.sum() + N_SIGMA + 1), 5
     )
     out = []
     for node in np.linspace(-1, 1, 51):
         d = (np.sin(s.dec.astype(float)) - node) / 0.04
         near = np.zeros((n_bins, N_SIGMA + 1))
         np.add.at(near, (e, column), np.where(np.abs(d) < 5, np.exp(-0.5 * d * d), 0.0))
-        out.append(with_prior(spread(n_bins, oracle.STEP, 0.1) @ near, prior, 20)[:, :N_SIGMA])
+        out.append(with_prior(spread(n_bins, oracle.STEP, 0.1) @ near, prior, 5)[:, :N_SIGMA])
     return np.array(out)
 
 
@@ -107,14 +107,14 @@ def mixtures(shapes: np.ndarray, squares: np.ndarray, plain: np.ndarray) -> tupl
     integrals = edge[:, :-1] - edge[:, 1:]
     scale = 1e4 / shapes.sum()
     every = with_prior(shapes.sum(axis=(0, 1)) * scale, integrals[5], 1)
-    pooled = with_prior(shapes.sum(axis=0) * scale, every, 20)
+    pooled = with_prior(shapes.sum(axis=0) * scale, every, 5)
     smooth = spread(len(shapes), PER_CLASS * oracle.STEP, 0.15)
     sums = np.einsum("ij,jsu->isu", smooth, shapes)
     squares, plain = smooth @ squares, smooth @ plain
     content = sums.sum(axis=2)
     filled = content > 0
     scale = np.divide(content, squares, out=np.zeros_like(content), where=filled)
-    counts = 20 * pooled + scale[:, :, None] * sums
+    counts = 5 * pooled + scale[:, :, None] * sums
     counts /= counts.sum(axis=2, keepdims=True)
     share = np.full((*content.shape, SCALES), 1 / SCALES)
     for _ in range(100):
@@ -132,11 +132,11 @@ def signal_sigma(joint: np.ndarray, joint2: np.ndarray) -> np.ndarray:
     """s(bin of sigma | energy bin), (n_bins, 16)."""
     total = joint.sum(axis=0)
     prior: Any = (total + 1e-4) / (total.sum() + 1e-4 * len(total))
-    for width in (0.4, 0.1):
+    for width in (0.2, 0.1):
         smooth = spread(len(joint), oracle.STEP, width)
         sums, squares = smooth @ joint, (smooth @ joint2).sum(axis=1, keepdims=True)
         scale = np.divide(sums.sum(axis=1, keepdims=True), squares, out=np.zeros_like(squares), where=squares > 0)
-        prior = with_prior(sums * scale, prior, 20)
+        prior = with_prior(sums * scale, prior, 5)
     return np.asarray(prior[:, :N_SIGMA])
 
 

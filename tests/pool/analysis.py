@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Few events and wide steps: the work of a process is small beside its start.
 TINY: dict[str, dict[str, Any]] = {
     "data": {"n_events": 8000},
-    "background": {"tail": "none", "dec_deg": [-30, 20], "n_trials": 300, "trials_per_file": 100},
+    "background": {"dec_deg": [-30, 20], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": [5, 15, 40], "n_trials": 100, "trials_per_file": 100},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
     "scan": {

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow]
 # One declination and one spectrum: twelve probes, each of a few seconds, and those of the quick pass.
 ONE_DEC = {
     **analysis.TINY,
-    "background": {"tail": "none", "dec_deg": [0], "n_trials": 300, "trials_per_file": 100},
+    "background": {"dec_deg": [0], "n_trials": 300, "trials_per_file": 100},
     "signal": {"n_sig": "goal"},
     "scan": {
         "nside": 4,

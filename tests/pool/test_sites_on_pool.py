@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow]
 NAME = "ic86_synthetic"
 FEW: dict[str, dict[str, Any]] = {
     "data": {"n_events": 8000},
-    "background": {"tail": "none", "dec_deg": [-30, 20], "n_trials": 1500, "trials_per_file": 1500},
+    "background": {"dec_deg": [-30, 20], "n_trials": 1500, "trials_per_file": 1500},
     "signal": {"n_sig": [5, 15, 40], "n_trials": 600, "trials_per_file": 600},
     "sensitivity": {"discovery_nsigma": 2.0, "n_bootstrap": 20},
     "scan": {
