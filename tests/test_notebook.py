@@ -67,6 +67,7 @@ def test_a_scan_is_that_of_the_files(run: Path, ana: Analysis) -> None:
     mine = {dec: ana.distribution(dec, 400) for dec in tsds}
     assert repr(mine) == repr(tsds)
     sky = ana.scan(mine)
+    assert sky.survival == opened.spec.scan.survival
     inside = slice(rings.first[0], rings.first[-1] + rings.n_pix[-1])
     seen = {name: getattr(sky, name)[inside] for name in ("ts", "ns", "gamma")}
     file = np.load(run / layout.map_dir("tiny", "nside/004") / layout.band_name(0, 1))

@@ -44,6 +44,8 @@ class SkyMap(NamedTuple):
     mlog10p, ts, ns, gamma : ndarray (npix,)
         Healpix maps in RING order, equatorial; NaN outside the scan's declinations, mlog10p everywhere without
         background distributions.
+    survival : str
+        The way of its p-values, as in ``scan.survival``; empty if it has none.
     """
 
     nside: int
@@ -51,6 +53,7 @@ class SkyMap(NamedTuple):
     ts: F64
     ns: F64
     gamma: F64
+    survival: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -238,7 +241,8 @@ class Analysis:
         ----------
         backgrounds : mapping of float (deg) to TSD, optional
             Distributions that give p-values, with the method of the spec; without it there are none. Those of
-            `distribution` have no tilted trials: in place of ``scan.survival: counted`` they give ``hybrid`` p-values.
+            `distribution` have no tilted trials: in place of ``scan.survival: counted`` they give ``hybrid`` p-values,
+            as `SkyMap.survival` says.
         nside : int, optional
             The spec's scan.nside if None.
         sky : int, optional
@@ -286,7 +290,8 @@ class Analysis:
                 ts = values[1, begin : begin + n_pix]
                 how = self.spec.scan.interpolation, survival
                 values[0, begin : begin + n_pix] = mlog10p(backgrounds, np.full(n_pix, dec), ts, *how)
-        return SkyMap(nside, *values)
+        heat, ts_map, ns, gamma = values
+        return SkyMap(nside, heat, ts_map, ns, gamma, "" if backgrounds is None else survival)
 
     def plot(self, sky: SkyMap, layer: Layer = "mlog10p") -> "Figure":
         """Plot one layer of a scanned sky as a Mollweide map, right ascension to the left, with a label of the data.
