@@ -192,7 +192,7 @@ class Analysis:
         --------
         >>> ana = open_analysis("tutorial.yaml")
         >>> ana.distribution(dec_deg=5, n=1000)
-        TSD(1000 trials, eta=0.387, ndof=1.083, median=0.000 (from fit 0.000))
+        TSD(1000 trials, eta=0.386, ndof=1.081, median=0.000 (from fit 0.000))
         """
         return TSD.from_trials(self.trials(dec_deg, n, seed=seed, first=first)["ts"], self.spec.background.fit)
 
@@ -322,7 +322,7 @@ class Analysis:
             raise SpecError(f"plot: found {sky!r} as the sky; write e.g. ana.plot(ana.scan(), 'ts')")
         if layer not in skymaps.NAMES:
             raise SpecError(f"layer={layer!r}: there is no such layer of a sky; layers: {', '.join(skymaps.NAMES)}")
-        return skymaps.single(np.array(sky[1:]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
+        return skymaps.single(np.array(sky[1:5]), layer, f"{self.spec.name}: {self.dataset.label} data, scrambled sky")
 
 
 def _refuse_beyond(grid: Sequence[float], decs: F64) -> None:
