@@ -1,5 +1,8 @@
 """The largest TS of a ring without fitting every pixel: the same bits, from bounds that hold."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -37,6 +40,19 @@ def test_the_largest_ts_has_the_same_bits_as_in_a_map(two_kinds):
     for r in range(len(RINGS.dec)):
         scanner.ring(r, turns[0])
     assert few < 0.35 * (scanner.count - before)[EVENTS]  # events of fitted pixels
+
+
+def test_a_scanner_is_freed_at_once(analysis):
+    """A process that makes many files of skies has one scanner at a time: no reference leads back to it."""
+    scanner = scan.Scanner(analysis, healpix.rings_of(1))
+    scanner.largest(1, scan.right_ascensions(analysis, KEY, 0))
+    gone = weakref.ref(scanner)
+    gc.disable()
+    try:
+        del scanner
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_sky_without_events_near_a_ring_is_that_of_its_first_pixel(analysis):

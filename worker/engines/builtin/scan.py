@@ -4,7 +4,6 @@ The right ascension of an event has its own address (seed, sky, event).
 """
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,7 @@ class Scanner:
         self.analysis = analysis
         self.rings = rings
         self._keep = keep
-        self._ranges = lru_cache(maxsize=rings.dec.size if keep else 1)(self._ranges_of)
+        self._kept_ranges: dict[int, Ranges] = {}
         self._events: dict[int, RingEvents] = {}
         most = int(rings.n_pix.max()) if rings.n_pix.size else 0
         self.count = counters()
@@ -163,8 +162,11 @@ class Scanner:
         pairs.fill_pairs(events, self.analysis.sky, turn, shift, count, start, fill, self._batch, *self._pairs)
         return count
 
-    def _ranges_of(self, r: int) -> Ranges:
-        return bounds.ranges_of(table_at(self.analysis, float(self.rings.dec[r])))
+    def _ranges(self, r: int) -> Ranges:
+        ranges = self._kept_ranges.get(r) or bounds.ranges_of(table_at(self.analysis, float(self.rings.dec[r])))
+        if self._keep:
+            self._kept_ranges[r] = ranges
+        return ranges
 
     def _filled(self, count: int) -> tuple[NDArray[Any], ...]:
         return self._start[: count + 1], self._end[:count], *self._pairs
