@@ -25,6 +25,7 @@ background: {tail: none, dec_deg: [-30, 5, 60], n_trials: 3, trials_per_file: 3}
 signal: {n_sig: [2, 5, 9], n_trials: 3, trials_per_file: 3}
 scan: {nside: 1, n_skies: 1, map_nside: 1, dec_min_deg: -10, dec_max_deg: 10}
 resources: {gpu: true}
+likelihood: {psf: gaussian}
 """
 TASKS = (
     ("bg_trials", "--dec=5", "--n=3"),

@@ -138,9 +138,9 @@ def test_digests_of_the_builtin_engine():
     of = Builtin(spec, None).identity
     like = spec.likelihood.model_dump(mode="json")
     old = {key: like[key] for key in like if key not in ("extension_deg", "psf")}
-    assert of == {"engine": 4, "likelihood": old | {"psf": "response"}}
+    assert of == {"engine": 5, "likelihood": old | {"psf": "response"}}
     flat = spec.model_copy(update={"likelihood": spec.likelihood.model_copy(update={"psf": "gaussian"})})
-    assert Builtin(flat, None).identity == {"engine": 4, "likelihood": old}
+    assert Builtin(flat, None).identity == {"engine": 5, "likelihood": old}
     wide = spec.model_copy(update={"likelihood": spec.likelihood.model_copy(update={"extension_deg": 0.5})})
     assert Builtin(wide, None).identity["likelihood"]["extension_deg"] == 0.5
     gpu = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": True})})

@@ -67,7 +67,7 @@ def check(summary: dict[str, Any], label: str) -> None:
     assert summary["data"]["seasons"][0]["n_events"] == 138322
     for row in summary["background"]:
         assert row["n"] == 1500
-        assert 0.3 < row["eta"] < 0.75
+        assert 0.15 < row["eta"] < 0.75  # few heavy events decide in the south: TS = 0 in most trials
         assert 0.7 < row["ndof"] < 1.6
     flux = {row["dec_deg"]: row["flux"] for row in summary["sensitivity"]}
     assert flux[-45] > 5 * flux[5], "the south is far less sensitive at E^-2"

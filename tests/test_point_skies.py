@@ -118,7 +118,7 @@ def test_the_check_of_the_skies_catches_skies_of_another_distribution(run, monke
     def hotter(path, rel, *more):
         rows = load(path, rel, *more).copy()
         if rows.ndim == 2:
-            rows["ts"] *= 2.0
+            rows["ts"] *= 5.0
         return rows
 
     monkeypatch.setattr(store, "load_array", hotter)
