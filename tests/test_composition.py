@@ -118,3 +118,8 @@ def test_a_frozen_spec_has_no_include(folder):
     with pytest.raises(SpecError, match="include: this key is read from a file that a user writes"):
         specfile.loads_resolved("include: base.yaml\n")
     assert {"include", "vary"} <= set(specfile.json_schema()["properties"])
+
+
+@pytest.mark.parametrize("words", ["include: %s\n", "vary: %s\n", "vary: {signal.gamma: %s}\n", "vary: {%s: [1]}\n"])
+def test_a_long_value_is_not_printed_whole(folder, words):
+    assert max(map(len, refusals(folder, words % ("x" * 5000) + text()))) < 1500

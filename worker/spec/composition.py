@@ -15,6 +15,8 @@ INCLUDE, VARY = "include", "vary"
 KEYS = {INCLUDE: "string", VARY: "object"}
 """The keys, and their types in the schema."""
 _GAMMA: Place = ("signal", "gamma")
+MAX_FILE_NAME = 255
+"""Of common file systems."""
 
 
 class IncludedLine(int):
@@ -46,10 +48,10 @@ def complete(data: dict[str, Any], lines: dict[Place, int], base: Path) -> list[
     if INCLUDE not in data:
         return problems
     name, line = data.pop(INCLUDE), lines.get((INCLUDE,), 0)
-    if not isinstance(name, str) or not name or Path(name).name != name:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_FILE_NAME or Path(name).name != name:
         text = (
-            f"found {name!r}; must be the name of a file in the folder of this one, where relative paths begin: write "
-            "e.g. include: base.yaml"
+            f"found {name!r:.60}; must be the name of a file in the folder of this one, where relative paths begin: "
+            "write e.g. include: base.yaml"
         )
         return [*problems, Problem((INCLUDE,), line, text)]
     return [*problems, *_merge_file(data, lines, base / name, line)]
@@ -94,17 +96,17 @@ def _vary(data: dict[str, Any], lines: dict[Place, int]) -> list[Problem]:
         return []
     given, line = data.pop(VARY), lines.get((VARY,), 0)
     if not isinstance(given, dict) or not given:
-        return [Problem((VARY,), line, f"found {given!r}; write e.g. vary: {{signal.gamma: [2, 2.5, 3]}}")]
+        return [Problem((VARY,), line, f"found {given!r:.60}; write e.g. vary: {{signal.gamma: [2, 2.5, 3]}}")]
     problems = []
     for key, values in given.items():
         place = (VARY, key)
         if key != "signal.gamma":
             text = (
                 "one run can vary signal.gamma only, since background trials and skies serve all spectra; make a run "
-                f"for each value: dagmaker run SPEC --set {key}=VALUE --run=RUN"
+                f"for each value: dagmaker run SPEC --set {key!s:.60}=VALUE --run=RUN"
             )
         elif not isinstance(values, list):
-            text = f"found {values!r}; must be a list of values: [2, 2.5, 3]"
+            text = f"found {values!r:.60}; must be a list of values: [2, 2.5, 3]"
         elif not isinstance(data.setdefault("signal", {}), dict):
             continue  # which has its own message
         elif "gamma" in data["signal"]:
