@@ -8,12 +8,11 @@ from pathlib import PurePosixPath
 from worker import data
 from worker.base.errors import DagmakerError, InputError
 from worker.base.finding import SHOWN, Finding
-from worker.base.task_rows import multi_file_tasks
 from worker.blinding import unblinding_checks
 from worker.data.prepared import content_digest
 from worker.engines.table import engine_of
 from worker.rundir import layout, store
-from worker.rundir.ledger import Run, each_expected
+from worker.rundir.ledger import Run, files_of_node
 from worker.rundir.record import IS_VERSION, Record, versions
 from worker.rundir.revision import revision
 from worker.tasks import context, engine_tables
@@ -104,8 +103,8 @@ def software(run: Run) -> Iterator[Finding]:
 def origins(run: Run) -> Iterator[Finding]:
     """Files of trials that were taken over from other runs; they were checked like all others."""
     count: dict[str, int] = {}
-    for task in multi_file_tasks():
-        for file in each_expected(run, task) if any(node["task"] == task for node in run.plan["nodes"]) else ():
+    for node in run.plan["nodes"]:
+        for file in files_of_node(node):
             try:
                 origin = store.load_record(run.path, file.path).origin.get("run")
             except InputError:

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from worker.base.errors import DagmakerError, InputError
-from worker.base.task_rows import SCAN_MAP, TAIL_PILOT, multi_file_tasks
+from worker.base.task_rows import multi_file_tasks
 from worker.rundir import address, layout, store
-from worker.rundir.ledger import Expected, Run, each_expected, files_of_node, open_run
+from worker.rundir.ledger import Expected, Run, files_of_node, open_run
 from worker.tasks import context, tail
 from worker.tasks.file_kinds import KINDS
 
@@ -37,29 +37,21 @@ def take_over(path: Path, old: Path) -> dict[str, Any]:
         return {"from": str(old), "tasks": counts}
     _take_tilts(new_run, old_run)
     for task in multi_file_tasks():
-        if task not in {node["task"] for node in new_run.plan["nodes"]}:
-            continue
-        there = {key: file for file, key in _keyed(old_run, task)} if _has(old_run, task) else {}
+        there = {key: file for file, key in _keyed(old_run, task)}
         files = list(_keyed(new_run, task))
+        if not files:
+            continue
         taken = sum(_take(new_run, old_run, task, file, there.get(key)) for file, key in files)
         counts[task] = {"taken": taken, "files": len(files)}
         print(f"{task}: {taken:,} of {len(files):,} files taken over from {old}")
     return {"from": str(old), "tasks": counts}
 
 
-def _has(run: Run, task: str) -> bool:
-    return any(node["task"] == task for node in run.plan["nodes"])
-
-
 def _keyed(run: Run, task: str) -> Iterator[tuple[Expected, Key]]:
-    """Files of a task with what their numbers are made of: key of the stream, trials, bands."""
-    if task == SCAN_MAP:
-        for file in each_expected(run, task):
-            yield file, (tuple(sorted(file.point.items())), file.band)
-        return
+    """Files of a task with what their numbers are made of: key of the stream (of a map: its point), trials, band."""
     for node in run.plan["nodes"]:
         if node["task"] == task:
-            key = address.of_node(run.spec, node)
+            key = address.of_node(run.spec, node) or tuple(sorted(node["args"].items()))
             for file in files_of_node(node):
                 yield file, (key, file.first, file.n, file.band)
 
@@ -75,9 +67,6 @@ def _take(new: Run, old: Run, task: str, file: Expected, origin: Expected | None
     except DagmakerError:
         return False
     args = {**{key: value for key, value in record.args.items() if key not in origin.point}, **file.point}
-    args = {key: value for key, value in args.items() if key != layout.PART}
-    if layout.PART in file.point:
-        args[layout.PART] = file.point[layout.PART]
     _link(new, old, file.path, origin.path, replace(record, args=args))
     return True
 
@@ -85,8 +74,6 @@ def _take(new: Run, old: Run, task: str, file: Expected, origin: Expected | None
 def _take_tilts(new: Run, old: Run) -> None:
     """Tilts first: the digest of tilted trials contains them."""
     if new.spec.background.tail == "none" or old.spec.background.tail == "none":
-        return
-    if not any(node["task"] == TAIL_PILOT for node in new.plan["nodes"]):
         return
     theirs = {at.address: at for at in old.spec.all_points}
     for at in new.spec.all_points:
