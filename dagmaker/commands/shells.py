@@ -35,11 +35,6 @@ def _help(command: Callable[..., Any]) -> str:
     return "".join(c for c in text if c not in "'\"`\\[]$").replace(":", ",")
 
 
-def _second_word(name: str) -> str:
-    """``fetch`` of ``data fetch``; empty for other commands."""
-    return typed(name).partition(" ")[2]
-
-
 def _flags(name: str, commands: Commands) -> list[str]:
     """Flags of a command; those with a value end with ``=``."""
     return [f"--{p.name}" + ("" if p.kind is bool else "=") for p in signature(name, commands).values()]
@@ -53,7 +48,7 @@ def _bash(commands: Commands) -> Iterator[str]:
     yield '    case "$COMP_CWORD:${COMP_WORDS[1]}" in'
     yield f'        1:*) words="{" ".join(_first_words(commands))}" ;;'
     for name in commands:
-        first, second = next(iter(_first_words({name: commands[name]}))), _second_word(name)
+        first, _, second = typed(name).partition(" ")
         if second:
             yield f'        2:{first}) words="{second}" ;;'
         yield f'        *:{first}) case "$cur" in -*) words="{" ".join(_flags(name, commands))}" ;; esac ;;'
@@ -83,7 +78,7 @@ def _zsh(commands: Commands) -> Iterator[str]:
     yield "    shift words; (( CURRENT-- ))"
     yield '    case "${words[1]}" in'
     for name in commands:
-        first, second = next(iter(_first_words({name: commands[name]}))), _second_word(name)
+        first, _, second = typed(name).partition(" ")
         flags = " ".join(
             f"'{flag}:file:_files'" if flag.endswith("=") else f"'{flag}'" for flag in _flags(name, commands)
         )
@@ -99,7 +94,7 @@ def _fish(commands: Commands) -> Iterator[str]:
     for word, text in _first_words(commands).items():
         yield f"complete -c dagmaker -f -n __fish_use_subcommand -a {word} -d '{text}'"
     for name in commands:
-        first, second = next(iter(_first_words({name: commands[name]}))), _second_word(name)
+        first, _, second = typed(name).partition(" ")
         after = f"-n '__fish_seen_subcommand_from {first}'"
         if second:
             yield f"complete -c dagmaker -f {after} -a {second}"
