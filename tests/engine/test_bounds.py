@@ -9,7 +9,7 @@ import pytest
 from tests.engine.conftest import CUTS, with_another
 from worker.base import healpix, rng
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import bounds, scan
+from worker.engines.builtin import bounds, likelihood, patches, scan
 from worker.engines.builtin.analysis import table_at
 from worker.engines.builtin.work import EVENTS
 
@@ -42,9 +42,11 @@ def test_the_largest_ts_has_the_same_bits_as_in_a_map(two_kinds):
     assert few < 0.35 * (scanner.count - before)[EVENTS]  # events of fitted pixels
 
 
-def test_a_scanner_is_freed_at_once(analysis):
+@pytest.mark.parametrize("of_patches", [False, True])
+def test_a_scanner_is_freed_at_once(analysis, of_patches):
     """A process that makes many files of skies has one scanner at a time: no reference leads back to it."""
-    scanner = scan.Scanner(analysis, healpix.rings_of(1))
+    rings = healpix.rings_of(1)
+    scanner = patches.Patches(analysis, rings, 0.02, 0.02) if of_patches else scan.Scanner(analysis, rings)
     scanner.largest(1, scan.right_ascensions(analysis, KEY, 0))
     gone = weakref.ref(scanner)
     gc.disable()
@@ -74,8 +76,8 @@ def _bounds(scanner, r, turn, ranges):
     for k in range(len(ranges.least)):
         for p in range(count):
             a, b = start[p], fill[p]
-            bounds.count_rest(scanner.analysis.n_data, season[a:b], scanner._rest)
-            out[k, p] = bounds.largest_ts(
+            likelihood.count_rest(scanner.analysis.n_data, season[a:b], scanner._rest)
+            out[k, p] = bounds.ts_bound(
                 b - a, w[:, a:b], row[a:b], season[a:b], scanner._rest, scanner.analysis.n_data, ranges.tallest[k],
                 ranges.least[k], ranges.hard[k], scanner._work,
             )  # fmt: skip

@@ -189,3 +189,13 @@ def angle2_near(c2):  # type: ignore[no-untyped-def]
     p = p * c2 + 1.0 / 90.0
     p = p * c2 + 1.0 / 12.0
     return c2 + c2 * (c2 * p)
+
+
+@part
+def angles2(n, c2, out):  # type: ignore[no-untyped-def]
+    """`angle2_from_chord2` of n values, into `out`: first all as near ones, in a loop without branches."""
+    for j in range(n):
+        out[j] = angle2_near(c2[j])
+    for j in range(n):
+        if c2[j] > ANGLE_SERIES:
+            out[j] = angle2_far(c2[j])

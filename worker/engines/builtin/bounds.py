@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import fmath
-from worker.base.compiled import kernel, part
+from worker.base.compiled import kernel
 from worker.engines.builtin.tables import SignalTable
 from worker.engines.builtin.work import TERMS
 
@@ -54,23 +54,19 @@ def ranges_of(table: SignalTable) -> Ranges:
     )
 
 
+def no_ranges(n_rows: int, n_seasons: int) -> Ranges:
+    """In place of `ranges_of` where every pixel is fitted: not looked at."""
+    n = 1 + RANGES
+    return Ranges(np.zeros((n, n_rows)), np.zeros((n, n_seasons)), np.zeros((n, 2)))
+
+
 def _bezier(coef: F64) -> F64:
     a, b, c, d = coef[:, 0], coef[:, 1], coef[:, 2], coef[:, 3]
     return np.stack([a, a + b / 3.0, a + (2.0 * b + c) / 3.0, a + b + c + d], axis=1)
 
 
-@part
-def count_rest(n_data, season, rest):  # type: ignore[no-untyped-def]
-    """Number of events of each season without those of `season`, into `rest`."""
-    for j in range(n_data.size):
-        n = np.int32(0)
-        for i in range(season.size):
-            n += np.int32(1) if season[i] == j else np.int32(0)
-        rest[j] = n_data[j] - n
-
-
 @kernel
-def largest_ts(n, w, row, season, rest, n_data, tallest, least, hard, work):  # type: ignore[no-untyped-def]
+def ts_bound(n, w, row, season, rest, n_data, tallest, least, hard, work):  # type: ignore[no-untyped-def]
     """Upper bound of TS over all ns and a range of gamma, of which `tallest`, `least`, `hard` are bounds of T, q N, m.
 
     With the largest w and T and the smallest q every term y = w T - q is at least that of a fit. Small terms count as

@@ -38,6 +38,16 @@ def fill(array, value):  # type: ignore[no-untyped-def]
         array[i] = value
 
 
+@part
+def count_rest(n_events, season, rest):  # type: ignore[no-untyped-def]
+    """Number of events of each season without those of `season`, into `rest`."""
+    for j in range(n_events.size):
+        n = np.int32(0)
+        for i in range(season.size):
+            n += np.int32(1) if season[i] == j else np.int32(0)
+        rest[j] = n_events[j] - n
+
+
 @kernel
 def _lanes_sum(acc):  # type: ignore[no-untyped-def]
     """The sum of all lanes, as a tree; destroys `acc`."""

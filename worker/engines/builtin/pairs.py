@@ -110,11 +110,7 @@ def _weigh(n, events, narrow, index, value, chord2):  # type: ignore[no-untyped-
     for j in range(n):
         i = index[j]
         chord2[j] = 4.0 * (events.sin2[i] + events.coscos[i] * value[j] * value[j])
-    for j in range(n):
-        value[j] = fmath.angle2_near(chord2[j])
-    for j in range(n):
-        if chord2[j] > fmath.ANGLE_SERIES:
-            value[j] = fmath.angle2_far(chord2[j])
+    fmath.angles2(n, chord2, value)
     for j in range(n):
         chord2[j] = value[j] * events.inv_2sigma2[index[j]]
     for j in range(n):

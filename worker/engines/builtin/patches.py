@@ -13,8 +13,8 @@ expected number of pixels with A_m in a background sky: every sky is divided by 
 pixels near x are fitted.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from worker.base.compiled import kernel
 from worker.base.healpix import Rings
 from worker.engines.builtin import mixture, tilt_pilot
 from worker.engines.builtin.analysis import Analysis, table_at
-from worker.engines.builtin.bounds import RANGES, Ranges, count_rest
+from worker.engines.builtin.likelihood import count_rest
 from worker.engines.builtin.mixture import PATTERN
 from worker.engines.builtin.pairs import RingEvents, ring_events
 from worker.engines.builtin.point import EVENT, PI, Candidates
@@ -60,6 +60,21 @@ class Ring(NamedTuple):
     events: RingEvents
     candidates: Candidates
     table: SignalTable
+
+
+def _ring_of(analysis: Analysis, rings: Rings, r: int) -> Ring:
+    dec = float(rings.dec[r])
+    events = ring_events(analysis, dec)
+    return Ring(events, candidates_of(analysis, events), table_at(analysis, dec))
+
+
+def _mixture_of(analysis: Analysis, rings: Rings, ring_of: Callable[[int], Ring], r: int) -> Mixture:
+    """The tilts of the pixels of a ring, with their hazards."""
+    ring = ring_of(r)
+    point = Point(float(rings.dec[r]), ring.table, ring.candidates)
+    inside = tilt_pilot.inside(analysis, point, [(n, gamma) for n, gamma, _ in TILTS])
+    tilts = [Tilt(*tilt, share / PATTERN) for tilt, (*_, share) in zip(inside, TILTS, strict=True)]
+    return mixture.mixture_at(analysis, point, tilts)
 
 
 @kernel
@@ -171,11 +186,9 @@ class Patches(Scanner):
         )
         self._last = np.cumsum(rings.n_pix)
         self.most = int(_most_pixels(rings.dec, self._cos_dec, rings.n_pix, self._far))
-        self._ring = lru_cache(RINGS_KEPT)(self._ring_of)
-        self._tilting = lru_cache(1)(self._mixture_of)
+        self._ring = lru_cache(RINGS_KEPT)(partial(_ring_of, analysis, rings))
+        self._tilting = lru_cache(1)(partial(_mixture_of, analysis, rings, self._ring))
         self._light: dict[int, Mixture] = {}
-        n_rows, n_seasons, n_ranges = analysis.n_rows, analysis.n_seasons, 1 + RANGES
-        self._no_ranges = Ranges(np.zeros((n_ranges, n_rows)), np.zeros((n_ranges, n_seasons)), np.zeros((n_ranges, 2)))
 
     def rows(self, key: tuple[int, int], first: int, count: int) -> NDArray[np.void]:
         """Patches [first, first + count) of the stream of `key`, (count, most) of `PATCH_DTYPE`."""
@@ -284,23 +297,11 @@ class Patches(Scanner):
             psf,
         )  # fmt: skip
 
-    def _ring_of(self, r: int) -> Ring:
-        dec = float(self.rings.dec[r])
-        events = ring_events(self.analysis, dec)
-        return Ring(events, candidates_of(self.analysis, events), table_at(self.analysis, dec))
-
-    def _mixture_of(self, r: int) -> Mixture:
-        """The tilts of the pixels of a ring, with their hazards."""
-        ring = self._ring(r)
-        point = Point(float(self.rings.dec[r]), ring.table, ring.candidates)
-        inside = tilt_pilot.inside(self.analysis, point, [(n, gamma) for n, gamma, _ in TILTS])
-        tilts = [Tilt(*tilt, share / PATTERN) for tilt, (*_, share) in zip(inside, TILTS, strict=True)]
-        return mixture.mixture_at(self.analysis, point, tilts)
-
     def _mixture(self, r: int) -> Mixture:
-        """As `_mixture_of`, without hazards; kept for every ring."""
+        """Tilts of the pixels of a ring, without hazards; kept for every ring."""
         if r not in self._light:
-            self._light[r] = self._mixture_of(r)._replace(hazard=np.empty((len(TILTS), 0)))
+            mixed = _mixture_of(self.analysis, self.rings, self._ring, r)
+            self._light[r] = mixed._replace(hazard=np.empty((len(TILTS), 0)))
         return self._light[r]
 
 

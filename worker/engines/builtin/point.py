@@ -17,6 +17,7 @@ from worker.base import fmath, rng
 from worker.base.compiled import kernel, part
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.inject import add_signal, draw_signal
+from worker.engines.builtin.likelihood import count_rest
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.work import EVENTS
 
@@ -168,10 +169,7 @@ def spatial(c, n, index, place, inv_n, w, row, season, near):  # type: ignore[no
     for i in range(n):
         s = fmath.sin(place[i])
         chord2[i] = 4.0 * (chord2[i] + coscos[i] * s * s)
-        place[i] = fmath.angle2_near(chord2[i])
-    for i in range(n):
-        if chord2[i] > fmath.ANGLE_SERIES:
-            place[i] = fmath.angle2_far(chord2[i])
+    fmath.angles2(n, chord2, place)
     for i in range(n):
         place[i] = fmath.exp(-place[i] * inverse[i] * narrow)
     for i in range(n):
@@ -193,13 +191,11 @@ def _one_trial(c, inject, injector, n_data, k0, k1, trial, scratch):  # type: ig
             n_events[int(draws[i, 4])] += 1.0
     for s in range(n_data.size):
         inv_n[s] = 1.0 / n_events[s]
-        rest[s] = n_events[s]
     n = draw_background(c, k0, k1, trial, index, place, batch)
     spatial(c, n, index, place, inv_n, w, row, season, near)
     if inject:
         n = add_signal(injector, draws, n_signal, n, inv_n, w, row, season)
-    for i in range(n):
-        rest[season[i]] -= 1.0
+    count_rest(n_events, season[:n], rest)
     return n
 
 

@@ -14,9 +14,9 @@ from worker.base.compiled import kernel
 from worker.base.healpix import Rings
 from worker.engines.builtin import bounds, maximum, pairs
 from worker.engines.builtin.analysis import Analysis, table_at
-from worker.engines.builtin.bounds import Ranges, count_rest, largest_ts
+from worker.engines.builtin.bounds import Ranges, ts_bound
 from worker.engines.builtin.fit import fit
-from worker.engines.builtin.likelihood import workspace
+from worker.engines.builtin.likelihood import count_rest, workspace
 from worker.engines.builtin.pairs import RingEvents, ring_events
 from worker.engines.builtin.work import EVENTS, counters
 
@@ -48,7 +48,7 @@ def bounds_of_ring(start, fill, w, row, season, n_data, ranges, work, rest, out)
     for p in range(out.size):
         a, b = start[p], fill[p]
         count_rest(n_data, season[a:b], rest)
-        out[p] = largest_ts(b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[0], least[0], hard[0], work)
+        out[p] = ts_bound(b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[0], least[0], hard[0], work)
 
 
 @kernel
@@ -69,7 +69,7 @@ def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, ord
         if best > 0.0 and bound[p] < np.inf:
             larger = False
             for k in range(1, tallest.shape[0]):
-                larger = larger or best <= largest_ts(
+                larger = larger or best <= ts_bound(
                     b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[k], least[k], hard[k], work
                 )
             if not larger:
@@ -99,6 +99,7 @@ class Scanner:
         self.analysis = analysis
         self.rings = rings
         self._keep = keep
+        self._no_ranges = bounds.no_ranges(analysis.n_rows, analysis.n_seasons)
         self._kept_ranges: dict[int, Ranges] = {}
         self._events: dict[int, RingEvents] = {}
         most = int(rings.n_pix.max()) if rings.n_pix.size else 0
@@ -133,7 +134,7 @@ class Scanner:
         ndarray (count, 3)
         """
         count = self._fill(r, turn)
-        return self._require(r, self._fit(r, np.arange(count), np.full(count, np.inf)))
+        return self._require(r, self._fit(r, np.arange(count), np.full(count, np.inf), self._no_ranges))
 
     def largest(self, r: int, turn: F64) -> tuple[int, F64]:
         """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,).
@@ -144,7 +145,7 @@ class Scanner:
         bound = np.empty(count)
         bounds_of_ring(*self._filled(count), self.analysis.n_data, self._ranges(r), self._work, self._rest, bound)
         bound[np.isnan(bound)] = np.inf  # the fit tells what is wrong
-        out = self._fit(r, np.argsort(-bound, kind="stable"), bound)
+        out = self._fit(r, np.argsort(-bound, kind="stable"), bound, self._ranges(r))
         pixel = int(np.argmax(out[:, 0]))
         return pixel, self._require(r, out[pixel])
 
@@ -174,11 +175,11 @@ class Scanner:
     def _require(self, r: int, fitted: F64) -> F64:
         return maximum.require(fitted, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")
 
-    def _fit(self, r: int, order: I64, bound: F64) -> F64:
+    def _fit(self, r: int, order: I64, bound: F64, ranges: Ranges) -> F64:
         """Fit the pixels of a ring in an order of falling upper bounds, as `fit_ring`."""
         table, out = table_at(self.analysis, float(self.rings.dec[r])), np.empty((len(order), 3))
         fit_ring(
             *self._filled(len(order)), self.analysis.n_data, table, self._work, self._rest, self._slopes, order, bound,
-            self._ranges(r), out,
+            ranges, out,
         )  # fmt: skip
         return out

@@ -14,9 +14,8 @@ from worker.base import fmath
 from worker.base.compiled import kernel, part
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
-from worker.engines.builtin.bounds import count_rest
 from worker.engines.builtin.fit import fit
-from worker.engines.builtin.likelihood import LANES, workspace
+from worker.engines.builtin.likelihood import LANES, count_rest, workspace
 from worker.engines.builtin.point import PI, windows
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
@@ -56,6 +55,19 @@ def near(analysis: Analysis, dec: float) -> Near:
     return Near(index.astype(np.uint32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
 
 
+@kernel
+def select(near, at, turn, event, value):  # type: ignore[no-untyped-def]
+    """Events of a sky whose right ascension is within their reach of `at`, and the differences, in turns; how many."""
+    m = 0
+    for i in range(near.event.size):
+        delta = turn[near.event[i]] - at
+        delta -= np.floor(delta + 0.5)
+        if abs(delta) <= near.reach[i]:
+            event[m], value[m] = near.event[i], delta
+            m += 1
+    return m
+
+
 @part
 def weigh(n, sky, dec, narrow, event, value, chord2, near):  # type: ignore[no-untyped-def]
     """Replace `value`, differences of right ascension in turns, by exp(-x narrow); x goes into `chord2`.
@@ -70,11 +82,7 @@ def weigh(n, sky, dec, narrow, event, value, chord2, near):  # type: ignore[no-u
     for j in range(n):
         half_ddec = fmath.sin(0.5 * abs(near[j] - dec))
         chord2[j] = 4.0 * (half_ddec * half_ddec + cos_source * fmath.cos(near[j]) * value[j] * value[j])
-    for j in range(n):
-        value[j] = fmath.angle2_near(chord2[j])
-    for j in range(n):
-        if chord2[j] > fmath.ANGLE_SERIES:
-            value[j] = fmath.angle2_far(chord2[j])
+    fmath.angles2(n, chord2, value)
     for j in range(n):
         sigma = sky.sigma[event[j]]
         chord2[j] = value[j] * (0.5 / (sigma * sigma))
@@ -87,13 +95,7 @@ def _skies(near, dec, at, turns, sky, psf, n_data, model, work, rest, slopes, ba
     """TS, ns, gamma of one source in every sky of a block: out (n_skies, 3)."""
     event, value, chord2, scratch = batch
     for k in range(turns.shape[0]):
-        m = 0
-        for i in range(near.event.size):
-            delta = turns[k, near.event[i]] - at
-            delta -= np.floor(delta + 0.5)
-            if abs(delta) <= near.reach[i]:
-                event[m], value[m] = near.event[i], delta
-                m += 1
+        m = select(near, at, turns[k], event, value)
         weigh(m, sky, dec, psf.narrow, event, value, chord2, scratch)
         n = 0
         for i in range(m):

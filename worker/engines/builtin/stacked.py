@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from worker.base.compiled import kernel
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
-from worker.engines.builtin.bounds import count_rest
 from worker.engines.builtin.fit import fit
-from worker.engines.builtin.likelihood import LANES, workspace
+from worker.engines.builtin.likelihood import LANES, count_rest, workspace
 from worker.engines.builtin.psf import Psf, height
-from worker.engines.builtin.sources import Near, near, weigh
+from worker.engines.builtin.sources import Near, near, select, weigh
 from worker.engines.builtin.tables import SignalTable, hermite
 from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.engines.protocol import Sources
@@ -74,13 +73,7 @@ def _add(member, turns, sky, hard, batch, slot, node, season, n):  # type: ignor
     """Add the signal of a source to the rows of its near events; `n` rows are used before, returns how many after."""
     dec, at, near, psf, table = member
     event, value, chord2, scratch = batch
-    m = 0
-    for i in range(near.event.size):
-        delta = turns[near.event[i]] - at
-        delta -= np.floor(delta + 0.5)
-        if abs(delta) <= near.reach[i]:
-            event[m], value[m] = near.event[i], delta
-            m += 1
+    m = select(near, at, turns, event, value)
     weigh(m, sky, dec, psf.narrow, event, value, chord2, scratch)
     for i in range(m):
         e = event[i]

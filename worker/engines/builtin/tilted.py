@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from worker.base import fmath, rng
 from worker.base.compiled import kernel, part
 from worker.engines.builtin.fit import fit
-from worker.engines.builtin.likelihood import LANES, log_likelihood_ratio
+from worker.engines.builtin.likelihood import LANES, count_rest, log_likelihood_ratio
 from worker.engines.builtin.point import draw_background, spatial
 from worker.engines.builtin.psf import height
 from worker.engines.builtin.work import EVENTS
@@ -204,10 +204,7 @@ def run_tilted(c, mixture, model, n_data, k0, k1, first, scratch, work, slopes, 
         if k > 0:
             n = _follow(c, mixture.hazard[k - 1], mixture.hard[k - 1], k0, k1, trial, n, index, place, picked)
         spatial(c, n, index, place, inv_n, w, row, season, near)
-        for s in range(n_data.size):
-            rest[s] = n_data[s]
-        for i in range(n):
-            rest[season[i]] -= 1.0
+        count_rest(n_data, season[:n], rest)
         count[EVENTS] += n
         out[t, 0], out[t, 1], out[t, 2] = fit(n, w, row, season, rest, n_events, model, work, slopes)
         log_ratios(n, w, row, season, rest, mixture, work, log_l[t])
