@@ -56,6 +56,9 @@ HINTS: dict[str, Hint] = {
     ),
     "data.irfs_config": Hint("which of these irfs", "IC86"),
     "likelihood": Hint("bounds and cuts of the fit", "{gamma_min: 1, gamma_max: 4}"),
+    "likelihood.gamma": Hint(
+        "the fitted spectral index: free, a number (fixed), or with a Gaussian prior", "{mean: 2.5, sigma: 0.3}"
+    ),
     "likelihood.gamma_min": Hint("smallest fitted spectral index", "1.0"),
     "likelihood.gamma_max": Hint("largest fitted spectral index", "4.0"),
     "likelihood.gamma_step": Hint("spacing of the tabulated energy likelihood ratio", "0.0625"),

@@ -25,7 +25,7 @@ from worker.engines.builtin.psf import Bins, Psf
 from worker.engines.builtin.psf_tables import PsfTables
 from worker.engines.builtin.pulls import band_counts
 from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.tables import SignalTable, signal_table
+from worker.engines.builtin.tables import FREE, SignalTable, signal_table
 from worker.engines.protocol import BandCounts
 
 F64 = NDArray[np.float64]
@@ -41,7 +41,8 @@ class Cuts(NamedTuple):
     """Bounds and cuts of the likelihood (see `worker.spec.trial_sections.Likelihood`); angles in rad.
 
     `extension` is the Gaussian width of the source that the likelihood assumes: sigma is sqrt(sigma^2 + extension^2) in
-    S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`.
+    S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`. `prior` is that of gamma:
+    see `SignalTable`.
     """
 
     gammas: F64
@@ -50,6 +51,7 @@ class Cuts(NamedTuple):
     sigma_max: float
     extension: float = 0.0
     psf: str = "gaussian"
+    prior: tuple[float, float] = FREE
 
 
 class Sky(NamedTuple):
@@ -266,7 +268,7 @@ def table_at(analysis: Analysis, dec: float) -> SignalTable:
     pairs = [analysis.node_tables.at(s, dec) for s in analysis.dataset.seasons]
     inside = None if analysis.tables is None else analysis.tables.at(dec).inside
     events, expected = [events for events, _ in pairs], [expected for _, expected in pairs]
-    return signal_table(analysis.cuts.gammas, events, expected, inside)
+    return signal_table(analysis.cuts.gammas, events, expected, inside, analysis.cuts.prior)
 
 
 def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:
