@@ -19,7 +19,7 @@ from worker.spec.problem import Path, Problem
 from worker.spec.scan import SCANS
 from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
-from worker.spec.spectra import GammaPrior
+from worker.spec.spectra import GammaPrior, SpectralBreak
 from worker.spec.task_resources import TaskResources
 
 WITH_KINDS: dict[str, tuple[Mapping[str, type[Model]], str]] = {
@@ -242,7 +242,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return [*Spec.model_fields, *composition.KEYS]
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
     inner["resources", "tasks"] = TaskResources
-    inner["likelihood", "gamma"] = GammaPrior
+    inner["likelihood", "gamma"], inner["signal", "break_at"] = GammaPrior, SpectralBreak
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
 

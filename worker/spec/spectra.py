@@ -1,13 +1,23 @@
-"""Spectra in the spec: the spectral index of the fit, free, fixed or with a prior."""
+"""Spectra in the spec: the index of the fit, free, fixed or with a prior; a break of the injected power law."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from worker.spec.fields import Model, Number, refuse
+from worker.spec.fields import Model, Number, Positive, refuse
 
 Index = Annotated[Number, Field(ge=1, le=4)]
+
+
+Energy = Annotated[Positive, Field(le=1e9)]  # TeV
+
+
+class SpectralBreak(Model):
+    """Where a broken power law has another index: `gamma` above `energy_tev`; dN/dE is continuous."""
+
+    energy_tev: Energy
+    gamma: Index
 
 
 class GammaPrior(Model):

@@ -12,16 +12,14 @@ from worker.spec.fields import (
     Fraction,
     Model,
     Number,
-    Positive,
     Whole,
     refuse,
     require_distinct_names,
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
-from worker.spec.spectra import FittedGamma, Index, fitted_faults
+from worker.spec.spectra import Energy, FittedGamma, Index, SpectralBreak, fitted_faults
 from worker.spec.tilts import Tilts
 
-Energy = Annotated[Positive, Field(le=1e9)]  # TeV
 CUT = Affects("how streams are cut into files: the trials are the same, the files are not", decides="nothing")
 MORE = Affects("more or fewer trials of the same streams")
 DECS = Affects("declinations: files of the others stay")
@@ -110,6 +108,7 @@ class Signal(Model):
     affects = Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))
     gamma: Gammas = 2.0
     cutoff_tev: Energy | None = None
+    break_at: SpectralBreak | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
     strata: bool = False

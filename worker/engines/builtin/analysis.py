@@ -288,7 +288,7 @@ def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[ND
 
 
 def events_per_flux(analysis: Analysis, dec: float, spectrum: Spectrum) -> float:
-    """Expected events of all seasons for dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s)."""
+    """Expected events of all seasons for this spectrum per (GeV cm^2 s)."""
     return float(sum(season.acceptance(s, dec, spectrum) for s in analysis.dataset.seasons))
 
 
@@ -301,9 +301,11 @@ def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, 
     e0_tev : float
         Where the flux is quoted, in TeV.
     """
-    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without the cutoff
+    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without cutoff and break
     ratio = e0_tev / FLUX_PIVOT_TEV
-    shape = fmath.exp(-spectrum.gamma * fmath.log(ratio))
+    log_e0 = fmath.log(e0_tev) / LN10 + 3.0
+    [piece] = [piece for piece in spectrum.pieces() if piece.low <= log_e0 < piece.high]
+    shape = piece.factor * fmath.exp(-piece.gamma * fmath.log(ratio))
     if np.isfinite(spectrum.log_cutoff):
         shape *= fmath.exp(-e0_tev * 1e3 * fmath.exp(-LN10 * spectrum.log_cutoff))
     e0_gev = e0_tev * 1e3

@@ -234,6 +234,8 @@ class Builtin:
         *some, last = (f"{gamma:g}" for gamma in signal.gammas)
         indices = f"{', '.join(some)} or {last}" if some else last
         cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+        if signal.break_at:
+            cutoff = f" ({signal.break_at.gamma:g} above {signal.break_at.energy_tev:g} TeV){cutoff}"
         extended = ""
         if signal.extension_deg or like.extension_deg:
             extended = (
@@ -287,9 +289,13 @@ def _injector_at(analysis_: analysis.Analysis, section: Injected, model: SourceM
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
     """The injected spectrum of index `gamma`."""
-    if signal.cutoff_tev is None:
-        return Spectrum(gamma)
-    return Spectrum(gamma, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+    spectrum = Spectrum(gamma)
+    if signal.cutoff_tev is not None:
+        spectrum = spectrum._replace(log_cutoff=fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+    if signal.break_at is not None:
+        log_break = fmath.log(signal.break_at.energy_tev) / LN10 + 3.0
+        spectrum = spectrum._replace(log_break=log_break, gamma_above=signal.break_at.gamma)
+    return spectrum
 
 
 def cuts(likelihood: Likelihood) -> analysis.Cuts:
