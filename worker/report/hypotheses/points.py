@@ -40,7 +40,7 @@ def table(results: Results) -> Table:
     head = [*points.names, "fit", "−log₁₀ p", "p (local)"]
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
-        head += [f"n_sig limit{which}", f"flux limit{which}"]
+        head += [f"n_sig limit{which}", f"{formats.strength(results.run.spec).noun} limit{which}"]
     rows = []
     for point in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [str(point.get(name, formats.NONE)) for name in points.names]
