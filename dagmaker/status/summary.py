@@ -127,7 +127,8 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
     name = f"{spot['name']}, " if "name" in spot else ""
     where = f"ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°, " if "ra" in spot else ""
     gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}"
+    ns = f"ns {spot['ns']:.1f}, " if "ns" in spot else ""
+    fit = f"TS {spot['ts']:.2f}, {ns}{gamma}-log10 p {spot['mlog10p']:.2f}"
     yield f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}{where}{fit}"
     error = spot.get("p_interpolation_error")
     if error:
