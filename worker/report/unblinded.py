@@ -48,8 +48,11 @@ def _sentence(unblinded: Mapping[str, Any]) -> str:
 
 
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The binomial tests of a list of sources."""
+    """The binomial tests of a list of sources, or the population tests of a sky."""
     return [
+        (f"population test, {region}", f"p = {formats.p_value(test['p'])} ({test['n_spots']} spots)")
+        for region, test in (unblinded.get("population") or {}).items()
+    ] + [
         (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (unblinded.get("binomial") or {}).items()
     ]

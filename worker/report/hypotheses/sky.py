@@ -6,7 +6,7 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import formats, interactive, scan, skymaps, verdicts, zoom
+from worker.report import formats, interactive, population, scan, skymaps, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -38,7 +38,18 @@ def _in_finer_map(results: Results) -> tuple[str, ...]:
 def _method(spec: Spec) -> str:
     return (
         f"The sky is scanned at the centres of healpix pixels of nside {spec.healpix.nside} between "
-        f"{dec_text(spec.scan.dec_min_deg)} and {dec_text(spec.scan.dec_max_deg)}."
+        f"{dec_text(spec.scan.dec_min_deg)} and {dec_text(spec.scan.dec_max_deg)}.{_tests(spec)}"
+    )
+
+
+def _tests(spec: Spec) -> str:
+    warm, test = spec.healpix.warm_spots, spec.healpix.population
+    if warm is None or test is None:
+        return ""
+    return (
+        f" The population test counts local maxima with TS of at least {warm.min_ts:g}, {test.min_separation_deg:g}° "
+        "or more from any hotter one, and takes the threshold in their local p-value where the Poisson probability of "
+        "so many is smallest; the same test of every background sky corrects for this choice."
     )
 
 
@@ -56,6 +67,11 @@ def _positions(results: Results) -> Drawing:
     return scan.positions(results, np.cos(theta[inside]), phi[inside], spread)
 
 
+def _optional(spec: Spec) -> tuple[Plot, ...]:
+    return () if spec.healpix.population is None else (POPULATION,)
+
+
+POPULATION = Plot("population", "post_trial", "Population of warm spots", population.draw, True)
 PART = Part(
     (
         Plot("sky", "top", "The sky", skymaps.overview, True),
@@ -72,4 +88,5 @@ PART = Part(
     _hottest,
     _method,
     _section,
+    _optional,
 )
