@@ -15,7 +15,7 @@ from tests.conftest import made_once
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, TAIL_PILOT, TAIL_TRIALS
 from worker.hypotheses.sky import warm_spots
-from worker.hypotheses.sky.rings import rings
+from worker.hypotheses.sky.rings import NO_PIXEL, RING_DTYPE, rings
 from worker.hypotheses.table import ensemble_of
 from worker.report import figures, summary
 from worker.report.hypotheses.table import part_of
@@ -111,7 +111,7 @@ def test_ring_maxima_are_those_of_a_run_without_warm_spots(run):
     opened, plain = open_run(run), ensemble_of(loads(PLAIN))
     engine, files = context.skies(opened), expected(opened, SCAN_TRIALS)
     for file in files[:3]:  # the bands of the first skies
-        stored = store.load_array(run, file.path, file.n, warm_spots.RING_DTYPE)
+        stored = store.load_array(run, file.path, file.n, RING_DTYPE)
         [alone] = plain.recompute(engine, file, [4])
         assert stored[4, : alone.shape[1]].tobytes() == alone[0].tobytes()
         assert stored.shape[1] > alone.shape[1]
@@ -162,12 +162,12 @@ def test_files_are_made_again_and_review_finds_changed_and_forged_spots(run, cop
     array = store.load_array(copy, file.path, file.n).copy()
     n_rings = int(np.flatnonzero(np.diff(array["pixel"][0]) < 0)[0]) + 1
     places = array[:, n_rings:]
-    sky, at = np.argwhere(places["pixel"] != warm_spots.NO_PIXEL)[0]
+    sky, at = np.argwhere(places["pixel"] != NO_PIXEL)[0]
     places["ts"][sky, at] += 1e-9
     again = list(ensemble_of(opened.spec).refitted(context.skies(opened), file, array))
     wrong = [i for i, one in enumerate(again) if one.tobytes() != array[i : i + 1].tobytes()]
     assert wrong == [sky]
-    for value in (0, warm_spots.NO_PIXEL + 10**6):
+    for value in (0, NO_PIXEL + 10**6):
         places["pixel"][sky, at] = value
         with pytest.raises(InputError, match="warm spots"):
             ensemble_of(opened.spec).refitted(context.skies(opened), file, array)

@@ -37,7 +37,7 @@ def lines(run: Path) -> list[str]:
 
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _population, _timing)
+    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _population, _priors, _timing)
     return ["", *(line for part in parts for line in part(_of_shown_sky(summary))), *_result_paths(run)]
 
 
@@ -46,7 +46,7 @@ def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     real = summary.get("unblinded")
     if not real:
         return summary
-    keys = ("post_trial", "better_hemisphere", "binomial", "population", "upper_limits")
+    keys = ("post_trial", "better_hemisphere", "binomial", "population", "prior_tests", "upper_limits")
     return {**summary, "scan": real, **{key: real.get(key) for key in keys}}
 
 
@@ -194,6 +194,18 @@ def _population(summary: Mapping[str, Any]) -> Iterator[str]:
         )
     elif test:
         yield f"population test: no warm spot, trial-corrected p {test['p']:.3g}"
+
+
+def _priors(summary: Mapping[str, Any]) -> Iterator[str]:
+    tests = summary.get("prior_tests") or {}
+    for name, test in tests.items():
+        yield (
+            f"spatial prior {name}: TS + 2 ln(P / P max) = {test['prior_ts']:.2f}, p {test['p']:.3g} "
+            f"[{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
+        )
+    if len(tests) > 1:
+        p = next(iter(tests.values()))["p_of_all"]
+        yield f"the best of {len(tests)} spatial priors: corrected p {p:.3g}{_significance(p)}"
 
 
 def _limits(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.scan import NAMES
 from worker.rundir import layout
+from worker.spec.sections import Spec
 
 BAND = (0.15865, 0.84135)
 
@@ -68,3 +69,15 @@ def _numbers(axis: Axes, skies: Skies, name: str) -> dict[str, Any]:
     axis.set(yscale="symlog", xlabel="x", ylim=(0, None))
     axis.legend(loc="upper right")
     return {"x": x, "n": counts[-1], "expected": expected, "low": low, "high": high}
+
+
+def sentence(spec: Spec) -> str:
+    """Sentence on the test for the method; empty if the spec has none."""
+    warm, test = spec.healpix.warm_spots, spec.healpix.population
+    if warm is None or test is None:
+        return ""
+    return (
+        f" The population test counts local maxima with TS of at least {warm.min_ts:g}, {test.min_separation_deg:g}° "
+        "or more from any hotter one, and takes the threshold in their local p-value where the Poisson probability of "
+        "so many is smallest; the same test of every background sky corrects for this choice."
+    )

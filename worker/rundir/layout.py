@@ -33,6 +33,7 @@ SCAN = PurePosixPath(ROWS[task_rows.COLLECT_SCAN].file)
 POST_TRIAL = PurePosixPath(ROWS[task_rows.POST_TRIAL].file)
 LIMITS = PurePosixPath(ROWS[task_rows.UPPER_LIMITS].file)
 WARM_SPOTS = RESULTS / "warm_spots.npy"
+PRIORS = RESULTS / "priors.npy"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath(ROWS[task_rows.REPORT].file)
 DATA_PAGE = PurePosixPath("report/data.html")

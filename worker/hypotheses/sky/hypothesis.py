@@ -12,7 +12,7 @@ from worker.base.errors import InputError, SpecError
 from worker.engines.protocol import Engine
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, SkyFile, Steps, Target, Tsds
-from worker.hypotheses.sky import checks, maps, population, refit, warm_spots
+from worker.hypotheses.sky import checks, further, kept, maps, refit
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Expected, Run
@@ -66,10 +66,10 @@ class WholeSky(NamedTuple):
     def _row(self, engine: Engine, band: tuple[int, int] | None, keep: bool) -> Callable[[F64], Rows]:
         """What is kept of a sky, or of a band of it: a function of its right ascensions."""
         chosen = self._rings(band)
-        if self.scan.warm_spots is None:
+        if not kept.is_more(self.scan):
             return partial(maxima, engine.ring_scanner(chosen, keep), chosen)
-        around, inner = warm_spots.with_margin(self._rings(None), chosen)
-        return partial(warm_spots.sky_row, self.scan, engine.ring_scanner(around, keep), around, inner)
+        around, _ = kept.with_margin(self._rings(None), chosen)
+        return kept.Scan(self.scan, chosen, engine.ring_scanner(around, keep)).row
 
     def _rings(self, band: tuple[int, int] | None) -> healpix.Rings:
         whole = rings(self.scan, self.scan.nside)
@@ -90,9 +90,8 @@ class WholeSky(NamedTuple):
         return Steps(1, partial(values, engine.ring_scanner(chosen, False), turn))
 
     def sky_area(self) -> Mapping[str, Any]:
-        """Resolution and range, and which warm spots are kept."""
-        warm = self.scan.warm_spots
-        return self._area(self.scan.nside) | ({} if warm is None else {"warm_spots": warm.model_dump(mode="json")})
+        """Resolution and range, and what else is kept."""
+        return {**self._area(self.scan.nside), **kept.area(self.scan)}
 
     def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
         """Resolution, range and band."""
@@ -111,25 +110,17 @@ class WholeSky(NamedTuple):
         return hottest_spots.spots(self.spec, scanned, skies[:, : len(scanned.dec)], tsds, region)
 
     def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> BackgroundSkies:
-        """Hottest spots by region, and warm spots; bands of the same skies are joined."""
-        scanned, n = rings(self.scan, self.scan.nside), 0
-        parts: list[Rows] = []
-        warm: list[Rows] = []
+        """Hottest spots by region, hottest pixels with priors, and warm spots; bands of the same skies are joined."""
+        scanned, parts = rings(self.scan, self.scan.nside), []
         for first in sorted({file.first for file in files}):
             of_sky = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
-            n_rings = [len(self._rings(file.band).dec) for file in of_sky]
-            skies, spots = warm_spots.joined([load(file) for file in of_sky], n_rings)
-            warm.append(warm_spots.listed(scanned, spots, n))
-            parts.append(skies)
-            n += len(skies)
-        skies, decs = np.concatenate(parts), scanned.dec
+            cut = [kept.columns(self.scan, load(file), self._rings(file.band)) for file in of_sky]
+            parts.append(kept.joined(self.scan, cut))
+        skies, decs = np.concatenate([part.rings for part in parts]), scanned.dec
         regions = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
         spot_files = {layout.skies_file(name): self.spots(skies, tsds, name) for name in regions}
         spot_files[self._spots_file(len(skies), 0)] = spot_files[layout.skies_file()]
-        if self.scan.warm_spots is not None:
-            every = np.concatenate(warm)
-            every["mlog10p"] = hottest_spots.p_map(self.spec, tsds, every["dec"], every["ts"])
-            spot_files[layout.WARM_SPOTS] = every
+        spot_files |= further.collected(self.spec, parts, tsds)
         heat = hottest_spots.p_map(self.spec, tsds, np.broadcast_to(decs, skies.shape), skies["ts"])
         n_eff = hottest_spots.n_eff_bands(self.spec, tsds, decs, scanned.n_pix, bands.hottest(decs, heat))
         return BackgroundSkies(len(skies), spot_files, n_eff)
@@ -148,8 +139,8 @@ class WholeSky(NamedTuple):
             yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
 
     def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-        """The population test, if the spec has one."""
-        return {} if self.scan.population is None else {"population": population.tests(self.spec, path, result)}
+        """The population test and those with spatial priors, if the spec has them."""
+        return further.tests(self.spec, path, result)
 
     def real_bands(self, nside: int, jobs: int) -> int:
         """Two bands per process, but not more than rings."""
@@ -175,9 +166,9 @@ class WholeSky(NamedTuple):
         return refit.refitted(self.spec, self._rings(file.band), engine, file, skies)
 
     def require_files(self, run: Run, result: Mapping[str, Any]) -> None:
-        """Maps as .npy and .fits, and warm spots."""
-        if self.scan.warm_spots is not None:
-            store.load_array(run.path, layout.WARM_SPOTS, None, warm_spots.SPOT_DTYPE)
+        """Maps as .npy and .fits, warm spots, and hottest pixels with priors."""
+        for rel, dtype in further.files(self.spec).items():
+            store.load_array(run.path, rel, None, dtype)
         for nside in self.scan.nsides:
             store.load_array(run.path, layout.map_file(nside))
             picture = run.path / layout.map_file(nside, ".fits")

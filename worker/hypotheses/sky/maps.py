@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky, Tsds
-from worker.hypotheses.sky import population
+from worker.hypotheses.sky import further
 from worker.hypotheses.sky.rings import rings
 from worker.rundir import store
 from worker.spec.sections import Spec
@@ -34,7 +34,7 @@ def write_maps(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
         }
         if nside == scan.nside:
             hot = maps[str(nside)]
-            more = population.of_map(spec, scanned, tsds, heat, values)
+            more = further.of_map(spec, scanned, tsds, heat, values)
     return {"sky": sky.name, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"),
             "regions": hot, "maps": maps, **more}  # fmt: skip
 

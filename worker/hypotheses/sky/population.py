@@ -12,6 +12,7 @@ from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Rows, Tsds
 from worker.hypotheses.sky import warm_spots
+from worker.hypotheses.sky.rings import coordinates
 from worker.rundir import layout, store
 from worker.spec.sections import Spec
 from worker.stats.binomial import LEVEL, clopper_pearson
@@ -61,7 +62,7 @@ def of_map(spec: Spec, rings: Rings, tsds: Tsds, heat: F64, values: Rows) -> dic
         return {}
     first = int(rings.first[0])
     at = warm_spots.local_maxima(spec.healpix.nside, first, np.ascontiguousarray(values["ts"]), warm.min_ts)
-    dec, ra = warm_spots.coordinates(rings, at + first)
+    dec, ra = coordinates(rings, at + first)
     columns = {"ra_deg": np.degrees(ra), "dec_deg": np.degrees(dec), "mlog10p": heat[at]}
     columns |= {name: values[name][at] for name in ("ts", "ns", "gamma")}
     order = np.argsort(-heat[at], kind="stable")

@@ -6,7 +6,7 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import formats, interactive, population, scan, skymaps, verdicts, zoom
+from worker.report import formats, interactive, population, priors, scan, skymaps, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -38,18 +38,8 @@ def _in_finer_map(results: Results) -> tuple[str, ...]:
 def _method(spec: Spec) -> str:
     return (
         f"The sky is scanned at the centres of healpix pixels of nside {spec.healpix.nside} between "
-        f"{dec_text(spec.scan.dec_min_deg)} and {dec_text(spec.scan.dec_max_deg)}.{_tests(spec)}"
-    )
-
-
-def _tests(spec: Spec) -> str:
-    warm, test = spec.healpix.warm_spots, spec.healpix.population
-    if warm is None or test is None:
-        return ""
-    return (
-        f" The population test counts local maxima with TS of at least {warm.min_ts:g}, {test.min_separation_deg:g}° "
-        "or more from any hotter one, and takes the threshold in their local p-value where the Poisson probability of "
-        "so many is smallest; the same test of every background sky corrects for this choice."
+        f"{dec_text(spec.scan.dec_min_deg)} and {dec_text(spec.scan.dec_max_deg)}."
+        f"{population.sentence(spec)}{priors.sentence(spec)}"
     )
 
 
@@ -68,10 +58,12 @@ def _positions(results: Results) -> Drawing:
 
 
 def _optional(spec: Spec) -> tuple[Plot, ...]:
-    return () if spec.healpix.population is None else (POPULATION,)
+    some = () if spec.healpix.population is None else (POPULATION,)
+    return some + ((PRIORS,) if spec.healpix.prior_maps else ())
 
 
 POPULATION = Plot("population", "post_trial", "Population of warm spots", population.draw, True)
+PRIORS = Plot("priors", "post_trial", "Spatial priors", priors.draw, True)
 PART = Part(
     (
         Plot("sky", "top", "The sky", skymaps.overview, True),
