@@ -303,6 +303,8 @@ READ_WITH_IT = {
     "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
 }
 """What reading a file adds to a spec that names it."""
+SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
+"""Sections whose keys cannot stand alone."""
 
 
 def test_every_example_in_a_hint_is_itself_good() -> None:
@@ -350,6 +352,6 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             if keys[:-1] == ["background", "tilts"]:
                 keys, value = keys[:-1], [{"n": 10, "gamma": 2.6, "share": 0.25} | {keys[-1]: value}]
             for key in keys[:-1]:
-                target = target.setdefault(key, {})
+                target = target.setdefault(key, dict(SECTIONS.get(f"{keys[0]}.{key}", {})))
             target[keys[-1]] = value
         specfile.loads_resolved(json.dumps(document))
