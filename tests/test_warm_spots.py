@@ -20,7 +20,7 @@ from worker.hypotheses.table import ensemble_of
 from worker.report import figures, summary
 from worker.report.hypotheses.table import part_of
 from worker.report.results import load
-from worker.review import replay, single_rows
+from worker.review import decisive_rows, replay, single_rows
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import each_expected, expected, open_run
 from worker.spec.specfile import loads, resolved_text
@@ -217,3 +217,20 @@ def test_report_and_terminal_say_the_population_test(run, copy):
     assert "population test: " in text
     assert "population test" in part_of(opened.spec).method(opened.spec)
     assert "population" not in {plot.name for plot in figures.chosen(results) if plot.section == "top"}
+
+
+def test_skies_that_decide_a_further_test_are_made_again(run, monkeypatch):
+    """All of them as hot as the observed one in the population test, and the next cooler ones."""
+    opened = open_run(run)
+    scan = json.loads((run / layout.SCAN).read_text())
+    statistics = list(ensemble_of(opened.spec).further_statistics(run, scan))
+    assert len(statistics) == len(scan["regions"])
+    monkeypatch.setattr(decisive_rows, "SKIES_BELOW", 1)
+    files = expected(opened, SCAN_TRIALS)
+    chosen, left_out = decisive_rows.skies(opened, files)
+    rows = {file.file.first + row for file in chosen for row in file.rows}
+    wanted = set()
+    for heat, observed in statistics:
+        wanted |= set(np.flatnonzero(heat >= observed).tolist())
+    assert wanted <= rows
+    assert left_out == 0

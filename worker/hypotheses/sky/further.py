@@ -1,6 +1,6 @@
 """Further tests of skies that were scanned: the population of warm spots, and spatial priors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,3 +54,15 @@ def tests(spec: Spec, path: Path, result: Mapping[str, Any]) -> dict[str, dict[s
     if spec.healpix.prior_maps:
         out["prior_tests"] = priors.tests(spec.healpix, path, result)
     return out
+
+
+def statistics(spec: Spec, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[NDArray[np.float64], float]]:
+    """Of each test, the statistic of every background sky, (n_skies,), and that of the observed one."""
+    if spec.healpix.population is not None:
+        for region in result["regions"]:
+            every = population.background(population.skies_of(spec, path, result, region)).mlog10p
+            yield every[:-1], float(every[-1])
+    if spec.healpix.prior_maps:
+        skies = priors.background(path)["prior_ts"]
+        for name, of_skies in zip(spec.healpix.prior_maps, skies.T, strict=True):
+            yield of_skies, float(result["priors"][name]["prior_ts"])

@@ -142,6 +142,10 @@ class WholeSky(NamedTuple):
         """The population test and those with spatial priors, if the spec has them."""
         return further.tests(self.spec, path, result)
 
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """Those of the population test, and with each prior."""
+        return further.statistics(self.spec, path, result)
+
     def real_bands(self, nside: int, jobs: int) -> int:
         """Two bands per process, but not more than rings."""
         return max(self.scan.bands, min(2 * jobs, len(rings(self.scan, nside).dec)))
