@@ -15,6 +15,7 @@ from tests.test_warm_spots import SPEC as WARM
 from tests.test_warm_spots import make, whole_sky
 from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import SCAN_TRIALS
+from worker.blinding.unblind import write_results
 from worker.hypotheses.sky import priors
 from worker.hypotheses.sky.rings import RING_DTYPE, rings
 from worker.hypotheses.table import ensemble_of
@@ -26,7 +27,7 @@ from worker.rundir.ledger import expected, open_run
 from worker.spec import prior_map, prior_maps
 from worker.spec.specfile import load, loads, loads_resolved, resolved_text
 from worker.stats.several import smallest_p
-from worker.tasks import context
+from worker.tasks import context, scratch_run
 
 NSIDE, N_PIX = 8, 768
 ONE = 300
@@ -147,6 +148,22 @@ def test_the_best_of_several_tests_is_corrected():
     assert stats.kstest(best, "uniform").pvalue < 1e-6, "negative control: not corrected"
     one = generator.normal(size=(60, 1))
     assert smallest_p(one).tolist() == pytest.approx(((one <= one.T).mean(axis=1)).tolist())
+
+
+def test_the_real_sky_has_the_same_tests(run):
+    """Unblinding of synthetic data: priors and warm spots of the real map, against the same background skies."""
+    opened = open_run(run)
+    with scratch_run.create(opened) as root:
+        write_results(opened, 1, root)
+        real = store.load_json(root, layout.UNBLINDED_RESULTS)
+    scrambled = json.loads((run / layout.POST_TRIAL).read_text())
+    assert real["prior_tests"].keys() == scrambled["prior_tests"].keys() == MAPS.keys()
+    assert real["prior_tests"]["uniform"]["prior_ts"] == max(spot["ts"] for spot in real["maps"]["8"].values())
+    assert real["prior_tests"]["blob"]["prior_ts"] != scrambled["prior_tests"]["blob"]["prior_ts"]
+    skies = store.load_array(run, layout.PRIORS, 30, priors.SPOT_DTYPE)["prior_ts"][:, 2]
+    own = real["prior_tests"]["blob"]
+    assert own["p"] == (np.sum(skies >= own["prior_ts"]) + 1) / 31
+    assert {spot["mlog10p"] for spot in real["warm_spots"]["spots"]} >= {real["hottest"]["mlog10p"]}
 
 
 # Maps

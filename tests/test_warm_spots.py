@@ -13,7 +13,7 @@ from dagmaker.htcondor.build import build
 from dagmaker.status import summary as terminal
 from tests.conftest import made_once
 from worker.base.errors import InputError, SpecError
-from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, TAIL_PILOT, TAIL_TRIALS
+from worker.base.task_rows import BG_TRIALS, SCAN_MAP, SCAN_TRIALS, SIG_TRIALS, TAIL_PILOT, TAIL_TRIALS
 from worker.hypotheses.sky import warm_spots
 from worker.hypotheses.sky.rings import NO_PIXEL, RING_DTYPE, rings
 from worker.hypotheses.table import ensemble_of
@@ -35,7 +35,7 @@ seed: 3
 data: {{format: synthetic, n_events: 10000}}
 background: {{dec_deg: {{start: -40, stop: 40, step: 20}}, n_trials: 2000, tail: tilted, n_tail_trials: 2048, tilts: [
   {{n: 5, gamma: 1.3, share: 0.1875}}, {{n: 10, gamma: 2.6, share: 0.25}}, {{n: 18, gamma: 3.8, share: 0.25}}]}}
-signal: {{n_sig: [3, 8, 20], n_trials: 10}}
+signal: {{n_sig: [3, 8, 20, 40], n_trials: 60}}
 scan: {{nside: 8, n_skies: 30, skies_per_file: 10, sky_bands: 3, dec_min_deg: -40, dec_max_deg: 40,
   warm_spots: {{min_ts: {MIN_TS}}}, population: {{min_separation_deg: 10}}}}
 """
@@ -50,13 +50,14 @@ def make(folder: Path, spec: str = SPEC) -> None:
     for node in opened.plan["nodes"]:
         if node["task"] == TAIL_PILOT:
             TASKS[TAIL_PILOT](run=str(run), **node["args"])
-    for task in (BG_TRIALS, TAIL_TRIALS, SCAN_TRIALS):
+    for task in (BG_TRIALS, TAIL_TRIALS, SIG_TRIALS, SCAN_TRIALS):
         for file in each_expected(opened, task):
             band = {} if file.band is None else {"band": f"{file.band[0]}of{file.band[1]}"}
             TASKS[task](run=str(run), n=file.n, first=file.first, **file.point, **band)
     TASKS[SCAN_MAP](run=str(run), nside=8)
     for at in opened.spec.all_points:
         TASKS["collect_bg"](run=str(run), **at.args)
+        TASKS["collect_sig"](run=str(run), **at.args)
     for task in ("distributions", "collect_scan", "post_trial"):
         TASKS[task](run=str(run))
 
