@@ -161,6 +161,13 @@ class RingScanner(Protocol):
     def largest(self, r: int, turn: F64, /) -> tuple[int, F64]:
         """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
 
+    def above(self, r: int, turn: F64, floor: F64, /) -> F64:
+        """TS, ns and gamma of every pixel of ring r that has the largest TS or reaches its floor, (n_pix, 3).
+
+        `floor` (n_pix,), or (1,) for all pixels, inf where only the largest TS matters. A pixel that was not fitted has
+        a negative TS: its TS is below its floor and below the largest.
+        """
+
 
 class Patches(Protocol):
     """Makes patches of tilted skies: the pixels around one, with weights (see `worker.engines.builtin.patches`).
