@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
     """Replace the path keys of `data` by absolute paths, in place; return their problems."""
     problems: list[Problem] = []
-    for place in KEYS:
-        section = data.get(place[0])
-        text = section.get(place[1]) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or not isinstance(text, str):
+    for place, section in _sections(data):
+        text = section.get(place[-1])
+        if not isinstance(text, str):
             continue
         unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
         problems.extend(
@@ -41,8 +40,25 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
             text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
             problems.append(Problem(place, lines.get(place, 0), text))
             continue
-        section[place[1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
+        section[place[-1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
     return problems
+
+
+def _sections(data: Mapping[str, Any]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Places of path keys, and the section that holds each."""
+    for place in KEYS:
+        section = data.get(place[0])
+        if isinstance(section, dict):
+            yield place, section
+    for name, catalogue in catalogues(data):
+        yield ("hypothesis", "catalogues", name, "file"), catalogue
+
+
+def catalogues(data: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Catalogues of a raw spec that is one of stacking, by name."""
+    hypothesis = data.get("hypothesis")
+    found = hypothesis.get("catalogues") if isinstance(hypothesis, dict) else None
+    return [(name, one) for name, one in found.items() if isinstance(one, dict)] if isinstance(found, dict) else []
 
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:

@@ -11,11 +11,23 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
+from worker.engines.builtin import (
+    analysis,
+    mixture,
+    psf_curves,
+    reference,
+    scan,
+    stack_trials,
+    support,
+    tilt_pilot,
+    trials,
+)
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import PointFits, SourceScanner
+from worker.engines.builtin.stack_trials import StackFits, StackTrials
+from worker.engines.builtin.stacked import Stack
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
@@ -85,11 +97,14 @@ class Builtin:
         if self._gpu:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
             self.tolerance, self.block = PROMISED, GPU_BLOCK
+        if any(at.model.ra for at in spec.all_points):
+            self.block = stack_trials.BLOCK
         if dataset is not None:
             self._analysis = analysis_of(dataset, spec, kept)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
             self._mixture = lru_cache(maxsize=1)(self._mixture_at)
+            self._stack = lru_cache(maxsize=1)(partial(StackTrials, self._analysis))
 
     def notes(self) -> list[tuple[str, ...]]:
         """Notes about densities that are limits, for each season."""
@@ -111,6 +126,8 @@ class Builtin:
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
+        if at.model.ra:
+            return self._stack(at.model).run(key, first, n, self._injected(signal))
         point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
         if not self._gpu:
             return trials.run(self._analysis, point, key, first, n, injector)
@@ -118,6 +135,11 @@ class Builtin:
 
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
+
+    def _injected(self, signal: Signal | None) -> tuple[Spectrum, float, bool] | None:
+        if signal is None:
+            return None
+        return spectrum_of(self.spec.signal, signal.gamma), signal.n_sig, self.spec.signal.draws_poisson
 
     def signal_counts(self, key: Key, first: int, n: int, n_sig: float) -> NDArray[np.int64]:
         """Number of signal events of trials [first, first + n) of the stream of `key`; needs no data."""
@@ -148,6 +170,8 @@ class Builtin:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one event."""
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
+            if at.model.ra:
+                return self._stack(at.model).e2dnde(spectrum, self.spec.sensitivity.e0_tev)
             return analysis.to_e2dnde(self._analysis, _dec(at.model), spectrum, 1.0, self.spec.sensitivity.e0_tev)
         except ZeroDivisionError:
             raise ValueError("the detector accepts nothing there; choose another place") from None
@@ -178,17 +202,21 @@ class Builtin:
         """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
-    def point_scanner(self, points: Sequence[Place]) -> PointFits:
-        """Return the scanner of points with a ``dec_deg`` and a ``ra_deg``, on this core."""
+    def point_scanner(self, points: Sequence[Place]) -> PointFits | StackFits:
+        """Return the scanner of catalogues, or of points with a ``dec_deg`` and a ``ra_deg``, on this core."""
+        if points[0].model.ra:
+            return StackFits(self._analysis, [Stack(self._analysis, at.model) for at in points])
         dec = np.array([_dec(at.model) for at in points])
         return PointFits(self.source_scanner(Sources(dec, np.array([at.labels["ra_deg"] for at in points]) / 360.0)))
 
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
-        drawn = trials.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
+        if at.model.ra:
+            return self._stack(at.model).explain(key, trial, fit, gammas, self._injected(signal))
+        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
+        drawn = trials.draw(self._analysis, point, key, trial, injector)
         best = reference.brute_force(drawn, point.table, gammas)
         result = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         ends, most = point.table.gammas[[0, -1]], 0.5 * float(drawn.n_events.min())
@@ -221,7 +249,7 @@ class Builtin:
 
     def spread(self, at: Place, gamma: float) -> SpreadCurves:
         """Density of psi / sigma at three energies; see `worker.engines.builtin.psf_curves`."""
-        return psf_curves.curves(self._analysis, _dec(at.model), gamma)
+        return psf_curves.curves(self._analysis, at.model.dec[0], gamma)
 
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
