@@ -57,6 +57,14 @@ _SIGNAL_DENSITY = {
     "response": "The signal density is the distribution of σ and of the distance in units of σ that the response gives "
     "for the event's energy and the declination of the source, and that of the background has the σ of the data",
 }
+_STACKED = (
+    " All sources of a catalogue share ns and γ: the signal density of an event is the sum over the sources, each with "
+    "its weight times the acceptance of the detector at its declination, and its own extension if it has one."
+)
+_OF_SOURCES = (
+    ", each from a source that is drawn with the probability of its weight times the acceptance; n_sig is their number "
+    "and the flux the sum over all sources"
+)
 _BIAS = {
     "gaussian": "What remains at large n_sig comes from simplifications of the likelihood: at one energy, signal and "
     "background differ in σ, and it does not know.",
@@ -86,7 +94,7 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities"})
+    supports = frozenset({"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities"})
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -209,6 +217,14 @@ class Builtin:
         dec = np.array([_dec(at.model) for at in points])
         return PointFits(self.source_scanner(Sources(dec, np.array([at.labels["ra_deg"] for at in points]) / 360.0)))
 
+    def source_shares(self, at: Place, gamma: float) -> F64:
+        """Share of each source of a catalogue in its expected events for a spectrum."""
+        return self._stack(at.model).shares(spectrum_of(self.spec.signal, gamma))
+
+    def source_parts(self, at: Place, turn: F64, fit: Any, most: int) -> NDArray[np.void]:
+        """Events of each source in a sky; TS without it for the `most` sources with most events."""
+        return self._stack(at.model).parts(turn, float(fit["ns"]), float(fit["gamma"]), most)
+
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
@@ -264,6 +280,10 @@ class Builtin:
                 f" from a Gaussian source of width {signal.extension_deg:g}° "
                 f"(the likelihood assumes {like.extension_deg:g}°)"
             )
+        stacked = any(at.model.ra for at in self.spec.all_points)
+        background = (
+            "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly"
+        )
         return Method(
             f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
             f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
@@ -271,9 +291,9 @@ class Builtin:
             f"at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
             f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is "
             f"tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities come from the "
-            "data.",
-            "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly",
-            f"{count} of a power law of index {indices}{cutoff}{extended}",
+            f"data.{_STACKED if stacked else ''}",
+            background + (", of the whole sky" if stacked else ""),
+            f"{count} of a power law of index {indices}{cutoff}{extended}" + (_OF_SOURCES if stacked else ""),
             _BIAS[like.psf],
         )
 

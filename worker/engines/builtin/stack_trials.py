@@ -16,7 +16,7 @@ from worker.engines.builtin.scan import right_ascensions
 from worker.engines.builtin.stack_signal import Injector, per_flux
 from worker.engines.builtin.stacked import Fit, Stack, as_trials
 from worker.engines.builtin.tables import hermite
-from worker.engines.protocol import Explanation
+from worker.engines.protocol import PART_DTYPE, Explanation
 from worker.spec.point import SourceModel
 
 F64 = NDArray[np.float64]
@@ -68,6 +68,23 @@ class StackTrials:
     def e2dnde(self, spectrum: Spectrum, e0_tev: float) -> float:
         """E^2 dN/dE at E0 summed over the sources, in TeV / cm^2 / s, that gives one expected event."""
         return analyses.e2dnde(1.0 / self.events_per_flux(spectrum), spectrum, e0_tev)
+
+    def shares(self, spectrum: Spectrum) -> F64:
+        """Share of each source in the expected events, (n_sources,)."""
+        each = np.array(self.stack.model.weight) * per_flux(self.stack.analysis, self.stack.model.dec, spectrum)
+        out: F64 = each / np.cumsum(each)[-1]
+        return out
+
+    def parts(self, turn: F64, ns: float, gamma: float, most: int) -> NDArray[np.void]:
+        """Events of each source and TS without it, of `PART_DTYPE`; see `worker.engines.protocol.Engine.source_parts`."""
+        own = turn[self.stack.touched]
+        out = np.full(len(self.stack.members.dec), np.nan, PART_DTYPE)
+        out["events"] = self.stack.expected(self.stack.make_rows(own), ns, gamma)
+        if len(out) > 1:
+            for k in np.argsort(-out["events"], kind="stable")[:most]:
+                without = self.stack.without(int(k))
+                out["ts_without"][k] = as_trials([without.fit(without.make_rows(own))])["ts"][0]
+        return out
 
     def explain(
         self, key: tuple[int, int], trial: int, fit: Any, gammas: F64, signal: tuple[Spectrum, float, bool] | None = None
