@@ -25,14 +25,17 @@ def near(ev: dict[str, np.ndarray], ra: np.ndarray, source: Source) -> np.ndarra
     return 2 * np.arctan2(np.linalg.norm(a - b[:, None], axis=0), np.linalg.norm(a + b[:, None], axis=0))
 
 
-def ts_of(m: oracle.Model, sources: list[Source], ras: list[np.ndarray], space: Any = None) -> tuple[float, float, float]:
+def ts_of(
+    m: oracle.Model, sources: list[Source], ras: list[np.ndarray], space: Any = None
+) -> tuple[float, float, float]:
     """Largest TS, its ns and gamma. Right ascensions (rad): those of the events with a usable sigma, by season."""
     rates = [[oracle.expected(m, s, one.dec) for s in m.seasons] for one in sources]
     total = sum(one.weight * sum(r[1] for r in rate) for one, rate in zip(sources, rates, strict=True))
     shares, parts = 0.0, []
     for one, rate in zip(sources, rates, strict=True):
-        tables = [oracle.hermite(one.weight * r[0] / total[:, None]) for r in rate], oracle.hermite(
-            one.weight * np.array([r[1] for r in rate]).T / total[:, None]
+        tables = (
+            [oracle.hermite(one.weight * r[0] / total[:, None]) for r in rate],
+            oracle.hermite(one.weight * np.array([r[1] for r in rate]).T / total[:, None]),
         )
         density = space.at(one.dec) if space else oracle.gaussian
         splines, of_source = space.shares(tables, one.dec) if space else tables

@@ -65,7 +65,9 @@ def test_the_plan_has_a_node_for_each_catalogue():
     assert folders == [f"trials/stacks/bg/catalogue/{at.folder.name}" for at in (bright, pair)]
 
 
-@pytest.mark.parametrize(("old", "new"), [("A,77.3,5.5,2", "A,77.3,5.5,2.5"), ("-25,1,0.5", "-25,1,"), ("77.9", "77.8")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("A,77.3,5.5,2", "A,77.3,5.5,2.5"), ("-25,1,0.5", "-25,1,"), ("77.9", "77.8")]
+)
 def test_another_catalogue_of_the_same_name_is_another_point(old, new):
     """Its keys, its files and the folder of skies are others; those of the other catalogue stay."""
     spec, other = loads(SPEC), loads(SPEC.replace(old, new))
@@ -77,8 +79,9 @@ def test_another_catalogue_of_the_same_name_is_another_point(old, new):
 
 
 def test_a_file_is_frozen_with_the_columns_that_count(tmp_path):
-    (tmp_path / "a.csv").write_text("# note\nflux, dec_rad, ra_hours, name, type\n3, 0.5, 12, A, x\n1, -0.5, 14.5, B, y\n")
-    text = SPEC.replace('pair: {sources: "name,ra_deg,dec_deg\\nA,77.3,5.5\\nD,120,40\\n"}', "pair: {file: a.csv, weights: flux}")
+    rows = "# note\nflux, dec_rad, ra_hours, name, type\n3, 0.5, 12, A, x\n1, -0.5, 14.5, B, y\n"
+    (tmp_path / "a.csv").write_text(rows)
+    text = SPEC.replace("    pair: {", "    pair: {file: a.csv, weights: flux}\n    other: {")
     (tmp_path / "spec.yaml").write_text(text)
     one = load(tmp_path / "spec.yaml").hypothesis.catalogues["pair"]
     assert one.sources.splitlines()[0] == "name,ra_deg,dec_deg,flux,extension_deg"
@@ -103,7 +106,7 @@ def test_a_file_is_frozen_with_the_columns_that_count(tmp_path):
         ("{n_trials: 400,", "{dec_deg: [5], n_trials: 400,", "background.dec_deg", "grid"),
         ("signal: {", "signal: {extension_deg: 1, ", "signal.extension_deg", "column extension_deg"),
         ("signal: {", "likelihood: {extension_deg: 1}\nsignal: {", "likelihood.extension_deg", "column extension_deg"),
-        ("signal: {", "signal: {dec_deg: [5], ", "signal.dec_deg", "5"),
+        ("signal: {", "signal: {dec_deg: [5], ", "signal.dec_deg", "grid"),
         ("seed: 7", "seed: 7\nresources: {gpu: true}", "resources.gpu", "true"),
         ("seed: 7", "seed: 7\npoints: [{dec_deg: 5}]", "points", "1 points"),
         ("seed: 7", "seed: 7\nengine: {kind: plugin, name: toy}", "hypothesis.kind", "plug-in"),
@@ -224,7 +227,11 @@ def test_the_real_sky_has_every_catalogue_and_its_sources(run):
 @pytest.mark.slow
 def test_a_run_that_was_cut_otherwise_has_the_same_trials(run, tmp_path):
     spec = tmp_path / "spec.yaml"
-    spec.write_text(SPEC.replace("trials_per_file: 200", "trials_per_file: 130").replace("skies_per_file: 200", "skies_per_file: 70"))
+    spec.write_text(
+        SPEC.replace("trials_per_file: 200", "trials_per_file: 130").replace(
+            "skies_per_file: 200", "skies_per_file: 70"
+        )
+    )
     run_to_summary(spec, tmp_path / "run")
     for task in ("bg_trials", "scan_trials"):
         one, other = (

@@ -84,7 +84,7 @@ def test_fifty_skies_agree_with_the_oracle(two_seasons, response, psf):
     analysis = {"gaussian": two_seasons, "response": response}[psf]
     model = oracle.model(tuple(as_read(season) for season in analysis.dataset.seasons))
     space = oracle_psf.Space(model) if psf == "response" else None
-    generator, hot = np.random.default_rng(3), 0
+    generator, hot, off = np.random.default_rng(3), 0, 0.0
     for sky in range(50):
         n = 1 + sky % 6
         decs, ras = np.arcsin(generator.uniform(-0.95, 0.95, n)), generator.uniform(0, 2 * np.pi, n)
@@ -102,9 +102,12 @@ def test_fifty_skies_agree_with_the_oracle(two_seasons, response, psf):
             assert fit["ns"] == pytest.approx(ns, rel=1e-3)
         if n == 6 and ts > 0.1:
             weights *= np.linspace(0.9, 1.1, n)
-            other = Stack(analysis, SourceModel(tuple(decs), (0.0,) * n, tuple(ras), tuple(weights))).at(turn[None, :])[0]
-            assert other["ts"] != pytest.approx(ts, abs=1e-5)
+            other = Stack(analysis, SourceModel(tuple(decs), (0.0,) * n, tuple(ras), tuple(weights))).at(turn[None, :])[
+                0
+            ]
+            off = max(off, abs(other["ts"] - ts))
     assert hot > 10
+    assert off > 1e-3
 
 
 def test_near_places_are_all_found():
@@ -114,7 +117,10 @@ def test_near_places_are_all_found():
     sin_dec, turn = generator.uniform(-1, 1, n), generator.random(n)
     dec, reach = np.arcsin(sin_dec), np.radians(10 ** generator.uniform(-1, 1.6, n))
     bands = bands_of(float(reach.max()))
-    cells, band = empty_cells(bands, n), np.array([band_of(bands, *one) for one in zip(dec, reach, strict=True)], np.int32)
+    cells, band = (
+        empty_cells(bands, n),
+        np.array([band_of(bands, *one) for one in zip(dec, reach, strict=True)], np.int32),
+    )
     fill_cells(bands, n, band, sin_dec, reach, turn, cells)
     assert sorted(cells.event.tolist()) == list(range(n))
     x = np.stack([np.cos(dec) * np.cos(2 * np.pi * turn), np.cos(dec) * np.sin(2 * np.pi * turn), sin_dec])
@@ -145,7 +151,9 @@ def test_events_choose_sources_by_weight_and_acceptance(stack, response):
     count = np.bincount(nearest, minlength=6)[[0, 2, 3, 4, 5]]
     share = np.array([each[:2].sum(), *each[2:]]) / each.sum()
     assert stats.chisquare(count, share * count.sum()).pvalue > 1e-3
-    assert stats.chisquare(count, np.array([WEIGHTS[:2].sum(), *WEIGHTS[2:]]) / WEIGHTS.sum() * count.sum()).pvalue < 1e-6
+    assert (
+        stats.chisquare(count, np.array([WEIGHTS[:2].sum(), *WEIGHTS[2:]]) / WEIGHTS.sum() * count.sum()).pvalue < 1e-6
+    )
     assert abs(len(drawn.trial) - 300 * 40) < 4 * np.sqrt(300 * 40)
     cells, _, expected = signal_cells(response, float(DECS[5]), SPECTRUM)
     middle = np.sum(expected / expected.sum() * 0.5 * (cells[:, 0] + cells[:, 1]))
@@ -203,7 +211,9 @@ def test_weights_and_company_matter(response):
     ts = Stack(response, CATALOGUE).at(turns)["ts"]
     backwards = SourceModel(*(tuple(column[::-1]) for column in CATALOGUE))
     assert Stack(response, backwards).at(turns)["ts"] == pytest.approx(ts, abs=1e-8)
-    assert Stack(response, CATALOGUE._replace(weight=CATALOGUE.weight[::-1])).at(turns)["ts"] != pytest.approx(ts, abs=1e-3)
+    assert Stack(response, CATALOGUE._replace(weight=CATALOGUE.weight[::-1])).at(turns)["ts"] != pytest.approx(
+        ts, abs=1e-3
+    )
     assert Stack(response, without(CATALOGUE, 0)).at(turns)["ts"] != pytest.approx(ts, abs=1e-3)
 
 

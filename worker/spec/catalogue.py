@@ -145,7 +145,9 @@ def _head_faults(line: int, head: list[str], weights: str) -> Iterator[Fault]:
 def _all_faults(line: int, sources: list[Stacked]) -> Iterator[Fault]:
     extensions = sorted({source.extension_deg for source in sources})
     if len(sources) > MAX_SOURCES:
-        yield Fault(line, f"found {len(sources):,} sources; a catalogue has at most {MAX_SOURCES:,}: keep the brightest")
+        yield Fault(
+            line, f"found {len(sources):,} sources; a catalogue has at most {MAX_SOURCES:,}: keep the brightest"
+        )
     if len(extensions) > MAX_EXTENSIONS:
         text = f"found {len(extensions)} different extensions; at most {MAX_EXTENSIONS}, since each has its own tables"
         yield Fault(line, f"{text}: round them, e.g. to 0, 0.5, 1 and 2 degrees")

@@ -84,7 +84,8 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis.catalogues.sources": Hint("the catalogue itself, as CSV text: what build freezes", "null"),
     "hypothesis.catalogues.weights": Hint(
-        "relative fluxes of the sources: equal, or the name of a column; the detector's acceptance is multiplied", "flux"
+        "relative fluxes of the sources: equal, or the name of a column; the detector's acceptance is multiplied",
+        "flux",
     ),
     "hypothesis.diffuse_flux": Hint(
         "E^2 dN/dE of a diffuse flux at sensitivity.e0_tev, in its flux unit per cm^2, second and sr: the report gives "

@@ -38,6 +38,10 @@ class HypothesisSection(Model):
         """What has trials, for `dagmaker check`: ``3 points``."""
         raise NotImplementedError
 
+    def trial_cost(self, n_events: int) -> tuple[float, float] | None:  # noqa: ARG002 (the interface)
+        """CPU seconds of a trial and its memory in MB, for the built-in model of costs; None: those of the task."""
+        return None
+
     def named(self, spec: "Spec", name: str) -> Point | None:
         """The point whose folder has this name; None if there is none."""
         return next((at for at in self.points(spec) if at.folder.name == name), None)

@@ -20,7 +20,8 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
     """Replace the path keys of `data` by absolute paths, in place; return their problems."""
     problems: list[Problem] = []
     for place, section in _sections(data):
-        text = section.get(place[-1])
+        key = str(place[-1])
+        text = section.get(key)
         if not isinstance(text, str):
             continue
         unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
@@ -40,7 +41,7 @@ def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list
             text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
             problems.append(Problem(place, lines.get(place, 0), text))
             continue
-        section[place[-1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
+        section[key] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
     return problems
 
 

@@ -162,7 +162,7 @@ def members_of(analysis: Analysis, by_extension: Sequence[Analysis], model: Sour
         for j, one in enumerate(seasons):
             total, parts = analysis.node_tables.parts(one, dec)
             expected.append(total)
-            events.append(sum(node * factor[:, None] for node, factor in parts))
+            events.append(np.sum([node * factor[:, None] for node, factor in parts], axis=0))
             here, there, t = (gaussian, gaussian, 0.0) if tables is None else tables.parts(j, dec)
             stratum[k, j] = strata.number(tuple(here)), strata.number(tuple(there))
             mixed[k, j] = t

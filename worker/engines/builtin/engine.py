@@ -94,7 +94,9 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities"})
+    supports = frozenset(
+        {"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities"}
+    )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -144,7 +146,7 @@ class Builtin:
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
 
-    def _injected(self, signal: Signal | None) -> tuple[Spectrum, float, bool] | None:
+    def _injected(self, signal: Signal | None) -> stack_trials.Injection | None:
         if signal is None:
             return None
         return spectrum_of(self.spec.signal, signal.gamma), signal.n_sig, self.spec.signal.draws_poisson

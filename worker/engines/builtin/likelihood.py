@@ -85,7 +85,7 @@ def slopes_at_zero(n, w, row, node, total, hard, by_row, more, out):  # type: ig
 
 @kernel
 def _add_slope(k, factor, w):  # type: ignore[no-untyped-def]
-    """Add `factor` times the slope at node k, as in `worker.engines.builtin.tables.hermite`, to weights of the nodes."""
+    """Add `factor` times the slope at node k, as in `tables.hermite`, to weights w of the nodes."""
     last = w.size - 1
     if 2 <= k <= last - 2:
         w[k - 2] += factor / 12.0

@@ -85,10 +85,7 @@ def _direction(x, y):  # type: ignore[no-untyped-def]
     r = math.sqrt(x * x + y * y)
     if r == 0.0:
         return 0.0
-    if abs(y) <= abs(x):
-        angle = fmath.asin(abs(y) / r)
-    else:
-        angle = 0.5 * PI - fmath.asin(abs(x) / r)
+    angle = fmath.asin(abs(y) / r) if abs(y) <= abs(x) else 0.5 * PI - fmath.asin(abs(x) / r)
     if x < 0.0:
         angle = PI - angle
     return math.copysign(angle, y) / (2.0 * PI)
@@ -198,13 +195,14 @@ class Injector:
         of = [np.empty(sigma.size, np.int32) for _ in range(3)]
         weight, dec = np.empty((2, sigma.size))
         _describe(
-            (a.grid.lo, a.bins, a.density, a.energy, a.sigma, a.n_data), drawn.log_e, sigma, drawn.sin_dec, drawn.season,
-            (*of, weight),
+            (a.grid.lo, a.bins, a.density, a.energy, a.sigma, a.n_data), drawn.log_e, sigma, drawn.sin_dec,
+            drawn.season, (*of, weight),
         )  # fmt: skip
         _arc_sines(drawn.sin_dec, dec)
         widths = self._stack.sigma_at(sigma)
         columns = (
-            dec, drawn.sin_dec, a.cuts.cut * widths[-1], widths, weight / np.square(widths), of[0], drawn.season, of[1], of[2]
+            dec, drawn.sin_dec, a.cuts.cut * widths[-1], widths, weight / np.square(widths), of[0], drawn.season,
+            of[1], of[2],
         )  # fmt: skip
         usable = sigma <= a.cuts.sigma_max
         out = []

@@ -23,6 +23,8 @@ F64 = NDArray[np.float64]
 BLOCK = 50
 """Trials between two checks of the clock and of signals; sources with signal are prepared once for all of them."""
 SHOWN = 8
+Injection = tuple[Spectrum, float, bool]
+"""Spectrum, number of events of all sources together, and whether that is the mean of a Poisson number."""
 
 
 class StackTrials:
@@ -38,15 +40,13 @@ class StackTrials:
         self.stack = Stack(analysis, model)
         self._injector = lru_cache(maxsize=1)(partial(Injector, self.stack))
 
-    def run(
-        self, key: tuple[int, int], first: int, n: int, signal: tuple[Spectrum, float, bool] | None = None
-    ) -> NDArray[np.void]:
+    def run(self, key: tuple[int, int], first: int, n: int, signal: Injection | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`.
 
         Parameters
         ----------
-        signal : (Spectrum, float, bool), optional
-            Spectrum, number of events of all sources together, and whether that is the mean of a Poisson number.
+        signal : Injection, optional
+            Background alone if None.
 
         Returns
         -------
@@ -63,7 +63,8 @@ class StackTrials:
     def events_per_flux(self, spectrum: Spectrum) -> float:
         """Expected events for a summed flux of 1 at 100 TeV; see `analysis.events_per_flux`."""
         weight = np.array(self.stack.model.weight)
-        return float(weight / np.cumsum(weight)[-1] @ per_flux(self.stack.analysis, self.stack.model.dec, spectrum))
+        each = weight * per_flux(self.stack.analysis, self.stack.model.dec, spectrum)
+        return float(np.cumsum(each)[-1] / np.cumsum(weight)[-1])
 
     def e2dnde(self, spectrum: Spectrum, e0_tev: float) -> float:
         """E^2 dN/dE at E0 summed over the sources, in TeV / cm^2 / s, that gives one expected event."""
@@ -76,7 +77,7 @@ class StackTrials:
         return out
 
     def parts(self, turn: F64, ns: float, gamma: float, most: int) -> NDArray[np.void]:
-        """Events of each source and TS without it, of `PART_DTYPE`; see `worker.engines.protocol.Engine.source_parts`."""
+        """Events of each source and TS without it, of `PART_DTYPE`; see `Engine.source_parts`."""
         own = turn[self.stack.touched]
         out = np.full(len(self.stack.members.dec), np.nan, PART_DTYPE)
         out["events"] = self.stack.expected(self.stack.make_rows(own), ns, gamma)
@@ -87,7 +88,12 @@ class StackTrials:
         return out
 
     def explain(
-        self, key: tuple[int, int], trial: int, fit: Any, gammas: F64, signal: tuple[Spectrum, float, bool] | None = None
+        self,
+        key: tuple[int, int],
+        trial: int,
+        fit: Any,
+        gammas: F64,
+        signal: Injection | None = None,
     ) -> Explanation:
         """The sources with most signal in the fit of a trial, and the largest TS on a grid, in plain numpy."""
         own = None if signal is None else self._injector(*signal).signals(key, trial, 1)[0]

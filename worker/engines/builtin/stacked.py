@@ -9,61 +9,23 @@ table T of a single source (`worker.engines.builtin.likelihood`). Every near eve
 its own, and the fit is that of a single source. The cost grows with the pairs of event and source within the cut.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.base import fmath, rng
-from worker.base.compiled import kernel
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis
-from worker.engines.builtin.catalogue import Members, Tables, extended, members_of
-from worker.engines.builtin.fit import maximise
-from worker.engines.builtin.likelihood import LANES, count_rest, workspace
-from worker.engines.builtin.nearby import band_of, bands_of, empty_cells, fill_cells, near_place
-from worker.engines.builtin.psf import height
-from worker.engines.builtin.sources import weigh
+from worker.engines.builtin.catalogue import Members, extended, members_of
+from worker.engines.builtin.likelihood import LANES, workspace
+from worker.engines.builtin.nearby import bands_of, empty_cells
+from worker.engines.builtin.stack_kernels import Events, all_bands, fit_rows, own_events, rows_of, turns_of
 from worker.engines.builtin.tables import SignalTable, hermite
 from worker.engines.builtin.trials import TRIAL_DTYPE
 from worker.spec.point import SourceModel
 
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
-
-
-class Events(NamedTuple):
-    """Events that can be near a source, and after them room for injected ones; n in all, X extensions.
-
-    Attributes
-    ----------
-    dec, sin_dec, reach : ndarray (n,)
-        Declination (rad); largest distance (rad) at which S > 0 for any source.
-    band : ndarray (n,), int32
-        See `worker.engines.builtin.nearby`.
-    sigma, weight : ndarray (X, n)
-        As of `worker.engines.builtin.analysis.Sky`, with each extension; the weight for the events of the data alone.
-    bin, season, shape, cell : ndarray (n,), int32
-        Energy bin, season, and rows of the tables of the point-spread function of a single season.
-    """
-
-    dec: F64
-    sin_dec: F64
-    reach: F64
-    band: I32
-    sigma: F64
-    weight: F64
-    bin: I32
-    season: I32
-    shape: I32
-    cell: I32
-
-
-class Seen(NamedTuple):
-    """Events as a source of one extension sees them."""
-
-    dec: F64
-    sigma: F64
 
 
 class Signals(NamedTuple):
@@ -93,112 +55,6 @@ class Fit(NamedTuple):
     rest: F64
 
 
-@kernel
-def turns_of(k0, k1, sky, address, out):  # type: ignore[no-untyped-def]
-    """Right ascensions (turns) of some events of a sky, as `worker.engines.builtin.scan.right_ascensions`."""
-    for i in range(address.size):
-        a, b, _, _ = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(address[i]))
-        out[i] = rng.unit52(a, b)
-
-
-@kernel
-def _pairs(k, events, members, tables, bands, cells, turn, scale, batch):  # type: ignore[no-untyped-def]
-    """Events within the cut of source k, into the batch with their w: soft, and more for a hard one; how many."""
-    event, value, chord2, scratch, soft, more = batch
-    dec, x = members.dec[k], members.extension[k]
-    m = near_place(bands, cells, dec, members.turn[k], turn, event, value)
-    weigh(m, Seen(events.dec, events.sigma[x]), dec, tables.narrow, event, value, chord2, scratch)
-    n = 0
-    for i in range(m):
-        e = event[i]
-        j, shape, cell = events.season[e], events.shape[e], events.cell[e]
-        here, there, t = members.stratum[k, j, 0], members.stratum[k, j, 1], members.mixed[k, j]
-        cut = tables.cut[here, shape] * (1.0 - t) + tables.cut[there, shape] * t
-        if chord2[i] < 0.5 * cut * cut:
-            low, high = height(tables.mix[here], shape, value[i])
-            factor_low, factor_high = tables.factor[here, cell, 0], tables.factor[here, cell, 1]
-            if t > 0.0:
-                low2, high2 = height(tables.mix[there], shape, value[i])
-                low, high = low * (1.0 - t) + low2 * t, high * (1.0 - t) + high2 * t
-                factor_low = factor_low * (1.0 - t) + tables.factor[there, cell, 0] * t
-                factor_high = factor_high * (1.0 - t) + tables.factor[there, cell, 1] * t
-            weight = events.weight[x, e] * scale[j]
-            event[n], soft[n] = e, weight * factor_low * low
-            more[n] = weight * factor_high * high - soft[n]
-            n += 1
-    return n
-
-
-@kernel
-def _add(k, m, events, members, tables, batch, slot, season, node, n):  # type: ignore[no-untyped-def]
-    """Add the signal of m pairs of source k to the rows of their events; `n` rows before, returns how many after."""
-    event, _, _, _, soft, more = batch
-    for i in range(m):
-        e = event[i]
-        if slot[e] < 0:
-            slot[e], season[n] = n, events.season[e]
-            for g in range(node.shape[1]):
-                node[n, g] = 0.0
-            n += 1
-        j, b, low, high = events.season[e], events.bin[e], soft[i], more[i]
-        first, last = members.coef[k, j, 0], members.coef[k, j, 1]
-        here, there = tables.energy[members.table[k, j, 0], b], tables.energy[members.table[k, j, 1], b]
-        of_soft, of_more = node[slot[e], : first.size], node[slot[e], first.size :]
-        for g in range(first.size):
-            density = first[g] * here[g] + last[g] * there[g]
-            of_soft[g] += low * density
-            of_more[g] += high * density
-    return n
-
-
-@kernel
-def _rows(n_events, events, members, tables, bands, cells, turn, scale, batch, slot, season, node):  # type: ignore[no-untyped-def]
-    """Make the rows of all near events; returns how many."""
-    fill_cells(bands, n_events, events.band, events.sin_dec, events.reach, turn, cells)
-    for i in range(n_events):
-        slot[i] = -1
-    n = 0
-    for k in range(members.dec.size):
-        m = _pairs(k, events, members, tables, bands, cells, turn, scale, batch)
-        n = _add(k, m, events, members, tables, batch, slot, season, node, n)
-    return n
-
-
-@kernel
-def _own(g, ns, q, events, members, tables, bands, cells, turn, scale, batch, slot, node, out):  # type: ignore[no-untyped-def]
-    """Expected number of events of each source, given the fit at node g of gamma: sum of their parts of the signal."""
-    for k in range(members.dec.size):
-        m = _pairs(k, events, members, tables, bands, cells, turn, scale, batch)
-        event, _, _, _, soft, more = batch
-        out[k] = 0.0
-        for i in range(m):
-            e = event[i]
-            j, b = events.season[e], events.bin[e]
-            density = members.coef[k, j, 0, g] * tables.energy[members.table[k, j, 0], b, g]
-            density += members.coef[k, j, 1, g] * tables.energy[members.table[k, j, 1], b, g]
-            part = ns * (soft[i] + tables.hard[g] * more[i]) * density
-            signal = node[slot[e], g] + tables.hard[g] * node[slot[e], tables.hard.size + g]
-            out[k] += part / (1.0 + ns * (signal - q[j]))
-
-
-@kernel
-def _bands(bands, dec, reach, out):  # type: ignore[no-untyped-def]
-    for i in range(dec.size):
-        out[i] = band_of(bands, dec[i], reach[i])
-
-
-@kernel
-def _fit(n, w, row, season, n_events, rest, model, work, slopes):  # type: ignore[no-untyped-def]
-    count_rest(n_events, season[:n], rest)
-    _, node, _, _, total, hard = model
-    for g in range(slopes.size):
-        slopes[g] = -total[g]
-    for i in range(n):
-        for g in range(slopes.size):
-            slopes[g] += node[i, g] + hard[g] * node[i, slopes.size + g]
-    return maximise(n, w, row, season, rest, n_events, model, work, slopes)
-
-
 class Stack:
     """Fits a catalogue in skies of one analysis, with one ns >= 0 and one gamma.
 
@@ -212,6 +68,7 @@ class Stack:
         self.analysis, self.model = analysis, model
         self.by_extension = [extended(analysis, extension) for extension in sorted({*model.extension})]
         self.members, self.tables = members_of(analysis, self.by_extension, model)
+        self._shares = _shares_of(self.members)
         self._set_near()
         self._make_room(0)
 
@@ -233,24 +90,25 @@ class Stack:
         )  # fmt: skip
         self._address = sky.address[use]
         largest = float(reach[use].max()) if use.size else 0.0
-        self.bands = bands_of(max(largest, self.analysis.cuts.cut * self.sigma_at(self.analysis.cuts.sigma_max)[-1]))
+        of_signal = float(self.analysis.cuts.cut * self.sigma_at(np.array([self.analysis.cuts.sigma_max]))[-1, 0])
+        self.bands = bands_of(max(largest, of_signal))
 
-    def sigma_at(self, sigma: float) -> F64:
-        """Return sigma with each extension, (X,) or (X, n), rad."""
+    def sigma_at(self, sigma: F64) -> F64:
+        """Return sigma (n,) with each extension, (X, n), rad."""
         extensions = np.array([one.cuts.extension for one in self.by_extension])
-        out: F64 = np.sqrt(np.square(sigma) + np.square(extensions)[:, None] if np.ndim(sigma) else sigma**2 + extensions**2)
+        out: F64 = np.sqrt(np.square(sigma) + np.square(extensions)[:, None])
         return out
 
     def _make_room(self, n_signal: int) -> None:
         """Make the arrays that a sky with up to so many injected events needs."""
         n, n_gamma = self.touched.size, self.analysis.cuts.gammas.size
         room = n + n_signal
-        columns = [np.empty((*column.shape[:-1], room), column.dtype) for column in self._columns]
+        columns: list[Any] = [np.empty((*column.shape[:-1], room), column.dtype) for column in self._columns]
         for column, values in zip(columns, self._columns, strict=True):
             column[..., :n] = values
         band = np.empty(room, np.int32)
-        _bands(self.bands, columns[0][:n], columns[2][:n], band)
-        self.events = Events(*columns[:3], band, *columns[3:])
+        all_bands(self.bands, columns[0][:n], columns[2][:n], band)
+        self.events = Events._make([*columns[:3], band, *columns[3:]])
         self.room = n_signal
         self._cells = empty_cells(self.bands, room)
         self._turn, self._slot = np.empty(room), np.empty(room, np.int32)
@@ -274,29 +132,28 @@ class Stack:
         turn : ndarray (n_touched,)
             Right ascensions of the events `touched`.
         """
-        n, n_events, members = self.touched.size, self.analysis.n_data, self.members
+        n, n_events = self.touched.size, self.analysis.n_data
         self._turn[:n] = turn
         if signal is not None:
             m = signal.turn.size
             if m > self.room:
                 self._make_room(2 * m)
                 self._turn[:n] = turn
-            columns = (*self.events[:3], *self.events[4:])
+            columns: tuple[Any, ...] = (*self.events[:3], *self.events[4:])
             for column, values in zip(columns, signal.columns, strict=True):
                 column[..., n : n + m] = values
             end = slice(n, n + m)
-            _bands(self.bands, self.events.dec[end], self.events.reach[end], self.events.band[end])
+            all_bands(self.bands, self.events.dec[end], self.events.reach[end], self.events.band[end])
             self._turn[end] = signal.turn
             n, n_events = n + m, n_events + signal.n
         self._n, self._scale = n, self.analysis.n_data / n_events
-        n_rows = _rows(
-            n, self.events, members, self.tables, self.bands, self._cells, self._turn, self._scale, self._batch,
+        n_rows = rows_of(
+            n, self.events, self.members, self.tables, self.bands, self._cells, self._turn, self._scale, self._batch,
             self._slot, self._season, self._node,
         )  # fmt: skip
         node, season = self._node[: max(n_rows, 1)], self._season[:n_rows]
-        shares = np.cumsum(members.share[:, :, None] * members.season, axis=0)[-1]
-        total = np.cumsum(shares, axis=1)[:, -1]
-        table = SignalTable(self.analysis.cuts.gammas, node, node, hermite(shares), total, self.tables.hard)
+        total = np.cumsum(self._shares, axis=1)[:, -1]
+        table = SignalTable(self.analysis.cuts.gammas, node, node, hermite(self._shares), total, self.tables.hard)
         return Fit(table, season, n_events, n_events - np.bincount(season, minlength=n_events.size))
 
     def fit(self, rows: Fit) -> tuple[float, float, float]:
@@ -304,9 +161,9 @@ class Stack:
         n, room = rows.season.size, rows.season.size + LANES
         table, dtable, y, dy, *rest = self._work
         work = (table[: max(n, 1)], dtable[: max(n, 1)], y[:room], dy[:room], *rest)
-        ts, ns, gamma = _fit(
-            n, self._w[:, :n], self._row[:n], rows.season, rows.n_events, np.empty(rows.n_events.size), rows.table, work,
-            np.empty(self.analysis.cuts.gammas.size),
+        ts, ns, gamma = fit_rows(
+            n, self._w[:, :n], self._row[:n], rows.season, rows.n_events, np.empty(rows.n_events.size), rows.table,
+            work, np.empty(self.analysis.cuts.gammas.size),
         )  # fmt: skip
         return ts, ns, gamma
 
@@ -318,10 +175,9 @@ class Stack:
         """Expected number of events of each source, (n_sources,), given the fit of what `make_rows` gave last."""
         g = int(np.argmin(np.abs(self.analysis.cuts.gammas - gamma)))
         out = np.empty(len(self.members.dec))
-        q = (self.members.share[:, g, None] * self.members.season[:, g]).sum(axis=0) / rows.n_events
-        _own(
-            g, ns, q, self.events, self.members, self.tables, self.bands, self._cells, self._turn, self._scale,
-            self._batch, self._slot, self._node, out,
+        own_events(
+            g, ns, self._shares[g] / rows.n_events, self.events, self.members, self.tables, self.bands, self._cells,
+            self._turn, self._scale, self._batch, self._slot, self._node, out,
         )  # fmt: skip
         return out
 
@@ -339,7 +195,14 @@ class Stack:
         other.members = self.members._replace(
             coef=self.members.coef * scale[:, None, None, :], share=self.members.share * scale
         )
+        other._shares = _shares_of(other.members)
         return other
+
+
+def _shares_of(members: Members) -> F64:
+    """Share of each season in the expected events within the cut, (n_gamma, n_seasons)."""
+    out: F64 = np.cumsum(members.share[:, :, None] * members.season, axis=0)[-1]
+    return out
 
 
 def as_trials(fits: list[tuple[float, float, float]]) -> NDArray[np.void]:

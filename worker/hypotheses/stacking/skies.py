@@ -14,6 +14,7 @@ from worker.engines.protocol import Engine
 from worker.hypotheses.points.skies import PointSkies
 from worker.hypotheses.protocol import F64, Sky, Tsds
 from worker.spec.point import Point
+from worker.spec.stacking import catalogues_of
 
 LEFT_OUT = 20
 """Sources of a catalogue, those with most events, of which TS is fitted without them."""
@@ -38,7 +39,7 @@ class StackSkies(PointSkies):
         }}  # fmt: skip
 
     def _sources(self, engine: Engine, turn: F64, at: Point, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        entries = getattr(self.spec.hypothesis, "catalogues")[row["catalogue"]].entries
+        entries = catalogues_of(self.spec)[row["catalogue"]].entries
         shares = engine.source_shares(at, self.spec.signal.gammas[0])
         parts = engine.source_parts(at, turn, row, LEFT_OUT)
         first = np.argsort(-parts["events"], kind="stable")[:LEFT_OUT]

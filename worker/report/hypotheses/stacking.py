@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from worker.base.errors import InputError
 from worker.report import formats, scan, style
 from worker.report.hypotheses import points
 from worker.report.hypotheses.part import Part, Section
@@ -15,7 +14,7 @@ from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
 from worker.report.tables import Table
 from worker.spec.sections import Spec
-from worker.spec.stacking import StackingHypothesis
+from worker.spec.stacking import StackingHypothesis, catalogues_of
 from worker.tasks import context
 
 SHOWN = 25
@@ -23,14 +22,8 @@ SHOWN = 25
 PANELS = 6
 
 
-def _hypothesis(spec: Spec) -> StackingHypothesis:
-    if not isinstance(spec.hypothesis, StackingHypothesis):
-        raise InputError(f"this analysis has no catalogues; hypothesis.kind is {spec.hypothesis.kind}")
-    return spec.hypothesis
-
-
 def _sizes(spec: Spec) -> dict[str, int]:
-    return {name: len(one.entries) for name, one in _hypothesis(spec).catalogues.items()}
+    return {name: len(one.entries) for name, one in catalogues_of(spec).items()}
 
 
 def _searched(spec: Spec) -> str:
@@ -56,11 +49,10 @@ def _method(spec: Spec) -> str:
 def shares(results: Results) -> Drawing:
     """Share of each source in the expected events of its catalogue, for the first and the last spectrum."""
     spec = results.run.spec
-    catalogues = _hypothesis(spec).catalogues
+    catalogues, shown = catalogues_of(spec), [*spec.all_points][:PANELS]
     engine, gammas = context.engine(results.run), list(dict.fromkeys((spec.signal.gammas[0], spec.signal.gammas[-1])))
-    shown = [*spec.all_points][:PANELS]
-    figure = style.new(9.5, 1.2 + sum(0.8 + 0.24 * min(_sizes(spec)[str(at.labels["catalogue"])], SHOWN) for at in shown))
     heights = [0.8 + 0.24 * min(_sizes(spec)[str(at.labels["catalogue"])], SHOWN) for at in shown]
+    figure = style.new(9.5, 1.2 + sum(heights))
     axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
     rows: list[tuple[Any, ...]] = []
     for axis, at in zip(axes, shown, strict=True):
@@ -75,7 +67,9 @@ def shares(results: Results) -> Drawing:
         axis.set(title=f"{name}{rest}", xscale="log", ylim=(some.size - 0.4, -0.6))
         axis.set_yticks(np.arange(some.size), [entries[k].name for k in some])
         axis.grid(True)
-        rows += [(name, entries[k].name, entries[k].dec_deg, entries[k].weight, *(float(s[k]) for s in of)) for k in first]
+        rows += [
+            (name, entries[k].name, entries[k].dec_deg, entries[k].weight, *(float(s[k]) for s in of)) for k in first
+        ]
     axes[-1].set_xlabel("share of the expected events")
     axes[0].legend()
     return Drawing(
@@ -89,9 +83,13 @@ def shares(results: Results) -> Drawing:
 SHARES = Plot("shares", "sensitivity", "Share of each source", shares)
 
 
+def _diffuse(spec: Spec) -> float | None:
+    return spec.hypothesis.diffuse_flux if isinstance(spec.hypothesis, StackingHypothesis) else None
+
+
 def _fraction(results: Results, flux: float | None) -> str:
     """Summed flux over the whole sky's diffuse flux."""
-    diffuse = _hypothesis(results.run.spec).diffuse_flux
+    diffuse = _diffuse(results.run.spec)
     return formats.NONE if diffuse is None or flux is None else f"{flux / (4.0 * math.pi * diffuse):.2%}"
 
 
@@ -100,7 +98,7 @@ def _table(results: Results) -> Table:
     spec = results.run.spec
     sizes, found = _sizes(spec), results.of_sky["scan"] or {}
     limits = {row["name"]: row["limits"] for row in (results.of_sky["upper_limits"] or {}).get("limits") or []}
-    gammas, diffuse = spec.signal.gammas, _hypothesis(spec).diffuse_flux is not None
+    gammas, diffuse = spec.signal.gammas, _diffuse(spec) is not None
     head = ["catalogue", "sources", "fit", "−log₁₀ p", "p (local)"]
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
