@@ -1,6 +1,7 @@
 """`python -m benchmarks.psf RUN OUT.json [PART ...]`: the likelihood with ``psf: response`` against ``psf: gaussian``.
 
-RUN is a prepared run directory. Parts: `cost` (CPU time of a trial), `bias` (fitted over injected ns), `discovery`
+RUN is a prepared run directory. Parts: `cost` (CPU time of a trial), `bias` (fitted over injected ns, also with signal
+drawn from the densities of the likelihood: `benchmarks.psf_model`), `discovery`
 (n_sig of the discovery potential at 3 sigma: the threshold from tilted trials, n_sig from trials with exact numbers of
 events), `foreign` (the same of the last season, with the response of the season before it in the likelihood: a
 response that does not inject), `figure` (OUT.png, the point-spread function at +5 deg; only if it is named).
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import psf_model
 from worker.base import rng
 from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
@@ -50,9 +52,14 @@ def bias(analyses: dict[str, engine.Analysis]) -> list[dict[str, Any]]:
         for gamma in SPECTRA:
             for n in N_EVENTS:
                 row: dict[str, Any] = {"dec": dec_deg, "gamma": gamma, "n": n}
-                for name, analysis in analyses.items():
-                    dec = float(np.radians(dec_deg))
-                    injector = trials.injector_at(analysis, dec, Spectrum(gamma), float(n), False)
+                dec = float(np.radians(dec_deg))
+                row["cells"] = psf_model.effective_number(analyses["response"], dec, gamma)
+                injectors = {
+                    name: (analysis, trials.injector_at(analysis, dec, Spectrum(gamma), float(n), False))
+                    for name, analysis in analyses.items()
+                }
+                own = psf_model.injector(analyses["response"], dec, gamma, n)
+                for name, (analysis, injector) in (injectors | {"own": (analyses["response"], own)}).items():
                     found = trials.run(analysis, trials.point_at(analysis, dec), OTHER_KEY, 0, N_BIAS, injector)["ns"]
                     row[name] = [float(found.mean() / n), float(found.std() / n / np.sqrt(N_BIAS))]
                 rows.append(row)
@@ -191,7 +198,8 @@ def page(found: dict[str, list[dict[str, Any]]]) -> str:
             lines.append(f"| {row['dec']:+.0f}, {row['gamma']:g} ")
         place = [r for r in found["bias"] if (r["dec"], r["gamma"]) == (row["dec"], row["gamma"])]
         if row["n"] == N_EVENTS[-1]:
-            lines[-1] += "".join(f"| {r[psf][0]:.2f} ± {r[psf][1]:.2f} " for psf in PSFS for r in place) + "|"
+            lines[-1] += "".join(f"| {r[psf][0]:.2f} ± {r[psf][1]:.2f} " for psf in (*PSFS, "own") for r in place)
+            lines[-1] += f"| {row['cells']:.0f} |"
     for dec in DISCOVERY_DECS:
         parts = [row for part in ("discovery", "foreign") for row in found.get(part, []) if row["dec"] == dec]
         lines.append(f"| {dec:+.0f} | " + " | ".join(_ratio(row) for row in parts) + " |")

@@ -298,7 +298,22 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
-def test_every_example_in_a_hint_is_itself_good() -> None:
+SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
+"""Sections whose keys cannot stand alone."""
+
+
+def stacking(keys: list[str], value: Any) -> dict[str, Any]:
+    """A section `hypothesis` with an example at one of its places."""
+    listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
+    if keys[0] != "catalogues":
+        return {"kind": "stacking", "catalogues": {"a": listed}, keys[0]: value}
+    if keys[1:]:
+        listed |= {keys[1]: value} if value is not None else {}
+        return {"kind": "stacking", "catalogues": {"a": listed}}
+    return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
+
+
+def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR0912 (a table)
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
     for place, hint in ((place, HINTS[place]) for place in HINTS if place in of_frozen):
@@ -330,6 +345,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
+        elif keys[0] == "hypothesis" and keys[1:] and keys[1] != "kind":
+            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
+            document["hypothesis"] = stacking(keys[1:], value)
         elif keys == ["points"]:
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}
@@ -342,6 +360,6 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             if keys[:-1] == ["background", "tilts"]:
                 keys, value = keys[:-1], [{"n": 10, "gamma": 2.6, "share": 0.25} | {keys[-1]: value}]
             for key in keys[:-1]:
-                target = target.setdefault(key, {})
+                target = target.setdefault(key, dict(SECTIONS.get(f"{keys[0]}.{key}", {})))
             target[keys[-1]] = value
         specfile.loads_resolved(json.dumps(document))

@@ -1,5 +1,7 @@
 """Sources fitted together: one source is the point source, several are the formula; injected events are fitted back."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -60,6 +62,21 @@ def test_one_source_is_the_point_source(two_seasons, response, psf, dec, extensi
     assert np.count_nonzero(found["ts"] > 0) > 5
     assert found["ts"] == pytest.approx(expected[:, 0, 0], abs=1e-10)
     assert found["ns"] == pytest.approx(expected[:, 0, 1], rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize("prior", [(2.2, np.inf), (2.5, 1 / 0.3**2)])
+def test_gamma_may_be_fixed_or_have_a_prior(response, prior):
+    analysis = dataclasses.replace(response, cuts=response.cuts._replace(prior=prior))
+    one, turns, expected = Sources(DECS[:1], np.array([0.2])), turns_of(analysis, 20), np.empty((20, 1, 3))
+    SourceScanner(analysis, one).at(turns, expected)
+    stack = Stack(analysis, SourceModel((float(DECS[0]),), (0.0,), (0.2 * 2 * np.pi,), (1.0,)))
+    found = stack.at(turns)
+    assert np.count_nonzero(found["ts"] > 0) > 1
+    assert found["ts"] == pytest.approx(expected[:, 0, 0], abs=1e-10)
+    hot = int(np.argmax(found["ts"]))
+    rows = stack.make_rows(turns[hot][stack.touched])
+    ns, gamma = float(found["ns"][hot]), float(found["gamma"][hot])
+    assert ratio_of(rows)(np.array([ns]), gamma)[0] == pytest.approx(found["ts"][hot], abs=1e-6)
 
 
 def test_two_sources_far_apart_are_the_two_point_sources_at_each_gamma(response):

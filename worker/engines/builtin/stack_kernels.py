@@ -150,7 +150,7 @@ def all_bands(bands, dec, reach, out):  # type: ignore[no-untyped-def]
 def fit_rows(n, w, row, season, n_events, rest, model, work, slopes):  # type: ignore[no-untyped-def]
     """TS, ns and gamma of n near events, each a row of the signal table; see `worker.engines.builtin.fit.fit`."""
     count_rest(n_events, season[:n], rest)
-    _, node, _, _, total, hard = model
+    _, node, _, _, total, hard, _ = model
     for g in range(slopes.size):
         slopes[g] = -total[g]
     for i in range(n):

@@ -128,7 +128,9 @@ def ratio_of(rows: Fit) -> Callable[[F64, float], F64]:
         q = (powers @ table.share[k]) / rows.n_events
         y = powers @ soft[k] + t * t * (3.0 - 2.0 * t) * (powers @ more[k]) - q[rows.season]
         inside = np.log1p(ns[:, None] * y[None, :]).sum(axis=1)
-        return np.asarray(2.0 * (inside + (rows.rest * np.log1p(-ns[:, None] * q[None, :])).sum(axis=1)))
+        mean, inverse = table.prior
+        off = 0.5 * (gamma - mean) ** 2 * inverse if np.isfinite(inverse) else 0.0
+        return np.asarray(2.0 * (inside + (rows.rest * np.log1p(-ns[:, None] * q[None, :])).sum(axis=1) - off))
 
     return ts_at
 

@@ -153,7 +153,10 @@ class Stack:
         )  # fmt: skip
         node, season = self._node[: max(n_rows, 1)], self._season[:n_rows]
         total = np.cumsum(self._shares, axis=1)[:, -1]
-        table = SignalTable(self.analysis.cuts.gammas, node, node, hermite(self._shares), total, self.tables.hard)
+        cuts = self.analysis.cuts
+        table = SignalTable(
+            cuts.gammas, node, node, hermite(self._shares), total, self.tables.hard, np.array(cuts.prior)
+        )
         return Fit(table, season, n_events, n_events - np.bincount(season, minlength=n_events.size))
 
     def fit(self, rows: Fit) -> tuple[float, float, float]:
