@@ -122,7 +122,9 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
-    what = f"hottest of {scan['n_points']:,} points in" if "n_points" in scan else what
+    if "n_points" in scan:
+        noun = "catalogue" if scan.get("kind") == "stacking" else "point"
+        what = f"hottest of {scan['n_points']:,} {noun}{'' if scan['n_points'] == 1 else 's'} in"
     of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     where = f"ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°, " if "ra" in spot else ""

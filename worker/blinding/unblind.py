@@ -141,6 +141,6 @@ def _print_results(results: dict[str, Any]) -> None:
 
 def _place(kind: str, spot: Mapping[str, Any]) -> str:
     """Which point, or where on the sky."""
-    if kind == "points":
-        return f"point {spot['name']}"
+    if kind in ("points", "stacking"):
+        return f"{'point' if kind == 'points' else 'catalogue'} {spot['name']}"
     return f"spot at ra {spot['ra_deg']:.2f} deg, dec {spot['dec_deg']:.2f} deg"

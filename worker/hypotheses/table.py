@@ -11,6 +11,7 @@ from worker.hypotheses.points.skies import PointSkies
 from worker.hypotheses.protocol import Ensemble, Hypothesis
 from worker.hypotheses.sky.hypothesis import WholeSky
 from worker.hypotheses.source_list.hypothesis import SourceList
+from worker.hypotheses.stacking.skies import StackSkies
 from worker.spec.sections import Spec
 
 HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
@@ -21,9 +22,14 @@ HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
 }
 
 
+OF_POINTS: dict[str, Callable[[Spec], Hypothesis]] = {"stacking": StackSkies}
+"""Kinds of ``hypothesis`` whose points have more than those of a list when they are scanned."""
+
+
 def hypothesis_of(spec: Spec) -> Hypothesis:
     """The hypothesis of an analysis."""
-    return HYPOTHESES[spec.scan.kind](spec)
+    own = OF_POINTS.get(spec.hypothesis.kind) if spec.scan.has_skies else None
+    return (own or HYPOTHESES[spec.scan.kind])(spec)
 
 
 def ensemble_of(spec: Spec, columns: np.dtype[np.void] | None = None) -> Ensemble:

@@ -170,7 +170,8 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     likelihood = results.run.spec.likelihood
     at_bound = " (bound of the fit)" if spot.get("gamma") in (likelihood.gamma_min, likelihood.gamma_max) else ""
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
-    name = {("source" if "ra" in spot else "point"): spot["name"]} if "name" in spot else {}
+    noun = "source" if "ra" in spot else results.points.what[:-1]
+    name = {noun: spot["name"]} if "name" in spot else {}
     place, fitted_gamma = {}, {}
     if "ra" in spot:
         degrees = formats.degrees(float(np.degrees(spot["dec"])))

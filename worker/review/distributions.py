@@ -16,6 +16,7 @@ from worker.stats import two_samples
 from worker.tasks import context, scratch_run
 
 Rows = NDArray[np.void]
+F64 = NDArray[np.float64]
 
 FALSE_ALARM = 1e-3
 """Probability that a review finds a difference of one kind of trials although there is none."""
@@ -59,7 +60,7 @@ def finding_of(run: Run, task: str, files: Sequence[Expected], chosen: Sequence[
     )
 
 
-def _samples(stored: Rows, remade: Rows) -> Iterator[tuple[str, Rows, Rows]]:
+def _samples(stored: Rows, remade: Rows) -> Iterator[tuple[str, F64, F64]]:
     """Every column of trials, or of skies (n, n_points) at each point."""
     for column in stored.dtype.names or ():
         old, new = (rows[column].reshape(len(rows), -1) for rows in (stored, remade))

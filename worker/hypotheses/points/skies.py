@@ -108,7 +108,11 @@ class PointSkies(Together):
     def _row(self, at: Point, fit: Any, heat: float, tsds: Tsds) -> dict[str, Any]:
         values = {name: float(fit[name]) for name in fit.dtype.names}
         local = hottest_spots.local_p(self.spec, _own(tsds, at), 0.0, values["ts"])
-        return {"name": at.folder.name, **at.labels, **values, "mlog10p": heat, "p": float(10.0**-heat), **local}
+        return {"name": self.name_of(at), **at.labels, **values, "mlog10p": heat, "p": float(10.0**-heat), **local}
+
+    def name_of(self, at: Point) -> str:
+        """Name of a point in results."""
+        return at.folder.name
 
     def targets(self, result: Mapping[str, Any]) -> Iterable[Target]:
         """Every point."""

@@ -28,8 +28,8 @@ def _method(spec: Spec) -> str:
 
 def table(results: Results) -> Table:
     """One row per point, the hottest first; a limit in events and as a flux for each spectrum."""
-    found, points = results.summary.get("scan") or {}, results.points
-    every = (results.summary.get("upper_limits") or {}).get("limits") or []
+    found, points = results.of_sky["scan"] or {}, results.points
+    every = (results.of_sky["upper_limits"] or {}).get("limits") or []
     limits = {row["name"]: row["limits"] for row in every}
     gammas = results.run.spec.signal.gammas
     head = [*points.names, "fit", "−log₁₀ p", "p (local)"]
