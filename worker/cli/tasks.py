@@ -9,7 +9,7 @@ from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import SpecError
 from worker.base.startup import light_import
 from worker.tasks import table
-from worker.tasks.table import Answer
+from worker.tasks.table.results import Answer
 
 
 def report(

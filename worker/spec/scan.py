@@ -3,16 +3,36 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
-from worker.spec.no_scan import NoScan
 from worker.spec.point_scan import PointScan
-from worker.spec.scan_section import ScanSection
+from worker.spec.post_trial import PostTrialTail
+from worker.spec.scan_section import DECISION, KIND, SCAN, ScanSection, Survival
 from worker.spec.sky_scan import HealpixScan
 from worker.spec.source_scan import CatalogScan
+
+
+class NoScan(ScanSection):
+    """No sky: trials, sensitivities and discovery potentials only."""
+
+    sky_bands: ClassVar[int] = 1
+    bands: ClassVar[int] = 1
+    n_skies: ClassVar[int] = 0
+    skies_per_file: ClassVar[int] = 1
+    dec_min_deg: ClassVar[float] = -90.0
+    dec_max_deg: ClassVar[float] = 90.0
+    dec_split_deg: ClassVar[float] = 0.0
+    interpolation: ClassVar[Literal["linear"]] = "linear"
+
+    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
+
+    affects = SCAN
+    kind: Annotated[Literal["none"], KIND]
+    survival: Annotated[Survival, DECISION] = "counted"
+
 
 SCANS: dict[str, type[ScanSection]] = {
     "healpix": HealpixScan,
