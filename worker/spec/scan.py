@@ -9,13 +9,12 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec.point_scan import PointScan
-from worker.spec.post_trial import PostTrialTail
-from worker.spec.scan_section import DECISION, KIND, SCAN, ScanSection, Survival
+from worker.spec.scan_section import DECISION, KIND, SCAN, NoPositions, ScanSection, Survival
 from worker.spec.sky_scan import HealpixScan
 from worker.spec.source_scan import CatalogScan
 
 
-class NoScan(ScanSection):
+class NoScan(NoPositions):
     """No sky: trials, sensitivities and discovery potentials only."""
 
     sky_bands: ClassVar[int] = 1
@@ -26,8 +25,6 @@ class NoScan(ScanSection):
     dec_max_deg: ClassVar[float] = 90.0
     dec_split_deg: ClassVar[float] = 0.0
     interpolation: ClassVar[Literal["linear"]] = "linear"
-
-    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
 
     affects = SCAN
     kind: Annotated[Literal["none"], KIND]
