@@ -103,7 +103,7 @@ class Powers(LogFormatterSciNotation):
         return _without_math(super().__call__(x, pos))
 
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _without_math(formula: str) -> str:
@@ -115,7 +115,7 @@ def _without_math(formula: str) -> str:
     '2×10⁻³'
     """
     text = formula.removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "×")
-    return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(_SUPERSCRIPT), text)
+    return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPT), text)
 
 
 def plain_powers(figure: Figure) -> None:

@@ -10,12 +10,12 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
+from worker.hypotheses.sky.spots import hottest_spots
 from worker.report import formats, raster, style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS, NAMES, Layer, hottest_of, layer_of, norm_of
-from worker.report.spots import hottest_spots
 
 F64 = NDArray[np.float64]
 PANELS = 6

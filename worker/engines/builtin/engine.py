@@ -11,14 +11,34 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
+from worker.engines.builtin import (
+    analysis,
+    mixture,
+    psf_curves,
+    reference,
+    scan,
+    support,
+    surroundings,
+    tilt_pilot,
+    trials,
+)
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.sources import PointFits, SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
+from worker.engines.protocol import (
+    BandCounts,
+    Explanation,
+    Method,
+    RingScanner,
+    Signal,
+    Sources,
+    SpreadCurves,
+    Surroundings,
+    Tilt,
+)
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -75,7 +95,9 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities"})
+    supports = frozenset(
+        {"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities", "surroundings"}
+    )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -218,6 +240,11 @@ class Builtin:
             season = self._analysis.dataset.seasons[drawn.season[i]].name
             log_e = grid.edges[drawn.row[i] % grid.n]
             yield f"{terms[i]:33.4f}{ratio[i]:12.4g}  {season:<{width}}  {log_e:.2f}"
+
+    def surroundings(self, turn: F64, dec: float, ra: float, radius: float) -> Surroundings:
+        """Events near a place and the likelihood there, on this core; see `worker.engines.builtin.surroundings`."""
+        spectrum = spectrum_of(self.spec.signal, self.spec.signal.gammas[0])
+        return surroundings.around(self._analysis, turn, dec, ra, radius, spectrum)
 
     def band_counts(self) -> list[BandCounts]:
         """Events against the background densities, for each season."""
