@@ -234,7 +234,7 @@ def test_events_around_the_hottest_spots_are_those_of_the_real_sky(opened):
     real, scrambled = hot_places.real(at), hot_places.scrambled(at, json.loads((run / layout.SCAN).read_text()))
     assert len(real) == len(scrambled) == hot_places.N_PLACES
     spot = max(result["maps"][max(result["maps"], key=int)].values(), key=lambda row: row["mlog10p"])
-    assert real[0]["fit"] == {key: spot[key] for key in ("ts", "ns", "gamma")}
+    assert real[0]["fit"] == pytest.approx({key: spot[key] for key in ("ts", "ns", "gamma")}, rel=1e-9)
     measured = np.sort(360 * blinded_positions.open_positions(at))
     for places, share in ((real, 1.0), (scrambled, 0.0)):
         ra = np.concatenate([place["events"]["ra_deg"] for place in places])

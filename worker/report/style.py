@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, LogFormatterSciNotation
+from matplotlib.ticker import LogFormatter, LogFormatterSciNotation, MaxNLocator
 from PIL import Image
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
@@ -155,6 +155,14 @@ def crosses(axis: Axes, x: Any, y: Any, color: str) -> None:
 def dec_text(dec_deg: float) -> str:
     """A declination as text: +5°, −85°, +0.4°."""
     return f"{dec_deg:+.4g}°".replace("-", "−").replace("+0°", "0°")
+
+
+def bar(image: Any, axis: Any, label: str, **more: Any) -> None:
+    """Draw a colour bar with few, round ticks beside one axis or several."""
+    figure = image.figure or (axis.figure if isinstance(axis, Axes) else next(iter(axis.flat)).figure)
+    drawn = figure.colorbar(image, ax=axis, label=label, **more)
+    drawn.locator = MaxNLocator(5, steps=[1, 2, 5, 10])
+    drawn.update_ticks()
 
 
 def edges(centres: Iterable[float], low: float, high: float) -> np.ndarray[Any, np.dtype[np.float64]]:
