@@ -33,6 +33,7 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     result["better_hemisphere"] = better_hemisphere(p_of_region)
     result |= results.further_tests(run, result)
     hot_places.write_real(run, turn, result, root)
+    result |= ensemble_of(run.spec).of_real_sky(context.skies(run), turn, result)
     result["upper_limits"] = limits.limits_of_sky(run, result)
     return {**result, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}
 

@@ -42,7 +42,7 @@ def scrambled(run: Run, result: Mapping[str, Any]) -> list[Row]:
     result : mapping
         Results of the sky, from results/scan.json.
     """
-    if not _is_offered(run):
+    if not _has_places(run, result):
         return []
     engine = context.skies(run)
     turn = engine.scrambled(address.observed(run.spec), 0)
@@ -51,7 +51,7 @@ def scrambled(run: Run, result: Mapping[str, Any]) -> list[Row]:
 
 def write_real(run: Run, turn: F64, result: Mapping[str, Any], root: Path) -> None:
     """Write the surroundings of the hottest places of the real sky below `root`, where its maps are."""
-    if _is_offered(run):
+    if _has_places(run, result):
         rows = _rows(run, context.skies(run), turn, places(root, result, layout.unblinded_map))
         store.save_json(root, UNBLINDED, {"places": rows})
 
@@ -78,8 +78,10 @@ def places(root: Path, result: Mapping[str, Any], file: Any) -> list[Place]:
     return [Place(float(0.5 * np.pi - t), float(p), "") for t, p in zip(theta, phi, strict=True)]
 
 
-def _is_offered(run: Run) -> bool:
-    return "surroundings" in context.engine_facts(run).supports
+def _has_places(run: Run, result: Mapping[str, Any]) -> bool:
+    """Whether the scan is one of places and the engine tells what is around them."""
+    scanned = bool(result.get("sources") or result.get("maps"))
+    return scanned and "surroundings" in context.engine_facts(run).supports
 
 
 def _rows(run: Run, engine: Engine, turn: F64, hot: list[Place]) -> list[Row]:
