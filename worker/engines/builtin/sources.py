@@ -20,7 +20,7 @@ from worker.engines.builtin.pairs import windows_at
 from worker.engines.builtin.point import PI
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
-from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.engines.builtin.trials import TRIAL_DTYPE, Drawn
 from worker.engines.protocol import Sources
 
 F64 = NDArray[np.float64]
@@ -173,6 +173,16 @@ class SourceScanner:
                 self._table(dec), self._work, self._rest, self._slopes, self._batch, *self._events, rows,
             )  # fmt: skip
             out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")
+
+    def drawn(self, turn: F64) -> tuple[Drawn, tuple[float, float, float]]:
+        """Events with S > 0 at the last source in the sky `turn`, as they are fitted, and the fit: TS, ns and gamma."""
+        out = np.empty((1, len(self.sources.dec), 3))
+        self.at(turn[None], out)
+        w, row, season = self._events
+        n_events = self.analysis.n_data
+        n = int(n_events.sum() - self._rest.sum())
+        ts, ns, gamma = out[0, -1].tolist()
+        return Drawn(w[:, :n].copy(), row[:n].copy(), season[:n].copy(), self._rest.copy(), n_events), (ts, ns, gamma)
 
 
 class PointFits:
