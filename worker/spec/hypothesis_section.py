@@ -38,6 +38,10 @@ class HypothesisSection(Model):
         """Points with background and signal trials, in the order of the plan."""
         raise NotImplementedError
 
+    def described(self, spec: "Spec") -> str:
+        """How many points there are, in words."""
+        return f"{len(self.points(spec))} points"
+
     def named(self, spec: "Spec", name: str) -> Point | None:
         """The point whose folder has this name; None if there is none."""
         return next((at for at in self.points(spec) if at.folder.name == name), None)

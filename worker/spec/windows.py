@@ -103,6 +103,13 @@ class WindowHypothesis(HypothesisSection):
         """Every window of every source, in the order of the spec."""
         return _points(self, spec.signal.extension_deg)
 
+    def described(self, spec: "Spec") -> str:
+        """Numbers of windows and sources, and the range of times."""
+        spans = [at.model.window.span for at in self.points(spec) if at.model.window is not None]
+        first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
+        sources = f"{len(self.sources):,} source{'s' if len(self.sources) > 1 else ''}"
+        return f"{len(spans):,} windows of {sources} (MJD {first:.3f} to {last:.3f})"
+
     def named(self, spec: "Spec", name: str) -> Point | None:
         """The window of this name."""
         return _by_name(self, spec.signal.extension_deg).get(name)

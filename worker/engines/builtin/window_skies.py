@@ -32,12 +32,16 @@ I64 = NDArray[np.int64]
 
 EVENTS = 4_000_000
 """Events of the skies of one block."""
+MOST = 10_000
+"""Skies of a block."""
+FEW = 50
+"""Declinations of sources up to which events near none of them are not drawn."""
 SOURCES = 256
 """Windows whose tables are kept; those of further windows are computed again for every block."""
 
 
 @kernel
-def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, event, turn, mjd):  # type: ignore[no-untyped-def]
+def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, use, event, turn, mjd):  # type: ignore[no-untyped-def]
     """Event, right ascension (turns) and time of every event of a sky."""
     for i in range(event.size):
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(2 * i))
@@ -45,7 +49,7 @@ def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, event, turn,
         piece = _search(cdf, rng.unit52(a, b))
         mjd[i] = start[piece] + length[piece] * rng.unit52(f, g)
         j = season[piece]
-        event[i] = first[j] + min(int(rng.unit52(d, e) * n_events[j]), n_events[j] - 1)
+        event[i] = use[first[j] + min(int(rng.unit52(d, e) * n_events[j]), n_events[j] - 1)]
         turn[i] = rng.unit52(h, k)
 
 
@@ -126,13 +130,18 @@ class WindowFits:
     ) -> None:  # fmt: skip
         self._analysis, self._profile, self._fixed, self._points = analysis, profile, fixed, points
         spans = _union([at.model.window.span for at in points if at.model.window is not None])
-        self._draws = _Draws(analysis, runs, spans)
-        self.block = max(int(EVENTS / max(self._draws.mean, 1.0)), 1)
-        self.block = min(self.block, 10_000)
         self._table = lru_cache(SOURCES)(partial(_source_at, analysis, profile))
-        self._reach = lru_cache(max(int(CACHE_BYTES / (4 * max(analysis.sky.dec.size, 1))), 1))(
-            partial(_reach_at, analysis)
-        )
+        kept = max(int(CACHE_BYTES / (4 * max(analysis.sky.dec.size, 1))), 1)
+        self._reach = lru_cache(kept)(partial(_reach_at, analysis))
+        self._draws = _Draws(analysis, runs, spans, self._near_some())
+        self.block = min(max(int(EVENTS / max(self._draws.mean, 1.0)), 1), MOST)
+
+    def _near_some(self) -> I64:
+        """Events that can be near a source at some right ascension; all of them if there are many declinations."""
+        decs = {at.model.dec[0] for at in self._points}
+        if len(decs) > FEW:
+            return np.arange(self._analysis.sky.dec.size)
+        return np.flatnonzero(np.any([self._reach(dec) >= 0 for dec in sorted(decs)], axis=0))
 
     def skies(self, key: tuple[int, int], first: int, count: int) -> NDArray[np.void]:
         """Fits of every window in skies [first, first + count), (count, n_points) of `TRIAL_DTYPE`."""
@@ -196,24 +205,25 @@ def _by_time(event: I64, turn: F64, mjd: F64) -> tuple[I64, F64, F64]:
 
 
 class _Draws:
-    """Draws skies: events with a usable sigma within spans of time."""
+    """Draws skies: the events `use` of the data, chosen evenly within each season, within spans of time."""
 
-    def __init__(self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], spans: F64) -> None:
+    def __init__(self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], spans: F64, use: I64) -> None:
         pieces = [pieces_in(own, rate, spans) for own, rate in runs]
-        season = analysis.sky.season
+        season = analysis.sky.season[use]
         n_events = np.bincount(season, minlength=analysis.n_seasons).astype(np.int64)
-        usable = n_events / analysis.n_data
-        expected = np.concatenate([p.expected * usable[j] for j, p in enumerate(pieces)])
+        share = n_events / analysis.n_data
+        expected = np.concatenate([p.expected * share[j] for j, p in enumerate(pieces)])
         self.mean = float(expected.sum())
-        self._count = poisson_cdf(self.mean)
+        self._count = poisson_cdf(self.mean) if self.mean > 0 else np.ones(1)
         total = np.cumsum(expected)
         self._of = (
-            total / total[-1],
+            total / max(total[-1], 1e-300),
             np.concatenate([p.start for p in pieces]),
             np.concatenate([p.length for p in pieces]),
             np.repeat(np.arange(len(pieces)), [p.start.size for p in pieces]),
             np.cumsum(n_events) - n_events,
             n_events,
+            use,
         )
 
     def sky(self, key: tuple[int, int], sky: int) -> tuple[I64, F64, F64]:
