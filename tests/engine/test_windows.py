@@ -206,6 +206,15 @@ def test_skies_have_the_distribution_of_trials_and_a_wrong_background_is_seen(da
     assert np.mean(off > 0) > p + 4 * np.sqrt(p / 4000), "negative control: half as many events again"
 
 
+def test_windows_of_one_source_share_their_events_in_a_sky(dataset, begin):
+    times = [f"start_mjd: {begin + at}, length_days: {length}" for at, length in ((0, 6), (0, 7), (50, 6))]
+    spec = spec_of(*(source(5.0, 77.0, each) for each in times))
+    ts = WindowEngine(spec, dataset).point_scanner(spec.all_points).skies(KEY, 0, 1500)["ts"]
+    together = np.corrcoef(ts.T)
+    assert together[0, 1] > 0.5
+    assert abs(together[0, 2]) < 4 / np.sqrt(1500), "negative control: other times"
+
+
 def test_times_follow_the_good_runs(dataset, begin):
     """The number near the source is Poisson with the mean of the good runs, and a Gaussian has its own times."""
     spec = spec_of(source(5.0, 77.0, f"start_mjd: {begin + 28}, length_days: 10"))
