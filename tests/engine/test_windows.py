@@ -129,10 +129,10 @@ def _all(seasons):
 
 
 def test_the_window_of_all_livetime_has_the_time_integrated_likelihood(built, seasons):
-    """With x = ns / (1 + sum of ns q): per season ns - N ln(1 + ns f / N) f is all that a known background changes.
+    """TS_window(ns) = TS(ns / (1 + ns / N)) + 2 [N ln(1 + ns / N) - ns] exactly, for one season.
 
-    TS_ext(ns) = TS(x) + 2 sum_j [N_j ln(1 + ns f_j / N_j) - ns f_j] holds exactly for one season, x = ns / (1 + ns / N):
-    in the time-integrated likelihood N is shared between signal and background, in a window the background is known.
+    In the time-integrated likelihood N is shared between signal and background, in a window the background is known:
+    the difference is about ns^2 / N.
     """
     one = dataclasses.replace(seasons, seasons=seasons.seasons[:1])
     single = engine.build(one, CUTS)

@@ -25,7 +25,8 @@ def builtin() -> Maker:
         from worker.engines.builtin.engine import Builtin
 
     def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
-        return (_windows() if spec.hypothesis.kind == "window" else Builtin)(spec, dataset, kept)
+        make: Maker = _windows() if spec.hypothesis.kind == "window" else Builtin
+        return make(spec, dataset, kept)
 
     return made
 

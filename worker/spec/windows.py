@@ -189,6 +189,11 @@ def _point(source: WindowSource, label: str, value: float, window: Window, exten
     """The address has all that decides trials and skies, and the name, so that no two points are equal."""
     address = ("window", source.name, source.dec_deg + 0.0, source.ra_deg + 0.0, *window)
     name = _name(source, label, value)
-    labels = {"source": source.name, "dec_deg": source.dec_deg + 0.0, "ra_deg": source.ra_deg + 0.0, label: value}
+    labels: dict[str, str | float] = {
+        "source": source.name,
+        "dec_deg": source.dec_deg + 0.0,
+        "ra_deg": source.ra_deg + 0.0,
+        label: value,
+    }
     model = SourceModel((math.radians(source.dec_deg),), (math.radians(extension_deg),), window)
     return Point(address, PurePosixPath("window") / name, {"point": name}, labels, model)

@@ -79,8 +79,9 @@ def _near(lo, hi, at, reach, event, turn, index, value):  # type: ignore[no-unty
 
 
 @kernel
-def _fit_skies(window, at, dec, fixed, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
-    """TS, ns, gamma of one window in every sky of a block: out (n_skies, 3)."""
+def _fit_skies(window, place, fixed, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
+    """TS, ns, gamma of one window in every sky of a block: out (n_skies, 3); `place` is right ascension and dec."""
+    at, dec = place
     offset, event, turn, mjd = skies
     start, stop, middle, sigma, norm = window
     index, which, value, chord2, scratch = batch
@@ -164,7 +165,7 @@ class WindowFits:
             window, per_event, psf, model = self._table(at.model)
             [dec] = at.model.dec
             _fit_skies(
-                window, float(at.labels["ra_deg"]) / 360.0, dec, self._fixed, a.sky, psf, self._reach(dec),
+                window, (float(at.labels["ra_deg"]) / 360.0, dec), self._fixed, a.sky, psf, self._reach(dec),
                 per_event, model, block, work, slopes, batch, events, np.zeros(a.n_seasons), fits,
             )  # fmt: skip
             out[:, i] = maximum.require(fits, f"skies at {at}")

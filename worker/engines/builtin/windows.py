@@ -6,7 +6,7 @@ source are drawn: their number is Poisson too. So a trial without one costs a si
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +172,7 @@ def _draw(near, inject, injector, k0, k1, trial, scratch):  # type: ignore[no-un
     return _one(near, inject, injector, k0, k1, trial, scratch)
 
 
-def _arrays(analysis: Analysis, at: WindowPoint, injector: Injector | None) -> tuple[Injector, tuple[F64, ...]]:
+def _arrays(analysis: Analysis, at: WindowPoint, injector: Injector | None) -> tuple[Injector, tuple[Any, ...]]:
     signal = no_signal(analysis, at.dec) if injector is None else injector
     return signal, scratch(analysis, at.near.count_cdf.size + signal.count_cdf.size + 8, signal)
 
