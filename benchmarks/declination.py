@@ -98,7 +98,7 @@ def shapes(analysis: engine.Analysis) -> Iterator[str]:
 
 def _density(analysis: engine.Analysis, season: Season, x: float, only: int | None) -> F64:
     """s(log_e | gamma = 2) at sin(dec) = x; with the smearing of one bin alone if `only` names it."""
-    rates = response.node_rates(season, x, np.array([2.0]))
+    rates = response.node_rates(season, x, [response.Spectrum(2.0)])
     if only is not None:
         rates = {only: np.sum(list(rates.values()), axis=0)}
     marginals = {j: response.energy_marginals(season.smearing, j, analysis.grid) for j in rates}

@@ -274,6 +274,10 @@ def test_expected_events_agree_with_the_cells(season: Season, cells: Season, dec
     ratio = of_season.acceptance(season, dec, with_cutoff) / got
     assert ratio == pytest.approx(of_season.acceptance(cells, dec, with_cutoff) / want, rel=4 * error + 0.02)
     assert ratio < 0.97
+    broken = Spectrum(gamma, log_break=4.5, gamma_above=gamma + 1.0)
+    ratio = of_season.acceptance(season, dec, broken) / got
+    assert ratio == pytest.approx(of_season.acceptance(cells, dec, broken) / want, rel=4 * error + 0.02)
+    assert ratio < 0.995
 
 
 def test_a_livetime_or_weight_in_another_unit_would_be_seen(season: Season, cells: Season) -> None:

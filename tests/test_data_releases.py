@@ -94,7 +94,7 @@ def test_bins_that_a_configuration_leaves_empty_send_nothing(ten_years: Dataset)
     season = ten_years.seasons[0]
     assert any("1 of 42 (E_nu, dec) bins of IC40_smearing.csv are empty" in note for note in season.notes)
     south, north = np.radians(-45.0), np.radians(45.0)
-    weights = [of_season.response.energy_weights(season, dec, np.array([2.0]))[:, 0] for dec in (south, north)]
+    weights = [of_season.response.energy_weights(season, dec, [Spectrum(2.0)])[:, 0] for dec in (south, north)]
     assert weights[0][0] == 0
     assert weights[1][0] > 0
     cells, expected = of_season.cells(season, south, Spectrum(2.0))
@@ -136,7 +136,7 @@ def test_the_same_declination_falls_into_the_bins_of_its_own_version(tmp_path: P
         found = [declination.bin_weights(edges, np.sin(np.radians(d))) for d in (-89, -6, 1, 14, 89)]
         bins.append([max(weights, key=lambda part: part.weight).number for weights in found])
         node = float(np.arcsin(season.area.sin_dec[1:3].mean()))
-        top.append(of_season.response.energy_weights(season, node, np.array([1.0]))[-1, 0])
+        top.append(of_season.response.energy_weights(season, node, [Spectrum(1.0)])[-1, 0])
     assert bins[1] == [0, 5, 7, 8, 11]
     assert bins[0] != bins[1]
     # the effective area ends at 10^9 GeV, so a bin to 10^10 holds no more events than one to 10^9

@@ -137,7 +137,7 @@ def test_digests_of_the_builtin_engine():
     spec = loads(SPEC % "")
     of = Builtin(spec, None).identity
     like = spec.likelihood.model_dump(mode="json")
-    old = {key: like[key] for key in like if key not in ("extension_deg", "psf")}
+    old = {key: like[key] for key in like if key not in ("extension_deg", "psf", "gamma")}
     assert of == {"engine": 5, "likelihood": old | {"psf": "response"}}
     flat = spec.model_copy(update={"likelihood": spec.likelihood.model_copy(update={"psf": "gaussian"})})
     assert Builtin(flat, None).identity == {"engine": 5, "likelihood": old}

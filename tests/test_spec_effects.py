@@ -36,7 +36,14 @@ def test_a_key_without_words_has_those_of_its_section():
 
 
 def test_what_every_trial_depends_on():
-    signal = ["signal.gamma", "signal.cutoff_tev", "signal.extension_deg", "signal.poisson", "signal.strata"]
+    signal = [
+        "signal.gamma",
+        "signal.cutoff_tev",
+        "signal.break_at",
+        "signal.extension_deg",
+        "signal.poisson",
+        "signal.strata",
+    ]
     engine = [f"engine.{key}" for key in ("kind", "name", "class", "options", "inputs", "source", "sha256")]
     assert list(effects.identity()) == ["name", "seed", *engine, "data", "likelihood", "hypothesis.gamma", *signal]
 

@@ -298,6 +298,10 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
+SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
+"""Sections whose keys cannot stand alone."""
+
+
 def test_every_example_in_a_hint_is_itself_good() -> None:
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
@@ -351,6 +355,6 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             if keys[:-1] == ["background", "tilts"]:
                 keys, value = keys[:-1], [{"n": 10, "gamma": 2.6, "share": 0.25} | {keys[-1]: value}]
             for key in keys[:-1]:
-                target = target.setdefault(key, {})
+                target = target.setdefault(key, dict(SECTIONS.get(f"{keys[0]}.{key}", {})))
             target[keys[-1]] = value
         specfile.loads_resolved(json.dumps(document))

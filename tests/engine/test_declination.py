@@ -97,7 +97,14 @@ def test_expected_events_of_a_bin_are_the_published_ones_on_average(analysis):
     at = declination.nodes(season)
     for k in (3, 22, 40):
         x = np.unique(np.concatenate([edges[k : k + 2], at[(at > edges[k]) & (at < edges[k + 1])]]))
-        events = np.array([response.energy_weights(season, float(np.arcsin(place)), gammas).sum(axis=0) for place in x])
+        events = np.array(
+            [
+                response.energy_weights(
+                    season, float(np.arcsin(place)), [response.Spectrum(gamma) for gamma in gammas]
+                ).sum(axis=0)
+                for place in x
+            ]
+        )
         mean = (0.5 * (events[1:] + events[:-1]) * np.diff(x)[:, None]).sum(axis=0) / (x[-1] - x[0])
         published = np.zeros((len(season.smearing.log_e_nu) - 1, 2))
         area = np.ascontiguousarray(season.area.area_cm2[:, k])

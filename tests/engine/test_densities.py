@@ -69,18 +69,21 @@ def test_expected_events_against_plain_integration(analysis):
     season = analysis.dataset.seasons[0]
     dec = np.radians(20.0)
     area = declination.area_at(season.area, np.sin(dec))
-    for spectrum in (response.Spectrum(2.0), response.Spectrum(3.2), response.Spectrum(2.0, 5.0)):
+    broken = response.Spectrum(2.0, log_break=4.3, gamma_above=3.1)
+    for spectrum in (response.Spectrum(2.0), response.Spectrum(3.2), response.Spectrum(2.0, 5.0), broken):
         total = 0.0
         for a, lo, hi in zip(area, season.area.log_e_nu, season.area.log_e_nu[1:], strict=False):
             lo_in, hi_in = max(lo, season.smearing.log_e_nu[0]), min(hi, season.smearing.log_e_nu[-1])
             if hi_in > lo_in:
                 total += a * quad(
                     lambda x, spectrum=spectrum: (10 ** (x - 5)) ** -spectrum.gamma
+                    * 10 ** ((spectrum.gamma - spectrum.gamma_above) * max(x - spectrum.log_break, 0.0))
                     * np.exp(-(10.0 ** (x - spectrum.log_cutoff)))
                     * 10**x
                     * np.log(10),
                     lo_in,
                     hi_in,
+                    points=[4.3] if lo_in < 4.3 < hi_in else None,
                 )[0]  # fmt: skip
         total *= season.livetime_days * 86400
         assert response.acceptance(season, dec, spectrum) == pytest.approx(total, rel=2e-3)
@@ -93,6 +96,20 @@ def test_flux_conversion_is_the_inverse_of_the_expected_events(analysis):
     assert per_gev * engine.events_per_flux(analysis, dec, spectrum) == pytest.approx(7.0)
     # At another energy the same spectrum is E0^(2 - gamma) of that.
     assert engine.to_e2dnde(analysis, dec, spectrum, 7.0, 1.0) == pytest.approx(flux * 100**0.5)
+
+
+def test_a_break_bends_the_flux_and_not_the_number_of_events(analysis):
+    """Both indices equal: no break. Else the flux above the break is that of a continuous spectrum."""
+    dec, plain = np.radians(5.0), response.Spectrum(2.0)
+    same = plain._replace(log_break=4.3, gamma_above=2.0)
+    broken = plain._replace(log_break=4.3, gamma_above=3.0)
+    at = 10**1.3  # TeV
+    for e0 in (0.5 * at, 100.0):
+        flux = [engine.to_e2dnde(analysis, dec, spectrum, 7.0, e0) for spectrum in (plain, same)]
+        assert flux[1] == pytest.approx(flux[0], rel=1e-9)
+    below, above = (engine.to_e2dnde(analysis, dec, broken, 7.0, e0) for e0 in (at * 0.999999, at * 1.000001))
+    assert above == pytest.approx(below, rel=1e-5)
+    assert engine.to_e2dnde(analysis, dec, broken, 7.0, 10 * at) == pytest.approx(below / 10, rel=1e-5)
 
 
 def test_hermite_is_continuous_in_value_and_slope():

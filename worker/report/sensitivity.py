@@ -59,6 +59,8 @@ def fluxes(results: Results) -> Drawing:
     results.points.draw(lower, degrees=False)
     signal = results.run.spec.signal
     cutoff = f" with a cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+    if signal.break_at:
+        cutoff = f" ({signal.break_at.gamma:g} above {signal.break_at.energy_tev:g} TeV){cutoff}"
     note = f" {gaps} values are missing (crosses): the trials do not reach the asked fraction." if gaps else ""
     index = f"index {formats.enumeration(signal.gammas, 'or')}" + (
         " (open symbols: not the first)" if signal.levels[1:] else ""

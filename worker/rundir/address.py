@@ -29,7 +29,8 @@ def sig_trials(spec: Spec, at: Point, n_sig: float, seed: int, gamma: float) -> 
     signal = spec.signal
     spectrum = (float(gamma), float(signal.cutoff_tev or 0.0), int(signal.draws_poisson))
     extension = (float(signal.extension_deg),) if signal.extension_deg else ()
-    return key(spec.seed, SIG_TRIALS, *at.address, float(n_sig), *spectrum, *extension, int(seed))
+    bend = ("break", signal.break_at.energy_tev, signal.break_at.gamma) if signal.break_at else ()
+    return key(spec.seed, SIG_TRIALS, *at.address, float(n_sig), *spectrum, *extension, *bend, int(seed))
 
 
 def scan_trials(spec: Spec, seed: int) -> Key:

@@ -67,5 +67,5 @@ def address(section: str, values: Model) -> dict[str, Any]:
     data = values.model_dump(mode="json", include=keys("identity")[section])
     if data.pop("strata", False):
         data["poisson"] = False
-    old = {"extension_deg": 0.0, "psf": "gaussian"}
+    old = {"extension_deg": 0.0, "psf": "gaussian", "gamma": "free", "break_at": None}
     return {key: value for key, value in data.items() if key not in old or value != old[key]}

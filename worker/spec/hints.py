@@ -56,6 +56,11 @@ HINTS: dict[str, Hint] = {
     ),
     "data.irfs_config": Hint("which of these irfs", "IC86"),
     "likelihood": Hint("bounds and cuts of the fit", "{gamma_min: 1, gamma_max: 4}"),
+    "likelihood.gamma": Hint(
+        "the fitted spectral index: free, a number (fixed), or with a Gaussian prior", "{mean: 2.5, sigma: 0.3}"
+    ),
+    "likelihood.gamma.mean": Hint("of the prior", "2.5"),
+    "likelihood.gamma.sigma": Hint("width of the prior", "0.3"),
     "likelihood.gamma_min": Hint("smallest fitted spectral index", "1.0"),
     "likelihood.gamma_max": Hint("largest fitted spectral index", "4.0"),
     "likelihood.gamma_step": Hint("spacing of the tabulated energy likelihood ratio", "0.0625"),
@@ -124,6 +129,11 @@ HINTS: dict[str, Hint] = {
     "signal": Hint("signal trials on a declination grid", "{n_sig: [2, 6, 14, 30], n_trials: 1000}"),
     "signal.gamma": Hint("injected spectrum dN/dE ~ E^-gamma; a list for several spectra", "2.0"),
     "signal.cutoff_tev": Hint("times exp(-E / cutoff), TeV; null for none", "1000.0"),
+    "signal.break_at": Hint(
+        "a broken power law: another index above an energy; null for none", "{energy_tev: 30, gamma: 3.0}"
+    ),
+    "signal.break_at.energy_tev": Hint("where the index changes, TeV", "30"),
+    "signal.break_at.gamma": Hint("spectral index above", "3.0"),
     "signal.extension_deg": Hint("Gaussian width of the injected source, deg; 0: a point", "0.5"),
     "signal.poisson": Hint("draw the number of events from Poisson(n_sig), or inject exactly n_sig", "true"),
     "signal.strata": Hint("inject exactly n_sig events, and mix the results to Poisson numbers", "true"),
@@ -272,6 +282,8 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "TimedSeason": "data.seasons",
         "DecRange": "background.dec_deg",
         "SpecTilt": "background.tilts",
+        "GammaPrior": "likelihood.gamma",
+        "SpectralBreak": "signal.break_at",
         "PostTrialTail": "scan.post_trial",
         "WindowSource": "hypothesis.sources",
         **{section.__name__: "scan" for section in SCANS.values()},

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from worker.spec import composition
+from worker.spec import composition, spectra
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
@@ -19,6 +19,7 @@ from worker.spec.problem import Path, Problem
 from worker.spec.scan import SCANS
 from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
+from worker.spec.spectra import GammaPrior, SpectralBreak
 from worker.spec.task_resources import TaskResources
 from worker.spec.windows import WindowSource
 
@@ -244,6 +245,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return [*Spec.model_fields, *composition.KEYS]
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
     inner["resources", "tasks"] = TaskResources
+    inner["likelihood", "gamma"], inner["signal", "break_at"] = GammaPrior, SpectralBreak
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
 
@@ -259,6 +261,8 @@ def _document_path(loc: tuple[str | int, ...]) -> Path:
         return (*loc[:2], *(part for part in loc[2:] if part not in ("range", "list", "rings")))
     if loc[:2] in (("signal", "gamma"), ("sensitivity", "discovery_nsigma")):
         return (*loc[:2], *(part for part in loc[2:] if part not in ("one", "list")))
+    if loc[:2] == ("likelihood", "gamma"):
+        return (*loc[:2], *(part for part in loc[2:] if part not in spectra.KINDS))
     return loc
 
 

@@ -12,15 +12,14 @@ from worker.spec.fields import (
     Fraction,
     Model,
     Number,
-    Positive,
     Whole,
     refuse,
     require_distinct_names,
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
+from worker.spec.spectra import Energy, FittedGamma, Index, SpectralBreak, fitted_faults
 from worker.spec.tilts import Tilts
 
-Energy = Annotated[Positive, Field(le=1e9)]  # TeV
 CUT = Affects("how streams are cut into files: the trials are the same, the files are not", decides="nothing")
 MORE = Affects("more or fewer trials of the same streams")
 DECS = Affects("declinations: files of the others stay")
@@ -31,11 +30,12 @@ Extension = Annotated[Number, Field(ge=0, le=10)]
 
 
 class Likelihood(Model):
-    """Bounds and cuts of the fit; METHOD: unbinned, ns >= 0, gamma free."""
+    """Bounds and cuts of the fit: unbinned, ns >= 0; gamma is free, fixed, or has a prior."""
 
     affects = Affects("every fit: all trials", identity=True)
-    gamma_min: Annotated[Number, Field(ge=1, le=4)] = 1.0
-    gamma_max: Annotated[Number, Field(ge=1, le=4)] = 4.0
+    gamma: FittedGamma = "free"
+    gamma_min: Index = 1.0
+    gamma_max: Index = 4.0
     gamma_step: Annotated[Number, Field(ge=0.01, le=0.0625)] = 0.0625
     cut_n_sigma: Annotated[Number, Field(ge=3, le=10)] = 5.0
     sigma_floor_deg: Annotated[Number, Field(gt=0, le=5)] = 0.2
@@ -56,7 +56,7 @@ class Likelihood(Model):
         floor, largest = self.sigma_floor_deg, self.sigma_max_deg
         if largest <= floor:
             faults.append(("sigma_max_deg", f"found {largest:g}; must be larger than sigma_floor_deg = {floor:g}"))
-        refuse(*faults)
+        refuse(*faults, *fitted_faults(self.gamma, self.gamma_min, self.gamma_max))
         return self
 
 
@@ -108,6 +108,7 @@ class Signal(Model):
     affects = Affects("what is injected: all signal trials", identity=True, trials=(SIG_TRIALS,))
     gamma: Gammas = 2.0
     cutoff_tev: Energy | None = None
+    break_at: SpectralBreak | None = None
     extension_deg: Extension = 0.0
     poisson: bool = True
     strata: bool = False

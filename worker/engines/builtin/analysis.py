@@ -25,7 +25,7 @@ from worker.engines.builtin.psf import Bins, Psf
 from worker.engines.builtin.psf_tables import PsfTables
 from worker.engines.builtin.pulls import band_counts
 from worker.engines.builtin.response import LN10, Spectrum
-from worker.engines.builtin.tables import SignalTable, signal_table
+from worker.engines.builtin.tables import FREE, SignalTable, signal_table
 from worker.engines.protocol import BandCounts
 
 F64 = NDArray[np.float64]
@@ -41,7 +41,8 @@ class Cuts(NamedTuple):
     """Bounds and cuts of the likelihood (see `worker.spec.trial_sections.Likelihood`); angles in rad.
 
     `extension` is the Gaussian width of the source that the likelihood assumes: sigma is sqrt(sigma^2 + extension^2) in
-    S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`.
+    S. `psf` is "gaussian" or "response": see `worker.engines.builtin.psf_tables`. `prior` is that of gamma:
+    see `SignalTable`.
     """
 
     gammas: F64
@@ -50,6 +51,7 @@ class Cuts(NamedTuple):
     sigma_max: float
     extension: float = 0.0
     psf: str = "gaussian"
+    prior: tuple[float, float] = FREE
 
 
 class Sky(NamedTuple):
@@ -266,7 +268,7 @@ def table_at(analysis: Analysis, dec: float) -> SignalTable:
     pairs = [analysis.node_tables.at(s, dec) for s in analysis.dataset.seasons]
     inside = None if analysis.tables is None else analysis.tables.at(dec).inside
     events, expected = [events for events, _ in pairs], [expected for _, expected in pairs]
-    return signal_table(analysis.cuts.gammas, events, expected, inside)
+    return signal_table(analysis.cuts.gammas, events, expected, inside, analysis.cuts.prior)
 
 
 def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], I32, F64]:
@@ -286,7 +288,7 @@ def signal_cells(analysis: Analysis, dec: float, spectrum: Spectrum) -> tuple[ND
 
 
 def events_per_flux(analysis: Analysis, dec: float, spectrum: Spectrum) -> float:
-    """Expected events of all seasons for dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s)."""
+    """Expected events of all seasons for this spectrum per (GeV cm^2 s)."""
     return float(sum(season.acceptance(s, dec, spectrum) for s in analysis.dataset.seasons))
 
 
@@ -299,9 +301,11 @@ def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, 
     e0_tev : float
         Where the flux is quoted, in TeV.
     """
-    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without the cutoff
+    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without cutoff and break
     ratio = e0_tev / FLUX_PIVOT_TEV
-    shape = fmath.exp(-spectrum.gamma * fmath.log(ratio))
+    log_e0 = fmath.log(e0_tev) / LN10 + 3.0
+    [piece] = [piece for piece in spectrum.pieces() if piece.low <= log_e0 < piece.high]
+    shape = piece.factor * fmath.exp(-piece.gamma * fmath.log(ratio))
     if np.isfinite(spectrum.log_cutoff):
         shape *= fmath.exp(-e0_tev * 1e3 * fmath.exp(-LN10 * spectrum.log_cutoff))
     e0_gev = e0_tev * 1e3

@@ -23,6 +23,7 @@ from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
 from worker.spec.sections import Spec
+from worker.spec.spectra import GammaPrior, prior_of
 from worker.spec.trial_sections import Likelihood
 from worker.spec.trial_sections import Signal as Injected
 
@@ -190,6 +191,9 @@ class Builtin:
         drawn = trials.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
+        mean, inverse = point.table.prior
+        if np.isinf(inverse):
+            gammas = np.array([mean])
         best = reference.brute_force(drawn, point.table, gammas)
         result = f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         ends, most = point.table.gammas[[0, -1]], 0.5 * float(drawn.n_events.min())
@@ -231,6 +235,8 @@ class Builtin:
         *some, last = (f"{gamma:g}" for gamma in signal.gammas)
         indices = f"{', '.join(some)} or {last}" if some else last
         cutoff = f" with an exponential cutoff at {signal.cutoff_tev:g} TeV" if signal.cutoff_tev else ""
+        if signal.break_at:
+            cutoff = f" ({signal.break_at.gamma:g} above {signal.break_at.energy_tev:g} TeV){cutoff}"
         extended = ""
         if signal.extension_deg or like.extension_deg:
             extended = (
@@ -239,7 +245,7 @@ class Builtin:
             )
         return Method(
             f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
-            f"events ns ≥ 0 and the spectral index γ in [{like.gamma_min:g}, {like.gamma_max:g}] are fitted, and the "
+            f"events ns ≥ 0{_fitted_gamma(like)}, and the "
             f"global maximum is taken; TS is twice the log of the likelihood ratio. {_SIGNAL_DENSITY[like.psf]} (σ is "
             f"at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
             f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is "
@@ -249,6 +255,19 @@ class Builtin:
             f"{count} of a power law of index {indices}{cutoff}{extended}",
             _BIAS[like.psf],
         )
+
+
+def _fitted_gamma(like: Likelihood) -> str:
+    """What is fitted besides ns, for `Builtin.method`."""
+    limits = f"in [{like.gamma_min:g}, {like.gamma_max:g}]"
+    if isinstance(like.gamma, GammaPrior):
+        return (
+            f" and the spectral index γ {limits} are fitted, with a Gaussian prior of γ "
+            f"({like.gamma.mean:g} ± {like.gamma.sigma:g}) that is relative to its largest value"
+        )
+    if like.gamma == "free":
+        return f" and the spectral index γ {limits} are fitted"
+    return f" is fitted, at the fixed spectral index γ = {like.gamma:g}"
 
 
 def _dec(model: SourceModel) -> float:
@@ -271,9 +290,13 @@ def _injector_at(analysis_: analysis.Analysis, section: Injected, model: SourceM
 
 def spectrum_of(signal: Injected, gamma: float) -> Spectrum:
     """The injected spectrum of index `gamma`."""
-    if signal.cutoff_tev is None:
-        return Spectrum(gamma)
-    return Spectrum(gamma, fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+    spectrum = Spectrum(gamma)
+    if signal.cutoff_tev is not None:
+        spectrum = spectrum._replace(log_cutoff=fmath.log(signal.cutoff_tev) / LN10 + 3.0)
+    if signal.break_at is not None:
+        log_break = fmath.log(signal.break_at.energy_tev) / LN10 + 3.0
+        spectrum = spectrum._replace(log_break=log_break, gamma_above=signal.break_at.gamma)
+    return spectrum
 
 
 def cuts(likelihood: Likelihood) -> analysis.Cuts:
@@ -286,6 +309,7 @@ def cuts(likelihood: Likelihood) -> analysis.Cuts:
         float(np.radians(likelihood.sigma_max_deg)),
         float(np.radians(likelihood.extension_deg)),
         likelihood.psf,
+        prior_of(likelihood.gamma),
     )
 
 

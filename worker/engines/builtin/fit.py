@@ -6,6 +6,8 @@ maximum is refined with the envelope derivative. If the slope is negative at eve
 
 import math
 
+import numpy as np
+
 from worker.base.compiled import kernel, part
 from worker.engines.builtin.likelihood import profile, slopes_at_zero
 from worker.engines.builtin.work import SLOPES
@@ -57,6 +59,13 @@ def _rises_between(slopes):  # type: ignore[no-untyped-def]
     return False
 
 
+@kernel
+def penalty(gamma, prior):  # type: ignore[no-untyped-def]
+    """How much less TS / 2 is because of the prior, and its derivative in gamma; `prior` as in `SignalTable`."""
+    off = (gamma - prior[0]) * prior[1]
+    return 0.5 * (gamma - prior[0]) * off, off
+
+
 @part
 def _narrow(x, slope, a, da, b, db, last):  # type: ignore[no-untyped-def]
     """Where between a (rising) and b (falling) to look after x: (x, a, da, b, db, step), in the narrower bracket.
@@ -94,7 +103,7 @@ def _counts(slopes, g, top, coarse):  # type: ignore[no-untyped-def]
 @part
 def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Where the profile is largest, to the tolerances of a search: gamma, ns."""
-    gammas, _, _, _, _, _ = model
+    gammas, _, _, _, _, _, prior = model
     best_gamma, best_ns, best = gammas[top], 0.0, 0.0
     last = slopes.size - 1
     coarse = max(int(COARSE / (gammas[1] - gammas[0]) + 0.5), 1)
@@ -110,6 +119,9 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
                 continue
             x = gammas[g]
         ns, value, slope = profile(x, ns, NS_TOLERANCE, n, w, row, season, rest, n_events, model, work)
+        less, change = penalty(x, prior)
+        value -= less
+        slope -= change
         looked_at = x
         if inside:
             x, a, da, b, db, step = _narrow(x, slope, a, da, b, db, step)
@@ -156,21 +168,26 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     Returns
     -------
     ts, ns, gamma : float
-        Where TS = 0 exactly, gamma is the node with the largest slope at ns = 0.
+        Where TS = 0 exactly, gamma is the node with the largest slope at ns = 0, or the mean of the prior.
     """
-    gammas, node, _, _, total, hard = model
+    gammas, node, _, _, total, hard, prior = model
     work[-1][SLOPES] += slopes_at_zero(n, w, row, node, total, hard, work[0], work[1], slopes) * slopes.size
     top = 0
     for g in range(slopes.size):
         if slopes[g] > slopes[top]:
             top = g
     if slopes[top] <= 0.0 and (slopes[top] < -0.05 or not _rises_between(slopes)):
-        return 0.0, 0.0, gammas[top]
+        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
 
-    best_gamma, best_ns = _search(top, slopes, n, w, row, season, rest, n_events, model, work)
+    if prior[1] < np.inf:
+        best_gamma, best_ns = _search(top, slopes, n, w, row, season, rest, n_events, model, work)
+    else:
+        best_gamma, best_ns = prior[0], 0.0
     ns, value, _ = profile_at_best(
         best_gamma, best_ns, NS_TOLERANCE_FINAL, n, w, row, season, rest, n_events, model, work
     )
+    if prior[1] < np.inf:
+        value -= penalty(best_gamma, prior)[0]
     if value <= 0.0 or ns <= 0.0:
-        return 0.0, 0.0, gammas[top]
+        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
     return 2.0 * value, ns, best_gamma

@@ -217,7 +217,7 @@ def _gamma_slope(ns, padded, y, dy, rest, q, dq, acc, count):  # type: ignore[no
 @kernel
 def profile(gamma, ns, tolerance, n, w, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]
     """Best ns at `gamma`, TS / 2 there and its derivative in gamma."""
-    gammas, _, coef, share, _, _ = model
+    gammas, _, coef, share, _, _, _ = model
     table, dtable, y, dy, q, dq, acc, acc2, count = work
     count[PROFILES] += 1
     _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq)

@@ -50,7 +50,7 @@ def cells_of(season: Season, edges: F64, k: int, gamma: float) -> Cells:
         first, last = np.searchsorted(smearing.sin_dec, [edges[k] + 1e-9, edges[k + 1] - 1e-9])
         events = smearing.events[smearing.start[max(first - 1, 0)] : smearing.start[last]]
         return Cells(np.repeat(events[:, 2:5], 2, axis=1), _of_sum_1(simulated.expected(events, gamma)))
-    by_energy = _of_sum_1(response.node_rates(season, float(middle), np.array([gamma]))[k][:, 0])
+    by_energy = _of_sum_1(response.node_rates(season, float(middle), [response.Spectrum(gamma)])[k][:, 0])
     parts = [(response.bin_cells(smearing, int(i), k), by_energy[i]) for i in np.flatnonzero(by_energy > 0.0)]
     if not parts:
         return Cells(np.empty((0, 6), np.float32), np.empty(0))

@@ -27,7 +27,7 @@ def weights_at(drawn: Drawn, gamma: float) -> F64:
 
 
 def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
-    """TS at many ns and one gamma.
+    """TS at many ns and one gamma, with the prior of gamma.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     y = weights_at(drawn, gamma) * signal[drawn.row] - (share / drawn.n_events)[drawn.season]
     inside = np.log1p(ns[:, None] * y[None, :]).sum(axis=1)
     outside = (drawn.rest * np.log1p(-ns[:, None] * (share / drawn.n_events)[None, :])).sum(axis=1)
-    return np.asarray(2.0 * (inside + outside), dtype=np.float64)
+    mean, inverse = table.prior
+    off = 0.5 * (gamma - mean) ** 2 * inverse if np.isfinite(inverse) else 0.0
+    return np.asarray(2.0 * (inside + outside - off), dtype=np.float64)
 
 
 def extended_ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:

@@ -4,6 +4,7 @@ The response is continuous in declination (`worker.engines.builtin.declination`)
 effective area and smearing have different energy bins, so the flux is integrated over their intersections.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,35 @@ SECONDS_PER_DAY = 86400.0
 
 
 class Spectrum(NamedTuple):
-    """dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff), with `log_cutoff` = log10(cutoff / GeV) or inf."""
+    """dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff), with `log_cutoff` = log10(cutoff / GeV) or inf.
+
+    Above 10^`log_break` GeV the index is `gamma_above`, and dN/dE is continuous.
+    """
 
     gamma: float
     log_cutoff: float = float("inf")
+    log_break: float = float("inf")
+    gamma_above: float = 0.0
+
+    def pieces(self) -> "tuple[Piece, ...]":
+        """The power laws of which it consists; see `Piece`."""
+        if self.log_break == float("inf"):
+            return (Piece(self.gamma, self.log_cutoff),)
+        factor = fmath.exp(LN10 * (self.gamma_above - self.gamma) * (self.log_break - PIVOT))
+        return (
+            Piece(self.gamma, self.log_cutoff, high=self.log_break),
+            Piece(self.gamma_above, self.log_cutoff, low=self.log_break, factor=factor),
+        )
+
+
+class Piece(NamedTuple):
+    """A power law with a cutoff from 10^low to 10^high GeV: `factor` (E / 100 TeV)^-gamma exp(-E / cutoff)."""
+
+    gamma: float
+    log_cutoff: float = float("inf")
+    low: float = -float("inf")
+    high: float = float("inf")
+    factor: float = 1.0
 
 
 @kernel
@@ -101,28 +127,29 @@ def _smearing(season: Season) -> Smearing:
     raise TypeError(f"{season.name} has simulated events: use worker.engines.builtin.season")
 
 
-def node_rates(season: Season, x: float, gammas: F64, log_cutoff: float = np.inf) -> dict[int, F64]:
+def node_rates(season: Season, x: float, spectra: Sequence[Spectrum]) -> dict[int, F64]:
     """Expected rate in each neutrino-energy bin of the smearing at a node, by declination bin of the smearing.
-
-    Flux: dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per GeV cm^2 s.
 
     Parameters
     ----------
     x : float
         sin(dec) of the node.
-    gammas : ndarray (n_gamma,)
-    log_cutoff : float
-        log10(cutoff / GeV).
+    spectra : sequence of Spectrum
+        Power laws without a break if there are several; dN/dE per GeV cm^2 s.
 
     Returns
     -------
-    dict of ndarray (n_e, n_gamma), 1/s
+    dict of ndarray (n_e, n_spectra), 1/s
         0 in bins without smearing, whose events are neither injected nor counted in a flux.
     """
     smearing = _smearing(season)
-    rate = np.zeros((len(smearing.log_e_nu) - 1, len(gammas)))
+    rate = np.zeros((len(smearing.log_e_nu) - 1, len(spectra)))
     area = declination.area_at(season.area, x)
-    _weights(season.area.log_e_nu, area, smearing.log_e_nu, gammas, log_cutoff, rate)
+    for pieces in zip(*(spectrum.pieces() for spectrum in spectra), strict=True):
+        edges, part_ = np.clip(season.area.log_e_nu, pieces[0].low, pieces[0].high), np.zeros_like(rate)
+        gammas = np.array([piece.gamma for piece in pieces])
+        _weights(edges, area, smearing.log_e_nu, gammas, pieces[0].log_cutoff, part_)
+        rate += part_ * pieces[0].factor
     out = {}
     for j, weight in declination.bin_weights(declination.smearing_edges(season), x):
         filled = np.array([len(bin_cells(smearing, i, j)) > 0 for i in range(len(rate))])
@@ -130,11 +157,11 @@ def node_rates(season: Season, x: float, gammas: F64, log_cutoff: float = np.inf
     return out
 
 
-def expected_events(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> dict[int, F64]:
-    """Expected events at a declination (rad), (n_e, n_gamma) by declination bin of the smearing; see `node_rates`."""
+def expected_events(season: Season, dec: float, spectra: Sequence[Spectrum]) -> dict[int, F64]:
+    """Expected events at a declination (rad), (n_e, n_spectra) by declination bin of the smearing; see `node_rates`."""
     at = declination.nodes(season)
     weights = declination.node_weights(at, dec)
-    nodes = [node_rates(season, float(at[part.number]), gammas, log_cutoff) for part in weights]
+    nodes = [node_rates(season, float(at[part.number]), spectra) for part in weights]
     _, factors = declination.mixed(weights, [total_rate(rates) for rates in nodes])
     out: dict[int, F64] = {}
     for rates, factor in zip(nodes, factors, strict=True):
@@ -149,15 +176,15 @@ def total_rate(rates: dict[int, F64]) -> F64:
     return total
 
 
-def energy_weights(season: Season, dec: float, gammas: F64, log_cutoff: float = np.inf) -> F64:
-    """Expected events in each neutrino-energy bin of the smearing, (n_e, n_gamma), at a declination (rad)."""
-    total: F64 = np.sum(list(expected_events(season, dec, gammas, log_cutoff).values()), axis=0)
+def energy_weights(season: Season, dec: float, spectra: Sequence[Spectrum]) -> F64:
+    """Expected events in each neutrino-energy bin of the smearing, (n_e, n_spectra), at a declination (rad)."""
+    total: F64 = np.sum(list(expected_events(season, dec, spectra).values()), axis=0)
     return total
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
-    """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
-    return float(energy_weights(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff).sum())
+    """Expected events of a source with this spectrum per (GeV cm^2 s)."""
+    return float(energy_weights(season, dec, [spectrum]).sum())
 
 
 def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.float32], F64]:
@@ -170,7 +197,7 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
     expected : ndarray (n,)
     """
     smearing = _smearing(season)
-    events = expected_events(season, dec, np.array([spectrum.gamma]), spectrum.log_cutoff)
+    events = expected_events(season, dec, [spectrum])
     parts = [
         (bin_cells(smearing, int(i), j), float(weights[i, 0]))
         for j, weights in sorted(events.items())

@@ -59,7 +59,7 @@ class NodeTables:
     def _at_node(self, season: Season, x: float) -> tuple[F64, F64]:
         if isinstance(season.smearing, Simulation):
             return simulated.node_energies(season.smearing, x, self._gammas, self._grid)
-        rates = response.node_rates(season, x, self._gammas)
+        rates = response.node_rates(season, x, [Spectrum(gamma) for gamma in self._gammas])
         for j in rates:
             if (id(season.smearing), j) not in self._marginals:
                 self._marginals[id(season.smearing), j] = response.energy_marginals(season.smearing, j, self._grid)
@@ -105,7 +105,7 @@ def cells(season: Season, dec: float, spectrum: Spectrum) -> tuple[NDArray[np.fl
 
 
 def acceptance(season: Season, dec: float, spectrum: Spectrum) -> float:
-    """Expected events of a source with dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) / (GeV cm^2 s)."""
+    """Expected events of a source with this spectrum per (GeV cm^2 s)."""
     if not isinstance(season.smearing, Simulation):
         return response.acceptance(season, dec, spectrum)
     _, expected = cells(season, dec, spectrum)

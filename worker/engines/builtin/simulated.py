@@ -71,15 +71,19 @@ def cells(simulation: Simulation, x: float, spectrum: Spectrum) -> tuple[F32, F6
     cells : ndarray (n, 8), float32
         See `worker.engines.builtin.inject.Injector`.
     expected : ndarray (n,), 1/s
-        For dN/dE = (E / 100 TeV)^-gamma exp(-E / cutoff) per (GeV cm^2 s).
+        For the spectrum per (GeV cm^2 s).
     """
     parts, rates = [], []
     for band, weight in declination.bin_weights(simulation.sin_dec, x):
         events = band_events(simulation, band)
-        expected = np.empty(len(events))
-        _expected(events, spectrum.gamma, spectrum.log_cutoff, expected)
+        rate = np.zeros(len(events))
+        for piece in spectrum.pieces():
+            inside = np.flatnonzero((events[:, 0] >= piece.low) & (events[:, 0] < piece.high))
+            expected = np.empty(inside.size)
+            _expected(events[inside], piece.gamma, piece.log_cutoff, expected)
+            rate[inside] = expected * piece.factor
         parts.append(np.repeat(events[:, 2:6], 2, axis=1))
-        rates.append(expected * weight)
+        rates.append(rate * weight)
     return np.concatenate(parts), np.concatenate(rates)
 
 

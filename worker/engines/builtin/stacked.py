@@ -139,8 +139,9 @@ class Stack:
             )  # fmt: skip
         node = self._node[:n].copy()
         return n, SignalTable(
-            self._gammas, node, hermite(np.ascontiguousarray(node.T)), hermite(self._shares), self._total, self._hard
-        )
+            self._gammas, node, hermite(np.ascontiguousarray(node.T)), hermite(self._shares), self._total, self._hard,
+            np.array(self.analysis.cuts.prior),
+        )  # fmt: skip
 
     def at(self, turns: F64) -> NDArray[np.void]:
         """TS, ns and gamma in the skies `turns` (n_skies, n_events), in turns, as (n_skies,) of `TRIAL_DTYPE`."""

@@ -13,6 +13,9 @@ from worker.engines.builtin.likelihood import hardness
 
 F64 = NDArray[np.float64]
 
+FREE = (0.0, 0.0)
+"""Prior of a free gamma."""
+
 
 class SignalTable(NamedTuple):
     """Signal of a declination for the fit, for all seasons.
@@ -32,6 +35,8 @@ class SignalTable(NamedTuple):
         Sum of the shares at the nodes.
     hard : ndarray (n_gamma,)
         m of `worker.engines.builtin.likelihood.hardness` at the nodes.
+    prior : ndarray (2,)
+        Of gamma in the fit: its mean, and 1 / width^2; 0 if gamma is free, inf if it is fixed.
     """
 
     gammas: F64
@@ -40,6 +45,7 @@ class SignalTable(NamedTuple):
     share: F64
     total: F64
     hard: F64
+    prior: F64
 
 
 def hermite(values: F64) -> F64:
@@ -65,7 +71,13 @@ def hermite(values: F64) -> F64:
     return np.stack([v[:-1], left, 3.0 * step - 2.0 * left - right, left + right - 2.0 * step], axis=1)
 
 
-def signal_table(gammas: F64, events: list[F64], expected: list[F64], inside: F64 | None = None) -> SignalTable:
+def signal_table(
+    gammas: F64,
+    events: list[F64],
+    expected: list[F64],
+    inside: F64 | None = None,
+    prior: tuple[float, float] = FREE,
+) -> SignalTable:
     """Combine the seasons' expected events by energy bin, each (n_gamma, n_bins), and in all, each (n_gamma,).
 
     Where no season accepts anything the shares are equal, so that the table stays finite. `inside` (2, n_rows) is
@@ -82,5 +94,6 @@ def signal_table(gammas: F64, events: list[F64], expected: list[F64], inside: F6
         shares = shares - lost
         total = np.cumsum(shares, axis=1)[:, -1]
     return SignalTable(
-        gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)), total, hard
-    )
+        gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)), total, hard,
+        np.array(prior),
+    )  # fmt: skip

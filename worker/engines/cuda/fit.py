@@ -6,8 +6,9 @@ warps of a processor are in different places of it, and its cache for instructio
 
 The arguments that `worker.engines.builtin.fit.fit` only hands on are other ones here. `w` is what a warp knows of its
 events (`worker.engines.cuda.memory.shared`), `row` and `season` are not used; the model is (gammas, node, coef, share,
-total, hard): flat arrays with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one, but for
-the first and the last, which all tables share. Of an event, `v` is how much more it weighs for a hard spectrum.
+total, hard, prior): flat arrays with all tables of `worker.engines.cuda.memory.model_of` and the offset of this one,
+but for the first and the last two, which all tables share. Of an event, `v` is how much more it weighs for a hard
+spectrum.
 """
 
 import numpy as np
@@ -28,12 +29,20 @@ SMALL = np.float32(0.01)
 @device
 def model_at(index, tables, sizes):  # type: ignore[no-untyped-def]
     """The model of table `index` of several."""
-    gammas, node, coef, share, total, hard = tables
+    gammas, node, coef, share, total, hard, prior = tables
     t, rows, seasons = U64(index), U64(sizes[2]), U64(sizes[3])
     columns, pieces = U64(on_lanes(gammas.size)), U64(gammas.size - 1)
     at_piece = t * FOUR * pieces
     at_share, at_total = at_piece * seasons, t * U64(gammas.size)
-    return gammas, (node, t * columns * rows), (coef, at_piece * rows), (share, at_share), (total, at_total), hard
+    return (
+        gammas,
+        (node, t * columns * rows),
+        (coef, at_piece * rows),
+        (share, at_share),
+        (total, at_total),
+        hard,
+        prior,
+    )
 
 
 @device
@@ -193,7 +202,7 @@ _maximise_ns = warp.rebound(likelihood._maximise_ns, _derivatives=_derivatives)
 
 @device
 def _profile(gamma, ns, tolerance, n, events, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    gammas, _, coef, share, _, _ = model
+    gammas, _, coef, share, _, _, _ = model
     n_rows, search, _, count = work
     _, _, q, _ = search
     _set_gamma(gamma, gammas, coef, share, n_events, n_rows, search)
@@ -260,7 +269,7 @@ _maximise_ns_exactly = warp.rebound(likelihood._maximise_ns, _derivatives=_exact
 @device
 def _profile_at_best(gamma, ns, tolerance, n, events, row, season, rest, n_events, model, work):  # type: ignore[no-untyped-def]  # noqa: ARG001
     """Where the search has ended: its tables are overwritten by those in double precision."""
-    gammas, _, ((_, values), first), (shares, first_share), _, _ = model
+    gammas, _, ((_, values), first), (shares, first_share), _, _, _ = model
     n_rows, _, end, count = work
     doubles, table, q = end
     k, t, _ = _piece(gamma, gammas)
@@ -288,8 +297,13 @@ fit = warp.rebound(
     slopes_at_zero=_slopes_at_zero,
     _rises_between=warp.rebound(on_cpu._rises_between, _node_slope=warp.rebound(on_cpu._node_slope)),
     _search=warp.rebound(
-        on_cpu._search, _counts=warp.rebound(on_cpu._counts), _narrow=warp.rebound(on_cpu._narrow), profile=_profile
+        on_cpu._search,
+        _counts=warp.rebound(on_cpu._counts),
+        _narrow=warp.rebound(on_cpu._narrow),
+        penalty=warp.rebound(on_cpu.penalty),
+        profile=_profile,
     ),
+    penalty=warp.rebound(on_cpu.penalty),
     profile_at_best=_profile_at_best,
 )
 """As `worker.engines.builtin.fit.fit`, called by all lanes, on arrays in shared memory."""

@@ -141,7 +141,7 @@ else:
 
 
 def model_of(tables: Iterable[SignalTable], n: int) -> tuple[Any, ...]:
-    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share, total, hard).
+    """Signal tables on the device, flat: (gammas, node, (coef, coef in double precision), share, total, hard, prior).
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def model_of(tables: Iterable[SignalTable], n: int) -> tuple[Any, ...]:
         node[i, :, : table.gammas.size] = table.node
     node = node.reshape(*node.shape[:2], -1, COLUMNS).swapaxes(1, 2)  # a block of rows for as many gammas as lanes take
     flat, hard = coef.reshape(-1), table.hard.astype(np.float32)
-    model = table.gammas, node.reshape(-1), (flat.astype(np.float32), flat), share.reshape(-1), total.reshape(-1), hard
+    coefs = flat.astype(np.float32), flat
+    model = table.gammas, node.reshape(-1), coefs, share.reshape(-1), total.reshape(-1), hard, table.prior
     moved: tuple[Any, ...] = to_device(model)
     return moved
 

@@ -170,15 +170,15 @@ def point_of(section: Injected, labels: Mapping[str, Any], signal: Signal | None
         "poisson": section.draws_poisson,
         "gamma": float(section.gammas[0] if signal is None else signal.gamma),
         "cutoff_tev": section.cutoff_tev,
+        "break_at": None if section.break_at is None else section.break_at.model_dump(),
         "extension_deg": section.extension_deg,
     }
 
 
 def point_text(point: dict[str, Any]) -> str:
     """``dec_deg = 5, n_sig = 10, gamma = 2``: labels, strength and spectrum."""
-    shown = {
-        key: value for key, value in point.items() if key not in ("poisson", "cutoff_tev", "extension_deg", "e0_tev")
-    }
+    usual = ("poisson", "cutoff_tev", "break_at", "extension_deg", "e0_tev")
+    shown = {key: value for key, value in point.items() if key not in usual}
     return ", ".join(
         f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}" for key, value in shown.items()
     )
@@ -189,7 +189,7 @@ def unread(spec: Spec, reads: Sequence[str]) -> list[tuple[str, str]]:
     signal, usual, label = spec.signal, Injected.model_fields, plugin_section(spec).label
     keys = [
         key
-        for key in ("gamma", "cutoff_tev", "extension_deg", "poisson")
+        for key in ("gamma", "cutoff_tev", "break_at", "extension_deg", "poisson")
         if key not in reads and getattr(signal, key) != usual[key].default
     ]
     if signal.strata and "poisson" not in reads:  # strata inject exact numbers
