@@ -71,7 +71,6 @@ def test_an_address_has_everything_that_decides_trials():
         ("n_trials: 4000", "tail: tilted, n_trials: 4000", r"background\.tail: found tilted"),
         ("n_trials: 4000", "dec_deg: [5], n_trials: 4000", r"background\.dec_deg: "),
         ("{kind: points, n_skies: 400, skies_per_file: 200}", "{nside: 4, n_skies: 9}", r"scan\.kind: "),
-        ("kind: window\n", "kind: window\n  gamma: 5\n", r"hypothesis\.gamma: "),
         ("synthetic, n_events: 4000", "icecube_3yr, dir: /tmp, seasons: [{name: IC79, livetime_days: 316}]",
          r"data\.format: .*no good runs"),
         ("unblind:", "resources: {gpu: true}\nunblind:", r"resources\.gpu: "),

@@ -92,7 +92,6 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
     "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
-    "hypothesis.gamma": Hint("fixed spectral index of the fit in windows; null: fitted", "2.0"),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
         "[{dec_deg: 5}, {dec_deg: 30}]",

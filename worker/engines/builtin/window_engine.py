@@ -22,7 +22,6 @@ from worker.engines.protocol import Explanation, Method, Signal
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel, Window
 from worker.spec.sections import Spec
-from worker.spec.windows import WindowHypothesis
 
 F64 = NDArray[np.float64]
 
@@ -48,10 +47,7 @@ class WindowEngine(Builtin):
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
         super().__init__(spec, dataset, kept)
-        section = spec.hypothesis
-        assert isinstance(section, WindowHypothesis)
-        self.identity["window"] = {"version": WINDOWS, "gamma": section.gamma}
-        self._fixed, self.block = section.gamma or 0.0, 20 * BLOCK
+        self.identity["window"], self.block = WINDOWS, 20 * BLOCK
         if dataset is not None:
             self._runs = _runs(dataset)
             self._profile = lru_cache(maxsize=4096)(partial(profile_of, self._runs))
@@ -64,7 +60,7 @@ class WindowEngine(Builtin):
     def _window_at(self, model: SourceModel) -> WindowPoint:
         profile, [dec] = self._profile(_window(model)), model.dec
         support.require(self._analysis, dec)
-        return windows.window_point(self._analysis, dec, profile, self._fixed, self._candidates(dec))
+        return windows.window_point(self._analysis, dec, profile, self._candidates(dec))
 
     def _injector_at(self, model: SourceModel, signal: Signal) -> Injector:
         section, [dec], [extension] = self.spec.signal, model.dec, model.extension
@@ -131,7 +127,7 @@ class WindowEngine(Builtin):
 
     def point_scanner(self, points: Sequence[Place]) -> WindowFits:  # type: ignore[override]
         """Return the scanner of windows, on this core."""
-        return WindowFits(self._analysis, self._runs, self._profile, self._fixed, points)
+        return WindowFits(self._analysis, self._runs, self._profile, points)
 
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
@@ -140,7 +136,8 @@ class WindowEngine(Builtin):
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
         most = max(2.0 * float(fit["ns"]), 10.0)
-        chosen = np.array([self._fixed]) if self._fixed else gammas
+        mean, inverse = point.table.prior
+        chosen = np.array([mean]) if np.isinf(inverse) else gammas
         best = reference.brute_force(drawn, point.table, chosen, reference.extended_ts_at, most)
         result = f"brute force ({len(chosen)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         return Explanation(
@@ -165,11 +162,10 @@ class WindowEngine(Builtin):
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
         base = super().method()
-        spectrum = f"γ = {self._fixed:g} is fixed" if self._fixed else "γ is fitted"
         return base._replace(
             test_statistic=f"{base.test_statistic} In a window of time the likelihood is extended: the number of "
-            "background events is that of the good runs (each with the rate of its neighbourhood), ns counts signal "
-            f"events in the window, and {spectrum}. A box is uniform over the good time, a Gaussian is cut at 5σ.",
+            "background events is that of the good runs (each with the rate of its neighbourhood), and ns counts "
+            "signal events in the window. A box is uniform over the good time, a Gaussian is cut at 5σ.",
             background="Background trials have a Poisson number of events in the window, each an event of the data "
             "with its declination, σ and energy, at an even right ascension and at a time within the good runs",
         )

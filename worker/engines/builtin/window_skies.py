@@ -79,7 +79,7 @@ def _near(lo, hi, at, reach, event, turn, index, value):  # type: ignore[no-unty
 
 
 @kernel
-def _fit_skies(window, place, fixed, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
+def _fit_skies(window, place, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of one window in every sky of a block: out (n_skies, 3); `place` is right ascension and dec."""
     at, dec = place
     offset, event, turn, mjd = skies
@@ -107,7 +107,7 @@ def _fit_skies(window, place, fixed, sky, psf, reach, per_event, model, skies, w
                 row[n] = sky.row[e]
                 season[n] = s
                 n += 1
-        out[k, 0], out[k, 1], out[k, 2] = fit_window(fixed, n, w, row, season, none, ones, model, work, slopes)
+        out[k, 0], out[k, 1], out[k, 2] = fit_window(n, w, row, season, none, ones, model, work, slopes)
 
 
 class WindowFits:
@@ -119,17 +119,15 @@ class WindowFits:
         Of each season, with their rates.
     profile : callable
         ``profile(window)``: its `Profile`.
-    fixed : float
-        The fitted gamma; 0 if it is free.
     points : sequence of Point
         Each with a ``ra_deg``.
     """
 
     def __init__(
-        self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], profile: Callable[[Window], Profile], fixed: float,
+        self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], profile: Callable[[Window], Profile],
         points: Sequence[Point],
     ) -> None:  # fmt: skip
-        self._analysis, self._profile, self._fixed, self._points = analysis, profile, fixed, points
+        self._analysis, self._profile, self._points = analysis, profile, points
         spans = _union([at.model.window.span for at in points if at.model.window is not None])
         self._table = lru_cache(SOURCES)(partial(_source_at, analysis, profile))
         kept = max(int(CACHE_BYTES / (4 * max(analysis.sky.dec.size, 1))), 1)
@@ -165,7 +163,7 @@ class WindowFits:
             window, per_event, psf, model = self._table(at.model)
             [dec] = at.model.dec
             _fit_skies(
-                window, (float(at.labels["ra_deg"]) / 360.0, dec), self._fixed, a.sky, psf, self._reach(dec),
+                window, (float(at.labels["ra_deg"]) / 360.0, dec), a.sky, psf, self._reach(dec),
                 per_event, model, block, work, slopes, batch, events, np.zeros(a.n_seasons), fits,
             )  # fmt: skip
             out[:, i] = maximum.require(fits, f"skies at {at}")
