@@ -10,6 +10,7 @@ from tests.engine.conftest import CUTS, with_another
 from tests.engine.test_oracle import as_read
 from worker.base import rng
 from worker.base.errors import SpecError
+from worker.data import local
 from worker.engines.builtin import analysis as engine
 from worker.engines.builtin import live, reference, trials, windows
 from worker.engines.builtin.response import Spectrum
@@ -99,7 +100,7 @@ def test_200_windows_of_two_seasons_agree_with_the_oracle(built, seasons, begin,
     fixed = None if gamma == "free" else float(gamma)
     built = dataclasses.replace(built, cuts=built.cuts._replace(prior=prior_of(spec.likelihood.gamma)))
     turn, mjd = _sky(built, seasons, 5)
-    fits = WindowFits(built, made._runs, lambda w: live.profile_of(made._runs, w), points)
+    fits = WindowFits(built, made._runs, [None, None], lambda at: live.profile_of(made._runs, at.model.window), points)
     found = fits.at(np.stack([turn, mjd])[None])[0]
     model = oracle.model(tuple(as_read(season) for season in seasons.seasons))
     runs = [oracle_window.Runs(*season.runs) for season in seasons.seasons]
@@ -202,7 +203,7 @@ def test_skies_have_the_distribution_of_trials_and_a_wrong_background_is_seen(da
         p, n = np.mean(in_trials > x), len(in_skies)
         assert np.mean(in_skies > x) == pytest.approx(p, abs=4 * np.sqrt(p / n))
     p = np.mean(in_trials > 0)
-    doubled = made._window(at.model)
+    doubled = made._window(at)
     near = doubled.near._replace(count_cdf=trials.poisson_cdf(1.5 * float(doubled.near.candidates.hazard[-1])))
     off = windows.run(made._analysis, doubled._replace(near=near), KEY, 0, 40_000)["ts"]
     assert np.mean(off > 0) > p + 4 * np.sqrt(p / 4000), "negative control: half as many events again"
@@ -217,11 +218,43 @@ def test_windows_of_one_source_share_their_events_in_a_sky(dataset, begin):
     assert abs(together[0, 2]) < 4 / np.sqrt(1500), "negative control: other times"
 
 
+def test_windows_of_hours_have_the_background_of_the_azimuth_of_the_source(dataset, begin):
+    """The Earth turns the source through the acceptance of the detector; trials, skies and the formula agree in it."""
+    density = 1.0 + 0.8 * np.sign(np.sin(2 * np.pi * (np.arange(local.BINS) + 0.5) / local.BINS))
+    uneven = dataclasses.replace(dataset, seasons=(dataclasses.replace(dataset.seasons[0], hour_angle=density),))
+    meridian = float(local.sidereal_turns(np.array([begin + 10.0]))[0]) * 360
+    every = [source(5.0, (meridian + angle) % 360, f"centre_mjd: {begin + 10.0}, length_days: {length}")
+             for angle, length in ((-90, 0.2), (90, 0.2), (90, 0.99726957), (90, 10.5))]  # fmt: skip
+    spec = spec_of(*every)
+    made, even = WindowEngine(spec, uneven), WindowEngine(spec, dataset)
+    ratio = [made._profile(at).expected[0] / even._profile(at).expected[0] for at in spec.all_points]
+    np.testing.assert_allclose(ratio, [1.8, 0.2, 1.0, 1.0], atol=0.01)
+    in_skies = made.point_scanner(spec.all_points).skies(KEY, 0, 8000)["ts"]
+    for i, at in enumerate(spec.all_points[:2]):
+        p = np.mean(made.trials(at, KEY, 0, 40_000)["ts"] > 0)
+        assert np.mean(in_skies[:, i] > 0) == pytest.approx(p, abs=4 * np.sqrt(p / 8000))
+        off = np.mean(even.trials(at, KEY, 0, 40_000)["ts"] > 0)
+        assert abs(off - p) > 4 * np.sqrt(p / 8000), "negative control: even azimuths are another background"
+
+
+def test_hour_angles_of_a_season_are_those_of_the_events():
+    generator = np.random.default_rng(2)
+    angle = np.where(generator.random(60_000) < 0.75, 0.25, 0.75) + 0.02 * generator.random(60_000)
+    mjd = 57000 + 300 * generator.random(60_000)
+    ra = 2 * np.pi * np.mod(local.sidereal_turns(mjd) - angle, 1.0)
+    found = local.hour_angles(mjd, ra)
+    assert found.mean() == pytest.approx(1.0)
+    assert found[9] / found[27] == pytest.approx(3.0, rel=0.05)
+    assert np.count_nonzero(found) == 2
+    assert local.hour_angles(mjd[:1000], ra[:1000]) is None
+    assert local.sidereal_turns(np.array([51544.5]))[0] * 360 == pytest.approx(280.46061837), "J2000"
+
+
 def test_times_follow_the_good_runs(dataset, begin):
     """The number near the source is Poisson with the mean of the good runs, and a Gaussian has its own times."""
     spec = spec_of(source(5.0, 77.0, f"start_mjd: {begin + 28}, length_days: 10"))
     made, [at] = WindowEngine(spec, dataset), spec.all_points
-    profile = made._window(at.model).near.profile
+    profile = made._window(at).near.profile
     runs = dataset.seasons[0].runs
     assert profile.good[0] == pytest.approx(8.0), "two of ten days lie between two runs"
     rate = live.rates(runs)

@@ -14,7 +14,7 @@ from worker.data.good_runs import run_of
 from worker.engines.builtin import analysis, reference, support, trials, windows
 from worker.engines.builtin.engine import BLOCK, Builtin, spectrum_of
 from worker.engines.builtin.inject import Injector
-from worker.engines.builtin.live import profile_of, rates
+from worker.engines.builtin.live import Profile, at_place, profile_of, rates
 from worker.engines.builtin.trials import Drawn
 from worker.engines.builtin.window_skies import WindowFits
 from worker.engines.builtin.windows import WindowPoint
@@ -50,28 +50,33 @@ class WindowEngine(Builtin):
         self.identity["window"], self.block = WINDOWS, 20 * BLOCK
         if dataset is not None:
             self._runs = _runs(dataset)
-            self._profile = lru_cache(maxsize=4096)(partial(profile_of, self._runs))
+            self._hour_angles = [season.hour_angle for season in dataset.seasons]
+            self._profile = lru_cache(maxsize=4096)(self._profile_at)
             self._candidates = lru_cache(maxsize=2)(partial(trials.candidates_at, self._analysis))
             self._window = lru_cache(maxsize=4)(self._window_at)
             self._signal = lru_cache(maxsize=1)(self._injector_at)
             for at in spec.all_points:
                 self._require(at)
 
-    def _window_at(self, model: SourceModel) -> WindowPoint:
-        profile, [dec] = self._profile(_window(model)), model.dec
+    def _profile_at(self, at: Place) -> Profile:
+        window, turn = _window(at.model), float(at.labels["ra_deg"]) / 360.0
+        return at_place(profile_of(self._runs, window), window, self._hour_angles, turn)
+
+    def _window_at(self, at: Place) -> WindowPoint:
+        profile, [dec] = self._profile(at), at.model.dec
         support.require(self._analysis, dec)
         return windows.window_point(self._analysis, dec, profile, self._candidates(dec))
 
-    def _injector_at(self, model: SourceModel, signal: Signal) -> Injector:
-        section, [dec], [extension] = self.spec.signal, model.dec, model.extension
-        within = windows.during(self._analysis, self._profile(_window(model)))
+    def _injector_at(self, at: Place, signal: Signal) -> Injector:
+        section, [dec], [extension] = self.spec.signal, at.model.dec, at.model.extension
+        within = windows.during(self._analysis, self._profile(at))
         spectrum = spectrum_of(section, signal.gamma)
         return trials.injector_at(within, dec, spectrum, signal.n_sig, section.draws_poisson, extension)
 
     def _require(self, at: Place) -> None:
         """Refuse a window without good time."""
         window = _window(at.model)
-        if self._profile(window).good.sum() > 0:
+        if self._profile(at).good.sum() > 0:
             return
         start, stop = window.span
         first = min(float(runs.start.min()) for runs, _ in self._runs)
@@ -92,7 +97,7 @@ class WindowEngine(Builtin):
         """Sentences about windows that the detector was not on for all of."""
         shares = []
         for at in self.spec.all_points:
-            (start, stop), good = _window(at.model).span, float(self._profile(_window(at.model)).good.sum())
+            (start, stop), good = _window(at.model).span, float(self._profile(at).good.sum())
             shares.append((good / (stop - start), at.folder.name, good, stop - start))
         partial_ones = sorted(share for share in shares if share[0] < FULL)
         for share, name, good, length in partial_ones[:NOTED]:
@@ -102,13 +107,13 @@ class WindowEngine(Builtin):
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
-        injector = None if signal is None else self._signal(at.model, signal)
-        return windows.run(self._analysis, self._window(at.model), key, first, n, injector)
+        injector = None if signal is None else self._signal(at, signal)
+        return windows.run(self._analysis, self._window(at), key, first, n, injector)
 
     def flux(self, at: Place, gamma: float) -> float:
         """E^2 dF/dE at the spec's `e0_tev`, in TeV / cm^2, of a source that gives one event."""
         window, [dec] = _window(at.model), at.model.dec
-        within = windows.during(self._analysis, self._profile(window))
+        within = windows.during(self._analysis, self._profile(at))
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
             flux = analysis.to_e2dnde(within, dec, spectrum, 1.0, self.spec.sensitivity.e0_tev)
@@ -127,11 +132,11 @@ class WindowEngine(Builtin):
 
     def point_scanner(self, points: Sequence[Place]) -> WindowFits:  # type: ignore[override]
         """Return the scanner of windows, on this core."""
-        return WindowFits(self._analysis, self._runs, self._profile, points)
+        return WindowFits(self._analysis, self._runs, self._hour_angles, self._profile, points)
 
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point, injector = self._window(at.model), None if signal is None else self._signal(at.model, signal)
+        point, injector = self._window(at), None if signal is None else self._signal(at, signal)
         drawn = windows.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
