@@ -48,8 +48,12 @@ def _sentence(unblinded: Mapping[str, Any]) -> str:
 
 
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The binomial tests of a list of sources."""
-    return [
+    """The binomial tests of a list of sources, and sums of TS over windows."""
+    sums = [
+        (f"sum of TS, windows of {length}", f"p = {formats.p_value(test['p'])} (sum {test['sum_ts']:.2f})")
+        for length, test in (unblinded.get("sums") or {}).items()
+    ]
+    return sums + [
         (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (unblinded.get("binomial") or {}).items()
     ]
