@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests import oracle, oracle_window
 from tests.engine.conftest import CUTS, with_another
@@ -284,6 +285,28 @@ def test_a_box_and_a_gaussian_of_the_same_fluence_cost_the_same_flux(dataset, be
     np.testing.assert_allclose(fluence, fluence[0], rtol=2e-6)
     longer = engine.to_e2dnde(made._analysis, np.radians(5.0), Spectrum(2.0), 1.0, 100.0) * 100.0 * 86400
     assert fluence[0] == pytest.approx(longer, rel=1e-9), "100 days of livetime"
+
+
+def test_the_quoted_fluence_is_seen_as_often_as_the_sensitivity_says(dataset, begin):
+    """Coverage at one width: events by strata from few trials, then new trials with the Poisson mean that was found."""
+    spec = spec_of(source(5.0, 77.0, f"centre_mjd: {begin + 15}, length_days: 20"))
+    made, [at] = WindowEngine(spec, dataset), spec.all_points
+    background = made.trials(at, KEY, 0, 20_000)["ts"]
+    threshold = float(np.median(background))
+    share = [np.mean(background > threshold)]
+    for k in range(1, 13):
+        within = windows.during(made._analysis, made._profile(at))
+        exact = trials.injector_at(within, at.model.dec[0], Spectrum(2.0), float(k), poisson=False)
+        share.append(
+            np.mean(windows.run(made._analysis, made._window(at), rng.key("k", k), 0, 800, exact)["ts"] > threshold)
+        )
+    grid = np.linspace(0.5, 6, 111)
+    passing = [stats.poisson.pmf(np.arange(13), n) @ share + stats.poisson.sf(12, n) for n in grid]
+    n_sig = float(np.interp(0.9, passing, grid))
+    seen = np.mean(made.trials(at, rng.key("new", 1), 0, 8000, Signal(n_sig, 2.0))["ts"] > threshold)
+    assert seen == pytest.approx(0.9, abs=0.015)
+    more = np.mean(made.trials(at, rng.key("new", 2), 0, 8000, Signal(1.3 * n_sig, 2.0))["ts"] > threshold)
+    assert more > 0.92, "negative control: 30 % more fluence is seen"
 
 
 def test_the_p_values_of_signal_free_trials_are_uniform_and_those_with_signal_are_not(dataset, begin):
