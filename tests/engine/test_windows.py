@@ -297,9 +297,8 @@ def test_the_quoted_fluence_is_seen_as_often_as_the_sensitivity_says(dataset, be
     for k in range(1, 13):
         within = windows.during(made._analysis, made._profile(at))
         exact = trials.injector_at(within, at.model.dec[0], Spectrum(2.0), float(k), poisson=False)
-        share.append(
-            np.mean(windows.run(made._analysis, made._window(at), rng.key("k", k), 0, 800, exact)["ts"] > threshold)
-        )
+        found = windows.run(made._analysis, made._window(at), rng.key("k", k), 0, 800, exact)["ts"]
+        share.append(np.mean(found > threshold))
     grid = np.linspace(0.5, 6, 111)
     passing = [stats.poisson.pmf(np.arange(13), n) @ share + stats.poisson.sf(12, n) for n in grid]
     n_sig = float(np.interp(0.9, passing, grid))
