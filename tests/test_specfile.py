@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.base.errors import SpecError
-from worker.spec import composition, reader, specfile
+from worker.spec import composition, prior_map, reader, specfile
 from worker.spec.hints import HINTS
 from worker.spec.numbers import digest_of_numbers
 
@@ -298,6 +299,10 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
+READ_WITH_IT = {
+    "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
+}
+"""What reading a file adds to a spec that names it."""
 SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
 """Sections whose keys cannot stand alone."""
 
@@ -312,6 +317,17 @@ def _windows(keys: list[str], value: object) -> dict[str, object]:
     return {"kind": "window", "sources": [one | {keys[1]: value}]}
 
 
+def stacking(keys: list[str], value: Any) -> dict[str, Any]:
+    """A section `hypothesis` with an example at one of its places."""
+    listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
+    if keys[0] != "catalogues":
+        return {"kind": "stacking", "catalogues": {"a": listed}, keys[0]: value}
+    if keys[1:]:
+        listed |= {keys[1]: value} if value is not None else {}
+        return {"kind": "stacking", "catalogues": {"a": listed}}
+    return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
+
+
 def test_every_example_in_a_hint_is_itself_good() -> None:
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
@@ -321,6 +337,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
         value = reader.read(f"x: {hint.example}\n").data["x"]
+        document["scan"] |= READ_WITH_IT.get(place, {})
         if keys[0] == "data" and len(keys) > 1:
             section = {
                 "dir": {"format": "icetracks", "seasons": ["A"]},
@@ -346,8 +363,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
         elif place == "points" or (keys[0] == "hypothesis" and keys[1:] not in ([], ["kind"])):
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
+            made = stacking if keys[1:2] in (["catalogues"], ["diffuse_flux"]) else _windows
             points = {"hypothesis": {"kind": "points"}, "points": value}
-            document |= points if place == "points" else {"hypothesis": _windows(keys[1:], value)}
+            document |= points if place == "points" else {"hypothesis": made(keys[1:], value)}
         else:
             target = document
             if keys[0] == "adaptive":

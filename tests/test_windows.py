@@ -166,7 +166,7 @@ def test_unblinding_opens_right_ascensions_and_times(run):
     assert [row["name"] for row in real["upper_limits"]["limits"]] == NAMES
     assert real["upper_limits"]["unit"] == "TeV cm^-2"
     assert real["sums"].keys() == {"1000s", "1d", "100d"}
-    assert unblinded._how(real) == "a list of 7 points"
+    assert unblinded._what(real) == "7 points"
     assert real["hottest"]["name"] in unblinded._sentence(real)
     near = np.abs(context.engine(opened)._analysis.sky.dec - np.radians(5.5)) < np.radians(0.3)
     moved = sky.copy()

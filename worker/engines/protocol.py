@@ -152,6 +152,10 @@ PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
 """A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
 
 
+PART_DTYPE = np.dtype([("events", "<f8"), ("ts_without", "<f8")])
+"""A source of a catalogue in one sky: its expected events given the fit, and TS without it; NaN where not fitted."""
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
@@ -160,6 +164,13 @@ class RingScanner(Protocol):
 
     def largest(self, r: int, turn: F64, /) -> tuple[int, F64]:
         """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
+
+    def above(self, r: int, turn: F64, floor: F64, /) -> F64:
+        """TS, ns and gamma of every pixel of ring r that has the largest TS or reaches its floor, (n_pix, 3).
+
+        `floor` (n_pix,), or (1,) for all pixels, inf where only the largest TS matters. A pixel that was not fitted has
+        a negative TS: its TS is below its floor and below the largest.
+        """
 
 
 class Patches(Protocol):
@@ -240,7 +251,8 @@ class Described(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "point_skies" (`observed`, `point_scanner`), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
+        "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
+        catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
         `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), and "densities"
         (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
@@ -347,6 +359,22 @@ class Engine(Described, Protocol):
 
     def point_scanner(self, points: Sequence[Point]) -> PointScanner:
         """Return the scanner of `points`."""
+
+    def source_shares(self, at: Point, gamma: float) -> F64:
+        """Share of each source of a catalogue in its expected events for a spectrum, (n_sources,)."""
+
+    def source_parts(self, at: Point, turn: F64, fit: Any, most: int) -> NDArray[np.void]:
+        """Events of each source of a catalogue in a sky, and TS without it, (n_sources,) of `PART_DTYPE`.
+
+        Parameters
+        ----------
+        turn : ndarray (n_events,)
+            The sky, as `observed` gives it.
+        fit
+            Its row of `columns`.
+        most : int
+            TS without a source is fitted for so many sources, those with most events.
+        """
 
     @property
     def tail_columns(self) -> np.dtype[np.void]:

@@ -109,5 +109,6 @@ def position(spot: Mapping[str, Any]) -> str:
 
 
 def fit_text(spot: Mapping[str, Any]) -> str:
-    """Fit result of a hottest spot."""
-    return f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"
+    """Fit result of a hottest spot: TS, and ns and gamma if the engine fits them."""
+    texts = {"ts": "TS {:.2f}", "ns": "ns {:.1f}", "gamma": "γ {:.2f}"}
+    return ", ".join(text.format(spot[name]) for name, text in texts.items() if name in spot)

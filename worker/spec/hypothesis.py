@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 from worker.spec import free_points
 from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
+from worker.spec.stacking import StackingHypothesis
 from worker.spec.windows import WindowHypothesis
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ class SkyHypothesis(HypothesisSection):
 
     lists_points: ClassVar[bool] = False
     kind: Annotated[Literal["sky"], KIND] = "sky"
+
+    def words(self, spec: "Spec") -> str:
+        """The declinations and their range."""
+        decs = spec.background.decs
+        return f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """The declinations of the background section."""
@@ -49,6 +55,10 @@ class PointsHypothesis(HypothesisSection):
     scans: ClassVar[tuple[str, ...]] = ("none", "points")
     kind: Annotated[Literal["points"], KIND]
 
+    def words(self, spec: "Spec") -> str:
+        """How many points."""
+        return f"{len(spec.points)} points"
+
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """Those of the list."""
         return free_points.all_points(spec.points, spec.signal.extension_deg)
@@ -69,6 +79,7 @@ KINDS: dict[str, type[HypothesisSection]] = {
     "sky": SkyHypothesis,
     "points": PointsHypothesis,
     "window": WindowHypothesis,
+    "stacking": StackingHypothesis,
 }
 
 
@@ -103,4 +114,4 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | WindowHypothesis, _OfTable()]
+Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis | WindowHypothesis, _OfTable()]

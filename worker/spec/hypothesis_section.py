@@ -1,4 +1,4 @@
-"""Base class of the kinds of hypothesis: the points that a kind has, and what goes with it."""
+"""Base class of the kinds of the section ``hypothesis`` of the spec."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
@@ -38,9 +38,13 @@ class HypothesisSection(Model):
         """Points with background and signal trials, in the order of the plan."""
         raise NotImplementedError
 
-    def described(self, spec: "Spec") -> str:
-        """How many points there are, in words."""
-        return f"{len(self.points(spec))} points"
+    def words(self, spec: "Spec") -> str:
+        """What has trials, for `dagmaker check`: ``3 points``."""
+        raise NotImplementedError
+
+    def trial_cost(self, n_events: int) -> tuple[float, float] | None:  # noqa: ARG002 (the interface)
+        """CPU seconds of a trial and its memory in MB, for the built-in model of costs; None: those of the task."""
+        return None
 
     def named(self, spec: "Spec", name: str) -> Point | None:
         """The point whose folder has this name; None if there is none."""

@@ -52,12 +52,18 @@ class SourceModel(NamedTuple):
         Empty if the labels of the point tell no declination.
     extension : tuple of float (n_sources,), rad
         Width of the Gaussian from which the directions of injected events are drawn; 0: a point.
+    ra : tuple of float (n_sources,), rad
+        Empty for a single source anywhere at its declination. With right ascensions all sources are tested together.
+    weight : tuple of float (n_sources,)
+        Relative fluxes; empty without right ascensions.
     window : Window, optional
         None: at all times.
     """
 
     dec: tuple[float, ...]
     extension: tuple[float, ...]
+    ra: tuple[float, ...] = ()
+    weight: tuple[float, ...] = ()
     window: Window | None = None
 
 

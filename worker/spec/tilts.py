@@ -56,8 +56,7 @@ def faults(n_trials: int, tilts: Literal["pilot"] | tuple[SpecTilt, ...]) -> Ite
 def fill(document: Any) -> Any:
     """Return the document of a spec with `background.tail` and `scan.survival` written out.
 
-    The tail is counted with tilted trials unless the spec chooses another way, or there are none: a plug-in and windows
-    in time have none.
+    The tail is counted with tilted trials unless the spec chooses another way, or has none (`_has_none`).
     """
     if not isinstance(document, Mapping):
         return document
@@ -65,7 +64,7 @@ def fill(document: Any) -> Any:
     if not (isinstance(background, Mapping) and isinstance(scan, Mapping)):
         return document
     how = survival(document)
-    tail = "tilted" if how == "counted" and not _without_tilts(document) else "none"
+    tail = "tilted" if how == "counted" and not _has_none(document) else "none"
     return {**document, "background": {"tail": tail, **background}, "scan": {"survival": how, **scan}}
 
 
@@ -74,10 +73,11 @@ def survival(document: Mapping[str, Any]) -> Any:
     background, scan = (
         section if isinstance(section, Mapping) else {} for section in map(document.get, ("background", "scan"))
     )
-    tail = background.get("tail", "none" if _without_tilts(document) else "tilted")
+    tail = background.get("tail", "none" if _has_none(document) else "tilted")
     return scan.get("survival", "counted" if tail == "tilted" else "hybrid")
 
 
-def _without_tilts(document: Mapping[str, Any]) -> bool:
+def _has_none(document: Mapping[str, Any]) -> bool:
+    """Whether there are no tilted trials: a plug-in makes none, and neither stacks nor windows have any."""
     hypothesis = document.get("hypothesis")
     return is_plugin(document) or (isinstance(hypothesis, Mapping) and hypothesis.get("kind") in WITHOUT_TILTS)

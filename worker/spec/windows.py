@@ -100,7 +100,7 @@ class WindowHypothesis(HypothesisSection):
         """Every window of every source, in the order of the spec."""
         return _points(self, spec.signal.extension_deg)
 
-    def described(self, spec: "Spec") -> str:
+    def words(self, spec: "Spec") -> str:
         """Numbers of windows and sources, and the range of times."""
         spans = [at.model.window.span for at in self.points(spec) if at.model.window is not None]
         first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
@@ -188,5 +188,5 @@ def _point(source: WindowSource, label: str, value: float, window: Window, exten
         "ra_deg": source.ra_deg + 0.0,
         label: value,
     }
-    model = SourceModel((math.radians(source.dec_deg),), (math.radians(extension_deg),), window)
+    model = SourceModel((math.radians(source.dec_deg),), (math.radians(extension_deg),), window=window)
     return Point(address, PurePosixPath("window") / name, {"point": name}, labels, model)

@@ -54,6 +54,10 @@ def open_positions(run: Run) -> F64:
     InputError
         Both are missing, or they do not match the prepared data.
     """
+    if run.spec.engine.kind == "plugin":
+        from worker.engines.plugin.engine import token_as_sky
+
+        return token_as_sky(str(store.load_json(run.path, layout.OPENED)["token"]))
     engine = context.skies(run)
     counts = [season.events.dec.size for season in context.dataset_of(run).seasons]
     seasons = _seasons(run)

@@ -82,12 +82,16 @@ def profile(gamma, ns, tolerance, n, w, row, season, none, ones, model, work):  
 def _rebound(function: Any, **names: Any) -> Any:
     """Compile a function of the fit once more, with other functions under some of the names that it calls."""
     source = function.py_func
+    assert names.keys() <= set(source.__code__.co_names), "or the other likelihood would be fitted in silence"
     again = FunctionType(source.__code__, source.__globals__ | names, source.__name__)
     again.__qualname__ = f"extended_{source.__name__}"  # numba's cache has files by this name
     return part(again)
 
 
-fit = _rebound(free.fit, _search=_rebound(free._search, profile=profile), profile_at_best=profile)
+fit = _rebound(
+    free.fit,
+    maximise=_rebound(free.maximise, _search=_rebound(free._search, profile=profile), profile_at_best=profile),
+)
 """As `worker.engines.builtin.fit.fit`, with the arguments of `profile`."""
 
 

@@ -53,28 +53,24 @@ def extended_ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F
     return np.asarray(2.0 * (np.log1p(ns[:, None] * y[None, :]).sum(axis=1) - ns * share.sum()))
 
 
-def brute_force(
-    drawn: Drawn, table: SignalTable, gammas: F64, of: Callable[..., F64] = ts_at, most: float | None = None
-) -> tuple[float, float, float]:
+def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, float, float]:
     """Largest TS over the given gammas and, at each, ns on a grid of 21 points that is refined eight times.
-
-    Parameters
-    ----------
-    of : callable
-        `ts_at` or `extended_ts_at`.
-    most : float, optional
-        Largest ns.
 
     Returns
     -------
     ts, ns, gamma : float
     """
+    return largest(lambda ns, gamma: ts_at(drawn, table, ns, gamma), drawn.n_events, gammas)
+
+
+def largest(of: Callable[[F64, float], F64], n_events: F64, gammas: F64) -> tuple[float, float, float]:
+    """As `brute_force`, of the TS that ``of(ns, gamma)`` returns."""
     best = (0.0, 0.0, float(gammas[0]))
     for gamma in gammas:
-        lo, hi = 0.0, min(300.0, 0.9 * float(drawn.n_events.min())) if most is None else most
+        lo, hi = 0.0, min(300.0, 0.9 * float(n_events.min()))
         for _ in range(8):
             ns = np.linspace(lo, hi, 21)
-            ts = of(drawn, table, ns, float(gamma))
+            ts = of(ns, float(gamma))
             k = int(np.argmax(ts))
             lo, hi = ns[max(k - 1, 0)], ns[min(k + 1, 20)]
         if ts[k] > best[0]:

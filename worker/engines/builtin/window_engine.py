@@ -143,12 +143,13 @@ class WindowEngine(Builtin):
         most = max(2.0 * float(fit["ns"]), 10.0)
         mean, inverse = point.table.prior
         chosen = np.array([mean]) if np.isinf(inverse) else gammas
-        best = reference.brute_force(drawn, point.table, chosen, reference.extended_ts_at, most)
+        ts_at = partial(reference.extended_ts_at, drawn, point.table)
+        best = reference.largest(ts_at, np.array([2 * most]), chosen)
         result = f"brute force ({len(chosen)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         return Explanation(
             (*self._largest(drawn, point, float(fit["ns"]), float(fit["gamma"])), result),
             best,
-            lambda ns, gamma: reference.extended_ts_at(drawn, point.table, ns, gamma),
+            ts_at,
             (float(gammas[0]), float(gammas[-1])),
             most,
         )

@@ -20,7 +20,7 @@ from worker.engines.builtin import maximum
 from worker.engines.builtin import psf as psfs
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.extended import fit_window
-from worker.engines.builtin.inject import _search
+from worker.engines.builtin.inject import search
 from worker.engines.builtin.likelihood import LANES, workspace
 from worker.engines.builtin.live import Profile, height, pieces_in
 from worker.engines.builtin.sources import CACHE_BYTES, near, weigh
@@ -49,12 +49,12 @@ def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, use, angles,
     for i in range(event.size):
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(2 * i))
         f, g, h, k = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(2 * i + 1))
-        piece = _search(cdf, rng.unit52(a, b))
+        piece = search(cdf, rng.unit52(a, b))
         mjd[i] = start[piece] + length[piece] * rng.unit52(f, g)
         j = season[piece]
         event[i] = use[first[j] + min(int(rng.unit52(d, e) * n_events[j]), n_events[j] - 1)]
         u = rng.unit52(h, k)
-        bin_ = _search(angles[j], u)
+        bin_ = search(angles[j], u)
         before = angles[j, bin_ - 1] if bin_ > 0 else 0.0
         angle = (bin_ + (u - before) / (angles[j, bin_] - before)) / angles.shape[1]
         turn[i] = _sidereal_turns(mjd[i]) - angle
@@ -251,4 +251,4 @@ class _Draws:
 def _number(cdf, k0, k1, sky):  # type: ignore[no-untyped-def]
     """Number of events of a sky."""
     a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), sky, np.uint64(0))
-    return _search(cdf, rng.unit52(a, b))
+    return search(cdf, rng.unit52(a, b))

@@ -17,7 +17,7 @@ from worker.data.dataset import Dataset
 from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, table_at
 from worker.engines.builtin.extended import fit_window
-from worker.engines.builtin.inject import Injector, _search, draw_signal, weigh_event
+from worker.engines.builtin.inject import Injector, draw_signal, search, weigh_event
 from worker.engines.builtin.likelihood import workspace
 from worker.engines.builtin.live import Profile, height
 from worker.engines.builtin.point import PI, Candidates, spatial
@@ -116,7 +116,7 @@ def time_factor(p, season, cdf, k0, k1, trial, draw):  # type: ignore[no-untyped
 def _draw_near(near, k0, k1, trial, index, place):  # type: ignore[no-untyped-def]
     """Background events near the source and a uniform number for the place of each; returns how many."""
     a, b, _, _ = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, np.uint64(0))
-    n = _search(near.count_cdf, rng.unit52(a, b))
+    n = search(near.count_cdf, rng.unit52(a, b))
     c = near.candidates
     for i in range(n):
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.BACKGROUND), trial, np.uint64(i + 1))

@@ -20,16 +20,16 @@ COLOURED = 10
 
 
 def _searched(spec: Spec) -> str:
-    return f"A search for neutrinos at known times: {spec.hypothesis.described(spec)}"
+    return f"A search for neutrinos at known times: {spec.hypothesis.words(spec)}"
 
 
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return "window", (spot["name"], of_points.fit_text(spot))
+    return "window", (spot["name"], formats.fit_text(spot))
 
 
 def _method(spec: Spec) -> str:
     return (
-        f"{spec.hypothesis.described(spec)} are fitted, all of them in the same skies: each sky has the background "
+        f"{spec.hypothesis.words(spec)} are fitted, all of them in the same skies: each sky has the background "
         "events of all windows, and a longer window has the events of a shorter one, so that the p-values of a sky are "
         "correlated as in reality."
     )
