@@ -23,7 +23,22 @@ def builtin() -> Maker:
     """Load the likelihood of this package."""
     with light_import():
         from worker.engines.builtin.engine import Builtin
-    return Builtin
+
+    def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
+        make: Maker = Builtin
+        if spec.hypothesis.kind == "window":
+            make = _windows()
+        return make(spec, dataset, kept)
+
+    return made
+
+
+@cache
+def _windows() -> Maker:
+    """Load the same for windows in time."""
+    with light_import():
+        from worker.engines.builtin.window_engine import WindowEngine
+    return WindowEngine
 
 
 ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}

@@ -12,6 +12,7 @@ from worker.spec import free_points
 from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
 from worker.spec.stacking import StackingHypothesis
+from worker.spec.windows import WindowHypothesis
 
 if TYPE_CHECKING:
     from worker.spec.sections import Spec
@@ -77,6 +78,7 @@ class PointsHypothesis(HypothesisSection):
 KINDS: dict[str, type[HypothesisSection]] = {
     "sky": SkyHypothesis,
     "points": PointsHypothesis,
+    "window": WindowHypothesis,
     "stacking": StackingHypothesis,
 }
 
@@ -112,4 +114,4 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis, _OfTable()]
+Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis | WindowHypothesis, _OfTable()]
