@@ -54,7 +54,7 @@ def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Res
     decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
     head = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(sources)}
     head |= {"points": len(loaded.all_points)}
-    points = f"{len(loaded.points)} points"
+    points = loaded.hypothesis.described(loaded)
     if decs:
         points = f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
     line = (

@@ -47,7 +47,8 @@ def init(*, kind: str = "sky", output: str = "analysis.yaml") -> Result:
     Parameters
     ----------
     kind : str
-        sky (a scan of the whole sky), sources (a list of sources), or points (trials at points, without skies).
+        sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), or window
+        (sources at known times).
     output : str
         The file; never overwritten.
 

@@ -38,6 +38,16 @@ STARTERS = {
         "background: {n_trials: 5000, tail: tilted}\n"
         "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16, 24], n_trials: 500}\n",
     ),
+    "window": (
+        "Sources at known times, such as gamma-ray bursts; results are fluences",
+        "hypothesis:\n  kind: window\n  length_days: [1000 s, 1, 100]    # each is tested, with the correction for it\n"
+        "  sources:\n    - {name: GRB1, ra_deg: 77.36, dec_deg: 5.69, start_mjd: 55700.2}\n"
+        "    - {name: AT2, ra_deg: 238.93, dec_deg: -11.19, centre_mjd: 55820.0, sigma_days: [10]}\n"
+        "background: {n_trials: 50000}\n"
+        "signal: {gamma: 2, n_sig: [1, 2, 4, 7, 11, 16], n_trials: 500}\n"
+        "scan: {kind: points, n_skies: 2000}\n"
+        "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
+    ),
 }
 """Title and text by kind."""
 

@@ -315,6 +315,8 @@ class Engine(Described, Protocol):
     def flux(self, at: Point, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one expected event.
 
+        If the hypothesis is about time: the fluence, in TeV / cm^2.
+
         Raises
         ------
         ValueError
@@ -324,8 +326,11 @@ class Engine(Described, Protocol):
     def scrambled(self, key: Key, sky: int) -> F64:
         """Sky number `sky` of the stream of `key`: a right ascension in turns for every event that is fitted."""
 
-    def observed(self, positions: Sequence[F64]) -> F64:
-        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season."""
+    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:
+        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season.
+
+        With `times` (MJD), which a hypothesis about time needs: (2, n) of right ascensions in turns and MJD.
+        """
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
         """Return the scanner of `rings`; `keep` if many skies are scanned."""

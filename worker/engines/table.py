@@ -23,7 +23,20 @@ def builtin() -> Maker:
     """Load the likelihood of this package."""
     with light_import():
         from worker.engines.builtin.engine import Builtin
-    return Builtin
+
+    def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
+        make: Maker = _windows() if spec.hypothesis.kind == "window" else Builtin
+        return make(spec, dataset, kept)
+
+    return made
+
+
+@cache
+def _windows() -> Maker:
+    """Load the same for windows in time."""
+    with light_import():
+        from worker.engines.builtin.window_engine import WindowEngine
+    return WindowEngine
 
 
 ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}

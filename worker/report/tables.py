@@ -53,7 +53,8 @@ def _thresholds(row: Row, of_tail: bool) -> tuple[str, ...]:
 def sensitivity(results: Results) -> Table:
     """One row per spectrum and point: level of the sensitivity, and events, flux and way of every quantity."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
+    strength = formats.strength(results.run.spec)
+    flux = f"{strength.noun} [{strength.unit}]"
     points = results.points
     head = [points.title, "level", "sensitivity n_sig", flux, "found by"]
     for n_sigma in reversed(settings.nsigmas):
@@ -139,7 +140,7 @@ def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     rows_by_target = limits.get("limits") or []
     rows: list[Row] = next((row["limits"] for row in rows_by_target if row["name"] == name), [])
     settings = results.run.spec.sensitivity
-    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.flux_unit(settings.flux_unit)}]"
+    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.strength(results.run.spec).unit}]"
     return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 

@@ -74,8 +74,25 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
-        "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"
+        "sky (a declination grid, with the scan of the section scan), points (those of the list points) or window "
+        "(sources at known times)",
+        "sky",
     ),
+    "hypothesis.sources": Hint(
+        "for kind window: sources with the times at which they may emit; each length is a point of its own",
+        "[{name: GRB130427A, ra_deg: 173.14, dec_deg: 27.71, start_mjd: 56409.324, length_days: [1000 s, 1]}]",
+    ),
+    "hypothesis.sources.name": Hint("name of the source; names folders", "GRB130427A"),
+    "hypothesis.sources.ra_deg": Hint("right ascension, deg", "173.14"),
+    "hypothesis.sources.dec_deg": Hint("declination, deg", "27.71"),
+    "hypothesis.sources.start_mjd": Hint("begin of its windows, MJD; or write centre_mjd", "56409.324"),
+    "hypothesis.sources.centre_mjd": Hint("middle of its windows, MJD; or write start_mjd", "57004.0"),
+    "hypothesis.sources.length_days": Hint(
+        "lengths of windows with sharp ends: days, or with a unit (s, min, h, d)", "[1000 s, 1, 100]"
+    ),
+    "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
+    "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
+    "hypothesis.gamma": Hint("fixed spectral index of the fit in windows; null: fitted", "2.0"),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
         "[{dec_deg: 5}, {dec_deg: 30}]",
@@ -268,6 +285,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "GammaPrior": "likelihood.gamma",
         "SpectralBreak": "signal.break_at",
         "PostTrialTail": "scan.post_trial",
+        "WindowSource": "hypothesis.sources",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
         "TaskResources": ".".join(TASKS),

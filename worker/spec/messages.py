@@ -21,6 +21,7 @@ from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
 from worker.spec.spectra import GammaPrior, SpectralBreak
 from worker.spec.task_resources import TaskResources
+from worker.spec.windows import WindowSource
 
 WITH_KINDS: dict[str, tuple[Mapping[str, type[Model]], str]] = {
     "scan": (SCANS, "healpix"),
@@ -233,6 +234,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Return the keys of a section, in the order of the models."""
     if section[:2] == ("data", "seasons"):
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
+    if section[:2] == ("hypothesis", "sources"):
+        return list(WindowSource.model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section and section[0] in WITH_KINDS and len(section) == 1:

@@ -58,7 +58,8 @@ def sensitivity(path: Path) -> None:
         {row["method_reason"] for part in every for row in part["sensitivity"] if "method_reason" in row}
     ):
         print(reason)
-    note = flux_rows.level_note(every[0]["sensitivity"], "points" if run.spec.points else "declinations")
+    what = "points" if run.spec.hypothesis.lists_points else "declinations"
+    note = flux_rows.level_note(every[0]["sensitivity"], what)
     settings = run.spec.sensitivity
     quoted = {"unit": flux_rows.unit(run), "e0_tev": settings.e0_tev, "level_note": note}
     quoted["acceptance_error"] = settings.flux_error

@@ -1,5 +1,7 @@
 """The likelihood of METHOD in plain numpy, without code of the kernels: for tests and replayed trials."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,8 +46,24 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     return np.asarray(2.0 * (inside + outside - off), dtype=np.float64)
 
 
-def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, float, float]:
+def extended_ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
+    """As `ts_at`, of the extended likelihood of a window (`worker.engines.builtin.extended`)."""
+    signal, share = table_and_share(table, gamma)
+    y = weights_at(drawn, gamma) * signal[drawn.row]
+    return np.asarray(2.0 * (np.log1p(ns[:, None] * y[None, :]).sum(axis=1) - ns * share.sum()))
+
+
+def brute_force(
+    drawn: Drawn, table: SignalTable, gammas: F64, of: Callable[..., F64] = ts_at, most: float | None = None
+) -> tuple[float, float, float]:
     """Largest TS over the given gammas and, at each, ns on a grid of 21 points that is refined eight times.
+
+    Parameters
+    ----------
+    of : callable
+        `ts_at` or `extended_ts_at`.
+    most : float, optional
+        Largest ns.
 
     Returns
     -------
@@ -53,10 +71,10 @@ def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, f
     """
     best = (0.0, 0.0, float(gammas[0]))
     for gamma in gammas:
-        lo, hi = 0.0, min(300.0, 0.9 * float(drawn.n_events.min()))
+        lo, hi = 0.0, min(300.0, 0.9 * float(drawn.n_events.min())) if most is None else most
         for _ in range(8):
             ns = np.linspace(lo, hi, 21)
-            ts = ts_at(drawn, table, ns, float(gamma))
+            ts = of(drawn, table, ns, float(gamma))
             k = int(np.argmax(ts))
             lo, hi = ns[max(k - 1, 0)], ns[min(k + 1, 20)]
         if ts[k] > best[0]:

@@ -1,6 +1,6 @@
 """Parts of the report by kind of scan."""
 
-from worker.report.hypotheses import points, sky, source_list
+from worker.report.hypotheses import points, sky, source_list, window
 from worker.report.hypotheses.part import Part
 from worker.spec.sections import Spec
 
@@ -9,4 +9,6 @@ PARTS: dict[str, Part] = {"healpix": sky.PART, "catalog": source_list.PART, "poi
 
 def part_of(spec: Spec) -> Part | None:
     """The part of the report on skies; None if the analysis scans none."""
+    if spec.hypothesis.kind == "window" and spec.scan.has_skies:
+        return window.PART
     return PARTS.get(spec.scan.kind)
