@@ -334,6 +334,15 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
+        elif keys[0] == "hypothesis" and len(keys) > 1 and keys[1] != "kind":
+            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
+            one = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000}
+            if keys[-1] == "start_mjd":
+                del one["centre_mjd"]
+            if len(keys) == 3:
+                keys, value = keys[:-1], [one | {keys[-1]: value}]
+            lengths = {} if isinstance(value, list) and "sigma_days" in value[0] else {"length_days": 1}
+            document["hypothesis"] = {"kind": "window", "sources": [one], **lengths, keys[-1]: value}
         elif keys == ["points"]:
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}

@@ -25,7 +25,9 @@ def builtin() -> Maker:
         from worker.engines.builtin.engine import Builtin
 
     def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
-        make: Maker = _windows() if spec.hypothesis.kind == "window" else Builtin
+        make: Maker = Builtin
+        if spec.hypothesis.kind == "window":
+            make = _windows()
         return make(spec, dataset, kept)
 
     return made
