@@ -26,8 +26,8 @@ def builtin() -> Maker:
 
     def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
         make: Maker = Builtin
-        if spec.hypothesis.kind == "window":
-            make = _windows()
+        if spec.hypothesis.kind in _TIMED:
+            make = _TIMED[spec.hypothesis.kind]()
         return make(spec, dataset, kept)
 
     return made
@@ -40,6 +40,17 @@ def _windows() -> Maker:
         from worker.engines.builtin.window_engine import WindowEngine
     return WindowEngine
 
+
+@cache
+def _flares() -> Maker:
+    """Load the same for flares of unknown time."""
+    with light_import():
+        from worker.engines.builtin.flare_engine import FlareEngine
+    return FlareEngine
+
+
+_TIMED: dict[str, Callable[[], Maker]] = {"window": _windows, "flare": _flares}
+"""Hypotheses about time, whose engines are modules of their own."""
 
 ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}
 """Engines of this package; others are plug-ins."""

@@ -9,6 +9,7 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec import free_points
+from worker.spec.flares import FlareHypothesis
 from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
 from worker.spec.windows import WindowHypothesis
@@ -69,6 +70,7 @@ KINDS: dict[str, type[HypothesisSection]] = {
     "sky": SkyHypothesis,
     "points": PointsHypothesis,
     "window": WindowHypothesis,
+    "flare": FlareHypothesis,
 }
 
 
@@ -103,4 +105,4 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | WindowHypothesis, _OfTable()]
+Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | WindowHypothesis | FlareHypothesis, _OfTable()]

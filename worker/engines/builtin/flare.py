@@ -70,12 +70,29 @@ class FlareSeasons(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Widths to search (days; sigma of a Gaussian, length of a box), T_max (days), whether width_T / T_max counts."""
+    """What is searched.
+
+    Attributes
+    ----------
+    least, most : float, days
+        Widths: sigma of a Gaussian, length of a box.
+    t_max : float, days
+    penalty : bool
+        Whether width_T / T_max counts.
+    gamma_lo, gamma_hi : float
+        Spectra, within the grid; equal: gamma is fixed.
+    mean, inverse : float
+        Prior of gamma: its mean and 1 / width^2; 0: none.
+    """
 
     least: float
     most: float
     t_max: float
     penalty: bool
+    gamma_lo: float = 1.0
+    gamma_hi: float = 4.0
+    mean: float = 0.0
+    inverse: float = 0.0
 
 
 class Flare(NamedTuple):
@@ -89,13 +106,22 @@ class Flare(NamedTuple):
 
 
 def seasons_of(
-    n_events: F64, log_rate: F64, runs: list[tuple[F64, F64]], gamma_lo: float, gamma_step: float
+    n_events: F64,
+    log_rate: F64,
+    runs: list[tuple[F64, F64]],
+    gamma_lo: float,
+    gamma_step: float,
+    on: list[F64] | None = None,
 ) -> FlareSeasons:
-    """Return `FlareSeasons` from the starts and stops (MJD) of the good runs of each season; seasons by time."""
+    """Return `FlareSeasons` from the starts and stops (MJD) of the good runs of each season.
+
+    `on` is the livetime of each run over its length; None: 1.
+    """
     knots, lives, first = [], [], [0]
-    for start, stop in runs:
+    for j, (start, stop) in enumerate(runs):
         knot = np.column_stack([start, stop]).ravel()
-        length = np.column_stack([np.zeros(len(start)), stop - start]).ravel()
+        live = (stop - start) * (1.0 if on is None else on[j])
+        length = np.column_stack([np.zeros(len(start)), live]).ravel()
         knots.append(knot)
         lives.append(np.cumsum(length))
         first.append(first[-1] + len(knot))

@@ -47,10 +47,12 @@ def new_scratch(events, seasons):  # type: ignore[no-untyped-def]
 def screen(events, seasons, limits, box, t0, width, places, scratch):  # type: ignore[no-untyped-def]
     """Try one (t0, width) with every spectrum."""
     best, best_gamma = -math.inf, 0.0
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
-    for gamma in SPECTRA:
-        if gamma < seasons.gamma_lo or gamma > top:
+    last = -1.0
+    for spectrum in SPECTRA:
+        gamma = min(max(spectrum, limits.gamma_lo), limits.gamma_hi)
+        if gamma == last:
             continue
+        last = gamma
         ts, ns = flare_ts(events, seasons, limits, t0, width, box, gamma, scratch)
         if ns > 0.0 and ts > best:
             best, best_gamma = ts, gamma
@@ -92,9 +94,8 @@ def clamped(events, seasons, limits, point, scratch):  # type: ignore[no-untyped
     penalty.
     """
     point[0] = min(max(point[0], seasons.knot[0]), seasons.knot[-1])
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
     point[1] = min(max(point[1], fmath.log(limits.least)), fmath.log(limits.most))
-    point[2] = min(max(point[2], seasons.gamma_lo), top)
+    point[2] = min(max(point[2], limits.gamma_lo), limits.gamma_hi)
     ts, ns = flare_ts(events, seasons, limits, point[0], fmath.exp(point[1]), False, point[2], scratch)
     return -ts, ns
 
@@ -199,8 +200,7 @@ def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
 @kernel
 def best_gamma(events, seasons, limits, t0, width, gamma, scratch):  # type: ignore[no-untyped-def]
     """gamma, TS and ns of the maximum over gamma within 1 of `gamma`: golden section."""
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
-    lo, hi = max(gamma - 1.0, seasons.gamma_lo), min(gamma + 1.0, top)
+    lo, hi = max(gamma - 1.0, limits.gamma_lo), min(gamma + 1.0, limits.gamma_hi)
     a, b = lo + _GOLDEN * (hi - lo), hi - _GOLDEN * (hi - lo)
     fa, na = flare_ts(events, seasons, limits, t0, width, True, a, scratch)
     fb, nb = flare_ts(events, seasons, limits, t0, width, True, b, scratch)

@@ -53,7 +53,7 @@ class WindowEngine(Builtin):
         self.identity["window"] = {"version": WINDOWS, "gamma": section.gamma}
         self._fixed, self.block = section.gamma or 0.0, 20 * BLOCK
         if dataset is not None:
-            self._runs = _runs(dataset)
+            self._runs = runs_with_rates(dataset)
             self._profile = lru_cache(maxsize=4096)(partial(profile_of, self._runs))
             self._candidates = lru_cache(maxsize=2)(partial(trials.candidates_at, self._analysis))
             self._window = lru_cache(maxsize=4)(self._window_at)
@@ -180,7 +180,7 @@ def _window(model: SourceModel) -> Window:
     return model.window
 
 
-def _runs(dataset: Dataset) -> list[tuple[Any, F64]]:
+def runs_with_rates(dataset: Dataset) -> list[tuple[Any, F64]]:
     """Good runs of every season and their rates."""
     out = []
     for season in dataset.seasons:
