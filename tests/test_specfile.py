@@ -302,6 +302,19 @@ SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": 
 """Sections whose keys cannot stand alone."""
 
 
+def _hypothesis(keys: list[str], value: object) -> dict[str, object]:
+    """Section of the kind that has the key."""
+    one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2}
+    if keys[1] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
+        return {"kind": "flare", "sources": [one], "max_days": 300, "inject_days": 10, keys[1]: value}
+    if keys[-1] != "start_mjd":
+        one["centre_mjd"] = 57000
+    if len(keys) == 3:
+        keys, value = keys[:-1], [one | {keys[-1]: value}]
+    lengths = {} if isinstance(value, list) and "sigma_days" in value[0] else {"length_days": 1}
+    return {"kind": "window", "sources": [one], **lengths, keys[-1]: value}
+
+
 def test_every_example_in_a_hint_is_itself_good() -> None:
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
@@ -336,13 +349,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
         elif keys[0] == "hypothesis" and len(keys) > 1 and keys[1] != "kind":
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            one = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000}
-            if keys[-1] == "start_mjd":
-                del one["centre_mjd"]
-            if len(keys) == 3:
-                keys, value = keys[:-1], [one | {keys[-1]: value}]
-            lengths = {} if isinstance(value, list) and "sigma_days" in value[0] else {"length_days": 1}
-            document["hypothesis"] = {"kind": "window", "sources": [one], **lengths, keys[-1]: value}
+            document["hypothesis"] = _hypothesis(keys, value)
         elif keys == ["points"]:
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}

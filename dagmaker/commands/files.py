@@ -47,8 +47,8 @@ def init(*, kind: str = "sky", output: str = "analysis.yaml") -> Result:
     Parameters
     ----------
     kind : str
-        sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), or window
-        (sources at known times).
+        sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), window
+        (sources at known times), or flare (sources with one flare at an unknown time).
     output : str
         The file; never overwritten.
 

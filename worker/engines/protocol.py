@@ -242,7 +242,7 @@ class Described(Protocol):
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "point_skies" (`observed`, `point_scanner`), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
         `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), and "densities"
-        (`band_counts` and `spread`).
+        (`band_counts` and `spread`), "flare" (`FindsFlares`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -393,3 +393,10 @@ class Engine(Described, Protocol):
 
     def spread(self, at: Point, gamma: float) -> SpreadCurves:
         """Return the point-spread function that the likelihood assumes for a source at a point with this spectrum."""
+
+
+class FindsFlares(Protocol):
+    """What an engine has that supports "flare"."""
+
+    def flare(self, at: Point, turn: F64) -> Mapping[str, Sequence[float]]:
+        """Events of the best flare of a point in the sky of `Engine.observed`, and TS along its time and width."""

@@ -25,6 +25,10 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
+GUIDES = 4096
+"""Cells of time in which a run is looked up."""
+
+
 class FlareEvents(NamedTuple):
     """Events with S > 0 at a source, by time.
 
@@ -57,6 +61,8 @@ class FlareSeasons(NamedTuple):
         Knots of season j are ``first[j] : first[j + 1]``.
     knot, live : ndarray (k,)
         Starts and stops of its good runs (MJD), and the good time of the season up to there (days).
+    guide : ndarray (n_seasons, n_cells), int64
+        Last knot of the season at or before the start of each of equal cells of its time.
     gamma_lo, gamma_step : float
     """
 
@@ -65,6 +71,7 @@ class FlareSeasons(NamedTuple):
     first: I64
     knot: F64
     live: F64
+    guide: I64
     gamma_lo: float
     gamma_step: float
 
@@ -117,13 +124,15 @@ def seasons_of(
 
     `on` is the livetime of each run over its length; None: 1.
     """
-    knots, lives, first = [], [], [0]
+    knots, lives, guides, first = [], [], [], [0]
     for j, (start, stop) in enumerate(runs):
         knot = np.column_stack([start, stop]).ravel()
         live = (stop - start) * (1.0 if on is None else on[j])
         length = np.column_stack([np.zeros(len(start)), live]).ravel()
         knots.append(knot)
         lives.append(np.cumsum(length))
+        cell = np.linspace(knot[0], knot[-1], GUIDES, endpoint=False)
+        guides.append(first[-1] + np.maximum(np.searchsorted(knot, cell, side="right") - 1, 0))
         first.append(first[-1] + len(knot))
     return FlareSeasons(
         np.asarray(n_events, np.float64),
@@ -131,6 +140,7 @@ def seasons_of(
         np.asarray(first, np.int64),
         np.concatenate(knots),
         np.concatenate(lives),
+        np.array(guides, np.int64),
         gamma_lo,
         gamma_step,
     )

@@ -121,9 +121,7 @@ def draw_flare(c, inject, injectors, law, runs, n_data, k0, k1, trial, scratch, 
     for i in range(n):
         a, b, _, _ = rng.block(k0, k1, np.uint64(rng.TIME), trial, np.uint64(2 * i))
         end = runs.first[season[i] + 1]
-        times[i] = _time(
-            runs.first[season[i]], runs.start[:end], runs.length[:end], runs.cdf[:end], rng.unit52(a, b)
-        )
+        times[i] = _time(runs.first[season[i]], runs.start[:end], runs.length[:end], runs.cdf[:end], rng.unit52(a, b))
     if inject:
         t0 = centre(runs, k0, k1, trial)
         n_signal = signal_count(injectors[0], k0, k1, trial)

@@ -12,6 +12,7 @@ from worker.data.dataset import Dataset
 from worker.engines.builtin import analysis, flare_point, support, trials
 from worker.engines.builtin.engine import Builtin, spectrum_of
 from worker.engines.builtin.flare import Limits
+from worker.engines.builtin.flare_details import details
 from worker.engines.builtin.flare_point import FLARE_DTYPE, Fit, Injection, Source, Trials
 from worker.engines.builtin.flare_skies import FlareFits
 from worker.engines.builtin.window_engine import SECONDS, runs_with_rates
@@ -39,7 +40,7 @@ class FlareEngine(Builtin):
     """
 
     columns = FLARE_DTYPE
-    supports = frozenset({"flux", "point_skies", "strata", "densities"})
+    supports = frozenset({"flux", "point_skies", "strata", "densities", "flare"})
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
         super().__init__(spec, dataset, kept)
@@ -93,6 +94,13 @@ class FlareEngine(Builtin):
         """Return the scanner of flares, on this core."""
         return FlareFits(self._analysis, self._runs, self._source, self._fit, points)
 
+    def flare(self, at: Place, turn: F64) -> dict[str, list[float]]:
+        """Events of the best flare of a source in the sky of `observed`, and TS along its time and width."""
+        scanner, fit = self.point_scanner([at]), self._fit
+        events, seasons = scanner.events(at, *turn), self._source(at.model.dec[0]).seasons
+        _, _, gamma, t0, width = fit.of(events, seasons)
+        return details(events, seasons, fit.limits, fit.profile == "box", (gamma, t0, width))
+
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
         base, section = super().method(), self._section
@@ -105,9 +113,9 @@ class FlareEngine(Builtin):
             penalty = "No penalty is paid for the choice of the time, "
         return base._replace(
             test_statistic=f"{base.test_statistic} The signal is a flare at an unknown time: {profile} ({width}), "
-            f"normalised over the good runs; t0 and width are fitted, too, and the global maximum is searched. {penalty}"
-            "and ns counts signal events of the flare within the cut of the signal density.",
-            background=f"{base.background} and its time within the good runs of its season (rate of each run as weight)",
+            f"normalised over the good runs; t0 and width are fitted, too, and the global maximum is searched. "
+            f"{penalty}and ns counts signal events of the flare within the cut of the signal density.",
+            background=f"{base.background} and its time within the good runs of its season, with the rate of each run",
             signal=f"{base.signal} in one flare per trial with t0 even over the good time",
         )
 

@@ -98,7 +98,5 @@ class FlareFits:
         event, value, chord2, scratch = self._batch
         n = select(self._near(dec), float(at.labels["ra_deg"]) / 360.0, turn, event, value)
         w, row, season, times = self._events
-        n = _weights(
-            n, a.sky, dec, self._psf(dec), a.n_data, event, value, chord2, scratch, mjd, w, row, season, times
-        )
+        n = _weights(n, a.sky, dec, self._psf(dec), a.n_data, event, value, chord2, scratch, mjd, w, row, season, times)
         return events_of(self._source(dec), self._runs, w[:, :n], row[:n], season[:n], times[:n])

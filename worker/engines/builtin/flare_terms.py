@@ -20,13 +20,14 @@ def live_until(seasons, j, t):  # type: ignore[no-untyped-def]
         return 0.0
     if t >= seasons.knot[hi - 1]:
         return seasons.live[hi - 1]
-    while hi - lo > 1:
-        middle = (lo + hi) // 2
-        if seasons.knot[middle] <= t:
-            lo = middle
-        else:
-            hi = middle
-    length, more = seasons.knot[hi] - seasons.knot[lo], seasons.live[hi] - seasons.live[lo]
+    cells = seasons.guide.shape[1]
+    span = seasons.knot[hi - 1] - seasons.knot[lo]
+    lo = seasons.guide[j, min(int((t - seasons.knot[lo]) / span * cells), cells - 1)]
+    while seasons.knot[lo] > t:
+        lo -= 1
+    while seasons.knot[lo + 1] <= t:
+        lo += 1
+    length, more = seasons.knot[lo + 1] - seasons.knot[lo], seasons.live[lo + 1] - seasons.live[lo]
     return seasons.live[lo] + (more * ((t - seasons.knot[lo]) / length) if more > 0.0 else 0.0)
 
 
