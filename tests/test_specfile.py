@@ -302,17 +302,17 @@ SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": 
 """Sections whose keys cannot stand alone."""
 
 
-def _hypothesis(keys: list[str], value: object) -> dict[str, object]:
-    """Section of the kind that has the key."""
-    one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2}
-    if keys[1] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
-        return {"kind": "flare", "sources": [one], "max_days": 300, "inject_days": 10, keys[1]: value}
-    if keys[-1] != "start_mjd":
-        one["centre_mjd"] = 57000
-    if len(keys) == 3:
-        keys, value = keys[:-1], [one | {keys[-1]: value}]
-    lengths = {} if isinstance(value, list) and "sigma_days" in value[0] else {"length_days": 1}
-    return {"kind": "window", "sources": [one], **lengths, keys[-1]: value}
+def _windows(keys: list[str], value: object) -> dict[str, object]:
+    """Section hypothesis with a value at one of its keys, or of the keys of its source."""
+    one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000, "length_days": 1}
+    if keys[0] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
+        flare = {name: one[name] for name in ("name", "ra_deg", "dec_deg")}
+        return {"kind": "flare", "sources": [flare], "max_days": 300, "inject_days": 10, keys[0]: value}
+    if len(keys) == 1:
+        return {"kind": "window", "sources": [one], keys[0]: value}
+    for other in {"start_mjd": ["centre_mjd"], "sigma_days": ["length_days"]}.get(keys[1], []):
+        del one[other]
+    return {"kind": "window", "sources": [one | {keys[1]: value}]}
 
 
 def test_every_example_in_a_hint_is_itself_good() -> None:
@@ -347,12 +347,10 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
-        elif keys[0] == "hypothesis" and len(keys) > 1 and keys[1] != "kind":
+        elif place == "points" or (keys[0] == "hypothesis" and keys[1:] not in ([], ["kind"])):
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            document["hypothesis"] = _hypothesis(keys, value)
-        elif keys == ["points"]:
-            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            document |= {"hypothesis": {"kind": "points"}, "points": value}
+            points = {"hypothesis": {"kind": "points"}, "points": value}
+            document |= points if place == "points" else {"hypothesis": _windows(keys[1:], value)}
         else:
             target = document
             if keys[0] == "adaptive":

@@ -13,6 +13,7 @@ from worker.base.errors import SpecError
 from worker.blinding.unblind import write_results
 from worker.cli.main import main
 from worker.data.prepared import content_digest
+from worker.report import unblinded
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads, loads_resolved, resolved_text
@@ -28,6 +29,7 @@ hypothesis:
   length_days: [1000 s, 1, 100]
   sources:
     - {name: GRB1, ra_deg: 77.3, dec_deg: 5.5, start_mjd: 55700.2}
+    - {name: GRB2, ra_deg: 200, dec_deg: 45, start_mjd: 55750.2}
     - {name: AT2, ra_deg: 300, dec_deg: -25, centre_mjd: 55800, sigma_days: [5]}
 background: {n_trials: 4000, trials_per_file: 2000}
 signal: {n_sig: [1, 3, 8, 20], n_trials: 80}
@@ -35,7 +37,7 @@ sensitivity: {n_bootstrap: 20, discovery_nsigma: 2}
 scan: {kind: points, n_skies: 400, skies_per_file: 200}
 unblind: {quote_nsigma: 1.0, waive: [p_uniform, n_sig_bias, enough_background_trials]}
 """
-NAMES = ["GRB1__1000s", "GRB1__1d", "GRB1__100d", "AT2__sigma_5d"]
+NAMES = ["GRB1__1000s", "GRB1__1d", "GRB1__100d", "GRB2__1000s", "GRB2__1d", "GRB2__100d", "AT2__sigma_5d"]
 
 
 def test_every_window_of_every_source_is_a_point():
@@ -43,7 +45,7 @@ def test_every_window_of_every_source_is_a_point():
     assert loads_resolved(resolved_text(spec)) == spec
     assert [at.folder.name for at in spec.all_points] == NAMES
     spans = [at.model.window.span for at in spec.all_points]
-    np.testing.assert_allclose([stop - start for start, stop in spans], [1000 / 86400, 1, 100, 50], rtol=1e-8)
+    np.testing.assert_allclose([stop - start for start, stop in spans], [1000 / 86400, 1, 100] * 2 + [50], rtol=1e-8)
     np.testing.assert_allclose([start for start, _ in spans[:3]], 55700.2, rtol=0, atol=1e-9)
     assert (spec.background.tail, spec.scan.survival) == ("none", "hybrid"), "there are no tilted trials"
     nodes = {node.name: node for node in make(spec, "0" * 64).nodes}
@@ -66,12 +68,11 @@ def test_an_address_has_everything_that_decides_trials():
         ("1000 s", "1000 parsec", r"hypothesis\.length_days: found '1000 parsec'"),
         ("  length_days: [1000 s, 1, 100]\n", "", r"hypothesis\.sources\[0\]\.length_days: GRB1: missing"),
         ("centre_mjd: 55800", "start_mjd: 55800", r"sigma_days: AT2: a Gaussian has a centre"),
-        ("sigma_days: [5]", "sigma_days: [5], length_days: 3", r"hypothesis\.sources\[1\]: AT2: found length_days"),
+        ("sigma_days: [5]", "sigma_days: [5], length_days: 3", r"hypothesis\.sources\[2\]: AT2: found length_days"),
         ("[1000 s, 1, 100]", "[1, 1]", r"hypothesis\.sources: found GRB1__1d twice"),
         ("n_trials: 4000", "tail: tilted, n_trials: 4000", r"background\.tail: found tilted"),
         ("n_trials: 4000", "dec_deg: [5], n_trials: 4000", r"background\.dec_deg: "),
         ("{kind: points, n_skies: 400, skies_per_file: 200}", "{nside: 4, n_skies: 9}", r"scan\.kind: "),
-        ("kind: window\n", "kind: window\n  gamma: 5\n", r"hypothesis\.gamma: "),
         ("synthetic, n_events: 4000", "icecube_3yr, dir: /tmp, seasons: [{name: IC79, livetime_days: 316}]",
          r"data\.format: .*no good runs"),
         ("unblind:", "resources: {gpu: true}\nunblind:", r"resources\.gpu: "),
@@ -135,9 +136,18 @@ def test_results_are_fluences_and_corrected_with_the_same_skies(run):
     assert 2.0 < short["n_sig"] < 2.9, "nearly no background: 90 % have an event"
     assert short["flux"] / short["n_sig"] < long["flux"] / long["n_sig"], "6 of 100 days are gaps"
     skies = np.concatenate([np.load(run / file.path) for file in expected(open_run(run), "scan_trials")])
-    assert skies.shape == (400, 4)
+    assert skies.shape == (400, 7)
     assert [row["name"] for row in summary["scan"]["points"]] == NAMES
     assert summary["post_trial"]["n"] == 400
+    observed = [row["ts"] for row in summary["scan"]["points"]]
+    for i, length in enumerate(("1000s", "1d", "100d")):
+        k = np.count_nonzero(skies["ts"][:, i] + skies["ts"][:, i + 3] >= observed[i] + observed[i + 3] - 1e-12)
+        assert summary["sums"][length]["sum_ts"] == pytest.approx(observed[i] + observed[i + 3])
+        assert (summary["sums"][length]["n_at_least"], summary["sums"][length]["p"]) == (k, (k + 1) / 401)
+    assert len(summary["sums"]) == 3, "no other source has the Gaussian"
+    tests = np.load(run / layout.binomial_file())["mlog10p"]
+    test = summary["binomial"]["all"]
+    assert (test["n_sources"], test["n_at_least"]) == (3, np.count_nonzero(tests >= test["mlog10p"]))
 
 
 @pytest.mark.slow
@@ -155,6 +165,9 @@ def test_unblinding_opens_right_ascensions_and_times(run):
     assert [row["ts"] for row in real["points"]] == fits["ts"].tolist()
     assert [row["name"] for row in real["upper_limits"]["limits"]] == NAMES
     assert real["upper_limits"]["unit"] == "TeV cm^-2"
+    assert real["sums"].keys() == {"1000s", "1d", "100d"}
+    assert unblinded._how(real) == "a list of 7 points"
+    assert real["hottest"]["name"] in unblinded._sentence(real)
     near = np.abs(context.engine(opened)._analysis.sky.dec - np.radians(5.5)) < np.radians(0.3)
     moved = sky.copy()
     moved[0, near] = 77.3 / 360  # a flare at the source, in the day of the second window and then the day after it

@@ -8,6 +8,7 @@ from worker.hypotheses.points.skies import PointSkies
 from worker.hypotheses.protocol import Ensemble, Hypothesis
 from worker.hypotheses.sky.hypothesis import WholeSky
 from worker.hypotheses.source_list.hypothesis import SourceList
+from worker.hypotheses.window.skies import WindowSkies
 from worker.spec.sections import Spec
 
 HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
@@ -20,6 +21,8 @@ HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
 
 def hypothesis_of(spec: Spec) -> Hypothesis:
     """The hypothesis of an analysis."""
+    if spec.hypothesis.kind == "window" and spec.scan.kind == "points":
+        return WindowSkies(spec)
     return HYPOTHESES[spec.scan.kind](spec)
 
 

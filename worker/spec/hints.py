@@ -93,7 +93,6 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
     "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
-    "hypothesis.gamma": Hint("fixed spectral index of the fit in windows; null: fitted", "2.0"),
     "hypothesis.profile": Hint("time profile of a flare: gaussian or box", "gaussian"),
     "hypothesis.min_days": Hint("shortest width of a fitted flare, days: sigma of a Gaussian, length of a box", "1"),
     "hypothesis.max_days": Hint("longest width of a fitted flare, days", "300"),

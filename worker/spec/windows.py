@@ -95,9 +95,6 @@ class WindowHypothesis(HypothesisSection):
     kind: Annotated[Literal["window"], KIND]
     sources: Annotated[tuple[WindowSource, ...], Field(min_length=1, max_length=MAX_DECS, strict=False)]
     length_days: Lengths | None = None
-    gamma: Annotated[
-        Annotated[Number, Field(ge=1, le=4)] | None, Affects("the fitted spectrum: all trials", identity=True)
-    ] = None
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """Every window of every source, in the order of the spec."""
@@ -123,10 +120,6 @@ class WindowHypothesis(HypothesisSection):
         if spec.points:
             yield "points", "found a list; hypothesis.kind is window, whose points are its sources: leave it out"
         yield from _not_for_windows(spec)
-        like = spec.likelihood
-        if self.gamma is not None and not like.gamma_min <= self.gamma <= like.gamma_max:
-            text = f"found {self.gamma:g}; must be between likelihood.gamma_min and gamma_max"
-            yield "hypothesis.gamma", f"{text}, {like.gamma_min:g} and {like.gamma_max:g}"
 
     def _of_source(self, place: str, source: WindowSource) -> Iterator[Fault]:
         if source.sigma_days is not None and source.centre_mjd is None:

@@ -59,7 +59,7 @@ def _best_ns(ns, tolerance, top, total, padded, y, none, acc, acc2, count):  # t
 @kernel
 def profile(gamma, ns, tolerance, n, w, row, season, none, ones, model, work):  # type: ignore[no-untyped-def]
     """As `worker.engines.builtin.likelihood.profile`; `none` and `ones` (n_seasons,) in place of numbers of events."""
-    gammas, _, coef, share, _, _ = model
+    gammas, _, coef, share, _, _, _ = model
     table, dtable, y, dy, q, dq, acc, acc2, count = work
     count[PROFILES] += 1
     _set_gamma(gamma, gammas, coef, share, ones, table, dtable, q, dq)
@@ -92,11 +92,9 @@ fit = _rebound(free.fit, _search=_rebound(free._search, profile=profile), profil
 
 
 @kernel
-def fit_window(fixed, n, w, row, season, none, ones, model, work, slopes):  # type: ignore[no-untyped-def]
-    """Ts, ns, gamma of the maximum; gamma is `fixed` unless that is 0."""
+def fit_window(n, w, row, season, none, ones, model, work, slopes):  # type: ignore[no-untyped-def]
+    """Ts, ns, gamma of the maximum: as `fit`, at once if no event is near."""
     if n == 0:
-        return 0.0, 0.0, fixed if fixed > 0.0 else model[0][0]
-    if fixed > 0.0:
-        ns, value, _ = profile(fixed, 0.0, free.NS_TOLERANCE_FINAL, n, w, row, season, none, ones, model, work)
-        return max(2.0 * value, 0.0), ns, fixed
+        prior = model[6]
+        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else model[0][0]
     return fit(n, w, row, season, none, ones, model, work, slopes)

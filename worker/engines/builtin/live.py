@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.data.dataset import GoodRuns
+from worker.data.local import sidereal_turns
 from worker.spec.point import Window
 
 F64 = NDArray[np.float64]
@@ -15,6 +16,10 @@ I64 = NDArray[np.int64]
 
 GROUP = 1000
 """Events from which the rate of a run is taken, its own and those of its neighbours: 3 %, and no run has rate 0."""
+EVEN_AFTER = 10.0
+"""Days after which the Earth has turned so often that the background is even in right ascension, to 1 %."""
+SLICE = 1.0 / 288
+"""Days, five minutes: 1.25 degrees of azimuth."""
 STEPS = 64
 """Steps per sigma in which a Gaussian is integrated and drawn."""
 
@@ -76,7 +81,8 @@ class Profile(NamedTuple):
     Attributes
     ----------
     expected, live : ndarray (n_seasons,)
-        Background events over the whole sky, and days of signal: good time, weighted by the profile of the signal.
+        Background events over the whole sky (after `at_place`: if it were everywhere as at the source), and days of
+        signal: good time, weighted by the profile of the signal.
     good : ndarray (n_seasons,), days
         Good time.
     middle, sigma : float, MJD, days
@@ -119,6 +125,38 @@ def _means(middle, sigma, start, length, out):  # type: ignore[no-untyped-def]
         a, b = start[i], start[i] + length[i]
         at_ends = height(middle, sigma, a) + height(middle, sigma, b)
         out[i] = (at_ends + 4.0 * height(middle, sigma, a + 0.5 * length[i])) / 6.0
+
+
+def at_place(profile: Profile, window: Window, hour_angles: list[F64 | None], turn: float) -> Profile:
+    """The profile with the background of the azimuths that a source has during the window.
+
+    Parameters
+    ----------
+    hour_angles : list of ndarray or None
+        Relative density of each season, see `worker.data.local`; None: even.
+    turn : float
+        Right ascension of the source, in turns.
+    """
+    start, stop = window.span
+    if stop - start > EVEN_AFTER:
+        return profile
+    factors = [1.0 if density is None else _mean_at(profile, j, density, turn) for j, density in enumerate(hour_angles)]
+    return profile._replace(expected=profile.expected * np.array(factors))
+
+
+def _mean_at(profile: Profile, j: int, density: F64, turn: float) -> float:
+    """Mean density at the source over the background of season j in the window."""
+    own = slice(int(profile.first[j]), int(profile.first[j + 1]))
+    start, length = profile.start[own], profile.length[own]
+    share = np.diff(profile.background[own], prepend=0.0)
+    if start.size == 0 or profile.expected[j] <= 0:
+        return 1.0
+    n = np.maximum(np.ceil(length / SLICE), 1).astype(np.int64)
+    which = np.repeat(np.arange(n.size), n)
+    number = np.arange(which.size) - np.repeat(np.cumsum(n) - n, n) + 0.5
+    turns = sidereal_turns(start[which] + number * (length / n)[which]) - turn
+    at = np.minimum(((turns - np.floor(turns)) * density.size).astype(np.int64), density.size - 1)
+    return float(np.cumsum(density[at] * (share / n)[which])[-1])
 
 
 def profile_of(seasons: list[tuple[GoodRuns, F64]], window: Window) -> Profile:

@@ -14,7 +14,7 @@ from worker.data.good_runs import run_of
 from worker.engines.builtin import analysis, reference, support, trials, windows
 from worker.engines.builtin.engine import BLOCK, Builtin, spectrum_of
 from worker.engines.builtin.inject import Injector
-from worker.engines.builtin.live import profile_of, rates
+from worker.engines.builtin.live import Profile, at_place, profile_of, rates
 from worker.engines.builtin.trials import Drawn
 from worker.engines.builtin.window_skies import WindowFits
 from worker.engines.builtin.windows import WindowPoint
@@ -22,7 +22,6 @@ from worker.engines.protocol import Explanation, Method, Signal
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel, Window
 from worker.spec.sections import Spec
-from worker.spec.windows import WindowHypothesis
 
 F64 = NDArray[np.float64]
 
@@ -48,34 +47,36 @@ class WindowEngine(Builtin):
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
         super().__init__(spec, dataset, kept)
-        section = spec.hypothesis
-        assert isinstance(section, WindowHypothesis)
-        self.identity["window"] = {"version": WINDOWS, "gamma": section.gamma}
-        self._fixed, self.block = section.gamma or 0.0, 20 * BLOCK
+        self.identity["window"], self.block = WINDOWS, 20 * BLOCK
         if dataset is not None:
             self._runs = runs_with_rates(dataset)
-            self._profile = lru_cache(maxsize=4096)(partial(profile_of, self._runs))
+            self._hour_angles = [season.hour_angle for season in dataset.seasons]
+            self._profile = lru_cache(maxsize=4096)(self._profile_at)
             self._candidates = lru_cache(maxsize=2)(partial(trials.candidates_at, self._analysis))
             self._window = lru_cache(maxsize=4)(self._window_at)
             self._signal = lru_cache(maxsize=1)(self._injector_at)
             for at in spec.all_points:
                 self._require(at)
 
-    def _window_at(self, model: SourceModel) -> WindowPoint:
-        profile, [dec] = self._profile(_window(model)), model.dec
-        support.require(self._analysis, dec)
-        return windows.window_point(self._analysis, dec, profile, self._fixed, self._candidates(dec))
+    def _profile_at(self, at: Place) -> Profile:
+        window, turn = _window(at.model), float(at.labels["ra_deg"]) / 360.0
+        return at_place(profile_of(self._runs, window), window, self._hour_angles, turn)
 
-    def _injector_at(self, model: SourceModel, signal: Signal) -> Injector:
-        section, [dec], [extension] = self.spec.signal, model.dec, model.extension
-        within = windows.during(self._analysis, self._profile(_window(model)))
+    def _window_at(self, at: Place) -> WindowPoint:
+        profile, [dec] = self._profile(at), at.model.dec
+        support.require(self._analysis, dec)
+        return windows.window_point(self._analysis, dec, profile, self._candidates(dec))
+
+    def _injector_at(self, at: Place, signal: Signal) -> Injector:
+        section, [dec], [extension] = self.spec.signal, at.model.dec, at.model.extension
+        within = windows.during(self._analysis, self._profile(at))
         spectrum = spectrum_of(section, signal.gamma)
         return trials.injector_at(within, dec, spectrum, signal.n_sig, section.draws_poisson, extension)
 
     def _require(self, at: Place) -> None:
         """Refuse a window without good time."""
         window = _window(at.model)
-        if self._profile(window).good.sum() > 0:
+        if self._profile(at).good.sum() > 0:
             return
         start, stop = window.span
         first = min(float(runs.start.min()) for runs, _ in self._runs)
@@ -96,7 +97,7 @@ class WindowEngine(Builtin):
         """Sentences about windows that the detector was not on for all of."""
         shares = []
         for at in self.spec.all_points:
-            (start, stop), good = _window(at.model).span, float(self._profile(_window(at.model)).good.sum())
+            (start, stop), good = _window(at.model).span, float(self._profile(at).good.sum())
             shares.append((good / (stop - start), at.folder.name, good, stop - start))
         partial_ones = sorted(share for share in shares if share[0] < FULL)
         for share, name, good, length in partial_ones[:NOTED]:
@@ -106,13 +107,13 @@ class WindowEngine(Builtin):
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
-        injector = None if signal is None else self._signal(at.model, signal)
-        return windows.run(self._analysis, self._window(at.model), key, first, n, injector)
+        injector = None if signal is None else self._signal(at, signal)
+        return windows.run(self._analysis, self._window(at), key, first, n, injector)
 
     def flux(self, at: Place, gamma: float) -> float:
         """E^2 dF/dE at the spec's `e0_tev`, in TeV / cm^2, of a source that gives one event."""
         window, [dec] = _window(at.model), at.model.dec
-        within = windows.during(self._analysis, self._profile(window))
+        within = windows.during(self._analysis, self._profile(at))
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
             flux = analysis.to_e2dnde(within, dec, spectrum, 1.0, self.spec.sensitivity.e0_tev)
@@ -131,16 +132,17 @@ class WindowEngine(Builtin):
 
     def point_scanner(self, points: Sequence[Place]) -> WindowFits:  # type: ignore[override]
         """Return the scanner of windows, on this core."""
-        return WindowFits(self._analysis, self._runs, self._profile, self._fixed, points)
+        return WindowFits(self._analysis, self._runs, self._hour_angles, self._profile, points)
 
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point, injector = self._window(at.model), None if signal is None else self._signal(at.model, signal)
+        point, injector = self._window(at), None if signal is None else self._signal(at, signal)
         drawn = windows.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
         most = max(2.0 * float(fit["ns"]), 10.0)
-        chosen = np.array([self._fixed]) if self._fixed else gammas
+        mean, inverse = point.table.prior
+        chosen = np.array([mean]) if np.isinf(inverse) else gammas
         best = reference.brute_force(drawn, point.table, chosen, reference.extended_ts_at, most)
         result = f"brute force ({len(chosen)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}"
         return Explanation(
@@ -165,11 +167,10 @@ class WindowEngine(Builtin):
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
         base = super().method()
-        spectrum = f"γ = {self._fixed:g} is fixed" if self._fixed else "γ is fitted"
         return base._replace(
             test_statistic=f"{base.test_statistic} In a window of time the likelihood is extended: the number of "
-            "background events is that of the good runs (each with the rate of its neighbourhood), ns counts signal "
-            f"events in the window, and {spectrum}. A box is uniform over the good time, a Gaussian is cut at 5σ.",
+            "background events is that of the good runs (each with the rate of its neighbourhood), and ns counts "
+            "signal events in the window. A box is uniform over the good time, a Gaussian is cut at 5σ.",
             background="Background trials have a Poisson number of events in the window, each an event of the data "
             "with its declination, σ and energy, at an even right ascension and at a time within the good runs",
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from worker.base import rng
 from worker.base.compiled import kernel
+from worker.data import local
 from worker.data.dataset import GoodRuns
 from worker.engines.builtin import maximum
 from worker.engines.builtin import psf as psfs
@@ -25,11 +26,13 @@ from worker.engines.builtin.live import Profile, height, pieces_in
 from worker.engines.builtin.sources import CACHE_BYTES, near, weigh
 from worker.engines.builtin.trials import TRIAL_DTYPE, poisson_cdf
 from worker.engines.builtin.windows import during
-from worker.spec.point import Point, SourceModel, Window
+from worker.spec.point import Point
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
+EVEN = np.ones(local.BINS)
+_sidereal_turns = kernel(local.sidereal_turns)
 EVENTS = 4_000_000
 """Events of the skies of one block."""
 MOST = 10_000
@@ -41,7 +44,7 @@ SOURCES = 256
 
 
 @kernel
-def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, use, event, turn, mjd):  # type: ignore[no-untyped-def]
+def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, use, angles, event, turn, mjd):  # type: ignore[no-untyped-def]
     """Event, right ascension (turns) and time of every event of a sky."""
     for i in range(event.size):
         a, b, d, e = rng.block(k0, k1, np.uint64(rng.SKY), sky, np.uint64(2 * i))
@@ -50,7 +53,12 @@ def _draw(k0, k1, sky, cdf, start, length, season, first, n_events, use, event, 
         mjd[i] = start[piece] + length[piece] * rng.unit52(f, g)
         j = season[piece]
         event[i] = use[first[j] + min(int(rng.unit52(d, e) * n_events[j]), n_events[j] - 1)]
-        turn[i] = rng.unit52(h, k)
+        u = rng.unit52(h, k)
+        bin_ = _search(angles[j], u)
+        before = angles[j, bin_ - 1] if bin_ > 0 else 0.0
+        angle = (bin_ + (u - before) / (angles[j, bin_] - before)) / angles.shape[1]
+        turn[i] = _sidereal_turns(mjd[i]) - angle
+        turn[i] -= np.floor(turn[i])
 
 
 @kernel
@@ -79,7 +87,7 @@ def _near(lo, hi, at, reach, event, turn, index, value):  # type: ignore[no-unty
 
 
 @kernel
-def _fit_skies(window, place, fixed, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
+def _fit_skies(window, place, sky, psf, reach, per_event, model, skies, work, slopes, batch, events, none, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of one window in every sky of a block: out (n_skies, 3); `place` is right ascension and dec."""
     at, dec = place
     offset, event, turn, mjd = skies
@@ -107,7 +115,7 @@ def _fit_skies(window, place, fixed, sky, psf, reach, per_event, model, skies, w
                 row[n] = sky.row[e]
                 season[n] = s
                 n += 1
-        out[k, 0], out[k, 1], out[k, 2] = fit_window(fixed, n, w, row, season, none, ones, model, work, slopes)
+        out[k, 0], out[k, 1], out[k, 2] = fit_window(n, w, row, season, none, ones, model, work, slopes)
 
 
 class WindowFits:
@@ -117,24 +125,24 @@ class WindowFits:
     ----------
     runs : list of (GoodRuns, ndarray)
         Of each season, with their rates.
+    hour_angles : list of ndarray or None
+        Of each season, see `worker.data.local`.
     profile : callable
-        ``profile(window)``: its `Profile`.
-    fixed : float
-        The fitted gamma; 0 if it is free.
+        ``profile(point)``: its `Profile`.
     points : sequence of Point
         Each with a ``ra_deg``.
     """
 
     def __init__(
-        self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], profile: Callable[[Window], Profile], fixed: float,
-        points: Sequence[Point],
+        self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], hour_angles: list[F64 | None],
+        profile: Callable[[Point], Profile], points: Sequence[Point],
     ) -> None:  # fmt: skip
-        self._analysis, self._profile, self._fixed, self._points = analysis, profile, fixed, points
+        self._analysis, self._profile, self._points = analysis, profile, points
         spans = _union([at.model.window.span for at in points if at.model.window is not None])
         self._table = lru_cache(SOURCES)(partial(_source_at, analysis, profile))
         kept = max(int(CACHE_BYTES / (4 * max(analysis.sky.dec.size, 1))), 1)
         self._reach = lru_cache(kept)(partial(_reach_at, analysis))
-        self._draws = _Draws(analysis, runs, spans, self._near_some())
+        self._draws = _Draws(analysis, runs, hour_angles, spans, self._near_some())
         self.block = min(max(int(EVENTS / max(self._draws.mean, 1.0)), 1), MOST)
 
     def _near_some(self) -> I64:
@@ -162,21 +170,21 @@ class WindowFits:
         events = np.empty((2, size)), np.empty(size, np.int32), np.empty(size, np.int32)
         out, fits = np.empty((len(skies), len(self._points), 3)), np.empty((len(skies), 3))
         for i, at in enumerate(self._points):
-            window, per_event, psf, model = self._table(at.model)
+            window, per_event, psf, model = self._table(at)
             [dec] = at.model.dec
             _fit_skies(
-                window, (float(at.labels["ra_deg"]) / 360.0, dec), self._fixed, a.sky, psf, self._reach(dec),
+                window, (float(at.labels["ra_deg"]) / 360.0, dec), a.sky, psf, self._reach(dec),
                 per_event, model, block, work, slopes, batch, events, np.zeros(a.n_seasons), fits,
             )  # fmt: skip
             out[:, i] = maximum.require(fits, f"skies at {at}")
         return out.view(TRIAL_DTYPE)[..., 0]
 
 
-def _source_at(analysis: Analysis, profile: Callable[[Window], Profile], model: SourceModel) -> tuple[object, ...]:
+def _source_at(analysis: Analysis, profile: Callable[[Point], Profile], at: Point) -> tuple[object, ...]:
     """What the kernel needs of a window: its times, N / n_b (`Sky.weight` has 1 / N), and tables."""
-    assert model.window is not None
-    of, [dec] = profile(model.window), model.dec
-    (start, stop), some = model.window.span, of.expected > 0
+    assert at.model.window is not None
+    of, [dec] = profile(at), at.model.dec
+    (start, stop), some = at.model.window.span, of.expected > 0
     per_event = np.where(some, analysis.n_data / np.where(some, of.expected, 1.0), 0.0)
     times = start, stop, of.middle, of.sigma, of.norm
     return times, per_event, psf_at(analysis, dec), table_at(during(analysis, of), dec)
@@ -208,7 +216,9 @@ def _by_time(event: I64, turn: F64, mjd: F64) -> tuple[I64, F64, F64]:
 class _Draws:
     """Draws skies: the events `use` of the data, chosen evenly within each season, within spans of time."""
 
-    def __init__(self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], spans: F64, use: I64) -> None:
+    def __init__(
+        self, analysis: Analysis, runs: list[tuple[GoodRuns, F64]], hour_angles: list[F64 | None], spans: F64, use: I64
+    ) -> None:
         pieces = [pieces_in(own, rate, spans) for own, rate in runs]
         season = analysis.sky.season[use]
         n_events = np.bincount(season, minlength=analysis.n_seasons).astype(np.int64)
@@ -225,6 +235,7 @@ class _Draws:
             np.cumsum(n_events) - n_events,
             n_events,
             use,
+            np.array([np.cumsum(EVEN if density is None else density) / EVEN.size for density in hour_angles]),
         )
 
     def sky(self, key: tuple[int, int], sky: int) -> tuple[I64, F64, F64]:

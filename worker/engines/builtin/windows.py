@@ -57,12 +57,11 @@ class Near(NamedTuple):
 
 
 class WindowPoint(NamedTuple):
-    """A source declination (rad) and a window, ready for trials; `fixed` is the fitted gamma, 0 if it is free."""
+    """A source declination (rad) and a window, ready for trials."""
 
     dec: float
     table: SignalTable
     near: Near
-    fixed: float
 
 
 def during(analysis: Analysis, profile: Profile) -> Analysis:
@@ -74,9 +73,7 @@ def during(analysis: Analysis, profile: Profile) -> Analysis:
     return out
 
 
-def window_point(
-    analysis: Analysis, dec: float, profile: Profile, fixed: float, candidates: Candidates | None = None
-) -> WindowPoint:
+def window_point(analysis: Analysis, dec: float, profile: Profile, candidates: Candidates | None = None) -> WindowPoint:
     """Return a declination (rad) and a window; `candidates` are those of `candidates_at`, if they are known."""
     of_dec = candidates_at(analysis, dec) if candidates is None else candidates
     event, season = of_dec.event, of_dec.event["season"]
@@ -87,7 +84,7 @@ def window_point(
     count_cdf = poisson_cdf(total) if total > 0.0 else np.ones(1)
     some = profile.expected > 0
     inv_n = np.where(some, 1.0 / np.where(some, profile.expected, 1.0), 0.0)
-    return WindowPoint(dec, table_at(during(analysis, profile), dec), Near(near, count_cdf, inv_n, profile), fixed)
+    return WindowPoint(dec, table_at(during(analysis, profile), dec), Near(near, count_cdf, inv_n, profile))
 
 
 @part
@@ -158,13 +155,13 @@ def _one(near, inject, injector, k0, k1, trial, scratch):  # type: ignore[no-unt
 
 
 @kernel
-def _run(near, inject, injector, model, fixed, k0, k1, first, scratch, none, ones, work, slopes, out):  # type: ignore[no-untyped-def]
+def _run(near, inject, injector, model, k0, k1, first, scratch, none, ones, work, slopes, out):  # type: ignore[no-untyped-def]
     _, _, w, row, season, _, _, _, _, _, _ = scratch
     count = work[-1]
     for t in range(out.shape[0]):
         n = _one(near, inject, injector, k0, k1, first + np.uint64(t), scratch)
         count[EVENTS] += n
-        out[t, 0], out[t, 1], out[t, 2] = fit_window(fixed, n, w, row, season, none, ones, model, work, slopes)
+        out[t, 0], out[t, 1], out[t, 2] = fit_window(n, w, row, season, none, ones, model, work, slopes)
 
 
 @kernel
@@ -188,7 +185,7 @@ def run(
     work = workspace(arrays[0].size, analysis.n_rows, analysis.n_seasons)
     none, out = np.zeros(analysis.n_seasons), np.empty((n, 3))
     _run(
-        at.near, injector is not None, signal, at.table, at.fixed, np.uint64(key[0]), np.uint64(key[1]),
+        at.near, injector is not None, signal, at.table, np.uint64(key[0]), np.uint64(key[1]),
         np.uint64(first), arrays, none, none + 1.0, work, np.empty(analysis.cuts.gammas.size), out,
     )  # fmt: skip
     where = f"trials of a window at dec {np.degrees(at.dec):.4g} deg"
