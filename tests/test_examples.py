@@ -177,3 +177,16 @@ def test_windows_of_known_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
     assert (tmp_path / "run/report/figures/windows.png").stat().st_size > 10_000
     assert "E² dF/dE" in (tmp_path / "run/report/index.html").read_text()
+
+
+def test_flares_of_unknown_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer: dict[str, dict[str, Any]] = {
+        "data": {"n_events": 4000},
+        "background": {"n_trials": 200, "trials_per_file": 100},
+        "signal": {"n_trials": 30},
+        "scan": {"n_skies": 40, "skies_per_file": 20},
+    }
+    summary = run_example("flare.yaml", tmp_path, tmp_path, monkeypatch, fewer, pages=True)
+    assert [row["name"] for row in summary["scan"]["points"]] == ["blazar", "quasar"]
+    assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
+    assert (tmp_path / "run/report/figures/flares.png").stat().st_size > 10_000
