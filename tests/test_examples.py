@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,23 @@ def test_track_release(icetracks_release: Path, tmp_path: Path, monkeypatch: pyt
     assert 0.2e6 < (tmp_path / "run/prepared/data.npz").stat().st_size < 2e6
     full = np.load(tmp_path / "run/results/map_nside_016.npy")
     assert full.shape == (4, 12 * 16**2)
+
+
+def test_population_and_alert(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warm spots, the population test and a multi-order map of an alert: all from one scan."""
+    shutil.copy(ROOT / "examples" / "alert.fits", tmp_path)
+    fewer = FEWER | {"scan": {**FEWER["scan"], "warm_spots": {"min_ts": 4}}}
+    summary = run_example(
+        "population_and_alert.yaml", icetracks_release.parent, tmp_path, monkeypatch, fewer, pages=True
+    )
+    check(summary, "semi-real")
+    alert, population = summary["prior_tests"]["alert"], summary["population"]["all"]
+    assert alert["probability_inside"] == pytest.approx(1.0)
+    assert alert["n"] == population["n"] == 12
+    assert alert["ts"] == 0 or abs(alert["dec_deg"] - 5.7) < 20
+    assert {spot["ts"] >= 4 for spot in summary["scan"]["warm_spots"]["spots"]} == {True}
+    pictures = {path.name for path in (tmp_path / "run/report/figures").iterdir()}
+    assert {"population.png", "priors.png"} < pictures
 
 
 def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.base.errors import SpecError
-from worker.spec import composition, reader, specfile
+from worker.spec import composition, prior_map, reader, specfile
 from worker.spec.hints import HINTS
 from worker.spec.numbers import digest_of_numbers
 
@@ -298,6 +299,10 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
+READ_WITH_IT = {
+    "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
+}
+"""What reading a file adds to a spec that names it."""
 SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
 """Sections whose keys cannot stand alone."""
 
@@ -322,6 +327,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR091
         document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
         value = reader.read(f"x: {hint.example}\n").data["x"]
+        document["scan"] |= READ_WITH_IT.get(place, {})
         if keys[0] == "data" and len(keys) > 1:
             section = {
                 "dir": {"format": "icetracks", "seasons": ["A"]},

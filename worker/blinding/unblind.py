@@ -130,10 +130,11 @@ def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[s
 
 def _print_results(results: dict[str, Any]) -> None:
     spot, post = results["hottest"], results["post_trial"]
+    ns = f"ns {spot['ns']:.1f}, " if "ns" in spot else ""
     gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
     print(
         f"{results['sky']} sky: hottest {_place(results.get('kind', ''), spot)}: TS {spot['ts']:.2f}, "
-        f"ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}\n"
+        f"{ns}{gamma}-log10 p {spot['mlog10p']:.2f}\n"
         f"post-trial p = {post['p']:.4g} [{post['lo']:.4g}, {post['hi']:.4g}]: {sentence(post)}"
     )
 

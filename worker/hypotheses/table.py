@@ -1,6 +1,9 @@
 """All hypotheses, by the kind of scan in the spec."""
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from worker.base.errors import SpecError
 from worker.hypotheses.points.hypothesis import Points
@@ -29,8 +32,13 @@ def hypothesis_of(spec: Spec) -> Hypothesis:
     return (own or HYPOTHESES[spec.scan.kind])(spec)
 
 
-def ensemble_of(spec: Spec) -> Ensemble:
+def ensemble_of(spec: Spec, columns: np.dtype[np.void] | None = None) -> Ensemble:
     """The scan of an analysis.
+
+    Parameters
+    ----------
+    columns : dtype, optional
+        Of the engine's trials, which files of listed points have; a spec does not tell those of a plug-in.
 
     Raises
     ------
@@ -40,4 +48,4 @@ def ensemble_of(spec: Spec) -> Ensemble:
     ensemble = hypothesis_of(spec).ensemble()
     if ensemble is None:
         raise SpecError(f"this analysis scans no sky: scan.kind is {spec.scan.kind}")
-    return ensemble
+    return replace(ensemble, columns=columns) if isinstance(ensemble, PointSkies) else ensemble

@@ -7,7 +7,7 @@ as in the real sky.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -85,6 +85,10 @@ class Together:
     def maps(self, file: Callable[[int, str], PurePosixPath]) -> list[PurePosixPath]:
         """None."""
         return []
+
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """None."""
+        yield from ()
 
     def real_bands(self, nside: int, jobs: int) -> int:
         """1: all tests together."""

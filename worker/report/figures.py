@@ -45,7 +45,7 @@ def chosen(results: Results) -> list[Plot]:
     part = part_of(results.run.spec)
     of_tail: tuple[Plot, ...] = () if results.run.spec.background.tail == "none" else TAIL
     of_tail += () if results.run.spec.scan.post_trial.tail == "none" else PATCHES
-    of_part = part.plots if part else ()
+    of_part = (*part.plots, *part.optional(results.run.spec)) if part else ()
     before = (
         [_before(plot) for plot in of_part if plot.of_sky and plot.section != "top"] if results.is_unblinded else []
     )

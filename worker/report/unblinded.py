@@ -61,11 +61,19 @@ def _place(spot: Mapping[str, Any]) -> str:
 
 
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The binomial tests of a list of sources."""
-    return [
+    """The binomial tests of a list of sources; the population test of a sky, and those with spatial priors."""
+    binomial = [
         (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (unblinded.get("binomial") or {}).items()
     ]
+    population = [
+        (f"population test, {region}", f"p = {formats.p_value(test['p'])} ({test['n_spots']} spots)")
+        for region, test in (unblinded.get("population") or {}).items()
+    ]
+    priors = unblinded.get("prior_tests") or {}
+    each = [(f"spatial prior {name}", f"p = {formats.p_value(test['p'])}") for name, test in priors.items()]
+    best = [("the best spatial prior", f"p = {formats.p_value(test['p_of_all'])}") for test in priors.values()][:1]
+    return [*binomial, *population, *each, *(best if len(priors) > 1 else [])]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

@@ -23,11 +23,15 @@ class HypothesisSection(Model):
     lists_points : bool
         Whether it has points of its own, which are named by ``--point`` and whose rows have their labels. If not, its
         points are declinations of the background section.
+    timed : bool
+        Whether times are tested: they are opened with the right ascensions, results are fluences, and trials depend on
+        the good runs.
     scans : tuple of str
         Kinds of scan that it can have.
     """
 
     lists_points: ClassVar[bool] = True
+    timed: ClassVar[bool] = False
     scans: ClassVar[tuple[str, ...]] = ("none",)
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:

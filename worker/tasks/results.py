@@ -77,7 +77,8 @@ def _spectrum(run: Run, level: float | None, backgrounds: Mapping[Point, TSD]) -
         out["sensitivity"].append(flux_rows.sensitivity(run, point))
         out["discovery"].append(flux_rows.discovery(run, point, top))
         out["discovery_lower"] += [flux_rows.discovery(run, point, n_sigma) for n_sigma in lower]
-        out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
+        if "ns" in (context.columns(run).names or ()):
+            out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
     return out
 
 

@@ -15,14 +15,8 @@ def _searched(spec: Spec) -> str:
     return f"A search at {len(spec.all_points):,} listed point" + ("s" if len(spec.all_points) > 1 else "")
 
 
-def fit_of(row: Mapping[str, Any]) -> str:
-    """TS, ns and gamma of a row."""
-    gamma = f", γ = {row['gamma']:.2f}" if "gamma" in row else ""
-    return f"TS = {row['ts']:.2f}, ns = {row['ns']:.1f}{gamma}"
-
-
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return "point", (spot["name"], fit_of(spot))
+    return "point", (spot["name"], formats.fit_text(spot))
 
 
 def _method(spec: Spec) -> str:
@@ -41,11 +35,11 @@ def table(results: Results) -> Table:
     head = [*points.names, "fit", "−log₁₀ p", "p (local)"]
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
-        head += [f"n_sig limit{which}", f"flux limit{which}"]
+        head += [f"n_sig limit{which}", f"{formats.strength(results.run.spec).noun} limit{which}"]
     rows = []
     for point in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [str(point.get(name, formats.NONE)) for name in points.names]
-        cells += [fit_of(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
+        cells += [formats.fit_text(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
         for row in limits.get(point["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]
             cells += [formats.power(row.get("flux"), row.get("flux_error"))]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from worker.report import formats, scan, style
-from worker.report.hypotheses import points
 from worker.report.hypotheses.part import Part, Section
 from worker.report.numbers import columns
 from worker.report.plot import Drawing, Plot
@@ -108,7 +107,7 @@ def _table(results: Results) -> Table:
         head += [f"of the diffuse flux{which}"] if diffuse else []
     rows = []
     for row in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
-        cells = [row["catalogue"], f"{sizes[row['catalogue']]:,}", points.fit_of(row)]
+        cells = [row["catalogue"], f"{sizes[row['catalogue']]:,}", formats.fit_text(row)]
         cells += [formats.signed(row["mlog10p"]), formats.p_value(row["p"])]
         for limit in limits.get(row["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(limit.get("n_sig"), limit.get("n_sig_error"))]
