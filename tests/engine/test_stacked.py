@@ -1,6 +1,7 @@
 """Sources fitted together: one source is the point source, several are the formula; injected events are fitted back."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.engine.conftest import CUTS, with_another
 from tests.engine.test_oracle import as_read
 from worker.base import rng
 from worker.engines.builtin import analysis as engine
-from worker.engines.builtin import scan
+from worker.engines.builtin import scan, stack_trials
 from worker.engines.builtin.analysis import signal_cells
 from worker.engines.builtin.catalogue import extended
 from worker.engines.builtin.nearby import band_of, bands_of, empty_cells, fill_cells, near_place
@@ -189,6 +190,13 @@ def test_bits_do_not_depend_on_the_cut_of_the_work(stack, response):
     fits = StackFits(response, [stack.stack, Stack(response, without(CATALOGUE, 1))])
     assert fits.skies(KEY, 2, 3).tobytes() == fits.at(turns[2:5]).tobytes()
     assert stack.run(KEY, 2, 3).tobytes() == np.ascontiguousarray(fits.at(turns[2:5])[:, 0]).tobytes()
+
+
+def test_bits_are_those_of_the_version(stack):
+    """If they have to change, so does `stack_trials.STACK`: files of the other version are foreign."""
+    found = np.concatenate([stack.run(KEY, 0, 20), stack.run(KEY, 0, 20, (SPECTRUM, 12.0, True))])
+    assert (stack_trials.STACK, found["ts"][20]) == (1, pytest.approx(41.15123097779364, abs=1e-9))
+    assert hashlib.sha256(found.tobytes()).hexdigest()[:16] == "591f2d3c02ad03e1"
 
 
 def test_what_is_injected_is_fitted(stack):

@@ -121,6 +121,7 @@ class Builtin:
             self.tolerance, self.block = PROMISED, GPU_BLOCK
         if any(at.model.ra for at in spec.all_points):
             self.block = stack_trials.BLOCK
+            self.identity["stack"] = stack_trials.STACK
         if dataset is not None:
             self._analysis = analysis_of(dataset, spec, kept)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))

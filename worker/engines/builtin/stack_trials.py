@@ -20,6 +20,8 @@ from worker.engines.protocol import PART_DTYPE, Explanation
 from worker.spec.point import SourceModel
 
 F64 = NDArray[np.float64]
+STACK = 1
+"""Version of the bits of a catalogue's trials, besides those of the engine (tests/engine/test_stacked.py)."""
 BLOCK = 50
 """Trials between two checks of the clock and of signals; sources with signal are prepared once for all of them."""
 SHOWN = 8

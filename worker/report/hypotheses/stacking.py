@@ -63,14 +63,16 @@ def shares(results: Results) -> Drawing:
         for share, gamma, color in zip(of, gammas, (style.BLUE, style.ORANGE), strict=False):
             axis.plot(share[some], np.arange(some.size), "o", color=color, label=f"γ = {gamma:g}")
         rest = f", the first {some.size} of {len(entries):,}" if len(entries) > some.size else ""
-        axis.set(title=f"{name}{rest}", xscale="log", ylim=(some.size - 0.4, -0.6))
+        axis.set(title=f"{name}{rest}", ylim=(some.size - 0.4, -0.6))
         axis.set_yticks(np.arange(some.size), [entries[k].name for k in some])
+        axis.set_xlim(0, 1.08 * max(float(share.max()) for share in of))
         axis.grid(True)
         rows += [
             (name, entries[k].name, entries[k].dec_deg, entries[k].weight, *(float(s[k]) for s in of)) for k in first
         ]
     axes[-1].set_xlabel("share of the expected events")
-    axes[0].legend()
+    if len(gammas) > 1:
+        axes[0].legend(loc="lower right")
     return Drawing(
         figure,
         "Share of each source in the expected events of its catalogue: its weight times the acceptance of the detector "
