@@ -98,7 +98,7 @@ def test_a_map_has_rings_by_default_and_signal_trials_at_few_of_them() -> None:
 def test_rings_have_few_trials_of_each_kind() -> None:
     made = loads(SHORT.replace("{tail: none}", "{}"))
     found = made.background
-    assert (found.tail, found.n_trials, found.n_tail_trials) == ("tilted", 5000, 4096)
+    assert (found.tail, found.n_trials, found.n_tail_trials) == ("tilted", 5000, 8192)
     assert found.decs == loads(SHORT).background.decs
     grid = loads(SHORT.replace("{tail: none}", "{dec_deg: {start: -60, stop: 80, step: 20}}")).background
     assert (grid.n_trials, grid.n_tail_trials) == (10000, 16384)

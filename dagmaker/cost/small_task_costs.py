@@ -14,7 +14,7 @@ from worker.spec.sections import Spec
 
 SEASON_S = 1.7  # read and clean a season and its response
 MADE_UP_S = 1.0  # the same for synthetic data
-TILTS_S = 0.12  # a pilot that chooses tilts
+TILTS_S = 0.2  # a pilot that chooses tilts
 FILE_S, TRIAL_S = 2e-4, 3e-8  # collect: per file, per trial
 DEC_S = 1.8e-3  # distributions: per declination
 CURVE_S, RESAMPLING_S = 0.01, 6.5e-5  # fit of a passing curve, and of one resampling

@@ -153,7 +153,9 @@ def test_the_tail_is_that_of_plain_trials(tilted, plain):
     assert with_wrong_sign.mean() > 10 * (plain["ts"] >= 8.0).mean(), "negative control"
 
 
-def test_a_pilot_chooses_shares_that_reach_five_sigma(analysis, point):
+@pytest.mark.parametrize("dec_deg", [5.0, 88.0])
+def test_a_pilot_chooses_shares_that_reach_five_sigma(analysis, dec_deg):
+    point = trials.point_at(analysis, np.radians(dec_deg))
     chosen = tilt_pilot.tilts(analysis, point, KEY)
     shares = np.array([tilt.share for tilt in chosen]) * 256
     assert (shares == np.round(shares)).all()

@@ -16,8 +16,9 @@ COUNTED_TRIALS = 10_000
 """Plain trials beside tilted ones: for the median, the fraction with TS > 0, and the agreement of the two."""
 TILTED_SIGMA = 5.5
 """Largest significance at which the pilot makes tilted trials precise."""
-PATCH_SIGMA, PATCH_SPREAD = 5.0, 45.0
-"""Largest post-trial significance for which tilts of patches are chosen; n patches know its p to sqrt(45 / n)."""
+PATCH_SIGMA, PATCH_SPREAD = 5.0, 80.0
+"""Largest post-trial significance for which tilts of patches are chosen; n patches know its p to sqrt(80 / n)
+(measured at nside 128, docs/statistics.md)."""
 TILTED_SPREAD = 20.0
 """Relative variance of p by one tilted trial at 5 sigma (docs/statistics.md): n trials give sqrt(20 / n)."""
 FIT_DECADES = 2

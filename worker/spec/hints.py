@@ -143,7 +143,7 @@ HINTS: dict[str, Hint] = {
     "background.trials_per_file": Hint("trials per process and file", "5000"),
     "background.tail": Hint("tilted trials, which count the tail of TS to 5 sigma and beyond, or none", "tilted"),
     "background.n_tail_trials": Hint(
-        "tilted trials per declination, a multiple of 256; left out: 16,384, at rings 4,096", "16384"
+        "tilted trials per declination, a multiple of 256; left out: 16,384, at rings 8,192", "16384"
     ),
     "background.tail_trials_per_file": Hint("tilted trials per process and file", "16384"),
     "background.tilts": Hint(
@@ -213,7 +213,7 @@ HINTS: dict[str, Hint] = {
     "scan.survival": Hint("p of a TS: counted (with tilted trials), hybrid, fit or empirical", "counted"),
     "scan.post_trial": Hint("tail of the hottest spot's p-value beyond the counted skies", "{tail: patches}"),
     "scan.post_trial.tail": Hint("patches of tilted skies, which reach 5 sigma and beyond, or none", "patches"),
-    "scan.post_trial.n_patches": Hint("patches: 4096 give p at 5 sigma to a tenth", "4096"),
+    "scan.post_trial.n_patches": Hint("patches: 4096 give p at 5 sigma to 14 %", "4096"),
     "scan.post_trial.patches_per_file": Hint("patches per process and file", "1024"),
     "scan.post_trial.radius_deg": Hint("hot spots within it of the middle of a patch are counted, deg", "2.5"),
     "scan.post_trial.separation_deg": Hint("a hot spot is the hottest pixel within it, deg", "4"),

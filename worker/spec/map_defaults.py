@@ -17,8 +17,8 @@ LEAST_TRIALS = 5000
 """Fewest background trials of a declination, if the spec does not say: eta is then known to 1.4 % of itself."""
 QUOTED = 3.0
 """Default of `unblind.quote_nsigma`."""
-N_TAIL_TRIALS = 4096
-"""Tilted trials of a ring, if the spec does not say: 4 to 6 % of p at 3 sigma, 6 to 10 % at 5."""
+N_TAIL_TRIALS = 8192
+"""Tilted trials of a ring, if the spec does not say: 3 to 6 % of p at 3 sigma, 4 to 9 % at 5."""
 N_TRIALS = 7500
 """Background trials of a declination for that significance."""
 

@@ -9,8 +9,8 @@ from worker.stats.significance import nsigma_to_p
 
 F64 = NDArray[np.float64]
 
-LEVELS = (2.0, 3.0, 4.0, 5.0, 5.5)
-"""Significances whose p-values are to be precise together."""
+LEVELS = (3.0, 4.0, 5.0, 5.5)
+"""Significances whose p-values are to be precise together; plain trials count smaller ones."""
 STEPS = 300
 """Of the iteration; shares that vanish fall as 1 / step."""
 

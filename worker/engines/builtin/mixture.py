@@ -21,7 +21,7 @@ from worker.engines.protocol import Tilt
 
 F64 = NDArray[np.float64]
 
-TAIL = 2
+TAIL = 3
 """Version of the bits of a tilted trial, besides those that `ENGINE` of `worker.engines.builtin.engine` counts."""
 PATTERN = 256
 """Shares are multiples of 1 / PATTERN, and every block of so many trials has exactly its shares."""
