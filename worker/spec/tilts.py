@@ -11,7 +11,7 @@ from worker.spec.fields import Fraction, Model, Number
 SHARES = 256
 """Shares of tilts are multiples of 1 / SHARES, so that every block of SHARES trials has exactly its shares."""
 
-WITHOUT_TILTS = frozenset({"window", "flare"})
+WITHOUT_TILTS = ("window", "flare")
 """Kinds of hypothesis without tilted trials."""
 
 N_TRIALS = 16384
