@@ -7,7 +7,8 @@ import pytest
 
 from dagmaker.cli import main
 from dagmaker.commands import COMMANDS
-from worker.cli.arguments import signature, typed
+from worker.cli.arguments import signature
+from worker.cli.parameters import typed
 
 ASK = r"""
 source "$1"; shift

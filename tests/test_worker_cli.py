@@ -21,7 +21,7 @@ from tests.waiting import HANG_S, until
 from worker.base.argument import Run
 from worker.base.errors import EXIT_CODES, InputError, RefusedError, SpecError, StoppedError
 from worker.cli import document, main, tasks
-from worker.cli.arguments import JSON
+from worker.cli.parameters import JSON
 from worker.spec import specfile
 
 ROOT = Path(__file__).parents[1]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from worker.base.errors import SpecError
-from worker.cli.arguments import signature, typed
+from worker.cli.arguments import signature
 from worker.cli.help_text import summary
+from worker.cli.parameters import typed
 
 Commands = Mapping[str, Callable[..., Any]]
 

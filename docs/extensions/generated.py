@@ -15,8 +15,8 @@ from dagmaker.status import causes, failures
 from worker.base.errors import EXIT_CODES
 from worker.cli import document
 from worker.cli import main as worker_cli
-from worker.cli.arguments import typed
 from worker.cli.help_text import summary
+from worker.cli.parameters import typed
 from worker.cli.tasks import TASKS
 from worker.spec.specfile import json_schema
 

@@ -5,36 +5,20 @@ float and ``a,b`` as a tuple. It therefore gets only checked and quoted argument
 """
 
 import difflib
-import inspect
 import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import NoneType
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any
 
-from worker.base.argument import Argument
 from worker.base.errors import SpecError
+from worker.cli.parameters import JSON, Parameter, parameters_of, typed
 from worker.cli.tasks import TASKS
 from worker.rundir.layout import parse_band
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # \d has the digits of all scripts
 _LONGEST = 400  # characters of a number: Python refuses whole numbers of 4,300 digits with an error of its own
 _TRUTH = {"true": True, "false": False}
-
-
-class Parameter(NamedTuple):
-    """A parameter of a task: its kind (str, int, float, bool; tuple: given several times) and default, if any."""
-
-    name: str
-    kind: type
-    required: bool
-    default: Any
-    argument: Argument
-
-
-JSON = Parameter("json", bool, False, False, Argument("The answer as one JSON document on stdout."))
-"""Every command and task has it: see `worker.cli.document`."""
 
 
 def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Parameter]:
@@ -50,36 +34,8 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
         names = tasks if tasks is TASKS else {typed(name): name for name in tasks}
         word = task if tasks is TASKS else typed(task)
         raise SpecError(f"there is no {kind} {word[:60]!r}{_did_you_mean(word, names)}; {kind}s: {', '.join(names)}")
-    found = parameters(tasks[task])
-    return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
-
-
-def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
-    """Parameters of a function by their flags, without ``--json``."""
-    return {
-        flag_of(name): _parameter(flag_of(name), one) for name, one in inspect.signature(function).parameters.items()
-    }
-
-
-def _parameter(flag: str, parameter: inspect.Parameter) -> Parameter:
-    kind, argument = get_args(parameter.annotation)
-    return Parameter(flag, _kind(kind), parameter.default is parameter.empty, parameter.default, argument)
-
-
-def flag_of(name: str) -> str:
-    """The flag of a parameter: ``from_`` is written --from."""
-    return name.removesuffix("_")
-
-
-def call(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    """Call a function with arguments by their flags."""
-    return function(**{name: values[flag_of(name)] for name in inspect.signature(function).parameters
-                       if flag_of(name) in values})  # fmt: skip
-
-
-def typed(command: str) -> str:
-    """A command of `dagmaker` as one types it."""
-    return "data fetch" if command == "data_fetch" else command.replace("_", "-")
+    flags = parameters_of(tasks[task])
+    return flags if task == "serve" else {**flags, JSON.name: JSON}  # a server's stdout is a protocol already
 
 
 def parse(task: str, words: Sequence[str], tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dict[str, Any]:
@@ -261,14 +217,6 @@ def _value_text(value: Any) -> str:
     if isinstance(value, float) and not isinstance(value, bool):
         return repr(value + 0.0).removesuffix(".0")
     return str(value)
-
-
-def _kind(annotation: Any) -> type:
-    """The type of ``float``, of ``float | None`` and of ``tuple[str, ...]``."""
-    if get_origin(annotation) is tuple:
-        return tuple
-    kind: type = next((kind for kind in get_args(annotation) if kind is not NoneType), annotation)
-    return kind
 
 
 def _is_bool(parameter: Parameter | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import EXIT_CODES
-from worker.cli.arguments import Parameter, parameters
+from worker.cli.parameters import Parameter, parameters_of
 
 _NEXT_SECTION = re.compile(r"^(Returns|Examples)\n-+$", re.MULTILINE)
 _WIDTH = 116
@@ -22,12 +22,12 @@ def summary(function: Callable[..., Any]) -> str:
 def full(function: Callable[..., Any]) -> str:
     """The docstring with a section of parameters before what is returned."""
     text = inspect.getdoc(function) or ""
-    described = [line for parameter in parameters(function).values() for line in _lines(parameter)]
+    described = [line for parameter in parameters_of(function).values() for line in _lines(parameter)]
     if not described:
         return text
     section = "\n".join(["Parameters", "----------", *described])
-    found = _NEXT_SECTION.search(text)
-    at = found.start() if found else len(text)
+    following = _NEXT_SECTION.search(text)
+    at = following.start() if following else len(text)
     return f"{text[:at].rstrip()}\n\n{section}\n\n{text[at:]}".rstrip()
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from worker.base.errors import SpecError
 from worker.base.output import safe_streams
 from worker.cli import document, help_text, outcome, several
-from worker.cli.arguments import Parameter, argv, call, for_fire, parse, signature, typed
+from worker.cli.arguments import argv, for_fire, parse, signature
+from worker.cli.parameters import Parameter, call, typed
 from worker.cli.tasks import TASKS
 
 __all__ = ["TASKS", "Parameter", "argv", "call", "document", "for_fire", "main", "parse", "signature", "typed"]

@@ -31,14 +31,14 @@ def plugin(run: Run) -> Iterator[Finding]:
         return
     what = f"{layout.ENGINE}: the plug-in here is the one that the run was prepared with"
     try:
-        told = Described(run.spec, plugin_files.facts(run))
+        described = Described(run.spec, plugin_files.facts(run))
         context.engine(run)
     except DagmakerError as error:
         yield Finding("fault", what, str(error).replace("\n", " "))
         return
-    files = ", ".join(f"{name} {sha256[:12]}" for name, sha256 in told.facts.identity["files"].items())
-    how = f"it says that it is deterministic {told.deterministic!r}: {_HOW[told.deterministic]}"
-    yield Finding("same", what, f"{files}; {how}. {told.blindness()}")
+    files = ", ".join(f"{name} {sha256[:12]}" for name, sha256 in described.facts.identity["files"].items())
+    how = f"it says that it is deterministic {described.deterministic!r}: {_HOW[described.deterministic]}"
+    yield Finding("same", what, f"{files}; {how}. {described.blindness()}")
 
 
 def prepared(run: Run) -> Finding:

@@ -86,10 +86,10 @@ def _findings(spec: Spec, spec_path: Path) -> Iterator[Finding]:
 
 
 def _described(engine: Plugin) -> str:
-    told = engine.facts
-    missing = "" if "flux" in told.offers else "; no flux: results are in its own strength"
-    offers = f"; offers {', '.join(told.offers)}" if told.offers else ""
-    return f"deterministic = {told.deterministic!r}, reads {', '.join(told.reads) or 'nothing'}{offers}{missing}"
+    facts = engine.facts
+    missing = "" if "flux" in facts.offers else "; no flux: results are in its own strength"
+    offers = f"; offers {', '.join(facts.offers)}" if facts.offers else ""
+    return f"deterministic = {facts.deterministic!r}, reads {', '.join(facts.reads) or 'nothing'}{offers}{missing}"
 
 
 def _determinism(spec: Spec, spec_path: Path, engine: Plugin, folder: Path) -> Iterator[Finding]:

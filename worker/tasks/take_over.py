@@ -93,8 +93,8 @@ def _link(new: Run, old: Run, rel: PurePosixPath, origin: PurePosixPath, record:
     """Write the record with its origin, then link the file, or copy it where links cannot be made."""
     target, source = new.path / rel, old.path / origin
     target.parent.mkdir(parents=True, exist_ok=True)
-    told = record.origin or {"run": str(old.path.resolve()), "file": str(origin)}
-    store.save_json(new.path, layout.record_name(rel), replace(record, origin=told).as_json())
+    first = record.origin or {"run": str(old.path.resolve()), "file": str(origin)}
+    store.save_json(new.path, layout.record_name(rel), replace(record, origin=first).as_json())
     temporary = target.with_name(f".{target.name}.taken")
     temporary.unlink(missing_ok=True)
     try:
