@@ -303,7 +303,11 @@ READ_WITH_IT = {
     "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
 }
 """What reading a file adds to a spec that names it."""
-SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
+SECTIONS = {
+    "likelihood.gamma": {"mean": 2.5, "sigma": 0.3},
+    "signal.break_at": {"energy_tev": 30, "gamma": 3.0},
+    "sensitivity.reference": {"name": "a", "dec_deg": [-60, 0, 60], "flux": [3.0, 1.0, 2.0]},
+}
 """Sections whose keys cannot stand alone."""
 
 
