@@ -311,6 +311,21 @@ SECTIONS = {
 """Sections whose keys cannot stand alone."""
 
 
+@pytest.mark.parametrize(
+    ("dec_deg", "flux", "place"),
+    [
+        ([-60, 0, 60], [1.0, 2.0], "sensitivity.reference.flux"),
+        ([0, -60], [1.0, 2.0], "sensitivity.reference.dec_deg"),
+        ([-60, 0], [1.0, 0.0], "sensitivity.reference.flux"),
+    ],
+)
+def test_a_reference_that_is_no_curve_is_refused_at_its_place(dec_deg, flux, place):
+    document = json.loads(json.dumps(MINIMAL))
+    document["sensitivity"] = {"reference": {"name": "published", "dec_deg": dec_deg, "flux": flux}}
+    with pytest.raises(SpecError, match=place):
+        specfile.loads(yaml.safe_dump(document))
+
+
 def stacking(keys: list[str], value: Any) -> dict[str, Any]:
     """A section `hypothesis` with an example at one of its places."""
     listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
