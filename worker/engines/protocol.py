@@ -285,7 +285,7 @@ class Described(Protocol):
         "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
         catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
         `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings",
-        and "densities" (`band_counts` and `spread`).
+        "flare" (`FindsFlares`), and "densities" (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -455,3 +455,10 @@ class Engine(Described, Protocol):
 
     def spread(self, at: Point, gamma: float) -> SpreadCurves:
         """Return the point-spread function that the likelihood assumes for a source at a point with this spectrum."""
+
+
+class FindsFlares(Protocol):
+    """What an engine has that supports "flare"."""
+
+    def flare(self, at: Point, turn: F64) -> Mapping[str, Sequence[float]]:
+        """Events of the best flare of a point in the sky of `Engine.observed`, and TS along its time and width."""

@@ -16,7 +16,8 @@ from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, count_rest, workspace
-from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.pairs import windows_at
+from worker.engines.builtin.point import PI
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
 from worker.engines.builtin.trials import TRIAL_DTYPE, Drawn
@@ -48,9 +49,7 @@ class Near(NamedTuple):
 
 def near(analysis: Analysis, dec: float) -> Near:
     """Events with a right-ascension window at a declination (rad)."""
-    sky, psf = analysis.sky, psf_at(analysis, dec)
-    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
+    half = windows_at(analysis, dec)[1]
     index = np.flatnonzero(half >= 0)
     return Near(index.astype(np.uint32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
 
