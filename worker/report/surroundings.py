@@ -157,9 +157,9 @@ def _meaning(place: Row) -> str:
     if len(place["grid"]["gamma"]) == 1:
         return f"Below: TS against ns at γ = {place['fit']['gamma']:g}; red: the fit."
     return (
-        f"Below: where TS is less than {WILKS['68 %']:.2f} (line) and {WILKS['95 %']:.2f} (dashes) below its maximum. By "
-        "Wilks' theorem these are regions of 68 % and 95 % for ns and γ together, but it does not hold where ns is near "
-        "0 or γ near an end."
+        f"Below: where TS is less than {WILKS['68 %']:.2f} (line) and {WILKS['95 %']:.2f} (dashes) below its maximum. "
+        "By Wilks' theorem these are regions of 68 % and 95 % for ns and γ together, but it does not hold where ns is "
+        "near 0 or γ near an end."
     )
 
 
