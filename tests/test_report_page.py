@@ -1,6 +1,7 @@
 """The report of a real small run: complete, incomplete, damaged; alone in its file, and the same twice."""
 
 import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from tests import report_run
 from worker.base.errors import InputError, RefusedError
-from worker.report import figures, formats, headline, interactive, numbers, page, produce
+from worker.report import figures, formats, headline, interactive, numbers, page, produce, sensitivity
 from worker.report.hypotheses import sky
 from worker.report.plot import Drawing, Plot
 from worker.report.results import load
@@ -23,6 +24,7 @@ from worker.report.summary import summary
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.point import declination
+from worker.spec.reference import Reference
 
 PLOTS = (*figures.PLOTS, *sky.PART.plots)  # this run scans the whole sky
 NAMES = [plot.name for plot in PLOTS]
@@ -251,6 +253,22 @@ def test_without_a_map_there_is_no_interactive_page(copy: Path, monkeypatch: pyt
     assert not (copy / interactive.FILE).exists()  # the stale one of the run before
     assert "Interactive map: no page: " in read(copy).text
     assert "map_nside_016.npy" in read(copy).text
+
+
+def test_a_published_curve_is_drawn_beside_the_sensitivities(done: Path) -> None:
+    """Its values are on the axis of fluxes, with its name; without it there is no such line."""
+    results = load(open_run(done))
+    curve = Reference(name="published, γ = 2", dec_deg=(-40, 0, 60), flux=(3e-11, 1e-12, 2e-12))
+    settings = results.run.spec.sensitivity.model_copy(update={"reference": curve})
+    spec = results.run.spec.model_copy(update={"sensitivity": settings})
+    for run, n in ((results.run, 0), (dataclasses.replace(results.run, spec=spec), 1)):
+        with figures.style.settings():
+            drawn = sensitivity.fluxes(dataclasses.replace(results, run=run))
+        lines = [line for line in drawn.figure.axes[0].lines if line.get_label() == curve.name]
+        assert len(lines) == n
+        assert (curve.name in drawn.caption) == bool(n)
+    assert lines[0].get_xdata() == pytest.approx(np.sin(np.radians(curve.dec_deg)))
+    assert list(lines[0].get_ydata()) == list(curve.flux)
 
 
 def test_what_is_not_bracketed_is_a_gap_and_a_sentence(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

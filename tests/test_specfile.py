@@ -303,8 +303,27 @@ READ_WITH_IT = {
     "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
 }
 """What reading a file adds to a spec that names it."""
-SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
+SECTIONS = {
+    "likelihood.gamma": {"mean": 2.5, "sigma": 0.3},
+    "signal.break_at": {"energy_tev": 30, "gamma": 3.0},
+    "sensitivity.reference": {"name": "a", "dec_deg": [-60, 0, 60], "flux": [3.0, 1.0, 2.0]},
+}
 """Sections whose keys cannot stand alone."""
+
+
+@pytest.mark.parametrize(
+    ("dec_deg", "flux", "place"),
+    [
+        ([-60, 0, 60], [1.0, 2.0], "sensitivity.reference.flux"),
+        ([0, -60], [1.0, 2.0], "sensitivity.reference.dec_deg"),
+        ([-60, 0], [1.0, 0.0], "sensitivity.reference.flux"),
+    ],
+)
+def test_a_reference_that_is_no_curve_is_refused_at_its_place(dec_deg, flux, place):
+    document = json.loads(json.dumps(MINIMAL))
+    document["sensitivity"] = {"reference": {"name": "published", "dec_deg": dec_deg, "flux": flux}}
+    with pytest.raises(SpecError, match=place):
+        specfile.loads(yaml.safe_dump(document))
 
 
 def _windows(keys: list[str], value: object) -> dict[str, object]:

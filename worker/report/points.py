@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 
 from worker.base.errors import InputError
 from worker.report import formats, style
@@ -117,16 +114,3 @@ class PointAxis:
         axis.set_xticks(some, names, rotation=90 if longest * len(some) > WIDTH else 0)
         if label:
             axis.set_xlabel(self.title)
-
-    def color(self, point: Point) -> Any:
-        """Colour of a point, by its place on the axis."""
-        return mpl.colormaps["viridis"](self._norm(self.x(point)))
-
-    def colorbar(self, axis: Axes, **more: Any) -> None:
-        """Scale of `color` beside an axis."""
-        title = style.SIN_DEC if self.on_sky else f"{self.what[:-1]}, in the order of the spec"
-        axis.figure.colorbar(ScalarMappable(self._norm, mpl.colormaps["viridis"]), ax=axis, label=title, **more)
-
-    @property
-    def _norm(self) -> Normalize:
-        return Normalize(-1, 1) if self.on_sky else Normalize(0, max(len(self.points) - 1, 1))

@@ -47,6 +47,7 @@ def fluxes(results: Results) -> Drawing:
         gaps += len(open_x)
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
     settings = results.run.spec.sensitivity
+    reference = _reference(upper, results)
     upper.set_visible(results.has_flux)
     strength = formats.strength(results.run.spec)
     upper.set_ylabel(f"{strength.formula} at {settings.e0_tev:g} TeV\n[{strength.unit}]")
@@ -70,7 +71,7 @@ def fluxes(results: Results) -> Drawing:
         figure,
         f"{shown if results.has_flux else 'Mean number of injected events. '}"
         "Bars: errors from the numbers of signal trials and of background trials behind the thresholds; not in them is "
-        f"the shape of the fit beyond the counted trials, see the check enough_background_trials.{note}",
+        f"the shape of the fit beyond the counted trials, see the check enough_background_trials.{note}{reference}",
         columns(
             ("quantity", *results.points.names, *VALUES),
             [
@@ -80,6 +81,17 @@ def fluxes(results: Results) -> Drawing:
             ],
         ),
     )
+
+
+def _reference(axis: Axes, results: Results) -> str:
+    """Draw the published curve of the spec; returns what the caption says of it."""
+    curve = results.run.spec.sensitivity.reference
+    if curve is None:
+        return ""
+    if not results.points.on_sky or not results.has_flux:
+        return f" The reference {curve.name} is not drawn: it is a flux against declination, these results are not."
+    axis.plot(np.sin(np.radians(curve.dec_deg)), curve.flux, ":", color=style.GREY, linewidth=2.0, label=curve.name)
+    return f" Dotted: {curve.name}, as the spec says; its definition and livetime may be others."
 
 
 class Series(NamedTuple):

@@ -147,10 +147,19 @@ def _caption(results: Results, places: list[Row]) -> str:
     return (
         f"{what}. Above: events around {which}; a larger circle is an event of higher energy, a darker one has a "
         f"smaller error. Red: half (line) and nine tenths (dashes) of the events of a source with γ = {gamma:g} lie "
-        f"within.{listed} Below: where TS is less than {WILKS['68 %']:.2f} (line) and {WILKS['95 %']:.2f} (dashes) "
-        "below its maximum. By Wilks' theorem these are regions of 68 % and 95 % for ns and γ together, but it does "
-        "not hold where ns is near 0 or γ near an end, and these places were chosen as the hottest: quote no "
-        "uncertainty of a source from here."
+        f"within.{listed} {_meaning(places[0])} These places were chosen as the hottest: quote no uncertainty of a "
+        "source from here."
+    )
+
+
+def _meaning(place: Row) -> str:
+    """What the lower panels show: contours, or a line if gamma is fixed."""
+    if len(place["grid"]["gamma"]) == 1:
+        return f"Below: TS against ns at γ = {place['fit']['gamma']:g}; red: the fit."
+    return (
+        f"Below: where TS is less than {WILKS['68 %']:.2f} (line) and {WILKS['95 %']:.2f} (dashes) below its maximum. "
+        "By Wilks' theorem these are regions of 68 % and 95 % for ns and γ together, but it does not hold where ns is "
+        "near 0 or γ near an end."
     )
 
 

@@ -190,6 +190,15 @@ HINTS: dict[str, Hint] = {
     "sensitivity.flux_error": Hint(
         "relative error of the acceptance, in sensitivities and upper limits (Cousins and Highland); 0: none", "0.1"
     ),
+    "sensitivity.reference": Hint(
+        "a published curve beside the sensitivities; null for none",
+        "{name: IceCube 10 yr, dec_deg: [-60, 0, 60], flux: [9.0e-12, 5.0e-13, 9.0e-13]}",
+    ),
+    "sensitivity.reference.name": Hint("its name in the legend, with its spectral index", "IceCube 10 yr"),
+    "sensitivity.reference.dec_deg": Hint("declinations in degrees, from south to north", "[-60, 0, 60]"),
+    "sensitivity.reference.flux": Hint(
+        "E^2 dN/dE at sensitivity.e0_tev, in its flux unit, one per declination", "[9.0e-12, 5.0e-13, 9.0e-13]"
+    ),
     "scan": Hint("scan of scrambled skies: the whole sky, or a list of sources", "{nside: 32, n_skies: 200}"),
     "scan.kind": Hint(
         "healpix (the whole sky), catalog (a list of sources), points (those of the hypothesis) or none", "healpix"
@@ -321,6 +330,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "SpecTilt": "background.tilts",
         "GammaPrior": "likelihood.gamma",
         "SpectralBreak": "signal.break_at",
+        "Reference": "sensitivity.reference",
         "PostTrialTail": "scan.post_trial",
         "WindowSource": "hypothesis.sources",
         "WarmSpots": "scan.warm_spots",

@@ -18,6 +18,7 @@ from worker.spec.grid import DecRange
 from worker.spec.hints import example
 from worker.spec.hypothesis import KINDS as HYPOTHESES
 from worker.spec.problem import Path, Problem
+from worker.spec.reference import Reference
 from worker.spec.scan import SCANS
 from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
@@ -249,6 +250,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     inner["resources", "tasks"] = TaskResources
     inner["hypothesis", "catalogues"] = Catalogue
     inner["likelihood", "gamma"], inner["signal", "break_at"] = GammaPrior, SpectralBreak
+    inner["sensitivity", "reference"] = Reference
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
 

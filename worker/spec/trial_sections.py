@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from worker.base.task_rows import DISTRIBUTIONS, SENSITIVITY, SIG_TRIALS, TAIL_TRIALS
+from worker.base.task_rows import DISTRIBUTIONS, REPORT, SENSITIVITY, SIG_TRIALS, TAIL_TRIALS
 from worker.spec import levels, map_defaults, tilts
 from worker.spec.fields import (
     Affects,
@@ -17,6 +17,7 @@ from worker.spec.fields import (
     require_distinct_names,
 )
 from worker.spec.grid import DecGrid, DecRange, Gammas, NSigList, NSigmas
+from worker.spec.reference import Reference
 from worker.spec.spectra import Energy, FittedGamma, Index, SpectralBreak, fitted_faults
 from worker.spec.tilts import Tilts
 
@@ -165,6 +166,9 @@ class Sensitivity(Model):
     n_bootstrap: Annotated[Whole, Field(ge=20, le=100000), DECISION] = 200
     method: Annotated[Literal["strata", "curve"], DECISION] = "strata"
     flux_error: Annotated[Number, Field(ge=0, le=0.5)] = 0.0
+    reference: Annotated[
+        Reference | None, Affects("a curve in the figure of sensitivities", decides="nothing", again=(REPORT,))
+    ] = None
 
     @property
     def nsigmas(self) -> tuple[float, ...]:
