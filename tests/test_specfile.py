@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.base.errors import SpecError
-from worker.spec import composition, reader, specfile
+from worker.spec import composition, prior_map, reader, specfile
 from worker.spec.hints import HINTS
 from worker.spec.numbers import digest_of_numbers
 
@@ -298,8 +299,36 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
+READ_WITH_IT = {
+    "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
+}
+"""What reading a file adds to a spec that names it."""
 SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
 """Sections whose keys cannot stand alone."""
+
+
+def _windows(keys: list[str], value: object) -> dict[str, object]:
+    """Section hypothesis with a value at one of its keys, or of the keys of its source."""
+    one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000, "length_days": 1}
+    if keys[0] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
+        flare = {name: one[name] for name in ("name", "ra_deg", "dec_deg")}
+        return {"kind": "flare", "sources": [flare], "max_days": 300, "inject_days": 10, keys[0]: value}
+    if len(keys) == 1:
+        return {"kind": "window", "sources": [one], keys[0]: value}
+    for other in {"start_mjd": ["centre_mjd"], "sigma_days": ["length_days"]}.get(keys[1], []):
+        del one[other]
+    return {"kind": "window", "sources": [one | {keys[1]: value}]}
+
+
+def stacking(keys: list[str], value: Any) -> dict[str, Any]:
+    """A section `hypothesis` with an example at one of its places."""
+    listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
+    if keys[0] != "catalogues":
+        return {"kind": "stacking", "catalogues": {"a": listed}, keys[0]: value}
+    if keys[1:]:
+        listed |= {keys[1]: value} if value is not None else {}
+        return {"kind": "stacking", "catalogues": {"a": listed}}
+    return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
 
 
 def test_every_example_in_a_hint_is_itself_good() -> None:
@@ -311,6 +340,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
         value = reader.read(f"x: {hint.example}\n").data["x"]
+        document["scan"] |= READ_WITH_IT.get(place, {})
         if keys[0] == "data" and len(keys) > 1:
             section = {
                 "dir": {"format": "icetracks", "seasons": ["A"]},
@@ -334,9 +364,11 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
-        elif keys == ["points"]:
+        elif place == "points" or (keys[0] == "hypothesis" and keys[1:] not in ([], ["kind"])):
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            document |= {"hypothesis": {"kind": "points"}, "points": value}
+            made = stacking if keys[1:2] in (["catalogues"], ["diffuse_flux"]) else _windows
+            points = {"hypothesis": {"kind": "points"}, "points": value}
+            document |= points if place == "points" else {"hypothesis": made(keys[1:], value)}
         else:
             target = document
             if keys[0] == "adaptive":

@@ -32,6 +32,8 @@ SENSITIVITY = PurePosixPath(ROWS[task_rows.SENSITIVITY].file)
 SCAN = PurePosixPath(ROWS[task_rows.COLLECT_SCAN].file)
 POST_TRIAL = PurePosixPath(ROWS[task_rows.POST_TRIAL].file)
 LIMITS = PurePosixPath(ROWS[task_rows.UPPER_LIMITS].file)
+WARM_SPOTS = RESULTS / "warm_spots.npy"
+PRIORS = RESULTS / "priors.npy"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath(ROWS[task_rows.REPORT].file)
 DATA_PAGE = PurePosixPath("report/data.html")
@@ -225,6 +227,11 @@ def patches_file(region: str = "all") -> PurePosixPath:
 def binomial_file(region: str = "all") -> PurePosixPath:
     """Binomial tests over a list of sources of all background skies, in a region."""
     return RESULTS / f"binomial_{region}.npy"
+
+
+def sums_file() -> PurePosixPath:
+    """Sums of TS over the sources of windows of all background skies."""
+    return RESULTS / "sums.npy"
 
 
 def parse_band(text: str) -> tuple[int, int]:

@@ -74,7 +74,51 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
-        "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"
+        "sky (a declination grid, with the scan of the section scan), points (those of the list points), stacking "
+        "(catalogues, each fitted as a whole), window (sources at known times) or flare (sources with one flare at an "
+        "unknown time)",
+        "sky",
+    ),
+    "hypothesis.catalogues": Hint(
+        "catalogues by name, each with sources that share one ns and one gamma",
+        "{starbursts: {file: sources.csv, weights: flux}}",
+    ),
+    "hypothesis.catalogues.file": Hint(
+        "CSV with the columns name, ra_deg, dec_deg, that of the weights, and extension_deg for sources that are no "
+        "points; relative to this file; ${VAR} is replaced",
+        "sources.csv",
+    ),
+    "hypothesis.catalogues.sources": Hint("the catalogue itself, as CSV text: what build freezes", "null"),
+    "hypothesis.catalogues.weights": Hint(
+        "relative fluxes of the sources: equal, or the name of a column; the detector's acceptance is multiplied",
+        "flux",
+    ),
+    "hypothesis.diffuse_flux": Hint(
+        "E^2 dN/dE of a diffuse flux at sensitivity.e0_tev, in its flux unit per cm^2, second and sr: the report gives "
+        "the fraction of it that a limit is; null for none",
+        "1.5e-11",
+    ),
+    "hypothesis.sources": Hint(
+        "for kind window: sources with the times at which they may emit; each length is a point of its own; for kind "
+        "flare: name, ra_deg and dec_deg",
+        "[{name: GRB130427A, ra_deg: 173.14, dec_deg: 27.71, start_mjd: 56409.324, length_days: [1000 s, 1]}]",
+    ),
+    "hypothesis.sources.name": Hint("name of the source; names folders", "GRB130427A"),
+    "hypothesis.sources.ra_deg": Hint("right ascension, deg", "173.14"),
+    "hypothesis.sources.dec_deg": Hint("declination, deg", "27.71"),
+    "hypothesis.sources.start_mjd": Hint("begin of its windows, MJD; or write centre_mjd", "56409.324"),
+    "hypothesis.sources.centre_mjd": Hint("middle of its windows, MJD; or write start_mjd", "57004.0"),
+    "hypothesis.sources.length_days": Hint(
+        "lengths of windows with sharp ends: days, or with a unit (s, min, h, d)", "[1000 s, 1, 100]"
+    ),
+    "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
+    "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
+    "hypothesis.profile": Hint("time profile of a flare: gaussian or box", "gaussian"),
+    "hypothesis.min_days": Hint("shortest width of a fitted flare, days: sigma of a Gaussian, length of a box", "1"),
+    "hypothesis.max_days": Hint("longest width of a fitted flare, days", "300"),
+    "hypothesis.time_penalty": Hint("whether TS pays for the choice of the time: width_T / T_max", "true"),
+    "hypothesis.inject_days": Hint(
+        "widths of injected flares, days; each is a point of its own, with trials of its own", "[10, 100]"
     ),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
@@ -173,6 +217,13 @@ HINTS: dict[str, Hint] = {
     "scan.post_trial.patches_per_file": Hint("patches per process and file", "1024"),
     "scan.post_trial.radius_deg": Hint("hot spots within it of the middle of a patch are counted, deg", "2.5"),
     "scan.post_trial.separation_deg": Hint("a hot spot is the hottest pixel within it, deg", "4"),
+    "scan.warm_spots": Hint("local maxima that every background sky keeps, beside its hottest", "{min_ts: 10}"),
+    "scan.warm_spots.min_ts": Hint("smallest TS of a kept local maximum", "10"),
+    "scan.warm_spots.most": Hint("places for them in a sky, or in a band of it; null: as min_ts needs", "null"),
+    "scan.population": Hint("test of the number of warm spots, at the best threshold", "{min_separation_deg: 1}"),
+    "scan.population.min_separation_deg": Hint("a spot this near to a hotter one is not counted, deg", "1"),
+    "scan.priors": Hint("spatial priors: name and healpix FITS file; ${VAR} is replaced", "{event: skymap.fits}"),
+    "scan.prior_maps": Hint("the maps themselves: what build freezes; null: read scan.priors", "null"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),
@@ -220,6 +271,7 @@ HINTS: dict[str, Hint] = {
 
 
 TASKS = ["resources", "tasks"]
+CATALOGUES = ["hypothesis", "catalogues"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
@@ -229,6 +281,8 @@ def hint_of(path: tuple[str | int, ...]) -> Hint | None:
         return None  # the table of one task; its keys have hints
     if words[:2] == TASKS:
         del words[2:3]  # the name of the task
+    if words[:2] == CATALOGUES:
+        del words[2:3]  # the name of the catalogue
     return HINTS.get(".".join(words))
 
 
@@ -268,8 +322,13 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "GammaPrior": "likelihood.gamma",
         "SpectralBreak": "signal.break_at",
         "PostTrialTail": "scan.post_trial",
+        "WindowSource": "hypothesis.sources",
+        "WarmSpots": "scan.warm_spots",
+        "Population": "scan.population",
+        "FlareSource": "hypothesis.sources",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
+        "Catalogue": "hypothesis.catalogues",
         "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():

@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from worker.spec import composition, spectra
+from worker.spec.catalogue import Catalogue
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
+from worker.spec.flares import FlareSource
 from worker.spec.grid import DecRange
 from worker.spec.hints import example
 from worker.spec.hypothesis import KINDS as HYPOTHESES
@@ -21,6 +23,7 @@ from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
 from worker.spec.spectra import GammaPrior, SpectralBreak
 from worker.spec.task_resources import TaskResources
+from worker.spec.windows import WindowSource
 
 WITH_KINDS: dict[str, tuple[Mapping[str, type[Model]], str]] = {
     "scan": (SCANS, "healpix"),
@@ -233,6 +236,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Return the keys of a section, in the order of the models."""
     if section[:2] == ("data", "seasons"):
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
+    if section[:2] == ("hypothesis", "sources"):
+        return list((FlareSource if data["hypothesis"].get("kind") == "flare" else WindowSource).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section and section[0] in WITH_KINDS and len(section) == 1:
@@ -242,6 +247,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return [*Spec.model_fields, *composition.KEYS]
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
     inner["resources", "tasks"] = TaskResources
+    inner["hypothesis", "catalogues"] = Catalogue
     inner["likelihood", "gamma"], inner["signal", "break_at"] = GammaPrior, SpectralBreak
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []
