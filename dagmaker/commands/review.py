@@ -161,7 +161,7 @@ def diff(*, a: str, b: str, html: str | None = None) -> Result:
     a, b : str
         YAML files, or run directories.
     html : str
-        Write a page with all numbers and the figures of both runs side by side to this file.
+        Write a page with all numbers, the engines, TS distributions and figures of both runs side by side to this file.
 
     Returns
     -------
