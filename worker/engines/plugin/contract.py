@@ -113,14 +113,14 @@ def identity_fault(identity: Any) -> str:
     if not isinstance(identity, Mapping) or not identity:
         return f"identity() returned {identity!r}; must be versions and digests by name, such as {{'toy': '1'}}"
     try:
-        json.dumps(identity, allow_nan=False)
+        json.dumps(identity, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         return f"identity() is no plain data ({error}): use texts and numbers"
     return ""
 
 
 def checked_rows(rows: Any, columns: np.dtype[np.void], n: int, who: str) -> NDArray[np.void]:
-    """Return the trials that a plug-in returned.
+    """Return a copy of the trials that a plug-in returned: it may use its array again in the next call.
 
     Raises
     ------
@@ -130,11 +130,11 @@ def checked_rows(rows: Any, columns: np.dtype[np.void], n: int, who: str) -> NDA
     fault = _rows_fault(rows, columns, n)
     if fault:
         raise ContractError(f"{who}: {fault}")
-    return np.ascontiguousarray(rows)
+    return np.array(rows)
 
 
 def _rows_fault(rows: Any, columns: np.dtype[np.void], n: int) -> str:
-    if not isinstance(rows, np.ndarray):
+    if not isinstance(rows, np.ndarray) or isinstance(rows, np.ma.MaskedArray):
         return f"trials() returned {type(rows).__name__}; must be an array of its columns {columns.descr}"
     if rows.dtype != columns:
         return f"trials() returned an array of {rows.dtype.descr}; its columns are {columns.descr}"
