@@ -72,6 +72,10 @@ class Engine:
             return [key, self.calls]
         if self.fault == "cut":
             return [key, len(keys)]
+        if self.fault == "process":
+            return [key, os.getpid()]
+        if self.fault == "order":
+            return [key, int(np.flatnonzero(keys == key)[0])]
         return None if self.fault == "random" else key
 
     def spoiled(self, rows):

@@ -338,6 +338,8 @@ def engine_check(folder: Path, capsys) -> tuple[int, dict[str, str]]:
         ("per-trial", None, [], []),
         ("per-trial", "cut", ["cut after 5 keys", "each key alone"], []),
         ("per-trial", "state", 5, []),
+        ("per-trial", "process", ["the same keys in another process"], []),
+        ("per-trial", "order", 3, []),
         ("per-file", "cut", [], ["cut after 5 keys", "each key alone"]),
         ("per-file", "random", ["the same keys again", "the same keys in another process"], 3),
         ("no", "random", [], 5),
