@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ FEWER_SOURCES: dict[str, dict[str, Any]] = {
     "background": {"dec_deg": [-35, 5, 45], "n_trials": 1500, "trials_per_file": 750, "n_tail_trials": 1024},
     "signal": {"n_sig": [2, 4, 8, 14, 24, 50], "n_trials": 150},
     "scan": {"file": str(ROOT / "examples" / "sources.csv"), "n_skies": 60, "skies_per_file": 25},
+}
+
+
+FEWER_CATALOGUES: dict[str, dict[str, Any]] = {
+    "background": {"n_trials": 400},
+    "signal": {"n_sig": [2, 6, 14, 30], "n_trials": 100},
+    "scan": {"n_skies": 60, "skies_per_file": 30},
 }
 
 
@@ -87,6 +95,23 @@ def test_track_release(icetracks_release: Path, tmp_path: Path, monkeypatch: pyt
     assert full.shape == (4, 12 * 16**2)
 
 
+def test_population_and_alert(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warm spots, the population test and a multi-order map of an alert: all from one scan."""
+    shutil.copy(ROOT / "examples" / "alert.fits", tmp_path)
+    fewer = FEWER | {"scan": {**FEWER["scan"], "warm_spots": {"min_ts": 4}}}
+    summary = run_example(
+        "population_and_alert.yaml", icetracks_release.parent, tmp_path, monkeypatch, fewer, pages=True
+    )
+    check(summary, "semi-real")
+    alert, population = summary["prior_tests"]["alert"], summary["population"]["all"]
+    assert alert["probability_inside"] == pytest.approx(1.0)
+    assert alert["n"] == population["n"] == 12
+    assert alert["ts"] == 0 or abs(alert["dec_deg"] - 5.7) < 20
+    assert {spot["ts"] >= 4 for spot in summary["scan"]["warm_spots"]["spots"]} == {True}
+    pictures = {path.name for path in (tmp_path / "run/report/figures").iterdir()}
+    assert {"population.png", "priors.png"} < pictures
+
+
 def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = run_example("catalog.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_SOURCES, pages=True)
     assert summary["data"]["label"] == "semi-real"
@@ -103,6 +128,21 @@ def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: p
     assert 5e-13 < txs["flux"] < 2e-11  # TeV cm^-2 s^-1: one year of IC86
     assert galactic_centre["flux"] > 3 * txs["flux"], "the south is far less sensitive at E^-2"
     assert (tmp_path / "run/report/figures/sources.png").is_file()
+
+
+def test_catalogues(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("catalogue.csv", "sources.csv"):
+        (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
+    summary = run_example(
+        "stacking.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_CATALOGUES, pages=True
+    )
+    assert [row["name"] for row in summary["scan"]["points"]] == ["seyferts", "well_known"]
+    assert summary["post_trial"]["p"] == (summary["post_trial"]["k"] + 1) / 61
+    for row in summary["sensitivity"]:
+        assert 1e-12 < row["flux"] < 3e-11, "one year of IC86, some of the sources in the south"
+    for row in summary["bias"]:
+        assert 0.8 < row["slope"] < 1.25
+    assert (tmp_path / "run/report/figures/shares.png").is_file()
 
 
 def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.base.errors import SpecError
-from worker.spec import composition, reader, specfile
+from worker.spec import composition, prior_map, reader, specfile
 from worker.spec.hints import HINTS
 from worker.spec.numbers import digest_of_numbers
 
@@ -298,11 +299,26 @@ def test_schema_lets_an_editor_take_goal_where_the_reader_does() -> None:
     }  # fmt: skip
 
 
+READ_WITH_IT = {
+    "scan.priors": {"nside": 4, "prior_maps": {"event": prior_map.text_of(np.ones(12 * 4**2))}},
+}
+"""What reading a file adds to a spec that names it."""
 SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": {"energy_tev": 30, "gamma": 3.0}}
 """Sections whose keys cannot stand alone."""
 
 
-def test_every_example_in_a_hint_is_itself_good() -> None:
+def stacking(keys: list[str], value: Any) -> dict[str, Any]:
+    """A section `hypothesis` with an example at one of its places."""
+    listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
+    if keys[0] != "catalogues":
+        return {"kind": "stacking", "catalogues": {"a": listed}, keys[0]: value}
+    if keys[1:]:
+        listed |= {keys[1]: value} if value is not None else {}
+        return {"kind": "stacking", "catalogues": {"a": listed}}
+    return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
+
+
+def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR0912 (a table)
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
     for place, hint in ((place, HINTS[place]) for place in HINTS if place in of_frozen):
@@ -311,6 +327,7 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         document["signal"]["dec_deg"] = {"start": -85, "stop": 85, "step": 10}
         keys = place.split(".")
         value = reader.read(f"x: {hint.example}\n").data["x"]
+        document["scan"] |= READ_WITH_IT.get(place, {})
         if keys[0] == "data" and len(keys) > 1:
             section = {
                 "dir": {"format": "icetracks", "seasons": ["A"]},
@@ -334,6 +351,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
+        elif keys[0] == "hypothesis" and keys[1:] and keys[1] != "kind":
+            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
+            document["hypothesis"] = stacking(keys[1:], value)
         elif keys == ["points"]:
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}

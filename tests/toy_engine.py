@@ -82,6 +82,9 @@ class ToySkies(Toy):
         pixel = int(np.argmax(ring[:, 0]))
         return pixel, ring[pixel]
 
+    def above(self, r, turn, floor):
+        return self.ring(r, turn)
+
     def skies(self, key, first, count):
         return np.stack([self._windows(self.sources.turn, self.scrambled(key, first + i)) for i in range(count)])
 

@@ -37,7 +37,7 @@ def lines(run: Path) -> list[str]:
 
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _timing)
+    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _population, _priors, _timing)
     return ["", *(line for part in parts for line in part(_of_shown_sky(summary))), *_result_paths(run)]
 
 
@@ -46,14 +46,18 @@ def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     real = summary.get("unblinded")
     if not real:
         return summary
-    keys = ("post_trial", "better_hemisphere", "binomial", "upper_limits")
+    keys = ("post_trial", "better_hemisphere", "binomial", "population", "prior_tests", "upper_limits")
     return {**summary, "scan": real, **{key: real.get(key) for key in keys}}
 
 
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     data = summary.get("data") or {}
     label = data.get("label", "unknown")
-    sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    sky = (
+        "no sky"
+        if summary.get("labels") and not summary.get("scan")
+        else "scrambled sky (the real sky was not touched)"
+    )
     if real := summary.get("unblinded"):
         sky = f"{real['sky']} sky"
     if data.get("format") == "engine":
@@ -122,12 +126,15 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
-    what = f"hottest of {scan['n_points']:,} points in" if "n_points" in scan else what
+    if "n_points" in scan:
+        noun = "catalogue" if scan.get("kind") == "stacking" else "point"
+        what = f"hottest of {scan['n_points']:,} {noun}{'' if scan['n_points'] == 1 else 's'} in"
     of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     where = f"ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°, " if "ra" in spot else ""
     gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}"
+    ns = f"ns {spot['ns']:.1f}, " if "ns" in spot else ""
+    fit = f"TS {spot['ts']:.2f}, {ns}{gamma}-log10 p {spot['mlog10p']:.2f}"
     yield f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}{where}{fit}"
     error = spot.get("p_interpolation_error")
     if error:
@@ -182,6 +189,30 @@ def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:
             f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
             f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
         )
+
+
+def _population(summary: Mapping[str, Any]) -> Iterator[str]:
+    test = (summary.get("population") or {}).get("all")
+    if test and test["n_spots"]:
+        yield (
+            f"population test: {test['n_spots']} warm spots with -log10 p >= {test['x']:.2f}, {test['expected']:.2f} "
+            f"expected, trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]"
+            f"{_significance(test['p'])}"
+        )
+    elif test:
+        yield f"population test: no warm spot, trial-corrected p {test['p']:.3g}"
+
+
+def _priors(summary: Mapping[str, Any]) -> Iterator[str]:
+    tests = summary.get("prior_tests") or {}
+    for name, test in tests.items():
+        yield (
+            f"spatial prior {name}: TS + 2 ln(P / P max) = {test['prior_ts']:.2f}, p {test['p']:.3g} "
+            f"[{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
+        )
+    if len(tests) > 1:
+        p = next(iter(tests.values()))["p_of_all"]
+        yield f"the best of {len(tests)} spatial priors: corrected p {p:.3g}{_significance(p)}"
 
 
 def _limits(summary: Mapping[str, Any]) -> Iterator[str]:

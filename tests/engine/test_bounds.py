@@ -42,6 +42,25 @@ def test_the_largest_ts_has_the_same_bits_as_in_a_map(two_kinds):
     assert few < 0.35 * (scanner.count - before)[EVENTS]  # events of fitted pixels
 
 
+def test_a_pixel_that_reaches_its_floor_is_fitted(two_kinds):
+    """Whatever its bound; its bits are those of a map, and the largest TS of a ring stays the same."""
+    scanner, turn = scan.Scanner(two_kinds, RINGS), scan.right_ascensions(two_kinds, KEY, 1)
+    n = 0
+    for r in range(0, len(RINGS.dec), 3):
+        some = scanner.above(r, turn, np.full(1, 3.0))
+        varied = scanner.above(r, turn, np.where(np.arange(len(some)) % 2, 1.0, np.inf))
+        pixels = scanner.ring(r, turn)
+        largest = int(np.argmax(pixels[:, 0]))
+        for found, floor in ((some, 3.0), (varied[1::2], 1.0)):
+            of_map = pixels if found is some else pixels[1::2]
+            fitted = found[:, 0] != scan.LEFT_OUT
+            assert fitted[of_map[:, 0] >= floor].all()
+            assert found[fitted].tobytes() == of_map[fitted].tobytes()
+            n += int((~fitted).sum())
+        assert np.argmax(some[:, 0]) == np.argmax(varied[:, 0]) == largest
+    assert n > 300, "most pixels below the floor are not fitted"
+
+
 @pytest.mark.parametrize("of_patches", [False, True])
 def test_a_scanner_is_freed_at_once(analysis, of_patches):
     """A process that makes many files of skies has one scanner at a time: no reference leads back to it."""

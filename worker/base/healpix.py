@@ -57,5 +57,9 @@ def band(rings: Rings, k: int, n: int) -> Rings:
     """Band k of n: consecutive rings with about equal numbers of pixels; together all rings, none twice."""
     ends = np.searchsorted(np.cumsum(rings.n_pix), rings.n_pix.sum() * np.arange(1, n) / n, side="left") + 1
     edges = np.concatenate([[0], np.minimum(ends, len(rings.dec)), [len(rings.dec)]])
-    part = slice(int(edges[k]), int(edges[k + 1]))
+    return some(rings, slice(int(edges[k]), int(edges[k + 1])))
+
+
+def some(rings: Rings, part: slice) -> Rings:
+    """Consecutive rings of others."""
     return Rings(rings.dec[part], rings.first[part], rings.n_pix[part], rings.shift[part])

@@ -148,8 +148,43 @@ class SpreadCurves(NamedTuple):
     density: F64
 
 
+class Surroundings(NamedTuple):
+    """Events around a place of a sky, and the likelihood there.
+
+    Attributes
+    ----------
+    dec, ra, sigma : ndarray (n,), rad
+        Events with a usable sigma, the nearest first.
+    log_e : ndarray (n,)
+        Reconstructed energies, log10(E / GeV).
+    fit : tuple of 3 float
+        TS, ns and gamma.
+    ns : ndarray (n_ns,), events
+    gamma : ndarray (n_gamma,)
+        One if it is fixed.
+    ts : ndarray (n_gamma, n_ns)
+        TS on their grid.
+    psf : ndarray (2,), rad
+        Radii that contain 50 and 90 % of the signal of the spec's first spectrum.
+    """
+
+    dec: F64
+    ra: F64
+    sigma: F64
+    log_e: F64
+    fit: tuple[float, float, float]
+    ns: F64
+    gamma: F64
+    ts: F64
+    psf: F64
+
+
 PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
 """A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
+
+
+PART_DTYPE = np.dtype([("events", "<f8"), ("ts_without", "<f8")])
+"""A source of a catalogue in one sky: its expected events given the fit, and TS without it; NaN where not fitted."""
 
 
 class RingScanner(Protocol):
@@ -160,6 +195,13 @@ class RingScanner(Protocol):
 
     def largest(self, r: int, turn: F64, /) -> tuple[int, F64]:
         """Pixel of ring r with the largest TS (ties: the lowest), and its TS, ns and gamma (3,)."""
+
+    def above(self, r: int, turn: F64, floor: F64, /) -> F64:
+        """TS, ns and gamma of every pixel of ring r that has the largest TS or reaches its floor, (n_pix, 3).
+
+        `floor` (n_pix,), or (1,) for all pixels, inf where only the largest TS matters. A pixel that was not fitted has
+        a negative TS: its TS is below its floor and below the largest.
+        """
 
 
 class Patches(Protocol):
@@ -240,9 +282,10 @@ class Described(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "point_skies" (`observed`, `point_scanner`), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
-        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), and "densities"
-        (`band_counts` and `spread`).
+        "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
+        catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
+        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings",
+        and "densities" (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -315,6 +358,8 @@ class Engine(Described, Protocol):
     def flux(self, at: Point, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one expected event.
 
+        If the hypothesis is about time: the fluence, in TeV / cm^2.
+
         Raises
         ------
         ValueError
@@ -324,8 +369,11 @@ class Engine(Described, Protocol):
     def scrambled(self, key: Key, sky: int) -> F64:
         """Sky number `sky` of the stream of `key`: a right ascension in turns for every event that is fitted."""
 
-    def observed(self, positions: Sequence[F64]) -> F64:
-        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season."""
+    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:
+        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season.
+
+        With `times` (MJD), which a hypothesis about time needs: (2, n) of right ascensions in turns and MJD.
+        """
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
         """Return the scanner of `rings`; `keep` if many skies are scanned."""
@@ -342,6 +390,22 @@ class Engine(Described, Protocol):
 
     def point_scanner(self, points: Sequence[Point]) -> PointScanner:
         """Return the scanner of `points`."""
+
+    def source_shares(self, at: Point, gamma: float) -> F64:
+        """Share of each source of a catalogue in its expected events for a spectrum, (n_sources,)."""
+
+    def source_parts(self, at: Point, turn: F64, fit: Any, most: int) -> NDArray[np.void]:
+        """Events of each source of a catalogue in a sky, and TS without it, (n_sources,) of `PART_DTYPE`.
+
+        Parameters
+        ----------
+        turn : ndarray (n_events,)
+            The sky, as `observed` gives it.
+        fit
+            Its row of `columns`.
+        most : int
+            TS without a source is fitted for so many sources, those with most events.
+        """
 
     @property
     def tail_columns(self) -> np.dtype[np.void]:
@@ -382,6 +446,9 @@ class Engine(Described, Protocol):
 
     def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""
+
+    def surroundings(self, turn: F64, dec: float, ra: float, radius: float) -> Surroundings:
+        """Events within a radius of a place (rad), and the likelihood there, in a sky of `scrambled` or `observed`."""
 
     def band_counts(self) -> Sequence[BandCounts]:
         """Events against background densities, for each season."""

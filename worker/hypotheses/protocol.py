@@ -148,11 +148,20 @@ class Ensemble(Protocol):
     def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
         """Further tests of a sky by name and region, trial-corrected with the same background skies."""
 
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """Of each further test, the statistic of every background sky, (n_skies,), and that of a sky with this result.
+
+        Larger is hotter. A review makes the skies again that decide the p-values.
+        """
+
     def real_bands(self, nside: int, jobs: int) -> int:
         """Number of bands of the real sky for `jobs` processes."""
 
     def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """Scan a band of the sky with these right ascensions (turns)."""
+
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Further results of the real sky (right ascensions in turns), of which `result` is that of `sky_result`."""
 
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """Recompute some skies of a file, one at a time."""

@@ -7,7 +7,7 @@ as in the real sky.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -86,6 +86,10 @@ class Together:
         """None."""
         return []
 
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """None."""
+        yield from ()
+
     def real_bands(self, nside: int, jobs: int) -> int:
         """1: all tests together."""
         return 1
@@ -93,6 +97,10 @@ class Together:
     def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """A fit of every test, as one row."""
         return self.scanner(engine).at(turn[None, :])
+
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
 
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The skies of these rows."""

@@ -79,7 +79,7 @@ def _fluxes(results: Results, kind: str) -> Card:
         "discovery": f"Discovery potential, {settings.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
-    title += f" (γ = {gammas[0]:g})" if results.reads_gamma else ""
+    title += f" (γ\u00a0=\u00a0{gammas[0]:g})" if results.reads_gamma else ""
     rows = three(tables.in_order(results, kind))
     if not rows:
         return Card(title, formats.NONE, ("not computed yet",))
@@ -100,7 +100,8 @@ def _fluxes(results: Results, kind: str) -> Card:
         f"{name}: {formats.power(row.get('flux'), row.get('flux_error'))}{_level(row)}"
         for name, row in zip(names, rows, strict=True)
     ]
-    where = f"{formats.flux_unit(settings.flux_unit)} {at} (E² dN/dE at {settings.e0_tev:g} TeV){_level(best)}"
+    strength = formats.strength(results.run.spec)
+    where = f"{strength.unit} {at} ({strength.formula} at {settings.e0_tev:g} TeV){_level(best)}"
     return Card(title, formats.power(best["flux"], digits=2), (where, *notes))
 
 

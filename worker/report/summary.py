@@ -41,6 +41,8 @@ def summary(run: Run) -> dict[str, Any]:
         "post_trial_regions": (results["post_trial"] or {}).get("regions"),
         "better_hemisphere": (results["post_trial"] or {}).get("better_hemisphere"),
         "binomial": (results["post_trial"] or {}).get("binomial"),
+        "population": (results["post_trial"] or {}).get("population"),
+        "prior_tests": (results["post_trial"] or {}).get("prior_tests"),
         "upper_limits": results["upper_limits"],
         "checks": unblinding_checks.as_rows(unblinding_checks.verdicts(run)),
         "unblinded": _load(run, layout.UNBLINDED_RESULTS),

@@ -28,7 +28,7 @@ def section(results: Results) -> dict[str, Any] | None:
 def _section(results: Results, unblinded: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "sky": unblinded["sky"],
-        "how": f"nside {unblinded['nside']}" if "nside" in unblinded else f"a list of {unblinded['n_sources']} sources",
+        "how": _what(unblinded),
         "said": _sentence(unblinded),
         "table": tables.hottest(results),
         "facts": [*_tests(unblinded), *_facts(results)],
@@ -43,16 +43,37 @@ def _sentence(unblinded: Mapping[str, Any]) -> str:
     return (
         f"Post-trial p-value of the whole search: {formats.p_value(post['p'])}, {formats.nsigma(post['p'])}: "
         f"{sentence(post)}. "
-        f"The hottest is at {formats.position(spot)}: {formats.fit_text(spot)}."
+        f"The hottest is {_place(spot)}: {formats.fit_text(spot)}."
     )
 
 
+def _what(unblinded: Mapping[str, Any]) -> str:
+    """What was looked at in the sky."""
+    if "nside" in unblinded:
+        return f"nside {unblinded['nside']}"
+    if "n_sources" in unblinded:
+        return f"a list of {unblinded['n_sources']} sources"
+    return f"{unblinded['n_points']} {'catalogues' if unblinded.get('kind') == 'stacking' else 'points'}"
+
+
+def _place(spot: Mapping[str, Any]) -> str:
+    return f"at {formats.position(spot)}" if "ra" in spot else str(spot["name"])
+
+
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The binomial tests of a list of sources."""
-    return [
+    """The binomial tests of a list of sources; the population test of a sky, and those with spatial priors."""
+    binomial = [
         (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (unblinded.get("binomial") or {}).items()
     ]
+    population = [
+        (f"population test, {region}", f"p = {formats.p_value(test['p'])} ({test['n_spots']} spots)")
+        for region, test in (unblinded.get("population") or {}).items()
+    ]
+    priors = unblinded.get("prior_tests") or {}
+    each = [(f"spatial prior {name}", f"p = {formats.p_value(test['p'])}") for name, test in priors.items()]
+    best = [("the best spatial prior", f"p = {formats.p_value(test['p_of_all'])}") for test in priors.values()][:1]
+    return [*binomial, *population, *each, *(best if len(priors) > 1 else [])]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

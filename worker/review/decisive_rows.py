@@ -1,7 +1,7 @@
 """Trials and skies that decide a result: a forged p-value or threshold needs a change of these rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from worker.base.errors import InputError
 from worker.base.task_rows import BG_TRIALS
 from worker.hypotheses import hottest_spots
+from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Expected, Run
 from worker.spec.point import Point
@@ -85,10 +86,7 @@ def skies(run: Run, files: Sequence[Expected]) -> tuple[list[ChosenRows], int]:
     firsts = {file.first: file.n for file in sorted(files, key=lambda file: file.first)}
     decisive: set[int] = set()
     left_out = 0
-    for region, observed in _observed(run):
-        heat = store.load_array(run.path, layout.skies_file(region), sum(firsts.values()), hottest_spots.SPOT_DTYPE)[
-            "mlog10p"
-        ]
+    for heat, observed in _statistics(run, sum(firsts.values())):
         hotter = int((heat >= observed).sum())
         left_out += max(hotter - MAX_SKIES, 0)
         order = np.argsort(heat, kind="stable")
@@ -113,17 +111,37 @@ def patches(run: Run, files: Sequence[Expected]) -> list[ChosenRows]:
     return list(_by_file(files, [file.n for file in files], np.array(sorted(decisive), np.int64)))
 
 
+def _statistics(run: Run, n: int) -> Iterator[tuple[F64, float]]:
+    """Statistics of all background skies and of an observed one: hottest spots by region, and further tests."""
+    for region, observed in _observed(run):
+        spots_of_skies = store.load_array(run.path, layout.skies_file(region), n, hottest_spots.SPOT_DTYPE)
+        yield spots_of_skies["mlog10p"], observed
+    for result in _results(run):
+        try:
+            yield from ensemble_of(run.spec).further_statistics(run.path, result)
+        except (InputError, AttributeError, KeyError, TypeError, ValueError):  # another comparison reports it
+            continue
+
+
 def _observed(run: Run) -> Iterator[tuple[str, float]]:
     """Region and -log10 p of the hottest spots of the observed sky, and of the real sky after unblinding."""
+    for result in _results(run):
+        try:
+            found = [(region, float(spot["mlog10p"])) for region, spot in result["regions"].items()]
+        except (AttributeError, KeyError, TypeError, ValueError):  # another comparison reports it
+            continue
+        yield from ((region, heat) for region, heat in found if region in hottest_spots.REGIONS)
+
+
+def _results(run: Run) -> Iterator[Any]:
+    """Readable results of the observed sky, and of the real sky after unblinding."""
     for rel in (layout.SCAN, layout.UNBLINDED_RESULTS):
         if rel == layout.UNBLINDED_RESULTS and not (run.path / rel).exists():
             continue
         try:
-            result = store.load_json(run.path, rel)
-            spots = [(region, float(spot["mlog10p"])) for region, spot in result["regions"].items()]
-        except (InputError, AttributeError, KeyError, TypeError, ValueError):  # another comparison reports it
+            yield store.load_json(run.path, rel)
+        except InputError:  # another comparison reports it
             continue
-        yield from ((region, heat) for region, heat in spots if region in hottest_spots.REGIONS)
 
 
 def _by_file(files: Sequence[Expected], lengths: Sequence[int], rows: NDArray[np.int64]) -> Iterator[ChosenRows]:

@@ -79,6 +79,8 @@ def scan(run: Run) -> dict[str, str]:
     files = [layout.skies_file(region) for region in results["regions"]]
     files += [layout.patches_file(region) for region in results["regions"] if "patches" in results]
     files += [layout.binomial_file(region) for region in results.get("binomial", ())]
+    more = {"warm_spots": layout.WARM_SPOTS, "priors": layout.PRIORS}
+    files += [file for key, file in more.items() if key in results]
     return recorded(run, files) | hashed(run, [layout.SCAN])
 
 

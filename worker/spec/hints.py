@@ -74,7 +74,28 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
-        "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"
+        "sky (a declination grid, with the scan of the section scan), points (those of the list points) or stacking "
+        "(catalogues, each fitted as a whole)",
+        "sky",
+    ),
+    "hypothesis.catalogues": Hint(
+        "catalogues by name, each with sources that share one ns and one gamma",
+        "{starbursts: {file: sources.csv, weights: flux}}",
+    ),
+    "hypothesis.catalogues.file": Hint(
+        "CSV with the columns name, ra_deg, dec_deg, that of the weights, and extension_deg for sources that are no "
+        "points; relative to this file; ${VAR} is replaced",
+        "sources.csv",
+    ),
+    "hypothesis.catalogues.sources": Hint("the catalogue itself, as CSV text: what build freezes", "null"),
+    "hypothesis.catalogues.weights": Hint(
+        "relative fluxes of the sources: equal, or the name of a column; the detector's acceptance is multiplied",
+        "flux",
+    ),
+    "hypothesis.diffuse_flux": Hint(
+        "E^2 dN/dE of a diffuse flux at sensitivity.e0_tev, in its flux unit per cm^2, second and sr: the report gives "
+        "the fraction of it that a limit is; null for none",
+        "1.5e-11",
     ),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
@@ -173,6 +194,13 @@ HINTS: dict[str, Hint] = {
     "scan.post_trial.patches_per_file": Hint("patches per process and file", "1024"),
     "scan.post_trial.radius_deg": Hint("hot spots within it of the middle of a patch are counted, deg", "2.5"),
     "scan.post_trial.separation_deg": Hint("a hot spot is the hottest pixel within it, deg", "4"),
+    "scan.warm_spots": Hint("local maxima that every background sky keeps, beside its hottest", "{min_ts: 10}"),
+    "scan.warm_spots.min_ts": Hint("smallest TS of a kept local maximum", "10"),
+    "scan.warm_spots.most": Hint("places for them in a sky, or in a band of it; null: as min_ts needs", "null"),
+    "scan.population": Hint("test of the number of warm spots, at the best threshold", "{min_separation_deg: 1}"),
+    "scan.population.min_separation_deg": Hint("a spot this near to a hotter one is not counted, deg", "1"),
+    "scan.priors": Hint("spatial priors: name and healpix FITS file; ${VAR} is replaced", "{event: skymap.fits}"),
+    "scan.prior_maps": Hint("the maps themselves: what build freezes; null: read scan.priors", "null"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),
@@ -220,6 +248,7 @@ HINTS: dict[str, Hint] = {
 
 
 TASKS = ["resources", "tasks"]
+CATALOGUES = ["hypothesis", "catalogues"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
@@ -229,6 +258,8 @@ def hint_of(path: tuple[str | int, ...]) -> Hint | None:
         return None  # the table of one task; its keys have hints
     if words[:2] == TASKS:
         del words[2:3]  # the name of the task
+    if words[:2] == CATALOGUES:
+        del words[2:3]  # the name of the catalogue
     return HINTS.get(".".join(words))
 
 
@@ -268,8 +299,11 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "GammaPrior": "likelihood.gamma",
         "SpectralBreak": "signal.break_at",
         "PostTrialTail": "scan.post_trial",
+        "WarmSpots": "scan.warm_spots",
+        "Population": "scan.population",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
+        "Catalogue": "hypothesis.catalogues",
         "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,51 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 def expand(data: dict[str, Any], lines: Mapping[Place, int], base: Path) -> list[Problem]:
     """Replace the path keys of `data` by absolute paths, in place; return their problems."""
     problems: list[Problem] = []
-    for place in KEYS:
-        section = data.get(place[0])
-        text = section.get(place[1]) if isinstance(section, dict) else None
-        if not isinstance(section, dict) or not isinstance(text, str):
+    for place, section, key in _sections(data):
+        text = section.get(key)
+        if not isinstance(text, str):
             continue
-        unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
-        problems.extend(
-            Problem(
-                place, lines.get(place, 0), f"found {text!r}; the environment variable {name} is not set: export it"
-            )
-            for name in dict.fromkeys(unset)
-        )
-        if unset:
-            continue
-        path = _VARIABLE.sub(lambda match: os.environ[match.group(1)], text)
-        if "\0" in path:
-            problems.append(Problem(place, lines.get(place, 0), f"found {text!r}; no path has the character U+0000"))
-            continue
-        if "$" in path or path.startswith("~") or not path:
-            text = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
-            problems.append(Problem(place, lines.get(place, 0), text))
-            continue
-        section[place[1]] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
+        path, faults = absolute(text, base)
+        problems.extend(Problem(place, lines.get(place, 0), fault) for fault in faults)
+        if not faults:
+            section[key] = path
     return problems
+
+
+def _sections(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any], str]]:
+    """Yield the place of each path, the section that holds it, and its key there."""
+    for name, key in KEYS:
+        section = data.get(name)
+        if isinstance(section, dict):
+            yield (name, key), section, key
+    scan = data.get("scan")
+    priors = scan.get("priors") if isinstance(scan, dict) else None
+    if isinstance(priors, dict):
+        yield from ((("scan", "priors", key), priors, key) for key in priors)
+    for name, catalogue in catalogues(data):
+        yield ("hypothesis", "catalogues", name, "file"), catalogue, "file"
+
+
+def catalogues(data: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Catalogues of a raw spec that is one of stacking, by name."""
+    hypothesis = data.get("hypothesis")
+    found = hypothesis.get("catalogues") if isinstance(hypothesis, dict) else None
+    return [(name, one) for name, one in found.items() if isinstance(one, dict)] if isinstance(found, dict) else []
+
+
+def absolute(text: str, base: Path) -> tuple[str, list[str]]:
+    """Return a path with its variables replaced, relative to `base`, and its faults."""
+    unset = [name for name in _VARIABLE.findall(text) if not os.environ.get(name)]
+    if unset:
+        names = dict.fromkeys(unset)
+        return "", [f"found {text!r}; the environment variable {name} is not set: export it" for name in names]
+    path = _VARIABLE.sub(lambda match: os.environ[match.group(1)], text)
+    if "\0" in path:
+        return "", [f"found {text!r}; no path has the character U+0000"]
+    if "$" in path or path.startswith("~") or not path:
+        fault = f"found {text!r}; must be a path: a variable is written ${{HOME}}, and nothing else is replaced"
+        return "", [fault]
+    return os.path.abspath(base / path), []  # noqa: PTH100 (keeps symbolic links, as Path.resolve does not)
 
 
 def missing(spec_data: Any, lines: Mapping[Place, int]) -> list[Problem]:

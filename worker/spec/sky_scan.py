@@ -4,16 +4,19 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from worker.spec import edges, units
-from worker.spec.fields import Affects, Count, DecDeg, Nside, Whole, refuse, ring_decs_deg
+from worker.spec.fields import Affects, Count, DecDeg, Name, Nside, Whole, refuse, ring_decs_deg
 from worker.spec.grid import ring_grid
 from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection, Survival
+from worker.spec.warm_spots import SKIES, TEST, Population, WarmSpots
 
 REGIONS = 3
 """Hottest spots of a map: whole sky, north, south."""
+OPTIONAL = ("warm_spots", "population", "priors", "prior_maps")
+"""Keys that a resolved spec has only if they are set."""
 KEEP_BELOW = 128
 """Scans of many skies keep the events of every ring in memory up to this nside."""
 
@@ -46,6 +49,35 @@ class HealpixScan(ScanSection):
     interpolation: Literal["linear", "log", "ring"] = "linear"
     survival: Annotated[Survival, DECISION] = "counted"
     post_trial: PostTrialTail = PostTrialTail()
+    warm_spots: Annotated[WarmSpots | None, SKIES] = None
+    population: Annotated[Population | None, TEST] = None
+    priors: Annotated[dict[Name, str] | None, Affects(decides="nothing")] = None  # what was in them is in prior_maps
+    prior_maps: Annotated[dict[Name, str] | None, SKIES] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The values, without optional tests that the spec does not have: its resolved text is that of before."""
+        return {key: value for key, value in handler(self).items() if value is not None or key not in OPTIONAL}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spots_to_count(cls, section: Any) -> Any:
+        """A population test has warm spots, with defaults if the spec does not say which."""
+        if isinstance(section, dict) and section.get("population") is not None and section.get("warm_spots") is None:
+            return {**section, "warm_spots": {}}
+        return section
+
+    @model_validator(mode="after")
+    def _maps_of_priors(self) -> Self:
+        if self.priors is not None and self.prior_maps is None:
+            refuse(("priors", "found files that were not read; write the spec as a file, and build it"))
+        for name, text in (self.prior_maps or {}).items():
+            from worker.spec import prior_map  # numpy: not for every spec
+
+            fault = prior_map.fault(text, self.nside)
+            if fault:
+                refuse(("prior_maps", f"{name}: {fault}; remove prior_maps, and write the file in priors"))
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -97,8 +129,12 @@ class HealpixScan(ScanSection):
 
     @property
     def kept_per_sky(self) -> int:
-        """Rings, each with its largest TS."""
-        return 4 * self.nside
+        """Rings, each with its largest TS, the hottest pixel with each prior, and places for warm spots."""
+        return 4 * self.nside + len(self.prior_maps or {}) + self.warm_places(self.positions(self.nside))
+
+    def warm_places(self, n_pix: int) -> int:
+        """Places for the warm spots of a sky, or a band of it, with `n_pix` pixels."""
+        return 0 if self.warm_spots is None else self.warm_spots.places(n_pix)
 
     @property
     def nsides_in_memory(self) -> float:

@@ -23,8 +23,9 @@ from worker.spec import (
     season_files,
     sources,
 )
+from worker.spec.problem import Path as Place
 from worker.spec.problem import Problem, error
-from worker.spec.reader import RESOLVERS, UnreadableError, read
+from worker.spec.reader import RESOLVERS, Document, UnreadableError, read
 from worker.spec.sections import Spec
 from worker.spec.text import NotTextError, read_text
 
@@ -144,6 +145,16 @@ def _text(path: Path) -> str:
         raise SpecError(f"{path}: {failure}") from None
 
 
+def _priors(document: Document, wrong: set[Place]) -> list[Problem]:
+    """Read the maps of spatial priors, if there are some."""
+    scan = document.data.get("scan")
+    if not isinstance(scan, dict) or not scan.get("priors"):
+        return []
+    from worker.spec import prior_maps  # numpy: not for every spec
+
+    return prior_maps.expand(document.data, document.lines, wrong)
+
+
 def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (), *, for_pilot: bool = False) -> Spec:
     """Read, resolve paths (unless `base` is None), validate, look for files: all problems at once."""
     try:
@@ -164,7 +175,8 @@ def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (),
         problems += engine.freeze(document.data, document.lines, base)
         problems += paths.expand(document.data, document.lines, base)
         problems += pilot_file.insert(document.data, document.lines, base)
-        problems += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in problems))
+        problems += sources.expand(document.data, document.lines, {problem.path for problem in problems})
+        problems += _priors(document, {problem.path for problem in problems})
         follows = goals.fill(document.data, document.lines)
         without_pilot = any(problem.path == pilot_file.PLACE for problem in problems)
         problems += [problem for problem in follows if not (without_pilot and problem.path == goals.N_SIG)]

@@ -29,7 +29,7 @@ from worker.engines.builtin.likelihood import count_rest
 from worker.engines.builtin.mixture import PATTERN
 from worker.engines.builtin.pairs import RingEvents, ring_events
 from worker.engines.builtin.point import EVENT, PI, Candidates
-from worker.engines.builtin.scan import Scanner, fit_ring, right_ascensions
+from worker.engines.builtin.scan import NO_FLOOR, Scanner, fit_ring, right_ascensions
 from worker.engines.builtin.tables import SignalTable
 from worker.engines.builtin.tilted import Mixture, chosen, log_ratios, log_weight, place_in_window
 from worker.engines.builtin.trials import Point
@@ -282,7 +282,7 @@ class Patches(Scanner):
         filled, n_data = self._filled(count), self.analysis.n_data
         fit_ring(
             *filled, n_data, ring.table, self._work, self._rest, self._slopes, pixel, np.full(count, np.inf),
-            self._no_ranges, out,
+            self._no_ranges, NO_FLOOR, out,
         )  # fmt: skip
         some, mixed = np.empty(int(summed.sum())), mixed or self._mixture(r)
         _log_l(*filled, n_data, pixel[summed], mixed, self._rest, self._work, np.empty(mixed.n.size), some)

@@ -25,6 +25,8 @@ I64 = NDArray[np.int64]
 
 LEFT_OUT = -1.0
 """TS of a pixel that was not fitted."""
+NO_FLOOR = np.full(1, np.inf)
+"""Only the largest TS of a ring is asked for."""
 
 
 @kernel
@@ -52,24 +54,26 @@ def bounds_of_ring(start, fill, w, row, season, n_data, ranges, work, rest, out)
 
 
 @kernel
-def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, order, bound, ranges, out):  # type: ignore[no-untyped-def]
+def fit_ring(start, fill, w, row, season, n_data, model, work, rest, slopes, order, bound, ranges, floor, out):  # type: ignore[no-untyped-def]
     """TS, ns, gamma of pixels of a ring, into `out` (count, 3), from the one with the largest `bound` on.
 
-    Ends where no bound is as large as the largest TS; TS is LEFT_OUT of the others.
+    A pixel whose bound is below both the largest TS and its `floor` is not fitted; its TS is LEFT_OUT. One value of
+    `floor` holds for all pixels.
     """
     tallest, least, hard = ranges
     best = 0.0
     for p in order:
         out[p, 0] = LEFT_OUT
     for p in order:
-        if bound[p] < best:
-            break
+        needed = min(best, floor[p] if floor.size > 1 else floor[0])
+        if bound[p] < needed:
+            continue
         a, b = start[p], fill[p]
         count_rest(n_data, season[a:b], rest)
-        if best > 0.0 and bound[p] < np.inf:
+        if needed > 0.0 and bound[p] < np.inf:
             larger = False
             for k in range(1, tallest.shape[0]):
-                larger = larger or best <= ts_bound(
+                larger = larger or needed <= ts_bound(
                     b - a, w[:, a:b], row[a:b], season[a:b], rest, n_data, tallest[k], least[k], hard[k], work
                 )
             if not larger:
@@ -141,13 +145,22 @@ class Scanner:
 
         Pixels that cannot have it are not fitted: their upper bound is below the TS of another pixel.
         """
+        out = self._above(r, turn, NO_FLOOR)
+        pixel = int(np.argmax(out[:, 0]))
+        return pixel, self._require(r, out[pixel])
+
+    def above(self, r: int, turn: F64, floor: F64) -> F64:
+        """TS, ns and gamma of the pixels of ring r that have the largest TS or reach their `floor`: `RingScanner`."""
+        out = self._above(r, turn, floor)
+        self._require(r, out[out[:, 0] != LEFT_OUT])
+        return out
+
+    def _above(self, r: int, turn: F64, floor: F64) -> F64:
         count = self._fill(r, turn)
         bound = np.empty(count)
         bounds_of_ring(*self._filled(count), self.analysis.n_data, self._ranges(r), self._work, self._rest, bound)
         bound[np.isnan(bound)] = np.inf  # the fit tells what is wrong
-        out = self._fit(r, np.argsort(-bound, kind="stable"), bound, self._ranges(r))
-        pixel = int(np.argmax(out[:, 0]))
-        return pixel, self._require(r, out[pixel])
+        return self._fit(r, np.argsort(-bound, kind="stable"), bound, self._ranges(r), floor)
 
     def _fill(self, r: int, turn: F64) -> int:
         """Assign the events to the pixels of a ring; returns the number of pixels."""
@@ -175,11 +188,11 @@ class Scanner:
     def _require(self, r: int, fitted: F64) -> F64:
         return maximum.require(fitted, f"ring at dec {math.degrees(float(self.rings.dec[r])):.4g} deg")
 
-    def _fit(self, r: int, order: I64, bound: F64, ranges: Ranges) -> F64:
+    def _fit(self, r: int, order: I64, bound: F64, ranges: Ranges, floor: F64 = NO_FLOOR) -> F64:
         """Fit the pixels of a ring in an order of falling upper bounds, as `fit_ring`."""
         table, out = table_at(self.analysis, float(self.rings.dec[r])), np.empty((len(order), 3))
         fit_ring(
             *self._filled(len(order)), self.analysis.n_data, table, self._work, self._rest, self._slopes, order, bound,
-            ranges, out,
+            ranges, floor, out,
         )  # fmt: skip
         return out

@@ -245,6 +245,11 @@ class Scanner:
         pixel = int(np.argmax(found[:, 0]))
         return pixel, found[pixel]
 
+    def above(self, r: int, turn: F64, floor: F64) -> F64:
+        """TS, ns and gamma of every pixel of ring r, (count, 3): the device fits all, whatever the floor."""
+        del floor
+        return self.ring(r, turn)
+
     def sky(self, turn: F64) -> F64:
         """TS, ns and gamma of all pixels, (n_pix, 3); the next sky overwrites them."""
         sort_events(turn, self._band_start, self._turns, self._start, self._order)

@@ -9,10 +9,10 @@ import numpy as np
 
 from worker.base import healpix
 from worker.base.errors import InputError, SpecError
-from worker.engines.protocol import Engine, Sources
+from worker.engines.protocol import Engine
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, SkyFile, Steps, Target, Tsds
-from worker.hypotheses.sky import checks, maps
+from worker.hypotheses.sky import checks, further, kept, maps, refit
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Expected, Run
@@ -44,7 +44,7 @@ class WholeSky(NamedTuple):
         return checks.CHECKS
 
     def skies(self, n: int, seed: int, first: int, band: str | None, part: int) -> SkyFile:
-        """The largest TS of every ring."""
+        """The largest TS of every ring, and warm spots."""
         folder = layout.part_dir(layout.scan_dir(self.spec.name, self.scan.level()), part)
         chosen_band = layout.parse_band(band) if band else None
         args = {"nside": self.scan.nside, "seed": seed, "first": first, "band": band} | layout.part_address(part)
@@ -57,16 +57,19 @@ class WholeSky(NamedTuple):
         return layout.scan_dir(self.spec.name, self.scan.level()) / layout.trials_name(n, seed, first)
 
     def _skies(self, seed: int, begin: int, band: tuple[int, int] | None, engine: Engine) -> Steps:
-        chosen, key = self._rings(band), address.scan_trials(self.spec, seed)
-        scans = engine.ring_scanner(chosen, self.scan.nside < KEEP_BELOW)
+        key, row = address.scan_trials(self.spec, seed), self._row(engine, band, self.scan.nside < KEEP_BELOW)
+        return Steps(
+            1,
+            lambda start, count: np.stack([row(engine.scrambled(key, begin + start + i)) for i in range(count)]),
+        )
 
-        def scan_skies(start: int, count: int) -> Rows:
-            out = np.empty((count, len(chosen.dec)), RING_DTYPE)
-            for i in range(count):
-                out[i] = maxima(scans, chosen, engine.scrambled(key, begin + start + i))
-            return out
-
-        return Steps(1, scan_skies)
+    def _row(self, engine: Engine, band: tuple[int, int] | None, keep: bool) -> Callable[[F64], Rows]:
+        """What is kept of a sky, or of a band of it: a function of its right ascensions."""
+        chosen = self._rings(band)
+        if not kept.is_more(self.scan):
+            return partial(maxima, engine.ring_scanner(chosen, keep), chosen)
+        around, _ = kept.with_margin(self._rings(None), chosen)
+        return kept.Scan(self.scan, chosen, engine.ring_scanner(around, keep)).row
 
     def _rings(self, band: tuple[int, int] | None) -> healpix.Rings:
         whole = rings(self.scan, self.scan.nside)
@@ -87,8 +90,8 @@ class WholeSky(NamedTuple):
         return Steps(1, partial(values, engine.ring_scanner(chosen, False), turn))
 
     def sky_area(self) -> Mapping[str, Any]:
-        """Resolution and range."""
-        return self._area(self.scan.nside)
+        """Resolution and range, and what else is kept."""
+        return {**self._area(self.scan.nside), **kept.area(self.scan)}
 
     def map_area(self, nside: int, band: int, bands: int) -> Mapping[str, Any]:
         """Resolution, range and band."""
@@ -103,19 +106,21 @@ class WholeSky(NamedTuple):
 
     def spots(self, skies: Rows, tsds: Tsds, region: str = "all") -> Rows:
         """Hottest spot of each sky."""
-        return hottest_spots.spots(self.spec, rings(self.scan, self.scan.nside), skies, tsds, region)
+        scanned = rings(self.scan, self.scan.nside)
+        return hottest_spots.spots(self.spec, scanned, skies[:, : len(scanned.dec)], tsds, region)
 
     def background(self, files: Sequence[Expected], load: Callable[[Expected], Rows], tsds: Tsds) -> BackgroundSkies:
-        """Hottest spots by region; bands of the same skies are joined."""
-        parts = []
+        """Hottest spots by region, hottest pixels with priors, and warm spots; bands of the same skies are joined."""
+        scanned, parts = rings(self.scan, self.scan.nside), []
         for first in sorted({file.first for file in files}):
             of_sky = sorted((file for file in files if file.first == first), key=lambda file: file.band or (0, 1))
-            parts.append(np.concatenate([load(file) for file in of_sky], axis=1))
-        skies, scanned = np.concatenate(parts), rings(self.scan, self.scan.nside)
-        decs = scanned.dec
+            cut = [kept.columns(self.scan, load(file), self._rings(file.band)) for file in of_sky]
+            parts.append(kept.joined(self.scan, cut))
+        skies, decs = np.concatenate([part.rings for part in parts]), scanned.dec
         regions = [name for name in hottest_spots.REGIONS if hottest_spots.in_region(self.spec, name, decs).any()]
         spot_files = {layout.skies_file(name): self.spots(skies, tsds, name) for name in regions}
         spot_files[self._spots_file(len(skies), 0)] = spot_files[layout.skies_file()]
+        spot_files |= further.collected(self.spec, parts, tsds)
         heat = hottest_spots.p_map(self.spec, tsds, np.broadcast_to(decs, skies.shape), skies["ts"])
         n_eff = hottest_spots.n_eff_bands(self.spec, tsds, decs, scanned.n_pix, bands.hottest(decs, heat))
         return BackgroundSkies(len(skies), spot_files, n_eff)
@@ -134,8 +139,12 @@ class WholeSky(NamedTuple):
             yield Target(region, float(np.degrees(spot["dec"])), spot["ts"])
 
     def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-        """None."""
-        return {}
+        """The population test and those with spatial priors, if the spec has them."""
+        return further.tests(self.spec, path, result)
+
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """Those of the population test, and with each prior."""
+        return further.statistics(self.spec, path, result)
 
     def real_bands(self, nside: int, jobs: int) -> int:
         """Two bands per process, but not more than rings."""
@@ -148,35 +157,26 @@ class WholeSky(NamedTuple):
             return np.empty(0, MAP_DTYPE)
         return values(engine.ring_scanner(chosen, keep=False), turn, 0, len(chosen.dec))
 
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
-        """The largest TS of every ring."""
-        key, chosen = address.scan_trials(self.spec, file.seed), self._rings(file.band)
-        scanner = engine.ring_scanner(chosen, keep=True)
-        turns = (engine.scrambled(key, file.first + row) for row in rows)
-        return (maxima(scanner, chosen, turn)[None] for turn in turns)
+        """The largest TS of every ring, and the warm spots."""
+        key, row = address.scan_trials(self.spec, file.seed), self._row(engine, file.band, True)
+        return (row(engine.scrambled(key, file.first + i))[None] for i in rows)
 
     def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows]:
-        """Each ring of each sky, fitted at the pixel named in the file: gives the same bits as the scan."""
-        chosen = self._rings(file.band)
-        place = skies["pixel"] - chosen.first
-        if skies.shape[1:] != chosen.dec.shape or ((place < 0) | (place >= chosen.n_pix)).any():
-            raise InputError(f"{file.path}: names pixels of other rings")
-        return self._refitted(engine, file, skies, (place + chosen.shift) * (1.0 / chosen.n_pix))
+        """Each ring of each sky, and each warm spot, fitted at the pixel named in the file: the same bits as the scan.
 
-    def _refitted(self, engine: Engine, file: Expected, skies: Rows, turn: F64) -> Iterator[Rows]:
-        key, dec = address.scan_trials(self.spec, file.seed), self._rings(file.band).dec
-        scanner = engine.source_scanner(Sources(dec, np.zeros(dec.size)))
-        for row in range(len(skies)):
-            scanner.sources = Sources(dec, turn[row])
-            rows = np.empty((1, dec.size), RING_DTYPE)
-            fitted = scanner.skies(key, file.first + row, 1)
-            rows["pixel"] = skies["pixel"][row]
-            for i, name in enumerate(("ts", "ns", "gamma")):
-                rows[name] = fitted[..., i]
-            yield rows
+        That no warm spot is missing is seen where the whole sky is made again (`recompute`).
+        """
+        return refit.refitted(self.spec, self._rings(file.band), engine, file, skies)
 
     def require_files(self, run: Run, result: Mapping[str, Any]) -> None:
-        """Maps as .npy and .fits."""
+        """Maps as .npy and .fits, warm spots, and hottest pixels with priors."""
+        for rel, dtype in further.files(self.spec).items():
+            store.load_array(run.path, rel, None, dtype)
         for nside in self.scan.nsides:
             store.load_array(run.path, layout.map_file(nside))
             picture = run.path / layout.map_file(nside, ".fits")

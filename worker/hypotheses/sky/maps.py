@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky, Tsds
+from worker.hypotheses.sky import further
 from worker.hypotheses.sky.rings import rings
 from worker.rundir import store
 from worker.spec.sections import Spec
@@ -20,7 +21,7 @@ COLUMNS = ("MLOG10P", "TS", "NS", "GAMMA")
 def write_maps(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
     """Write the maps of a sky; returns its hottest spots by region and map."""
     scan = spec.healpix
-    hot, maps = {}, {}
+    hot, maps, more = {}, {}, {}
     for nside in scan.nsides:
         scanned = rings(scan, nside)
         values = sky.values(nside)
@@ -33,8 +34,9 @@ def write_maps(spec: Spec, tsds: Tsds, sky: Sky) -> dict[str, Any]:
         }
         if nside == scan.nside:
             hot = maps[str(nside)]
+            more = further.of_map(spec, scanned, tsds, heat, values)
     return {"sky": sky.name, "nside": scan.nside, "map_nside": scan.map_nside, "hottest": hot.get("all"),
-            "regions": hot, "maps": maps}  # fmt: skip
+            "regions": hot, "maps": maps, **more}  # fmt: skip
 
 
 def _hottest_pixels(spec: Spec, rings: Rings, heat: F64, values: NDArray[np.void]) -> dict[str, dict[str, float]]:

@@ -14,6 +14,8 @@ from worker.engines.protocol import RingScanner
 from worker.spec.sky_scan import HealpixScan
 
 RING_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
+NO_PIXEL = -1
+"""Pixel of an unused place."""
 MAP_DTYPE = np.dtype([("ts", "<f8"), ("ns", "<f8"), ("gamma", "<f8")])
 
 
@@ -35,3 +37,17 @@ def values(scanner: RingScanner, turn: NDArray[np.float64], first: int, count: i
     """TS, ns and gamma of all pixels of some rings of a scanner, of `MAP_DTYPE`."""
     pixels = np.concatenate([scanner.ring(r, turn) for r in range(first, first + count)])
     return np.ascontiguousarray(pixels).view(MAP_DTYPE)[:, 0]
+
+
+def coordinates(rings: healpix.Rings, pixel: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Declination and right ascension of pixels, rad."""
+    ring = np.searchsorted(rings.first, pixel, side="right") - 1
+    place = pixel - rings.first[ring] + rings.shift[ring]
+    return rings.dec[ring], place * (2.0 * np.pi / rings.n_pix[ring])
+
+
+def empty_rows(n: int, width: int) -> NDArray[np.void]:
+    """Rows without a pixel, (n, width) of `RING_DTYPE`."""
+    out: NDArray[np.void] = np.zeros((n, width), RING_DTYPE)
+    out["pixel"] = NO_PIXEL
+    return out

@@ -1,6 +1,6 @@
 """Scan of a list of sources: implements `worker.hypotheses.protocol`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +82,12 @@ class SourceList(Together):
     def further_tests(self, path: Path, result: Mapping[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
         """The binomial test over the list."""
         return {"binomial": {region: self._binomial(path, region, test) for region, test in result["binomial"].items()}}
+
+    def further_statistics(self, path: Path, result: Mapping[str, Any]) -> Iterator[tuple[F64, float]]:
+        """Those of the binomial test."""
+        for region, test in result["binomial"].items():
+            skies = store.load_array(path, layout.binomial_file(region), None, BINOMIAL_DTYPE)
+            yield skies["mlog10p"], float(test["mlog10p"])
 
     def _binomial(self, path: Path, region: str, test: Mapping[str, Any]) -> dict[str, Any]:
         skies = store.load_array(path, layout.binomial_file(region), None, BINOMIAL_DTYPE)

@@ -35,6 +35,8 @@ class Part(NamedTuple):
         ``method(spec)``: sentence on the scanned positions.
     section : callable
         ``section(results)``; also writes files beside the page.
+    optional : callable
+        ``optional(spec)``: figures of tests that not every such analysis has.
     """
 
     plots: tuple[Plot, ...]
@@ -42,3 +44,4 @@ class Part(NamedTuple):
     hottest: Callable[[Results, Mapping[str, Any]], tuple[str, tuple[str, ...]]]
     method: Callable[[Spec], str]
     section: Callable[[Results], Section]
+    optional: Callable[[Spec], tuple[Plot, ...]] = lambda _: ()

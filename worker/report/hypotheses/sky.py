@@ -6,7 +6,7 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import formats, interactive, scan, skymaps, verdicts, zoom
+from worker.report import formats, interactive, population, priors, scan, skymaps, surroundings, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -39,6 +39,7 @@ def _method(spec: Spec) -> str:
     return (
         f"The sky is scanned at the centres of healpix pixels of nside {spec.healpix.nside} between "
         f"{dec_text(spec.scan.dec_min_deg)} and {dec_text(spec.scan.dec_max_deg)}."
+        f"{population.sentence(spec)}{priors.sentence(spec)}"
     )
 
 
@@ -56,12 +57,20 @@ def _positions(results: Results) -> Drawing:
     return scan.positions(results, np.cos(theta[inside]), phi[inside], spread)
 
 
+def _optional(spec: Spec) -> tuple[Plot, ...]:
+    some = () if spec.healpix.population is None else (POPULATION,)
+    return some + ((PRIORS,) if spec.healpix.prior_maps else ())
+
+
+POPULATION = Plot("population", "post_trial", "Population of warm spots", population.draw, True)
+PRIORS = Plot("priors", "post_trial", "Spatial priors", priors.draw, True)
 PART = Part(
     (
         Plot("sky", "top", "The sky", skymaps.overview, True),
         Plot("skymaps", "scan", "Sky maps", skymaps.whole, True),
         Plot("zoom", "scan", "Around the hottest spot", zoom.hottest, True),
         Plot("spots", "scan", "The hottest spots", zoom.spots, True),
+        Plot("surroundings", "scan", "Events around the hottest spots", surroundings.draw, True),
         Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p, True),
         Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial, True),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
@@ -72,4 +81,5 @@ PART = Part(
     _hottest,
     _method,
     _section,
+    _optional,
 )
