@@ -30,13 +30,24 @@ class Engine:
             self.deterministic = "always"
 
     def identity(self):
-        return {"toy": 1.0} if self.fault != "identity" else {"toy": object()}
+        wrong = {"identity": {"toy": object()}, "keys": {1: "a", "b": 2}, "not finite": {"toy": float("nan")}}
+        if self.fault == "identity error":
+            raise KeyError("no version")
+        return wrong.get(self.fault, {"toy": 1.0})
 
     def prepare(self, folder):
+        if self.fault == "prepare error":
+            raise OSError("no table to read")
+        if self.fault == "prepare cwd":
+            os.chdir(folder)
+        if self.fault == "prepare hang":
+            time.sleep(3600)
         (folder / "table.txt").write_text("prepared\n")
 
     def flux(self, point, n_sig):
-        return 1e-12 * n_sig if self.fault != "flux" else -1.0
+        if self.fault == "flux error":
+            raise IndexError("no such energy")
+        return {"flux": -1.0, "flux array": np.array([1e-12, 2e-12])}.get(self.fault, 1e-12 * n_sig)
 
     def method(self):
         return "TS is the square of an excess."
@@ -46,6 +57,9 @@ class Engine:
 
     def trials(self, point, keys):
         rows = np.zeros(len(keys), list(self.columns))
+        if self.fault == "buffer":  # one array for all calls
+            self.__dict__.setdefault("rows", np.zeros(100, rows.dtype))
+            rows = self.rows[: len(keys)]
         self.calls += 1
         for row, key in zip(rows, keys, strict=True):
             rng = np.random.default_rng(self._seed(int(key), keys))
@@ -58,12 +72,17 @@ class Engine:
             return [key, self.calls]
         if self.fault == "cut":
             return [key, len(keys)]
+        if self.fault == "process":
+            return [key, os.getpid()]
+        if self.fault == "order":
+            return [key, int(np.flatnonzero(keys == key)[0])]
         return None if self.fault == "random" else key
 
     def spoiled(self, rows):
         wrong = {
             "dtype": lambda: rows.astype([("ts", "<f4"), ("ns", "<f8")]),
             "list": rows.tolist,
+            "masked": lambda: np.ma.array(rows, mask=True),
             "length": lambda: rows[1:],
             "cwd": lambda: os.chdir("/"),
             "global": np.random.random,
@@ -85,4 +104,4 @@ class Engine:
             print("{'a': 'dictionary'}", flush=True)
             os.write(1, b"and more\n")
         returned = wrong.get(self.fault, lambda: None)()
-        return returned if self.fault in ("dtype", "list", "length") else rows
+        return returned if self.fault in ("dtype", "list", "length", "masked") else rows

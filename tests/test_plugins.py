@@ -96,6 +96,7 @@ FAULTS = {
     "hang": (1, r"engine.limit_minutes"),
     "dtype": (2, r"\('ts', '<f4'\)"),
     "list": (2, r"returned list"),
+    "masked": (2, r"returned MaskedArray"),
     "length": (2, r"\(14,\); must be \(15,\)"),
     "nan": (2, r"trial 1 of 15 has ns = nan"),
     "negative": (2, r"trial 1 of 15 has ts = -0.5"),
@@ -158,7 +159,11 @@ BAD = {
     "columns": r"the first must be 'ts'",
     "told": r"deterministic is 'always'",
     "identity": r"identity\(\) is no plain data",
+    "keys": r"identity\(\) is no plain data",
+    "not finite": r"identity\(\) is no plain data",
     "flux": r"flux\(\) returned -1.0",
+    "flux array": r"flux\(\) returned array",
+    "prepare cwd": r"prepare: it changed the working directory",
 }
 
 
@@ -169,6 +174,34 @@ def test_a_plugin_that_breaks_the_protocol_is_refused_when_it_is_prepared(fault,
     said = capsys.readouterr().err
     assert re.search(BAD[fault], said) and "toy.py: Engine" in said
     assert not (tmp_path / "run/prepared/data.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        ("identity error", "identity: KeyError: 'no version'"),
+        ("prepare error", "prepare: OSError: no table to read"),
+        ("prepare hang", "prepare: no answer after"),
+        ("flux error", "flux at dec_deg = -10.*IndexError: no such energy"),
+    ],
+)
+def test_an_error_in_the_other_calls_may_be_gone_with_the_next_try(fault, text, tmp_path, capsys):
+    build(spec_of(tmp_path, {"fault": fault}, limit_minutes=0.002), tmp_path / "run")
+    assert main(["prepare", f"--run={tmp_path / 'run'}"]) == 1
+    assert re.search(rf"the plug-in toy.py: Engine, {text}", capsys.readouterr().err)
+    assert not (tmp_path / "run/prepared/engine.json").exists()
+
+
+def test_a_plugin_may_use_its_array_again(tmp_path, capsys):
+    """40 trials in calls of 15: earlier calls are not overwritten by later ones."""
+    made = {}
+    for fault in (None, "buffer"):
+        (tmp_path / str(fault)).mkdir()
+        run = run_of(tmp_path / str(fault), {"fault": fault})
+        assert trials(run) == 0
+        made[fault] = np.load(run / BG)
+    assert made["buffer"].tobytes() == made[None].tobytes()
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -304,6 +337,8 @@ def engine_check(folder: Path, capsys) -> tuple[int, dict[str, str]]:
         ("per-trial", None, [], []),
         ("per-trial", "cut", ["cut after 5 keys", "each key alone"], []),
         ("per-trial", "state", 5, []),
+        ("per-trial", "process", ["the same keys in another process"], []),
+        ("per-trial", "order", 3, []),
         ("per-file", "cut", [], ["cut after 5 keys", "each key alone"]),
         ("per-file", "random", ["the same keys again", "the same keys in another process"], 3),
         ("no", "random", [], 5),

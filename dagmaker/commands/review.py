@@ -156,7 +156,10 @@ def diff(
     b: Annotated[str, Argument("YAML file or run directory that it is compared with.", "analysis.yaml")],
     html: Annotated[
         str | None,
-        Argument("Write a page with all numbers and the figures of both runs side by side to this file.", "diff.html"),
+        Argument(
+            "Write a page with all numbers, engines, TS distributions and figures of both runs to this file.",
+            "diff.html",
+        ),
     ] = None,
 ) -> Result:
     """Show what changed between two specs or runs, and which work it invalidates; exit code 0.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dagmaker.columns import Column, table
 from dagmaker.plan import templates
+from dagmaker.review import side_by_side
 from dagmaker.status import summary
 from worker.base import shell
 from worker.base.atomic import Written, write_all
@@ -216,7 +217,7 @@ def lines(compared: Compared, width: int | None) -> Iterator[str]:
 
 
 def write_page(file: Path, runs: tuple[Path, Path], compared: Compared | None, changes: Sequence[Any]) -> None:
-    """Write one page with changes of the spec, all numbers, and figures side by side, as part of the page.
+    """Write one page with engines, changes of the spec, all numbers, and figures side by side, as part of the page.
 
     Raises
     ------
@@ -227,7 +228,9 @@ def write_page(file: Path, runs: tuple[Path, Path], compared: Compared | None, c
         raise SpecError(f"--html: {runs[0]} and {runs[1]} must both be runs with {layout.SUMMARY}")
     names = sorted({figure.name for run in runs for figure in (run / _FIGURES).glob("*.png")})
     figures = [(Path(name).stem, [_image(run / _FIGURES / name) for run in runs]) for name in names]
+    timings = [(summary.read(run) or {}).get("timing") or {} for run in runs]
     values = {
+        "beside": side_by_side.of_runs(runs, timings),
         "runs": [str(run) for run in runs], "changes": changes, "sentence": compared.sentence(),
         "notes": compared.notes, "rows": [cells(number) for number in compared.numbers], "figures": figures,
     }  # fmt: skip

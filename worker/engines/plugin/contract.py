@@ -113,7 +113,7 @@ def identity_fault(identity: Any) -> str:
     if not isinstance(identity, Mapping) or not identity:
         return f"identity() returned {identity!r}; must be versions and digests by name, such as {{'toy': '1'}}"
     try:
-        json.dumps(identity, allow_nan=False)
+        json.dumps(identity, allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         return f"identity() is no plain data ({error}): use texts and numbers"
     return ""
@@ -122,7 +122,7 @@ def identity_fault(identity: Any) -> str:
 def checked_rows(
     rows: Any, columns: np.dtype[np.void], shape: tuple[int, ...], who: str, method: str = "trials"
 ) -> NDArray[np.void]:
-    """Return the fits that a plug-in returned: an array of `shape`.
+    """Return a copy of the fits that a plug-in returned: an array of `shape`; it may use its own in the next call.
 
     Raises
     ------
@@ -132,11 +132,11 @@ def checked_rows(
     fault = _rows_fault(rows, columns, shape, method)
     if fault:
         raise ContractError(f"{who}: {fault}")
-    return np.ascontiguousarray(rows)
+    return np.array(rows)
 
 
 def _rows_fault(rows: Any, columns: np.dtype[np.void], shape: tuple[int, ...], method: str) -> str:
-    if not isinstance(rows, np.ndarray):
+    if not isinstance(rows, np.ndarray) or isinstance(rows, np.ma.MaskedArray):
         return f"{method}() returned {type(rows).__name__}; must be an array of its columns {columns.descr}"
     if rows.dtype != columns:
         return f"{method}() returned an array of {rows.dtype.descr}; its columns are {columns.descr}"
