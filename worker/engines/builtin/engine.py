@@ -15,6 +15,7 @@ from worker.engines.builtin import analysis, mixture, psf_curves, reference, sca
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
+from worker.engines.builtin.signal_sky import SignalSkies
 from worker.engines.builtin.sources import PointFits, SourceScanner
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
@@ -75,7 +76,9 @@ class Builtin:
     columns = trials.TRIAL_DTYPE
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
-    supports = frozenset({"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities"})
+    supports = frozenset(
+        {"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities", "signal_skies"}
+    )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
     def __init__(self, spec: Spec, dataset: Dataset | None, kept: Mapping[str, F64] = analysis.NOTHING_KEPT) -> None:
@@ -170,6 +173,11 @@ class Builtin:
 
         cuda.require()
         return cuda.Scanner(self._analysis, rings)
+
+    def signal_skies(self, rings: Rings, gamma: float) -> SignalSkies:
+        """Return the scanner of rings in skies with a source, on this core."""
+        spectrum = spectrum_of(self.spec.signal, gamma)
+        return SignalSkies(self._analysis, rings, spectrum, self.spec.signal.draws_poisson)
 
     def patches(self, rings: Rings, radius: float, separation: float) -> Patches:
         """Return what makes patches of rings, on this core."""

@@ -150,7 +150,7 @@ class Plugin(Described):
         raise NotImplementedError("`supports` says what a plug-in has: trials, and flux")
 
     scrambled = observed = ring_scanner = source_scanner = point_scanner = patches = explain = tilts = _not_offered
-    tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
+    signal_skies = tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
     tail_columns: np.dtype[np.void]
     tail_version: int
     patches_version: int
