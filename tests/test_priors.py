@@ -10,6 +10,8 @@ import pytest
 from astropy.io import fits
 from scipy import stats
 
+from dagmaker.cost import cost, significance_reach
+from dagmaker.plan import plan
 from tests.conftest import made_once
 from tests.test_warm_spots import SPEC as WARM
 from tests.test_warm_spots import make, whole_sky
@@ -300,3 +302,16 @@ def test_files_that_are_no_map(tmp_path):
     ):
         with pytest.raises(SpecError, match=rf"scan\.prior_maps: .*{message}"):
             loads(text)
+
+
+def test_the_plan_names_the_tests_and_costs_sources():
+    spec, without = loads(SPEC), loads(SPEC.replace(", prior_n_sig: [15, 40, 100]", ""))
+    estimate = cost.estimate(plan.make(spec, "digest"), spec)
+    text = "\n".join(significance_reach.lines(estimate.quotable))
+    assert "spatial prior uniform, spatial prior one, spatial prior blob: 1.85 sigma each" in text
+    share = [prior_map.share_of_rings(text) for text in TEXTS.values()]
+    assert share[0] == 1.0
+    assert share[1] == 32 / N_PIX < share[2] < 1
+    more, less = (cost.work_s(plan.make(one, "digest"), one)["scan"] for one in (spec, without))
+    ratio = more / less
+    assert 0.8 * (1 + 3 * sum(share)) < ratio < 1 + 3 * sum(share) + 0.01

@@ -65,3 +65,13 @@ def fault(text: str, nside: int) -> str | None:
     except ValueError as error:
         return str(error)
     return None if n_pix == 12 * nside**2 else f"found {n_pix:,} pixels, and nside = {nside} has {12 * nside**2:,}"
+
+
+def share_of_rings(text: str) -> float:
+    """Return the fraction of the pixels of a map that lie on rings with probability."""
+    some = np.isfinite(parse(text))
+    nside = round((len(some) / 12) ** 0.5)
+    ring = np.arange(1, 4 * nside)
+    n_pix = 4 * np.minimum(np.minimum(ring, 4 * nside - ring), nside)
+    used = np.logical_or.reduceat(some, np.cumsum(n_pix) - n_pix)
+    return float(n_pix[used].sum()) / len(some)

@@ -141,6 +141,21 @@ class HealpixScan(ScanSection):
         return 0 if self.warm_spots is None else self.warm_spots.places(n_pix)
 
     @property
+    def scans_per_sky(self) -> float:
+        """A scan, and one of the rings with probability for each source drawn from a prior."""
+        if not self.prior_n_sig or not self.prior_maps:
+            return 1.0
+        from worker.spec import prior_map  # numpy: not for every spec
+
+        return 1.0 + len(self.prior_n_sig) * sum(map(prior_map.share_of_rings, self.prior_maps.values()))
+
+    @property
+    def further_tests(self) -> tuple[str, ...]:
+        """Population test, and spatial priors."""
+        population = ("population of warm spots",) if self.population is not None else ()
+        return population + tuple(f"spatial prior {name}" for name in self.prior_maps or ())
+
+    @property
     def nsides_in_memory(self) -> float:
         """Of the rings between the ends of the scan."""
         return 0.0 if self.nside >= KEEP_BELOW else self.nside * (self.positions(self.nside) / (12 * self.nside**2))
