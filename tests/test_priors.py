@@ -315,3 +315,13 @@ def test_the_plan_names_the_tests_and_costs_sources():
     more, less = (cost.work_s(plan.make(one, "digest"), one)["scan"] for one in (spec, without))
     ratio = more / less
     assert 0.8 * (1 + 3 * sum(share)) < ratio < 1 + 3 * sum(share) + 0.01
+
+
+def test_check_notes_what_the_scan_does_not_see():
+    blob, one = (note for note in loads(SPEC).notes if note.startswith(("scan.priors.blob: ", "scan.priors.one: ")))
+    assert "88%" in one + blob
+    assert "-40 and 40 deg" in one + blob
+    assert "100%" in one + blob
+    assert prior_map.note(TEXTS["blob"], -85, 85) is None
+    assert prior_map.note(TEXTS["uniform"], -90, 90) is None
+    assert prior_map.inside(TEXTS["uniform"], -90, 90) == 1.0

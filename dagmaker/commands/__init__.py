@@ -1,6 +1,6 @@
 """Commands: arguments and help texts. Their modules are imported when a command is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Res
         points = f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
     line = (
         f"{spec}: good: {loaded.name}, {_made_from(loaded)}, {_sky_area(sources)}{points}, "
-        f"{work.n_processes:,} processes"
+        f"{work.n_processes:,} processes{_further(loaded.scan.further_tests)}"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
@@ -72,6 +72,11 @@ def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Res
 
     findings = engine_check.findings(spec)
     return Result({**document, "engine": [one._asdict() for one in findings]}, [*lines, *engine_check.lines(findings)])
+
+
+def _further(tests: Sequence[str]) -> str:
+    """Tests of the skies besides that of the hottest spot."""
+    return f", further tests: {', '.join(tests)}" if tests else ""
 
 
 def _made_from(spec: Any) -> str:

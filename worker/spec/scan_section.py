@@ -91,6 +91,11 @@ class ScanSection(Model):
         return ()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on settings that are worth a second look."""
+        return ()
+
+    @property
     def nsides_in_memory(self) -> float:
         """Rings whose events are kept in memory while skies are scanned, as a nside of the whole sky."""
         return 0.0

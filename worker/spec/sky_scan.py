@@ -156,6 +156,18 @@ class HealpixScan(ScanSection):
         return population + tuple(f"spatial prior {name}" for name in self.prior_maps or ())
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """On priors that this scan sees badly."""
+        if not self.prior_maps:
+            return ()
+        from worker.spec import prior_map  # numpy: not for every spec
+
+        found = [
+            (name, prior_map.note(text, self.dec_min_deg, self.dec_max_deg)) for name, text in self.prior_maps.items()
+        ]
+        return tuple(f"priors.{name}: {text}" for name, text in found if text)
+
+    @property
     def nsides_in_memory(self) -> float:
         """Of the rings between the ends of the scan."""
         return 0.0 if self.nside >= KEEP_BELOW else self.nside * (self.positions(self.nside) / (12 * self.nside**2))

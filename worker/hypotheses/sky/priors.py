@@ -41,14 +41,6 @@ def terms(scan: HealpixScan) -> F64:
     return out
 
 
-def inside(scan: HealpixScan) -> dict[str, float]:
-    """Fraction of the probability of each prior that lies in the range of the scan."""
-    scanned = rings(scan, scan.nside)
-    span = slice(int(scanned.first[0]), int(scanned.first[-1] + scanned.n_pix[-1]))
-    p = {name: np.exp(0.5 * prior_map.parse(text)) for name, text in (scan.prior_maps or {}).items()}
-    return {name: float(values[span].sum() / values.sum()) for name, values in p.items()}
-
-
 def floors(of_ring: F64, best: F64) -> F64:
     """TS that each pixel of a ring must reach to be the hottest with one of the priors, (n_pix,).
 
@@ -139,7 +131,8 @@ def of_map(spec: Spec, scanned: Rings, values: Rows) -> dict[str, Any]:
     rows["pixel"][used] = first + at[used]
     for name in ("ts", "ns", "gamma"):
         rows[name][used] = values[name][at[used]]
-    spots, share = listed(scan, scanned, rows), inside(scan)
+    spots = listed(scan, scanned, rows)
+    share = {name: prior_map.inside(text, scan.dec_min_deg, scan.dec_max_deg) for name, text in scan.prior_maps.items()}
     return {"priors": {name: _spot(spot, share[name]) for name, spot in zip(scan.prior_maps, spots, strict=True)}}
 
 
