@@ -4,6 +4,7 @@ It shares no code with `worker.engines.builtin`: own file reading, own densities
 What the two must agree in is what the recipe of docs/engine.md says.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -276,15 +277,24 @@ def ts_of(
         over = 2 * np.pi / ev["pb"][use]
         near.append((soft * over, hard * over, ev["bin"][use], float(len(s.dec))))
 
-    def best_ns(gamma: float) -> tuple[float, float]:
-        """TS and ns at one gamma."""
+    def terms_at(gamma: float) -> tuple[np.ndarray, list[tuple[float, float]]]:
         f, m = shares(gamma), hardness(gamma)
         y, rest = [], []
         for j, (soft, hard, e, n) in enumerate(near):
             w = (1 - m) * soft + m * hard
             y.append(w * splines[j](gamma)[e] / n - f[j] / n)  # (ns_j / N_j) (W - 1) over ns, with ns_j = ns f_j
             rest.append((n - len(w), f[j] / n))
-        terms = np.concatenate(y)
+        return np.concatenate(y), rest
+
+    return largest(terms_at)
+
+
+def largest(terms_at: Callable[[float], tuple[np.ndarray, list[tuple[float, float]]]]) -> tuple[float, float, float]:
+    """Largest TS, its ns and gamma, of terms y of near events and (number, q) of the others at each gamma."""
+
+    def best_ns(gamma: float) -> tuple[float, float]:
+        """TS and ns at one gamma."""
+        terms, rest = terms_at(gamma)
 
         def slope(ns: float) -> float:
             return float(np.sum(terms / (1 + ns * terms)) - sum(k * q / (1 - ns * q) for k, q in rest))

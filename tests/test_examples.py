@@ -40,6 +40,13 @@ FEWER_SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
+FEWER_CATALOGUES: dict[str, dict[str, Any]] = {
+    "background": {"n_trials": 400},
+    "signal": {"n_sig": [2, 6, 14, 30], "n_trials": 100},
+    "scan": {"n_skies": 60, "skies_per_file": 30},
+}
+
+
 def run_example(
     name: str,
     data: Path,
@@ -121,6 +128,21 @@ def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: p
     assert 5e-13 < txs["flux"] < 2e-11  # TeV cm^-2 s^-1: one year of IC86
     assert galactic_centre["flux"] > 3 * txs["flux"], "the south is far less sensitive at E^-2"
     assert (tmp_path / "run/report/figures/sources.png").is_file()
+
+
+def test_catalogues(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("catalogue.csv", "sources.csv"):
+        (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
+    summary = run_example(
+        "stacking.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_CATALOGUES, pages=True
+    )
+    assert [row["name"] for row in summary["scan"]["points"]] == ["seyferts", "well_known"]
+    assert summary["post_trial"]["p"] == (summary["post_trial"]["k"] + 1) / 61
+    for row in summary["sensitivity"]:
+        assert 1e-12 < row["flux"] < 3e-11, "one year of IC86, some of the sources in the south"
+    for row in summary["bias"]:
+        assert 0.8 < row["slope"] < 1.25
+    assert (tmp_path / "run/report/figures/shares.png").is_file()
 
 
 def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

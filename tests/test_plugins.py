@@ -97,7 +97,7 @@ FAULTS = {
     "hang": (1, r"engine.limit_minutes"),
     "dtype": (2, r"\('ts', '<f4'\)"),
     "list": (2, r"returned list"),
-    "length": (2, r"\(14,\) for 15 keys"),
+    "length": (2, r"\(14,\); must be \(15,\)"),
     "nan": (2, r"trial 1 of 15 has ns = nan"),
     "negative": (2, r"trial 1 of 15 has ts = -0.5"),
     "cwd": (2, r"working directory \(to /\)"),

@@ -307,7 +307,18 @@ SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": 
 """Sections whose keys cannot stand alone."""
 
 
-def test_every_example_in_a_hint_is_itself_good() -> None:
+def stacking(keys: list[str], value: Any) -> dict[str, Any]:
+    """A section `hypothesis` with an example at one of its places."""
+    listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
+    if keys[0] != "catalogues":
+        return {"kind": "stacking", "catalogues": {"a": listed}, keys[0]: value}
+    if keys[1:]:
+        listed |= {keys[1]: value} if value is not None else {}
+        return {"kind": "stacking", "catalogues": {"a": listed}}
+    return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
+
+
+def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR0912 (a table)
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
     for place, hint in ((place, HINTS[place]) for place in HINTS if place in of_frozen):
@@ -340,6 +351,9 @@ def test_every_example_in_a_hint_is_itself_good() -> None:
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
+        elif keys[0] == "hypothesis" and keys[1:] and keys[1] != "kind":
+            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
+            document["hypothesis"] = stacking(keys[1:], value)
         elif keys == ["points"]:
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
             document |= {"hypothesis": {"kind": "points"}, "points": value}

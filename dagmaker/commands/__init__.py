@@ -54,11 +54,8 @@ def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Res
     decs, sources = loaded.background.decs, getattr(loaded.scan, "entries", ())
     head = {"spec": spec, "name": loaded.name, "data": loaded.data.format, "decs_deg": decs, "sources": len(sources)}
     head |= {"points": len(loaded.all_points)}
-    points = f"{len(loaded.points)} points"
-    if decs:
-        points = f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
     line = (
-        f"{spec}: good: {loaded.name}, {_made_from(loaded)}, {_sky_area(sources)}{points}, "
+        f"{spec}: good: {loaded.name}, {_made_from(loaded)}, {_sky_area(sources)}{loaded.hypothesis.words(loaded)}, "
         f"{work.n_processes:,} processes{_further(loaded.scan.further_tests)}"
     )
     takes, notes = taken(loaded), loaded.notes

@@ -68,6 +68,9 @@ def of(spec: Spec, task: str) -> Kind:
     row = ROWS[task]
     if spec.engine.kind == "plugin":
         return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=PLUGIN_TRIAL_S, unit_s_error=0.0),), False)
+    own = spec.hypothesis.trial_cost(events(spec))
+    if own is not None:
+        return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=own[0], unit_s_error=0.0),), False)
     unit_s = events(spec) / REFERENCE_EVENTS / min(spec.scan.fits_per_s if row.scans_skies else math.inf, row.per_s)
     if task == SCAN_TRIALS:
         unit_s *= spec.scan.scans_per_sky
@@ -93,6 +96,9 @@ def memory_mb(spec: Spec, task: str) -> int:
     if measured is not None:
         return math.ceil(measured.memory_mb)
     more = max(0.0, (events(spec) - REFERENCE_EVENTS) / 1e6) * _per_million_mb(spec, task)
+    own = spec.hypothesis.trial_cost(events(spec))
+    if own is not None and (ROWS[task].is_stream or ROWS[task].scans_skies):
+        more += own[1]
     return ROWS[task].memory_mb + math.ceil(more)
 
 

@@ -38,6 +38,20 @@ STARTERS = {
         "background: {n_trials: 5000, tail: tilted}\n"
         "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16, 24], n_trials: 500}\n",
     ),
+    "stacking": (
+        "The summed signal of catalogues of sources",
+        "hypothesis:\n  kind: stacking\n  catalogues:          # each: sources that share one ns and one gamma\n"
+        "    seyferts:\n      weights: flux    # equal, or a column; the detector's acceptance is multiplied\n"
+        "      sources: |       # or file: sources.csv\n        name,ra_deg,dec_deg,flux\n"
+        "        NGC 1068,40.670,-0.013,1.0\n        NGC 4151,182.636,39.405,0.8\n"
+        "        CGCG 420-015,73.357,4.062,0.5\n"
+        "    blazars:\n      sources: |\n        name,ra_deg,dec_deg\n        TXS 0506+056,77.358,5.693\n"
+        "        PG 1553+113,238.929,11.190\n"
+        "background: {n_trials: 5000}\n"
+        "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16, 24], n_trials: 500}\n"
+        "scan: {kind: points, n_skies: 1000}    # all catalogues in the same skies: corrected for trying them all\n"
+        "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
+    ),
 }
 """Title and text by kind."""
 

@@ -53,7 +53,11 @@ def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     data = summary.get("data") or {}
     label = data.get("label", "unknown")
-    sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    sky = (
+        "no sky"
+        if summary.get("labels") and not summary.get("scan")
+        else "scrambled sky (the real sky was not touched)"
+    )
     if real := summary.get("unblinded"):
         sky = f"{real['sky']} sky"
     if data.get("format") == "engine":
@@ -122,12 +126,15 @@ def _hottest(summary: Mapping[str, Any]) -> Iterator[str]:
         return
     yield ""
     what = f"hottest of {scan['n_sources']:,} sources in" if "n_sources" in scan else "hottest spot of"
-    what = f"hottest of {scan['n_points']:,} points in" if "n_points" in scan else what
+    if "n_points" in scan:
+        noun = "catalogue" if scan.get("kind") == "stacking" else "point"
+        what = f"hottest of {scan['n_points']:,} {noun}{'' if scan['n_points'] == 1 else 's'} in"
     of = f" (nside {scan['nside']})" if "nside" in scan else ""
     name = f"{spot['name']}, " if "name" in spot else ""
     where = f"ra {math.degrees(spot['ra']):.2f}°, dec {math.degrees(spot['dec']):+.2f}°, " if "ra" in spot else ""
     gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
-    fit = f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}"
+    ns = f"ns {spot['ns']:.1f}, " if "ns" in spot else ""
+    fit = f"TS {spot['ts']:.2f}, {ns}{gamma}-log10 p {spot['mlog10p']:.2f}"
     yield f"{what} the {scan.get('sky', 'scrambled')} sky{of}: {name}{where}{fit}"
     error = spot.get("p_interpolation_error")
     if error:

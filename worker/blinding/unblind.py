@@ -130,16 +130,17 @@ def differences(run: Run, jobs: int, rounding: compare.Rounding) -> list[tuple[s
 
 def _print_results(results: dict[str, Any]) -> None:
     spot, post = results["hottest"], results["post_trial"]
+    ns = f"ns {spot['ns']:.1f}, " if "ns" in spot else ""
     gamma = f"gamma {spot['gamma']:.2f}, " if "gamma" in spot else ""
     print(
         f"{results['sky']} sky: hottest {_place(results.get('kind', ''), spot)}: TS {spot['ts']:.2f}, "
-        f"ns {spot['ns']:.1f}, {gamma}-log10 p {spot['mlog10p']:.2f}\n"
+        f"{ns}{gamma}-log10 p {spot['mlog10p']:.2f}\n"
         f"post-trial p = {post['p']:.4g} [{post['lo']:.4g}, {post['hi']:.4g}]: {sentence(post)}"
     )
 
 
 def _place(kind: str, spot: Mapping[str, Any]) -> str:
     """Which point, or where on the sky."""
-    if kind == "points":
-        return f"point {spot['name']}"
+    if kind in ("points", "stacking"):
+        return f"{'point' if kind == 'points' else 'catalogue'} {spot['name']}"
     return f"spot at ra {spot['ra_deg']:.2f} deg, dec {spot['dec_deg']:.2f} deg"

@@ -24,6 +24,7 @@ from worker.stats import bias, checks
 from worker.stats.checks import Check
 from worker.stats.distributions import TSD
 from worker.stats.significance import How
+from worker.tasks import context
 
 _RESULTS = (layout.BACKGROUND, layout.SENSITIVITY, layout.SCAN, layout.POST_TRIAL)
 
@@ -180,6 +181,8 @@ def halves(run: Run, at: Point) -> tuple[TSD, np.ndarray]:
 
 def _n_sig_bias(run: Run) -> Check:
     """The hardest and the softest spectrum, or the only one."""
+    if "ns" not in (context.columns(run).names or ()):
+        return Check("n_sig_bias", float("nan"), float("nan"), True, "the engine fits no ns: nothing to compare.")
     signal = run.spec.signal
     ends = {signal.gammas[i]: signal.levels[i] for i in (0, -1)}
     return bias.of_spectra({gamma: _bias_of(run, level) for gamma, level in ends.items()})

@@ -138,14 +138,15 @@ def record(run: Run) -> dict[str, Any]:
 
 
 def traces(run: Run) -> Iterator[str]:
-    """Files of the run that show an opening, independent of the log."""
+    """Files of the run that show an opening, or that the log lost lines."""
     if (run.path / layout.UNBLINDED).is_dir():
         paths = sorted((run.path / layout.UNBLINDED).rglob("*"))
         yield from (path.relative_to(run.path).as_posix() for path in paths if path.is_file())
-    closed = Log((), (), ()).state()
-    for rel, key in ((layout.SUMMARY, "unblinded"), (layout.CERTIFICATE, "real_sky_log")):
-        if json_value_at(run, rel, key) not in (None, closed):
-            yield str(rel)
+    if json_value_at(run, layout.SUMMARY, "unblinded") is not None:
+        yield str(layout.SUMMARY)
+    state = json_value_at(run, layout.CERTIFICATE, "real_sky_log")
+    if state is not None and not read(run).holds(state):  # else the log shows all that the certificate saw
+        yield str(layout.CERTIFICATE)
 
 
 def json_value_at(run: Run, rel: PurePosixPath, key: str) -> Any:

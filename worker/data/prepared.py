@@ -99,11 +99,11 @@ def unpack(arrays: Mapping[str, AnyArray]) -> Dataset:
         ) from None
 
 
-def content_digest(dataset: Dataset) -> str:
+def content_digest(dataset: Dataset, timed: bool = False) -> str:
     """Return the sha256 of all data on which trials depend: names, livetimes, events, responses.
 
-    It does not depend on the file format, so that old trials stay valid with a new one. Good runs are not in it: trials
-    depend on their livetime alone, which is.
+    It does not depend on the file format, so that old trials stay valid with a new one. Good runs are in it only if a
+    hypothesis about time needs them (`timed`): all other trials depend on their livetime alone.
     """
     arrays: Arrays = {}
     for i, season in enumerate(dataset.seasons):
@@ -115,6 +115,8 @@ def content_digest(dataset: Dataset) -> str:
         arrays |= _prefixed(f"{i}.season", own)
         arrays |= _prefixed(f"{i}.area", season.area._asdict())
         arrays |= _prefixed(f"{i}.smearing", season.smearing._asdict())
+        if timed and season.runs is not None:
+            arrays |= _prefixed(f"{i}.runs", season.runs._asdict())
     return _digest(arrays)
 
 

@@ -152,6 +152,10 @@ PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
 """A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
 
 
+PART_DTYPE = np.dtype([("events", "<f8"), ("ts_without", "<f8")])
+"""A source of a catalogue in one sky: its expected events given the fit, and TS without it; NaN where not fitted."""
+
+
 class RingScanner(Protocol):
     """Fits the pixels of healpix rings."""
 
@@ -274,7 +278,8 @@ class Described(Protocol):
         Of trials: float64 ``ts`` and ``ns``, and other fitted parameters.
     supports : frozenset of str
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
-        "point_skies" (`observed`, `point_scanner`), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
+        "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
+        catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
         `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "densities"
         (`band_counts` and `spread`), and "signal_skies" (`signal_skies`).
     deterministic : 'per-trial', 'per-file' or 'no'
@@ -349,6 +354,8 @@ class Engine(Described, Protocol):
     def flux(self, at: Point, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one expected event.
 
+        If the hypothesis is about time: the fluence, in TeV / cm^2.
+
         Raises
         ------
         ValueError
@@ -358,8 +365,11 @@ class Engine(Described, Protocol):
     def scrambled(self, key: Key, sky: int) -> F64:
         """Sky number `sky` of the stream of `key`: a right ascension in turns for every event that is fitted."""
 
-    def observed(self, positions: Sequence[F64]) -> F64:
-        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season."""
+    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:
+        """The real sky, as `scrambled`, from measured right ascensions (rad) of all events of each season.
+
+        With `times` (MJD), which a hypothesis about time needs: (2, n) of right ascensions in turns and MJD.
+        """
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
         """Return the scanner of `rings`; `keep` if many skies are scanned."""
@@ -379,6 +389,22 @@ class Engine(Described, Protocol):
 
     def point_scanner(self, points: Sequence[Point]) -> PointScanner:
         """Return the scanner of `points`."""
+
+    def source_shares(self, at: Point, gamma: float) -> F64:
+        """Share of each source of a catalogue in its expected events for a spectrum, (n_sources,)."""
+
+    def source_parts(self, at: Point, turn: F64, fit: Any, most: int) -> NDArray[np.void]:
+        """Events of each source of a catalogue in a sky, and TS without it, (n_sources,) of `PART_DTYPE`.
+
+        Parameters
+        ----------
+        turn : ndarray (n_events,)
+            The sky, as `observed` gives it.
+        fit
+            Its row of `columns`.
+        most : int
+            TS without a source is fitted for so many sources, those with most events.
+        """
 
     @property
     def tail_columns(self) -> np.dtype[np.void]:

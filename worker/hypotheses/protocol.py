@@ -160,6 +160,9 @@ class Ensemble(Protocol):
     def scan_real(self, engine: Engine, turn: F64, nside: int, band: int, bands: int) -> Rows:
         """Scan a band of the sky with these right ascensions (turns)."""
 
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Further results of the real sky (right ascensions in turns), of which `result` is that of `sky_result`."""
+
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """Recompute some skies of a file, one at a time."""
 

@@ -98,6 +98,10 @@ class Together:
         """A fit of every test, as one row."""
         return self.scanner(engine).at(turn[None, :])
 
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The skies of these rows."""
         scanner, key = self.scanner(engine), address.scan_trials(self.spec, file.seed)

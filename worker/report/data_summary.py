@@ -100,7 +100,7 @@ def _numbers(spec: Spec, dataset: Dataset) -> dict[str, Any]:
         "name": spec.name,
         "label": dataset.label,
         "format": spec.data.format,
-        "digest": content_digest(dataset),
+        "digest": content_digest(dataset, spec.hypothesis.timed),
         "n_events": sum(season["n_events"] for season in seasons),
         "livetime_days": sum(season["livetime_days"] for season in seasons),
         "seasons": seasons,

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from worker.base.errors import DagmakerError
 from worker.report import background, bias, coverage, numbers, sensitivity, style, tail, timing, verdicts
-from worker.report.hypotheses.table import part_of
+from worker.report.hypotheses.table import part_of, plots_of
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
 from worker.rundir import store
@@ -49,7 +49,10 @@ def chosen(results: Results) -> list[Plot]:
     before = (
         [_before(plot) for plot in of_part if plot.of_sky and plot.section != "top"] if results.is_unblinded else []
     )
-    plots = sorted((*PLOTS, *of_tail, *of_part, *before), key=lambda plot: SECTIONS.index(plot.section))
+    plots = sorted(
+        (*PLOTS, *plots_of(results.run.spec), *of_tail, *of_part, *before),
+        key=lambda plot: SECTIONS.index(plot.section),
+    )
     return [plot if results.points.on_sky else plot._replace(title=plot.of_points or plot.title) for plot in plots]
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from worker.spec.sections import Spec
 from worker.stats.significance import p_to_nsigma
 
 _UP = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -27,9 +28,31 @@ def nsigma(p: float) -> str:
     return f"{signed(float(p_to_nsigma(p)))}σ one-sided" if p < 0.5 else "no excess (p ≥ 0.5 is below 0σ)"
 
 
-def flux_unit(energy: str) -> str:
-    """The unit of E² dN/dE, as printed: TeV cm⁻² s⁻¹."""
-    return f"{energy} cm⁻² s⁻¹"
+def flux_unit(energy: str, fluence: bool = False) -> str:
+    """The unit of E² dN/dE, as printed: TeV cm⁻² s⁻¹; of a fluence TeV cm⁻²."""
+    return f"{energy} cm⁻²{'' if fluence else ' s⁻¹'}"
+
+
+class Strength(NamedTuple):
+    """Names of the strength of a source in figures and tables.
+
+    Attributes
+    ----------
+    noun : str
+        flux, or fluence if the hypothesis is about time.
+    formula, unit : str
+        ``E² dN/dE`` and ``TeV cm⁻² s⁻¹``, or ``E² dF/dE`` and ``TeV cm⁻²``.
+    """
+
+    noun: str
+    formula: str
+    unit: str
+
+
+def strength(spec: Spec) -> Strength:
+    """What limits and sensitivities of an analysis are."""
+    unit, timed = flux_unit(spec.sensitivity.flux_unit, spec.hypothesis.timed), spec.hypothesis.timed
+    return Strength("fluence" if timed else "flux", "E² dF/dE" if timed else "E² dN/dE", unit)
 
 
 def power(value: Any, error: Any = None, digits: int = 3) -> str:
@@ -86,5 +109,6 @@ def position(spot: Mapping[str, Any]) -> str:
 
 
 def fit_text(spot: Mapping[str, Any]) -> str:
-    """Fit result of a hottest spot."""
-    return f"TS {spot['ts']:.2f}, ns {spot['ns']:.1f}, γ {spot['gamma']:.2f}"
+    """Fit result of a hottest spot: TS, and ns and gamma if the engine fits them."""
+    texts = {"ts": "TS {:.2f}", "ns": "ns {:.1f}", "gamma": "γ {:.2f}"}
+    return ", ".join(text.format(spot[name]) for name, text in texts.items() if name in spot)

@@ -100,7 +100,8 @@ def _fluxes(results: Results, kind: str) -> Card:
         f"{name}: {formats.power(row.get('flux'), row.get('flux_error'))}{_level(row)}"
         for name, row in zip(names, rows, strict=True)
     ]
-    where = f"{formats.flux_unit(settings.flux_unit)} {at} (E² dN/dE at {settings.e0_tev:g} TeV){_level(best)}"
+    strength = formats.strength(results.run.spec)
+    where = f"{strength.unit} {at} ({strength.formula} at {settings.e0_tev:g} TeV){_level(best)}"
     return Card(title, formats.power(best["flux"], digits=2), (where, *notes))
 
 

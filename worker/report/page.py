@@ -63,7 +63,7 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "figures": {section: [_figure(f) for f in drawn if f.plot.section == section] for section in figures.SECTIONS},
         "background": tables.background(results),
         "sensitivity": tables.sensitivity(results),
-        "flux_unit": formats.flux_unit(results.run.spec.sensitivity.flux_unit),
+        "flux_unit": formats.strength(results.run.spec).unit,
         "rounds": rounds.table(results),
         "level_note": results.summary.get("level_note"),
         "not_bracketed": tables.not_bracketed(results),

@@ -49,7 +49,9 @@ class PointAxis:
     @property
     def what(self) -> str:
         """Plural noun for sentences."""
-        return "declinations" if self.on_sky else "points"
+        if self.on_sky:
+            return "declinations"
+        return "catalogues" if self.names == ("catalogue",) else "points"
 
     @cached_property
     def _by_labels(self) -> ByLabels:

@@ -48,7 +48,8 @@ def fluxes(results: Results) -> Drawing:
         style.crosses(lower, open_x, np.zeros(len(open_x)), s.color)
     settings = results.run.spec.sensitivity
     upper.set_visible(results.has_flux)
-    upper.set_ylabel(f"E² dN/dE at {settings.e0_tev:g} TeV\n[{formats.flux_unit(settings.flux_unit)}]")
+    strength = formats.strength(results.run.spec)
+    upper.set_ylabel(f"{strength.formula} at {settings.e0_tev:g} TeV\n[{strength.unit}]")
     if any(row.get("flux") for s in series for row in s.rows):
         upper.set_yscale("log")
         upper.grid(True, axis="y", which="both")

@@ -53,7 +53,8 @@ def _thresholds(row: Row, of_tail: bool) -> tuple[str, ...]:
 def sensitivity(results: Results) -> Table:
     """One row per spectrum and point: level of the sensitivity, and events, flux and way of every quantity."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
-    flux = f"flux [{formats.flux_unit(settings.flux_unit)}]"
+    strength = formats.strength(results.run.spec)
+    flux = f"{strength.noun} [{strength.unit}]"
     points = results.points
     head = [points.title, "level", "sensitivity n_sig", flux, "found by"]
     for n_sigma in reversed(settings.nsigmas):
@@ -139,7 +140,7 @@ def _limit(results: Results, limits: Row, name: str) -> dict[str, str]:
     rows_by_target = limits.get("limits") or []
     rows: list[Row] = next((row["limits"] for row in rows_by_target if row["name"] == name), [])
     settings = results.run.spec.sensitivity
-    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.flux_unit(settings.flux_unit)}]"
+    name = f"upper limit ({100 * settings.beta:g} %), γ = {{:g}} [{formats.strength(results.run.spec).unit}]"
     return {name.format(row["gamma"]): formats.power(row.get("flux"), row.get("flux_error")) for row in rows}
 
 
@@ -169,11 +170,13 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
     likelihood = results.run.spec.likelihood
     at_bound = " (bound of the fit)" if spot.get("gamma") in (likelihood.gamma_min, likelihood.gamma_max) else ""
     coverage = f"{100 * post.get('level', 0.6827):.0f} % interval"
-    name = {("source" if "ra" in spot else "point"): spot["name"]} if "name" in spot else {}
+    noun = "source" if "ra" in spot else results.points.what[:-1]
+    name = {noun: spot["name"]} if "name" in spot else {}
     place, fitted_gamma = {}, {}
     if "ra" in spot:
         degrees = formats.degrees(float(np.degrees(spot["dec"])))
         place = {"right ascension": f"{np.degrees(spot['ra']):.2f}°", "declination": degrees}
+    fitted_ns = {"fitted ns": formats.signed(spot["ns"])} if "ns" in spot else {}
     if "gamma" in spot:
         fitted_gamma = {"fitted γ": formats.signed(spot["gamma"]) + at_bound}
     return name | {
@@ -183,7 +186,7 @@ def _spot(results: Results, spot: Row, post: Row) -> dict[str, str]:
         "68 % interval of p (local)": interval({"lo": spot.get("p_lo"), "hi": spot.get("p_hi")}),
         "interpolation error of p (local)": interpolation_error(spot),
         "TS": formats.signed(spot["ts"]),
-        "fitted ns": formats.signed(spot["ns"]),
+        **fitted_ns,
         **fitted_gamma,
         "post-trial p": formats.p_value(post.get("p")),
         coverage: interval(post),

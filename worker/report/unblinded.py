@@ -28,7 +28,7 @@ def section(results: Results) -> dict[str, Any] | None:
 def _section(results: Results, unblinded: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "sky": unblinded["sky"],
-        "how": f"nside {unblinded['nside']}" if "nside" in unblinded else f"a list of {unblinded['n_sources']} sources",
+        "how": _what(unblinded),
         "said": _sentence(unblinded),
         "table": tables.hottest(results),
         "facts": [*_tests(unblinded), *_facts(results)],
@@ -43,8 +43,21 @@ def _sentence(unblinded: Mapping[str, Any]) -> str:
     return (
         f"Post-trial p-value of the whole search: {formats.p_value(post['p'])}, {formats.nsigma(post['p'])}: "
         f"{sentence(post)}. "
-        f"The hottest is at {formats.position(spot)}: {formats.fit_text(spot)}."
+        f"The hottest is {_place(spot)}: {formats.fit_text(spot)}."
     )
+
+
+def _what(unblinded: Mapping[str, Any]) -> str:
+    """What was looked at in the sky."""
+    if "nside" in unblinded:
+        return f"nside {unblinded['nside']}"
+    if "n_sources" in unblinded:
+        return f"a list of {unblinded['n_sources']} sources"
+    return f"{unblinded['n_points']} {'catalogues' if unblinded.get('kind') == 'stacking' else 'points'}"
+
+
+def _place(spot: Mapping[str, Any]) -> str:
+    return f"at {formats.position(spot)}" if "ra" in spot else str(spot["name"])
 
 
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:

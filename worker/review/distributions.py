@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from worker.base import finding
 from worker.base.errors import InputError, SpecError
 from worker.base.finding import Finding
+from worker.base.task_rows import ROWS
 from worker.engines.plugin.calls import PluginError
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run
@@ -15,6 +16,7 @@ from worker.stats import two_samples
 from worker.tasks import context, scratch_run
 
 Rows = NDArray[np.void]
+F64 = NDArray[np.float64]
 
 FALSE_ALARM = 1e-3
 """Probability that a review finds a difference of one kind of trials although there is none."""
@@ -29,7 +31,8 @@ def finding_of(run: Run, task: str, files: Sequence[Expected], chosen: Sequence[
     if not chosen:
         return Finding("note", what, f"none of {len(files):,} files: the sample is 0")
     columns = context.columns(run).names or ()
-    limit = FALSE_ALARM / (len(chosen) * len(columns))
+    per_file = len(run.spec.all_points) if ROWS[task].scans_skies else 1
+    limit = FALSE_ALARM / (len(chosen) * len(columns) * per_file)
     wrong, smallest, power = [], 1.0, 0.0
     for file, found in _remade(run, task, chosen):
         if isinstance(found, str):
@@ -37,8 +40,8 @@ def finding_of(run: Run, task: str, files: Sequence[Expected], chosen: Sequence[
             continue
         stored, remade = found
         power = max(power, two_samples.detectable(len(stored), len(remade), limit))
-        for column in columns:
-            compared = two_samples.compare(stored[column], remade[column])
+        for column, old, new in _samples(stored, remade):
+            compared = two_samples.compare(old, new)
             smallest = min(smallest, compared.p)
             if compared.p < limit:
                 wrong.append(
@@ -55,6 +58,14 @@ def finding_of(run: Run, task: str, files: Sequence[Expected], chosen: Sequence[
         f"{limit:.1e}). Such a test finds a cumulative distribution that is {power:.2f} or more off with a probability "
         f"of at least {two_samples.POWER:.0%}; a smaller change, or single changed trials, would not be found",
     )
+
+
+def _samples(stored: Rows, remade: Rows) -> Iterator[tuple[str, F64, F64]]:
+    """Every column of trials, or of skies (n, n_points) at each point."""
+    for column in stored.dtype.names or ():
+        old, new = (rows[column].reshape(len(rows), -1) for rows in (stored, remade))
+        for i in range(old.shape[1]):
+            yield column if old.shape[1] == 1 else f"{column} of point {i}", old[:, i], new[:, i]
 
 
 def _remade(run: Run, task: str, files: Sequence[Expected]) -> Iterator[tuple[Expected, tuple[Rows, Rows] | str]]:

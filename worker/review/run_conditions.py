@@ -29,7 +29,7 @@ def prepared(run: Run) -> Finding:
     except InputError as error:
         return Finding("fault", what, str(error))
     try:
-        raw_digest = content_digest(data.read(run.spec))
+        raw_digest = content_digest(data.read(run.spec), run.spec.hypothesis.timed)
     except DagmakerError as error:
         why = str(error).partition(";")[0]
         text = f"not compared, trials were replayed from this file as it is: {why}"

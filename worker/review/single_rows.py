@@ -136,7 +136,7 @@ def _trials(path: Path, task: str, chosen: ChosenRows) -> str:
 
 def _skies(path: Path, chosen: ChosenRows) -> str:
     run, file = open_run(path), chosen.file
-    ensemble = ensemble_of(run.spec)
+    ensemble = context.ensemble(run)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
     return _difference(run, chosen, rows, ensemble.recompute(context.skies(run), file, chosen.rows))
 
@@ -144,7 +144,7 @@ def _skies(path: Path, chosen: ChosenRows) -> str:
 def _refitted(path: Path, chosen: ChosenRows) -> str:
     """Refit every sky of a file at the pixels named in the file."""
     run, file = open_run(path), chosen.file
-    ensemble = ensemble_of(run.spec)
+    ensemble = context.ensemble(run)
     rows = store.load_array(path, file.path, file.n, ensemble.sky_dtype)
     try:
         again = ensemble.refitted(context.skies(run), file, rows)

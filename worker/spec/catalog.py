@@ -23,7 +23,7 @@ ANGLES: Mapping[str, tuple[str, float, float, float, str]] = {
 """Columns with angles: canonical name, factor, bounds, unit."""
 MAX_SOURCES = 100_000
 MAX_LINE = 10_000
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|nan|[-+]?inf", re.ASCII)
 ROUNDED_RAD = 1e-6  # an angle of 2 pi or pi / 2 that was written with fewer digits
 SAME_DEG = 0.001
 """Two entries nearer than this are the same source."""
@@ -50,21 +50,21 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
 
     Empty lines and lines with ``#`` are skipped; columns may be in any order, further ones are ignored.
     """
-    lines = text.splitlines()
-    long = next((i for i, line in enumerate(lines, 1) if len(line) > MAX_LINE), None)
+    long = next((i for i, line in enumerate(text.splitlines(), 1) if len(line) > MAX_LINE), None)
     if long is not None:
-        return (), [Fault(long, f"found a line of {len(lines[long - 1]):,} characters; at most {MAX_LINE:,} are read")]
-    rows = [(i, line) for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+        length = len(text.splitlines()[long - 1])
+        return (), [Fault(long, f"found a line of {length:,} characters; at most {MAX_LINE:,} are read")]
+    rows = _rows(text)
     if not rows:
         return (), [Fault(1, f"there is no source in it; the first line is {','.join(COLUMNS)}")]
-    head = [word.strip() for word in next(csv.reader([rows[0][1]]))]
+    head = _cells(rows[0][1])
     faults = list(_head_faults(rows[0][0], head))
     if faults:
         return (), faults
     at = {ANGLES[word][0] if word in ANGLES else word: i for i, word in enumerate(head) if word in (*COLUMNS, *ANGLES)}
     sources: list[tuple[int, Source]] = []
     for line, row in rows[1:]:
-        cells = [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
+        cells = _cells(row)
         if len(cells) != len(head):
             hint = "; columns are separated by commas" if ";" in row or "\t" in row else ""
             faults.append(Fault(line, f"found {len(cells)} columns; the first line has {len(head)}{hint}"))
@@ -83,6 +83,30 @@ def parse(text: str) -> tuple[tuple[Source, ...], list[Fault]]:
     else:
         faults += _twice(sources)
     return tuple(source for _, source in sources), faults
+
+
+def table(text: str) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
+    """Line and words of the column names, and line and cells of each source, of a text in which `parse` found no fault.
+
+    For further columns, which `parse` ignores.
+    """
+    (line, head), *rows = _rows(text)
+    return line, _cells(head), [(at, _cells(row)) for at, row in rows]
+
+
+def number(text: str) -> float:
+    """The number that a cell holds; NaN if it holds none."""
+    return float(text) if NUMBER.fullmatch(text) else math.nan
+
+
+def _rows(text: str) -> list[tuple[int, str]]:
+    """Lines with something in them, by number."""
+    lines = enumerate(text.splitlines(), 1)
+    return [(i, line) for i, line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([row], skipinitialspace=True))]
 
 
 def text_of(sources: Sequence[Source]) -> str:
@@ -136,7 +160,7 @@ def _row_faults(line: int, name: str, angles: Mapping[str, str]) -> Iterator[Fau
         yield Fault(line, f"name: found {name[:40]!r}; at most 64 printable characters")
     for column, text in angles.items():
         _, _, low, high, unit = ANGLES[column]
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             hint = " (angles are decimal degrees, not hours or minutes)" if ":" in text or "h" in text.lower() else ""
             yield Fault(line, f"{column}: found {text[:40]!r}; must be a number{hint}")
             continue

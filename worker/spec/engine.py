@@ -119,9 +119,9 @@ def faults(spec: "Spec") -> Iterator[tuple[str, str]]:
     if spec.background.tail != "none":
         text = f"found {spec.background.tail}; the plug-in {engine.label} makes no tilted trials: write tail: none"
         yield "background.tail", text
-    if spec.scan.has_skies:
-        text = f"found {spec.scan.kind}; a plug-in scans no skies: write hypothesis: {{kind: points}} and e.g. points: "
-        yield "scan.kind", f"{text}[{{dec_deg: 5}}, {{dec_deg: 30}}] in place of scan and background.dec_deg"
+    if spec.scan.has_skies and spec.scan.needs != "point_skies":
+        text = f"found {spec.scan.kind}; a plug-in tests listed points: write hypothesis: {{kind: points}} and e.g. "
+        yield "scan.kind", f"{text}points: [{{dec_deg: 5}}, {{dec_deg: 30}}] in place of scan and background.dec_deg"
 
 
 def is_plugin(data: Mapping[str, Any]) -> bool:

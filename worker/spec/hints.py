@@ -74,7 +74,28 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
-        "sky (a declination grid, with the scan of the section scan) or points (those of the list points)", "sky"
+        "sky (a declination grid, with the scan of the section scan), points (those of the list points) or stacking "
+        "(catalogues, each fitted as a whole)",
+        "sky",
+    ),
+    "hypothesis.catalogues": Hint(
+        "catalogues by name, each with sources that share one ns and one gamma",
+        "{starbursts: {file: sources.csv, weights: flux}}",
+    ),
+    "hypothesis.catalogues.file": Hint(
+        "CSV with the columns name, ra_deg, dec_deg, that of the weights, and extension_deg for sources that are no "
+        "points; relative to this file; ${VAR} is replaced",
+        "sources.csv",
+    ),
+    "hypothesis.catalogues.sources": Hint("the catalogue itself, as CSV text: what build freezes", "null"),
+    "hypothesis.catalogues.weights": Hint(
+        "relative fluxes of the sources: equal, or the name of a column; the detector's acceptance is multiplied",
+        "flux",
+    ),
+    "hypothesis.diffuse_flux": Hint(
+        "E^2 dN/dE of a diffuse flux at sensitivity.e0_tev, in its flux unit per cm^2, second and sr: the report gives "
+        "the fraction of it that a limit is; null for none",
+        "1.5e-11",
     ),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
@@ -228,6 +249,7 @@ HINTS: dict[str, Hint] = {
 
 
 TASKS = ["resources", "tasks"]
+CATALOGUES = ["hypothesis", "catalogues"]
 
 
 def hint_of(path: tuple[str | int, ...]) -> Hint | None:
@@ -237,6 +259,8 @@ def hint_of(path: tuple[str | int, ...]) -> Hint | None:
         return None  # the table of one task; its keys have hints
     if words[:2] == TASKS:
         del words[2:3]  # the name of the task
+    if words[:2] == CATALOGUES:
+        del words[2:3]  # the name of the catalogue
     return HINTS.get(".".join(words))
 
 
@@ -280,6 +304,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "Population": "scan.population",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
+        "Catalogue": "hypothesis.catalogues",
         "TaskResources": ".".join(TASKS),
     }
     for name, definition in definitions.items():

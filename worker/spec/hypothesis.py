@@ -9,51 +9,14 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec import free_points
-from worker.spec.fields import Affects, Model
+from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
+from worker.spec.stacking import StackingHypothesis
 
 if TYPE_CHECKING:
     from worker.spec.sections import Spec
 
-Fault = tuple[str, str]
-"""Key of the spec, and a sentence."""
-
-KIND = Affects("what is tested: other points, other files")
 EXAMPLE = "points: [{dec_deg: 5}, {dec_deg: 30}]"
-
-
-class HypothesisSection(Model):
-    """The section ``hypothesis`` of a spec, one subclass for each kind.
-
-    Attributes
-    ----------
-    lists_points : bool
-        Whether it has points of its own, which are named by ``--point`` and whose rows have their labels. If not, its
-        points are declinations of the background section.
-    scans : tuple of str
-        Kinds of scan that it can have.
-    """
-
-    lists_points: ClassVar[bool] = True
-    scans: ClassVar[tuple[str, ...]] = ("none",)
-
-    def points(self, spec: "Spec") -> tuple[Point, ...]:
-        """Points with background and signal trials, in the order of the plan."""
-        raise NotImplementedError
-
-    def named(self, spec: "Spec", name: str) -> Point | None:
-        """The point whose folder has this name; None if there is none."""
-        return next((at for at in self.points(spec) if at.folder.name == name), None)
-
-    def faults(self, spec: "Spec") -> Iterator[Fault]:
-        """Faults of the spec with respect to this kind."""
-        if spec.background.dec_deg is not None:
-            text = f"found a grid, and hypothesis.kind is {spec.hypothesis.kind}, which lists its own: leave it out"
-            yield "background.dec_deg", text
-        if spec.scan.kind not in self.scans:
-            known = " or ".join(f"{{kind: {kind}, ...}}" for kind in self.scans if kind != "none")
-            text = f"found {spec.scan.kind}; hypothesis.kind is {spec.hypothesis.kind}, which does not scan like that: "
-            yield "scan.kind", f"{text}leave scan out{f', or write {known}' if known else ''}"
 
 
 class SkyHypothesis(HypothesisSection):
@@ -61,6 +24,11 @@ class SkyHypothesis(HypothesisSection):
 
     lists_points: ClassVar[bool] = False
     kind: Annotated[Literal["sky"], KIND] = "sky"
+
+    def words(self, spec: "Spec") -> str:
+        """The declinations and their range."""
+        decs = spec.background.decs
+        return f"{len(decs)} declinations from {decs[0]:g} to {decs[-1]:g} deg"
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """The declinations of the background section."""
@@ -86,6 +54,10 @@ class PointsHypothesis(HypothesisSection):
     scans: ClassVar[tuple[str, ...]] = ("none", "points")
     kind: Annotated[Literal["points"], KIND]
 
+    def words(self, spec: "Spec") -> str:
+        """How many points."""
+        return f"{len(spec.points)} points"
+
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """Those of the list."""
         return free_points.all_points(spec.points, spec.signal.extension_deg)
@@ -102,7 +74,11 @@ class PointsHypothesis(HypothesisSection):
         yield from free_points.faults(spec.points, spec.engine.kind, spec.scan.has_skies)
 
 
-KINDS: dict[str, type[HypothesisSection]] = {"sky": SkyHypothesis, "points": PointsHypothesis}
+KINDS: dict[str, type[HypothesisSection]] = {
+    "sky": SkyHypothesis,
+    "points": PointsHypothesis,
+    "stacking": StackingHypothesis,
+}
 
 
 def without_grid(document: Any) -> Any:
@@ -136,4 +112,4 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis, _OfTable()]
+Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis, _OfTable()]

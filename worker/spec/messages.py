@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from worker.spec import composition, spectra
+from worker.spec.catalogue import Catalogue
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
@@ -242,6 +243,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
         return [*Spec.model_fields, *composition.KEYS]
     inner: dict[Path, type[Model]] = dict.fromkeys((("background", "dec_deg"), ("signal", "dec_deg")), DecRange)
     inner["resources", "tasks"] = TaskResources
+    inner["hypothesis", "catalogues"] = Catalogue
     inner["likelihood", "gamma"], inner["signal", "break_at"] = GammaPrior, SpectralBreak
     model = inner.get(section[:2], Spec.model_fields[str(section[0])].annotation)
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, Model) else []

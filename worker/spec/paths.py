@@ -40,6 +40,15 @@ def _sections(data: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any], str
     priors = scan.get("priors") if isinstance(scan, dict) else None
     if isinstance(priors, dict):
         yield from ((("scan", "priors", key), priors, key) for key in priors)
+    for name, catalogue in catalogues(data):
+        yield ("hypothesis", "catalogues", name, "file"), catalogue, "file"
+
+
+def catalogues(data: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Catalogues of a raw spec that is one of stacking, by name."""
+    hypothesis = data.get("hypothesis")
+    found = hypothesis.get("catalogues") if isinstance(hypothesis, dict) else None
+    return [(name, one) for name, one in found.items() if isinstance(one, dict)] if isinstance(found, dict) else []
 
 
 def absolute(text: str, base: Path) -> tuple[str, list[str]]:

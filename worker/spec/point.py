@@ -5,16 +5,46 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from worker.spec import levels
 
 Value = str | float
 Labels = tuple[tuple[str, Value], ...]
+CUT = 5.0
+"""Sigmas at which a Gaussian in time ends."""
+
+
+class Window(NamedTuple):
+    """When signal is, at the source.
+
+    Attributes
+    ----------
+    profile : 'box' or 'gaussian'
+    middle : float, MJD
+        Of the box; the mean of the Gaussian.
+    width : float, days
+        Length of the box; one sigma of the Gaussian.
+    """
+
+    profile: Literal["box", "gaussian"]
+    middle: float
+    width: float
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last time (MJD) at which there is signal: a Gaussian is cut at `CUT` sigma."""
+        half = 0.5 * self.width if self.profile == "box" else CUT * self.width
+        return self.middle - half, self.middle + half
+
+    @property
+    def duration(self) -> float:
+        """Fluence over the (largest) flux, days: the length of a box, sqrt(2 pi) sigma of a Gaussian."""
+        return self.width if self.profile == "box" else self.width * math.sqrt(2.0 * math.pi)
 
 
 class SourceModel(NamedTuple):
-    """Where signal is, for an engine; tuples, so that an engine can cache its work by model.
+    """Where and when signal is, for an engine; tuples, so that an engine can cache its work by model.
 
     Attributes
     ----------
@@ -22,10 +52,19 @@ class SourceModel(NamedTuple):
         Empty if the labels of the point tell no declination.
     extension : tuple of float (n_sources,), rad
         Width of the Gaussian from which the directions of injected events are drawn; 0: a point.
+    ra : tuple of float (n_sources,), rad
+        Empty for a single source anywhere at its declination. With right ascensions all sources are tested together.
+    weight : tuple of float (n_sources,)
+        Relative fluxes; empty without right ascensions.
+    window : Window, optional
+        None: at all times.
     """
 
     dec: tuple[float, ...]
     extension: tuple[float, ...]
+    ra: tuple[float, ...] = ()
+    weight: tuple[float, ...] = ()
+    window: Window | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def _points(spec: "Spec") -> Iterator[tuple[str, str]]:
     signal, n_tested = spec.signal, len(spec.signal_points)
     n = n_tested * len(signal.gammas) * len(signal.n_sig)
     if n > MAX_POINTS:
-        what = "points" if spec.points else "declinations"
+        what = "points" if spec.hypothesis.lists_points else "declinations"
         found = f"found {len(signal.n_sig):,} values, which with {n_tested:,} {what} and {len(signal.gammas)} "
         cure = f"at most {MAX_POINTS:,}: write fewer n_sig or fewer {what}"
         yield "signal.n_sig", f"{found}spectra are {n:,} points; a plan has {cure}"

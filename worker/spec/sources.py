@@ -1,10 +1,11 @@
-"""The source list of a catalog scan: read with the spec, and frozen into it."""
+"""Source lists of a catalog scan and of stacking: read with the spec, and frozen into it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worker.spec import catalog, characters
+from worker.spec import catalog, catalogue, characters, paths
 from worker.spec.problem import Path as Place
 from worker.spec.problem import Problem
 from worker.spec.text import NotTextError, read_text
@@ -14,42 +15,50 @@ SHOWN = 10
 DECIMALS = 3  # of declinations that are taken from sources: 3.6 arc seconds
 
 
-def expand(data: dict[str, Any], lines: Mapping[Place, int], unknown: bool = False) -> list[Problem]:
-    """Read scan.file into scan.sources, and expand `dec_deg: sources`, in place; return the problems.
+def expand(data: dict[str, Any], lines: Mapping[Place, int], unknown: Container[Place] = ()) -> list[Problem]:
+    """Read the files of scan and catalogues into their `sources`, and expand `dec_deg: sources`, in place.
 
-    A list that is already in the spec (frozen by `build`) is used as it is. `unknown`: the path of the file is invalid,
-    which has its own message.
+    Returns the problems. A list that is already in the spec (frozen by `build`) is used as it is. `unknown`: paths of
+    files that are invalid, which has its own message.
     """
+    problems: list[Problem] = []
+    for name, one in paths.catalogues(data):
+        place: Place = ("hypothesis", "catalogues", name, "file")
+        weights = one.get("weights", catalogue.EQUAL)
+        if isinstance(weights, str) and place not in unknown:
+            parse, text_of = partial(catalogue.parse, weights=weights), partial(catalogue.text_of, weights=weights)
+            problems += _read(one, place, lines.get(place, 0), parse, text_of)
     scan = data.get("scan")
     if not isinstance(scan, dict) or scan.get("kind") != "catalog":
-        return []
-    problems: list[Problem] = []
-    if isinstance(scan.get("file"), str) and scan.get("sources") is None and not unknown:
-        problems = _read(scan, lines)
+        return problems
+    if FILE not in unknown:
+        problems += _read(scan, FILE, lines.get(FILE, 0), catalog.parse, catalog.text_of)
     _declinations(data, scan)
     return problems
 
 
-def _read(scan: dict[str, Any], lines: Mapping[Place, int]) -> list[Problem]:
-    path, line = Path(scan["file"]), lines.get(FILE, 0)
+def _read(
+    section: dict[str, Any], place: Place, line: int, parse: Callable[[str], Any], text_of: Callable[[Any], str]
+) -> list[Problem]:
+    """Read the file of a section into its `sources`, unless it has them or no file."""
+    if not isinstance(section.get("file"), str) or section.get("sources") is not None:
+        return []
+    path = Path(section["file"])
     try:
         text = read_text(path, "utf-8-sig")
     except FileNotFoundError:
-        return [
-            Problem(
-                FILE, line, f"{path} does not exist; write the path of a CSV file, relative to this file or absolute"
-            )
-        ]
+        cure = "write the path of a CSV file, relative to this file or absolute"
+        return [Problem(place, line, f"{path} does not exist; {cure}")]
     except NotTextError as error:
-        return [Problem(FILE, line, f"{path} {error}")]
-    sources, faults = catalog.parse(text)
+        return [Problem(place, line, f"{path} {error}")]
+    sources, faults = parse(text)
     if not faults:
-        scan["sources"] = catalog.text_of(sources)
+        section["sources"] = text_of(sources)
         return []
     rows = text.splitlines()
-    shown = [Problem(FILE, line, f"{path.name}:{fault.line}: {_words(fault, rows)}") for fault in faults[:SHOWN]]
+    shown = [Problem(place, line, f"{path.name}:{fault.line}: {_words(fault, rows)}") for fault in faults[:SHOWN]]
     if len(faults) > SHOWN:
-        shown.append(Problem(FILE, line, f"{path.name}: and {len(faults) - SHOWN} more faults"))
+        shown.append(Problem(place, line, f"{path.name}: and {len(faults) - SHOWN} more faults"))
     return shown
 
 

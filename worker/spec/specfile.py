@@ -175,7 +175,7 @@ def _spec(text: str, where: str, base: Path | None, changes: Sequence[str] = (),
         problems += engine.freeze(document.data, document.lines, base)
         problems += paths.expand(document.data, document.lines, base)
         problems += pilot_file.insert(document.data, document.lines, base)
-        problems += sources.expand(document.data, document.lines, any(p.path == sources.FILE for p in problems))
+        problems += sources.expand(document.data, document.lines, {problem.path for problem in problems})
         problems += _priors(document, {problem.path for problem in problems})
         follows = goals.fill(document.data, document.lines)
         without_pilot = any(problem.path == pilot_file.PLACE for problem in problems)

@@ -53,8 +53,7 @@ def faults(n_trials: int, tilts: Literal["pilot"] | tuple[SpecTilt, ...]) -> Ite
 def fill(document: Any) -> Any:
     """Return the document of a spec with `background.tail` and `scan.survival` written out.
 
-    The tail is counted with tilted trials unless the spec chooses another way, or a plug-in makes the trials: it has
-    no tilted ones.
+    The tail is counted with tilted trials unless the spec chooses another way, or has none (`_has_none`).
     """
     if not isinstance(document, Mapping):
         return document
@@ -62,7 +61,7 @@ def fill(document: Any) -> Any:
     if not (isinstance(background, Mapping) and isinstance(scan, Mapping)):
         return document
     how = survival(document)
-    tail = "tilted" if how == "counted" and not is_plugin(document) else "none"
+    tail = "tilted" if how == "counted" and not _has_none(document) else "none"
     return {**document, "background": {"tail": tail, **background}, "scan": {"survival": how, **scan}}
 
 
@@ -71,5 +70,11 @@ def survival(document: Mapping[str, Any]) -> Any:
     background, scan = (
         section if isinstance(section, Mapping) else {} for section in map(document.get, ("background", "scan"))
     )
-    tail = background.get("tail", "none" if is_plugin(document) else "tilted")
+    tail = background.get("tail", "none" if _has_none(document) else "tilted")
     return scan.get("survival", "counted" if tail == "tilted" else "hybrid")
+
+
+def _has_none(document: Mapping[str, Any]) -> bool:
+    """Whether there are no tilted trials: a plug-in makes none, and a stack of sources is not tilted."""
+    hypothesis = document.get("hypothesis")
+    return is_plugin(document) or (isinstance(hypothesis, Mapping) and hypothesis.get("kind") == "stacking")

@@ -45,24 +45,34 @@ def _owner_only(folder: Path) -> Iterator[None]:
 
 
 def open_positions(run: Run) -> F64:
-    """Right ascensions (turns, 0 to 1) of all events with a usable sigma, in the order of `Engine.scrambled`.
+    """Right ascensions (turns, 0 to 1) of all events with a usable sigma, as `Engine.observed` returns them.
 
-    Read from the raw data if the sealed file is missing.
+    With times if the hypothesis is about time. Read from the raw data if the sealed file is missing.
 
     Raises
     ------
     InputError
         Both are missing, or they do not match the prepared data.
     """
+    if run.spec.engine.kind == "plugin":
+        from worker.engines.plugin.engine import token_as_sky
+
+        return token_as_sky(str(store.load_json(run.path, layout.OPENED)["token"]))
     engine = context.skies(run)
     counts = [season.events.dec.size for season in context.dataset_of(run).seasons]
-    parts = [season.ra for season in _seasons(run)]
+    seasons = _seasons(run)
+    parts = [season.ra for season in seasons]
     if [len(part) for part in parts] != counts:
         raise InputError(
             f"{run.path / layout.SEALED}: positions of {[len(part) for part in parts]} events, the prepared data have "
             f"{counts}: they do not belong together; restore both, or prepare the run anew"
         )
-    return engine.observed(parts)
+    if not run.spec.hypothesis.timed:
+        return engine.observed(parts)
+    times = [season.mjd for season in seasons]
+    if [len(part) for part in times] != counts:
+        raise InputError(f"{run.path / layout.SEALED}: sealed before times were kept; prepare the run anew")
+    return engine.observed(parts, times)
 
 
 def compare_with_raw_data(run: Run) -> Literal["same", "other", "unknown"]:

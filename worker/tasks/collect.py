@@ -25,7 +25,6 @@ from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import BackgroundSkies, Sky
 from worker.hypotheses.sky import patches as tail_of_skies
 from worker.hypotheses.sky.rings import rings
-from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout, store
 from worker.rundir.ledger import Expected, Run, expected, missing, open_run, wrong_address
 from worker.rundir.record import Meter, measure
@@ -101,7 +100,7 @@ def collect_sig(
 def collect_scan(path: Path, allow_missing: bool) -> None:
     """Results of the observed sky, and hottest spots (and further tests) of every background sky, by region."""
     run = open_run(path)
-    ensemble, main = ensemble_of(run.spec), run.spec.scan.main_nside
+    ensemble, main = context.ensemble(run), run.spec.scan.main_nside
     with measure(COLLECT_SCAN, {"nside": main} if main else {}) as meter:
         tsds = hottest_spots.load_tsds(run)
         result = hottest_spots.with_local_p(run.spec, tsds, ensemble.sky_result(_observed(run), tsds))
@@ -147,7 +146,7 @@ def _bands(background: BackgroundSkies) -> list[dict[str, Any]]:
 
 def _observed(run: Run) -> Sky:
     """The observed sky (until unblinding one more scrambled sky); all its bands must exist."""
-    dtype = ensemble_of(run.spec).map_dtype
+    dtype = context.ensemble(run).map_dtype
 
     def values(nside: int) -> Trials:
         files = expected(run, SCAN_MAP, **dict(run.spec.scan.map_node(nside)[1]))

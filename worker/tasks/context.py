@@ -17,6 +17,7 @@ from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.protocol import Described, Engine
 from worker.engines.table import engine_of, require
+from worker.hypotheses.protocol import Ensemble
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import effects, levels, units
@@ -128,6 +129,13 @@ def engine_facts(run: Run) -> Described:
 def columns(run: Run) -> np.dtype[np.void]:
     """Columns of a file of trials."""
     return engine_facts(run).columns
+
+
+def ensemble(run: Run) -> Ensemble:
+    """The scan of a run, with the columns of its engine; SpecError if it scans no sky."""
+    from worker.hypotheses.table import ensemble_of  # needs scipy, which trials do not
+
+    return ensemble_of(run.spec, columns(run))
 
 
 def skies(run: Run, device: bool = False) -> Engine:

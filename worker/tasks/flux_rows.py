@@ -221,14 +221,17 @@ def _no_value(row: dict[str, Any], point: PointTrials, what: str, error: Excepti
 
 
 def unit(run: Run) -> str | None:
-    """Unit of every flux of a run, E^2 dN/dE with the energy unit of the spec; None if the engine tells no flux."""
+    """Unit of every flux of a run, E^2 dN/dE with the energy unit of the spec; None if the engine tells no flux.
+
+    Of a hypothesis about time every flux is a fluence, which has no second in its unit.
+    """
     if "flux" not in context.engine_facts(run).supports:
         return None
-    return f"{run.spec.sensitivity.flux_unit} cm^-2 s^-1"
+    return f"{run.spec.sensitivity.flux_unit} cm^-2{'' if run.spec.hypothesis.timed else ' s^-1'}"
 
 
 def flux_per_event(run: Run, at: points.Point, gamma: float) -> float:
-    """E^2 dN/dE at E0 of a source at a point that gives one expected event, in `unit`.
+    """E^2 dN/dE (or E^2 dF/dE) at E0 of a source at a point that gives one expected event, in `unit`.
 
     Raises
     ------

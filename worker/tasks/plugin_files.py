@@ -115,7 +115,10 @@ def prepare(run: Run) -> None:
 
 
 def try_out(spec: Spec, engine: Plugin) -> None:
-    """Make a background trial, and a signal trial of the largest n_sig, at the first point: faults show at once."""
+    """Make a background trial, and a signal trial of the largest n_sig, at the first point, and a sky if there are any.
+
+    So faults show at once.
+    """
     signal = Signal(spec.signal.n_sig[-1], spec.signal.gammas[0])
     for kind in (None, signal):
         try:
@@ -124,6 +127,8 @@ def try_out(spec: Spec, engine: Plugin) -> None:
             raise SpecError(str(error)) from None
     if "flux" in engine.supports:
         engine.flux(spec.all_points[0], signal.gamma)
+    if spec.scan.has_skies:
+        engine.point_scanner(spec.all_points).skies((0, 0), 0, 1)
 
 
 def lacks(spec: Spec, told: Facts) -> Iterator[str]:
@@ -135,6 +140,11 @@ def lacks(spec: Spec, told: Facts) -> Iterator[str]:
         yield (
             f"points: found the label {label_of_point}; the plug-in {label} does not read it (it reads: "
             f"{', '.join(told.reads) or 'nothing'}): leave it out"
+        )
+    if spec.scan.has_skies and "skies" not in told.offers:
+        yield (
+            f"scan: found {spec.scan.kind}; the plug-in {label} has no method skies(points, keys), which fits all "
+            "points in the same skies: leave scan out, and there is no correction for the number of points"
         )
     if told.deterministic != "per-trial" and spec.resources.target_hours is not None:
         yield (
@@ -152,10 +162,11 @@ def _per_file(spec: Spec, told: Facts) -> dict[str, int]:
     """Trials per file, if trials depend on their file."""
     if told.deterministic == "per-trial":
         return {}
-    return {
+    files = {
         "background.trials_per_file": spec.background.trials_per_file,
         "signal.trials_per_file": spec.signal.trials_per_file,
     }
+    return files | ({"scan.skies_per_file": spec.scan.skies_per_file} if spec.scan.has_skies else {})
 
 
 def _read(run: Run) -> _Kept:

@@ -45,7 +45,9 @@ def _read(run: Run, args: dict[str, Any]) -> None:
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
     # float32 values of a simulation do not compress, and unpacking them would delay every later task
     compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
-    final = replace(record, digest=content_digest(dataset), code={**record.code, "modified": modified()})
+    final = replace(
+        record, digest=content_digest(dataset, run.spec.hypothesis.timed), code={**record.code, "modified": modified()}
+    )
     store.save_arrays(run.path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
     if run.spec.engine.kind == "builtin":
@@ -71,6 +73,8 @@ def _inputs(run: Run) -> dict[str, Any]:
     args: dict[str, Any] = {"data": spec.data.model_dump(mode="json"), "sigma_max_deg": spec.likelihood.sigma_max_deg}
     if spec.data.format == "synthetic":
         args["seed"] = spec.seed
+    if spec.hypothesis.timed:
+        args["timed"] = True
     return args
 
 

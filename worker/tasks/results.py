@@ -58,7 +58,8 @@ def sensitivity(path: Path) -> None:
         {row["method_reason"] for part in every for row in part["sensitivity"] if "method_reason" in row}
     ):
         print(reason)
-    note = flux_rows.level_note(every[0]["sensitivity"], "points" if run.spec.points else "declinations")
+    noun = "points" if run.spec.hypothesis.lists_points else "declinations"
+    note = flux_rows.level_note(every[0]["sensitivity"], noun)
     settings = run.spec.sensitivity
     quoted = {"unit": flux_rows.unit(run), "e0_tev": settings.e0_tev, "level_note": note}
     quoted["acceptance_error"] = settings.flux_error
@@ -76,7 +77,8 @@ def _spectrum(run: Run, level: float | None, backgrounds: Mapping[Point, TSD]) -
         out["sensitivity"].append(flux_rows.sensitivity(run, point))
         out["discovery"].append(flux_rows.discovery(run, point, top))
         out["discovery_lower"] += [flux_rows.discovery(run, point, n_sigma) for n_sigma in lower]
-        out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
+        if "ns" in (context.columns(run).names or ()):
+            out["bias"].append({**at.labels, "rows": _bias(point), **_response(point)})
     return out
 
 

@@ -8,7 +8,6 @@ from worker.base.errors import InputError
 from worker.base.task_rows import SCAN_MAP, SCAN_TRIALS
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import SkyFile
-from worker.hypotheses.table import ensemble_of
 from worker.rundir import store
 from worker.rundir.ledger import Run, open_run
 from worker.rundir.record import measure
@@ -18,28 +17,28 @@ from worker.tasks.resume import Output, Work, produce
 
 def scan_digest(run: Run) -> str:
     """Digest of a file of background skies."""
-    return context.trial_digest(run, SCAN_TRIALS, area=ensemble_of(run.spec).sky_area())
+    return context.trial_digest(run, SCAN_TRIALS, area=context.ensemble(run).sky_area())
 
 
 def sky_dtype(run: Run) -> np.dtype[np.void]:
     """Columns of a file of background skies."""
-    return ensemble_of(run.spec).sky_dtype
+    return context.ensemble(run).sky_dtype
 
 
 def map_dtype(run: Run) -> np.dtype[np.void]:
     """Columns of the observed sky."""
-    return ensemble_of(run.spec).map_dtype
+    return context.ensemble(run).map_dtype
 
 
 def map_digest(run: Run, nside: int, band: int, bands: int) -> str:
     """Digest of a band of the observed sky; a list of sources ignores `nside`."""
-    return context.trial_digest(run, SCAN_MAP, area=ensemble_of(run.spec).map_area(nside, band, bands))
+    return context.trial_digest(run, SCAN_MAP, area=context.ensemble(run).map_area(nside, band, bands))
 
 
 def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, part: int = 0) -> None:
     """Background skies [first, first + n)."""
     run = open_run(path)
-    file = ensemble_of(run.spec).skies(n, seed, first, band, part)
+    file = context.ensemble(run).skies(n, seed, first, band, part)
     _make(run, SCAN_TRIALS, file)
     if file.spots is not None and not _is_planned(run, n, seed, first):
         _write_spots(run, file, seed, first)
@@ -48,7 +47,7 @@ def scan_trials(path: Path, n: int, seed: int, first: int, band: str | None, par
 def scan_map(path: Path, nside: int | None, band: int, bands: int) -> None:
     """The observed (scrambled) sky, or a band of it."""
     run = open_run(path)
-    _make(run, SCAN_MAP, ensemble_of(run.spec).observed(nside, band, bands))
+    _make(run, SCAN_MAP, context.ensemble(run).observed(nside, band, bands))
 
 
 def _make(run: Run, task: str, file: SkyFile) -> None:
@@ -80,6 +79,6 @@ def _write_spots(run: Run, file: SkyFile, seed: int, first: int) -> None:
             print("the hottest spots need background distributions: run collect_bg, then this task again")
             return
         skies = store.load_array(run.path, file.path, file.n, file.dtype)
-        spots = ensemble_of(run.spec).spots(skies, tsds)
+        spots = context.ensemble(run).spots(skies, tsds)
         store.save_array(run.path, file.spots, spots, meter.record(file.n))
     print(f"-> {file.spots}")

@@ -301,7 +301,11 @@ def to_e2dnde(analysis: Analysis, dec: float, spectrum: Spectrum, n_sig: float, 
     e0_tev : float
         Where the flux is quoted, in TeV.
     """
-    pivot_flux = n_sig / events_per_flux(analysis, dec, spectrum)  # per GeV cm^2 s at 100 TeV, without cutoff and break
+    return e2dnde(n_sig / events_per_flux(analysis, dec, spectrum), spectrum, e0_tev)
+
+
+def e2dnde(pivot_flux: float, spectrum: Spectrum, e0_tev: float) -> float:
+    """E^2 dN/dE at E0, in TeV / cm^2 / s, of a flux per (GeV cm^2 s) at 100 TeV, without cutoff and break."""
     ratio = e0_tev / FLUX_PIVOT_TEV
     log_e0 = fmath.log(e0_tev) / LN10 + 3.0
     [piece] = [piece for piece in spectrum.pieces() if piece.low <= log_e0 < piece.high]

@@ -11,12 +11,24 @@ from worker.base import fmath
 from worker.base.healpix import Rings
 from worker.base.key import Key
 from worker.data.dataset import Dataset
-from worker.engines.builtin import analysis, mixture, psf_curves, reference, scan, support, tilt_pilot, trials
+from worker.engines.builtin import (
+    analysis,
+    mixture,
+    psf_curves,
+    reference,
+    scan,
+    stack_trials,
+    support,
+    tilt_pilot,
+    trials,
+)
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
 from worker.engines.builtin.signal_sky import SignalSkies
 from worker.engines.builtin.sources import PointFits, SourceScanner
+from worker.engines.builtin.stack_trials import StackFits, StackTrials
+from worker.engines.builtin.stacked import Stack
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
 from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
@@ -47,6 +59,14 @@ _SIGNAL_DENSITY = {
     "response": "The signal density is the distribution of σ and of the distance in units of σ that the response gives "
     "for the event's energy and the declination of the source, and that of the background has the σ of the data",
 }
+_STACKED = (
+    " All sources of a catalogue share ns and γ: the signal density of an event is the sum over the sources, each with "
+    "its weight times the acceptance of the detector at its declination, and its own extension if it has one."
+)
+_OF_SOURCES = (
+    ", each from a source that is drawn with the probability of its weight times the acceptance; n_sig is their number "
+    "and the flux the sum over all sources"
+)
 _BIAS = {
     "gaussian": "What remains at large n_sig comes from simplifications of the likelihood: at one energy, signal and "
     "background differ in σ, and it does not know.",
@@ -77,7 +97,7 @@ class Builtin:
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
     supports = frozenset(
-        {"flux", "skies", "point_skies", "explain", "tail", "patches", "strata", "densities", "signal_skies"}
+        {"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities", "signal_skies"}
     )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
@@ -89,11 +109,14 @@ class Builtin:
         if self._gpu:
             self.identity["device"] = f"cuda {GPU_ENGINE}"
             self.tolerance, self.block = PROMISED, GPU_BLOCK
+        if any(at.model.ra for at in spec.all_points):
+            self.block = stack_trials.BLOCK
         if dataset is not None:
             self._analysis = analysis_of(dataset, spec, kept)
             self._point = lru_cache(maxsize=4)(partial(_point_at, self._analysis))
             self._injector = lru_cache(maxsize=1)(partial(_injector_at, self._analysis, spec.signal))
             self._mixture = lru_cache(maxsize=1)(self._mixture_at)
+            self._stack = lru_cache(maxsize=1)(partial(StackTrials, self._analysis))
 
     def notes(self) -> list[tuple[str, ...]]:
         """Notes about densities that are limits, for each season."""
@@ -115,6 +138,8 @@ class Builtin:
 
     def trials(self, at: Place, key: Key, first: int, n: int, signal: Signal | None = None) -> NDArray[np.void]:
         """Trials [first, first + n) of the stream of `key`; ValueError if nothing is accepted from the source."""
+        if at.model.ra:
+            return self._stack(at.model).run(key, first, n, self._injected(signal))
         point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
         if not self._gpu:
             return trials.run(self._analysis, point, key, first, n, injector)
@@ -122,6 +147,11 @@ class Builtin:
 
         cuda.require()
         return cuda.run(self._analysis, point, key, first, n, injector)
+
+    def _injected(self, signal: Signal | None) -> stack_trials.Injection | None:
+        if signal is None:
+            return None
+        return spectrum_of(self.spec.signal, signal.gamma), signal.n_sig, self.spec.signal.draws_poisson
 
     def signal_counts(self, key: Key, first: int, n: int, n_sig: float) -> NDArray[np.int64]:
         """Number of signal events of trials [first, first + n) of the stream of `key`; needs no data."""
@@ -152,6 +182,8 @@ class Builtin:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one event."""
         spectrum = spectrum_of(self.spec.signal, gamma)
         try:
+            if at.model.ra:
+                return self._stack(at.model).e2dnde(spectrum, self.spec.sensitivity.e0_tev)
             return analysis.to_e2dnde(self._analysis, _dec(at.model), spectrum, 1.0, self.spec.sensitivity.e0_tev)
         except ZeroDivisionError:
             raise ValueError("the detector accepts nothing there; choose another place") from None
@@ -160,7 +192,7 @@ class Builtin:
         """Right ascensions of all events with a usable sigma, in turns [0, 1)."""
         return scan.right_ascensions(self._analysis, key, sky)
 
-    def observed(self, positions: Sequence[F64]) -> F64:
+    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:  # noqa: ARG002 (the interface)
         """Measured right ascensions (rad, of all events of each season) in the order and unit of `scrambled`."""
         turns: F64 = (np.concatenate(positions) / (2 * np.pi))[self._analysis.sky.address]
         return turns - np.floor(turns)
@@ -187,17 +219,30 @@ class Builtin:
         """Return the scanner of a list of sources, on this core."""
         return SourceScanner(self._analysis, sources)
 
-    def point_scanner(self, points: Sequence[Place]) -> PointFits:
-        """Return the scanner of points with a ``dec_deg`` and a ``ra_deg``, on this core."""
+    def point_scanner(self, points: Sequence[Place]) -> PointFits | StackFits:
+        """Return the scanner of catalogues, or of points with a ``dec_deg`` and a ``ra_deg``, on this core."""
+        if points[0].model.ra:
+            return StackFits(self._analysis, [Stack(self._analysis, at.model) for at in points])
         dec = np.array([_dec(at.model) for at in points])
         return PointFits(self.source_scanner(Sources(dec, np.array([at.labels["ra_deg"] for at in points]) / 360.0)))
 
+    def source_shares(self, at: Place, gamma: float) -> F64:
+        """Share of each source of a catalogue in its expected events for a spectrum."""
+        return self._stack(at.model).shares(spectrum_of(self.spec.signal, gamma))
+
+    def source_parts(self, at: Place, turn: F64, fit: Any, most: int) -> NDArray[np.void]:
+        """Events of each source in a sky; TS without it for the `most` sources with most events."""
+        return self._stack(at.model).parts(turn, float(fit["ns"]), float(fit["gamma"]), most)
+
     def explain(self, at: Place, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """The events with the largest terms, and the largest TS on a grid, in numpy without code of the fit."""
-        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
-        drawn = trials.draw(self._analysis, point, key, trial, injector)
         low, high = self.spec.likelihood.gamma_min, self.spec.likelihood.gamma_max
         gammas = np.linspace(low, high, 8 * round(16 * (high - low)) + 1)
+        if at.model.ra:
+            gammas = gammas if np.isfinite(self._analysis.cuts.prior[1]) else np.array([self._analysis.cuts.prior[0]])
+            return self._stack(at.model).explain(key, trial, fit, gammas, self._injected(signal))
+        point, injector = self._point(at.model), None if signal is None else self._injector(at.model, signal)
+        drawn = trials.draw(self._analysis, point, key, trial, injector)
         mean, inverse = point.table.prior
         if np.isinf(inverse):
             gammas = np.array([mean])
@@ -233,7 +278,7 @@ class Builtin:
 
     def spread(self, at: Place, gamma: float) -> SpreadCurves:
         """Density of psi / sigma at three energies; see `worker.engines.builtin.psf_curves`."""
-        return psf_curves.curves(self._analysis, _dec(at.model), gamma)
+        return psf_curves.curves(self._analysis, at.model.dec[0], gamma)
 
     def method(self) -> Method:
         """Likelihood, scrambling and injection, with the values of the spec."""
@@ -250,6 +295,10 @@ class Builtin:
                 f" from a Gaussian source of width {signal.extension_deg:g}° "
                 f"(the likelihood assumes {like.extension_deg:g}°)"
             )
+        stacked = any(at.model.ra for at in self.spec.all_points)
+        background = (
+            "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly"
+        )
         return Method(
             f"Unbinned likelihood with signal and background densities in direction and energy; the number of signal "
             f"events ns ≥ 0{_fitted_gamma(like)}, and the "
@@ -257,9 +306,9 @@ class Builtin:
             f"at least {like.sigma_floor_deg:g}°; events above {like.sigma_max_deg:g}° stay in the count without "
             f"signal density), cut at {like.cut_n_sigma:g}σ. The energy ratio is "
             f"tabulated every {like.gamma_step:g} in γ and interpolated smoothly. Background densities come from the "
-            "data.",
-            "Background trials keep every event's declination, σ and energy, and draw its right ascension evenly",
-            f"{count} of a power law of index {indices}{cutoff}{extended}",
+            f"data.{_STACKED if stacked else ''}",
+            background + (", of the whole sky" if stacked else ""),
+            f"{count} of a power law of index {indices}{cutoff}{extended}" + (_OF_SOURCES if stacked else ""),
             _BIAS[like.psf],
         )
 

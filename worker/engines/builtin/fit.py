@@ -143,6 +143,30 @@ def _search(top, slopes, n, w, row, season, rest, n_events, model, work):  # typ
     return best_gamma, best_ns
 
 
+@part
+def maximise(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore[no-untyped-def]
+    """As `fit`, from the slopes at ns = 0, `slopes`."""
+    gammas, prior, top = model[0], model[6], 0
+    for g in range(slopes.size):
+        if slopes[g] > slopes[top]:
+            top = g
+    if slopes[top] <= 0.0 and (slopes[top] < -0.05 or not _rises_between(slopes)):
+        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
+
+    if prior[1] < np.inf:
+        best_gamma, best_ns = _search(top, slopes, n, w, row, season, rest, n_events, model, work)
+    else:
+        best_gamma, best_ns = prior[0], 0.0
+    ns, value, _ = profile_at_best(
+        best_gamma, best_ns, NS_TOLERANCE_FINAL, n, w, row, season, rest, n_events, model, work
+    )
+    if prior[1] < np.inf:
+        value -= penalty(best_gamma, prior)[0]
+    if value <= 0.0 or ns <= 0.0:
+        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
+    return 2.0 * value, ns, best_gamma
+
+
 @part  # of three kernels, but a process needs one of them
 def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore[no-untyped-def]
     """The global maximum of TS over ns >= 0 and gamma.
@@ -170,24 +194,6 @@ def fit(n, w, row, season, rest, n_events, model, work, slopes):  # type: ignore
     ts, ns, gamma : float
         Where TS = 0 exactly, gamma is the node with the largest slope at ns = 0, or the mean of the prior.
     """
-    gammas, node, _, _, total, hard, prior = model
+    _, node, _, _, total, hard, _ = model
     work[-1][SLOPES] += slopes_at_zero(n, w, row, node, total, hard, work[0], work[1], slopes) * slopes.size
-    top = 0
-    for g in range(slopes.size):
-        if slopes[g] > slopes[top]:
-            top = g
-    if slopes[top] <= 0.0 and (slopes[top] < -0.05 or not _rises_between(slopes)):
-        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
-
-    if prior[1] < np.inf:
-        best_gamma, best_ns = _search(top, slopes, n, w, row, season, rest, n_events, model, work)
-    else:
-        best_gamma, best_ns = prior[0], 0.0
-    ns, value, _ = profile_at_best(
-        best_gamma, best_ns, NS_TOLERANCE_FINAL, n, w, row, season, rest, n_events, model, work
-    )
-    if prior[1] < np.inf:
-        value -= penalty(best_gamma, prior)[0]
-    if value <= 0.0 or ns <= 0.0:
-        return 0.0, 0.0, prior[0] if prior[1] > 0.0 else gammas[top]
-    return 2.0 * value, ns, best_gamma
+    return maximise(n, w, row, season, rest, n_events, model, work, slopes)

@@ -74,7 +74,7 @@ class CountLaw(NamedTuple):
 
 
 @kernel
-def _search(cdf, u):  # type: ignore[no-untyped-def]
+def search(cdf, u):  # type: ignore[no-untyped-def]
     """First index whose cumulative probability exceeds u."""
     lo, hi = 0, cdf.size - 1
     while lo < hi:
@@ -107,7 +107,7 @@ def _from_centre(psi, offset, turn):  # type: ignore[no-untyped-def]
 def signal_count(j, k0, k1, trial):  # type: ignore[no-untyped-def]
     """Number of signal events of one trial."""
     a, b, _, _ = rng.block(k0, k1, np.uint64(rng.COUNT), trial, np.uint64(0))
-    return _search(j.count_cdf, rng.unit52(a, b))
+    return search(j.count_cdf, rng.unit52(a, b))
 
 
 @kernel
@@ -119,10 +119,13 @@ def signal_counts(law, k0, k1, first, out):  # type: ignore[no-untyped-def]
 
 @part
 def draw_event(j, k0, k1, trial, i, draws):  # type: ignore[no-untyped-def]
-    """Signal event i of one trial, into `draws`, as in `draw_signal`."""
+    """Signal event i of one trial, into `draws`, as in `draw_signal`.
+
+    Returns its offset from the centre of the source to the east and to the north, as sines of angles.
+    """
     a, b, d, e = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i))
     f, g, h, k = rng.block(k0, k1, np.uint64(rng.SIGNAL), trial, np.uint64(2 * i + 1))
-    cell = _search(j.cell_cdf, rng.unit52(a, b))
+    cell = search(j.cell_cdf, rng.unit52(a, b))
     edges = j.cells[cell]
     psi = _between(np.float64(edges[2]), np.float64(edges[3]), e)
     if j.extension > 0.0:
@@ -130,13 +133,14 @@ def draw_event(j, k0, k1, trial, i, draws):  # type: ignore[no-untyped-def]
     half = fmath.sin(0.5 * psi)
     chord2 = 4.0 * half * half
     sin_psi = 2.0 * half * math.sqrt(max(1.0 - half * half, 0.0))
-    _, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
+    sin_angle, cos_angle = fmath.sincos_turns(_between(np.float64(edges[6]), np.float64(edges[7]), g))
     sin_dec = j.sin_dec * (1.0 - 0.5 * chord2) + j.cos_dec * sin_psi * cos_angle
     draws[i, 0] = _between(np.float64(edges[0]), np.float64(edges[1]), d)
     draws[i, 1] = psi
     draws[i, 2] = _between(np.float64(edges[4]), np.float64(edges[5]), f)
     draws[i, 3] = min(max(sin_dec, -1.0), 1.0)
     draws[i, 4] = j.season[cell]
+    return sin_psi * sin_angle, sin_psi * cos_angle
 
 
 @part

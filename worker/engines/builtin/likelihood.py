@@ -83,16 +83,67 @@ def slopes_at_zero(n, w, row, node, total, hard, by_row, more, out):  # type: ig
     return used
 
 
+@kernel
+def _add_slope(k, factor, w):  # type: ignore[no-untyped-def]
+    """Add `factor` times the slope at node k, as in `tables.hermite`, to weights w of the nodes."""
+    last = w.size - 1
+    if 2 <= k <= last - 2:
+        w[k - 2] += factor / 12.0
+        w[k - 1] -= factor * (8.0 / 12.0)
+        w[k + 1] += factor * (8.0 / 12.0)
+        w[k + 2] -= factor / 12.0
+    elif k == 1 or k == last - 1:
+        w[k - 1] -= factor * 0.5
+        w[k + 1] += factor * 0.5
+    else:
+        inner = 1 if k == 0 else -1
+        w[k] -= factor * inner * 1.5
+        w[k + inner] += factor * inner * 2.0
+        w[k + 2 * inner] -= factor * inner * 0.5
+
+
+@kernel
+def _rows(coef, k, t, step, gamma, table, dtable):  # type: ignore[no-untyped-def]
+    """T of all rows and its derivative in piece k, from its coefficients.
+
+    Or from its values at the nodes, of which each row needs six: a table that is made for a single fit has no
+    coefficients, which would take longer than the fit. It is (n_rows, 2 n_gamma), for a soft spectrum and the change to
+    a hard one, since the events near several sources have no weights of their own.
+    """
+    if coef.ndim == 3:
+        a, b, c, d = coef[k, 0], coef[k, 1], coef[k, 2], coef[k, 3]
+        for r in range(table.size):
+            table[r] = a[r] + t * (b[r] + t * (c[r] + t * d[r]))
+            dtable[r] = (b[r] + t * (2.0 * c[r] + t * (3.0 * d[r]))) / step
+    else:
+        n, (m, dm) = coef.shape[1] // 2, hardness(gamma)
+        value, change = np.zeros(n), np.zeros(n)
+        rise = t * t * (3.0 - 2.0 * t)
+        value[k], value[k + 1] = 1.0 - rise, rise
+        change[k], change[k + 1] = -6.0 * t * (1.0 - t) / step, 6.0 * t * (1.0 - t) / step
+        _add_slope(k, t * (1.0 - t) * (1.0 - t), value)
+        _add_slope(k, (1.0 - t) * (1.0 - 3.0 * t) / step, change)
+        _add_slope(k + 1, -t * t * (1.0 - t), value)
+        _add_slope(k + 1, t * (3.0 * t - 2.0) / step, change)
+        low, high = max(k - 2, 0), min(k + 4, n)
+        for r in range(table.size):
+            soft, more, dsoft, dmore = 0.0, 0.0, 0.0, 0.0
+            for g in range(low, high):
+                soft += value[g] * coef[r, g]
+                dsoft += change[g] * coef[r, g]
+                more += value[g] * coef[r, n + g]
+                dmore += change[g] * coef[r, n + g]
+            table[r] = soft + m * more
+            dtable[r] = dsoft + m * dmore + dm * more
+
+
 @part
 def _set_gamma(gamma, gammas, coef, share, n_events, table, dtable, q, dq):  # type: ignore[no-untyped-def]
     """T, q and their derivatives at `gamma`, for all rows and seasons; into table, dtable, q, dq."""
     step = gammas[1] - gammas[0]
     k = min(max(int((gamma - gammas[0]) / step), 0), gammas.size - 2)
     t = (gamma - gammas[k]) / step
-    a, b, c, d = coef[k, 0], coef[k, 1], coef[k, 2], coef[k, 3]
-    for r in range(table.size):
-        table[r] = a[r] + t * (b[r] + t * (c[r] + t * d[r]))
-        dtable[r] = (b[r] + t * (2.0 * c[r] + t * (3.0 * d[r]))) / step
+    _rows(coef, k, t, step, gamma, table, dtable)
     for j in range(q.size):
         e, f, g, h = share[k, 0, j], share[k, 1, j], share[k, 2, j], share[k, 3, j]
         q[j] = (e + t * (f + t * (g + t * h))) / n_events[j]

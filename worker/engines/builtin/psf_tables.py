@@ -164,20 +164,24 @@ class PsfTables:
         _inside(mix, cut, factor, bins, inside)
         return Stratum(mix, cut, factor, inside)
 
+    def parts(self, season: int, dec: float) -> tuple[Stratum, Stratum, float]:
+        """Tables of the bins around a source declination (rad), and the weight of the second one."""
+        edges = self._edges[season]
+        middles = 0.5 * (edges[1:] + edges[:-1])
+        x = float(np.clip(fmath.sin(dec), middles[0], middles[-1]))
+        k = int(np.clip(np.searchsorted(middles, x, side="right") - 1, 0, max(middles.size - 2, 0)))
+        here = self.stratum(season, k)
+        if middles.size == 1:
+            return here, here, 0.0
+        t = float((x - middles[k]) / (middles[k + 1] - middles[k]))
+        return here, self.stratum(season, k + 1) if t > 0.0 else here, t
+
     def at(self, dec: float) -> Psf:
         """Tables of a source declination, rad."""
-        sin_dec = fmath.sin(dec)
         parts = []
-        for j, edges in enumerate(self._edges):
-            middles = 0.5 * (edges[1:] + edges[:-1])
-            x = float(np.clip(sin_dec, middles[0], middles[-1]))
-            k = int(np.clip(np.searchsorted(middles, x, side="right") - 1, 0, max(middles.size - 2, 0)))
-            here = self.stratum(j, k)
-            if middles.size > 1:
-                t = (x - middles[k]) / (middles[k + 1] - middles[k])
-                there = self.stratum(j, k + 1) if t > 0.0 else here
-                here = Stratum(*(a * (1.0 - t) + b * t for a, b in zip(here, there, strict=True)))
-            parts.append(here)
+        for j in range(len(self._edges)):
+            here, there, t = self.parts(j, dec)
+            parts.append(Stratum(*(a * (1.0 - t) + b * t for a, b in zip(here, there, strict=True))))
         mix, cut, factor, inside = zip(*parts, strict=True)
         return Psf(
             1.0 / WIDEST, np.concatenate(mix), np.concatenate(cut), np.concatenate(factor),

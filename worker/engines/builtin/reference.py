@@ -1,5 +1,7 @@
 """The likelihood of METHOD in plain numpy, without code of the kernels: for tests and replayed trials."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,12 +53,17 @@ def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, f
     -------
     ts, ns, gamma : float
     """
+    return largest(lambda ns, gamma: ts_at(drawn, table, ns, gamma), drawn.n_events, gammas)
+
+
+def largest(of: Callable[[F64, float], F64], n_events: F64, gammas: F64) -> tuple[float, float, float]:
+    """As `brute_force`, of the TS that ``of(ns, gamma)`` returns."""
     best = (0.0, 0.0, float(gammas[0]))
     for gamma in gammas:
-        lo, hi = 0.0, min(300.0, 0.9 * float(drawn.n_events.min()))
+        lo, hi = 0.0, min(300.0, 0.9 * float(n_events.min()))
         for _ in range(8):
             ns = np.linspace(lo, hi, 21)
-            ts = ts_at(drawn, table, ns, float(gamma))
+            ts = of(ns, float(gamma))
             k = int(np.argmax(ts))
             lo, hi = ns[max(k - 1, 0)], ns[min(k + 1, 20)]
         if ts[k] > best[0]:

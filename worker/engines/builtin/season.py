@@ -40,6 +40,21 @@ class NodeTables:
         expected : ndarray (n_gamma,)
             In all bins.
         """
+        expected, parts = self.parts(season, dec)
+        events = np.zeros((len(self._gammas), self._grid.n))
+        for node, factor in parts:
+            events += node * factor[:, None]
+        return events, expected
+
+    def parts(self, season: Season, dec: float) -> tuple[F64, list[tuple[F64, F64]]]:
+        """Expected events as of `at`, and the nodes that are mixed, one or two: their tables and their factors.
+
+        Returns
+        -------
+        expected : ndarray (n_gamma,)
+        parts : list of (ndarray (n_gamma, n_bins), ndarray (n_gamma,))
+            The same array for every declination that has a part of this node.
+        """
         key = id(season.area), id(season.smearing)
         if key not in self._nodes:
             self._nodes[key] = declination.nodes(season)
@@ -51,10 +66,7 @@ class NodeTables:
         tables = [self._rates[*key, k] for k, _ in weights]
         seconds = season.livetime_days * SECONDS_PER_DAY
         expected, factors = declination.mixed(weights, [total for _, total in tables])
-        events = np.zeros((len(self._gammas), self._grid.n))
-        for (node, _), factor in zip(tables, factors, strict=True):
-            events += node * (factor * seconds)[:, None]
-        return events, expected * seconds
+        return expected * seconds, [(node, factor * seconds) for (node, _), factor in zip(tables, factors, strict=True)]
 
     def _at_node(self, season: Season, x: float) -> tuple[F64, F64]:
         if isinstance(season.smearing, Simulation):

@@ -83,6 +83,17 @@ def signal_table(
     Where no season accepts anything the shares are equal, so that the table stays finite. `inside` (2, n_rows) is
     the share of the signal of each row within the cut of S, for a soft spectrum and a hard one; None: all of it.
     """
+    rows, shares, total, hard = at_nodes(gammas, events, expected, inside)
+    return SignalTable(
+        gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)), total, hard,
+        np.array(prior),
+    )  # fmt: skip
+
+
+def at_nodes(
+    gammas: F64, events: list[F64], expected: list[F64], inside: F64 | None = None
+) -> tuple[F64, F64, F64, F64]:
+    """Values of a signal table at the nodes: rows (n_gamma, n_rows), shares (n_gamma, n_seasons), total, hard."""
     total = np.sum(expected, axis=0)
     divisor = np.where(total > 0, total, 1.0)
     shares = np.array([np.where(total > 0, e / divisor, 1.0 / len(expected)) for e in expected]).T
@@ -93,7 +104,4 @@ def signal_table(
         lost = np.cumsum((rows * outside).reshape(*shares.shape, -1), axis=2)[:, :, -1]
         shares = shares - lost
         total = np.cumsum(shares, axis=1)[:, -1]
-    return SignalTable(
-        gammas, np.ascontiguousarray(rows.T), hermite(rows), hermite(np.ascontiguousarray(shares)), total, hard,
-        np.array(prior),
-    )  # fmt: skip
+    return rows, shares, total, hard

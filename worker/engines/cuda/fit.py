@@ -295,15 +295,18 @@ def _profile_at_best(gamma, ns, tolerance, n, events, row, season, rest, n_event
 fit = warp.rebound(
     on_cpu.fit,
     slopes_at_zero=_slopes_at_zero,
-    _rises_between=warp.rebound(on_cpu._rises_between, _node_slope=warp.rebound(on_cpu._node_slope)),
-    _search=warp.rebound(
-        on_cpu._search,
-        _counts=warp.rebound(on_cpu._counts),
-        _narrow=warp.rebound(on_cpu._narrow),
+    maximise=warp.rebound(
+        on_cpu.maximise,
+        _rises_between=warp.rebound(on_cpu._rises_between, _node_slope=warp.rebound(on_cpu._node_slope)),
+        _search=warp.rebound(
+            on_cpu._search,
+            _counts=warp.rebound(on_cpu._counts),
+            _narrow=warp.rebound(on_cpu._narrow),
+            penalty=warp.rebound(on_cpu.penalty),
+            profile=_profile,
+        ),
         penalty=warp.rebound(on_cpu.penalty),
-        profile=_profile,
+        profile_at_best=_profile_at_best,
     ),
-    penalty=warp.rebound(on_cpu.penalty),
-    profile_at_best=_profile_at_best,
 )
 """As `worker.engines.builtin.fit.fit`, called by all lanes, on arrays in shared memory."""

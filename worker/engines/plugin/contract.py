@@ -12,7 +12,7 @@ from worker.engines.plugin.calls import ContractError
 
 PROTOCOL = 1
 DETERMINISTIC = ("per-trial", "per-file", "no")
-OPTIONAL = ("flux", "prepare", "explain", "method", "observed")
+OPTIONAL = ("flux", "prepare", "explain", "method", "skies", "observed")
 BLOCK = 100
 LONGEST_NAME = 64
 
@@ -119,36 +119,46 @@ def identity_fault(identity: Any) -> str:
     return ""
 
 
-def checked_rows(rows: Any, columns: np.dtype[np.void], n: int, who: str) -> NDArray[np.void]:
-    """Return the trials that a plug-in returned.
+def checked_rows(
+    rows: Any, columns: np.dtype[np.void], shape: tuple[int, ...], who: str, method: str = "trials"
+) -> NDArray[np.void]:
+    """Return the fits that a plug-in returned: an array of `shape`.
 
     Raises
     ------
     ContractError
-        They are not n rows of `columns`, or have a TS that is negative or not finite.
+        They are not of this shape or not of `columns`, or have a TS that is negative or not finite.
     """
-    fault = _rows_fault(rows, columns, n)
+    fault = _rows_fault(rows, columns, shape, method)
     if fault:
         raise ContractError(f"{who}: {fault}")
     return np.ascontiguousarray(rows)
 
 
-def _rows_fault(rows: Any, columns: np.dtype[np.void], n: int) -> str:
+def _rows_fault(rows: Any, columns: np.dtype[np.void], shape: tuple[int, ...], method: str) -> str:
     if not isinstance(rows, np.ndarray):
-        return f"trials() returned {type(rows).__name__}; must be an array of its columns {columns.descr}"
+        return f"{method}() returned {type(rows).__name__}; must be an array of its columns {columns.descr}"
     if rows.dtype != columns:
-        return f"trials() returned an array of {rows.dtype.descr}; its columns are {columns.descr}"
-    if rows.shape != (n,):
-        return f"trials() returned the shape {rows.shape} for {n} keys; must be ({n},), in the order of the keys"
+        return f"{method}() returned an array of {rows.dtype.descr}; its columns are {columns.descr}"
+    if rows.shape != shape:
+        order = {1: "a row for each", 2: "a row for each key and a column for each point"}[len(shape)]
+        return f"{method}() returned the shape {rows.shape}; must be {shape}: {order}, in the order given"
     for name in columns.names or ():
-        bad = np.flatnonzero(~np.isfinite(rows[name]))
+        bad = np.argwhere(~np.isfinite(rows[name]))
         if len(bad):
-            return f"trial {bad[0]} of {n} has {name} = {rows[name][bad[0]]}; all values must be finite numbers"
-    negative = np.flatnonzero(rows["ts"] < 0)
+            value = rows[name][tuple(bad[0])]
+            return f"{_entry(bad[0], shape, method)} has {name} = {value}; all values must be finite numbers"
+    negative = np.argwhere(rows["ts"] < 0)
     if len(negative):
-        text = f"trial {negative[0]} of {n} has ts = {rows['ts'][negative[0]]:g}; a test statistic is 0 or more: "
-        return f"{text}an underfluctuation counts as 0"
+        text = f"{_entry(negative[0], shape, method)} has ts = {rows['ts'][tuple(negative[0])]:g}; "
+        return f"{text}a test statistic is 0 or more: an underfluctuation counts as 0"
     return ""
+
+
+def _entry(index: NDArray[np.int64], shape: tuple[int, ...], method: str) -> str:
+    """``trial 3 of 100``, ``point 0 of 2`` or ``sky 3 of 100, point 0 of 2``."""
+    names = {"trials": ("trial",), "observed": ("point",)}.get(method, ("sky", "point"))
+    return ", ".join(f"{name} {i} of {n}" for name, i, n in zip(names, index, shape, strict=True))
 
 
 def checked_flux(flux: Any, who: str) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base import reading, rng
+from worker.base.errors import SpecError
 from worker.base.key import Key
 from worker.data.dataset import Dataset
 from worker.engines.plugin import calls, contract, loading
@@ -21,6 +22,8 @@ from worker.spec.engine import PluginEngine
 from worker.spec.point import Point
 from worker.spec.sections import Spec
 from worker.spec.trial_sections import Signal as Injected
+
+F64 = NDArray[np.float64]
 
 WHOLE_FILE = 1 << 62
 """Trials of a call, if a file must be made at once."""
@@ -34,7 +37,7 @@ class Described:
     def __init__(self, spec: Spec, facts: Facts) -> None:
         self.facts, self._label = facts, plugin_section(spec).label
         self.columns, self.deterministic = facts.columns, facts.deterministic
-        self.supports = frozenset({"flux"} & {*facts.offers})
+        self.supports = frozenset({"flux"} & {*facts.offers}) | ({"point_skies"} if "skies" in facts.offers else set())
         self.block = facts.block if facts.deterministic == "per-trial" else WHOLE_FILE
         own = facts.as_json()
         of_digest = {key: own[key] for key in ("columns", "deterministic", "identity")}
@@ -125,7 +128,7 @@ class Plugin(Described):
             if signal is None:
                 raise PluginError(f"{error} (its traceback is above)") from None
             raise
-        return contract.checked_rows(rows, self.columns, len(keys), f"the plug-in {self._label}, {where}")
+        return contract.checked_rows(rows, self.columns, keys.shape, f"the plug-in {self._label}, {where}")
 
     def flux(self, at: Point, gamma: float) -> float:
         """E^2 dN/dE at the spec's `e0_tev`, in TeV / cm^2 / s, of a source that gives one expected event."""
@@ -134,6 +137,44 @@ class Plugin(Described):
         where = f"flux at {point_text(point)}"
         flux = self._call(where, self._plugin.flux, point, 1.0)
         return contract.checked_flux(flux, f"the plug-in {self._label}, {where}")
+
+    def point_scanner(self, points: Sequence[Point]) -> "PointFits":
+        """Return what fits points in the same skies."""
+        return PointFits(self, points)
+
+    def sky_rows(self, points: Sequence[Point], keys: NDArray[np.uint64]) -> NDArray[np.void]:
+        """One background sky for each key, (len(keys), n_points); errors as of `rows`."""
+        given, where = keys.copy(), f"skies of {len(points)} points"
+        given.flags.writeable = False
+        try:
+            rows = self._call(where, self._plugin.skies, self._told(points), given)
+        except CannotError as error:
+            raise PluginError(f"{error} (its traceback is above)") from None
+        shape = len(keys), len(points)
+        return contract.checked_rows(rows, self.columns, shape, f"the plug-in {self._label}, {where}", "skies")
+
+    def open_real_sky(self, points: Sequence[Point], token: str) -> NDArray[np.void]:
+        """Fits of points in the real sky, (n_points,); called by unblinding alone.
+
+        Raises
+        ------
+        SpecError
+            The plug-in has no `observed`: it cannot open its sky.
+        """
+        if "observed" not in self.facts.offers:
+            text = "it has no method observed(points, token), so its real sky cannot be opened here: add it, or follow "
+            raise SpecError(f"the plug-in {self._label}: {text}the plug-in's own procedure")
+        where = f"the real sky of {len(points)} points"
+        try:
+            rows = self._call(where, self._plugin.observed, self._told(points), token)
+        except CannotError as error:  # a token that it does not accept
+            raise ContractError(str(error)) from None
+        return contract.checked_rows(
+            rows, self.columns, (len(points),), f"the plug-in {self._label}, {where}", "observed"
+        )
+
+    def _told(self, points: Sequence[Point]) -> list[dict[str, Any]]:
+        return [point_of(self.spec.signal, at.labels, None) for at in points]
 
     def lines(self, at: Point, key: Key, trial: int, signal: Signal | None) -> list[str]:
         """What the plug-in says of one trial; nothing if it has no `explain`."""
@@ -149,11 +190,37 @@ class Plugin(Described):
     def _not_offered(self, *args: Any, **named: Any) -> Any:
         raise NotImplementedError("`supports` says what a plug-in has: trials, and flux")
 
-    scrambled = observed = ring_scanner = source_scanner = point_scanner = patches = explain = tilts = _not_offered
-    signal_skies = tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
+    scrambled = observed = ring_scanner = source_scanner = patches = explain = tilts = signal_skies = _not_offered
+    source_shares = source_parts = tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
     tail_columns: np.dtype[np.void]
     tail_version: int
     patches_version: int
+
+
+class PointFits:
+    """Fits of points in the same skies by a plug-in; see `worker.engines.protocol.PointScanner`."""
+
+    def __init__(self, engine: Plugin, points: Sequence[Point]) -> None:
+        self._engine, self._points = engine, tuple(points)
+
+    @property
+    def block(self) -> int:
+        """Skies per block."""
+        return self._engine.block
+
+    def skies(self, key: Key, first: int, count: int) -> NDArray[np.void]:
+        """Fits of every point in background skies [first, first + count), (count, n_points)."""
+        return self._engine.sky_rows(self._points, rng.trial_keys(key, first, count))
+
+    def at(self, turns: F64) -> NDArray[np.void]:
+        """Fits in the real sky, which is one row of `turns`: the token of its unblinding."""
+        [sky] = turns
+        return self._engine.open_real_sky(self._points, bytes(sky.astype(np.uint8)).decode())[None, :]
+
+
+def token_as_sky(token: str) -> F64:
+    """The real sky of a plug-in, of which nothing is known but who may see it: the letters of a token as numbers."""
+    return np.frombuffer(token.encode(), np.uint8).astype(np.float64)
 
 
 def plugin_section(spec: Spec) -> PluginEngine:

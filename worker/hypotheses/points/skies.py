@@ -5,6 +5,7 @@ is corrected with whole skies, which have the correlations between the points.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,16 @@ from worker.stats.distributions import TSD
 from worker.stats.pvalues import mlog10p
 
 
+@dataclass(frozen=True)
 class PointSkies(Together):
-    """The scan of the points of a hypothesis."""
+    """The scan of the points of a hypothesis; `columns` are those of the engine's trials, if they are known."""
+
+    columns: np.dtype[np.void] | None = None
 
     @property
     def sky_dtype(self) -> np.dtype[np.void]:
         """Columns of the engine's trials."""
-        return engine_of(self.spec).columns
+        return engine_of(self.spec).columns if self.columns is None else self.columns
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -55,7 +59,7 @@ class PointSkies(Together):
         return {"n_eff_bands": self._uniform, **skip}
 
     def _uniform(self, run: Run) -> Check:
-        files = [store.load_array(run.path, file.path, file.n, self.sky_dtype) for file in expected(run, SCAN_TRIALS)]
+        files = [store.load_array(run.path, file.path, file.n) for file in expected(run, SCAN_TRIALS)]
         if not files:
             raise InputError("the plan has no background skies")
         ts, tsds = np.concatenate(files)["ts"], hottest_spots.load_tsds(run)
@@ -104,7 +108,11 @@ class PointSkies(Together):
     def _row(self, at: Point, fit: Any, heat: float, tsds: Tsds) -> dict[str, Any]:
         values = {name: float(fit[name]) for name in fit.dtype.names}
         local = hottest_spots.local_p(self.spec, _own(tsds, at), 0.0, values["ts"])
-        return {"name": at.folder.name, **at.labels, **values, "mlog10p": heat, "p": float(10.0**-heat), **local}
+        return {"name": self.name_of(at), **at.labels, **values, "mlog10p": heat, "p": float(10.0**-heat), **local}
+
+    def name_of(self, at: Point) -> str:
+        """Name of a point in results."""
+        return at.folder.name
 
     def targets(self, result: Mapping[str, Any]) -> Iterable[Target]:
         """Every point."""

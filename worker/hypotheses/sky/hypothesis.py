@@ -163,6 +163,10 @@ class WholeSky(NamedTuple):
             return np.empty(0, MAP_DTYPE)
         return values(engine.ring_scanner(chosen, keep=False), turn, 0, len(chosen.dec))
 
+    def of_real_sky(self, engine: Engine, turn: F64, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The largest TS of every ring, and the warm spots."""
         row = self._row(file.seed, engine, file.band, True)

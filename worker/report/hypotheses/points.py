@@ -15,13 +15,8 @@ def _searched(spec: Spec) -> str:
     return f"A search at {len(spec.all_points):,} listed point" + ("s" if len(spec.all_points) > 1 else "")
 
 
-def _fit(row: Mapping[str, Any]) -> str:
-    gamma = f", γ = {row['gamma']:.2f}" if "gamma" in row else ""
-    return f"TS = {row['ts']:.2f}, ns = {row['ns']:.1f}{gamma}"
-
-
 def _hottest(results: Results, spot: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    return "point", (spot["name"], _fit(spot))
+    return "point", (spot["name"], formats.fit_text(spot))
 
 
 def _method(spec: Spec) -> str:
@@ -33,18 +28,18 @@ def _method(spec: Spec) -> str:
 
 def table(results: Results) -> Table:
     """One row per point, the hottest first; a limit in events and as a flux for each spectrum."""
-    found, points = results.summary.get("scan") or {}, results.points
-    every = (results.summary.get("upper_limits") or {}).get("limits") or []
+    found, points = results.of_sky["scan"] or {}, results.points
+    every = (results.of_sky["upper_limits"] or {}).get("limits") or []
     limits = {row["name"]: row["limits"] for row in every}
     gammas = results.run.spec.signal.gammas
     head = [*points.names, "fit", "−log₁₀ p", "p (local)"]
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
-        head += [f"n_sig limit{which}", f"flux limit{which}"]
+        head += [f"n_sig limit{which}", f"{formats.strength(results.run.spec).noun} limit{which}"]
     rows = []
     for point in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [str(point.get(name, formats.NONE)) for name in points.names]
-        cells += [_fit(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
+        cells += [formats.fit_text(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
         for row in limits.get(point["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]
             cells += [formats.power(row.get("flux"), row.get("flux_error"))]
