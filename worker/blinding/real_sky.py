@@ -15,7 +15,7 @@ from worker.hypotheses.table import ensemble_of
 from worker.rundir import input_digests, layout
 from worker.rundir.ledger import Run, open_run
 from worker.stats.posttrial import better_hemisphere
-from worker.tasks import context, limits, post_trial, results
+from worker.tasks import context, hot_places, limits, post_trial, results
 
 F64 = NDArray[np.float64]
 
@@ -32,6 +32,7 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     p_of_region = {region: row["p"] for region, row in result["post_trial_regions"].items()}
     result["better_hemisphere"] = better_hemisphere(p_of_region)
     result |= results.further_tests(run, result)
+    hot_places.write_real(run, turn, result, root)
     result |= ensemble_of(run.spec).of_real_sky(context.skies(run), turn, result)
     result["upper_limits"] = limits.limits_of_sky(run, result)
     return {**result, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}

@@ -169,8 +169,11 @@ class HealpixScan(ScanSection):
 
     @property
     def nsides_in_memory(self) -> float:
-        """Of the rings between the ends of the scan."""
-        return 0.0 if self.nside >= KEEP_BELOW else self.nside * (self.positions(self.nside) / (12 * self.nside**2))
+        """Of the rings between the ends of the scan, and again of those where sources are drawn from a prior."""
+        again = self.nside * (self.scans_per_sky - 1.0) / max(len(self.prior_n_sig or ()), 1)
+        if self.nside >= KEEP_BELOW:
+            return again
+        return self.nside * (self.positions(self.nside) / (12 * self.nside**2)) + again
 
     def positions(self, nside: int) -> int:
         """Pixels of the range."""

@@ -77,7 +77,7 @@ class Stack:
 
     def __init__(self, analysis: Analysis, model: SourceModel) -> None:
         self.order = along_the_sky(model)
-        self.analysis, self.model = analysis, SourceModel(*(tuple(column[k] for k in self.order) for column in model))
+        self.analysis, self.model = analysis, model.only(self.order)
         model = self.model
         self.by_extension = [extended(analysis, extension) for extension in sorted({*model.extension})]
         self.members, self.tables = members_of(analysis, self.by_extension, model)
