@@ -10,6 +10,8 @@ import pytest
 from astropy.io import fits
 from scipy import stats
 
+from dagmaker.cost import cost, significance_reach
+from dagmaker.plan import plan
 from tests.conftest import made_once
 from tests.test_warm_spots import SPEC as WARM
 from tests.test_warm_spots import make, whole_sky
@@ -17,12 +19,13 @@ from worker.base.errors import InputError, SpecError
 from worker.base.task_rows import SCAN_TRIALS
 from worker.blinding.unblind import write_results
 from worker.hypotheses.sky import priors
+from worker.hypotheses.sky.prior_signal import PriorSignal
 from worker.hypotheses.sky.rings import RING_DTYPE, rings
 from worker.hypotheses.table import ensemble_of
 from worker.report import figures, summary
 from worker.report.results import load as load_results
 from worker.review import replay, single_rows
-from worker.rundir import layout, store
+from worker.rundir import address, layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec import prior_map, prior_maps
 from worker.spec.specfile import load, loads, loads_resolved, resolved_text
@@ -43,7 +46,8 @@ def blob(nside=NSIDE, dec=0.4, ra=2.0, width=0.25):
 
 MAPS = {"uniform": np.ones(N_PIX), "one": (np.arange(N_PIX) == ONE).astype(float), "blob": blob()}
 TEXTS = {name: prior_map.text_of(density) for name, density in MAPS.items()}
-PRIORS = f"priors: {{uniform: a.fits, one: b.fits, blob: c.fits}}, prior_maps: {json.dumps(TEXTS)}"
+FILES = "priors: {uniform: a.fits, one: b.fits, blob: c.fits}"
+PRIORS = f"{FILES}, prior_maps: {json.dumps(TEXTS)}, prior_n_sig: [15, 40, 100]"
 SPEC = WARM.replace("population: {min_separation_deg: 10}", PRIORS).replace("name: warm", "name: priors")
 ALONE = WARM.replace("warm_spots: {min_ts: 2.0}, population: {min_separation_deg: 10}", PRIORS)
 
@@ -95,9 +99,67 @@ def test_warm_spots_and_ring_maxima_do_not_depend_on_priors(run):
         [alone] = ensemble_of(loads(ALONE)).recompute(engine, file, [2])
         n_rings, n_priors = int(np.flatnonzero(np.diff(warm["pixel"][0]) < 0)[0]) + 1, len(MAPS)
         assert both[0, :n_rings].tobytes() == warm[0, :n_rings].tobytes() == alone[0, :n_rings].tobytes()
-        assert both[0, n_rings + n_priors :].tobytes() == warm[0, n_rings:].tobytes()
-        assert both[0, n_rings : n_rings + n_priors].tobytes() == alone[0, n_rings:].tobytes()
+        n_warm = warm.shape[1] - n_rings
+        assert both[0, n_rings + n_priors :][:n_warm].tobytes() == warm[0, n_rings:].tobytes()
+        assert both[0, n_rings:][:n_priors].tobytes() == alone[0, n_rings:][:n_priors].tobytes()
+        assert both[0, n_rings + n_priors + n_warm :].tobytes() == alone[0, n_rings + n_priors :].tobytes()
         assert store.load_array(opened.path, file.path, file.n, RING_DTYPE)[2].tobytes() == both[0].tobytes()
+
+
+def test_skies_with_a_source_have_its_hottest_pixel_whatever_the_bands(run):
+    """Every pixel of the scan fitted in some of these skies, without the search for the hottest."""
+    opened = open_run(run)
+    engine, scanned = context.skies(opened), rings(opened.spec.healpix, NSIDE)
+    found = store.load_array(run, layout.PRIOR_SIGNAL, 30, priors.SPOT_DTYPE)
+    whole = PriorSignal(opened.spec, scanned, engine, 0)
+    skies, first = engine.signal_skies(scanned, 2.0), int(scanned.first[0])
+    for sky, k, i in ((0, 0, 2), (7, 2, 0), (11, 2, 1), (23, 2, 2), (29, 1, 1)):
+        trial = (sky * 3 + k) * 3 + i
+        turn = engine.scrambled(address.scan_trials(opened.spec, 0), sky)
+        place = whole._place(k, trial)
+        turn = skies.add(turn, address.prior_signal(opened.spec, 0), trial, place, (15, 40, 100)[i])
+        ts = np.full(N_PIX, np.nan)
+        fitted = np.concatenate([skies.ring(r, turn)[:, 0] for r in range(len(scanned.dec))])
+        ts[first : first + len(fitted)] = fitted
+        pixel, total = by_hand(ts, list(MAPS.values())[k])
+        own = found[sky, 3 * k + i]
+        assert own["prior_ts"] == pytest.approx(total, abs=1e-12)
+        assert total == 0 or healpy.ang2pix(NSIDE, 0.5 * np.pi - own["dec"], own["ra"]) == pixel
+
+
+def test_sources_are_drawn_from_the_map(run):
+    """Places of 2,000 sources in the pixels of a prior: chi2, and not those of another map."""
+    opened = open_run(run)
+    whole = PriorSignal(opened.spec, rings(opened.spec.healpix, NSIDE), context.skies(opened), 0)
+    places = [whole._place(2, trial) for trial in range(2000)]
+    pixel = healpy.ang2pix(NSIDE, [0.5 * np.pi - at.dec for at in places], [2 * np.pi * at.turn for at in places])
+    scanned = rings(opened.spec.healpix, NSIDE)
+    span = slice(int(scanned.first[0]), int(scanned.first[-1] + scanned.n_pix[-1]))
+    p = np.where(np.isin(np.arange(N_PIX), np.arange(N_PIX)[span]), MAPS["blob"], 0)
+    expected, n = 2000 * p / p.sum(), np.bincount(pixel, minlength=N_PIX)
+    many = expected > 5
+    assert stats.chisquare(n[many], expected[many] * n[many].sum() / expected[many].sum()).pvalue > 0.001
+    assert n[expected == 0].sum() == 0
+    flat = np.full(many.sum(), n[many].sum() / many.sum())
+    assert stats.chisquare(n[many], flat).pvalue < 1e-9, "negative control"
+    assert {whole._place(1, trial).ring_dec for trial in range(20)} == {scanned.dec[scanned.first <= ONE][-1]}
+
+
+def test_sensitivity_of_a_prior_is_where_most_skies_with_a_source_pass(run):
+    rows = json.loads((run / layout.POST_TRIAL).read_text())["prior_tests"]
+    skies = store.load_array(run, layout.PRIORS, 30, priors.SPOT_DTYPE)["prior_ts"]
+    signal = store.load_array(run, layout.PRIOR_SIGNAL, 30, priors.SPOT_DTYPE)["prior_ts"].reshape(30, 3, 3)
+    for k, name in enumerate(MAPS):
+        passing = (signal[:, k] > np.median(skies[:, k])).mean(axis=0)
+        found = rows[name]["sensitivity"]
+        assert found is not None
+        assert passing[-1] >= 0.9
+        n_sig = np.array([0.0, 15, 40, 100])
+        above = np.append(0.5, np.maximum.accumulate(passing))
+        low, high = n_sig[above < 0.9][-1], n_sig[above >= 0.9][0]
+        assert low - (high - low) < found < high + (high - low)
+        assert rows[name]["discovery"] is None, "30 skies reach no 3 sigma"
+    assert rows["one"]["sensitivity"] < rows["uniform"]["sensitivity"] + 40
 
 
 def test_p_is_counted_and_corrected_for_the_number_of_maps(run):
@@ -240,3 +302,26 @@ def test_files_that_are_no_map(tmp_path):
     ):
         with pytest.raises(SpecError, match=rf"scan\.prior_maps: .*{message}"):
             loads(text)
+
+
+def test_the_plan_names_the_tests_and_costs_sources():
+    spec, without = loads(SPEC), loads(SPEC.replace(", prior_n_sig: [15, 40, 100]", ""))
+    estimate = cost.estimate(plan.make(spec, "digest"), spec)
+    text = "\n".join(significance_reach.lines(estimate.quotable))
+    assert "spatial prior uniform, spatial prior one, spatial prior blob: 1.85 sigma each" in text
+    share = [prior_map.share_of_rings(text) for text in TEXTS.values()]
+    assert share[0] == 1.0
+    assert share[1] == 32 / N_PIX < share[2] < 1
+    more, less = (cost.work_s(plan.make(one, "digest"), one)["scan"] for one in (spec, without))
+    ratio = more / less
+    assert 0.8 * (1 + 3 * sum(share)) < ratio < 1 + 3 * sum(share) + 0.01
+
+
+def test_check_notes_what_the_scan_does_not_see():
+    blob, one = (note for note in loads(SPEC).notes if note.startswith(("scan.priors.blob: ", "scan.priors.one: ")))
+    assert "88%" in one + blob
+    assert "-40 and 40 deg" in one + blob
+    assert "100%" in one + blob
+    assert prior_map.note(TEXTS["blob"], -85, 85) is None
+    assert prior_map.note(TEXTS["uniform"], -90, 90) is None
+    assert prior_map.inside(TEXTS["uniform"], -90, 90) == 1.0

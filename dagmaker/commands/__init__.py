@@ -1,6 +1,6 @@
 """Commands: arguments and help texts. Their modules are imported when a command is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ def check(
     head |= {"points": len(loaded.all_points)}
     line = (
         f"{spec}: good: {loaded.name}, {_made_from(loaded)}, {_sky_area(sources)}{loaded.hypothesis.words(loaded)}, "
-        f"{work.n_processes:,} processes"
+        f"{work.n_processes:,} processes{_further(loaded.scan.further_tests)}"
     )
     takes, notes = taken(loaded), loaded.notes
     lines = [line, *(f"data: {t}" for t in takes), *(f"{spec}: note: {note}" for note in notes)]
@@ -69,6 +69,11 @@ def check(
 
     findings = engine_check.findings(spec)
     return Result({**document, "engine": [one._asdict() for one in findings]}, [*lines, *engine_check.lines(findings)])
+
+
+def _further(tests: Sequence[str]) -> str:
+    """Tests of the skies besides that of the hottest spot."""
+    return f", further tests: {', '.join(tests)}" if tests else ""
 
 
 def _made_from(spec: Any) -> str:

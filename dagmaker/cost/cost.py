@@ -214,6 +214,7 @@ def estimate(plan: Plan, spec: Spec, slots: int = 1) -> Cost:
         spec.background.n_trials, spec.scan.n_skies, spec.signal.n_trials, spec.scan.survival,
         spec.unblind.quote_nsigma, spec.unblind.waive, tilted, way_of(spec),
         spec.scan.post_trial.n_patches if spec.scan.post_trial.tail == "patches" else 0,
+        spec.scan.further_tests,
     )  # fmt: skip
     n_clusters = clusters.count(plan)
     return Cost(

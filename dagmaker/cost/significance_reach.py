@@ -30,6 +30,8 @@ class Quotable:
         Tilted background trials per declination.
     n_patches : int
         Patches of tilted skies.
+    further : tuple of str
+        Tests of the same skies besides that of the hottest spot.
     way : str
         How n_sig is found: a key of `worker.spec.goals.SENSITIVITY_ERROR_1`.
     """
@@ -43,6 +45,7 @@ class Quotable:
     n_tilted: int = 0
     way: str = "strata"
     n_patches: int = 0
+    further: tuple[str, ...] = ()
 
     @property
     def counted(self) -> float:
@@ -109,6 +112,8 @@ def lines(quotable: Quotable, cpu_h: dict[str, float] | None = None, goal: Goal 
         least = 1 / (quotable.n_skies + 1)
         shown = sigma(least)
         yield f"post-trial   {shown:.2f} sigma (p >= {least:.2g}) is what the skies can show{_of_patches(quotable)}"
+        if quotable.further:
+            yield f"further      {', '.join(quotable.further)}: {shown:.2f} sigma each, counted in the same skies"
     yield f"error        of a sensitivity: about {100 * quotable.sensitivity_error:.2g} %, by its signal trials"
     yield from _before_unblinding(quotable)
     if cpu_h:

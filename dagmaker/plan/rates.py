@@ -72,6 +72,8 @@ def of(spec: Spec, task: str) -> Kind:
     if own is not None:
         return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=own[0], unit_s_error=0.0),), False)
     unit_s = events(spec) / REFERENCE_EVENTS / min(spec.scan.fits_per_s if row.scans_skies else math.inf, row.per_s)
+    if task == SCAN_TRIALS:
+        unit_s *= spec.scan.scans_per_sky
     return Kind(START_S, 0.0, row.memory_mb, (Rate(unit_s=unit_s, unit_s_error=0.0),), False)
 
 

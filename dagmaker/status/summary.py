@@ -211,6 +211,9 @@ def _population(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"population test: no warm spot, trial-corrected p {test['p']:.3g}"
 
 
+_PRIOR_RESULTS = (("sensitivity", "sensitivity"), ("3 sigma discovery", "discovery"), ("upper limit", "limit"))
+
+
 def _priors(summary: Mapping[str, Any]) -> Iterator[str]:
     tests = summary.get("prior_tests") or {}
     for name, test in tests.items():
@@ -218,6 +221,10 @@ def _priors(summary: Mapping[str, Any]) -> Iterator[str]:
             f"spatial prior {name}: TS + 2 ln(P / P max) = {test['prior_ts']:.2f}, p {test['p']:.3g} "
             f"[{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
         )
+        found = [(what, test.get(key), test.get(f"{key}_error")) for what, key in _PRIOR_RESULTS]
+        numbers = [f"{what} {n_sig:.1f} ± {error:.1f}" for what, n_sig, error in found if n_sig is not None]
+        if numbers:
+            yield f"  events of a source drawn from it: {', '.join(numbers)}"
     if len(tests) > 1:
         p = next(iter(tests.values()))["p_of_all"]
         yield f"the best of {len(tests)} spatial priors: corrected p {p:.3g}{_significance(p)}"

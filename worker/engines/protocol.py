@@ -204,6 +204,33 @@ class RingScanner(Protocol):
         """
 
 
+class Place(NamedTuple):
+    """Where a source is.
+
+    Attributes
+    ----------
+    dec : float, rad
+    turn : float
+        Right ascension in turns, [0, 1).
+    ring_dec : float, rad
+        Declination whose response is taken for it: that of the nearest ring.
+    """
+
+    dec: float
+    turn: float
+    ring_dec: float
+
+
+class SignalSkies(RingScanner, Protocol):
+    """Fits the pixels of healpix rings in skies with a source."""
+
+    def add(self, turn: F64, key: Key, trial: int, at: Place, n_sig: float, /) -> F64:
+        """Add the events of a source to a sky of `Engine.scrambled`; returns the sky to be scanned.
+
+        The events are those of trial `trial` of the stream of `key`, `n_sig` as of `Signal`; the next call drops them.
+        """
+
+
 class Patches(Protocol):
     """Makes patches of tilted skies: the pixels around one, with weights (see `worker.engines.builtin.patches`).
 
@@ -284,8 +311,8 @@ class Described(Protocol):
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
         catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
-        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings",
-        "flare" (`FindsFlares`), and "densities" (`band_counts` and `spread`).
+        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings", "densities"
+        (`band_counts` and `spread`), "flare" (`FindsFlares`), and "signal_skies" (`signal_skies`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -377,6 +404,9 @@ class Engine(Described, Protocol):
 
     def ring_scanner(self, rings: Rings, keep: bool) -> RingScanner:
         """Return the scanner of `rings`; `keep` if many skies are scanned."""
+
+    def signal_skies(self, rings: Rings, gamma: float) -> SignalSkies:
+        """Return the scanner of `rings` in skies with a source of this spectral index."""
 
     def patches(self, rings: Rings, radius: float, separation: float) -> Patches:
         """Return what makes patches of `rings`; pixels within `radius` (rad) of the middle of a patch have a weight."""

@@ -1,5 +1,8 @@
 """Spatial priors: the hottest pixel with each map of probability, against background skies."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from worker.base.errors import InputError
@@ -34,10 +37,10 @@ def draw(results: Results) -> Drawing:
         axis.set(title=name, xlabel="TS + 2 ln(P / P max)", ylabel="background skies")
         axis.set_ylim(0, 1.4 * axis.get_ylim()[1])
         axis.legend(loc="upper right")
-    several = ""
+    several = _sensitivities(tests)
     if len(names) > 1:
         p = next(iter(tests.values()))["p_of_all"]
-        several = f" The smallest p, corrected for the {len(names)} priors with the same skies: {formats.p_value(p)}."
+        several += f" The smallest p, corrected for the {len(names)} priors with the same skies: {formats.p_value(p)}."
     return Drawing(
         figure,
         "Hottest pixel of each sky if 2 ln(P / P max) of a spatial prior is added to its TS (0 if that is negative): "
@@ -45,6 +48,12 @@ def draw(results: Results) -> Drawing:
         {f"prior_ts_{name}": of_skies for name, of_skies in zip(names, skies.T, strict=True)}
         | {f"{results.sky}_{name}": [tests[name]["prior_ts"]] for name in names},
     )
+
+
+def _sensitivities(tests: Mapping[str, Any]) -> str:
+    """Sentence on the sensitivities to sources drawn from the priors; empty if there are none."""
+    shown = [f"{name} {test['sensitivity']:.1f}" for name, test in tests.items() if test.get("sensitivity") is not None]
+    return f" Sensitivity to a source drawn from the map, in events: {', '.join(shown)}." if shown else ""
 
 
 def sentence(spec: Spec) -> str:

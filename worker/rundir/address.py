@@ -38,6 +38,16 @@ def scan_trials(spec: Spec, seed: int) -> Key:
     return key(spec.seed, SCAN_TRIALS, int(seed))
 
 
+def prior_signal(spec: Spec, seed: int) -> Key:
+    """Sources drawn from spatial priors, in background skies."""
+    return key(spec.seed, "prior_signal", int(seed))
+
+
+def prior_bootstrap(spec: Spec, kind: str, prior: int) -> Key:
+    """Resamplings of skies with a source, for the error of a result."""
+    return key(spec.seed, "prior_bootstrap", kind, int(prior))
+
+
 def patches(spec: Spec, seed: int) -> Key:
     """Patches of tilted skies."""
     return key(spec.seed, "patches", int(seed))

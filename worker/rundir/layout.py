@@ -34,6 +34,7 @@ POST_TRIAL = PurePosixPath(ROWS[task_rows.POST_TRIAL].file)
 LIMITS = PurePosixPath(ROWS[task_rows.UPPER_LIMITS].file)
 WARM_SPOTS = RESULTS / "warm_spots.npy"
 PRIORS = RESULTS / "priors.npy"
+PRIOR_SIGNAL = RESULTS / "prior_signal.npy"
 SUMMARY = RESULTS / "summary.json"
 REPORT = PurePosixPath(ROWS[task_rows.REPORT].file)
 DATA_PAGE = PurePosixPath("report/data.html")

@@ -233,6 +233,7 @@ HINTS: dict[str, Hint] = {
     "scan.population.min_separation_deg": Hint("a spot this near to a hotter one is not counted, deg", "1"),
     "scan.priors": Hint("spatial priors: name and healpix FITS file; ${VAR} is replaced", "{event: skymap.fits}"),
     "scan.prior_maps": Hint("the maps themselves: what build freezes; null: read scan.priors", "null"),
+    "scan.prior_n_sig": Hint("events of sources drawn from the priors: one of each in every sky; null: none", "null"),
     "unblind": Hint("who allowed the real sky to be opened, and what is quoted then", "{quote_nsigma: 3.0}"),
     "unblind.token": Hint("the token that `dagmaker unblind` asks for; null until then", "null"),
     "unblind.approved_by": Hint("who approved", "null"),

@@ -82,6 +82,21 @@ class ScanSection(Model):
         return 0
 
     @property
+    def scans_per_sky(self) -> float:
+        """Work for a background sky, in scans of it."""
+        return 1.0
+
+    @property
+    def further_tests(self) -> tuple[str, ...]:
+        """Names of tests of the same skies besides that of the hottest spot."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on settings that are worth a second look."""
+        return ()
+
+    @property
     def nsides_in_memory(self) -> float:
         """Rings whose events are kept in memory while skies are scanned, as a nside of the whole sky."""
         return 0.0

@@ -139,7 +139,8 @@ class Spec(Model):
     def notes(self) -> tuple[str, ...]:
         """Warnings about values that are allowed."""
         note = self.scan.unit_note()
-        return () if note is None or self.small_angles else (f"scan: {note}",)
+        own = () if note is None or self.small_angles else (f"scan: {note}",)
+        return own + tuple(f"scan.{note}" for note in self.scan.notes)
 
     @property
     def all_points(self) -> tuple[Point, ...]:

@@ -8,14 +8,14 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from worker.spec import edges, units
 from worker.spec.fields import Affects, Count, DecDeg, Name, Nside, Whole, refuse, ring_decs_deg
-from worker.spec.grid import ring_grid
+from worker.spec.grid import NSigList, ring_grid
 from worker.spec.post_trial import PostTrialTail
 from worker.spec.scan_section import CUT, CUT_MAPS, DECISION, KIND, MORE, RANGE, SCAN, Fault, ScanSection, Survival
 from worker.spec.warm_spots import SKIES, TEST, Population, WarmSpots
 
 REGIONS = 3
 """Hottest spots of a map: whole sky, north, south."""
-OPTIONAL = ("warm_spots", "population", "priors", "prior_maps")
+OPTIONAL = ("warm_spots", "population", "priors", "prior_maps", "prior_n_sig")
 """Keys that a resolved spec has only if they are set."""
 KEEP_BELOW = 128
 """Scans of many skies keep the events of every ring in memory up to this nside."""
@@ -53,6 +53,7 @@ class HealpixScan(ScanSection):
     population: Annotated[Population | None, TEST] = None
     priors: Annotated[dict[Name, str] | None, Affects(decides="nothing")] = None  # what was in them is in prior_maps
     prior_maps: Annotated[dict[Name, str] | None, SKIES] = None
+    prior_n_sig: Annotated[NSigList | None, SKIES] = None
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -69,6 +70,8 @@ class HealpixScan(ScanSection):
 
     @model_validator(mode="after")
     def _maps_of_priors(self) -> Self:
+        if self.prior_n_sig is not None and self.priors is None and self.prior_maps is None:
+            refuse(("prior_n_sig", "found sources of spatial priors, and there is none: write priors, or leave it out"))
         if self.priors is not None and self.prior_maps is None:
             refuse(("priors", "found files that were not read; write the spec as a file, and build it"))
         for name, text in (self.prior_maps or {}).items():
@@ -130,16 +133,47 @@ class HealpixScan(ScanSection):
     @property
     def kept_per_sky(self) -> int:
         """Rings, each with its largest TS, the hottest pixel with each prior, and places for warm spots."""
-        return 4 * self.nside + len(self.prior_maps or {}) + self.warm_places(self.positions(self.nside))
+        n_priors = len(self.prior_maps or {}) * (1 + len(self.prior_n_sig or ()))
+        return 4 * self.nside + n_priors + self.warm_places(self.positions(self.nside))
 
     def warm_places(self, n_pix: int) -> int:
         """Places for the warm spots of a sky, or a band of it, with `n_pix` pixels."""
         return 0 if self.warm_spots is None else self.warm_spots.places(n_pix)
 
     @property
+    def scans_per_sky(self) -> float:
+        """A scan, and one of the rings with probability for each source drawn from a prior."""
+        if not self.prior_n_sig or not self.prior_maps:
+            return 1.0
+        from worker.spec import prior_map  # numpy: not for every spec
+
+        return 1.0 + len(self.prior_n_sig) * sum(map(prior_map.share_of_rings, self.prior_maps.values()))
+
+    @property
+    def further_tests(self) -> tuple[str, ...]:
+        """Population test, and spatial priors."""
+        population = ("population of warm spots",) if self.population is not None else ()
+        return population + tuple(f"spatial prior {name}" for name in self.prior_maps or ())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """On priors that this scan sees badly."""
+        if not self.prior_maps:
+            return ()
+        from worker.spec import prior_map  # numpy: not for every spec
+
+        found = [
+            (name, prior_map.note(text, self.dec_min_deg, self.dec_max_deg)) for name, text in self.prior_maps.items()
+        ]
+        return tuple(f"priors.{name}: {text}" for name, text in found if text)
+
+    @property
     def nsides_in_memory(self) -> float:
-        """Of the rings between the ends of the scan."""
-        return 0.0 if self.nside >= KEEP_BELOW else self.nside * (self.positions(self.nside) / (12 * self.nside**2))
+        """Of the rings between the ends of the scan, and again of those where sources are drawn from a prior."""
+        again = self.nside * (self.scans_per_sky - 1.0) / max(len(self.prior_n_sig or ()), 1)
+        if self.nside >= KEEP_BELOW:
+            return again
+        return self.nside * (self.positions(self.nside) / (12 * self.nside**2)) + again
 
     def positions(self, nside: int) -> int:
         """Pixels of the range."""

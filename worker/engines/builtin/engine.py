@@ -26,6 +26,7 @@ from worker.engines.builtin import (
 from worker.engines.builtin.inject import Injector
 from worker.engines.builtin.patches import PATCHES, Patches
 from worker.engines.builtin.response import LN10, Spectrum
+from worker.engines.builtin.signal_sky import SignalSkies
 from worker.engines.builtin.sources import PointFits, SourceScanner
 from worker.engines.builtin.stack_trials import StackFits, StackTrials
 from worker.engines.builtin.stacked import Stack
@@ -107,7 +108,19 @@ class Builtin:
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
     supports = frozenset(
-        {"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities", "surroundings"}
+        [
+            "flux",
+            "skies",
+            "point_skies",
+            "stacks",
+            "explain",
+            "tail",
+            "patches",
+            "strata",
+            "densities",
+            "surroundings",
+            "signal_skies",
+        ]
     )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
@@ -217,6 +230,11 @@ class Builtin:
 
         cuda.require()
         return cuda.Scanner(self._analysis, rings)
+
+    def signal_skies(self, rings: Rings, gamma: float) -> SignalSkies:
+        """Return the scanner of rings in skies with a source, on this core."""
+        spectrum = spectrum_of(self.spec.signal, gamma)
+        return SignalSkies(self._analysis, rings, spectrum, self.spec.signal.draws_poisson)
 
     def patches(self, rings: Rings, radius: float, separation: float) -> Patches:
         """Return what makes patches of rings, on this core."""

@@ -190,7 +190,7 @@ class Plugin(Described):
     def _not_offered(self, *args: Any, **named: Any) -> Any:
         raise NotImplementedError("`supports` says what a plug-in has: trials, and flux")
 
-    scrambled = observed = ring_scanner = source_scanner = patches = explain = tilts = _not_offered
+    scrambled = observed = ring_scanner = source_scanner = patches = explain = tilts = signal_skies = _not_offered
     source_shares = source_parts = tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
     surroundings = _not_offered
     tail_columns: np.dtype[np.void]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worker.base.healpix import Rings
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Rows, Tsds
-from worker.hypotheses.sky import population, priors, warm_spots
+from worker.hypotheses.sky import population, prior_signal, priors, warm_spots
 from worker.hypotheses.sky.kept import Columns
 from worker.hypotheses.sky.rings import rings
 from worker.rundir import layout
@@ -24,6 +24,8 @@ def files(spec: Spec) -> dict[PurePosixPath, np.dtype[np.void]]:
         out[layout.WARM_SPOTS] = warm_spots.SPOT_DTYPE
     if scan.prior_maps:
         out[layout.PRIORS] = priors.SPOT_DTYPE
+    if scan.prior_n_sig:
+        out[layout.PRIOR_SIGNAL] = priors.SPOT_DTYPE
     return out
 
 
@@ -38,6 +40,8 @@ def collected(spec: Spec, parts: Sequence[Columns], tsds: Tsds) -> dict[PurePosi
         out[layout.WARM_SPOTS] = every
     if scan.prior_maps:
         out[layout.PRIORS] = priors.listed(scan, scanned, np.concatenate([part.priors for part in parts]))
+    if scan.prior_n_sig:
+        out[layout.PRIOR_SIGNAL] = priors.listed(scan, scanned, np.concatenate([part.signal for part in parts]))
     return out
 
 
@@ -53,6 +57,9 @@ def tests(spec: Spec, path: Path, result: Mapping[str, Any]) -> dict[str, dict[s
         out["population"] = population.tests(spec, path, result)
     if spec.healpix.prior_maps:
         out["prior_tests"] = priors.tests(spec.healpix, path, result)
+    if spec.healpix.prior_n_sig:
+        for k, (name, row) in enumerate(list(out["prior_tests"].items())):
+            out["prior_tests"][name] = row | prior_signal.results(spec, path, k, row["prior_ts"])
     return out
 
 

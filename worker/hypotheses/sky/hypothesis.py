@@ -13,6 +13,7 @@ from worker.engines.protocol import Engine
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import F64, BackgroundSkies, Rows, Sky, SkyFile, Steps, Target, Tsds
 from worker.hypotheses.sky import checks, further, kept, maps, refit
+from worker.hypotheses.sky.prior_signal import PriorSignal
 from worker.hypotheses.sky.rings import MAP_DTYPE, RING_DTYPE, maxima, rings, values
 from worker.rundir import address, layout, store
 from worker.rundir.ledger import Expected, Run
@@ -57,19 +58,24 @@ class WholeSky(NamedTuple):
         return layout.scan_dir(self.spec.name, self.scan.level()) / layout.trials_name(n, seed, first)
 
     def _skies(self, seed: int, begin: int, band: tuple[int, int] | None, engine: Engine) -> Steps:
-        key, row = address.scan_trials(self.spec, seed), self._row(engine, band, self.scan.nside < KEEP_BELOW)
-        return Steps(
-            1,
-            lambda start, count: np.stack([row(engine.scrambled(key, begin + start + i)) for i in range(count)]),
-        )
+        row = self._row(seed, engine, band, self.scan.nside < KEEP_BELOW)
+        return Steps(1, lambda start, count: np.stack([row(begin + start + i) for i in range(count)]))
 
-    def _row(self, engine: Engine, band: tuple[int, int] | None, keep: bool) -> Callable[[F64], Rows]:
-        """What is kept of a sky, or of a band of it: a function of its right ascensions."""
-        chosen = self._rings(band)
+    def _row(self, seed: int, engine: Engine, band: tuple[int, int] | None, keep: bool) -> Callable[[int], Rows]:
+        """What is kept of a sky, or of a band of it: a function of its number."""
+        key, chosen = address.scan_trials(self.spec, seed), self._rings(band)
         if not kept.is_more(self.scan):
-            return partial(maxima, engine.ring_scanner(chosen, keep), chosen)
+            scanner = engine.ring_scanner(chosen, keep)
+            return lambda sky: maxima(scanner, chosen, engine.scrambled(key, sky))
         around, _ = kept.with_margin(self._rings(None), chosen)
-        return kept.Scan(self.scan, chosen, engine.ring_scanner(around, keep)).row
+        scan = kept.Scan(self.scan, chosen, engine.ring_scanner(around, keep))
+        signal = PriorSignal(self.spec, chosen, engine, seed)
+
+        def row(sky: int) -> Rows:
+            turn = engine.scrambled(key, sky)
+            return np.concatenate([scan.row(turn), signal.row(sky, turn)])
+
+        return row
 
     def _rings(self, band: tuple[int, int] | None) -> healpix.Rings:
         whole = rings(self.scan, self.scan.nside)
@@ -163,8 +169,8 @@ class WholeSky(NamedTuple):
 
     def recompute(self, engine: Engine, file: Expected, rows: Sequence[int]) -> Iterator[Rows]:
         """The largest TS of every ring, and the warm spots."""
-        key, row = address.scan_trials(self.spec, file.seed), self._row(engine, file.band, True)
-        return (row(engine.scrambled(key, file.first + i))[None] for i in rows)
+        row = self._row(file.seed, engine, file.band, True)
+        return (row(file.first + i)[None] for i in rows)
 
     def refitted(self, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows]:
         """Each ring of each sky, and each warm spot, fitted at the pixel named in the file: the same bits as the scan.

@@ -1,6 +1,7 @@
 """What is kept of a sky beside the largest TS of each ring: hottest pixels with spatial priors, and warm spots.
 
-A row has the ring maxima, then the hottest pixel with each prior, then places for warm spots by pixel. A band of a sky
+A row has the ring maxima, then the hottest pixel with each prior, places for warm spots by pixel, and the hottest
+pixels of the same sky with a source (`worker.hypotheses.sky.prior_signal`). A band of a sky
 is scanned with MARGIN more rings on each side, so that its local maxima are those of the whole sky.
 """
 
@@ -31,6 +32,7 @@ class Columns(NamedTuple):
     rings: Rows
     priors: Rows
     spots: Rows
+    signal: Rows
 
 
 def is_more(scan: HealpixScan) -> bool:
@@ -45,6 +47,8 @@ def area(scan: HealpixScan) -> dict[str, Any]:
         out["warm_spots"] = scan.warm_spots.model_dump(mode="json")
     if scan.prior_maps:
         out["priors"] = [digest(text) for text in scan.prior_maps.values()]
+    if scan.prior_n_sig:
+        out["prior_n_sig"] = list(scan.prior_n_sig)
     return out
 
 
@@ -57,20 +61,24 @@ def columns(scan: HealpixScan, rows: Rows, band: healpix.Rings) -> Columns:
         They have another number of columns.
     """
     n_rings, n_priors = len(band.dec), len(scan.prior_maps or {})
-    n_places = scan.warm_places(int(band.n_pix.sum()))
-    if rows.shape[1:] != (n_rings + n_priors + n_places,):
-        found = f"has {rows.shape[1:]} columns"
-        raise InputError(f"{found}; {n_rings} rings, {n_priors} priors and {n_places} warm spots were expected")
-    return Columns(rows[:, :n_rings], rows[:, n_rings : n_rings + n_priors], rows[:, n_rings + n_priors :])
+    n_places, n_signal = scan.warm_places(int(band.n_pix.sum())), n_priors * len(scan.prior_n_sig or ())
+    ends = np.cumsum([n_rings, n_priors, n_places, n_signal])
+    if rows.shape[1:] != (ends[-1],):
+        raise InputError(
+            f"has {rows.shape[1:]} columns; expected {n_rings} rings, {n_priors} priors, {n_places} warm spots and "
+            f"{n_signal} skies with a source"
+        )
+    return Columns(*np.split(rows, ends[:-1], axis=1))
 
 
 def joined(scan: HealpixScan, bands: Sequence[Columns]) -> Columns:
     """The columns of whole skies from those of their bands."""
-    of_priors = priors.joined(scan, [band.priors for band in bands])
     return Columns(
-        np.concatenate([band.rings for band in bands], axis=1), of_priors,
+        np.concatenate([band.rings for band in bands], axis=1),
+        priors.joined(scan, [band.priors for band in bands]),
         np.concatenate([band.spots for band in bands], axis=1),
-    )  # fmt: skip
+        priors.joined(scan, [band.signal for band in bands]),
+    )
 
 
 def with_margin(whole: healpix.Rings, band: healpix.Rings) -> tuple[healpix.Rings, slice]:
@@ -115,7 +123,7 @@ class Scan:
         InputError
             There are more warm spots than places.
         """
-        fits, band = self._fits(turn), self._band
+        fits, band = priors.fits(self._scanner, self._around, self._terms, turn, self._min_ts), self._band
         every = np.concatenate(fits)
         largest = (
             band.first - self._start + np.array([int(np.argmax(ring[:, 0])) for ring in fits[self._inner]], np.int64)
@@ -127,20 +135,6 @@ class Scan:
         for i, name in enumerate(("ts", "ns", "gamma")):
             out[name][used] = every[at[used], i]
         return out
-
-    def _fits(self, turn: F64) -> list[F64]:
-        """TS, ns and gamma of every pixel that may be kept, ring by ring."""
-        best, fits, begin = np.zeros(len(self._terms)), [], 0
-        for r, n_pix in enumerate(self._around.n_pix.tolist()):
-            terms = self._terms[:, begin : begin + n_pix]
-            floor = np.full(1, self._min_ts)
-            if len(terms):
-                floor = np.minimum(priors.floors(terms, best), self._min_ts)
-            fits.append(self._scanner.above(r, turn, floor))
-            if len(terms):
-                best = np.maximum(best, (fits[-1][:, 0] + terms).max(axis=1))
-            begin += n_pix
-        return fits
 
     def _warm(self, ts: F64) -> NDArray[np.int64]:
         """Places of the warm spots of the band, -1 where there are no more."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.healpix import Rings
+from worker.engines.protocol import RingScanner
 from worker.hypotheses.protocol import Rows
 from worker.hypotheses.sky.rings import coordinates, empty_rows, rings
 from worker.rundir import layout, store
@@ -40,14 +41,6 @@ def terms(scan: HealpixScan) -> F64:
     return out
 
 
-def inside(scan: HealpixScan) -> dict[str, float]:
-    """Fraction of the probability of each prior that lies in the range of the scan."""
-    scanned = rings(scan, scan.nside)
-    span = slice(int(scanned.first[0]), int(scanned.first[-1] + scanned.n_pix[-1]))
-    p = {name: np.exp(0.5 * prior_map.parse(text)) for name, text in (scan.prior_maps or {}).items()}
-    return {name: float(values[span].sum() / values.sum()) for name, values in p.items()}
-
-
 def floors(of_ring: F64, best: F64) -> F64:
     """TS that each pixel of a ring must reach to be the hottest with one of the priors, (n_pix,).
 
@@ -60,6 +53,26 @@ def floors(of_ring: F64, best: F64) -> F64:
     """
     needed: F64 = np.maximum(best[:, None] - of_ring, LEAST_FLOOR).min(axis=0)
     return needed
+
+
+def fits(scanner: RingScanner, around: Rings, of_pixels: F64, turn: F64, min_ts: float = np.inf) -> list[F64]:
+    """TS, ns and gamma of every pixel that may be the hottest with a prior or reach `min_ts`, ring by ring.
+
+    Parameters
+    ----------
+    of_pixels : ndarray (n_priors, n_pix)
+        Terms of all pixels of the rings.
+    """
+    best, found, begin = np.zeros(len(of_pixels)), [], 0
+    for r, n_pix in enumerate(around.n_pix.tolist()):
+        of_ring, floor = of_pixels[:, begin : begin + n_pix], np.full(1, min_ts)
+        if len(of_ring):
+            floor = np.minimum(floors(of_ring, best), min_ts)
+        found.append(scanner.above(r, turn, floor))
+        if len(of_ring):
+            best = np.maximum(best, (found[-1][:, 0] + of_ring).max(axis=1))
+        begin += n_pix
+    return found
 
 
 def hottest(of_pixels: F64, ts: F64) -> NDArray[np.int64]:
@@ -76,17 +89,20 @@ def hottest(of_pixels: F64, ts: F64) -> NDArray[np.int64]:
 
 
 def joined(scan: HealpixScan, bands: Sequence[Rows]) -> Rows:
-    """The hottest pixel of each sky and prior, (n_skies, n_priors), from those of its bands."""
-    every, of_pixel = np.stack(bands), terms(scan)
-    total = prior_ts(of_pixel, every)
+    """The hottest pixel of each sky and prior, from those of its bands: `prior_ts` says which columns they have."""
+    every = np.stack(bands)
+    total = prior_ts(terms(scan), every)
     best = total.argmax(axis=0)
     chosen: Rows = np.take_along_axis(every, best[None], axis=0)[0]
     return chosen
 
 
 def prior_ts(of_pixel: F64, rows: Rows) -> F64:
-    """TS + 2 ln(P / P max), clipped at 0, of rows (..., n_priors) with a pixel each (-1: none)."""
-    term = of_pixel[np.arange(rows.shape[-1]), np.maximum(rows["pixel"], 0)]
+    """TS + 2 ln(P / P max), clipped at 0, of rows (..., n_priors * n) with a pixel each (-1: none), by prior."""
+    if not rows.shape[-1]:
+        return np.zeros(rows.shape)
+    prior = np.arange(rows.shape[-1]) // (rows.shape[-1] // len(of_pixel))
+    term = of_pixel[prior, np.maximum(rows["pixel"], 0)]
     used: F64 = np.where(rows["pixel"] >= 0, rows["ts"] + term, 0.0)
     return np.maximum(used, 0.0)
 
@@ -115,7 +131,8 @@ def of_map(spec: Spec, scanned: Rings, values: Rows) -> dict[str, Any]:
     rows["pixel"][used] = first + at[used]
     for name in ("ts", "ns", "gamma"):
         rows[name][used] = values[name][at[used]]
-    spots, share = listed(scan, scanned, rows), inside(scan)
+    spots = listed(scan, scanned, rows)
+    share = {name: prior_map.inside(text, scan.dec_min_deg, scan.dec_max_deg) for name, text in scan.prior_maps.items()}
     return {"priors": {name: _spot(spot, share[name]) for name, spot in zip(scan.prior_maps, spots, strict=True)}}
 
 

@@ -10,6 +10,7 @@ from worker.base.errors import InputError
 from worker.engines.protocol import Engine, Sources, SourceScanner
 from worker.hypotheses.protocol import Rows
 from worker.hypotheses.sky import kept, warm_spots
+from worker.hypotheses.sky.prior_signal import PriorSignal
 from worker.hypotheses.sky.rings import NO_PIXEL, empty_rows
 from worker.rundir import address
 from worker.rundir.ledger import Expected
@@ -17,7 +18,7 @@ from worker.spec.sections import Spec
 
 
 def refitted(spec: Spec, chosen: healpix.Rings, engine: Engine, file: Expected, skies: Rows) -> Iterator[Rows]:
-    """Every sky of a file, fitted at its pixels, one row at a time.
+    """Every sky of a file, fitted at its pixels, one row at a time; skies with a source are scanned again.
 
     Parameters
     ----------
@@ -42,7 +43,18 @@ def refitted(spec: Spec, chosen: healpix.Rings, engine: Engine, file: Expected, 
         raise InputError(f"{file.path}: names pixels of other rings")
     key = address.scan_trials(spec, file.seed)
     scanner = engine.source_scanner(Sources(chosen.dec, np.zeros(n_rings)))
-    return (_row(scanner, key, file.first + i, chosen, sky["pixel"]) for i, sky in enumerate(skies))
+    n_fitted = skies.shape[1] - found.signal.shape[1]
+    signal = PriorSignal(spec, chosen, engine, file.seed)
+    return (
+        np.concatenate(
+            [
+                _row(scanner, key, file.first + i, chosen, sky["pixel"][:n_fitted]),
+                signal.row(file.first + i, engine.scrambled(key, file.first + i))[None],
+            ],
+            axis=1,
+        )
+        for i, sky in enumerate(skies)
+    )
 
 
 def _row(
