@@ -1,7 +1,5 @@
 """`dagmaker COMMAND ...`: argv is checked against the command's signature before anything runs."""
 
-import inspect
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,7 +8,7 @@ from dagmaker.commands import COMMANDS, POSITIONAL
 from dagmaker.result import Result
 from worker.base.errors import EXIT_CODES, SpecError
 from worker.base.output import safe_streams
-from worker.cli import outcome
+from worker.cli import help_text, outcome
 from worker.cli.main import call, document, for_fire, parse, signature, typed
 
 _HELP = ("-h", "--help", "help")
@@ -82,14 +80,9 @@ def _with_names(command: str, words: Sequence[str]) -> list[str]:
 
 
 def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(
-        f"  {typed(name):<{width}}  {(inspect.getdoc(COMMANDS[name]) or '').partition(chr(10))[0]}" for name in COMMANDS
-    )
-    codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
-    codes = codes.replace(EXIT_CODES[1], f"{EXIT_CODES[1]}; of review and verify-plan: not reproduced")
-    usage = "usage: dagmaker COMMAND ...\n\n`dagmaker COMMAND --help` explains one."
-    return f"{usage}\n\ncommands:\n{commands}\n\nexit codes:\n{codes}"
+    commands = {typed(name): command for name, command in COMMANDS.items()}
+    text = help_text.overview("dagmaker", "command", commands, "COMMAND")
+    return text.replace(EXIT_CODES[1], f"{EXIT_CODES[1]}; of review and verify-plan: not reproduced")
 
 
 def _help(command: str) -> str:
@@ -106,5 +99,4 @@ def _help(command: str) -> str:
         else:
             words.append(f"[--{parameter.name}={parameter.default}]")
     usage = " ".join(["usage: dagmaker", typed(command), *words])
-    about = re.sub(r"(?m)^(\w+)_ :", r"\1 :", inspect.getdoc(COMMANDS[command]) or "")  # ``from_`` is typed --from
-    return f"{usage}\n\n{about}\n\n{document.HELP}"
+    return f"{usage}\n\n{help_text.full(COMMANDS[command])}\n\n{document.HELP}"

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import worker
+from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
 
+_ERRORS: dict[int, type[DagmakerError]] = {kind.exit_code: kind for kind in (SpecError, InputError, RefusedError)}
 THREADS = ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -36,3 +38,19 @@ def run_worker(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, env=environment(), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
+
+
+def answer(task: str, *flags: str) -> str:
+    """What a task of the worker printed on stdout.
+
+    Raises
+    ------
+    DagmakerError
+        The task failed: the error that its exit code stands for, with its own message.
+    """
+    done = run_worker(task, *flags)
+    if code := done.returncode:
+        own = [line.partition(": ")[2] for line in done.stderr.splitlines() if line.startswith(f"worker {task}: ")]
+        text = "\n".join(own) or done.stderr.strip()[-500:] or f"worker {task} ended with exit code {code}"
+        raise _ERRORS.get(code, DagmakerError)(text)
+    return done.stdout

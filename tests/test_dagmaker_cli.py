@@ -186,6 +186,9 @@ def test_what_a_message_tells_one_to_write_is_accepted(task):
     """`write e.g. --jobs=0` where 0 is refused helps nobody."""
     tasks = COMMANDS if task in COMMANDS else TASKS
     for parameter in signature(task, tasks).values():
+        assert parameter.argument.meaning, parameter.name
+        if parameter.kind is not bool:
+            assert parameter.argument.example, parameter.name
         if parameter.kind in (int, float):
             _number(parameter, _example(parameter).partition("=")[2])
 

@@ -40,6 +40,13 @@ FEWER_SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
+FEWER_CATALOGUES: dict[str, dict[str, Any]] = {
+    "background": {"n_trials": 400},
+    "signal": {"n_sig": [2, 6, 14, 30], "n_trials": 100},
+    "scan": {"n_skies": 60, "skies_per_file": 30},
+}
+
+
 def run_example(
     name: str,
     data: Path,
@@ -123,6 +130,21 @@ def test_list_of_sources(icetracks_release: Path, tmp_path: Path, monkeypatch: p
     assert (tmp_path / "run/report/figures/sources.png").is_file()
 
 
+def test_catalogues(icetracks_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("catalogue.csv", "sources.csv"):
+        (tmp_path / name).write_text((ROOT / "examples" / name).read_text())
+    summary = run_example(
+        "stacking.yaml", icetracks_release.parent, tmp_path, monkeypatch, FEWER_CATALOGUES, pages=True
+    )
+    assert [row["name"] for row in summary["scan"]["points"]] == ["seyferts", "well_known"]
+    assert summary["post_trial"]["p"] == (summary["post_trial"]["k"] + 1) / 61
+    for row in summary["sensitivity"]:
+        assert 1e-12 < row["flux"] < 3e-11, "one year of IC86, some of the sources in the south"
+    for row in summary["bias"]:
+        assert 0.8 < row["slope"] < 1.25
+    assert (tmp_path / "run/report/figures/shares.png").is_file()
+
+
 def test_first_year(ic86_2011_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = run_example("ic86_2011.yaml", ic86_2011_dir.parent, tmp_path, monkeypatch)
     check(summary, "semi-real")
@@ -155,3 +177,16 @@ def test_windows_of_known_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
     assert (tmp_path / "run/report/figures/windows.png").stat().st_size > 10_000
     assert "E² dF/dE" in (tmp_path / "run/report/index.html").read_text()
+
+
+def test_flares_of_unknown_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer: dict[str, dict[str, Any]] = {
+        "data": {"n_events": 4000},
+        "background": {"n_trials": 200, "trials_per_file": 100},
+        "signal": {"n_trials": 30},
+        "scan": {"n_skies": 40, "skies_per_file": 20},
+    }
+    summary = run_example("flare.yaml", tmp_path, tmp_path, monkeypatch, fewer, pages=True)
+    assert [row["name"] for row in summary["scan"]["points"]] == ["blazar", "quasar"]
+    assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
+    assert (tmp_path / "run/report/figures/flares.png").stat().st_size > 10_000

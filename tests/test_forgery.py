@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dagmaker.review import unknown_files, verify_plan
+from dagmaker.review import review, verify_plan
 from worker.base.arrays import npy_bytes, npz_bytes
 from worker.review import aggregates, files, pages, trial_files
 from worker.review import unknown_files as unknown
@@ -185,7 +185,7 @@ def forged_results(finished_run, tmp_path_factory) -> str:
     with scratch_run.create(opened, trials=True) as root:
         found += [*aggregates.findings(opened, root, set()), *aggregates.summary_findings(opened, root)]
         found += pages.findings(opened, root)
-        notes = [unknown.finding(opened, root), unknown_files.top_level(run)]
+        notes = [unknown.finding(opened, root), review.unknown_files(run)]
     return "\n".join([faults(found), *(f"{line.verdict} {line.found}" for line in notes)])
 
 

@@ -17,6 +17,7 @@ from tests import test_dagmaker_fetch
 from tests.answers import answered, holds_what_is_documented
 from tests.dagmaker_spec import text
 from tests.dataverse import Dataverse
+from worker.base.argument import Spec
 from worker.base.errors import EXIT_CODES
 from worker.cli import main as worker_cli
 from worker.cli.tasks import TASKS
@@ -70,7 +71,7 @@ def test_problems_of_a_spec_come_with_file_line_and_path(
         assert f"dagmaker {command}: {place}" in found.err.splitlines()
 
 
-def _broken(*, spec: str) -> int:
+def _broken(*, spec: Spec) -> int:
     return len(spec) // 0
 
 

@@ -15,7 +15,7 @@ from dagmaker.plan import processes
 from dagmaker.plan.plan import make
 from tests.conftest import ROOT
 from worker.cli.main import main
-from worker.review import aggregates, files, plugin, run_conditions, trial_files
+from worker.review import aggregates, files, run_conditions, trial_files
 from worker.rundir.ledger import open_run
 from worker.spec import specfile
 from worker.tasks import scratch_run
@@ -48,7 +48,7 @@ def test_the_example_of_the_page_runs_and_is_reproduced(tmp_path, capsys):
     opened = open_run(run)
     with scratch_run.create(opened, trials=True) as root:
         found = [
-            *plugin.findings(opened), run_conditions.prepared(opened), *files.findings(opened, 1, set()),
+            *run_conditions.plugin(opened), run_conditions.prepared(opened), *files.findings(opened, 1, set()),
             *trial_files.findings(opened, 1, 1, set()), *aggregates.findings(opened, root, set()),
             *aggregates.summary_findings(opened, root),
         ]  # fmt: skip

@@ -20,8 +20,7 @@ from worker.base import rng
 from worker.base.arrays import npy_bytes
 from worker.base.errors import SpecError
 from worker.cli.main import main
-from worker.review import plugin as plugin_review
-from worker.review import trial_files
+from worker.review import run_conditions, trial_files
 from worker.rundir import address
 from worker.rundir.ledger import files_of_node, open_run
 from worker.spec import specfile
@@ -334,14 +333,14 @@ def test_a_review_compares_bits_of_a_plugin_whose_trials_are_its_keys(tmp_path, 
     run = run_of(tmp_path)
     assert trials(run) == 0 and trials(run, "--first=40") == 0
     assert [text[:4] for text in bg_findings(run).values()] == ["same", "same"]
-    [line] = plugin_review.findings(open_run(run))
+    [line] = run_conditions.plugin(open_run(run))
     assert line.verdict == "same" and "toy.py" in line.found and "blindness of this engine is its own" in line.found
     forged = np.load(run / BG)
     forged["ts"][7] += 1e-9
     (run / BG).write_bytes(npy_bytes(forged))
     assert {text[:5] for text in bg_findings(run).values()} == {"fault"}
     (run / "prepared/engine/table.txt").write_text("another\n")
-    assert [one.verdict for one in plugin_review.findings(open_run(run))] == ["fault"]
+    assert [one.verdict for one in run_conditions.plugin(open_run(run))] == ["fault"]
     capsys.readouterr()
 
 

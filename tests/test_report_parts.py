@@ -12,13 +12,13 @@ from scipy.stats import chi2, kstest
 
 from worker.base import rng
 from worker.base.errors import InputError
+from worker.hypotheses.sky.spots import hottest_spots
 from worker.report import formats, raster, style, template
 from worker.report.background import goodness_of_fit
 from worker.report.interactive import coarser
 from worker.report.points import PointAxis
 from worker.report.results import three
 from worker.report.shape import EDGES, shape_of
-from worker.report.spots import hottest_spots
 from worker.spec.point import declination
 from worker.stats.distributions import TSD
 

@@ -310,6 +310,9 @@ SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": 
 def _windows(keys: list[str], value: object) -> dict[str, object]:
     """Section hypothesis with a value at one of its keys, or of the keys of its source."""
     one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000, "length_days": 1}
+    if keys[0] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
+        flare = {name: one[name] for name in ("name", "ra_deg", "dec_deg")}
+        return {"kind": "flare", "sources": [flare], "max_days": 300, "inject_days": 10, keys[0]: value}
     if len(keys) == 1:
         return {"kind": "window", "sources": [one], keys[0]: value}
     for other in {"start_mjd": ["centre_mjd"], "sigma_days": ["length_days"]}.get(keys[1], []):

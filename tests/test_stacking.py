@@ -23,6 +23,8 @@ from worker.rundir import address, layout
 from worker.rundir.ledger import expected, open_run
 from worker.spec import catalogue
 from worker.spec.specfile import load, loads, loads_resolved, resolved_text
+from worker.stats.checks import p_uniform
+from worker.stats.distributions import TSD
 from worker.tasks import blinded_positions, context, scratch_run
 
 SPEC = """
@@ -189,6 +191,19 @@ def test_the_sensitivity_covers_and_the_flux_is_the_summed_one(run):
         error = np.hypot(0.015, 0.09 * row["n_sig_error"] / row["n_sig"] * 2.3)
         assert abs(covered[0] - 0.9) < 3 * error
         assert covered[1] < 0.9 - 3 * error
+
+
+@pytest.mark.slow
+def test_p_values_are_calibrated_and_two_events_are_not_background(run):
+    opened = open_run(run)
+    engine, tsds = context.engine(opened), hottest_spots.load_tsds(opened)
+    for at in opened.spec.all_points:
+        tsd = TSD.from_trials(engine.trials(at, (5, 1), 0, 1500)["ts"], "scale1")
+        others = engine.trials(at, (5, 2), 0, 1500)["ts"]
+        signal = engine.trials(at, (5, 3), 0, 1500, Signal(0.5, 2.0))["ts"]
+        ks = [p_uniform(tsd.sf(ts, "empirical"), tsd.eta, tsd.n, name="own") for ts in (others, signal)]
+        assert [one.passed for one in ks] == [True, False]
+        assert abs(tsd.eta - tsds[at.folder.name].eta) < 4 * np.sqrt(0.25 / 400)
 
 
 @pytest.mark.slow

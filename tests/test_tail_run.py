@@ -16,7 +16,7 @@ from worker.base.task_rows import TAIL_PILOT, TAIL_TRIALS
 from worker.blinding import unblinding_checks
 from worker.engines.protocol import Tilt
 from worker.hypotheses import hottest_spots
-from worker.review import replay, streams, tilts, verify
+from worker.review import replay, streams, trial_files, verify
 from worker.rundir import layout, store
 from worker.rundir.ledger import expected, open_run
 from worker.spec.point import declination
@@ -131,7 +131,7 @@ def test_files_are_those_of_their_tilts_and_are_made_again(run):
     bad = {fault["node"] for fault in verify.verify(run, 1)["faults"]}
     assert not {name for name in bad if name.startswith(("tail", "bg", "collect_bg"))}
     assert streams.streams(run)["faults"] == []
-    assert [finding.verdict for finding in tilts.findings(opened)] == ["same"]
+    assert [finding.verdict for finding in trial_files.tilts(opened)] == ["same"]
 
 
 def test_stopping_and_resuming_changes_no_bit(copy, monkeypatch):
@@ -153,7 +153,7 @@ def test_other_tilts_are_another_file_and_are_told(copy):
     arrays, record = store.load_arrays(copy, rel), store.load_record(copy, rel)
     (copy / rel).unlink()
     store.save_arrays(copy, rel, {**arrays, "n": arrays["n"] * 1.5}, record)
-    assert [finding.verdict for finding in tilts.findings(opened)] == ["fault"]
+    assert [finding.verdict for finding in trial_files.tilts(opened)] == ["fault"]
     with pytest.raises(InputError):
         collect.collect_bg(copy, 5.0, False)
     assert {fault["node"] for fault in verify.verify(copy, 1)["faults"] if fault["state"] == "foreign"} == {"tail_p005"}

@@ -30,7 +30,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import open_run
 from worker.rundir.record import Record
 from worker.stats.posttrial import post_trial
-from worker.tasks import blinded_positions, context, scratch_run
+from worker.tasks import blinded_positions, context, hot_places, scratch_run
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +224,24 @@ def test_maps_spots_and_post_trial_p_value(opened):
     assert changed <= {"results/summary.json", "ro-crate-metadata.json"} | {
         n for n in before if n.startswith("report/")
     }
+
+
+def test_events_around_the_hottest_spots_are_those_of_the_real_sky(opened):
+    """Nothing of it is there before; each event is a measured one, in the panels of the scrambled sky none is."""
+    run, before = opened
+    assert not any("surroundings.json" in name for name in before)
+    at, result = open_run(run), json.loads((run / layout.UNBLINDED_RESULTS).read_text())
+    real, scrambled = hot_places.real(at), hot_places.scrambled(at, json.loads((run / layout.SCAN).read_text()))
+    assert len(real) == len(scrambled) == hot_places.N_PLACES
+    spot = max(result["maps"][max(result["maps"], key=int)].values(), key=lambda row: row["mlog10p"])
+    assert real[0]["fit"] == pytest.approx({key: spot[key] for key in ("ts", "ns", "gamma")}, rel=1e-9)
+    measured = np.sort(360 * blinded_positions.open_positions(at))
+    for places, share in ((real, 1.0), (scrambled, 0.0)):
+        ra = np.concatenate([place["events"]["ra_deg"] for place in places])
+        known = np.searchsorted(measured, ra + 1e-4) > np.searchsorted(measured, ra - 1e-4)
+        assert len(ra) > 20 and abs(np.mean(known) - share) < 0.1
+    assert (run / "report/figures/surroundings.png").exists()
+    assert (run / "report/figures/scrambled_surroundings.png").exists()
 
 
 def test_the_scrambled_results_stay_and_say_so(opened):

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.waiting import HANG_S, until
+from worker.base.argument import Run
 from worker.base.errors import EXIT_CODES, InputError, RefusedError, SpecError, StoppedError
 from worker.cli import document, main, tasks
 from worker.cli.arguments import JSON
@@ -283,7 +284,7 @@ def test_refused_by_other_tasks(words: str, line: str, calls: list[Any], capsys:
 def test_every_end_has_its_code(
     error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*, run: str) -> None:
+    def fail(*, run: Run) -> None:
         raise error
 
     monkeypatch.setitem(tasks.TASKS, "prepare", fail)
@@ -294,7 +295,7 @@ def test_every_end_has_its_code(
 def test_the_unexpected_gives_a_traceback_and_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*, run: str) -> None:
+    def fail(*, run: Run) -> None:
         raise ZeroDivisionError("oh")
 
     monkeypatch.setitem(tasks.TASKS, "prepare", fail)
@@ -398,7 +399,7 @@ def test_help_has_units_and_an_example_that_would_run(
         assert f"\n{parameter.name} : " in out
         assert f"--{parameter.name}" in out.partition("\n")[0]
     if "dec" in main.signature(task):
-        assert "dec : float, deg" in out
+        assert "dec : float, -90 to 90 degrees" in out
     if task == "serve":
         return
     example = next(line for line in out.splitlines() if line.startswith(f"worker {task} "))

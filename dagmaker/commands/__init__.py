@@ -2,27 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from dagmaker.commands.files import data_fetch, init, schema
 from dagmaker.commands.planning import efficiency, pilot
 from dagmaker.commands.review import diff, review, unblind, verify_plan
 from dagmaker.commands.run import abort, repair, restore, round, status, submit  # noqa: A004 (the command's name)
 from dagmaker.result import Result
+from worker.base.argument import Argument, Changes, From, Jobs, NewRun, Spec
 from worker.base.errors import SpecError
 
 
-def check(*, spec: str, set_: tuple[str, ...] = (), engine: bool = False) -> Result:
+def check(
+    *,
+    spec: Spec,
+    set_: Changes = (),
+    engine: Annotated[
+        bool,
+        Argument("Load the engine too, and try whether it is as deterministic as it says (seconds; for plug-ins)."),
+    ] = False,
+) -> Result:
     """Check a spec: every problem at once, each with its place in the file and the cure.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis.
-    set_ : tuple of str
-        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
-    engine : bool
-        Load the engine too, and try whether it is as deterministic as it says (seconds; for plug-ins).
 
     Returns
     -------
@@ -85,19 +85,15 @@ def _sky_area(sources: Any) -> str:
     return f"{len(sources):,} source{'s' if len(sources) > 1 else ''} ({where}), "
 
 
-def plan(*, spec: str, set_: tuple[str, ...] = (), slots: int = 2) -> Result:
+def plan(
+    *,
+    spec: Annotated[str, Argument("The YAML file of the analysis, or a run directory.", "analysis.yaml")],
+    set_: Changes = (),
+    slots: Annotated[int, Argument("Slots (cores) for the estimate of the wall time.", "1000", 1, 10**6, "slots")] = 2,
+) -> Result:
     """Show the work of a spec: stages, processes, trials, files, CPU hours, memory, wall time.
 
     Also the load on DAGMan, and the largest significance that can be quoted without extrapolation.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis, or a run directory.
-    set_ : tuple of str
-        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
-    slots : int
-        Slots (cores) for the estimate of the wall time.
 
     Returns
     -------
@@ -140,24 +136,18 @@ def plan(*, spec: str, set_: tuple[str, ...] = (), slots: int = 2) -> Result:
     return Result({"name": work.name, **total.as_json()}, lines)
 
 
-def build(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = None, dot: bool = False) -> Result:
+def build(
+    *,
+    spec: Spec,
+    run: NewRun,
+    set_: Changes = (),
+    from_: From = None,
+    dot: Annotated[bool, Argument("Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.")] = False,
+) -> Result:
     """Write a run directory: frozen spec, plan, DAG and submit files. The same again changes nothing.
 
     Then `condor_submit_dag DIR/analysis.dag` runs it on a pool, and `dagmaker run SPEC --run=DIR` here. HTCondor's
     own checkers read the files, if they are installed.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis.
-    run : str
-        The run directory; made if it does not exist.
-    set_ : tuple of str
-        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
-    from_ : str
-        Another run directory, from which files of trials are taken over that would be the same here, to the bit.
-    dot : bool
-        Let DAGMan draw the DAG: DIR/analysis.dot, for Graphviz.
 
     Returns
     -------
@@ -193,21 +183,8 @@ def build(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None 
     return Result({**document, "written": built.changed, "unchanged": built.same, "notes": notes}, lines)
 
 
-def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = None, jobs: int = 1) -> Result:
+def run(*, spec: Spec, run: NewRun, set_: Changes = (), from_: From = None, jobs: Jobs = 1) -> Result:
     """Build and run on this machine, with progress. After a stop or kill the same command continues.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis.
-    run : str
-        The run directory; made if it does not exist.
-    set_ : tuple of str
-        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
-    from_ : str
-        Another run directory, from which files of trials are taken over that would be the same here, to the bit.
-    jobs : int
-        Worker processes, one core each; 0: as many as there are cores.
 
     Returns
     -------
@@ -230,13 +207,8 @@ def run(*, spec: str, run: str, set_: tuple[str, ...] = (), from_: str | None = 
     return run_here(load(spec, set_), Path(run), jobs, None if from_ is None else Path(from_))
 
 
-def completion(*, shell: str) -> Result:
+def completion(*, shell: Annotated[str, Argument("bash, zsh or fish.", "bash")]) -> Result:
     """Print a script with which a shell completes commands, flags and files.
-
-    Parameters
-    ----------
-    shell : str
-        bash, zsh or fish.
 
     Returns
     -------

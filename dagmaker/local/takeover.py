@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from dagmaker import interpreter
-from worker.base.errors import DagmakerError, InputError
 
 
 def take_over(run: Path, old: Path) -> list[str]:
@@ -17,15 +16,6 @@ def take_over(run: Path, old: Path) -> list[str]:
     DagmakerError
         The worker failed for another reason.
     """
-    _worker("prepare", f"--run={run}")
-    answer = json.loads(_worker("take_over", f"--run={run}", f"--old={old.absolute()}", "--json"))
+    interpreter.answer("prepare", f"--run={run}")
+    answer = json.loads(interpreter.answer("take_over", f"--run={run}", f"--old={old.absolute()}", "--json"))
     return list(answer["printed"])
-
-
-def _worker(*words: str) -> str:
-    done = interpreter.run_worker(*words)
-    if done.returncode:
-        said = [line.partition(": ")[2] for line in done.stderr.splitlines() if line.startswith("worker ")]
-        text = "\n".join(said) or done.stderr.strip()[-500:]
-        raise InputError(text) if done.returncode == InputError.exit_code else DagmakerError(text)
-    return done.stdout

@@ -13,7 +13,7 @@ from dagmaker import interpreter
 from dagmaker.htcondor import build
 from dagmaker.pilot import probes, sensitivity_estimate
 from dagmaker.pilot.probes import Measurement, Pair, Probe
-from worker.base.errors import InputError
+from worker.base.errors import DagmakerError, InputError
 from worker.base.task_rows import BG_TRIALS, PREPARE, SCAN_TRIALS, multi_file_tasks
 from worker.rundir import layout
 from worker.spec.pilot import KindCost, Pilot, Reach
@@ -128,11 +128,10 @@ def probe_line(pair: Pair) -> str:
 
 def _prepare(run: Path) -> None:
     """Prepare the data; this also compiles the functions that the probes use."""
-    process = interpreter.run_worker(PREPARE, f"--run={run}")
-    if process.returncode:
-        raise InputError(
-            f"{run}: the data cannot be prepared (exit code {process.returncode}): {process.stderr.strip()}"
-        )
+    try:
+        interpreter.answer(PREPARE, f"--run={run}")
+    except DagmakerError as error:
+        raise InputError(f"{run}: the data cannot be prepared: {error}") from None
 
 
 def _measure(run: Path, probe: Probe, limit_s: float) -> Measurement:

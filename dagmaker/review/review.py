@@ -12,17 +12,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dagmaker import interpreter
+from dagmaker import interpreter, lock
+from dagmaker.htcondor import dagjob, render
 from dagmaker.htcondor.rounds import read_plan
 from dagmaker.plan import sites
-from dagmaker.review import certificate, fresh, unknown_files, verify_plan
+from dagmaker.review import certificate, fresh, verify_plan
 from dagmaker.review.certificate import Certificate
+from dagmaker.status import status_page
 from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
 from worker.base.finding import Finding
+from worker.rundir import layout
 
 Say = Callable[[Finding], None]
 _RUN_EXIT_CODES = tuple(kind.exit_code for kind in (SpecError, InputError, RefusedError))
 """Exit codes of a worker that mean a fault of the run."""
+_SHOWN = 8
+_FOLDERS = (
+    "batches", "collected", "logs", "openings", "prepared", "replay", "report", "results", "review", "rounds", "sealed",
+    "trials", "unblinded",
+)  # fmt: skip
 
 
 def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
@@ -58,7 +66,7 @@ def review(run: Path, sample: int, jobs: int, say: Say) -> Certificate:
 def _findings(run: Path, sample: int, jobs: int) -> Iterator[Finding | dict[str, Any]]:
     """Findings on the plan, then those of the worker, then its dict about the token."""
     yield from verify_plan.verify_plan(run)
-    yield unknown_files.top_level(run)
+    yield unknown_files(run)
     yield from _audit(run, sample, jobs)
 
 
@@ -143,3 +151,21 @@ def _environment() -> str:
     root = interpreter.import_path()
     where = f"the source tree {root}" if root else "the installed package"
     return f"not a fresh one: dagmaker {metadata.version('dagmaker')} of {where}, Python {platform.python_version()}"
+
+
+def unknown_files(run: Path) -> Finding:
+    """Files at the top of the run that neither dagmaker nor HTCondor wrote; others check the folders."""
+    names = sorted(path.name for path in run.iterdir() if path.name not in set(_known()))
+    dag_files = (str(layout.DAG), dagjob.REPAIR)  # verify-plan compares these and submit files
+    unknown = [name for name in names if not (name.startswith(dag_files) or name.endswith((".sub", ".dot")))]
+    what = "files at the top of the run directory that nothing knows"
+    if not unknown:
+        return Finding("same", what, "none")
+    more = f"; and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    return Finding("note", what, ", ".join(unknown[:_SHOWN]) + more)
+
+
+def _known() -> Iterator[str]:
+    yield from _FOLDERS
+    yield from (lock.NAME, str(status_page.FILE), "dagman.config", str(render.SANDBOX))
+    yield from map(str, (layout.SPEC, layout.PLAN, layout.BUILD, layout.CRATE))

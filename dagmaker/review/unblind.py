@@ -6,9 +6,6 @@ from typing import Any
 
 from dagmaker import interpreter, lock
 from dagmaker.htcondor.rounds import read_plan
-from worker.base.errors import DagmakerError, InputError, RefusedError, SpecError
-
-_ERRORS: dict[int, type[DagmakerError]] = {kind.exit_code: kind for kind in (SpecError, InputError, RefusedError)}
 
 
 def unblind(run: Path, token: str | None, spec: str | None, jobs: int) -> dict[str, Any]:
@@ -24,10 +21,7 @@ def unblind(run: Path, token: str | None, spec: str | None, jobs: int) -> dict[s
     run = run.absolute()
     read_plan(run)
     flags = [f"--{name}={value}" for name, value in (("token", token), ("spec", spec)) if value is not None]
-    with lock.held(run):
-        process = interpreter.run_worker("unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json")
-        if code := process.returncode:  # while the lock is held: a refused command leaves no lock file
-            text = process.stderr.replace("worker unblind: ", "").strip()
-            raise _ERRORS.get(code, DagmakerError)(text or f"the worker ended with exit code {code}")
-    answer: dict[str, Any] = json.loads(process.stdout)
+    with lock.held(run):  # a refused command leaves no lock file
+        printed = interpreter.answer("unblind", f"--run={run}", *flags, f"--jobs={jobs}", "--json")
+    answer: dict[str, Any] = json.loads(printed)
     return answer

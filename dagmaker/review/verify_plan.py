@@ -9,7 +9,7 @@ from dagmaker import interpreter
 from dagmaker.htcondor import build_record, render, render_dag, rounds
 from dagmaker.plan import clusters, plan, processes
 from worker.base.bounds import MAX_ROUNDS
-from worker.base.errors import InputError
+from worker.base.errors import DagmakerError, InputError
 from worker.base.finding import Finding
 from worker.base.reading import file_bytes
 from worker.base.task_rows import ROWS
@@ -192,11 +192,11 @@ def _unique_outputs(planned: plan.Plan) -> Finding:
 
 
 def _worker(run: Path, task: str) -> Any:
-    """JSON object that a worker prints, or the last line of its stderr if it fails."""
-    process = interpreter.run_worker(task, f"--run={run}")
-    if process.returncode != 0 or not process.stdout:
-        return (process.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    return json.loads(process.stdout.splitlines()[-1])
+    """JSON object that a worker prints, or its message if it fails."""
+    try:
+        return json.loads(interpreter.answer(task, f"--run={run}").splitlines()[-1])
+    except DagmakerError as error:
+        return str(error)
 
 
 def _streams(run: Path) -> Finding:

@@ -53,7 +53,11 @@ def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
 def _head(summary: Mapping[str, Any]) -> Iterator[str]:
     data = summary.get("data") or {}
     label = data.get("label", "unknown")
-    sky = "no sky" if summary.get("labels") else "scrambled sky (the real sky was not touched)"
+    sky = (
+        "no sky"
+        if summary.get("labels") and not summary.get("scan")
+        else "scrambled sky (the real sky was not touched)"
+    )
     if real := summary.get("unblinded"):
         sky = f"{real['sky']} sky"
     if data.get("format") == "engine":

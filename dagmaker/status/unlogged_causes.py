@@ -1,13 +1,20 @@
 """Causes without a message of the process: it was removed, its output is missing, or its node was not run."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from dagmaker.htcondor import dagjob, nodes, render_dag
+from dagmaker.htcondor import dagjob, render_dag
 from dagmaker.status.causes import Cause, Problem, Submits, by_hand, relative_path, tail
 from worker.base import shell
+from worker.base.reading import MAX_JSON, text_or_empty
 
 STEPS = {"PRE_SCRIPT": "its PRE script failed", "POST_SCRIPT": "its POST script failed", "SUBMIT": "not submitted"}
+_JOBSTATE = Path("logs/jobstate.log")
+_FAILED = re.compile(r"^\d+ (\S+) (PRE_SCRIPT|POST_SCRIPT|SUBMIT)_FAILURE\b", re.MULTILINE)
+_AGAIN = re.compile(r"^\d+ (\S+) (?:PRE_SCRIPT_SUCCESS|POST_SCRIPT_SUCCESS|SUBMIT) ", re.MULTILINE)
+_STARTED = "DAGMAN_STARTED"
 
 
 def group(problems: Iterable[Problem], submits: Submits, run: Path, dag: str) -> Iterator[Cause]:
@@ -48,7 +55,7 @@ def _lost(problems: Iterable[Problem], submits: Submits, run: Path) -> Iterator[
 
 def _failed_nodes(run: Path, dag: str) -> Iterator[Cause]:
     """Nodes that DAGMan could not run."""
-    for node, step in nodes.failures(run):
+    for node, step in _node_failures(run):
         number = node.rpartition("_")[2]
         script = step == "PRE_SCRIPT"
         file = run / "logs" / f"round_{number}.out" if script else run / f"{dag}.dagman.out"
@@ -58,3 +65,23 @@ def _failed_nodes(run: Path, dag: str) -> Iterator[Cause]:
             shell.command("/bin/sh", run / render_dag.ROUND_SCRIPT, number) if script else "",
             "cure what it says, and submit again: DAGMan tries the node anew",
         )  # fmt: skip
+
+
+class _NodeFailure(NamedTuple):
+    """A node, and the step that failed: ``PRE_SCRIPT``, ``POST_SCRIPT`` or ``SUBMIT``."""
+
+    node: str
+    step: str
+
+
+def _node_failures(run: Path) -> tuple[_NodeFailure, ...]:
+    """Nodes that failed since DAGMan last started and did not succeed later."""
+    text = text_or_empty(run / _JOBSTATE, MAX_JSON).rpartition(_STARTED)[2]
+    last = {found[1]: found.start() for found in _AGAIN.finditer(text)}
+    return tuple(
+        dict.fromkeys(
+            _NodeFailure(found[1], found[2])
+            for found in _FAILED.finditer(text)
+            if last.get(found[1], -1) < found.start()
+        )
+    )

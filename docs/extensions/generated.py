@@ -1,6 +1,5 @@
 """Pages that are made from the code: spec reference, commands, failure catalogue. Nothing in them is typed by hand."""
 
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from worker.base.errors import EXIT_CODES
 from worker.cli import document
 from worker.cli import main as worker_cli
 from worker.cli.arguments import typed
+from worker.cli.help_text import summary
 from worker.cli.tasks import TASKS
 from worker.spec.specfile import json_schema
 
@@ -198,7 +198,7 @@ def commands_page() -> Iterator[str]:
             yield ""
             yield f"### {title} {typed(name) if title == 'dagmaker' else name}"
             yield ""
-            yield (inspect.getdoc(function) or "").partition("\n")[0]
+            yield summary(function)
             yield ""
             yield "```text"
             yield of(name)

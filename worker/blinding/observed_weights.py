@@ -11,7 +11,6 @@ from worker.base.healpix import Rings
 from worker.engines.protocol import Patches
 from worker.hypotheses.sky.rings import rings
 from worker.rundir.ledger import Run
-from worker.spec.sky_scan import HealpixScan
 from worker.stats import pvalues
 from worker.stats.distributions import TSD
 from worker.stats.patches import with_observed
@@ -31,9 +30,9 @@ def add(run: Run, turn: F64, regions: Rows, post_trial: Rows, tsds: Mapping[floa
     turn : ndarray (n_events,)
         Real right ascensions, from `Engine.observed`.
     """
-    scan = run.spec.scan
-    if not isinstance(scan, HealpixScan) or "patches" not in context.engine_facts(run).supports:
+    if not run.spec.scan.main_nside or "patches" not in context.engine_facts(run).supports:
         return
+    scan = run.spec.healpix
     scanned, maker = rings(scan, scan.nside), patches.patches(run)
     for region, spot in regions.items():
         pixel = pixel_at(scanned, spot["dec"], spot["ra"])

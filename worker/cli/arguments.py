@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, NamedTuple, get_args, get_origin
 
-from worker.base.bounds import MAX_ROUNDS
+from worker.base.argument import Argument
 from worker.base.errors import SpecError
 from worker.cli.tasks import TASKS
 from worker.rundir.layout import parse_band
@@ -23,53 +23,6 @@ _LONGEST = 400  # characters of a number: Python refuses whole numbers of 4,300 
 _TRUTH = {"true": True, "false": False}
 
 
-class Argument(NamedTuple):
-    """An argument of any task: example, and range and unit of a number."""
-
-    example: str = "0"
-    low: float = -math.inf
-    high: float = math.inf
-    unit: str = ""
-
-
-_ARGUMENTS = {
-    "run": Argument("runs/example"),
-    "spec": Argument("analysis.yaml"),
-    "from": Argument("runs/old"),
-    "old": Argument("runs/old"),
-    "set": Argument("signal.gamma=3"),
-    "kind": Argument("sky"),
-    "a": Argument("runs/example"),
-    "b": Argument("analysis.yaml"),
-    "name": Argument("icetracks_14yr"),
-    "output": Argument("DIR"),
-    "html": Argument("diff.html"),
-    "shell": Argument("bash"),
-    "out": Argument("DIR"),
-    "file": Argument("trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy"),
-    "token": Argument("TOKEN"),
-    "dec": Argument("5", -90, 90, " degrees"),
-    "point": Argument("window_days_100"),
-    "n": Argument("1000", 1, 10**12),
-    "n_sig": Argument("10", 0, 10**5, " events"),
-    "gamma": Argument("2", 1, 4),
-    "seed": Argument("0", 0, 2**63 - 1),
-    "first": Argument("0", 0, 10**12),
-    "part": Argument("0", 0, 10**12),
-    "nside": Argument("128", 1, 4096),
-    "band": Argument("2of8", 0, 511),
-    "bands": Argument("4", 1, 512),
-    "failed_count": Argument("0", 0, 10**9),
-    "trial": Argument("0", 0, 10**12),
-    "sample": Argument("3", 0, 10**6, " files"),
-    "jobs": Argument("2", 0, 4096, " processes"),
-    "slots": Argument("1000", 1, 10**6, " slots"),
-    "round": Argument("1", 1, MAX_ROUNDS),
-    "timeout": Argument("300", 0, 10**6, " s"),
-    "limit_s": Argument("300", 1, 10**6, " s"),
-}
-
-
 class Parameter(NamedTuple):
     """A parameter of a task: its kind (str, int, float, bool; tuple: given several times) and default, if any."""
 
@@ -77,9 +30,10 @@ class Parameter(NamedTuple):
     kind: type
     required: bool
     default: Any
+    argument: Argument
 
 
-JSON = Parameter("json", bool, False, False)
+JSON = Parameter("json", bool, False, False, Argument("The answer as one JSON document on stdout."))
 """Every command and task has it: see `worker.cli.document`."""
 
 
@@ -96,13 +50,20 @@ def signature(task: str, tasks: Mapping[str, Callable[..., Any]] = TASKS) -> dic
         names = tasks if tasks is TASKS else {typed(name): name for name in tasks}
         word = task if tasks is TASKS else typed(task)
         raise SpecError(f"there is no {kind} {word[:60]!r}{_did_you_mean(word, names)}; {kind}s: {', '.join(names)}")
-    found = {
-        flag_of(name): Parameter(
-            flag_of(name), _kind(parameter.annotation), parameter.default is parameter.empty, parameter.default
-        )
-        for name, parameter in inspect.signature(tasks[task]).parameters.items()
-    }
+    found = parameters(tasks[task])
     return found if task == "serve" else {**found, JSON.name: JSON}  # a server's stdout is a protocol already
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
+    """Parameters of a function by their flags, without ``--json``."""
+    return {
+        flag_of(name): _parameter(flag_of(name), one) for name, one in inspect.signature(function).parameters.items()
+    }
+
+
+def _parameter(flag: str, parameter: inspect.Parameter) -> Parameter:
+    kind, argument = get_args(parameter.annotation)
+    return Parameter(flag, _kind(kind), parameter.default is parameter.empty, parameter.default, argument)
 
 
 def flag_of(name: str) -> str:
@@ -266,9 +227,9 @@ def _number(parameter: Parameter, text: str) -> float | int:
         value = int(value)
     else:
         value = float(value) + 0.0
-    _, low, high, unit = _ARGUMENTS.get(parameter.name, Argument())
+    _, _, low, high, unit = parameter.argument
     if not low <= value <= high and value != parameter.default:  # a default outside has a meaning of its own
-        raise SpecError(f"{wrong} from {low} to {high}{unit}{_example(parameter)}")
+        raise SpecError(f"{wrong} from {low} to {high}{unit and f' {unit}'}{_example(parameter)}")
     if parameter.name == "jobs" and value == 0 != parameter.default:
         return len(os.sched_getaffinity(0))
     return value
@@ -293,9 +254,7 @@ def _combination_problems(values: Mapping[str, Any]) -> list[str]:
 
 
 def _example(parameter: Parameter) -> str:
-    number_of_band = parameter.name == "band" and parameter.kind is int
-    text = "0" if number_of_band else _ARGUMENTS.get(parameter.name, Argument()).example
-    return f"; write e.g. --{parameter.name}={text}"
+    return f"; write e.g. --{parameter.name}={parameter.argument.example}"
 
 
 def _value_text(value: Any) -> str:
@@ -305,12 +264,11 @@ def _value_text(value: Any) -> str:
 
 
 def _kind(annotation: Any) -> type:
-    """The type of ``float`` and of ``float | None``."""
+    """The type of ``float``, of ``float | None`` and of ``tuple[str, ...]``."""
     if get_origin(annotation) is tuple:
         return tuple
-    if get_origin(annotation) is not None or isinstance(annotation, type(int | None)):
-        annotation = next(kind for kind in get_args(annotation) if kind is not NoneType)
-    return annotation if isinstance(annotation, type) else str
+    kind: type = next((kind for kind in get_args(annotation) if kind is not NoneType), annotation)
+    return kind
 
 
 def _is_bool(parameter: Parameter | None) -> bool:

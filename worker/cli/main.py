@@ -1,6 +1,5 @@
 """`worker TASK --name=value ...`: one task of an analysis, with an exit code that says how it ended."""
 
-import inspect
 import os
 import signal
 import sys
@@ -9,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from worker.base.errors import EXIT_CODES, SpecError
+from worker.base.errors import SpecError
 from worker.base.output import safe_streams
-from worker.cli import document, outcome, several
+from worker.cli import document, help_text, outcome, several
 from worker.cli.arguments import Parameter, argv, call, for_fire, parse, signature, typed
 from worker.cli.tasks import TASKS
 
@@ -107,15 +106,7 @@ def _one_thread() -> None:
 
 
 def _overview() -> str:
-    width = max(map(len, TASKS))
-    tasks = "\n".join(f"  {name:<{width}}  {_summary(name)}" for name in TASKS)
-    codes = "\n".join(f"  {code:>2}  {meaning}" for code, meaning in EXIT_CODES.items())
-    usage = "usage: worker TASK --run=RUN ...\n\n`worker TASK --help` explains one."
-    return f"{usage}\n\ntasks:\n{tasks}\n\nexit codes:\n{codes}"
-
-
-def _summary(task: str) -> str:
-    return (inspect.getdoc(TASKS[task]) or "").partition("\n")[0]
+    return help_text.overview("worker", "task", TASKS, "TASK --run=RUN")
 
 
 def _help(task: str) -> str:
@@ -129,4 +120,4 @@ def _help(task: str) -> str:
             flag = f"[--{parameter.name}={shown}]"
         flags.append(flag)
     more = f"\n\n{document.HELP}" if task != "serve" else ""
-    return f"usage: {' '.join(['worker', task, *flags])}\n\n{inspect.getdoc(TASKS[task])}{more}"
+    return f"usage: {' '.join(['worker', task, *flags])}\n\n{help_text.full(TASKS[task])}{more}"

@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
+from worker.base.argument import Argument, Jobs, Run, Spec, Token
+from worker.base.bounds import MAX_TRIALS
 from worker.base.errors import SpecError
 from worker.base.startup import light_import
 from worker.tasks import table
-from worker.tasks.table import Answer
+from worker.tasks.table.results import Answer
 
 
-def report(*, run: str, dag_status: int | None = None, failed_count: int | None = None) -> None:
+def report(
+    *,
+    run: Run,
+    dag_status: Annotated[
+        int | None, Argument("DAGMan's $DAG_STATUS (0 for success), where a DAG calls this as its FINAL node.", "0")
+    ] = None,
+    failed_count: Annotated[
+        int | None, Argument("DAGMan's $FAILED_COUNT: how many nodes failed.", "0", 0, 10**9)
+    ] = None,
+) -> None:
     """Write figures and RUN/report/index.html from whatever results there are.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    dag_status : int
-        DAGMan's $DAG_STATUS (0 for success), where a DAG calls this as its FINAL node.
-    failed_count : int
-        DAGMan's $FAILED_COUNT: how many nodes failed.
 
     Examples
     --------
@@ -30,19 +33,12 @@ def report(*, run: str, dag_status: int | None = None, failed_count: int | None 
     task(Path(run), dag_status=dag_status, failed_count=failed_count)
 
 
-def verify(*, run: str, jobs: int = 1) -> Answer:
+def verify(*, run: Run, jobs: Jobs = 1) -> Answer:
     """Load every file that the plan promises and compare it with its record: what `dagmaker repair` rests on.
 
     Prints one JSON object per line for each file that is absent, corrupt, foreign (of another analysis) or stale (made
     from other files than those that are there): node, position, path, state, why. The last line counts: checked,
     faults. Exit code 0 whatever is found; removes and changes nothing.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    jobs : int
-        Processes that read files, one core each; 0: as many as there are cores.
 
     Examples
     --------
@@ -53,21 +49,17 @@ def verify(*, run: str, jobs: int = 1) -> Answer:
     return task(Path(run), jobs=jobs)
 
 
-def data_summary(*, run: str | None = None, spec: str | None = None, output: str | None = None) -> Answer:
+def data_summary(
+    *,
+    run: Annotated[str | None, Argument("The run directory.", "runs/example")] = None,
+    spec: Annotated[str | None, Argument("The YAML file of the analysis, with --output.", "analysis.yaml")] = None,
+    output: Annotated[str | None, Argument("Folder to write to; made if it is not there.", "DIR")] = None,
+) -> Answer:
     """One page about the data: counts, cleaning, rate against sin(dec), energies, angular errors, livetime, response.
 
     Either of a run whose data are prepared: writes RUN/report/data.html (pictures included), .txt and .json, as
     `worker report` does too. Or of the files that a spec describes, before anything is built: writes the same to DIR.
     Right ascensions and times are neither shown nor summarised.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    spec : str
-        The YAML file of the analysis, with --output.
-    output : str
-        Folder to write to; made if it is not there.
 
     Examples
     --------
@@ -87,18 +79,11 @@ def data_summary(*, run: str | None = None, spec: str | None = None, output: str
     )
 
 
-def take_over(*, run: str, old: str) -> Answer:
+def take_over(*, run: Run, old: Annotated[str, Argument("The other run directory.", "runs/old")]) -> Answer:
     """Take over files of trials of another run that hold for this one: what `dagmaker build --from` rests on.
 
     Files are linked, or copied. They hold if data, likelihood, engine, seed, signal and address are the same; names of
     folders may differ. Prints the number of files of each task.
-
-    Parameters
-    ----------
-    run : str
-        The run directory, with its data prepared.
-    old : str
-        The other run directory.
 
     Examples
     --------
@@ -109,16 +94,11 @@ def take_over(*, run: str, old: str) -> Answer:
     return task(Path(run), Path(old))
 
 
-def check_engine(*, spec: str) -> Answer:
+def check_engine(*, spec: Spec) -> Answer:
     """Load the engine of a spec, and try its determinism: what `dagmaker check --engine` rests on.
 
     Prints one JSON object per line: verdict (same, note, fault), what, found. The same keys are given again, to another
     process, cut, one by one, and in another order. Exit code 2 if something differs that the plug-in says is the same.
-
-    Parameters
-    ----------
-    spec : str
-        The YAML file of the analysis.
 
     Examples
     --------
@@ -129,15 +109,10 @@ def check_engine(*, spec: str) -> Answer:
     return task(Path(spec))
 
 
-def streams(*, run: str) -> Answer:
+def streams(*, run: Run) -> Answer:
     """Show that no two files of the plan share random numbers: what `dagmaker verify-plan` rests on.
 
     Prints one JSON object: keys, files, trials, faults. Exit code 0 whatever is found; reads the plan and nothing else.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
 
     Examples
     --------
@@ -148,15 +123,10 @@ def streams(*, run: str) -> Answer:
     return task(Path(run))
 
 
-def rounds(*, run: str) -> Answer:
+def rounds(*, run: Run) -> Answer:
     """Decide every round of an adaptive analysis again, and compare: what `dagmaker verify-plan` rests on.
 
     Prints one JSON object: rounds, faults. Exit code 0 whatever is found; changes nothing.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
 
     Examples
     --------
@@ -167,20 +137,24 @@ def rounds(*, run: str) -> Answer:
     return task(Path(run))
 
 
-def replay(*, run: str, file: str, trial: int | None = None) -> Answer:
+def replay(
+    *,
+    run: Run,
+    file: Annotated[
+        str,
+        Argument(
+            "A file of trials, skies or a map band, by its path in the run directory.",
+            "trials/NAME/bg/dec/+005/trials__N_001000_seed_0000.npy",
+        ),
+    ],
+    trial: Annotated[
+        int | None, Argument("Number of the trial (or sky) in the file, from 0.", "0", 0, MAX_TRIALS)
+    ] = None,
+) -> Answer:
     """Make one file of trials again, or one trial of it, and compare bits; exit code 3 where one differs.
 
     With --trial: that trial is run alone and looked into: the events that decide it, the fit against brute force, and
     a picture of the likelihood over ns and gamma, RUN/replay/*.png.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    file : str
-        A file of trials, skies or a map band, by its path in the run directory.
-    trial : int
-        Number of the trial (or sky) in the file, from 0.
 
     Examples
     --------
@@ -191,22 +165,27 @@ def replay(*, run: str, file: str, trial: int | None = None) -> Answer:
     return task(Path(run), file=file, trial=trial)
 
 
-def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Answer:
+def audit(
+    *,
+    run: Run,
+    sample: Annotated[
+        int,
+        Argument(
+            "Files of trials of each kind that are made again, chosen by chance, besides those with the "
+            "largest TS and the rows that decide a result.",
+            "3",
+            0,
+            10**6,
+            "files",
+        ),
+    ] = 3,
+    jobs: Jobs = 1,
+) -> Answer:
     """Compare everything in a run with what it should be: what `dagmaker review` rests on.
 
     Prints one JSON object per line for each comparison: verdict (same, note, fault), what, found. The last line has the
     token for unblinding, or why there is none. Exit code 0 whatever is found. Changes nothing in the run directory, but
     that a scan of the real sky, which only a run that was opened with its token gets, adds a line to the log.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    sample : int
-        Files of trials of each kind that are made again, chosen by chance, besides those with the largest TS and the
-        rows that decide a result.
-    jobs : int
-        Processes, one core each; 0: as many as there are cores.
 
     Examples
     --------
@@ -217,23 +196,24 @@ def audit(*, run: str, sample: int = 3, jobs: int = 1) -> Answer:
     return task(Path(run), sample=sample, jobs=jobs)
 
 
-def unblind(*, run: str, token: str | None = None, spec: str | None = None, jobs: int = 1) -> Answer:
+def unblind(
+    *,
+    run: Run,
+    token: Token = None,
+    spec: Annotated[
+        str | None,
+        Argument(
+            "A spec with the approval in its section ``unblind``; the frozen spec of the run where none is given.",
+            "analysis.yaml",
+        ),
+    ] = None,
+    jobs: Jobs = 1,
+) -> Answer:
     """Open the real sky, once: maps, hottest spots and the post-trial p-value, into RUN/unblinded/.
 
     Refused (exit code 4) without the token that `dagmaker review` printed for the run as it is now, which must stand in
     the spec too, with who approved it, when and why. A second time everything is made again and compared; nothing is
     overwritten. Every attempt is kept in RUN/openings/log.jsonl.
-
-    Parameters
-    ----------
-    run : str
-        The run directory.
-    token : str
-        As printed by `dagmaker review`.
-    spec : str
-        A spec with the approval in its section ``unblind``; the frozen spec of the run where none is given.
-    jobs : int
-        Processes that scan, one core each; 0: as many as there are cores.
 
     Examples
     --------

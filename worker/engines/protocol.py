@@ -148,6 +148,37 @@ class SpreadCurves(NamedTuple):
     density: F64
 
 
+class Surroundings(NamedTuple):
+    """Events around a place of a sky, and the likelihood there.
+
+    Attributes
+    ----------
+    dec, ra, sigma : ndarray (n,), rad
+        Events with a usable sigma, the nearest first.
+    log_e : ndarray (n,)
+        Reconstructed energies, log10(E / GeV).
+    fit : tuple of 3 float
+        TS, ns and gamma.
+    ns : ndarray (n_ns,), events
+    gamma : ndarray (n_gamma,)
+        One if it is fixed.
+    ts : ndarray (n_gamma, n_ns)
+        TS on their grid.
+    psf : ndarray (2,), rad
+        Radii that contain 50 and 90 % of the signal of the spec's first spectrum.
+    """
+
+    dec: F64
+    ra: F64
+    sigma: F64
+    log_e: F64
+    fit: tuple[float, float, float]
+    ns: F64
+    gamma: F64
+    ts: F64
+    psf: F64
+
+
 PATCH_DTYPE = np.dtype([("pixel", "<i8"), ("ts", "<f8"), ("log_w", "<f8")])
 """A pixel of a patch: its number (-1: unused place), TS, and ln of its weight (-inf: too far from the middle)."""
 
@@ -253,8 +284,8 @@ class Described(Protocol):
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
         catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
-        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), and "densities"
-        (`band_counts` and `spread`).
+        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings",
+        "flare" (`FindsFlares`), and "densities" (`band_counts` and `spread`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -416,8 +447,18 @@ class Engine(Described, Protocol):
     def explain(self, at: Point, key: Key, trial: int, fit: Any, signal: Signal | None = None) -> Explanation:
         """Explain a trial; `fit` is its row of `columns`, the other parameters are those of `trials`."""
 
+    def surroundings(self, turn: F64, dec: float, ra: float, radius: float) -> Surroundings:
+        """Events within a radius of a place (rad), and the likelihood there, in a sky of `scrambled` or `observed`."""
+
     def band_counts(self) -> Sequence[BandCounts]:
         """Events against background densities, for each season."""
 
     def spread(self, at: Point, gamma: float) -> SpreadCurves:
         """Return the point-spread function that the likelihood assumes for a source at a point with this spectrum."""
+
+
+class FindsFlares(Protocol):
+    """What an engine has that supports "flare"."""
+
+    def flare(self, at: Point, turn: F64) -> Mapping[str, Sequence[float]]:
+        """Events of the best flare of a point in the sky of `Engine.observed`, and TS along its time and width."""

@@ -79,7 +79,7 @@ def _fluxes(results: Results, kind: str) -> Card:
         "discovery": f"Discovery potential, {settings.top_nsigma:g}σ",
     }[kind]
     gammas = results.run.spec.signal.gammas
-    title += f" (γ = {gammas[0]:g})" if results.reads_gamma else ""
+    title += f" (γ\u00a0=\u00a0{gammas[0]:g})" if results.reads_gamma else ""
     rows = three(tables.in_order(results, kind))
     if not rows:
         return Card(title, formats.NONE, ("not computed yet",))

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from worker.base.errors import DagmakerError
+from worker.hypotheses.sky.spots import hottest_spots
 from worker.report import formats, raster, style, template
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS
-from worker.report.spots import hottest_spots
 from worker.rundir import store
 
 FILE = PurePosixPath("report/skymap.html")
@@ -130,7 +130,7 @@ def _packed(values: F64) -> tuple[list[dict[str, Any]], str]:
             }
         )  # fmt: skip
     raw = b"".join(plane.tobytes() for plane in planes)
-    return layers, base64.b64encode(gzip.compress(raw, 9, mtime=0)).decode("ascii")
+    return layers, base64.b64encode(gzip.compress(raw, 6, mtime=0)).decode("ascii")
 
 
 def _palette(colors: Any) -> str:

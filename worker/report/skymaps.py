@@ -49,7 +49,7 @@ def whole(results: Results) -> Drawing:
     for i, layer in enumerate(LAYERS):
         axis = sky_axis(figure, 221 + i)
         image = _image(axis, layer_of(values, layer), pixel, layer)
-        figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.03, label=layer.name)
+        style.bar(image, axis, layer.name, orientation="horizontal", shrink=0.62, aspect=32, pad=0.03)
         if spot:
             _ring(axis, np.pi - spot["ra"], spot["dec"])
     scan = results.run.spec.scan
@@ -72,8 +72,7 @@ def overview(results: Results) -> Drawing:
     figure = style.new(9.0, 5.4)
     axis = sky_axis(figure, 111)
     image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
-    bar = figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05)
-    bar.set_label("−log₁₀ p (local)")
+    style.bar(image, axis, "−log₁₀ p (local)", orientation="horizontal", shrink=0.62, aspect=32, pad=0.05)
     place = ""
     if spot:
         _ring(axis, np.pi - spot["ra"], spot["dec"])
@@ -93,7 +92,7 @@ def single(values: F64, name: str, mark: str) -> Figure:
         figure = style.new(9.0, 5.8)
         axis = sky_axis(figure, 111)
         image = _image(axis, layer_of(values, layer), raster.mollweide(nside), layer)
-        figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05, label=layer.name)
+        style.bar(image, axis, layer.name, orientation="horizontal", shrink=0.62, aspect=32, pad=0.05)
         style.mark(figure, mark)
     return figure
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, LogFormatterSciNotation
+from matplotlib.ticker import LogFormatter, LogFormatterSciNotation, MaxNLocator
 from PIL import Image
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE, BLACK, GREY = (
@@ -103,7 +103,7 @@ class Powers(LogFormatterSciNotation):
         return _without_math(super().__call__(x, pos))
 
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _without_math(formula: str) -> str:
@@ -115,7 +115,7 @@ def _without_math(formula: str) -> str:
     '2×10⁻³'
     """
     text = formula.removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "×")
-    return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(_SUPERSCRIPT), text)
+    return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(SUPERSCRIPT), text)
 
 
 def plain_powers(figure: Figure) -> None:
@@ -155,6 +155,14 @@ def crosses(axis: Axes, x: Any, y: Any, color: str) -> None:
 def dec_text(dec_deg: float) -> str:
     """A declination as text: +5°, −85°, +0.4°."""
     return f"{dec_deg:+.4g}°".replace("-", "−").replace("+0°", "0°")
+
+
+def bar(image: Any, axis: Any, label: str, **more: Any) -> None:
+    """Draw a colour bar with few, round ticks beside one axis or several."""
+    figure = image.figure or (axis.figure if isinstance(axis, Axes) else next(iter(axis.flat)).figure)
+    drawn = figure.colorbar(image, ax=axis, label=label, **more)
+    drawn.locator = MaxNLocator(5, steps=[1, 2, 5, 10])
+    drawn.update_ticks()
 
 
 def edges(centres: Iterable[float], low: float, high: float) -> np.ndarray[Any, np.dtype[np.float64]]:

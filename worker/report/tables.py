@@ -51,21 +51,23 @@ def _thresholds(row: Row, of_tail: bool) -> tuple[str, ...]:
 
 
 def sensitivity(results: Results) -> Table:
-    """One row per spectrum and point: level of the sensitivity, and events, flux and way of every quantity."""
+    """One row per spectrum and point: level, events and flux of every quantity, and how they were found."""
     settings, gammas = results.run.spec.sensitivity, results.run.spec.signal.gammas
     strength = formats.strength(results.run.spec)
     flux = f"{strength.noun} [{strength.unit}]"
     points = results.points
-    head = [points.title, "level", "sensitivity n_sig", flux, "found by"]
+    head = [points.title, "level", "sensitivity n_sig", flux]
     for n_sigma in reversed(settings.nsigmas):
-        head += [f"discovery n_sig, {n_sigma:g}σ", flux, "found by"]
+        head += [f"discovery n_sig, {n_sigma:g}σ", flux]
+    head.append("found by")
     rows = []
     for part in results.spectra:
         discovery = {(points.of(row), row.get("nsigma")): row for row in _discovery_rows(part)}
         for row in points.sort(part.get("sensitivity")):
-            cells = [points.text(points.of(row)), formats.plain(row.get("level"), 2), *_quantity_cells(row)]
-            for n_sigma in reversed(settings.nsigmas):
-                cells += _quantity_cells(discovery.get((points.of(row), n_sigma), {}))
+            cells = [points.text(points.of(row)), formats.plain(row.get("level"), 2)]
+            every = [row, *(discovery.get((points.of(row), n_sigma), {}) for n_sigma in reversed(settings.nsigmas))]
+            cells += [cell for one in every for cell in _quantity_cells(one)]
+            cells.append(_methods(every))
             rows.append((*cells[:1], f"{row['gamma']:g}", *cells[1:]) if len(gammas) > 1 else tuple(cells))
     return Table((head[0], "γ", *head[1:]) if len(gammas) > 1 else tuple(head), rows)
 
@@ -74,14 +76,18 @@ def _discovery_rows(part: Row) -> list[Row]:
     return [*(part.get("discovery") or []), *(part.get("discovery_lower") or [])]
 
 
-def _quantity_cells(row: Row) -> tuple[str, str, str]:
+def _quantity_cells(row: Row) -> tuple[str, str]:
     if row.get("n_sig") is None:
-        return ("not bracketed", formats.NONE, formats.NONE)
-    return (
-        formats.with_error(row["n_sig"], row.get("n_sig_error")),
-        formats.power(row["flux"], row.get("flux_error")),
-        _method(row),
-    )
+        return "not bracketed", formats.NONE
+    return formats.with_error(row["n_sig"], row.get("n_sig_error")), formats.power(row["flux"], row.get("flux_error"))
+
+
+def _methods(rows: list[Row]) -> str:
+    """How the quantities of a row were found: once if all agree; strata with the largest number of events."""
+    found = [row for row in rows if row.get("n_sig") is not None]
+    if found and all(row.get("method") == "strata" for row in found):
+        return _method(max(found, key=lambda row: float(row["k_max"])))
+    return "; ".join(dict.fromkeys(_method(row) for row in found)) or formats.NONE
 
 
 def _method(row: Row) -> str:

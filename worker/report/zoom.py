@@ -10,12 +10,12 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from worker.base.errors import InputError
+from worker.hypotheses.sky.spots import hottest_spots
 from worker.report import formats, raster, style
 from worker.report.numbers import columns
 from worker.report.plot import Drawing
 from worker.report.results import Results
 from worker.report.skymaps import LAYERS, NAMES, Layer, hottest_of, layer_of, norm_of
-from worker.report.spots import hottest_spots
 
 F64 = NDArray[np.float64]
 PANELS = 6
@@ -36,7 +36,7 @@ def hottest(results: Results) -> Drawing:
     figure = style.new(11.0, 9.4)
     for axis, layer in zip(figure.subplots(2, 2, sharex=True, sharey=True).flat, LAYERS, strict=True):
         image = _show(axis, raster.take(layer_of(values, layer), pixel), layer, half)
-        figure.colorbar(image, ax=axis, label=layer.name, pad=0.02, shrink=0.94)
+        style.bar(image, axis, layer.name, pad=0.02, shrink=0.94)
     figure.supxlabel(PLACE, fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)
     return Drawing(
@@ -69,7 +69,7 @@ def spots(results: Results) -> Drawing:
         axis.set_title(f"{where}\n−log₁₀ p {heat:.2f}, TS {ts:.1f}, ns {ns:.1f}, γ {gamma:.2f}", fontsize=11)
     for axis in grid.flat[len(pixels) :]:
         axis.set_visible(False)
-    figure.colorbar(image, ax=grid, label=LAYERS[0].name, pad=0.02, shrink=0.9)
+    style.bar(image, grid, LAYERS[0].name, pad=0.02, shrink=0.9)
     figure.supxlabel(PLACE, fontsize=14)
     figure.supylabel("Δ declination [deg]", fontsize=14)
     return Drawing(

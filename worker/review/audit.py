@@ -12,9 +12,7 @@ from worker.review import (
     aggregates,
     files,
     pages,
-    plugin,
     run_conditions,
-    tilts,
     trial_files,
     unblinding,
     unknown_files,
@@ -42,11 +40,11 @@ def _findings(run: Run, sample: int, jobs: int) -> Iterator[Finding]:
     """All comparisons; if a damaged file prevents one, this is a fault and the others continue."""
     holes: set[str] = set()
     yield from guarded("files that were allowed to be missing", lambda: _holes(run, holes))
-    yield from guarded("the plug-in", lambda: plugin.findings(run))
+    yield from guarded("the plug-in", lambda: run_conditions.plugin(run))
     yield from guarded("the prepared data", lambda: [run_conditions.prepared(run)])
     yield from guarded("the tables of the engine", lambda: run_conditions.tables(run))
     yield from guarded("every file of the plan", lambda: files.findings(run, jobs, holes))
-    yield from guarded("tilts chosen again", lambda: tilts.findings(run))
+    yield from guarded("tilts chosen again", lambda: trial_files.tilts(run))
     yield from guarded("trials made again", lambda: trial_files.findings(run, sample, jobs, holes))
     with scratch_run.create(run, trials=True, opened=not unblinding.why_closed(run)) as root:
         yield from guarded("results made again", lambda: aggregates.findings(run, root, holes))

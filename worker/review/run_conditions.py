@@ -1,4 +1,4 @@
-"""Further findings for the certificate: raw data, missing files, failed checks, versions and code."""
+"""Further findings for the certificate: plug-in, raw data, missing files, failed checks, versions and code."""
 
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -10,12 +10,35 @@ from worker.base.errors import DagmakerError, InputError
 from worker.base.finding import SHOWN, Finding
 from worker.blinding import unblinding_checks
 from worker.data.prepared import content_digest
+from worker.engines.plugin.engine import Described
 from worker.engines.table import engine_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run, files_of_node
 from worker.rundir.record import IS_VERSION, Record, versions
 from worker.rundir.revision import revision
-from worker.tasks import context, engine_tables
+from worker.tasks import context, engine_tables, plugin_files
+
+_HOW = {
+    "per-trial": "single trials are made again bit by bit",
+    "per-file": "whole files are made again bit by bit, single trials are not",
+    "no": "no trial is made again: distributions are compared",
+}
+
+
+def plugin(run: Run) -> Iterator[Finding]:
+    """Compare the plug-in here with what `prepare` wrote down; nothing for the built-in engine."""
+    if run.spec.engine.kind == "builtin":
+        return
+    what = f"{layout.ENGINE}: the plug-in here is the one that the run was prepared with"
+    try:
+        told = Described(run.spec, plugin_files.facts(run))
+        context.engine(run)
+    except DagmakerError as error:
+        yield Finding("fault", what, str(error).replace("\n", " "))
+        return
+    files = ", ".join(f"{name} {sha256[:12]}" for name, sha256 in told.facts.identity["files"].items())
+    how = f"it says that it is deterministic {told.deterministic!r}: {_HOW[told.deterministic]}"
+    yield Finding("same", what, f"{files}; {how}. {told.blindness()}")
 
 
 def prepared(run: Run) -> Finding:

@@ -1,4 +1,4 @@
-"""Files of trials recomputed: random ones of every kind, those with the largest TS, then single rows."""
+"""Files of trials recomputed: random ones of every kind, those with the largest TS, then single rows; and the tilts."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,11 +11,12 @@ from worker.base import finding
 from worker.base.errors import InputError, RefusedError, SpecError
 from worker.base.finding import Finding
 from worker.base.pools import map_in_processes
+from worker.base.task_rows import TAIL_PILOT
 from worker.engines.plugin.calls import PluginError
 from worker.review import distributions, replay, single_rows
 from worker.rundir import store
 from worker.rundir.ledger import Expected, Run, each_expected, open_run
-from worker.tasks import context, scratch_run
+from worker.tasks import context, scratch_run, tail
 
 
 def findings(run: Run, sample: int, jobs: int, absent: set[str]) -> Iterator[Finding]:
@@ -84,3 +85,24 @@ def _replay_files(path: Path, files: Sequence[PurePosixPath]) -> list[str]:
                 text = f"cannot be read ({error.strerror})"
             texts.append(f"{rel}: {text}" if text else "")
     return texts
+
+
+def tilts(run: Run) -> Iterator[Finding]:
+    """Compare the tilts of the run with those that the pilot chooses now; nothing without tilted trials.
+
+    A p-value is right for any tilts, but tilts that somebody chose after a look at results would be a hidden choice.
+    """
+    if run.spec.background.tail == "none":
+        return
+    wrong, points = [], run.spec.all_points
+    with context.no_device():
+        for at in points:
+            rel = tail.tilts_file(run, at)
+            try:
+                if not (run.path / rel).exists():
+                    wrong.append(f"{rel}: this file is missing")
+                elif tail.load(run, at) != tail.choose(run, at):
+                    wrong.append(f"{rel}: the pilot chooses other tilts")
+            except (InputError, SpecError) as error:
+                wrong.append(str(error))
+    yield finding.of(f"{TAIL_PILOT}: tilts chosen again", wrong, f"the same at {len(points):,} points")

@@ -75,7 +75,8 @@ HINTS: dict[str, Hint] = {
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
         "sky (a declination grid, with the scan of the section scan), points (those of the list points), stacking "
-        "(catalogues, each fitted as a whole) or window (sources at known times)",
+        "(catalogues, each fitted as a whole), window (sources at known times) or flare (sources with one flare at an "
+        "unknown time)",
         "sky",
     ),
     "hypothesis.catalogues": Hint(
@@ -98,7 +99,8 @@ HINTS: dict[str, Hint] = {
         "1.5e-11",
     ),
     "hypothesis.sources": Hint(
-        "for kind window: sources with the times at which they may emit; each length is a point of its own",
+        "for kind window: sources with the times at which they may emit; each length is a point of its own; for kind "
+        "flare: name, ra_deg and dec_deg",
         "[{name: GRB130427A, ra_deg: 173.14, dec_deg: 27.71, start_mjd: 56409.324, length_days: [1000 s, 1]}]",
     ),
     "hypothesis.sources.name": Hint("name of the source; names folders", "GRB130427A"),
@@ -111,6 +113,13 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
     "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
+    "hypothesis.profile": Hint("time profile of a flare: gaussian or box", "gaussian"),
+    "hypothesis.min_days": Hint("shortest width of a fitted flare, days: sigma of a Gaussian, length of a box", "1"),
+    "hypothesis.max_days": Hint("longest width of a fitted flare, days", "300"),
+    "hypothesis.time_penalty": Hint("whether TS pays for the choice of the time: width_T / T_max", "true"),
+    "hypothesis.inject_days": Hint(
+        "widths of injected flares, days; each is a point of its own, with trials of its own", "[10, 100]"
+    ),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
         "[{dec_deg: 5}, {dec_deg: 30}]",
@@ -316,6 +325,7 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "WindowSource": "hypothesis.sources",
         "WarmSpots": "scan.warm_spots",
         "Population": "scan.population",
+        "FlareSource": "hypothesis.sources",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
         "Catalogue": "hypothesis.catalogues",

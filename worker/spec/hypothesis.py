@@ -9,6 +9,7 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec import free_points
+from worker.spec.flares import FlareHypothesis
 from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
 from worker.spec.stacking import StackingHypothesis
@@ -80,6 +81,7 @@ KINDS: dict[str, type[HypothesisSection]] = {
     "points": PointsHypothesis,
     "window": WindowHypothesis,
     "stacking": StackingHypothesis,
+    "flare": FlareHypothesis,
 }
 
 
@@ -114,4 +116,6 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis | WindowHypothesis, _OfTable()]
+Hypothesis = Annotated[
+    SkyHypothesis | PointsHypothesis | StackingHypothesis | WindowHypothesis | FlareHypothesis, _OfTable()
+]

@@ -13,6 +13,7 @@ from worker.spec.catalogue import Catalogue
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
+from worker.spec.flares import FlareSource
 from worker.spec.grid import DecRange
 from worker.spec.hints import example
 from worker.spec.hypothesis import KINDS as HYPOTHESES
@@ -236,7 +237,7 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     if section[:2] == ("data", "seasons"):
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
     if section[:2] == ("hypothesis", "sources"):
-        return list(WindowSource.model_fields)
+        return list((FlareSource if data["hypothesis"].get("kind") == "flare" else WindowSource).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section and section[0] in WITH_KINDS and len(section) == 1:

@@ -66,6 +66,12 @@ class SourceModel(NamedTuple):
     weight: tuple[float, ...] = ()
     window: Window | None = None
 
+    def only(self, sources: Iterable[int]) -> "SourceModel":
+        """These sources, by number and in this order, of several that are tested together."""
+        columns = zip(*((self.dec[k], self.extension[k], self.ra[k], self.weight[k]) for k in sources), strict=True)
+        dec, extension, ra, weight = columns
+        return SourceModel(dec, extension, ra, weight, self.window)
+
 
 @dataclass(frozen=True)
 class Point:

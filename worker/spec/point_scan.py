@@ -1,29 +1,22 @@
 """The section ``scan`` of an analysis whose listed points are all fitted in the same scrambled skies."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import PrivateAttr
 
 from worker.spec.fields import Count
-from worker.spec.post_trial import PostTrialTail
-from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, ScanSection, Survival
+from worker.spec.scan_section import CUT, DECISION, KIND, MORE, SCAN, NoPositions, Survival
 
 
-class PointScan(ScanSection):
+class PointScan(NoPositions):
     """Every point of the hypothesis in every sky; the post-trial p-value is that of the hottest point."""
 
-    sky_bands: ClassVar[int] = 1
-    bands: ClassVar[int] = 1
-    dec_min_deg: ClassVar[float] = -90.0
-    dec_max_deg: ClassVar[float] = 90.0
-    dec_split_deg: ClassVar[float] = 0.0
-    interpolation: ClassVar[Literal["linear"]] = "linear"
     folder: ClassVar[str] = "points"
     file_stem: ClassVar[str] = "points"
     fits_per_s: ClassVar[float] = 5000.0
     needs: ClassVar[str] = "point_skies"
-    post_trial: ClassVar[PostTrialTail] = PostTrialTail()
 
     affects = SCAN
     kind: Annotated[Literal["points"], KIND]
@@ -32,9 +25,9 @@ class PointScan(ScanSection):
     survival: Annotated[Survival, DECISION] = "counted"
     _names: tuple[str, ...] = PrivateAttr(default=())
 
-    def fill(self, names: tuple[str, ...]) -> None:
+    def fill(self, names: Callable[[], tuple[str, ...]]) -> None:
         """Set the names of the points, which the spec knows when it is read."""
-        self._names = names
+        self._names = names()
 
     @property
     def nsides(self) -> tuple[int, ...]:

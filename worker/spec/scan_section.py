@@ -1,12 +1,13 @@
 """Base class of the kinds of scan: all that is needed to check a spec, and to plan and cost its work."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from worker.base.task_rows import COLLECT_SCAN, SCAN_MAP, SCAN_TRIALS
 from worker.spec.fields import Affects, Model
 from worker.spec.point import Point, declinations
+from worker.spec.post_trial import PostTrialTail
 
 Survival = Literal["counted", "hybrid", "fit", "empirical"]
 """How a TS becomes a local p-value; counted needs tilted trials."""
@@ -85,6 +86,9 @@ class ScanSection(Model):
         """Rings whose events are kept in memory while skies are scanned, as a nside of the whole sky."""
         return 0.0
 
+    def fill(self, names: Callable[[], tuple[str, ...]]) -> None:
+        """Take the names of the points of the spec, if this kind of scan needs them."""
+
     def points(self, decs: Sequence[float], extension_deg: float) -> tuple[Point, ...]:
         """Points with background and signal trials: the declinations `decs` (deg) of the background section."""
         return declinations(decs, extension_deg)
@@ -120,3 +124,15 @@ class ScanSection(Model):
     def beyond(self, decs: Sequence[float], grid: Any) -> Iterator[Fault]:
         """Faults of positions without a p-value, outside the declinations `decs` (deg), `grid` in the spec."""
         yield from ()
+
+
+class NoPositions(ScanSection):
+    """Base class of the kinds that scan no positions on the sky: nothing to cut by declination."""
+
+    sky_bands: ClassVar[int] = 1
+    bands: ClassVar[int] = 1
+    dec_min_deg: ClassVar[float] = -90.0
+    dec_max_deg: ClassVar[float] = 90.0
+    dec_split_deg: ClassVar[float] = 0.0
+    interpolation: ClassVar[Literal["linear"]] = "linear"
+    post_trial: ClassVar[PostTrialTail] = PostTrialTail()

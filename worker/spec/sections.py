@@ -22,7 +22,6 @@ from worker.spec.fields import (
 from worker.spec.free_points import FreePoints
 from worker.spec.hypothesis import Hypothesis, SkyHypothesis
 from worker.spec.point import Point, declination
-from worker.spec.point_scan import PointScan
 from worker.spec.run_sections import Adaptive, Goal, Resources, Unblind, switch
 from worker.spec.scan import Scan
 from worker.spec.sky_scan import HealpixScan
@@ -84,8 +83,7 @@ class Spec(Model):
     @model_validator(mode="after")
     def _its_points(self) -> Self:
         refuse(*self.hypothesis.faults(self))
-        if isinstance(self.scan, PointScan):
-            self.scan.fill(tuple(at.folder.name for at in self.all_points))
+        self.scan.fill(lambda: tuple(at.folder.name for at in self.all_points))
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ MAX_CATALOGUES = 100
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 SOURCES_TO_COVER = 10
 """Sources that have most events near them; measured like the following (benchmarks/stacking.py)."""
-EVENT_S, PAIR_S = 2.7e-8, 6e-10
+EVENT_S, PAIR_S = 2.7e-8, 3.5e-10
 EVENT_MB = 1.6e-3
 DIFFUSE = Affects("the diffuse flux that limits are compared with: the report alone", decides="nothing")
 

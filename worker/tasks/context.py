@@ -18,7 +18,6 @@ from worker.data.prepared import unpack
 from worker.engines.protocol import Described, Engine
 from worker.engines.table import engine_of, require
 from worker.hypotheses.protocol import Ensemble
-from worker.hypotheses.table import ensemble_of
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import effects, levels, units
@@ -134,6 +133,8 @@ def columns(run: Run) -> np.dtype[np.void]:
 
 def ensemble(run: Run) -> Ensemble:
     """The scan of a run, with the columns of its engine; SpecError if it scans no sky."""
+    from worker.hypotheses.table import ensemble_of  # needs scipy, which trials do not
+
     return ensemble_of(run.spec, columns(run))
 
 

@@ -6,8 +6,8 @@ declinations, the limit in events does not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from worker.stats.distributions import TSD
 from worker.tasks import context, flux_rows
 from worker.tasks.timed import timed
 
+_TrialsAt = Callable[[Point, float | None], flux_rows.PointTrials]
 WAY = ("method", "method_reason")
 """Keys of a limit that say how it was found, the same at all declinations of a run."""
 
@@ -63,9 +64,10 @@ class Limits:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._at = lru_cache(maxsize=4 * len(run.spec.signal.levels))(self._load)
-        self._tsd = lru_cache(maxsize=4)(lambda at: hottest_spots.load_tsd(run, at))
-        self._limit = lru_cache(maxsize=10_000)(self._on_grid)
+        # of functions, not of own methods: those would keep the trials until the garbage collector runs
+        self._tsd = lru_cache(maxsize=4)(partial(hottest_spots.load_tsd, run))
+        trials = lru_cache(maxsize=4 * len(run.spec.signal.levels))(partial(_load, run, self._tsd))
+        self._limit = lru_cache(maxsize=10_000)(partial(_on_grid, run, trials))
 
     def of(self, target: Target) -> list[dict[str, Any]]:
         """One row for each spectrum."""
@@ -101,13 +103,14 @@ class Limits:
         """Limit at a point of trials; every TS below the median has the limit of the median (one cache entry)."""
         return dict(self._limit(at, level, max(ts, self._tsd(at).median())))
 
-    def _on_grid(self, at: Point, level: float | None, ts: float) -> dict[str, Any]:
-        row = flux_rows.limit(self.run, self._at(at, level), ts)
-        return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")} | {k: row[k] for k in WAY if k in row}
 
-    def _load(self, at: Point, level: float | None) -> flux_rows.PointTrials:
-        tsd: TSD = self._tsd(at)
-        return flux_rows.load(self.run, at, level, tsd)
+def _load(run: Run, tsd_at: Callable[[Point], TSD], at: Point, level: float | None) -> flux_rows.PointTrials:
+    return flux_rows.load(run, at, level, tsd_at(at))
+
+
+def _on_grid(run: Run, trials_at: _TrialsAt, at: Point, level: float | None, ts: float) -> dict[str, Any]:
+    row = flux_rows.limit(run, trials_at(at, level), ts)
+    return {key: row.get(key) for key in ("n_sig", "n_sig_error", "reason")} | {k: row[k] for k in WAY if k in row}
 
 
 def bracket(decs: Sequence[float], dec: float) -> list[tuple[float, float]]:

@@ -19,6 +19,7 @@ from worker.engines.builtin import (
     scan,
     stack_trials,
     support,
+    surroundings,
     tilt_pilot,
     trials,
 )
@@ -30,7 +31,17 @@ from worker.engines.builtin.stack_trials import StackFits, StackTrials
 from worker.engines.builtin.stacked import Stack
 from worker.engines.builtin.tilted import Mixture
 from worker.engines.builtin.trials import Drawn, Point
-from worker.engines.protocol import BandCounts, Explanation, Method, RingScanner, Signal, Sources, SpreadCurves, Tilt
+from worker.engines.protocol import (
+    BandCounts,
+    Explanation,
+    Method,
+    RingScanner,
+    Signal,
+    Sources,
+    SpreadCurves,
+    Surroundings,
+    Tilt,
+)
 from worker.spec import effects
 from worker.spec.point import Point as Place
 from worker.spec.point import SourceModel
@@ -96,7 +107,7 @@ class Builtin:
     patches_version = PATCHES
     tail_columns, tail_version = mixture.TAIL_DTYPE, mixture.TAIL
     supports = frozenset(
-        {"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities"}
+        {"flux", "skies", "point_skies", "stacks", "explain", "tail", "patches", "strata", "densities", "surroundings"}
     )
     deterministic: Literal["per-trial", "per-file", "no"] = "per-trial"
 
@@ -266,6 +277,11 @@ class Builtin:
             season = self._analysis.dataset.seasons[drawn.season[i]].name
             log_e = grid.edges[drawn.row[i] % grid.n]
             yield f"{terms[i]:33.4f}{ratio[i]:12.4g}  {season:<{width}}  {log_e:.2f}"
+
+    def surroundings(self, turn: F64, dec: float, ra: float, radius: float) -> Surroundings:
+        """Events near a place and the likelihood there, on this core; see `worker.engines.builtin.surroundings`."""
+        spectrum = spectrum_of(self.spec.signal, self.spec.signal.gammas[0])
+        return surroundings.around(self._analysis, turn, dec, ra, radius, spectrum)
 
     def band_counts(self) -> list[BandCounts]:
         """Events against the background densities, for each season."""

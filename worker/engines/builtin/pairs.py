@@ -48,11 +48,18 @@ class RingEvents(NamedTuple):
     psf: Psf
 
 
-def ring_events(analysis: Analysis, dec: float) -> RingEvents:
-    """Events with a right-ascension window at a declination (rad)."""
+def windows_at(analysis: Analysis, dec: float) -> tuple[Psf, F64, F64, F64]:
+    """Point-spread function at a declination (rad), and what `windows` gives for all events, (n,) each."""
     sky, psf = analysis.sky, psf_at(analysis, dec)
     half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
     windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
+    return psf, half, sin2, coscos
+
+
+def ring_events(analysis: Analysis, dec: float) -> RingEvents:
+    """Events with a right-ascension window at a declination (rad)."""
+    sky = analysis.sky
+    psf, half, sin2, coscos = windows_at(analysis, dec)
     index = np.flatnonzero(half >= 0)
     sigma, cut = sky.sigma[index], psf.cut[sky.shape[index]]
     weight = sky.weight[index, None] * psf.factor[sky.cell[index]]

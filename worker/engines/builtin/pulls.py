@@ -30,10 +30,8 @@ def band_counts(dec: F64, bins: I64, background: Background) -> BandCounts:
     p = at_dec(background.density, np.arcsin(x))
     cumulative = np.concatenate([[0.0], np.cumsum((p[1:] + p[:-1]) / FINE)])
     band = np.clip(np.searchsorted(EDGES, np.sin(dec), side="right") - 1, 0, len(EDGES) - 2)
-    rows = at_dec(background.energy, dec)
-    event = np.arange(len(rows))
-    own = rows[event, bins]
-    beyond = np.cumsum(rows[:, ::-1], axis=1)[:, ::-1][event, bins] - own
+    own = at_dec(background.energy, dec, bins)
+    beyond = at_dec(np.cumsum(background.energy[:, ::-1], axis=1)[:, ::-1] - background.energy, dec, bins)
     events = np.bincount(band, minlength=len(EDGES) - 1).astype(np.float64)
     above = [np.bincount(band, np.clip((q - beyond) / own, 0.0, 1.0), len(EDGES) - 1) for q in TAILS]
     return BandCounts(
@@ -41,9 +39,10 @@ def band_counts(dec: F64, bins: I64, background: Background) -> BandCounts:
     )
 
 
-def at_dec(values: F64, dec: F64) -> F64:
-    """Values, or rows of values, at nodes that are equidistant in declination, linear between: (n, ...)."""
+def at_dec(values: F64, dec: F64, column: I64 | None = None) -> F64:
+    """Values, or one `column` (n,) of rows, at nodes that are equidistant in declination, linear between: (n,)."""
     x = (dec / np.pi + 0.5) * (len(values) - 1)
     i = np.clip(x.astype(np.int64), 0, len(values) - 2)
-    t = (x - i).reshape(-1, *([1] * (values.ndim - 1)))
-    return np.asarray(values[i] * (1.0 - t) + values[i + 1] * t, dtype=np.float64)
+    t = x - i
+    low, high = (values[k] if column is None else values[k, column] for k in (i, i + 1))
+    return np.asarray(low * (1.0 - t) + high * t, dtype=np.float64)

@@ -16,10 +16,11 @@ from worker.engines.builtin import maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, table_at
 from worker.engines.builtin.fit import fit
 from worker.engines.builtin.likelihood import LANES, count_rest, workspace
-from worker.engines.builtin.point import PI, windows
+from worker.engines.builtin.pairs import windows_at
+from worker.engines.builtin.point import PI
 from worker.engines.builtin.psf import Psf, height
 from worker.engines.builtin.scan import right_ascensions
-from worker.engines.builtin.trials import TRIAL_DTYPE
+from worker.engines.builtin.trials import TRIAL_DTYPE, Drawn
 from worker.engines.protocol import Sources
 
 F64 = NDArray[np.float64]
@@ -48,9 +49,7 @@ class Near(NamedTuple):
 
 def near(analysis: Analysis, dec: float) -> Near:
     """Events with a right-ascension window at a declination (rad)."""
-    sky, psf = analysis.sky, psf_at(analysis, dec)
-    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
+    half = windows_at(analysis, dec)[1]
     index = np.flatnonzero(half >= 0)
     return Near(index.astype(np.uint32), (half[index] / PI * (1.0 + 1e-5) + 1e-6).astype(np.float32))
 
@@ -174,6 +173,16 @@ class SourceScanner:
                 self._table(dec), self._work, self._rest, self._slopes, self._batch, *self._events, rows,
             )  # fmt: skip
             out[:, i] = maximum.require(rows, f"source at dec {math.degrees(dec):.4g} deg")
+
+    def drawn(self, turn: F64) -> tuple[Drawn, tuple[float, float, float]]:
+        """Events with S > 0 at the last source in the sky `turn`, as they are fitted, and the fit: TS, ns and gamma."""
+        out = np.empty((1, len(self.sources.dec), 3))
+        self.at(turn[None], out)
+        w, row, season = self._events
+        n_events = self.analysis.n_data
+        n = int(n_events.sum() - self._rest.sum())
+        ts, ns, gamma = out[0, -1].tolist()
+        return Drawn(w[:, :n].copy(), row[:n].copy(), season[:n].copy(), self._rest.copy(), n_events), (ts, ns, gamma)
 
 
 class PointFits:

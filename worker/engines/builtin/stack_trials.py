@@ -73,8 +73,7 @@ class StackTrials:
     def shares(self, spectrum: Spectrum) -> F64:
         """Share of each source in the expected events, (n_sources,)."""
         each = np.array(self.stack.model.weight) * per_flux(self.stack.analysis, self.stack.model.dec, spectrum)
-        out: F64 = each / np.cumsum(each)[-1]
-        return out
+        return self.stack.as_listed(each / np.cumsum(each)[-1])
 
     def parts(self, turn: F64, ns: float, gamma: float, most: int) -> NDArray[np.void]:
         """Events of each source and TS without it, of `PART_DTYPE`; see `Engine.source_parts`."""
@@ -85,7 +84,7 @@ class StackTrials:
             for k in np.argsort(-out["events"], kind="stable")[:most]:
                 without = self.stack.without(int(k))
                 out["ts_without"][k] = as_trials([without.fit(without.make_rows(own))])["ts"][0]
-        return out
+        return self.stack.as_listed(out)
 
     def explain(
         self,
@@ -103,11 +102,11 @@ class StackTrials:
         best = reference.largest(ts_at, rows.n_events, gammas)
         parts = self.stack.expected(rows, ns, gamma)
         lines = [f"{rows.season.size:,} events near {len(parts):,} sources, ns {ns:.3f} at gamma {gamma:.3f}"]
-        lines += [
-            f"source {k + 1} of the catalogue at dec {np.degrees(self.stack.members.dec[k]):.3f} deg: {parts[k]:.3f} "
-            "events expected in this fit"
-            for k in np.argsort(-parts, kind="stable")[:SHOWN]
-        ]
+        for k in np.argsort(-parts, kind="stable")[:SHOWN]:
+            where = (
+                f"source {self.stack.order[k] + 1} of the catalogue, dec {np.degrees(self.stack.model.dec[k]):.3f} deg"
+            )
+            lines.append(f"{where}: {parts[k]:.3f} events expected in this fit")
         lines.append(f"brute force ({len(gammas)} gammas): TS {best[0]:.6f}, ns {best[1]:.4f}, gamma {best[2]:.4f}")
         return Explanation(
             tuple(lines), best, ts_at, (float(gammas[0]), float(gammas[-1])), 0.5 * float(rows.n_events.min())

@@ -11,7 +11,8 @@ from worker.engines.builtin import inject, maximum
 from worker.engines.builtin.analysis import Analysis, psf_at, signal_cells, table_at
 from worker.engines.builtin.inject import CountLaw, Injector
 from worker.engines.builtin.likelihood import workspace
-from worker.engines.builtin.point import BATCH, EVENT, PI, Candidates, draw_trial, hazards, run_trials, windows
+from worker.engines.builtin.pairs import windows_at
+from worker.engines.builtin.point import BATCH, EVENT, PI, Candidates, draw_trial, hazards, run_trials
 from worker.engines.builtin.response import Spectrum
 from worker.engines.builtin.tables import SignalTable
 
@@ -34,9 +35,8 @@ class Point(NamedTuple):
 
 def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     """Background events that can have S > 0 at a declination (rad)."""
-    sky, psf = analysis.sky, psf_at(analysis, dec)
-    half, sin2, coscos = (np.zeros(sky.dec.size) for _ in range(3))
-    windows(dec, sky.dec, psf.cut[sky.shape] * sky.sigma, half, sin2, coscos)
+    sky = analysis.sky
+    psf, half, sin2, coscos = windows_at(analysis, dec)
     inside = np.flatnonzero(half >= 0)
     always = half[inside] >= 0.5 * PI
     order = np.concatenate([inside[always], inside[~always]])

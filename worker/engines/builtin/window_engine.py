@@ -49,7 +49,7 @@ class WindowEngine(Builtin):
         super().__init__(spec, dataset, kept)
         self.identity["window"], self.block = WINDOWS, 20 * BLOCK
         if dataset is not None:
-            self._runs = _runs(dataset)
+            self._runs = runs_with_rates(dataset)
             self._hour_angles = [season.hour_angle for season in dataset.seasons]
             self._profile = lru_cache(maxsize=4096)(self._profile_at)
             self._candidates = lru_cache(maxsize=2)(partial(trials.candidates_at, self._analysis))
@@ -182,7 +182,7 @@ def _window(model: SourceModel) -> Window:
     return model.window
 
 
-def _runs(dataset: Dataset) -> list[tuple[Any, F64]]:
+def runs_with_rates(dataset: Dataset) -> list[tuple[Any, F64]]:
     """Good runs of every season and their rates."""
     out = []
     for season in dataset.seasons:

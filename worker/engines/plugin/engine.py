@@ -192,6 +192,7 @@ class Plugin(Described):
 
     scrambled = observed = ring_scanner = source_scanner = patches = explain = tilts = _not_offered
     source_shares = source_parts = tail_trials = signal_counts = band_counts = spread = tilt_of = _not_offered
+    surroundings = _not_offered
     tail_columns: np.dtype[np.void]
     tail_version: int
     patches_version: int

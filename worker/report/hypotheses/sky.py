@@ -6,7 +6,7 @@ from typing import Any
 import healpy
 import numpy as np
 
-from worker.report import formats, interactive, population, priors, scan, skymaps, verdicts, zoom
+from worker.report import formats, interactive, population, priors, scan, skymaps, surroundings, verdicts, zoom
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -70,6 +70,7 @@ PART = Part(
         Plot("skymaps", "scan", "Sky maps", skymaps.whole, True),
         Plot("zoom", "scan", "Around the hottest spot", zoom.hottest, True),
         Plot("spots", "scan", "The hottest spots", zoom.spots, True),
+        Plot("surroundings", "scan", "Events around the hottest spots", surroundings.draw, True),
         Plot("ts_against_p", "scan", "TS against p-value", scan.ts_against_p, True),
         Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial, True),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from worker.hypotheses.source_list.sources import positions, scan_of
-from worker.report import formats, scan, sources, verdicts
+from worker.report import formats, scan, sources, surroundings, verdicts
 from worker.report.hypotheses.part import Part, Section
 from worker.report.plot import Drawing, Plot
 from worker.report.results import Results
@@ -44,6 +44,7 @@ def _positions(results: Results) -> Drawing:
 PART = Part(
     (
         Plot("sources", "scan", "Every source", sources.local, True),
+        Plot("surroundings", "scan", "Events around the hottest sources", surroundings.draw, True),
         Plot("post_trial", "post_trial", "Hottest-spot distribution", scan.post_trial, True),
         Plot("binomial", "post_trial", "Binomial test over the list", sources.binomial, True),
         Plot("positions", "post_trial", "Where the hottest spots lie", _positions),
