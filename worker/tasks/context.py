@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from worker.data.dataset import Dataset
 from worker.data.prepared import unpack
 from worker.engines.protocol import Described, Engine
 from worker.engines.table import engine_of, require
-from worker.hypotheses.protocol import Ensemble
 from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 from worker.spec import effects, levels, units
@@ -26,6 +25,9 @@ from worker.spec.sections import Spec
 from worker.spec.specfile import digest
 from worker.spec.trial_sections import Signal
 from worker.tasks import engine_tables, plugin_files
+
+if TYPE_CHECKING:
+    from worker.hypotheses.protocol import Ensemble  # loads scipy, which trials do not need
 
 
 def data_digest(run: Run) -> str:
@@ -131,7 +133,7 @@ def columns(run: Run) -> np.dtype[np.void]:
     return engine_facts(run).columns
 
 
-def ensemble(run: Run) -> Ensemble:
+def ensemble(run: Run) -> "Ensemble":
     """The scan of a run, with the columns of its engine; SpecError if it scans no sky."""
     from worker.hypotheses.table import ensemble_of  # needs scipy, which trials do not
 
