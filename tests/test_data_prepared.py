@@ -123,9 +123,9 @@ def test_many_distinct_edges_and_weights_in_one_bin_survive() -> None:
 def test_neither_right_ascensions_nor_times_are_in_the_data_set_or_its_file(dataset: Dataset) -> None:
     assert Events._fields == ("dec", "sigma", "log_e")
     assert {field.name for field in dataclasses.fields(Season)} == {
-        *("name", "livetime_days", "events", "area", "smearing", "notes", "runs")
+        *("name", "livetime_days", "events", "area", "smearing", "notes", "runs", "hour_angle")
     }
-    arrays = pack(dataset)
+    arrays = pack(dataset)  # hour angles are a distribution of 36 numbers, in large seasons only
     columns = {name.split(".")[1] for name in arrays if name.startswith("season")}
     assert columns == {"dec", "sigma", "log_e", "runs"}
     assert GoodRuns._fields == ("start", "stop", "livetime", "n_events"), "of a run, nothing of a single event"

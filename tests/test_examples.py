@@ -164,3 +164,29 @@ def test_numpy_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert flux[-45] > 5 * flux[5], "the south is far less sensitive at E^-2"
     assert "data.html" in {path.name for path in (tmp_path / "run/report").iterdir()}
     assert summary["post_trial"]["n"] == 12
+
+
+def test_windows_of_known_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer: dict[str, dict[str, Any]] = {
+        "background": {"n_trials": 2000},
+        "signal": {"n_trials": 60},
+        "scan": {"n_skies": 200, "skies_per_file": 100},
+    }
+    summary = run_example("window.yaml", tmp_path, tmp_path, monkeypatch, fewer, pages=True)
+    assert [row["name"] for row in summary["scan"]["points"]][:3] == ["burst__1000s", "burst__1d", "burst__30d"]
+    assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
+    assert (tmp_path / "run/report/figures/windows.png").stat().st_size > 10_000
+    assert "E² dF/dE" in (tmp_path / "run/report/index.html").read_text()
+
+
+def test_flares_of_unknown_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer: dict[str, dict[str, Any]] = {
+        "data": {"n_events": 4000},
+        "background": {"n_trials": 200, "trials_per_file": 100},
+        "signal": {"n_trials": 30},
+        "scan": {"n_skies": 40, "skies_per_file": 20},
+    }
+    summary = run_example("flare.yaml", tmp_path, tmp_path, monkeypatch, fewer, pages=True)
+    assert [row["name"] for row in summary["scan"]["points"]] == ["blazar", "quasar"]
+    assert all(row["unit"] == "TeV cm^-2" for row in summary["sensitivity"])
+    assert (tmp_path / "run/report/figures/flares.png").stat().st_size > 10_000

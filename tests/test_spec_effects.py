@@ -45,7 +45,8 @@ def test_what_every_trial_depends_on():
         "signal.strata",
     ]
     engine = [f"engine.{key}" for key in ("kind", "name", "class", "options", "inputs", "source", "sha256")]
-    assert list(effects.identity()) == ["name", "seed", *engine, "data", "likelihood", *signal]
+    flare = [f"hypothesis.{key}" for key in ("profile", "min_days", "max_days", "time_penalty")]
+    assert list(effects.identity()) == ["name", "seed", *engine, "data", "likelihood", *flare, *signal]
 
 
 def test_what_a_decision_follows_from():

@@ -307,6 +307,19 @@ SECTIONS = {"likelihood.gamma": {"mean": 2.5, "sigma": 0.3}, "signal.break_at": 
 """Sections whose keys cannot stand alone."""
 
 
+def _windows(keys: list[str], value: object) -> dict[str, object]:
+    """Section hypothesis with a value at one of its keys, or of the keys of its source."""
+    one: dict[str, object] = {"name": "A", "ra_deg": 1, "dec_deg": 2, "centre_mjd": 57000, "length_days": 1}
+    if keys[0] in ("profile", "min_days", "max_days", "time_penalty", "inject_days"):
+        flare = {name: one[name] for name in ("name", "ra_deg", "dec_deg")}
+        return {"kind": "flare", "sources": [flare], "max_days": 300, "inject_days": 10, keys[0]: value}
+    if len(keys) == 1:
+        return {"kind": "window", "sources": [one], keys[0]: value}
+    for other in {"start_mjd": ["centre_mjd"], "sigma_days": ["length_days"]}.get(keys[1], []):
+        del one[other]
+    return {"kind": "window", "sources": [one | {keys[1]: value}]}
+
+
 def stacking(keys: list[str], value: Any) -> dict[str, Any]:
     """A section `hypothesis` with an example at one of its places."""
     listed = {"sources": "name,ra_deg,dec_deg,flux\nA,1,2,3\n"}
@@ -318,7 +331,7 @@ def stacking(keys: list[str], value: Any) -> dict[str, Any]:
     return {"kind": "stacking", "catalogues": {name: listed | one for name, one in value.items()}}
 
 
-def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR0912 (a table)
+def test_every_example_in_a_hint_is_itself_good() -> None:
     """What a message tells one to write must be accepted."""
     of_frozen = HINTS.keys() - composition.KEYS.keys()  # include, vary: tests/test_composition.py
     for place, hint in ((place, HINTS[place]) for place in HINTS if place in of_frozen):
@@ -351,12 +364,11 @@ def test_every_example_in_a_hint_is_itself_good() -> None:  # noqa: C901, PLR091
         elif keys[0] == "scan" and keys[-1] in ("file", "sources"):
             listed = {"kind": "catalog", "n_skies": 1, "sources": "name,ra_deg,dec_deg\nA,1,2\n"}
             document["scan"] = listed | ({keys[1]: value} if value is not None else {})
-        elif keys[0] == "hypothesis" and keys[1:] and keys[1] != "kind":
+        elif place == "points" or (keys[0] == "hypothesis" and keys[1:] not in ([], ["kind"])):
             del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            document["hypothesis"] = stacking(keys[1:], value)
-        elif keys == ["points"]:
-            del document["background"]["dec_deg"], document["signal"]["dec_deg"], document["scan"]
-            document |= {"hypothesis": {"kind": "points"}, "points": value}
+            made = stacking if keys[1:2] in (["catalogues"], ["diffuse_flux"]) else _windows
+            points = {"hypothesis": {"kind": "points"}, "points": value}
+            document |= points if place == "points" else {"hypothesis": made(keys[1:], value)}
         else:
             target = document
             if keys[0] == "adaptive":

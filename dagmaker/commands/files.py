@@ -52,7 +52,8 @@ def init(
     kind: Annotated[
         str,
         Argument(
-            "sky (a scan of the whole sky), sources (a list of sources), or points (trials at points, without skies).",
+            "sky (a scan of the whole sky), sources (a list of sources), points (trials at points, without skies), "
+            "stacking (catalogues of sources), window (sources at known times) or flare (flares of unknown time).",
             "sky",
         ),
     ] = "sky",

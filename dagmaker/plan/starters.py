@@ -38,6 +38,16 @@ STARTERS = {
         "background: {n_trials: 5000, tail: tilted}\n"
         "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16, 24], n_trials: 500}\n",
     ),
+    "window": (
+        "Sources at known times, such as gamma-ray bursts; results are fluences",
+        "hypothesis:\n  kind: window\n  length_days: [1000 s, 1, 100]    # each is tested, with the correction for it\n"
+        "  sources:\n    - {name: GRB1, ra_deg: 77.36, dec_deg: 5.69, start_mjd: 55700.2}\n"
+        "    - {name: AT2, ra_deg: 238.93, dec_deg: -11.19, centre_mjd: 55820.0, sigma_days: [10]}\n"
+        "background: {n_trials: 50000}\n"
+        "signal: {gamma: 2, n_sig: [1, 2, 4, 7, 11, 16], n_trials: 500}\n"
+        "scan: {kind: points, n_skies: 2000}\n"
+        "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
+    ),
     "stacking": (
         "The summed signal of catalogues of sources",
         "hypothesis:\n  kind: stacking\n  catalogues:          # each: sources that share one ns and one gamma\n"
@@ -50,6 +60,18 @@ STARTERS = {
         "background: {n_trials: 5000}\n"
         "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16, 24], n_trials: 500}\n"
         "scan: {kind: points, n_skies: 1000}    # all catalogues in the same skies: corrected for trying them all\n"
+        "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
+    ),
+    "flare": (
+        "Sources that may have a flare at an unknown time; results are fluences",
+        "hypothesis:\n  kind: flare\n  profile: gaussian    # or box\n"
+        "  max_days: 100        # longest sigma (length of a box)\n"
+        "  inject_days: 20      # width of injected flares\n"
+        "  sources:\n    - {name: TXS0506, ra_deg: 77.36, dec_deg: 5.69}\n"
+        "    - {name: PKS1502, ra_deg: 226.10, dec_deg: 10.49}\n"
+        "background: {n_trials: 5000}\n"
+        "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16], n_trials: 200}\n"
+        "scan: {kind: points, n_skies: 500}\n"
         "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
     ),
 }

@@ -37,7 +37,7 @@ def lines(run: Path) -> list[str]:
 
 
 def _lines(summary: Mapping[str, Any], run: Path) -> list[str]:
-    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _population, _priors, _timing)
+    parts = (_head, _fluxes, _sources, _hottest, _limits, _post_trial, _binomial, _sums, _population, _priors, _timing)
     return ["", *(line for part in parts for line in part(_of_shown_sky(summary))), *_result_paths(run)]
 
 
@@ -46,7 +46,7 @@ def _of_shown_sky(summary: Mapping[str, Any]) -> Mapping[str, Any]:
     real = summary.get("unblinded")
     if not real:
         return summary
-    keys = ("post_trial", "better_hemisphere", "binomial", "population", "prior_tests", "upper_limits")
+    keys = ("post_trial", "better_hemisphere", "binomial", "sums", "population", "prior_tests", "upper_limits")
     return {**summary, "scan": real, **{key: real.get(key) for key in keys}}
 
 
@@ -188,6 +188,14 @@ def _binomial(summary: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"binomial test: {test['k']} of {test['n_sources']} sources, -log10 p {test['mlog10p']:.2f}, "
             f"trial-corrected p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
+        )
+
+
+def _sums(summary: Mapping[str, Any]) -> Iterator[str]:
+    for length, test in (summary.get("sums") or {}).items():
+        yield (
+            f"sum of TS over {test['n_sources']} windows of {length}: {test['sum_ts']:.2f}, "
+            f"p {test['p']:.3g} [{test['lo']:.3g}, {test['hi']:.3g}]{_significance(test['p'])}"
         )
 
 

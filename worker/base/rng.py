@@ -13,7 +13,7 @@ from worker.base.key import key
 
 __all__ = ["block", "key", "philox", "trial_keys", "uniforms", "unit32", "unit52"]
 
-BACKGROUND, COUNT, SIGNAL, SKY, OTHER, TILT, PLACE, PLUGIN, SOURCE = range(9)
+BACKGROUND, COUNT, SIGNAL, SKY, OTHER, TILT, PLACE, PLUGIN, SOURCE, TIME = range(10)
 """Streams: the purpose of a draw. Draws of one trial for two purposes never share a counter."""
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

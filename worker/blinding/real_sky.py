@@ -2,13 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.base.pools import map_in_processes
 from worker.blinding import clearance, observed_weights
+from worker.engines.protocol import FindsFlares
 from worker.hypotheses import hottest_spots
 from worker.hypotheses.protocol import Sky
 from worker.hypotheses.table import ensemble_of
@@ -35,7 +36,18 @@ def scan(run: Run, turn: F64, jobs: int, root: Path) -> dict[str, Any]:
     hot_places.write_real(run, turn, result, root)
     result |= ensemble_of(run.spec).of_real_sky(context.skies(run), turn, result)
     result["upper_limits"] = limits.limits_of_sky(run, result)
+    result |= _flare(run, turn, result["hottest"])
     return {**result, "label": label, "made_from": clearance.background_set(run) | input_digests.data(run)}
+
+
+def _flare(run: Run, turn: F64, spot: dict[str, Any]) -> dict[str, Any]:
+    """Events and TS of the hottest flare, if flares are tested and there is one."""
+    engine = context.skies(run)
+    if "flare" not in engine.supports or spot["ts"] <= 0:
+        return {}
+    at = run.spec.hypothesis.named(run.spec, spot["name"])
+    assert at is not None
+    return {"flare": {"name": spot["name"], **cast(FindsFlares, engine).flare(at, turn)}}
 
 
 def _values(run: Run, turn: F64, jobs: int, nside: int) -> NDArray[np.void]:

@@ -19,6 +19,7 @@ from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Position, Season, Simulation
 from worker.data.duplicates import shared_notes, shared_run_notes
 from worker.data.good_runs import good_runs
+from worker.data.local import hour_angles
 from worker.data.plausibility import SHARE, Measured, event_notes, run_notes, sigma_notes
 from worker.data.rows import names_in, read_rows
 from worker.data.simulation import COLUMNS, read_simulation
@@ -144,6 +145,7 @@ def _season(name: str, table: Table, published_runs: Runs, simulated: Simulated,
         simulation,
         (*cleaning, *repeat_notes, *sigma_texts, *run_texts, *notes, *simulation_notes),
         good_runs(runs.column("start"), runs.column("stop"), runs.column("livetime"), table.column("time")),
+        hour_angles(table.column("time"), table.column("ra")),
     )
 
 

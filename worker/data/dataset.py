@@ -134,6 +134,8 @@ class Season:
         Sentences about the data, for readers.
     runs : GoodRuns, optional
         None: the release has no times that are fine enough, and no hypothesis about time can be tested.
+    hour_angle : ndarray (n_bins,), optional
+        Relative density of the events in hour angle at Greenwich (`worker.data.local`); None: even.
     """
 
     name: str
@@ -143,6 +145,7 @@ class Season:
     smearing: Smearing | Simulation
     notes: tuple[str, ...] = ()
     runs: GoodRuns | None = None
+    hour_angle: F64 | None = None
 
 
 @dataclass(frozen=True)

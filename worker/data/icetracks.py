@@ -12,6 +12,7 @@ from worker.data.clean import clean_events, event_order
 from worker.data.dataset import F64, Dataset, EffectiveArea, Position, Season, Smearing
 from worker.data.duplicates import shared_notes, shared_run_notes
 from worker.data.good_runs import good_runs
+from worker.data.local import hour_angles
 from worker.data.plausibility import Measured, event_notes, run_notes
 from worker.data.response import read_area, read_smearing
 from worker.data.table import Progress, Table, header_of, read_table
@@ -121,7 +122,7 @@ def _season(
 ) -> Season:
     area, smearing, response_notes = response
     uptime, uptime_notes = published_runs
-    mjd, log_e, sigma_deg, _, dec_deg = (table.column(column) for column in _EVENTS)
+    mjd, log_e, sigma_deg, ra_deg, dec_deg = (table.column(column) for column in _EVENTS)
     measured = Measured(table.path, mjd, sigma_deg, [np.ascontiguousarray(column) for column in table.values.T])
     repeat_notes = event_notes(measured, sigma_max_deg, "every published column")
     livetime = float(np.sum(uptime[:, 1] - uptime[:, 0]))
@@ -129,7 +130,8 @@ def _season(
     events, cleaning = clean_events(dec_deg, sigma_deg, log_e, sigma_max_deg=sigma_max_deg)
     notes = cleaning + repeat_notes + run_texts + uptime_notes + response_notes
     start, stop = uptime.T
-    return Season(name, livetime, events, area, smearing, notes, good_runs(start, stop, stop - start, mjd))
+    runs = good_runs(start, stop, stop - start, mjd)
+    return Season(name, livetime, events, area, smearing, notes, runs, hour_angles(mjd, np.deg2rad(ra_deg)))
 
 
 def _release_notes(table: Table, config: str) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ def pack(dataset: Dataset) -> Arrays:
         arrays |= _prefixed(f"season{i}", _pack_events(season.events))
         if season.runs is not None:
             arrays |= _prefixed(f"season{i}.runs", season.runs._asdict())
+        if season.hour_angle is not None:
+            arrays[f"season{i}.hour_angle"] = season.hour_angle
         seasons.append(
             {
                 "name": season.name,
@@ -88,6 +90,7 @@ def unpack(arrays: Mapping[str, AnyArray]) -> Dataset:
                 smearing=smearings[s["smearing"]],
                 notes=tuple(s["notes"]),
                 runs=_unpack_runs(arrays, i),
+                hour_angle=arrays.get(f"season{i}.hour_angle"),
             )
             for i, s in enumerate(meta["seasons"])
         )
@@ -117,6 +120,8 @@ def content_digest(dataset: Dataset, timed: bool = False) -> str:
         arrays |= _prefixed(f"{i}.smearing", season.smearing._asdict())
         if timed and season.runs is not None:
             arrays |= _prefixed(f"{i}.runs", season.runs._asdict())
+        if timed and season.hour_angle is not None:
+            arrays[f"{i}.hour_angle"] = season.hour_angle
     return _digest(arrays)
 
 

@@ -311,8 +311,8 @@ class Described(Protocol):
         Optional methods: "flux", "skies" (`scrambled`, `observed`, `ring_scanner`, `source_scanner`), "explain",
         "point_skies" (`observed`, `point_scanner`), "stacks" (`source_shares`, `source_parts`, points that are
         catalogues), "strata" (`signal_counts`), "tail" (`tilts`, `tail_trials`,
-        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings", "densities"
-        (`band_counts` and `spread`), and "signal_skies" (`signal_skies`).
+        `tail_columns` and `tail_version`), "patches" (`patches` and `patches_version`), "surroundings", "flare"
+        (`FindsFlares`), "densities" (`band_counts` and `spread`), and "signal_skies" (`signal_skies`).
     deterministic : 'per-trial', 'per-file' or 'no'
         Whether a trial has the same bits in any file, only if the whole file is made again, or never; for reviews.
     tolerance : float
@@ -485,3 +485,10 @@ class Engine(Described, Protocol):
 
     def spread(self, at: Point, gamma: float) -> SpreadCurves:
         """Return the point-spread function that the likelihood assumes for a source at a point with this spectrum."""
+
+
+class FindsFlares(Protocol):
+    """What an engine has that supports "flare"."""
+
+    def flare(self, at: Point, turn: F64) -> Mapping[str, Sequence[float]]:
+        """Events of the best flare of a point in the sky of `Engine.observed`, and TS along its time and width."""

@@ -23,8 +23,33 @@ def builtin() -> Maker:
     """Load the likelihood of this package."""
     with light_import():
         from worker.engines.builtin.engine import Builtin
-    return Builtin
 
+    def made(spec: Spec, dataset: Dataset | None, kept: Arrays) -> Engine:
+        make: Any = _TIMED[spec.hypothesis.kind]() if spec.hypothesis.kind in _TIMED else Builtin
+        engine: Engine = make(spec, dataset, kept)
+        return engine
+
+    return made
+
+
+@cache
+def _windows() -> Any:
+    """Load the same for windows in time."""
+    with light_import():
+        from worker.engines.builtin.window_engine import WindowEngine
+    return WindowEngine
+
+
+@cache
+def _flares() -> Any:
+    """Load the same for flares of unknown time."""
+    with light_import():
+        from worker.engines.builtin.flare_engine import FlareEngine
+    return FlareEngine
+
+
+_TIMED: dict[str, Callable[[], Any]] = {"window": _windows, "flare": _flares}
+"""Hypotheses about time, whose engines are modules of their own."""
 
 ENGINES: dict[str, Callable[[], Maker]] = {"builtin": builtin}
 """Engines of this package; others are plug-ins."""

@@ -12,6 +12,7 @@ from worker.hypotheses.protocol import Ensemble, Hypothesis
 from worker.hypotheses.sky.hypothesis import WholeSky
 from worker.hypotheses.source_list.hypothesis import SourceList
 from worker.hypotheses.stacking.skies import StackSkies
+from worker.hypotheses.window.skies import WindowSkies
 from worker.spec.sections import Spec
 
 HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
@@ -22,7 +23,7 @@ HYPOTHESES: dict[str, Callable[[Spec], Hypothesis]] = {
 }
 
 
-OF_POINTS: dict[str, Callable[[Spec], Hypothesis]] = {"stacking": StackSkies}
+OF_POINTS: dict[str, Callable[[Spec], Hypothesis]] = {"stacking": StackSkies, "window": WindowSkies}
 """Kinds of ``hypothesis`` whose points have more than those of a list when they are scanned."""
 
 

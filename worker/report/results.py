@@ -22,7 +22,7 @@ from worker.tasks import plugin_files, post_trial
 Row = Mapping[str, Any]
 OF_SKY = {
     "scan": "", "post_trial": "post_trial", "post_trial_regions": "post_trial_regions", "binomial": "binomial",
-    "population": "population", "prior_tests": "prior_tests",
+    "sums": "sums", "population": "population", "prior_tests": "prior_tests",
     "better_hemisphere": "better_hemisphere", "upper_limits": "upper_limits",
 }  # fmt: skip
 """Parts of the summary about one sky, and their keys in the results of unblinding."""

@@ -20,7 +20,7 @@ NAMED = 40
 """Longer lists are drawn by rank without names."""
 
 
-def _limits(results: Results) -> dict[str, list[Row]]:
+def limits_of(results: Results) -> dict[str, list[Row]]:
     """Upper limits by name of source, one for each spectrum."""
     limits = results.of_sky["upper_limits"] or {}
     return {row["name"]: row["limits"] for row in limits.get("limits") or []}
@@ -34,7 +34,7 @@ def table(results: Results) -> Table:
     for gamma in gammas:
         which = f", γ = {gamma:g}" if len(gammas) > 1 else ""
         head += [f"n_sig limit{which}", f"flux limit{which}"]
-    limits = _limits(results)
+    limits = limits_of(results)
     rows = []
     for source in sorted(scan.get("sources") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [
@@ -55,7 +55,7 @@ def missing_limits(results: Results) -> list[str]:
     """Why upper limits are missing, and which trials to add."""
     return [
         f"upper limit of {NAMES.get(name, name)}, γ = {row['gamma']:g}: {row['reason']}"
-        for name, rows in _limits(results).items()
+        for name, rows in limits_of(results).items()
         for row in rows
         if row.get("reason")
     ]
@@ -64,7 +64,7 @@ def missing_limits(results: Results) -> list[str]:
 def local(results: Results) -> Drawing:
     """Local p-value of every source, and its upper limit below."""
     sources = sorted(results.require("scan")["sources"], key=lambda row: -float(row["mlog10p"]))
-    limits = _limits(results)
+    limits = limits_of(results)
     figure = style.new(float(np.clip(0.45 * len(sources) + 3.0, 7.5, 14.0)), 7.2)
     upper, lower = figure.subplots(2, 1, sharex=True)
     x = np.arange(len(sources))

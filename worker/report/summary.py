@@ -41,6 +41,7 @@ def summary(run: Run) -> dict[str, Any]:
         "post_trial_regions": (results["post_trial"] or {}).get("regions"),
         "better_hemisphere": (results["post_trial"] or {}).get("better_hemisphere"),
         "binomial": (results["post_trial"] or {}).get("binomial"),
+        "sums": (results["post_trial"] or {}).get("sums"),
         "population": (results["post_trial"] or {}).get("population"),
         "prior_tests": (results["post_trial"] or {}).get("prior_tests"),
         "upper_limits": results["upper_limits"],

@@ -61,7 +61,11 @@ def _place(spot: Mapping[str, Any]) -> str:
 
 
 def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The binomial tests of a list of sources; the population test of a sky, and those with spatial priors."""
+    """Tests of a list of sources, of windows, of a population in a sky, and with spatial priors."""
+    sums = [
+        (f"sum of TS, windows of {length}", f"p = {formats.p_value(test['p'])} (sum {test['sum_ts']:.2f})")
+        for length, test in (unblinded.get("sums") or {}).items()
+    ]
     binomial = [
         (f"binomial test, {region}", f"p = {formats.p_value(test['p'])} ({', '.join(test['names'])})")
         for region, test in (unblinded.get("binomial") or {}).items()
@@ -73,7 +77,7 @@ def _tests(unblinded: Mapping[str, Any]) -> list[tuple[str, str]]:
     priors = unblinded.get("prior_tests") or {}
     each = [(f"spatial prior {name}", f"p = {formats.p_value(test['p'])}") for name, test in priors.items()]
     best = [("the best spatial prior", f"p = {formats.p_value(test['p_of_all'])}") for test in priors.values()][:1]
-    return [*binomial, *population, *each, *(best if len(priors) > 1 else [])]
+    return [*sums, *binomial, *population, *each, *(best if len(priors) > 1 else [])]
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

@@ -79,6 +79,7 @@ def scan(run: Run) -> dict[str, str]:
     files = [layout.skies_file(region) for region in results["regions"]]
     files += [layout.patches_file(region) for region in results["regions"] if "patches" in results]
     files += [layout.binomial_file(region) for region in results.get("binomial", ())]
+    files += [layout.sums_file()] if results.get("sums") else []
     more = {"warm_spots": layout.WARM_SPOTS, "priors": layout.PRIORS}
     files += [file for key, file in more.items() if key in results]
     files += [layout.PRIOR_SIGNAL] if run.spec.scan.kind == "healpix" and run.spec.healpix.prior_n_sig else []

@@ -230,6 +230,11 @@ def binomial_file(region: str = "all") -> PurePosixPath:
     return RESULTS / f"binomial_{region}.npy"
 
 
+def sums_file() -> PurePosixPath:
+    """Sums of TS over the sources of windows of all background skies."""
+    return RESULTS / "sums.npy"
+
+
 def parse_band(text: str) -> tuple[int, int]:
     """Parse ``2of8`` to (2, 8), or raise SpecError."""
     match = _BAND.fullmatch(text)

@@ -74,8 +74,9 @@ HINTS: dict[str, Hint] = {
     ),
     "hypothesis": Hint("what is tested", "{kind: sky}"),
     "hypothesis.kind": Hint(
-        "sky (a declination grid, with the scan of the section scan), points (those of the list points) or stacking "
-        "(catalogues, each fitted as a whole)",
+        "sky (a declination grid, with the scan of the section scan), points (those of the list points), stacking "
+        "(catalogues, each fitted as a whole), window (sources at known times) or flare (sources with one flare at an "
+        "unknown time)",
         "sky",
     ),
     "hypothesis.catalogues": Hint(
@@ -96,6 +97,28 @@ HINTS: dict[str, Hint] = {
         "E^2 dN/dE of a diffuse flux at sensitivity.e0_tev, in its flux unit per cm^2, second and sr: the report gives "
         "the fraction of it that a limit is; null for none",
         "1.5e-11",
+    ),
+    "hypothesis.sources": Hint(
+        "for kind window: sources with the times at which they may emit; each length is a point of its own; for kind "
+        "flare: name, ra_deg and dec_deg",
+        "[{name: GRB130427A, ra_deg: 173.14, dec_deg: 27.71, start_mjd: 56409.324, length_days: [1000 s, 1]}]",
+    ),
+    "hypothesis.sources.name": Hint("name of the source; names folders", "GRB130427A"),
+    "hypothesis.sources.ra_deg": Hint("right ascension, deg", "173.14"),
+    "hypothesis.sources.dec_deg": Hint("declination, deg", "27.71"),
+    "hypothesis.sources.start_mjd": Hint("begin of its windows, MJD; or write centre_mjd", "56409.324"),
+    "hypothesis.sources.centre_mjd": Hint("middle of its windows, MJD; or write start_mjd", "57004.0"),
+    "hypothesis.sources.length_days": Hint(
+        "lengths of windows with sharp ends: days, or with a unit (s, min, h, d)", "[1000 s, 1, 100]"
+    ),
+    "hypothesis.sources.sigma_days": Hint("sigmas of Gaussian windows around centre_mjd, in the same units", "[10]"),
+    "hypothesis.length_days": Hint("lengths for all sources without their own, in the same units", "[1000 s, 1, 100]"),
+    "hypothesis.profile": Hint("time profile of a flare: gaussian or box", "gaussian"),
+    "hypothesis.min_days": Hint("shortest width of a fitted flare, days: sigma of a Gaussian, length of a box", "1"),
+    "hypothesis.max_days": Hint("longest width of a fitted flare, days", "300"),
+    "hypothesis.time_penalty": Hint("whether TS pays for the choice of the time: width_T / T_max", "true"),
+    "hypothesis.inject_days": Hint(
+        "widths of injected flares, days; each is a point of its own, with trials of its own", "[10, 100]"
     ),
     "points": Hint(
         "for hypothesis: {kind: points}: each with the labels that the engine reads; they are columns of all results",
@@ -300,8 +323,10 @@ def _sections(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         "GammaPrior": "likelihood.gamma",
         "SpectralBreak": "signal.break_at",
         "PostTrialTail": "scan.post_trial",
+        "WindowSource": "hypothesis.sources",
         "WarmSpots": "scan.warm_spots",
         "Population": "scan.population",
+        "FlareSource": "hypothesis.sources",
         **{section.__name__: "scan" for section in SCANS.values()},
         **{section.__name__: "hypothesis" for section in HYPOTHESES.values()},
         "Catalogue": "hypothesis.catalogues",

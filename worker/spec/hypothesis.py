@@ -9,9 +9,11 @@ from pydantic import Discriminator, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
 from worker.spec import free_points
+from worker.spec.flares import FlareHypothesis
 from worker.spec.hypothesis_section import KIND, Fault, HypothesisSection
 from worker.spec.point import Point
 from worker.spec.stacking import StackingHypothesis
+from worker.spec.windows import WindowHypothesis
 
 if TYPE_CHECKING:
     from worker.spec.sections import Spec
@@ -77,7 +79,9 @@ class PointsHypothesis(HypothesisSection):
 KINDS: dict[str, type[HypothesisSection]] = {
     "sky": SkyHypothesis,
     "points": PointsHypothesis,
+    "window": WindowHypothesis,
     "stacking": StackingHypothesis,
+    "flare": FlareHypothesis,
 }
 
 
@@ -112,4 +116,6 @@ class _OfTable:
         return handler.generate_schema(Annotated[kinds, Discriminator(_kind)])
 
 
-Hypothesis = Annotated[SkyHypothesis | PointsHypothesis | StackingHypothesis, _OfTable()]
+Hypothesis = Annotated[
+    SkyHypothesis | PointsHypothesis | StackingHypothesis | WindowHypothesis | FlareHypothesis, _OfTable()
+]

@@ -13,6 +13,7 @@ from worker.spec.catalogue import Catalogue
 from worker.spec.data_section import FORMATS
 from worker.spec.engine import ENGINES
 from worker.spec.fields import Model
+from worker.spec.flares import FlareSource
 from worker.spec.grid import DecRange
 from worker.spec.hints import example
 from worker.spec.hypothesis import KINDS as HYPOTHESES
@@ -22,6 +23,7 @@ from worker.spec.season import PLAIN, WITH_KEYS, NumpySeason, ReleaseSeason
 from worker.spec.sections import Spec
 from worker.spec.spectra import GammaPrior, SpectralBreak
 from worker.spec.task_resources import TaskResources
+from worker.spec.windows import WindowSource
 
 WITH_KINDS: dict[str, tuple[Mapping[str, type[Model]], str]] = {
     "scan": (SCANS, "healpix"),
@@ -234,6 +236,8 @@ def _allowed(section: Path, data: Mapping[str, Any]) -> list[str]:
     """Return the keys of a section, in the order of the models."""
     if section[:2] == ("data", "seasons"):
         return list((NumpySeason if data["data"]["format"] == "numpy" else ReleaseSeason).model_fields)
+    if section[:2] == ("hypothesis", "sources"):
+        return list((FlareSource if data["hypothesis"].get("kind") == "flare" else WindowSource).model_fields)
     if section == ("data",):
         return list(FORMATS[data["data"]["format"]].model_fields)
     if section and section[0] in WITH_KINDS and len(section) == 1:

@@ -11,6 +11,9 @@ from worker.spec.fields import Fraction, Model, Number
 SHARES = 256
 """Shares of tilts are multiples of 1 / SHARES, so that every block of SHARES trials has exactly its shares."""
 
+WITHOUT_TILTS = ("stacking", "window", "flare")
+"""Kinds of hypothesis without tilted trials."""
+
 N_TRIALS = 16384
 """Tilted trials of a declination: 3 to 6 % of p at 5 sigma."""
 
@@ -75,6 +78,6 @@ def survival(document: Mapping[str, Any]) -> Any:
 
 
 def _has_none(document: Mapping[str, Any]) -> bool:
-    """Whether there are no tilted trials: a plug-in makes none, and a stack of sources is not tilted."""
+    """Whether there are no tilted trials: a plug-in makes none, and some hypotheses have none."""
     hypothesis = document.get("hypothesis")
-    return is_plugin(document) or (isinstance(hypothesis, Mapping) and hypothesis.get("kind") == "stacking")
+    return is_plugin(document) or (isinstance(hypothesis, Mapping) and hypothesis.get("kind") in WITHOUT_TILTS)

@@ -17,6 +17,9 @@ F64 = NDArray[np.float64]
 MIN_KS_P = 1e-3
 """A smaller p-value fails: of a thousand correct analyses one fails a check by chance."""
 
+LEAST_SHAPE = 20
+"""Trials with TS > 0 from which the shape of p below eta is tested: (k + 1) / (n + 1) of fewer is far from uniform."""
+
 TAIL = 10
 """Trials expected beyond a significance for it to be counted: p is then known to 32 %."""
 
@@ -60,7 +63,7 @@ def p_uniform(p: ArrayLike, eta: float, n_reference: int, name: str = "p_uniform
     positive = round(eta * n_reference)
     table = np.array([[len(below), len(p) - len(below)], [positive, n_reference - positive]])
     atom = float(stats.fisher_exact(table).pvalue)
-    shape = _ks_against_sample(below, positive) if len(below) and positive else 1.0
+    shape = _ks_against_sample(below, positive) if len(below) and positive >= LEAST_SHAPE else 1.0
     value = min(2.0 * min(atom, shape), 1.0)
     passed = value >= min_p
     sentence = (

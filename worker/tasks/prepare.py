@@ -45,9 +45,8 @@ def _read(run: Run, args: dict[str, Any]) -> None:
         record = meter.record(sum(season.events.dec.size for season in dataset.seasons))
     # float32 values of a simulation do not compress, and unpacking them would delay every later task
     compress = not any(isinstance(season.smearing, Simulation) for season in dataset.seasons)
-    final = replace(
-        record, digest=content_digest(dataset, run.spec.hypothesis.timed), code={**record.code, "modified": modified()}
-    )
+    content = content_digest(dataset, run.spec.hypothesis.timed)
+    final = replace(record, digest=content, code={**record.code, "modified": modified()})
     store.save_arrays(run.path, layout.DATA, pack(dataset), final, compress=compress)
     print(f"-> {layout.DATA}")
     if run.spec.engine.kind == "builtin":

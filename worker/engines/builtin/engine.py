@@ -215,8 +215,9 @@ class Builtin:
         """Right ascensions of all events with a usable sigma, in turns [0, 1)."""
         return scan.right_ascensions(self._analysis, key, sky)
 
-    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:  # noqa: ARG002 (the interface)
+    def observed(self, positions: Sequence[F64], times: Sequence[F64] = ()) -> F64:
         """Measured right ascensions (rad, of all events of each season) in the order and unit of `scrambled`."""
+        assert not times, "this likelihood knows no times"
         turns: F64 = (np.concatenate(positions) / (2 * np.pi))[self._analysis.sky.address]
         return turns - np.floor(turns)
 

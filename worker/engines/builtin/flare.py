@@ -25,6 +25,10 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 
+GUIDES = 4096
+"""Cells of time in which a run is looked up."""
+
+
 class FlareEvents(NamedTuple):
     """Events with S > 0 at a source, by time.
 
@@ -57,6 +61,8 @@ class FlareSeasons(NamedTuple):
         Knots of season j are ``first[j] : first[j + 1]``.
     knot, live : ndarray (k,)
         Starts and stops of its good runs (MJD), and the good time of the season up to there (days).
+    guide : ndarray (n_seasons, n_cells), int64
+        Last knot of the season at or before the start of each of equal cells of its time.
     gamma_lo, gamma_step : float
     """
 
@@ -65,17 +71,35 @@ class FlareSeasons(NamedTuple):
     first: I64
     knot: F64
     live: F64
+    guide: I64
     gamma_lo: float
     gamma_step: float
 
 
 class Limits(NamedTuple):
-    """Widths to search (days; sigma of a Gaussian, length of a box), T_max (days), whether width_T / T_max counts."""
+    """What is searched.
+
+    Attributes
+    ----------
+    least, most : float, days
+        Widths: sigma of a Gaussian, length of a box.
+    t_max : float, days
+    penalty : bool
+        Whether width_T / T_max counts.
+    gamma_lo, gamma_hi : float
+        Spectra, within the grid; equal: gamma is fixed.
+    mean, inverse : float
+        Prior of gamma: its mean and 1 / width^2; 0: none.
+    """
 
     least: float
     most: float
     t_max: float
     penalty: bool
+    gamma_lo: float = 1.0
+    gamma_hi: float = 4.0
+    mean: float = 0.0
+    inverse: float = 0.0
 
 
 class Flare(NamedTuple):
@@ -89,15 +113,26 @@ class Flare(NamedTuple):
 
 
 def seasons_of(
-    n_events: F64, log_rate: F64, runs: list[tuple[F64, F64]], gamma_lo: float, gamma_step: float
+    n_events: F64,
+    log_rate: F64,
+    runs: list[tuple[F64, F64]],
+    gamma_lo: float,
+    gamma_step: float,
+    on: list[F64] | None = None,
 ) -> FlareSeasons:
-    """Return `FlareSeasons` from the starts and stops (MJD) of the good runs of each season; seasons by time."""
-    knots, lives, first = [], [], [0]
-    for start, stop in runs:
+    """Return `FlareSeasons` from the starts and stops (MJD) of the good runs of each season.
+
+    `on` is the livetime of each run over its length; None: 1.
+    """
+    knots, lives, guides, first = [], [], [], [0]
+    for j, (start, stop) in enumerate(runs):
         knot = np.column_stack([start, stop]).ravel()
-        length = np.column_stack([np.zeros(len(start)), stop - start]).ravel()
+        live = (stop - start) * (1.0 if on is None else on[j])
+        length = np.column_stack([np.zeros(len(start)), live]).ravel()
         knots.append(knot)
         lives.append(np.cumsum(length))
+        cell = np.linspace(knot[0], knot[-1], GUIDES, endpoint=False)
+        guides.append(first[-1] + np.maximum(np.searchsorted(knot, cell, side="right") - 1, 0))
         first.append(first[-1] + len(knot))
     return FlareSeasons(
         np.asarray(n_events, np.float64),
@@ -105,6 +140,7 @@ def seasons_of(
         np.asarray(first, np.int64),
         np.concatenate(knots),
         np.concatenate(lives),
+        np.array(guides, np.int64),
         gamma_lo,
         gamma_step,
     )

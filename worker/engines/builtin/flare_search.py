@@ -6,11 +6,13 @@ import numpy as np
 
 from worker.base import fmath
 from worker.base.compiled import kernel
+from worker.engines.builtin.flare_screen import prepare, quick_ts
 from worker.engines.builtin.flare_terms import bisect, flare_ts
 
-N_PLACES, N_BOXES = 8, 12
+N_PLACES, N_BOXES = 10, 12
 """Places from which a local maximum is looked for, Gaussian and box: TS of boxes is rougher."""
-SPECTRA = (1.75, 2.5, 3.5)
+MARGIN, SHARE = 7.0, 0.15
+"""How much lower than the best place in TS another is searched from: TS, and a share of the best TS."""
 _WIDER = 1.4142135623730951
 _MOST_STEPS = 150
 _ENOUGH = 1e-4
@@ -44,24 +46,26 @@ def new_scratch(events, seasons):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def screen(events, seasons, limits, box, t0, width, places, scratch):  # type: ignore[no-untyped-def]
+def screen(events, seasons, limits, box, t0, width, places, prepared):  # type: ignore[no-untyped-def]
     """Try one (t0, width) with every spectrum."""
-    best, best_gamma = -math.inf, 0.0
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
-    for gamma in SPECTRA:
-        if gamma < seasons.gamma_lo or gamma > top:
-            continue
-        ts, ns = flare_ts(events, seasons, limits, t0, width, box, gamma, scratch)
-        if ns > 0.0 and ts > best:
-            best, best_gamma = ts, gamma
-    if best > -math.inf:
-        keep(places, best, best_gamma, t0, width)
+    ts, gamma = quick_ts(events, seasons, limits, t0, width, box, prepared)
+    if ts > -math.inf:
+        keep(places, ts, gamma, t0, width)
+
+
+@kernel
+def hopeful(places, k):  # type: ignore[no-untyped-def]
+    """Whether a place can be near the best flare: not below the best one by more than the margin, nor far below 0."""
+    best = 0.0
+    for i in range(places.shape[0]):
+        best = max(best, places[i, 0])
+    return places[k, 0] > best - MARGIN - SHARE * best
 
 
 @kernel
 def search_gaussian(events, seasons, limits):  # type: ignore[no-untyped-def]
     """ts, ns, gamma, t0, width (sigma) of the best Gaussian flare."""
-    scratch = new_scratch(events, seasons)
+    scratch, prepared = new_scratch(events, seasons), prepare(events, seasons, limits)
     places = np.full((N_PLACES, 4), -math.inf)
     mjd = events.mjd
     width = limits.least
@@ -71,16 +75,21 @@ def search_gaussian(events, seasons, limits):  # type: ignore[no-untyped-def]
             if mjd[i] - last < 0.5 * width:
                 continue
             last = mjd[i]
-            screen(events, seasons, limits, False, last, width, places, scratch)
+            screen(events, seasons, limits, False, last, width, places, prepared)
         if width >= limits.most:
             break
         width = min(width * _WIDER, limits.most)
     best = (0.0, 0.0, 0.0, 0.0, 0.0)
     for k in range(N_PLACES):
-        if places[k, 0] > -math.inf:
+        if places[k, 0] > -math.inf and hopeful(places, k):
             found = simplex(events, seasons, limits, places[k], scratch)
             if found[0] > best[0]:
                 best = found
+    if best[0] > 0.0:  # once more with a new simplex: the old one may have become flat
+        places[0, 1], places[0, 2], places[0, 3] = best[2], best[3], best[4]
+        found = simplex(events, seasons, limits, places[0], scratch)
+        if found[0] > best[0]:
+            best = found
     return best
 
 
@@ -92,9 +101,8 @@ def clamped(events, seasons, limits, point, scratch):  # type: ignore[no-untyped
     penalty.
     """
     point[0] = min(max(point[0], seasons.knot[0]), seasons.knot[-1])
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
     point[1] = min(max(point[1], fmath.log(limits.least)), fmath.log(limits.most))
-    point[2] = min(max(point[2], seasons.gamma_lo), top)
+    point[2] = min(max(point[2], limits.gamma_lo), limits.gamma_hi)
     ts, ns = flare_ts(events, seasons, limits, point[0], fmath.exp(point[1]), False, point[2], scratch)
     return -ts, ns
 
@@ -171,7 +179,7 @@ def window_of(mjd, a, b, limits):  # type: ignore[no-untyped-def]
 @kernel
 def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
     """ts, ns, gamma, t0 (centre), width (length) of the best box, whose edges are at events."""
-    scratch = new_scratch(events, seasons)
+    scratch, prepared = new_scratch(events, seasons), prepare(events, seasons, limits)
     places = np.full((N_BOXES, 4), -math.inf)
     mjd = events.mjd
     length = limits.least
@@ -183,13 +191,13 @@ def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
                 continue  # the same events, and a longer box
             last = b
             t0, width = window_of(mjd, a, max(a, b), limits)
-            screen(events, seasons, limits, True, t0, width, places, scratch)
+            screen(events, seasons, limits, True, t0, width, places, prepared)
         if length >= limits.most:
             break
         length = min(length * _WIDER, limits.most)
     best = (0.0, 0.0, 0.0, 0.0, 0.0)
     for k in range(N_BOXES):
-        if places[k, 0] > -math.inf:
+        if places[k, 0] > -math.inf and hopeful(places, k):
             found = move_edges(events, seasons, limits, places[k], scratch)
             if found[0] > best[0]:
                 best = found
@@ -199,8 +207,7 @@ def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
 @kernel
 def best_gamma(events, seasons, limits, t0, width, gamma, scratch):  # type: ignore[no-untyped-def]
     """gamma, TS and ns of the maximum over gamma within 1 of `gamma`: golden section."""
-    top = seasons.gamma_lo + seasons.gamma_step * (seasons.log_rate.shape[1] - 1)
-    lo, hi = max(gamma - 1.0, seasons.gamma_lo), min(gamma + 1.0, top)
+    lo, hi = max(gamma - 1.0, limits.gamma_lo), min(gamma + 1.0, limits.gamma_hi)
     a, b = lo + _GOLDEN * (hi - lo), hi - _GOLDEN * (hi - lo)
     fa, na = flare_ts(events, seasons, limits, t0, width, True, a, scratch)
     fb, nb = flare_ts(events, seasons, limits, t0, width, True, b, scratch)

@@ -16,19 +16,19 @@ _NEWTON = 30
 def live_until(seasons, j, t):  # type: ignore[no-untyped-def]
     """Good time of season j before t, days."""
     lo, hi = seasons.first[j], seasons.first[j + 1]
-    start = lo
     if t <= seasons.knot[lo]:
         return 0.0
     if t >= seasons.knot[hi - 1]:
         return seasons.live[hi - 1]
-    while hi - lo > 1:
-        middle = (lo + hi) // 2
-        if seasons.knot[middle] <= t:
-            lo = middle
-        else:
-            hi = middle
-    during = (lo - start) % 2 == 0
-    return seasons.live[lo] + (t - seasons.knot[lo] if during else 0.0)
+    cells = seasons.guide.shape[1]
+    span = seasons.knot[hi - 1] - seasons.knot[lo]
+    lo = seasons.guide[j, min(int((t - seasons.knot[lo]) / span * cells), cells - 1)]
+    while seasons.knot[lo] > t:
+        lo -= 1
+    while seasons.knot[lo + 1] <= t:
+        lo += 1
+    length, more = seasons.knot[lo + 1] - seasons.knot[lo], seasons.live[lo + 1] - seasons.live[lo]
+    return seasons.live[lo] + (more * ((t - seasons.knot[lo]) / length) if more > 0.0 else 0.0)
 
 
 @kernel
@@ -172,4 +172,5 @@ def flare_ts(events, seasons, limits, t0, width, box, gamma, scratch):  # type: 
             total += rest[j] * fmath.log(1.0 - ns * share[j] / seasons.n_events[j])
     if limits.penalty:
         total += fmath.log((width if box else 2.0 * width) / limits.t_max)
+    total -= 0.5 * limits.inverse * (gamma - limits.mean) * (gamma - limits.mean)
     return 2.0 * total, ns

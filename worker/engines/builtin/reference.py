@@ -46,6 +46,13 @@ def ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
     return np.asarray(2.0 * (inside + outside - off), dtype=np.float64)
 
 
+def extended_ts_at(drawn: Drawn, table: SignalTable, ns: F64, gamma: float) -> F64:
+    """As `ts_at`, of the extended likelihood of a window (`worker.engines.builtin.extended`)."""
+    signal, share = table_and_share(table, gamma)
+    y = weights_at(drawn, gamma) * signal[drawn.row]
+    return np.asarray(2.0 * (np.log1p(ns[:, None] * y[None, :]).sum(axis=1) - ns * share.sum()))
+
+
 def brute_force(drawn: Drawn, table: SignalTable, gammas: F64) -> tuple[float, float, float]:
     """Largest TS over the given gammas and, at each, ns on a grid of 21 points that is refined eight times.
 

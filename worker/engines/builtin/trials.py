@@ -55,10 +55,11 @@ def candidates_at(analysis: Analysis, dec: float) -> Candidates:
     event["row"] = sky.row[order]
     event["season"] = sky.season[order]
     event["psf"] = sky.shape[order]
-    return Candidates(n_always, hazard, _guide(hazard, n_always), event, psf)
+    return Candidates(n_always, hazard, guide_of(hazard, n_always), event, psf)
 
 
-def _guide(hazard: F64, n_always: int) -> I32:
+def guide_of(hazard: F64, n_always: int) -> I32:
+    """First event after each of equidistant places of a cumulative hazard, see `Candidates`."""
     n = hazard.size - n_always
     if n == 0:
         return np.zeros(1, np.int32)

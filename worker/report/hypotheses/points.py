@@ -1,6 +1,6 @@
 """Listed points in the same skies, in the report: fit, p-value and limit of each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.report import formats, scan
@@ -26,7 +26,7 @@ def _method(spec: Spec) -> str:
     )
 
 
-def table(results: Results) -> Table:
+def table(results: Results, fit: Callable[[Mapping[str, Any]], str] = formats.fit_text) -> Table:
     """One row per point, the hottest first; a limit in events and as a flux for each spectrum."""
     found, points = results.of_sky["scan"] or {}, results.points
     every = (results.of_sky["upper_limits"] or {}).get("limits") or []
@@ -39,7 +39,7 @@ def table(results: Results) -> Table:
     rows = []
     for point in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
         cells = [str(point.get(name, formats.NONE)) for name in points.names]
-        cells += [formats.fit_text(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
+        cells += [fit(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
         for row in limits.get(point["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]
             cells += [formats.power(row.get("flux"), row.get("flux_error"))]

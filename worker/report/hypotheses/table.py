@@ -1,12 +1,12 @@
 """Parts of the report by kind of scan."""
 
-from worker.report.hypotheses import points, sky, source_list, stacking
+from worker.report.hypotheses import flare, points, sky, source_list, stacking, window
 from worker.report.hypotheses.part import Part
 from worker.report.plot import Plot
 from worker.spec.sections import Spec
 
 PARTS: dict[str, Part] = {"healpix": sky.PART, "catalog": source_list.PART, "points": points.PART}
-OF_POINTS: dict[str, Part] = {"stacking": stacking.PART}
+OF_POINTS: dict[str, Part] = {"stacking": stacking.PART, "window": window.PART, "flare": flare.PART}
 """Kinds of ``hypothesis`` that have a part of their own."""
 
 

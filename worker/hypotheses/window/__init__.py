@@ -1,0 +1,1 @@
+"""Windows in time: tests over all sources."""
