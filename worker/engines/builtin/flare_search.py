@@ -6,13 +6,12 @@ import numpy as np
 
 from worker.base import fmath
 from worker.base.compiled import kernel
-from worker.engines.builtin.flare_screen import prepare, quick_ts
 from worker.engines.builtin.flare_terms import bisect, flare_ts
 
 N_PLACES, N_BOXES = 10, 12
 """Places from which a local maximum is looked for, Gaussian and box: TS of boxes is rougher."""
-MARGIN, SHARE = 7.0, 0.15
-"""How much lower than the best place in TS another is searched from: TS, and a share of the best TS."""
+SPECTRA = (1.75, 2.5, 3.5)
+"""At which places are tried if gamma is free."""
 _WIDER = 1.4142135623730951
 _MOST_STEPS = 150
 _ENOUGH = 1e-4
@@ -46,20 +45,21 @@ def new_scratch(events, seasons):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def screen(events, seasons, limits, box, t0, width, places, prepared):  # type: ignore[no-untyped-def]
-    """Try one (t0, width) with every spectrum."""
-    ts, gamma = quick_ts(events, seasons, limits, t0, width, box, prepared)
-    if ts > -math.inf:
-        keep(places, ts, gamma, t0, width)
-
-
-@kernel
-def hopeful(places, k):  # type: ignore[no-untyped-def]
-    """Whether a place can be near the best flare: not below the best one by more than the margin, nor far below 0."""
-    best = 0.0
-    for i in range(places.shape[0]):
-        best = max(best, places[i, 0])
-    return places[k, 0] > best - MARGIN - SHARE * best
+def screen(events, seasons, limits, box, t0, width, places, scratch):  # type: ignore[no-untyped-def]
+    """Try one (t0, width) with every spectrum: of a free gamma, or the mean and one sigma of a narrower prior."""
+    best, best_gamma, last = -math.inf, 0.0, -1.0
+    sigma = 1.0 / math.sqrt(limits.inverse) if limits.inverse > 0.0 else math.inf
+    for k in range(3):
+        gamma = SPECTRA[k] if sigma > 1.0 else limits.mean + (k - 1) * sigma
+        gamma = min(max(gamma, limits.gamma_lo), limits.gamma_hi)
+        if gamma == last:
+            continue
+        last = gamma
+        ts, ns = flare_ts(events, seasons, limits, t0, width, box, gamma, scratch)
+        if ns > 0.0 and ts > best:
+            best, best_gamma = ts, gamma
+    if best > -math.inf:
+        keep(places, best, best_gamma, t0, width)
 
 
 @kernel
@@ -78,7 +78,7 @@ def around(events, seasons, limits, best, place, scratch):  # type: ignore[no-un
 @kernel
 def search_gaussian(events, seasons, limits):  # type: ignore[no-untyped-def]
     """ts, ns, gamma, t0, width (sigma) of the best Gaussian flare."""
-    scratch, prepared = new_scratch(events, seasons), prepare(events, seasons, limits)
+    scratch = new_scratch(events, seasons)
     places = np.full((N_PLACES, 4), -math.inf)
     mjd = events.mjd
     width = limits.least
@@ -88,13 +88,13 @@ def search_gaussian(events, seasons, limits):  # type: ignore[no-untyped-def]
             if mjd[i] - last < 0.5 * width:
                 continue
             last = mjd[i]
-            screen(events, seasons, limits, False, last, width, places, prepared)
+            screen(events, seasons, limits, False, last, width, places, scratch)
         if width >= limits.most:
             break
         width = min(width * _WIDER, limits.most)
     best = (0.0, 0.0, 0.0, 0.0, 0.0)
     for k in range(N_PLACES):
-        if places[k, 0] > -math.inf and hopeful(places, k):
+        if places[k, 0] > -math.inf:
             found = simplex(events, seasons, limits, places[k], scratch)
             if found[0] > best[0]:
                 best = found
@@ -123,7 +123,7 @@ def first_simplex(events, seasons, limits, place, x, f, scratch):  # type: ignor
         x[k, 0], x[k, 1], x[k, 2] = place[2], fmath.log(place[3]), place[1]
     x[1, 0] += 0.5 * place[3]
     x[2, 1] += wider
-    x[3, 2] += 0.4
+    x[3, 2] += min(0.4, 1.0 / math.sqrt(limits.inverse)) if limits.inverse > 0.0 else 0.4
     for k in range(4):
         f[k], _ = clamped(events, seasons, limits, x[k], scratch)
 
@@ -187,7 +187,7 @@ def window_of(mjd, a, b, limits):  # type: ignore[no-untyped-def]
 @kernel
 def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
     """ts, ns, gamma, t0 (centre), width (length) of the best box, whose edges are at events."""
-    scratch, prepared = new_scratch(events, seasons), prepare(events, seasons, limits)
+    scratch = new_scratch(events, seasons)
     places = np.full((N_BOXES, 4), -math.inf)
     mjd = events.mjd
     length = limits.least
@@ -199,13 +199,13 @@ def search_box(events, seasons, limits):  # type: ignore[no-untyped-def]
                 continue  # the same events, and a longer box
             last = b
             t0, width = window_of(mjd, a, max(a, b), limits)
-            screen(events, seasons, limits, True, t0, width, places, prepared)
+            screen(events, seasons, limits, True, t0, width, places, scratch)
         if length >= limits.most:
             break
         length = min(length * _WIDER, limits.most)
     best = (0.0, 0.0, 0.0, 0.0, 0.0)
     for k in range(N_BOXES):
-        if places[k, 0] > -math.inf and hopeful(places, k):
+        if places[k, 0] > -math.inf:
             found = move_edges(events, seasons, limits, places[k], scratch)
             if found[0] > best[0]:
                 best = found
