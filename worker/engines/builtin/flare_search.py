@@ -8,7 +8,7 @@ from worker.base import fmath
 from worker.base.compiled import kernel
 from worker.engines.builtin.flare_terms import bisect, flare_ts
 
-N_PLACES, N_BOXES = 10, 12
+N_PLACES, N_BOXES = 16, 12
 """Places from which a local maximum is looked for, Gaussian and box: TS of boxes is rougher."""
 SPECTRA = (1.75, 2.5, 3.5)
 """At which places are tried if gamma is free."""
@@ -21,13 +21,13 @@ _ONE_EDGE, _BOTH_EDGES = 40, 2
 
 @kernel
 def keep(places, ts, gamma, t0, width):  # type: ignore[no-untyped-def]
-    """Keep a place if it is one of the best; of two near each other (within a width, a factor 2) the better."""
+    """Keep a place if it is one of the best; of two near each other (half a width, a factor 1.7) the better."""
     worst = 0
     for k in range(places.shape[0]):
         if places[k, 0] > -math.inf:
             larger = max(places[k, 3], width)
             ratio = places[k, 3] / width
-            if abs(places[k, 2] - t0) < larger and 0.45 < ratio < 2.2:
+            if abs(places[k, 2] - t0) < 0.5 * larger and 0.6 < ratio < 1.7:
                 if ts > places[k, 0]:
                     places[k, 0], places[k, 1], places[k, 2], places[k, 3] = ts, gamma, t0, width
                 return
