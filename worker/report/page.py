@@ -25,6 +25,7 @@ from worker.rundir import layout, store
 from worker.rundir.ledger import Run
 
 MARKDOWN = PurePosixPath("report/report.md")
+LONGEST_LINE = 500
 
 
 def write(run: Run, place: Path | None = None) -> None:
@@ -80,8 +81,18 @@ def _values(results: Results, drawn: list[FigureFiles]) -> dict[str, Any]:
         "blocking": [check["name"] for check in checks if check.get("blocks")],
         "commands": provenance.commands(results),
         "facts": provenance.facts(results),
-        "spec": (results.run.path / layout.SPEC).read_text(encoding="utf-8"),
+        "spec": _shown((results.run.path / layout.SPEC).read_text(encoding="utf-8")),
     }
+
+
+def _shown(spec: str) -> str:
+    """The text of a spec; of its longest lines the beginning, since a frozen map has 100,000 characters."""
+    return "\n".join(_cut(line) for line in spec.splitlines())
+
+
+def _cut(line: str) -> str:
+    more = len(line) - LONGEST_LINE
+    return f"{line[:LONGEST_LINE]} ... ({more:,} more characters in {layout.SPEC})" if more > 0 else line
 
 
 def _figure(figured: FigureFiles) -> dict[str, Any]:
