@@ -69,8 +69,8 @@ STARTERS = {
         "  inject_days: 20      # width of injected flares\n"
         "  sources:\n    - {name: TXS0506, ra_deg: 77.36, dec_deg: 5.69}\n"
         "    - {name: PKS1502, ra_deg: 226.10, dec_deg: 10.49}\n"
-        "background: {n_trials: 5000}\n"
-        "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16], n_trials: 200}\n"
+        "background: {n_trials: 1000}\n"
+        "signal: {gamma: 2, n_sig: [2, 4, 7, 11, 16], n_trials: 100}\n"
         "scan: {kind: points, n_skies: 500}\n"
         "unblind: {quote_nsigma: 1.5}    # the largest significance that will be quoted\n",
     ),

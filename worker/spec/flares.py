@@ -41,6 +41,10 @@ class FlareSource(Model):
     dec_deg: DecDeg
 
 
+FIT_S, TRY_S = 9e-3, 1.3e-8
+"""CPU time of a fit, and of trying one width at all times, for each event of all seasons."""
+
+
 class FlareHypothesis(HypothesisSection):
     """Signal during one flare of each source: ns, gamma, time and width are fitted."""
 
@@ -54,6 +58,11 @@ class FlareHypothesis(HypothesisSection):
     max_days: Annotated[Days, FIT]
     time_penalty: Annotated[bool, FIT] = True
     inject_days: Widths
+
+    def trial_cost(self, n_events: int) -> tuple[float, float]:
+        """All times are tried with every width, in steps of a factor sqrt(2)."""
+        widths = 1.0 + 2.0 * max(math.log2(self.max_days / self.min_days), 0.0)
+        return FIT_S + TRY_S * n_events * widths, 0.0
 
     def points(self, spec: "Spec") -> tuple[Point, ...]:
         """Every source with every injected width, in the order of the spec."""
