@@ -292,8 +292,8 @@ def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: 
     """Every source, hottest source, binomial test, limits; twice the same bytes, and a section of the report."""
     run = open_run(copy)
     with scratch_run.create(run) as root:
-        assert unblind.write_results(run, 1, root) == [str(layout.UNBLINDED_RESULTS)]
-        raw = (root / layout.UNBLINDED_RESULTS).read_bytes()
+        assert unblind.write_results(run, 1, root) == ["unblinded/results.json", "unblinded/surroundings.json"]
+        raw, places = ((root / f"unblinded/{name}.json").read_bytes() for name in ("results", "surroundings"))
     found = json.loads(raw)
     scan = store.load_json(copy, layout.SCAN)
     assert found["sky"] == "unblinded synthetic"
@@ -305,6 +305,7 @@ def test_the_real_sky_of_a_list_has_the_same_numbers_as_the_scrambled_one(copy: 
     at_least = int((skies >= found["hottest"]["mlog10p"]).sum())
     assert found["post_trial"]["p"] == (at_least + 1) / (len(skies) + 1)
     store.save_json(copy, layout.UNBLINDED_RESULTS, found)
+    (copy / "unblinded/surroundings.json").write_bytes(places)
     assert unblind.differences(run, 1, Rounding()) == []
     told = unblinded.section(Results(run, {"unblinded": found}))
     assert told is not None
