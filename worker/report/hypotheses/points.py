@@ -26,6 +26,10 @@ def _method(spec: Spec) -> str:
     )
 
 
+def _label(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}".replace("-", "−")
+
+
 def table(results: Results, fit: Callable[[Mapping[str, Any]], str] = formats.fit_text) -> Table:
     """One row per point, the hottest first; a limit in events and as a flux for each spectrum."""
     found, points = results.of_sky["scan"] or {}, results.points
@@ -38,7 +42,7 @@ def table(results: Results, fit: Callable[[Mapping[str, Any]], str] = formats.fi
         head += [f"n_sig limit{which}", f"{formats.strength(results.run.spec).noun} limit{which}"]
     rows = []
     for point in sorted(found.get("points") or [], key=lambda row: -float(row["mlog10p"])):
-        cells = [str(point.get(name, formats.NONE)) for name in points.names]
+        cells = [_label(point.get(name, formats.NONE)) for name in points.names]
         cells += [fit(point), formats.signed(point["mlog10p"]), formats.p_value(point["p"])]
         for row in limits.get(point["name"]) or [{}] * len(gammas):
             cells += [formats.with_error(row.get("n_sig"), row.get("n_sig_error"))]
