@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+pytestmark = pytest.mark.slow
+
 
 class Engine:
     """Two detectors that share half of their noise; TS is the square of an excess."""

@@ -15,6 +15,8 @@ from worker.engines.builtin.flare_engine import FlareEngine
 from worker.engines.protocol import Signal
 from worker.spec.specfile import loads
 
+pytestmark = pytest.mark.slow
+
 KEY = rng.key("flares", 1)
 SPEC = """
 version: 1

@@ -24,6 +24,8 @@ from worker.engines.builtin.stacked import Stack
 from worker.engines.protocol import Sources
 from worker.spec.point import SourceModel
 
+pytestmark = pytest.mark.slow
+
 KEY = rng.key("scan_trials", 0)
 SPECTRUM = Spectrum(2.0)
 DECS = np.radians([5.0, 5.4, -40.0, 62.0, -75.0, 89.5])

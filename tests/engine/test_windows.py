@@ -23,6 +23,8 @@ from worker.spec.point import Window
 from worker.spec.specfile import loads
 from worker.spec.spectra import prior_of
 
+pytestmark = pytest.mark.slow
+
 KEY = rng.key("window", 1)
 LATER = 120.0
 SPEC = """
