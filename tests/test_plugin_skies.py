@@ -17,12 +17,12 @@ from worker.rundir.ledger import expected, open_run
 from worker.spec.specfile import loads
 from worker.tasks import context, scratch_run
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = '''
 from pathlib import Path
 
 import numpy as np
-
-pytestmark = pytest.mark.slow
 
 
 class Engine:
